@@ -1,0 +1,101 @@
+package block
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"testing"
+
+	"github.com/ipfs/go-cid"
+	"github.com/multiformats/go-multihash"
+	_ "github.com/multiformats/go-multihash/register/blake3"
+)
+
+type sample struct {
+	Name string            `cbor:"name"`
+	Link CID               `cbor:"link"`
+	Opt  *CID              `cbor:"opt,omitempty"`
+	List []uint64          `cbor:"list"`
+	Map  map[string]string `cbor:"map"`
+}
+
+func TestCIDIsPlainIPFS(t *testing.T) {
+	data := []byte("weights")
+	want, err := cid.Prefix{Version: 1, Codec: cid.Raw, MhType: multihash.BLAKE3, MhLength: 32}.Sum(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := Sum(Raw, data)
+	if got.String() != want.String() || !bytes.Equal(got.Bytes(), want.Bytes()) {
+		t.Fatalf("got %s, go-cid says %s", got, want)
+	}
+	for _, parse := range []func() (CID, error){
+		func() (CID, error) { return Parse(got.String()) },
+		func() (CID, error) { return FromBytes(got.Bytes()) },
+	} {
+		back, err := parse()
+		if err != nil || back != got {
+			t.Fatalf("read back %v, %v", back, err)
+		}
+	}
+	var back CID
+	j, err := json.Marshal(got)
+	if err != nil || json.Unmarshal(j, &back) != nil || back != got {
+		t.Fatalf("JSON %s gives %v, %v", j, back, err)
+	}
+}
+
+func TestVerify(t *testing.T) {
+	c := Sum(Raw, []byte("a"))
+	if err := c.Verify([]byte("a")); err != nil {
+		t.Error(err)
+	}
+	if err := c.Verify([]byte("b")); !errors.Is(err, ErrMismatch) {
+		t.Errorf("wrong bytes: %v", err)
+	}
+}
+
+func TestParseRefusesOthers(t *testing.T) {
+	sha, _ := cid.Prefix{Version: 1, Codec: cid.Raw, MhType: multihash.SHA2_256, MhLength: 32}.Sum([]byte("x"))
+	for _, s := range []string{"", "hello", sha.String(), "QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG"} {
+		if _, err := Parse(s); !errors.Is(err, ErrCID) {
+			t.Errorf("Parse(%q): %v", s, err)
+		}
+	}
+}
+
+func TestDecodeIsStrict(t *testing.T) {
+	good := Encode(sample{Name: "n", Link: Sum(Raw, nil), List: []uint64{1, 2}})
+	var s sample
+	if err := Decode(good, &s); err != nil {
+		t.Fatal(err)
+	}
+	for name, bad := range map[string][]byte{
+		"truncated":     good[:len(good)-1],
+		"trailing":      append(bytes.Clone(good), 0),
+		"unknown field": Encode(map[string]any{"other": 1}),
+		"missing field": Encode(map[string]any{"name": "n"}),
+		"long integer":  {0x18, 1},
+		"indefinite":    {0xbf, 0xff},
+		"empty":         nil,
+	} {
+		if err := Decode(bad, &s); !errors.Is(err, ErrEncoding) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	c := Sum(DagCBOR, nil)
+	f.Add(Encode(sample{Name: "n", Link: c, Opt: &c, Map: map[string]string{"a": "b", "": "c"}}))
+	f.Add([]byte{0xa0})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var s sample
+		if Decode(data, &s) != nil {
+			return
+		}
+		if !bytes.Equal(Encode(s), data) {
+			t.Fatalf("%x decodes to a value that encodes as %x", data, Encode(s))
+		}
+	})
+}
