@@ -1,0 +1,278 @@
+package round
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/weft-mesh/weft/block"
+)
+
+// The rules of the agreement, each with its line in algorithm 1 of arXiv 1807.04938. Weft adds
+// readiness: who lacks an entry's inputs withholds its prevote until the timeout and never precommits.
+
+// agree applies the first rule that can be; it reports whether one could.
+func (m *Machine) agree() bool {
+	h := m.height
+	if m.decideIfCertified() {
+		return true
+	}
+	if !h.opened {
+		return false
+	}
+	return m.skipAhead() || m.propose() || m.prevote() || m.precommit() || m.timeouts()
+}
+
+// decideIfCertified is line 49: a quorum has precommitted an entry in one view.
+func (m *Machine) decideIfCertified() bool {
+	h := m.height
+	for _, view := range slices.Sorted(maps.Keys(h.precommits)) {
+		c, _ := h.precommits[view].quorum(m.roster.Quorum())
+		if known := h.candidates[c]; known != nil && known.entry != nil {
+			m.decide(known.entry, m.certificate(view, c))
+			return true
+		}
+	}
+	return false
+}
+
+func (m *Machine) certificate(view uint64, c block.CID) *Certificate {
+	cert := &Certificate{Mesh: m.ledger.mesh, Height: m.height.number, View: view, Entry: c}
+	for _, s := range m.height.precommits[view].of(c) {
+		cert.Votes = append(cert.Votes, CertVote{s.From, s.Sig})
+	}
+	return cert
+}
+
+// decide adds an entry to the ledger and turns to the next height.
+func (m *Machine) decide(e *Entry, cert *Certificate) {
+	m.ledger.apply(e, cert)
+	m.save(Record{Decided: &Certified{e.Block().Data, *cert}})
+	if m.height.view > 0 {
+		m.pace = m.cfg.Timing.viewTimeout(m.pace, m.height.view)
+	} else {
+		m.pace = max(m.cfg.Timing.Propose, m.pace*3/4)
+	}
+	m.trace(Trace{Event: "decide", Height: e.Height, View: cert.View, Kind: e.Kind(), Entry: e.CID(), Run: e.Run(), Text: e.String()})
+	m.height = newHeight(m.ledger)
+	m.mute.decided(e.Height)
+	m.dirty = true
+	m.follow(e)
+	early := m.early
+	m.early = nil
+	for _, r := range early {
+		m.receive(r)
+	}
+}
+
+// skipAhead is line 55: f+1 sites are in a newer view, so a correct one is.
+func (m *Machine) skipAhead() bool {
+	h := m.height
+	newer := make([]uint64, 0, len(h.views))
+	for _, v := range h.views {
+		if v > h.view {
+			newer = append(newer, v)
+		}
+	}
+	if len(newer) < m.roster.F()+1 {
+		return false
+	}
+	slices.Sort(newer)
+	m.startView(newer[len(newer)-m.roster.F()-1]) // the newest that f+1 sites have reached
+	return true
+}
+
+func (m *Machine) startView(view uint64) {
+	h := m.height
+	h.view, h.step, h.since, h.prevoteBy, h.precommitBy = view, stepPropose, m.now, 0, 0
+	for v := range h.prevotes {
+		if !h.keeps(v) {
+			delete(h.prevotes, v)
+		}
+	}
+	for v := range h.precommits {
+		if !h.keeps(v) {
+			delete(h.precommits, v)
+		}
+	}
+	for v := range h.proposals {
+		if !h.keeps(v) {
+			delete(h.proposals, v)
+		}
+	}
+	m.trace(Trace{Event: "view", Height: h.number, View: view})
+}
+
+// propose is line 14: the view's proposer offers the valid entry, or else the best candidate.
+func (m *Machine) propose() bool {
+	h := m.height
+	if h.step != stepPropose || h.proposals[h.view] != nil || m.roster.Proposer(h.parent, h.view) != m.self || m.muted() {
+		return false
+	}
+	if h.mine[place{KindProposal, h.view}] != nil {
+		return false
+	}
+	b := &Proposal{Height: h.number, View: h.view, ValidView: h.validView}
+	var e *Entry
+	if h.validView >= 0 {
+		e = h.candidates[h.valid].entry
+		b.Polka = h.votes(KindPrevote, uint64(h.validView)).of(h.valid)
+	} else if e = m.best(); e == nil {
+		return false
+	}
+	b.Entry = e.Block().Data
+	s := m.sign(KindProposal, b)
+	h.mine[place{KindProposal, h.view}] = s
+	h.proposals[h.view] = &proposal{s, b, e}
+	m.save(Record{Statement: s})
+	m.publish(s, 0)
+	m.trace(Trace{Event: "propose", Height: h.number, View: h.view, Entry: e.CID(), Text: e.String()})
+	return true
+}
+
+// prevote is lines 22 and 28.
+func (m *Machine) prevote() bool {
+	h := m.height
+	p := h.proposals[h.view]
+	if h.step != stepPropose || p == nil {
+		return false
+	}
+	c := p.entry.CID()
+	if p.ValidView >= 0 && h.votes(KindPrevote, uint64(p.ValidView)).count[c] < m.roster.Quorum() {
+		return false // its prevotes have not all come yet; the timeout ends the wait
+	}
+	free := h.lockedView < 0 || h.locked == c || p.ValidView >= 0 && h.lockedView <= p.ValidView
+	switch {
+	case !free:
+		m.vote(KindPrevote, block.CID{})
+	case m.isReady(c):
+		m.vote(KindPrevote, c)
+	default:
+		return false // withheld until ready or the timeout
+	}
+	h.step = stepPrevote
+	return true
+}
+
+// precommit is lines 36 and 44, and the start of the timeouts in lines 34 and 47.
+func (m *Machine) precommit() bool {
+	h := m.height
+	q := m.roster.Quorum()
+	pre := h.votes(KindPrevote, h.view)
+	timeout := m.cfg.Timing.viewTimeout(m.pace, h.view)
+	c, _ := pre.quorum(q)
+	if known := h.candidates[c]; known != nil && known.entry != nil && h.step >= stepPrevote {
+		if h.step == stepPrevote && m.isReady(c) {
+			h.locked, h.lockedView = c, int64(h.view)
+			h.valid, h.validView = c, int64(h.view)
+			if !m.muted() {
+				m.save(Record{Lock: &Lock{h.number, h.view, known.entry.Block().Data, pre.of(c)}})
+			}
+			m.vote(KindPrecommit, c)
+			h.step = stepPrecommit
+			return true
+		}
+		if h.validView < int64(h.view) {
+			h.valid, h.validView = c, int64(h.view)
+			return true
+		}
+	}
+	if h.step == stepPrevote && pre.count[block.CID{}] >= q {
+		m.vote(KindPrecommit, block.CID{})
+		h.step = stepPrecommit
+		return true
+	}
+	if h.step == stepPrevote && h.prevoteBy == 0 && len(pre.votes) >= q {
+		h.prevoteBy = m.now + timeout
+	}
+	if h.precommitBy == 0 && len(h.votes(KindPrecommit, h.view).votes) >= q {
+		h.precommitBy = m.now + timeout
+	}
+	return false
+}
+
+// timeouts is lines 57, 61 and 65; and a view that a quorum precommits nil in ends at once, since
+// nothing can be decided in it any more.
+func (m *Machine) timeouts() bool {
+	h := m.height
+	timeout := m.cfg.Timing.viewTimeout(m.pace, h.view)
+	switch {
+	case h.precommitBy > 0 && m.now >= h.precommitBy, h.votes(KindPrecommit, h.view).count[block.CID{}] >= m.roster.Quorum():
+		m.startView(h.view + 1)
+	case h.step == stepPropose && m.now >= h.since+timeout:
+		m.vote(KindPrevote, block.CID{})
+		h.step = stepPrevote
+	case h.step == stepPrevote && h.prevoteBy > 0 && m.now >= h.prevoteBy:
+		m.vote(KindPrecommit, block.CID{})
+		h.step = stepPrecommit
+	default:
+		return false
+	}
+	return true
+}
+
+// vote signs a vote of the current view, unless one was signed for that place before.
+func (m *Machine) vote(kind Kind, c block.CID) {
+	h := m.height
+	at := place{kind, h.view}
+	if m.muted() || h.mine[at] != nil {
+		return
+	}
+	s := m.sign(kind, &Vote{h.number, h.view, c})
+	h.mine[at] = s
+	h.votes(kind, h.view).add(s, c)
+	m.save(Record{Statement: s})
+	m.publish(s, 0)
+	m.trace(Trace{Event: string(kind), Height: h.number, View: h.view, Entry: c})
+}
+
+func (m *Machine) muted() bool {
+	return m.mute.muted(min(m.roster.Quorum(), m.roster.Len()-1))
+}
+
+// restoreVote rebuilds the agreement of the current height from an own vote or proposal of the log.
+func (m *Machine) restoreVote(s *Signed, number, view uint64) {
+	h := m.height
+	if number != h.number {
+		return // of a height that has been decided since
+	}
+	h.opened = true
+	if view > h.view {
+		h.view, h.step = view, stepPropose
+	}
+	h.mine[place{s.Kind, view}] = s
+	m.publish(s, 0)
+	switch b, _ := s.Open(); b := b.(type) {
+	case *Proposal:
+		if e, err := m.learn(b.Entry, m.self); err == nil {
+			h.proposals[view] = &proposal{s, b, e}
+		}
+	case *Vote:
+		h.votes(s.Kind, view).add(s, b.Entry)
+		if s.Kind == KindPrevote {
+			h.step = max(h.step, stepPrevote)
+		} else {
+			h.step = stepPrecommit
+		}
+	}
+}
+
+// restoreLock rebuilds the lock: the entry that this site has precommitted, or was about to.
+func (m *Machine) restoreLock(l *Lock) error {
+	h := m.height
+	if l.Height != h.number {
+		return nil
+	}
+	e, err := m.learn(l.Entry, m.self)
+	if err != nil {
+		return err
+	}
+	h.opened = true
+	h.locked, h.lockedView = e.CID(), int64(l.View)
+	h.valid, h.validView = e.CID(), int64(l.View)
+	for i := range l.Polka {
+		if v, err := open[Vote](&l.Polka[i], KindPrevote); err == nil {
+			h.votes(KindPrevote, l.View).add(&l.Polka[i], v.Entry)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,278 @@
+package round
+
+import (
+	"slices"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/block"
+)
+
+// refresh forms the entries that this site would have decided, and tells the others for which
+// candidates it has become ready. It does nothing unless something has changed.
+func (m *Machine) refresh() {
+	for _, p := range m.parts {
+		if p.due(m) {
+			m.dirty = true
+		}
+	}
+	if !m.dirty {
+		return
+	}
+	m.dirty = false
+	m.followRuns()
+	formed := map[block.CID]bool{}
+	for _, e := range m.form() {
+		c := m.height.candidates[e.CID()]
+		formed[e.CID()] = c == nil || c.entry == nil
+		if err := m.learnEntry(e, m.self); err != nil {
+			m.trace(Trace{Event: "rejected", Site: m.self, Text: err.Error()})
+		}
+	}
+	for _, id := range m.height.order() {
+		c := m.height.candidates[id]
+		if c.entry == nil || c.ready[m.self] || !m.isReady(id) {
+			continue
+		}
+		c.ready[m.self] = true
+		r := &Ready{Height: m.height.number, Entry: id}
+		if formed[id] {
+			r.Data = c.entry.Block().Data // the others may not know it yet
+		}
+		m.publish(m.sign(KindReady, r), 0)
+		m.trace(Trace{Event: "ready", Height: m.height.number, Entry: id, Text: c.entry.String()})
+		m.openIfReady(c)
+	}
+}
+
+// order returns the candidates' CIDs in order.
+func (h *height) order() []block.CID {
+	ids := make([]block.CID, 0, len(h.candidates))
+	for id := range h.candidates {
+		ids = append(ids, id)
+	}
+	slices.SortFunc(ids, block.CID.Compare)
+	return ids
+}
+
+// form returns the entries that this site would have decided now.
+func (m *Machine) form() []*Entry {
+	var list []*Entry
+	add := func(e *Entry) {
+		e.Mesh, e.Height, e.Parent = m.ledger.mesh, m.height.number, m.height.parent
+		if m.ledger.Check(e) == nil {
+			list = append(list, e)
+		}
+	}
+	for _, s := range m.asked {
+		add(&Entry{Open: &Open{Spec: *s}})
+	}
+	for _, r := range m.ledger.order {
+		if !r.Active() {
+			continue
+		}
+		if c := m.formClose(r); c != nil {
+			add(&Entry{Close: c})
+		}
+		p := m.parts[r.ID]
+		if p == nil || !p.accepted() {
+			continue
+		}
+		latest := r.Latest()
+		if latest == nil {
+			if s := m.formSeal(p, r); s != nil {
+				add(&Entry{Seal: s})
+			}
+			continue
+		}
+		if model := p.models[latest.CID]; model.Defined() {
+			add(&Entry{Commit: &Commit{Run: r.ID, Round: r.Round, Seal: latest.CID, Model: model}})
+		} else if g := m.ground(p, r); g != nil {
+			add(m.formNext(r, g))
+		}
+	}
+	return list
+}
+
+// formClose returns the end of a run if enough sites ask for it.
+func (m *Machine) formClose(r *Run) *Close {
+	stops := m.stops[r.ID]
+	if len(stops) == 0 || stops[r.Spec.By] == nil && len(stops) <= m.roster.F() {
+		return nil
+	}
+	c := &Close{Run: r.ID}
+	for _, site := range m.roster.sites {
+		if s := stops[site.ID]; s != nil {
+			c.Stops = append(c.Stops, *s)
+		}
+	}
+	return c
+}
+
+// formSeal returns the first seal of a round with all updates that this site holds, once nobody
+// is awaited any more.
+func (m *Machine) formSeal(p *part, r *Run) *Seal {
+	if !m.sealTime(p, r) {
+		return nil
+	}
+	s := &Seal{Run: r.ID, Round: r.Round, Opened: r.Opened}
+	for _, site := range m.roster.sites {
+		if u := m.countable(p, r, site.ID); u != nil {
+			s.Updates = append(s.Updates, SealedUpdate{*u.statement, r.Spec.weight(u.Samples, r.Round-u.Round)})
+		}
+	}
+	return s
+}
+
+// formNext returns what follows a seal that cannot be committed: the seal without what is to be
+// dropped, or if too little remains the round's void.
+func (m *Machine) formNext(r *Run, g *Ground) *Entry {
+	latest := r.Latest()
+	rest, err := m.ledger.dropped(r, g)
+	if err != nil || len(rest) < r.Spec.minSites(m.roster) {
+		return &Entry{Void: &Void{Run: r.ID, Round: r.Round, Seal: latest.CID, Ground: *g}}
+	}
+	return &Entry{Seal: &Seal{Run: r.ID, Round: r.Round, Opened: r.Opened, Number: latest.Number + 1, Ground: g, Updates: rest}}
+}
+
+// ground returns why the latest seal cannot be committed, as far as this site knows.
+func (m *Machine) ground(p *part, r *Run) *Ground {
+	latest := r.Latest()
+	if bad := p.bad[latest.CID]; bad != nil {
+		return &Ground{Kind: Invalid, Dropped: []peer.ID{bad.Site}, Shard: bad.Shard}
+	}
+	if m.now < p.sealedAt+m.cfg.Timing.Unavailable {
+		return nil
+	}
+	g := &Ground{Kind: Unavailable}
+	for i := range latest.Updates {
+		u := &latest.Updates[i].Update
+		if known := p.updates[u.Update().Manifest]; known == nil || !known.held {
+			g.Dropped = append(g.Dropped, u.From)
+		}
+	}
+	if len(g.Dropped) == 0 {
+		return nil
+	}
+	return g
+}
+
+// isReady reports whether this site has all that voting for a candidate needs. It is about what
+// the site holds and has seen, never about validity, which was checked when the entry was learnt.
+func (m *Machine) isReady(id block.CID) bool {
+	c := m.height.candidates[id]
+	if c == nil || c.entry == nil {
+		return false
+	}
+	if m.height.locked == id {
+		return true // it was when it locked, and what it held then is pinned
+	}
+	e := c.entry
+	if e.Open != nil {
+		spec, _ := open[RunSpec](&e.Open.Spec, KindOpen)
+		return m.hold(e.Run(), spec.Base, spec.Layout)
+	}
+	if e.Close != nil {
+		return true
+	}
+	r, p := m.ledger.Run(e.Run()), m.parts[e.Run()]
+	if p == nil || !p.accepted() {
+		return false // updates are for participants only: others cannot check
+	}
+	switch {
+	case e.Seal != nil && e.Seal.Number == 0:
+		return p.holdsAll(e.Seal) && m.omitsNone(p, r, e.Seal)
+	case e.Seal != nil:
+		return p.holdsAll(e.Seal) && m.sameGround(p, r, e.Seal.Ground)
+	case e.Void != nil:
+		return m.sameGround(p, r, &e.Void.Ground)
+	default:
+		return p.models[e.Commit.Seal] == e.Commit.Model
+	}
+}
+
+// omitsNone reports whether a seal lists every update that this site would have sealed; one that
+// leaves a site out has to wait for this site's own deadline.
+func (m *Machine) omitsNone(p *part, r *Run, s *Seal) bool {
+	if m.sealDeadlinePassed(p, r) {
+		return true
+	}
+	listed := map[peer.ID]bool{}
+	for _, id := range s.Contributors() {
+		listed[id] = true
+	}
+	for _, site := range m.roster.sites {
+		if u := m.countable(p, r, site.ID); u != nil && u.Round == r.Round && !listed[site.ID] {
+			return false
+		}
+	}
+	return true
+}
+
+// sameGround reports whether this site finds itself what a ground claims.
+func (m *Machine) sameGround(p *part, r *Run, g *Ground) bool {
+	own := m.ground(p, r)
+	if own == nil || own.Kind != g.Kind {
+		return false
+	}
+	if g.Kind == Invalid {
+		return own.Shard == g.Shard && slices.Equal(own.Dropped, g.Dropped)
+	}
+	for _, id := range g.Dropped {
+		if !slices.Contains(own.Dropped, id) {
+			return false // this site holds it, and can serve it
+		}
+	}
+	return true
+}
+
+// best returns the candidate that this site proposes: those that a quorum is ready for first, then
+// by kind (commit, void and re-seal, run, seal), then the oldest run, then the most updates.
+func (m *Machine) best() *Entry {
+	var best *candidate
+	for _, id := range m.height.order() {
+		c := m.height.candidates[id]
+		if c.entry == nil || len(c.ready) < m.roster.Quorum() && !m.isReady(id) {
+			continue
+		}
+		if best == nil || m.before(c, best) {
+			best = c
+		}
+	}
+	if best == nil {
+		return nil
+	}
+	return best.entry
+}
+
+func (m *Machine) before(a, b *candidate) bool {
+	rank := func(c *candidate) [4]int {
+		e := c.entry
+		k := [4]int{1, precedence(e), 0, 0}
+		if len(c.ready) >= m.roster.Quorum() {
+			k[0] = 0
+		}
+		if r := m.ledger.Run(e.Run()); r != nil {
+			k[2] = int(r.Height)
+		}
+		if e.Seal != nil {
+			k[3] = -len(e.Seal.Updates)
+		}
+		return k
+	}
+	x, y := rank(a), rank(b)
+	return slices.Compare(x[:], y[:]) < 0
+}
+
+func precedence(e *Entry) int {
+	switch {
+	case e.Commit != nil:
+		return 1
+	case e.Void != nil, e.Seal != nil && e.Seal.Number > 0:
+		return 2
+	case e.Open != nil, e.Close != nil:
+		return 3
+	default:
+		return 4
+	}
+}

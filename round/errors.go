@@ -1,0 +1,13 @@
+package round
+
+import "errors"
+
+// Why a message or an entry is refused. Everything that Step traces as rejected wraps one of these.
+var (
+	ErrMalformed  = errors.New("malformed")                    // bytes or fields out of bounds
+	ErrStranger   = errors.New("not a site of the roster")     // author unknown to the mesh
+	ErrSignature  = errors.New("signature does not verify")    // forged or damaged
+	ErrInvalid    = errors.New("invalid entry")                // against the ledger's rules
+	ErrQuorum     = errors.New("certificate has no quorum")    // too few, doubled or bad signatures
+	ErrEquivocate = errors.New("two statements for one place") // signed proof of a double vote
+)

@@ -1,0 +1,108 @@
+package round
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/block"
+)
+
+// double handles a second statement for a place: the same bytes again are a repetition, other
+// bytes are an equivocation, which is kept, told to all and named.
+func (m *Machine) double(old, s *Signed) error {
+	e := &Evidence{*old, *s}
+	if bytes.Equal(old.Body, s.Body) || !e.proves() {
+		return nil
+	}
+	m.name(e)
+	return fmt.Errorf("%w: %s of %s", ErrEquivocate, s.Kind, m.roster.Name(s.From))
+}
+
+// name records evidence against a site, the first against each.
+func (m *Machine) name(e *Evidence) {
+	if m.named[e.A.From] != nil {
+		return
+	}
+	m.named[e.A.From] = e
+	m.dirty = true
+	m.outbox = append(m.outbox, &standing{message: Message{Evidence: e}, most: 3, next: m.now})
+	m.trace(Trace{Event: "equivocation", Site: e.A.From, Kind: string(e.A.Kind), Text: "two signed statements for one place"})
+}
+
+// Named returns the sites that have been proven to lie.
+func (m *Machine) Named() []peer.ID {
+	var ids []peer.ID
+	for _, s := range m.roster.sites {
+		if m.named[s.ID] != nil {
+			ids = append(ids, s.ID)
+		}
+	}
+	return ids
+}
+
+func (m *Machine) receiveEvidence(e *Evidence) error {
+	for _, s := range []*Signed{&e.A, &e.B} {
+		if err := s.verify(m.ledger.mesh, m.roster, m.cfg.Verify); err != nil {
+			return err
+		}
+	}
+	if !e.proves() {
+		return fmt.Errorf("evidence: %w: the two statements can both be honest", ErrMalformed)
+	}
+	m.name(e)
+	return nil
+}
+
+// proves reports whether no correct site signs both statements. Signatures are checked apart.
+func (e *Evidence) proves() bool {
+	if e.A.From != e.B.From || e.A.Kind != e.B.Kind {
+		return false
+	}
+	a, errA := e.A.Open()
+	b, errB := e.B.Open()
+	if errA != nil || errB != nil {
+		return false
+	}
+	switch a := a.(type) {
+	case *Vote:
+		b := b.(*Vote)
+		return a.Height == b.Height && a.View == b.View && a.Entry != b.Entry
+	case *Proposal:
+		b := b.(*Proposal)
+		return a.Height == b.Height && a.View == b.View && !bytes.Equal(a.Entry, b.Entry)
+	case *Update:
+		b := b.(*Update)
+		return a.Run == b.Run && a.Round == b.Round && a.Opened == b.Opened && a.Attempt == b.Attempt &&
+			!bytes.Equal(e.A.Body, e.B.Body)
+	}
+	return false
+}
+
+// compare looks at what another site is ready to commit: another model from the same seal means
+// that one of the two computed it wrong.
+func (m *Machine) compare(from peer.ID, c *candidate) {
+	if c.entry == nil || c.entry.Commit == nil {
+		return
+	}
+	theirs := c.entry.Commit
+	p := m.parts[theirs.Run]
+	if p == nil || !p.models[theirs.Seal].Defined() || p.models[theirs.Seal] == theirs.Model {
+		return
+	}
+	key := divergence{theirs.Seal, from}
+	if p.diverged[key] {
+		return
+	}
+	p.diverged[key] = true
+	m.trace(Trace{
+		Event: "diverged", Site: from, Run: theirs.Run, Round: theirs.Round, Entry: p.models[theirs.Seal], Model: theirs.Model,
+		Text: "computed another model from the same seal: one of the two machines is broken or lies",
+	})
+}
+
+type divergence struct {
+	seal block.CID
+	site peer.ID
+}

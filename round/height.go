@@ -1,0 +1,287 @@
+package round
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/block"
+)
+
+// height is the agreement on the entry after the head: single-shot Tendermint (Buchman, Kwon,
+// Milosevic, arXiv 1807.04938, algorithm 1; "round" there is "view" here).
+type height struct {
+	number uint64
+	parent block.CID
+	opened bool // something is to be decided: a quorum is ready, or a message of the height came
+
+	candidates map[block.CID]*candidate
+	offers     map[peer.ID]int // candidates that each site introduced
+
+	view  uint64
+	step  step
+	since time.Duration // when the view began
+
+	prevoteBy, precommitBy time.Duration // when waiting for the rest of a quorum's votes ends; 0: not yet
+
+	proposals  map[uint64]*proposal
+	prevotes   map[uint64]*tally
+	precommits map[uint64]*tally
+	views      map[peer.ID]uint64 // newest view each site has spoken of
+
+	locked     block.CID // what this site has precommitted last
+	lockedView int64     // -1: nothing
+	valid      block.CID // newest entry that a quorum has prevoted
+	validView  int64
+
+	mine map[place]*Signed // own votes and proposals; never two for one place
+}
+
+// candidate is an entry that may be decided at this height, and who is ready for it.
+type candidate struct {
+	entry *Entry // nil until its bytes are known
+	ready map[peer.ID]bool
+}
+
+type proposal struct {
+	statement *Signed
+	*Proposal
+	entry *Entry
+}
+
+// tally is the votes of one kind in one view.
+type tally struct {
+	votes map[peer.ID]*Signed
+	count map[block.CID]int
+}
+
+// place is where a site may speak once.
+type place struct {
+	kind Kind
+	view uint64
+}
+
+type step uint8
+
+const (
+	stepPropose step = iota
+	stepPrevote
+	stepPrecommit
+)
+
+func newHeight(l *Ledger) *height {
+	return &height{
+		number: l.Height() + 1, parent: l.Head(), lockedView: -1, validView: -1,
+		candidates: map[block.CID]*candidate{}, offers: map[peer.ID]int{}, proposals: map[uint64]*proposal{},
+		prevotes: map[uint64]*tally{}, precommits: map[uint64]*tally{}, views: map[peer.ID]uint64{}, mine: map[place]*Signed{},
+	}
+}
+
+func (h *height) votes(kind Kind, view uint64) *tally {
+	in := h.prevotes
+	if kind == KindPrecommit {
+		in = h.precommits
+	}
+	t := in[view]
+	if t == nil {
+		t = &tally{votes: map[peer.ID]*Signed{}, count: map[block.CID]int{}}
+		in[view] = t
+	}
+	return t
+}
+
+func (t *tally) has(id peer.ID) bool { return t.votes[id] != nil }
+
+func (t *tally) add(s *Signed, entry block.CID) {
+	if t.votes[s.From] == nil {
+		t.votes[s.From] = s
+		t.count[entry]++
+	}
+}
+
+// quorum returns the entry, nil excepted, that has q votes; if liars make it two, the lower CID.
+func (t *tally) quorum(q int) (c block.CID, ok bool) {
+	for e, n := range t.count {
+		if n >= q && e.Defined() && (!ok || e.Compare(c) < 0) {
+			c, ok = e, true
+		}
+	}
+	return c, ok
+}
+
+// of returns the votes for an entry, by site.
+func (t *tally) of(entry block.CID) []Signed {
+	var list []Signed
+	for _, s := range t.votes {
+		if v, _ := open[Vote](s, s.Kind); v.Entry == entry {
+			list = append(list, *s)
+		}
+	}
+	slices.SortFunc(list, func(a, b Signed) int { return compareIDs(a.From, b.From) })
+	return list
+}
+
+// keeps reports whether votes of a view are kept: a window around one's own, so that no site can
+// fill the memory, and the views that the lock and the valid entry stand on.
+func (h *height) keeps(view uint64) bool {
+	return view <= h.view+maxViewsAhead && view+maxViewsBehind >= h.view || int64(view) == h.validView || int64(view) == h.lockedView
+}
+
+// timers tells soonest when the view's timeouts end.
+func (h *height) timers(timeout time.Duration, soonest func(time.Duration)) {
+	if !h.opened {
+		return
+	}
+	switch {
+	case h.step == stepPropose:
+		soonest(h.since + timeout)
+	case h.step == stepPrevote && h.prevoteBy > 0:
+		soonest(h.prevoteBy)
+	}
+	if h.precommitBy > 0 {
+		soonest(h.precommitBy)
+	}
+}
+
+// candidate returns the candidate with that CID, making it; by is the site that speaks of it,
+// which may not introduce too many.
+func (h *height) candidate(c block.CID, by, self peer.ID) (*candidate, error) {
+	if known := h.candidates[c]; known != nil {
+		return known, nil
+	}
+	if h.offers[by]++; h.offers[by] > maxOffers && by != self {
+		return nil, fmt.Errorf("%w: more than %d candidates at height %d", ErrMalformed, maxOffers, h.number)
+	}
+	h.candidates[c] = &candidate{ready: map[peer.ID]bool{}}
+	return h.candidates[c], nil
+}
+
+// learn takes an entry's bytes; a site gets to know by them whatever updates they list.
+func (m *Machine) learn(data []byte, by peer.ID) (*Entry, error) {
+	e, err := DecodeEntry(data)
+	if err != nil {
+		return nil, err
+	}
+	return e, m.learnEntry(e, by)
+}
+
+func (m *Machine) learnEntry(e *Entry, by peer.ID) error {
+	c, err := m.height.candidate(e.CID(), by, m.self)
+	if err != nil || c.entry != nil {
+		return err
+	}
+	if err := m.ledger.Check(e); err != nil {
+		return err
+	}
+	c.entry = e
+	m.dirty = true
+	if e.Seal != nil {
+		if p := m.part(e.Seal.Run); p != nil {
+			for i := range e.Seal.Updates {
+				// A double is named there; the entry stands or falls without it.
+				_ = m.noteUpdate(p, &e.Seal.Updates[i].Update)
+			}
+		}
+	}
+	return nil
+}
+
+func (m *Machine) receiveReady(s *Signed, b *Ready) error {
+	c, err := m.height.candidate(b.Entry, s.From, m.self)
+	if err != nil {
+		return err
+	}
+	if len(b.Data) > 0 && c.entry == nil {
+		e, err := m.learn(b.Data, s.From)
+		if err != nil {
+			return err
+		}
+		if e.CID() != b.Entry {
+			return fmt.Errorf("ready: %w: the entry sent is not the entry named", ErrMalformed)
+		}
+	}
+	c.ready[s.From] = true
+	m.openIfReady(c)
+	m.compare(s.From, c)
+	return nil
+}
+
+// openIfReady opens the height once a quorum is ready for a candidate.
+func (m *Machine) openIfReady(c *candidate) {
+	if len(c.ready) >= m.roster.Quorum() {
+		m.openHeight()
+	}
+}
+
+func (m *Machine) openHeight() {
+	if !m.height.opened {
+		m.height.opened = true
+		m.height.since = m.now
+		m.trace(Trace{Event: "open height", Height: m.height.number})
+	}
+}
+
+func (m *Machine) receiveProposal(s *Signed, b *Proposal) error {
+	h := m.height
+	if want := m.roster.Proposer(h.parent, b.View); s.From != want {
+		return fmt.Errorf("proposal: %w: view %d is %s's to propose, not %s's", ErrMalformed, b.View, m.roster.Name(want), m.roster.Name(s.From))
+	}
+	h.seen(s.From, b.View)
+	m.openHeight()
+	if !h.keeps(b.View) {
+		return nil
+	}
+	if old := h.proposals[b.View]; old != nil {
+		return m.double(old.statement, s)
+	}
+	e, err := m.learn(b.Entry, s.From)
+	if err != nil {
+		return err
+	}
+	for i := range b.Polka {
+		if err := m.receivePolka(&b.Polka[i], b); err != nil {
+			return err
+		}
+	}
+	h.proposals[b.View] = &proposal{s, b, e}
+	return nil
+}
+
+// receivePolka takes one of the prevotes that a proposal brings along.
+func (m *Machine) receivePolka(s *Signed, b *Proposal) error {
+	v, err := open[Vote](s, KindPrevote)
+	if err != nil {
+		return err
+	}
+	if v.Height != b.Height || int64(v.View) != b.ValidView {
+		return fmt.Errorf("proposal: %w: a prevote of height %d view %d stands for valid view %d", ErrMalformed, v.Height, v.View, b.ValidView)
+	}
+	if err := s.verify(m.ledger.mesh, m.roster, m.cfg.Verify); err != nil {
+		return err
+	}
+	return m.addVote(s, v, true)
+}
+
+func (m *Machine) receiveVote(s *Signed, b *Vote) error {
+	m.height.seen(s.From, b.View)
+	m.openHeight()
+	return m.addVote(s, b, m.height.keeps(b.View))
+}
+
+func (m *Machine) addVote(s *Signed, v *Vote, keep bool) error {
+	if !keep {
+		return nil
+	}
+	t := m.height.votes(s.Kind, v.View)
+	if old := t.votes[s.From]; old != nil {
+		return m.double(old, s)
+	}
+	t.add(s, v.Entry)
+	return nil
+}
+
+func (h *height) seen(by peer.ID, view uint64) {
+	h.views[by] = max(h.views[by], view)
+}

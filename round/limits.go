@@ -1,0 +1,23 @@
+package round
+
+// Limits on what a peer can make a site read or remember. Every decoder checks them.
+const (
+	maxName        = 64      // bytes of a name of a mesh, site or run
+	maxReason      = 256     // bytes of free text in an entry
+	maxSites       = 1024    // sites of a roster
+	maxRounds      = 1 << 20 // rounds of a run
+	maxRuns        = 16      // runs open at one time
+	maxMetrics     = 16      // metrics of an update
+	maxTrain       = 64      // hyperparameters of a run
+	maxTrainValue  = 1024    // bytes of a hyperparameter's name or value
+	maxSamples     = 1 << 40 // samples of an update
+	maxEntry       = 1 << 20 // bytes of an encoded entry
+	maxMessage     = 1 << 20 // bytes of an encoded message
+	maxSignature   = 128     // bytes of a signature
+	maxStale       = 8       // rounds an update may be late
+	maxCertified   = 64      // certified entries in a message
+	maxOffers      = 8       // candidates that one site may introduce at a height
+	maxViewsAhead  = 16      // views beyond one's own of which votes are kept
+	maxViewsBehind = 64      // views before one's own of which votes are kept
+	maxEarly       = 8       // messages kept for the next height, times the sites
+)

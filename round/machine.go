@@ -1,0 +1,306 @@
+package round
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/block"
+)
+
+// Config is what a machine is given for good.
+type Config struct {
+	Self    peer.ID
+	Genesis *Genesis
+	Sign    func(data []byte) []byte // with Self's key; deterministic, as Ed25519 is
+	Verify  Verifier                 // may remember what it has checked
+	Timing  Timing
+}
+
+// Machine is one site's protocol. Its methods must not be called concurrently.
+type Machine struct {
+	cfg    Config
+	self   peer.ID
+	roster *Roster
+	ledger *Ledger
+
+	now   time.Duration
+	work  Work
+	dirty bool // something changed that candidates or readiness may depend on
+
+	height *height
+	pace   time.Duration // propose timeout of view 0; grows with failed views, shrinks with quick heights
+
+	parts  map[block.CID]*part // this site's part in each run
+	held   map[block.CID]bool  // models held in full
+	sought map[block.CID]bool  // models being fetched
+	asked  []*Signed           // own open statements that are not decided yet
+	stops  map[block.CID]map[peer.ID]*Signed
+
+	outbox   []*standing
+	peers    map[peer.ID]*neighbour
+	headAt   time.Duration
+	headNext int // roster position after the site that got the last head
+	early    []Received
+	named    map[peer.ID]*Evidence // sites proven to have signed two statements for one place
+
+	born *Born
+	mute mute
+}
+
+// New returns the machine of a site at genesis. Hand it the records of its log with [Machine.Restore]
+// before the first Step.
+func New(cfg Config) (*Machine, error) {
+	if err := cfg.Genesis.Validate(); err != nil {
+		return nil, err
+	}
+	m := &Machine{
+		cfg: cfg, self: cfg.Self, ledger: NewLedger(cfg.Genesis, cfg.Verify), pace: cfg.Timing.Propose, dirty: true,
+		parts: map[block.CID]*part{}, held: map[block.CID]bool{}, sought: map[block.CID]bool{},
+		stops: map[block.CID]map[peer.ID]*Signed{}, peers: map[peer.ID]*neighbour{}, named: map[peer.ID]*Evidence{},
+	}
+	m.roster = m.ledger.Roster()
+	if !m.roster.Has(cfg.Self) {
+		return nil, fmt.Errorf("site %s: %w of mesh %q", cfg.Self, ErrStranger, cfg.Genesis.Name)
+	}
+	m.height = newHeight(m.ledger)
+	return m, nil
+}
+
+// Ledger returns the site's ledger, for reading between two Steps.
+func (m *Machine) Ledger() *Ledger { return m.ledger }
+
+// Restore replays one record of the site's log.
+func (m *Machine) Restore(r Record) error {
+	switch {
+	case r.Born != nil:
+		if r.Born.Mesh != m.ledger.mesh || r.Born.Site != m.self {
+			return fmt.Errorf("log: %w: it is of site %s in mesh %s", ErrMalformed, r.Born.Site, r.Born.Mesh)
+		}
+		m.born = r.Born
+		m.mute.on = r.Born.Lost
+	case r.Decided != nil:
+		e, err := DecodeEntry(r.Decided.Entry)
+		if err != nil {
+			return err
+		}
+		if err := m.ledger.Append(e, &r.Decided.Certificate); err != nil {
+			return err
+		}
+		m.height = newHeight(m.ledger)
+		m.mute.decided(m.ledger.Height())
+		m.follow(e)
+	case r.Lock != nil:
+		return m.restoreLock(r.Lock)
+	case r.Statement != nil:
+		return m.restoreStatement(r.Statement)
+	}
+	return nil
+}
+
+func (m *Machine) restoreStatement(s *Signed) error {
+	body, err := s.Open()
+	if err != nil {
+		return err
+	}
+	switch b := body.(type) {
+	case *Vote:
+		m.restoreVote(s, b.Height, b.View)
+	case *Proposal:
+		m.restoreVote(s, b.Height, b.View)
+	case *RunSpec:
+		m.asked = append(m.asked, s)
+	case *Stop:
+		m.noteStop(s, b)
+	case *Consent:
+		if p := m.part(b.Run); p != nil {
+			p.noteConsent(s, b)
+			p.considered = true
+		}
+	case *Update:
+		if p := m.part(b.Run); p != nil {
+			m.noteUpdate(p, s)
+		}
+	}
+	return nil
+}
+
+// Step tells the machine what happened at a time, which never goes back. Then take [Machine.Ready].
+func (m *Machine) Step(now time.Duration, ev Event) {
+	m.now = max(m.now, now)
+	if m.born == nil {
+		m.born = &Born{Mesh: m.ledger.mesh, Site: m.self}
+		m.save(Record{Born: m.born})
+	}
+	switch e := ev.(type) {
+	case Received:
+		m.receive(e)
+	case Connected:
+		m.connect(e.Peer)
+	case Disconnected:
+		m.neighbour(e.Peer).connected = false
+	case Considered:
+		m.consider(e)
+	case Trained:
+		m.trained(e)
+	case TrainFailed:
+		m.trainFailed(e)
+	case Fetched:
+		m.fetched(e)
+	case Reduced:
+		m.reduced(e)
+	case OpenRun:
+		m.openRun(e.Spec)
+	case StopRun:
+		m.stopRun(e)
+	}
+	m.settle()
+}
+
+// settle lets everything that follows from the last event happen.
+func (m *Machine) settle() {
+	for {
+		m.refresh()
+		if !m.agree() {
+			break
+		}
+	}
+	m.resend()
+	m.sendHeads()
+	m.work.Alarm = m.nextAlarm()
+}
+
+// Ready hands over the work that has come up since the last call.
+func (m *Machine) Ready() Work {
+	w := m.work
+	m.work = Work{Alarm: w.Alarm}
+	return w
+}
+
+// nextAlarm returns the earliest time at which something is due.
+func (m *Machine) nextAlarm() time.Duration {
+	next := m.headAt
+	soonest := func(t time.Duration) {
+		if t > m.now && t < next {
+			next = t
+		}
+	}
+	m.height.timers(m.cfg.Timing.viewTimeout(m.pace, m.height.view), soonest)
+	for _, s := range m.outbox {
+		soonest(s.next)
+	}
+	for _, p := range m.parts {
+		p.timers(m, soonest)
+	}
+	return next
+}
+
+func (m *Machine) save(r Record) { m.work.Save = append(m.work.Save, r) }
+func (m *Machine) start(j Job)   { m.work.Jobs = append(m.work.Jobs, j) }
+func (m *Machine) trace(t Trace) { m.work.Trace = append(m.work.Trace, t) }
+func (m *Machine) send(to peer.ID, msg *Message) {
+	m.work.Send = append(m.work.Send, Send{to, msg})
+}
+
+// sign makes a statement of this site.
+func (m *Machine) sign(kind Kind, body any) *Signed {
+	data := block.Encode(body)
+	return &Signed{From: m.self, Kind: kind, Body: data, Sig: m.cfg.Sign(signingBytes(m.ledger.mesh, kind, data)), opened: body}
+}
+
+// receive sorts an arrived message to where it belongs; what is refused is traced with its reason.
+func (m *Machine) receive(r Received) {
+	if r.From == m.self {
+		return
+	}
+	var err error
+	switch msg := r.Message; {
+	case msg.Statement != nil:
+		err = m.receiveStatement(r)
+	case msg.Evidence != nil:
+		err = m.receiveEvidence(msg.Evidence)
+	case msg.Head != nil:
+		m.receiveHead(r.From, msg.Head)
+	case len(msg.Certified) > 0:
+		err = m.receiveCertified(r.From, msg.Certified)
+	}
+	if err != nil {
+		m.trace(Trace{Event: "rejected", Site: r.From, Text: err.Error()})
+	}
+}
+
+func (m *Machine) receiveStatement(r Received) error {
+	s := r.Message.Statement
+	body, err := s.Open()
+	if err != nil {
+		return err
+	}
+	if s.From == m.self {
+		return nil // one's own, relayed
+	}
+	if err := s.verify(m.ledger.mesh, m.roster, m.cfg.Verify); err != nil {
+		return err
+	}
+	switch b := body.(type) {
+	case *Ready:
+		if m.inHeight(r, b.Height) {
+			return m.receiveReady(s, b)
+		}
+	case *Proposal:
+		if m.inHeight(r, b.Height) {
+			return m.receiveProposal(s, b)
+		}
+	case *Vote:
+		if m.inHeight(r, b.Height) {
+			return m.receiveVote(s, b)
+		}
+	case *Consent:
+		return m.inRun(r, b.Run, 0, func(p *part) error { p.noteConsent(s, b); m.dirty = true; return nil })
+	case *Update:
+		return m.inRun(r, b.Run, b.Opened, func(p *part) error { return m.noteUpdate(p, s) })
+	case *Stop:
+		return m.inRun(r, b.Run, 0, func(*part) error { m.noteStop(s, b); return nil })
+	}
+	return nil
+}
+
+// inHeight reports whether a message is of the height being decided. An older one is answered with
+// that height's certificate; a newer one says that this site lags.
+func (m *Machine) inHeight(r Received, height uint64) bool {
+	author := r.Message.Statement.From
+	switch {
+	case height < m.height.number:
+		m.answer(author, height)
+	case height > m.height.number:
+		m.keepEarly(r)
+		m.lag(author)
+	default:
+		return true
+	}
+	return false
+}
+
+// inRun calls f with this site's part in a run, or keeps the message when it knows the run or the
+// round's opening not yet.
+func (m *Machine) inRun(r Received, run block.CID, opened uint64, f func(*part) error) error {
+	if m.ledger.Run(run) == nil || opened > m.ledger.Height() {
+		m.keepEarly(r)
+		m.lag(r.Message.Statement.From)
+		return nil
+	}
+	if p := m.part(run); p != nil {
+		return f(p)
+	}
+	return nil
+}
+
+// keepEarly keeps what cannot be judged yet until the next height; the oldest goes first. Its
+// sender repeats it, so nothing is lost when there is too much.
+func (m *Machine) keepEarly(r Received) {
+	m.early = append(m.early, r)
+	if over := len(m.early) - maxEarly*m.roster.Len(); over > 0 {
+		m.early = slices.Delete(m.early, 0, over)
+	}
+}

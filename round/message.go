@@ -1,0 +1,127 @@
+package round
+
+import (
+	"fmt"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/block"
+)
+
+// Message is what sites send each other. Exactly one of the contents is set.
+type Message struct {
+	// Attempt counts how often the sender has sent this: gossip's seen-cache swallows equal bytes.
+	Attempt   uint64      `cbor:"attempt"`
+	Statement *Signed     `cbor:"statement,omitempty"` // to all, or relayed to one site that lacks it
+	Certified []Certified `cbor:"certified,omitempty"` // to one site: decided entries, ascending
+	Head      *Head       `cbor:"head,omitempty"`      // to one site: where the sender stands
+	Evidence  *Evidence   `cbor:"evidence,omitempty"`  // to all: proof of a double
+}
+
+// Certified is a decided entry with the proof that it was decided.
+type Certified struct {
+	Entry       []byte      `cbor:"entry"`
+	Certificate Certificate `cbor:"certificate"`
+}
+
+// Head says where a site stands, so that its neighbour can send what it lacks. It carries no
+// signature: the connection says whose it is, and nothing is believed because of it.
+type Head struct {
+	Height     uint64    `cbor:"height"` // newest decided
+	Entry      block.CID `cbor:"entry"`
+	View       uint64    `cbor:"view"`     // of the height after it
+	Proposal   bool      `cbor:"proposal"` // has that view's proposal
+	Prevotes   []byte    `cbor:"prevotes"` // whose votes of that view it has: a bit for each roster position
+	Precommits []byte    `cbor:"precommits"`
+	Runs       []RunHead `cbor:"runs"`
+}
+
+// RunHead is what a site knows of the current round of an open run.
+type RunHead struct {
+	Run      block.CID `cbor:"run"`
+	Updates  []byte    `cbor:"updates"`  // whose updates it knows
+	Consents []byte    `cbor:"consents"` // whose consent it knows
+}
+
+// Evidence is two statements of one site for one place.
+type Evidence struct {
+	A Signed `cbor:"a"`
+	B Signed `cbor:"b"`
+}
+
+// Encode returns the message's bytes.
+func (m *Message) Encode() []byte { return block.Encode(m) }
+
+// DecodeMessage reads a message and checks form and limits, signatures not.
+func DecodeMessage(data []byte) (*Message, error) {
+	if len(data) > maxMessage {
+		return nil, fmt.Errorf("message: %w: %d bytes, at most %d", ErrMalformed, len(data), maxMessage)
+	}
+	var m Message
+	if err := block.Decode(data, &m); err != nil {
+		return nil, fmt.Errorf("message: %w: %w", ErrMalformed, err)
+	}
+	return &m, m.check()
+}
+
+func (m *Message) check() error {
+	contents := 0
+	if m.Statement != nil {
+		contents++
+		if _, err := m.Statement.Open(); err != nil {
+			return err
+		}
+	}
+	if m.Evidence != nil {
+		contents++
+		for _, s := range []*Signed{&m.Evidence.A, &m.Evidence.B} {
+			if _, err := s.Open(); err != nil {
+				return err
+			}
+		}
+	}
+	if m.Head != nil {
+		contents++
+		if len(m.Head.Runs) > maxRuns {
+			return fmt.Errorf("head: %w: %d runs", ErrMalformed, len(m.Head.Runs))
+		}
+	}
+	if len(m.Certified) > 0 {
+		contents++
+		if len(m.Certified) > maxCertified {
+			return fmt.Errorf("certified: %w: %d entries, at most %d", ErrMalformed, len(m.Certified), maxCertified)
+		}
+	}
+	if contents != 1 {
+		return fmt.Errorf("message: %w: %d contents, want 1", ErrMalformed, contents)
+	}
+	return nil
+}
+
+// Verifier checks signatures: whether sig is from's over data.
+type Verifier func(from peer.ID, data, sig []byte) bool
+
+// Verify checks what can be checked of a message without the ledger: that the authors are in the
+// roster and their signatures hold. Gossip's validators call it, the machine does so again.
+func (m *Message) Verify(mesh block.CID, r *Roster, verify Verifier) error {
+	switch {
+	case m.Statement != nil:
+		return m.Statement.verify(mesh, r, verify)
+	case m.Evidence != nil:
+		if err := m.Evidence.A.verify(mesh, r, verify); err != nil {
+			return err
+		}
+		return m.Evidence.B.verify(mesh, r, verify)
+	}
+	return nil
+}
+
+func (s *Signed) verify(mesh block.CID, r *Roster, verify Verifier) error {
+	if !r.Has(s.From) {
+		return fmt.Errorf("%s of %s: %w", s.Kind, s.From, ErrStranger)
+	}
+	if !verify(s.From, signingBytes(mesh, s.Kind, s.Body), s.Sig) {
+		return fmt.Errorf("%s of %s: %w", s.Kind, r.Name(s.From), ErrSignature)
+	}
+	return nil
+}

@@ -1,0 +1,348 @@
+package round
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/block"
+)
+
+// part is a site's own part in a run: what it knows and holds of the current round. Nothing here
+// is the ledger's; another site may see it otherwise.
+type part struct {
+	self       peer.ID
+	run        *Run
+	considered bool // the site was asked whether it takes part
+	consents   map[peer.ID]*Signed
+
+	openedAt map[uint64]time.Duration // when each opening began here
+	updates  map[block.CID]*update    // by manifest: of this opening, and late ones
+	arrivals []time.Duration          // how long updates took, of the last rounds
+	sealedAt time.Duration
+	looked   time.Duration // when deadlines were looked at last
+
+	training  *Train // under way
+	trainAt   time.Duration
+	trainWait time.Duration
+
+	reducing block.CID               // the seal being reduced
+	models   map[block.CID]block.CID // seal -> model computed here
+	bad      map[block.CID]*BadInput // seal -> what could not be aggregated
+	diverged map[divergence]bool
+}
+
+// update is an update that has been announced.
+type update struct {
+	statement *Signed
+	*Update
+	sought  bool // being fetched
+	held    bool
+	invalid string // why it cannot be used, once fetched
+	at      time.Duration
+}
+
+// part returns this site's part in a run, or nil for a run that the ledger does not have.
+func (m *Machine) part(id block.CID) *part {
+	if p := m.parts[id]; p != nil {
+		return p
+	}
+	r := m.ledger.Run(id)
+	if r == nil {
+		return nil
+	}
+	p := &part{
+		self: m.self, run: r, consents: map[peer.ID]*Signed{}, openedAt: map[uint64]time.Duration{r.Opened: m.now},
+		updates: map[block.CID]*update{}, models: map[block.CID]block.CID{}, bad: map[block.CID]*BadInput{}, diverged: map[divergence]bool{},
+	}
+	m.parts[id] = p
+	return p
+}
+
+func (p *part) noteConsent(s *Signed, c *Consent) {
+	if old := p.consents[s.From]; old != nil {
+		if o, _ := open[Consent](old, KindConsent); o.Serial >= c.Serial {
+			return
+		}
+	}
+	p.consents[s.From] = s
+}
+
+// consent returns what a site has said about taking part: yes, no, or nothing yet.
+func (p *part) consent(id peer.ID) (accept, said bool) {
+	s := p.consents[id]
+	if s == nil {
+		return false, false
+	}
+	c, _ := open[Consent](s, KindConsent)
+	return c.Accept, true
+}
+
+// Participants returns the sites that have said, as far as this site knows, that they take part in a run.
+func (m *Machine) Participants(run block.CID) []peer.ID {
+	var ids []peer.ID
+	if p := m.parts[run]; p != nil {
+		for _, s := range m.roster.sites {
+			if accept, _ := p.consent(s.ID); accept {
+				ids = append(ids, s.ID)
+			}
+		}
+	}
+	return ids
+}
+
+// accepted reports whether this site takes part.
+func (p *part) accepted() bool {
+	accept, _ := p.consent(p.self)
+	return accept
+}
+
+func (p *part) sortedUpdates() []block.CID {
+	return slices.SortedFunc(maps.Keys(p.updates), block.CID.Compare)
+}
+
+// consider is the site's answer on a run.
+func (m *Machine) consider(e Considered) {
+	p := m.part(e.Run)
+	if p == nil {
+		return
+	}
+	serial := uint64(1)
+	if old := p.consents[m.self]; old != nil {
+		c, _ := open[Consent](old, KindConsent)
+		if c.Accept == e.Accept {
+			return
+		}
+		serial = c.Serial + 1
+	}
+	body := &Consent{Run: e.Run, Accept: e.Accept, Serial: serial}
+	s := m.sign(KindConsent, body)
+	p.noteConsent(s, body)
+	m.save(Record{Statement: s})
+	m.publish(s, 4) // later on, heads show who lacks it
+	m.dirty = true
+	if !e.Accept && p.training != nil {
+		p.training = nil
+		m.start(StopTrain{e.Run})
+	}
+}
+
+// followRuns starts whatever each run needs next.
+func (m *Machine) followRuns() {
+	for _, r := range m.ledger.order {
+		if r.Active() {
+			m.followRun(m.part(r.ID), r)
+		}
+	}
+}
+
+func (m *Machine) followRun(p *part, r *Run) {
+	if !p.considered {
+		p.considered = true
+		m.start(Consider{r.ID, r.Spec})
+	}
+	hasBase := m.hold(r.ID, r.Base, r.Spec.Layout)
+	if !p.accepted() {
+		return
+	}
+	for _, id := range p.sortedUpdates() {
+		m.seek(p, r, p.updates[id])
+	}
+	latest := r.Latest()
+	if latest != nil {
+		m.reduce(p, r, latest, hasBase)
+	}
+	m.train(p, r, latest, hasBase)
+}
+
+// hold reports whether a model is held in full, and has it fetched if not.
+func (m *Machine) hold(run, manifest, layout block.CID) bool {
+	if m.held[manifest] {
+		return true
+	}
+	if !m.sought[manifest] {
+		m.sought[manifest] = true
+		m.start(Fetch{Run: run, Manifest: manifest, Layout: layout})
+	}
+	return false
+}
+
+// train starts this site's training of the round, unless it has offered an update already or one
+// is under way that the run's policy lets finish.
+func (m *Machine) train(p *part, r *Run, latest *SealAt, hasBase bool) {
+	if t := p.training; t != nil {
+		stale := r.Round - t.Round
+		lateOK := r.Spec.Late == Carry && stale <= r.Spec.LateMax && (t.Opened == r.Opened || stale > 0)
+		if t.Opened == r.Opened && latest == nil || lateOK {
+			return
+		}
+		p.training = nil
+		m.start(StopTrain{r.ID})
+	}
+	if !hasBase || latest != nil || m.now < p.trainAt || p.offer(m.self, r.Opened) != nil {
+		return
+	}
+	p.training = &Train{Run: r.ID, Spec: r.Spec, Round: r.Round, Opened: r.Opened, Attempt: 1, Base: r.Base}
+	m.start(*p.training)
+	m.trace(Trace{Event: "train", Run: r.ID, Round: r.Round})
+}
+
+func (m *Machine) trained(e Trained) {
+	p := m.parts[e.Run]
+	if p == nil || p.training == nil || p.training.Opened != e.Opened {
+		m.start(Forget{Run: e.Run, Manifest: e.Manifest, Update: true})
+		return
+	}
+	u := &Update{
+		Run: e.Run, Round: e.Round, Opened: e.Opened, Attempt: e.Attempt, Base: p.training.Base,
+		Manifest: e.Manifest, Samples: e.Samples, Metrics: e.Metrics,
+	}
+	p.training, p.trainWait = nil, 0
+	m.dirty = true
+	if u.Metrics == nil {
+		u.Metrics = map[string]float64{}
+	}
+	if err := u.check(); err != nil {
+		m.trace(Trace{Event: "train failed", Run: e.Run, Round: e.Round, Text: err.Error()})
+		m.retryTraining(p)
+		return
+	}
+	if _, err := m.ledger.staleness(p.run, m.sign(KindUpdate, u)); err != nil || !p.run.Active() {
+		m.start(Forget{Run: e.Run, Manifest: e.Manifest, Update: true})
+		return
+	}
+	s := m.sign(KindUpdate, u)
+	m.save(Record{Statement: s})
+	if err := m.noteUpdate(p, s); err != nil {
+		return
+	}
+	m.hasUpdate(p, p.updates[u.Manifest])
+	m.trace(Trace{Event: "announce", Run: e.Run, Round: e.Round, Model: e.Manifest})
+}
+
+func (m *Machine) trainFailed(e TrainFailed) {
+	p := m.parts[e.Run]
+	if p == nil || p.training == nil || p.training.Opened != e.Opened {
+		return
+	}
+	p.training = nil
+	m.trace(Trace{Event: "train failed", Run: e.Run, Round: e.Round, Text: e.Err})
+	m.retryTraining(p)
+}
+
+func (m *Machine) retryTraining(p *part) {
+	p.trainWait = max(m.cfg.Timing.Retry, 2*p.trainWait)
+	p.trainAt = m.now + min(p.trainWait, 5*time.Minute)
+	m.dirty = true
+}
+
+// reduce starts the computation of the new model once all that a seal lists is held.
+func (m *Machine) reduce(p *part, r *Run, latest *SealAt, hasBase bool) {
+	if !hasBase || p.reducing == latest.CID || p.models[latest.CID].Defined() || p.bad[latest.CID] != nil || !p.holdsAll(latest.Seal) {
+		return
+	}
+	j := Reduce{Run: r.ID, Round: r.Round, Seal: latest.CID, Base: r.Base}
+	for i := range latest.Updates {
+		u := latest.Updates[i].Update.Update()
+		in := Input{Site: latest.Updates[i].Update.From, Manifest: u.Manifest, Weight: latest.Updates[i].Weight}
+		if u.Round != r.Round {
+			in.Base = u.Base
+			if !m.hold(r.ID, u.Base, r.Spec.Layout) {
+				return
+			}
+		}
+		j.Inputs = append(j.Inputs, in)
+	}
+	p.reducing = latest.CID
+	m.start(j)
+	m.trace(Trace{Event: "reduce", Run: r.ID, Round: r.Round, Entry: latest.CID})
+}
+
+func (m *Machine) reduced(e Reduced) {
+	for _, r := range m.ledger.order {
+		p := m.parts[r.ID]
+		if p == nil || p.reducing != e.Seal {
+			continue
+		}
+		p.reducing = block.CID{}
+		m.dirty = true
+		if e.Bad != nil {
+			p.bad[e.Seal] = e.Bad
+			m.trace(Trace{Event: "bad input", Run: p.run.ID, Round: p.run.Round, Site: e.Bad.Site, Entry: e.Seal, Model: e.Bad.Shard, Text: e.Bad.Err})
+			return
+		}
+		p.models[e.Seal] = e.Model
+		m.held[e.Model] = true
+		m.trace(Trace{Event: "reduced", Run: p.run.ID, Round: p.run.Round, Entry: e.Seal, Model: e.Model})
+		for _, id := range m.height.order() {
+			if c := m.height.candidates[id]; c.entry != nil && c.entry.Commit != nil && c.entry.Commit.Seal == e.Seal {
+				for _, site := range m.roster.sites {
+					if c.ready[site.ID] && site.ID != m.self {
+						m.compare(site.ID, c)
+					}
+				}
+			}
+		}
+	}
+}
+
+// follow turns this site's parts to what an entry has decided.
+func (m *Machine) follow(e *Entry) {
+	if e.Open != nil {
+		m.asked = slices.DeleteFunc(m.asked, func(s *Signed) bool { return block.Sum(block.DagCBOR, s.Body) == e.Run() })
+	}
+	p := m.part(e.Run())
+	r := p.run
+	switch {
+	case e.Seal != nil:
+		p.sealedAt = m.now
+	case e.Void != nil:
+		m.dropUpdates(p, r, nil)
+		m.reopen(p, r)
+	case e.Commit != nil:
+		sealed := r.Commits[len(r.Commits)-1].Sealed
+		if own := p.models[e.Commit.Seal]; own.Defined() && own != e.Commit.Model {
+			m.trace(Trace{Event: "diverged", Site: m.self, Run: r.ID, Round: e.Commit.Round, Entry: own, Model: e.Commit.Model, Text: "the mesh committed another model than this site computed: check this machine"})
+			delete(m.held, own)
+			m.start(Forget{Run: r.ID, Manifest: own})
+		}
+		m.dropUpdates(p, r, sealed)
+		m.reopen(p, r)
+	}
+	if !r.Active() {
+		if p.training != nil {
+			p.training = nil
+			m.start(StopTrain{r.ID})
+		}
+		m.dropUpdates(p, r, nil)
+	}
+}
+
+// reopen begins the next round, or the same again.
+func (m *Machine) reopen(p *part, r *Run) {
+	p.openedAt[r.Opened] = m.now
+	if len(p.openedAt) > maxStale+2 { // no older update can count
+		delete(p.openedAt, slices.Min(slices.Collect(maps.Keys(p.openedAt))))
+	}
+	p.trainAt, p.trainWait = 0, 0
+	p.reducing = block.CID{}
+	clear(p.models)
+	clear(p.bad)
+	clear(p.diverged)
+}
+
+func (p *part) timers(m *Machine, soonest func(time.Duration)) {
+	if !p.run.Active() || !p.accepted() {
+		return
+	}
+	if p.trainAt > 0 {
+		soonest(p.trainAt)
+	}
+	if p.run.Latest() != nil {
+		soonest(p.sealedAt + m.cfg.Timing.Unavailable)
+	} else if d, ok := m.sealDeadline(p, p.run); ok {
+		soonest(d)
+	}
+}

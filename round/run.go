@@ -1,0 +1,118 @@
+package round
+
+import (
+	"fmt"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/block"
+)
+
+// LatePolicy says what becomes of an update that misses its round's seal.
+type LatePolicy string
+
+const (
+	Drop  LatePolicy = "drop"  // it is forgotten
+	Carry LatePolicy = "carry" // it counts in a later round, with less weight
+)
+
+// RunSpec is a run as its opener signs it: what is trained, how, and for how long. It never carries code.
+type RunSpec struct {
+	Name        string            `cbor:"name" json:"name"`
+	By          peer.ID           `cbor:"by" json:"by"`               // the site that opens the run
+	Base        block.CID         `cbor:"base" json:"base"`           // manifest of the model that round 1 starts from
+	Layout      block.CID         `cbor:"layout" json:"layout"`       // of the base and of every update
+	Rounds      uint64            `cbor:"rounds" json:"rounds"`       // how many
+	Rule        string            `cbor:"rule" json:"rule"`           // "fedavg"
+	MinSites    uint64            `cbor:"min_sites" json:"min_sites"` // fewest updates in a seal; 0: a quorum
+	SampleCap   uint64            `cbor:"sample_cap" json:"sample_cap"`
+	Late        LatePolicy        `cbor:"late" json:"late"`
+	LateNum     uint64            `cbor:"late_num" json:"late_num"` // weight of an update s rounds late: times (num/den)^s
+	LateDen     uint64            `cbor:"late_den" json:"late_den"`
+	LateMax     uint64            `cbor:"late_max" json:"late_max"` // rounds; later ones are dropped
+	KeepUpdates bool              `cbor:"keep_updates" json:"keep_updates"`
+	Train       map[string]string `cbor:"train" json:"train"` // hyperparameters for the trainers
+	Nonce       []byte            `cbor:"nonce" json:"nonce"` // 16 random bytes: two runs of one description differ
+}
+
+// ID returns the run's name: the CID of its description.
+func (s *RunSpec) ID() block.CID { return block.Of(s).CID }
+
+// Default fills what the opener left open.
+func (s *RunSpec) Default() {
+	if s.Rule == "" {
+		s.Rule = "fedavg"
+	}
+	if s.Late == "" {
+		s.Late = Carry
+	}
+	if s.Late == Carry && s.LateDen == 0 {
+		s.LateNum, s.LateDen, s.LateMax = 1, 2, 2
+	}
+	if s.Train == nil {
+		s.Train = map[string]string{}
+	}
+}
+
+// Validate says what is wrong with the description for a mesh with this roster, if anything.
+func (s *RunSpec) Validate(r *Roster) error {
+	bad := func(format string, args ...any) error {
+		return fmt.Errorf("run %q: %w: %s", s.Name, ErrMalformed, fmt.Sprintf(format, args...))
+	}
+	switch {
+	case !validName(s.Name):
+		return bad("name must be 1 to %d bytes of printable text", maxName)
+	case !r.Has(s.By):
+		return bad("opener %s is not in the roster", s.By)
+	case !s.Base.Defined() || s.Base.Codec() != block.DagCBOR || !s.Layout.Defined() || s.Layout.Codec() != block.DagCBOR:
+		return bad("base and layout must be CIDs of a manifest and a layout")
+	case s.Rounds == 0 || s.Rounds > maxRounds:
+		return bad("%d rounds, want 1 to %d", s.Rounds, maxRounds)
+	case s.Rule != "fedavg":
+		return bad("rule %q, this weft knows fedavg", s.Rule)
+	case s.MinSites > uint64(r.Len()):
+		return bad("min_sites %d of %d sites", s.MinSites, r.Len())
+	case s.SampleCap > maxSamples:
+		return bad("sample_cap %d, at most %d", s.SampleCap, uint64(maxSamples))
+	case len(s.Nonce) != 16:
+		return bad("nonce of %d bytes, want 16", len(s.Nonce))
+	case len(s.Train) > maxTrain:
+		return bad("%d hyperparameters, at most %d", len(s.Train), maxTrain)
+	}
+	switch s.Late {
+	case Drop:
+	case Carry:
+		if s.LateNum == 0 || s.LateNum > s.LateDen || s.LateDen > 1000 || s.LateMax == 0 || s.LateMax > maxStale {
+			return bad("late weight %d/%d for up to %d rounds: want 0 < num <= den <= 1000 and 1 to %d rounds", s.LateNum, s.LateDen, s.LateMax, maxStale)
+		}
+	default:
+		return bad("late %q, want %q or %q", s.Late, Drop, Carry)
+	}
+	for k, v := range s.Train {
+		if len(k) == 0 || len(k) > maxTrainValue || len(v) > maxTrainValue {
+			return bad("hyperparameter %.40q: name and value may have %d bytes each", k, maxTrainValue)
+		}
+	}
+	return nil
+}
+
+// minSites returns the fewest updates that a seal of the run may list.
+func (s *RunSpec) minSites(r *Roster) int {
+	if s.MinSites == 0 {
+		return r.Quorum()
+	}
+	return int(s.MinSites)
+}
+
+// weight returns the integer weight of an update that is stale rounds late: its samples, capped,
+// times (LateNum/LateDen)^stale rounded down. 0 means that it cannot count.
+func (s *RunSpec) weight(samples, stale uint64) uint64 {
+	w := samples
+	if s.SampleCap > 0 {
+		w = min(w, s.SampleCap)
+	}
+	for range stale {
+		w = w * s.LateNum / s.LateDen // below 2^40 * 1000: no overflow
+	}
+	return w
+}

@@ -1,0 +1,39 @@
+package round
+
+import "time"
+
+// Timing is how long a machine waits. Nothing here is for users to tune: what depends on the
+// training or the network is measured (see pace and deadline).
+type Timing struct {
+	Propose     time.Duration // least wait for a proposal or votes in a view; grows by half a view
+	ProposeCap  time.Duration // and no further than this
+	Resend      time.Duration // first wait until an own statement is sent again; doubles
+	ResendCap   time.Duration
+	Head        time.Duration // between two heads, each to the next connected site
+	Deadline    time.Duration // least soft deadline of a round
+	Unavailable time.Duration // how long a sealed update is sought before another seal drops it
+	Retry       time.Duration // wait before a failed training is tried again; doubles
+}
+
+// DefaultTiming suits LAN and WAN: all of it adapts upwards.
+func DefaultTiming() Timing {
+	return Timing{
+		Propose: 1 * time.Second, ProposeCap: 30 * time.Second,
+		Resend: 1 * time.Second, ResendCap: 15 * time.Second,
+		Head:        2 * time.Second,
+		Deadline:    2 * time.Second,
+		Unavailable: 2 * time.Minute,
+		Retry:       5 * time.Second,
+	}
+}
+
+// viewTimeout returns how long a view's steps wait: the pace, half as long again each view, capped.
+func (t Timing) viewTimeout(pace time.Duration, view uint64) time.Duration {
+	for range min(view, 32) {
+		pace += pace / 2
+		if pace >= t.ProposeCap {
+			return t.ProposeCap
+		}
+	}
+	return pace
+}
