@@ -1,0 +1,169 @@
+package node
+
+import (
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/round"
+)
+
+// The local API: HTTP and JSON on the Unix socket "api.sock" (0600) in the site's directory. The
+// CLI, the dashboard and scripts use nothing else.
+//
+//	GET  /v1/status                        Status
+//	GET  /v1/peers                         []Peer
+//	GET  /v1/ledger?from=H&limit=N         []LedgerEntry, ascending
+//	GET  /v1/events?from=SEQ&follow=1      JSON lines of Event
+//	GET  /v1/blocks/{cid}                  the block's bytes
+//	GET  /v1/models/{manifest}             the model as a safetensors file
+//	POST /v1/runs                          RunRequest -> RunReply
+//	POST /v1/runs/{run}/consent            Consent
+//	POST /v1/runs/{run}/stop               Stop
+//
+// An error is a status of 400 or more with APIError as its body.
+
+// APIError is the body of a failed request.
+type APIError struct {
+	Message string `json:"error"`
+	Hint    string `json:"hint,omitempty"` // what to do about it
+}
+
+func (e *APIError) Error() string {
+	if e.Hint == "" {
+		return e.Message
+	}
+	return e.Message + "\n  hint: " + e.Hint
+}
+
+// Status is where a site stands.
+type Status struct {
+	Site     string        `json:"site"` // its name in the roster
+	ID       peer.ID       `json:"id"`
+	Addrs    []string      `json:"addrs"` // full multiaddrs, for --bootstrap
+	Mesh     block.CID     `json:"mesh"`
+	MeshName string        `json:"mesh_name"`
+	Faults   round.Faults  `json:"faults"`
+	Sites    int           `json:"sites"`
+	Quorum   int           `json:"quorum"`
+	Up       int           `json:"up"` // sites that can be reached, this one included
+	Height   uint64        `json:"height"`
+	Head     block.CID     `json:"head"`
+	Runs     []RunStatus   `json:"runs"`
+	Named    []string      `json:"named,omitempty"` // sites proven to have signed two statements for one place
+	Sent     int64         `json:"sent"`            // bytes of blocks sent to other sites since the node started
+	Received int64         `json:"received"`
+	Memory   uint64        `json:"memory"` // peak resident set, bytes
+	Since    time.Time     `json:"since"`
+	Pending  []PendingRun  `json:"pending,omitempty"` // runs that wait for the operator's consent
+	Problem  string        `json:"problem,omitempty"` // what keeps the site from going on, if anything, with a hint
+	Uptime   time.Duration `json:"uptime"`
+}
+
+// Phase is what a site does for a run at the moment.
+type Phase string
+
+const (
+	PhaseWaiting    Phase = "waiting"    // for consent, the base, or other sites
+	PhaseTraining   Phase = "training"   //
+	PhaseAnnouncing Phase = "announcing" // the update is cut into shards and offered; others' are fetched
+	PhaseSealing    Phase = "sealing"    // the sites agree which updates count
+	PhaseReducing   Phase = "reducing"   // the new model is computed
+	PhaseCommitting Phase = "committing" // the sites agree on the new model
+	PhaseDone       Phase = "done"
+	PhaseStopped    Phase = "stopped"
+	PhaseDeclined   Phase = "declined" // this site does not take part
+)
+
+// RunStatus is a run as one site sees it.
+type RunStatus struct {
+	ID      block.CID          `json:"id"`
+	Name    string             `json:"name"`
+	Round   uint64             `json:"round"` // current, from 1; Rounds+1 when done
+	Rounds  uint64             `json:"rounds"`
+	Phase   Phase              `json:"phase"`
+	Step    uint64             `json:"step"` // of the training under way
+	Steps   uint64             `json:"steps"`
+	Metrics map[string]float64 `json:"metrics,omitempty"` // newest of the training under way
+	Updates []string           `json:"updates"`           // sites whose updates of this round are held here
+	Takes   []string           `json:"takes"`             // sites that take part
+	Base    block.CID          `json:"base"`
+	Spec    *round.RunSpec     `json:"spec"`
+	History []RoundStatus      `json:"history"` // committed rounds
+}
+
+// RoundStatus is a committed round.
+type RoundStatus struct {
+	Round   uint64                        `json:"round"`
+	Height  uint64                        `json:"height"`
+	Seal    block.CID                     `json:"seal"`
+	Model   block.CID                     `json:"model"`
+	Sites   []string                      `json:"sites"`   // whose updates counted
+	Samples uint64                        `json:"samples"` // in all
+	Metrics map[string]map[string]float64 `json:"metrics"` // by site
+	Took    time.Duration                 `json:"took"`    // as measured here; 0 for rounds before a restart
+	Phases  map[Phase]time.Duration       `json:"phases,omitempty"`
+	Held    bool                          `json:"held"` // the model is on this site's disk
+}
+
+// Peer is another site of the mesh.
+type Peer struct {
+	Site      string        `json:"site"`
+	ID        peer.ID       `json:"id"`
+	Connected bool          `json:"connected"`
+	Addrs     []string      `json:"addrs"`
+	RTT       time.Duration `json:"rtt"`
+	Sent      int64         `json:"sent"` // bytes of blocks
+	Received  int64         `json:"received"`
+	Rejected  int           `json:"rejected"` // messages of it that were refused
+}
+
+// LedgerEntry is a decided entry for people and scripts.
+type LedgerEntry struct {
+	Height      uint64             `json:"height"`
+	CID         block.CID          `json:"cid"`
+	Kind        string             `json:"kind"`
+	Summary     string             `json:"summary"`
+	Run         string             `json:"run"` // its name
+	View        uint64             `json:"view"`
+	Signers     []string           `json:"signers"`
+	Entry       *round.Entry       `json:"entry"`
+	Certificate *round.Certificate `json:"certificate"`
+}
+
+// Event is a line of the site's trace: what the protocol did, when.
+type Event struct {
+	Seq  uint64    `json:"seq"`
+	Time time.Time `json:"time"`
+	Site string    `json:"site"`
+	round.Trace
+}
+
+// RunRequest asks for a run. Exactly one of Model and Init says where the model comes from.
+type RunRequest struct {
+	Spec  round.RunSpec `json:"spec"`            // By, Base, Layout and Nonce are filled in by the node
+	Model string        `json:"model,omitempty"` // safetensors file to start from; it is copied
+	Init  bool          `json:"init,omitempty"`  // let the embedded trainer make the initial model from Spec.Train
+}
+
+// RunReply names the run that was asked for. It is open once the ledger has its open entry.
+type RunReply struct {
+	Run block.CID `json:"run"`
+}
+
+// PendingRun is a run that the operator has not answered.
+type PendingRun struct {
+	Run  block.CID      `json:"run"`
+	Spec *round.RunSpec `json:"spec"`
+}
+
+// Consent is the operator's answer on a run.
+type Consent struct {
+	Accept bool `json:"accept"`
+}
+
+// Stop asks for the end of a run.
+type Stop struct {
+	Reason string `json:"reason"`
+}
