@@ -1,10 +1,3 @@
-// Package train is a site's local training: the one seam between the node and
-// whatever moves the weights.
-//
-// A [Trainer] gets a [Task] (a base model as a safetensors file, and what to do
-// with it) and yields a [Result] (an update as a safetensors file, the number of
-// samples it saw, metrics). Two trainers implement it: Exec runs the user's own
-// process, train/builtin is a small transformer in pure Go.
 package train
 
 import "context"
@@ -48,6 +41,6 @@ type Progress struct {
 // Trainer runs tasks, one at a time.
 type Trainer interface {
 	// Run does the task and calls report now and then, never after it returned. When ctx ends
-	// it stops within seconds, leaves no process behind and returns ctx's error.
+	// it stops within seconds, leaves nothing working on the task and returns ctx's error.
 	Run(ctx context.Context, task Task, report func(Progress)) (Result, error)
 }

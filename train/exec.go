@@ -1,0 +1,217 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+)
+
+// ExecConfig says how to run the user's process.
+type ExecConfig struct {
+	// Command is the program and its arguments; no shell reads them. A program without a slash
+	// is looked up in the node's PATH, one with a relative path is taken from Dir.
+	Command []string
+	// Dir is the process' working directory; empty is the node's own.
+	Dir string
+	// Env holds "NAME=value" entries, put over the node's own environment.
+	Env []string
+	// RunDir is where the socket's folder is made; empty, or too long a path for a Unix
+	// socket, is the system's folder for temporary files.
+	RunDir string
+	// Log gets every line that the process writes; nil drops them.
+	Log *slog.Logger
+	// StopGrace is how long the process may go on after its task was cancelled or the trainer
+	// closed, before signals end it. 0 is 5 s: some training steps, and no round waits for it.
+	StopGrace time.Duration
+}
+
+const (
+	defaultStopGrace = 5 * time.Second
+	// signalGrace is how long the process may take over SIGTERM, and the kernel over SIGKILL.
+	signalGrace = 2 * time.Second
+	// quietAfter is when the log says that a new process has not asked for its task; importing
+	// a large framework from a cold disk takes half of it.
+	quietAfter = time.Minute
+)
+
+// Exec is the trainer that is the user's own process. See the package's words for its life.
+type Exec struct {
+	cfg     ExecConfig
+	program string // Command[0], found
+	log     *slog.Logger
+
+	once   sync.Once
+	closed chan struct{} // closed by Close
+	slot   chan struct{} // holds a token while a task runs; guards the fields below
+	lastID uint64
+	proc   *process // the process' present life; nil before the first
+}
+
+var _ Trainer = (*Exec)(nil)
+
+// NewExec returns a trainer that runs cfg.Command; the process is started by the first task.
+// A command that cannot be found is refused here, with ErrCommand.
+func NewExec(cfg ExecConfig) (*Exec, error) {
+	if len(cfg.Command) == 0 || cfg.Command[0] == "" {
+		return nil, fmt.Errorf("%w: it is empty; hint: write trainer: {exec: [python3, train.py]}", ErrCommand)
+	}
+	dir, err := filepath.Abs(cfg.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("%w: working directory: %w", ErrCommand, err)
+	}
+	cfg.Dir = dir
+	if info, err := os.Stat(dir); err != nil {
+		return nil, fmt.Errorf("%w: working directory: %w", ErrCommand, err)
+	} else if !info.IsDir() {
+		return nil, fmt.Errorf("%w: working directory %s is not a folder", ErrCommand, dir)
+	}
+	program, err := findProgram(cfg.Command[0], dir)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.StopGrace <= 0 {
+		cfg.StopGrace = defaultStopGrace
+	}
+	log := cfg.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Exec{cfg: cfg, program: program, log: log, closed: make(chan struct{}), slot: make(chan struct{}, 1)}, nil
+}
+
+// findProgram resolves name as the shell would that starts in dir.
+func findProgram(name, dir string) (string, error) {
+	path := name
+	if strings.ContainsRune(name, filepath.Separator) && !filepath.IsAbs(name) {
+		path = filepath.Join(dir, name)
+	}
+	path, err := exec.LookPath(path)
+	switch {
+	case errors.Is(err, exec.ErrNotFound):
+		return "", fmt.Errorf("%w: %q is not in the node's PATH; hint: install it, or give its full path", ErrCommand, name)
+	case errors.Is(err, os.ErrPermission):
+		return "", fmt.Errorf("%w: %q is not executable; hint: chmod +x, or name its interpreter first", ErrCommand, name)
+	case err != nil:
+		return "", fmt.Errorf("%w: %w; hint: relative paths start at the working directory %s", ErrCommand, err, dir)
+	}
+	return path, nil
+}
+
+// Run gives the task to the process, starting it if need be, and returns its update. Beyond
+// Trainer's contract: report is called from another goroutine and must not block; a process
+// that gave up a cancelled task in time stays, idle, for the next one.
+//
+// Errors: an *ExitError if the process ended first, ErrSkipped if it asked for another task
+// first, ErrCommand if it could not be started, ErrClosed after Close.
+func (e *Exec) Run(ctx context.Context, task Task, report func(Progress)) (Result, error) {
+	if err := e.enter(ctx); err != nil {
+		return Result{}, err
+	}
+	defer func() { <-e.slot }()
+	task, err := absolute(task)
+	if err != nil {
+		return Result{}, err
+	}
+	if report == nil {
+		report = func(Progress) {}
+	}
+	e.lastID++
+	for {
+		fresh := e.proc == nil || !e.proc.alive()
+		if fresh {
+			if e.proc, err = startProcess(e.cfg, e.program, e.log); err != nil {
+				return Result{}, err
+			}
+		}
+		res, err := e.do(ctx, newJob(e.lastID, task, report))
+		var exit *ExitError
+		if !fresh && errors.As(err, &exit) && !exit.Asked {
+			continue // it ended between two tasks: this one starts it again
+		}
+		return res, err
+	}
+}
+
+// enter takes the slot, unless ctx or the trainer ends first.
+func (e *Exec) enter(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case e.slot <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-e.closed:
+		return ErrClosed
+	}
+	select {
+	case <-e.closed:
+		<-e.slot
+		return ErrClosed
+	default:
+		return nil
+	}
+}
+
+// absolute returns task with paths that mean the same in the process' working directory.
+func absolute(task Task) (Task, error) {
+	for _, p := range []*string{&task.Base, &task.Dir} {
+		abs, err := filepath.Abs(*p)
+		if err == nil {
+			_, err = os.Stat(abs)
+		}
+		if err != nil {
+			return Task{}, fmt.Errorf("files of the task: %w", err)
+		}
+		*p = abs
+	}
+	return task, nil
+}
+
+// do offers j to the living process and waits until it is over, here or there.
+func (e *Exec) do(ctx context.Context, j *job) (Result, error) {
+	p := e.proc
+	p.desk.offer(j)
+	defer p.desk.withdraw(j)
+	quiet := time.AfterFunc(quietAfter, func() {
+		if !p.desk.isTaken(j) {
+			e.log.Warn("trainer has not asked for its task yet; hint: the script calls init and receive", "command", e.cfg.Command)
+		}
+	})
+	defer quiet.Stop()
+	select {
+	case <-j.over:
+		return j.result, j.err
+	case <-p.exited:
+		return p.lastWords(j)
+	case <-e.closed:
+		return Result{}, ErrClosed
+	case <-ctx.Done():
+		if p.desk.cancel(j) {
+			p.settle(j.over, e.cfg.StopGrace)
+		}
+		return Result{}, ctx.Err()
+	}
+}
+
+// Close tells the process that there is nothing more to do, and ends it when it does not end
+// by itself within StopGrace. A Run in progress returns ErrClosed. Close may be called again.
+func (e *Exec) Close() error {
+	e.once.Do(func() {
+		close(e.closed)
+		e.slot <- struct{}{}
+		defer func() { <-e.slot }()
+		if e.proc != nil {
+			e.proc.desk.close()
+			e.proc.settle(nil, e.cfg.StopGrace)
+		}
+	})
+	return nil
+}

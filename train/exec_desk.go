@@ -1,0 +1,172 @@
+package train
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// desk is where one life of the process picks up its tasks and leaves its updates. It holds
+// one job at a time.
+type desk struct {
+	mu     sync.Mutex
+	job    *job
+	closed bool
+	change chan struct{} // closed and made anew when the job or closed changes
+}
+
+// job is a task on its way through the desk. The desk's mutex guards all but the constants
+// and over.
+type job struct {
+	id     uint64
+	task   Task
+	report func(Progress)
+
+	taken     bool // the process has it in hand, or had
+	cancelled bool // the node no longer wants it
+
+	over   chan struct{} // closed once the process has put the task down; result and err stand then
+	isOver bool
+	result Result
+	err    error
+}
+
+func newDesk() *desk { return &desk{change: make(chan struct{})} }
+
+func newJob(id uint64, task Task, report func(Progress)) *job {
+	return &job{id: id, task: task, report: report, over: make(chan struct{})}
+}
+
+// putDown ends the job on the process' side. The desk's mutex is held.
+func (j *job) putDown(res Result, err error) {
+	j.isOver, j.result, j.err = true, res, err
+	close(j.over)
+}
+
+// wake lets every waiting call look again. The mutex is held.
+func (d *desk) wake() {
+	close(d.change)
+	d.change = make(chan struct{})
+}
+
+// offer lays j on the desk.
+func (d *desk) offer(j *job) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.job = j
+	d.wake()
+}
+
+// withdraw takes j off the desk; its report is not called any more.
+func (d *desk) withdraw(j *job) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.job == j {
+		d.job = nil
+	}
+}
+
+// cancel makes j unwanted, and reports whether the process has it in hand.
+func (d *desk) cancel(j *job) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	j.cancelled = true
+	return j.taken && !j.isOver
+}
+
+// close ends the conversation: whoever asks for a task is told to stop.
+func (d *desk) close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+	d.wake()
+}
+
+func (d *desk) isTaken(j *job) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return j.taken
+}
+
+// take waits for a task and hands it out. It returns nil if none came within wait or ctx
+// ended, and stopped once the desk is closed. Asking puts down the task in hand.
+func (d *desk) take(ctx context.Context, wait time.Duration) (j *job, stopped bool) {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if j := d.job; j != nil && j.taken && !j.isOver {
+		j.putDown(Result{}, ErrSkipped)
+	}
+	for ctx.Err() == nil {
+		if d.closed {
+			return nil, true
+		}
+		if j := d.job; j != nil && !j.taken && !j.cancelled {
+			j.taken = true
+			return j, false
+		}
+		if !d.sleep(ctx, timer.C) {
+			break
+		}
+	}
+	return nil, false
+}
+
+// sleep waits, without the mutex, for a change of the desk; false means that it waited in vain.
+func (d *desk) sleep(ctx context.Context, late <-chan time.Time) bool {
+	change := d.change
+	d.mu.Unlock()
+	defer d.mu.Lock()
+	select {
+	case <-change:
+		return true
+	case <-late:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+// wanted returns the job with that id if the process has it in hand and the node still wants it.
+func (d *desk) wanted(id uint64) (*job, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.inHand(id)
+}
+
+func (d *desk) inHand(id uint64) (*job, error) {
+	j := d.job
+	switch {
+	case j == nil || j.id != id || !j.taken:
+		return nil, refuse(taskOver, "ask for the next one", "task %d is not in hand: it was cancelled or answered, or never given out", id)
+	case j.cancelled:
+		return nil, refuse(taskOver, "drop it and ask for the next one", "task %d was cancelled: the mesh went on without it", id)
+	case j.isOver:
+		return nil, refuse(taskOver, "ask for the next one", "task %d has its update already", id)
+	}
+	return j, nil
+}
+
+// progress passes p on to whoever runs the task.
+func (d *desk) progress(id uint64, p Progress) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	j, err := d.inHand(id)
+	if err != nil {
+		return err
+	}
+	j.report(p) // under the mutex, so that withdraw can promise that it was the last
+	return nil
+}
+
+// answer puts the task down with its result.
+func (d *desk) answer(id uint64, res Result) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	j, err := d.inHand(id)
+	if err != nil {
+		return err
+	}
+	j.putDown(res, nil)
+	return nil
+}

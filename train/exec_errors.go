@@ -1,0 +1,56 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+var (
+	// ErrClosed is returned for a task when the trainer was closed.
+	ErrClosed = errors.New("trainer is closed")
+	// ErrCommand is returned for a trainer command that cannot be started.
+	ErrCommand = errors.New("trainer command cannot be started")
+	// ErrSkipped is returned for a task that the process put down without an update.
+	ErrSkipped = errors.New("trainer asked for its next task without sending an update for this one; " +
+		"hint: call send once for each receive, also when a task fails")
+)
+
+// ExitError is returned for a task when the user's process ended before it answered.
+type ExitError struct {
+	Command string   // as a person would type it
+	Status  string   // such as "exit status 1" or "signal: killed"
+	Code    int      // the exit code, -1 if a signal ended the process
+	Asked   bool     // whether the process had asked for the task
+	Stderr  []string // the last lines of its standard error, oldest first
+}
+
+// Error returns what happened, the last lines of standard error, and a hint, on several lines.
+func (e *ExitError) Error() string {
+	var b strings.Builder
+	when := "before it asked for a task"
+	if e.Asked {
+		when = "before it sent an update"
+	}
+	fmt.Fprintf(&b, "trainer %q ended with %s %s", e.Command, e.Status, when)
+	if len(e.Stderr) > 0 {
+		b.WriteString("; the last lines of its standard error:\n    ")
+		b.WriteString(strings.Join(e.Stderr, "\n    "))
+	}
+	b.WriteString("\nhint: " + e.hint())
+	return b.String()
+}
+
+func (e *ExitError) hint() string {
+	switch {
+	case e.Code == 0 && e.Asked:
+		return "the script ended by itself: call send before it returns"
+	case e.Code == 0:
+		return "the script ended by itself: call init and receive before it returns"
+	case e.Code == -1:
+		return "something killed the process: if it was not you, look for the kernel's out-of-memory killer in dmesg"
+	case len(e.Stderr) == 0:
+		return "the process wrote nothing to standard error: run the command by hand in its folder"
+	}
+	return "the lines above are the process' own words"
+}

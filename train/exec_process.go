@@ -1,0 +1,241 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+const (
+	// socketEnv tells the process where its node listens.
+	socketEnv = "WEFT_SOCKET"
+	// maxSocketPath is the longest path of a Unix socket on every system: sun_path has 104
+	// bytes on macOS and 108 on Linux, one of them for the final zero.
+	maxSocketPath = 103
+	// drainTime is how long output is still read after the process ended; only a child that
+	// left the process group can hold it open longer.
+	drainTime = time.Second
+)
+
+// process is one life of the user's process: it, its process group, its desk and its socket.
+type process struct {
+	log       *slog.Logger
+	cmd       *exec.Cmd
+	desk      *desk
+	server    *http.Server
+	socketDir string
+	output    [2]*os.File // our ends of its stdout and stderr
+	tail      tail        // of stderr
+	exited    chan struct{}
+	condemned atomic.Bool // SIGKILL was sent: no further task for it
+}
+
+// startProcess starts a life. The desk is open before the process can ask for it.
+func startProcess(cfg ExecConfig, program string, log *slog.Logger) (*process, error) {
+	p := &process{log: log, desk: newDesk(), exited: make(chan struct{})}
+	socket, err := p.listen(cfg.RunDir)
+	if err != nil {
+		return nil, err
+	}
+	p.cmd = &exec.Cmd{
+		Path: program,
+		Args: cfg.Command,
+		Dir:  cfg.Dir,
+		// Without it what a Python script prints would stay in its buffer until it ends.
+		Env:         slices.Concat([]string{"PYTHONUNBUFFERED=1"}, os.Environ(), cfg.Env, []string{socketEnv + "=" + socket}),
+		SysProcAttr: ownGroup(),
+	}
+	started := make(chan error)
+	go p.live(started)
+	if err := <-started; err != nil {
+		return nil, fmt.Errorf("%w: %w; hint: is the program built for this machine?", ErrCommand, err)
+	}
+	log.Info("trainer started", "command", cfg.Command, "pid", p.cmd.Process.Pid)
+	return p, nil
+}
+
+// listen opens the desk to callers on a new socket, in a new folder only this user can enter.
+func (p *process) listen(runDir string) (socket string, err error) {
+	for _, parent := range []string{runDir, os.TempDir()} {
+		if parent == "" {
+			continue
+		}
+		if p.socketDir, err = os.MkdirTemp(parent, "trainer-"); err != nil {
+			return "", fmt.Errorf("folder for the trainer's socket: %w", err)
+		}
+		if socket, err = filepath.Abs(filepath.Join(p.socketDir, "s")); err == nil && len(socket) <= maxSocketPath {
+			break
+		}
+		os.Remove(p.socketDir)
+		socket = ""
+	}
+	if socket == "" {
+		return "", fmt.Errorf("no folder for the trainer's socket: paths have at most %d bytes; hint: set TMPDIR to a short path", maxSocketPath)
+	}
+	l, err := net.Listen("unix", socket)
+	if err == nil {
+		err = os.Chmod(socket, 0o600)
+	}
+	if err != nil {
+		os.RemoveAll(p.socketDir)
+		return "", fmt.Errorf("trainer's socket: %w", err)
+	}
+	p.server = newServer(p.desk)
+	go p.server.Serve(l) // until closeSocket
+	return socket, nil
+}
+
+// live is the process' whole life. It keeps its thread, because the kernel ties the signal
+// for orphans (see ownGroup) to the thread that started the child, not to the node.
+func (p *process) live(started chan<- error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	drained, err := p.start()
+	if err != nil {
+		p.closeSocket()
+		started <- err
+		return
+	}
+	started <- nil
+	werr := p.cmd.Wait()
+	// What the process left in its group, such as data loaders, ends with it. Its own number
+	// was free only since Wait; the kernel does not give it out again this soon.
+	killGroup(p.cmd.Process.Pid, syscall.SIGKILL)
+	select {
+	case <-drained:
+	case <-time.After(drainTime):
+	}
+	p.closeOutput()
+	<-drained
+	var exit *exec.ExitError
+	if werr != nil && !errors.As(werr, &exit) {
+		p.log.Error("wait for trainer", "err", werr)
+	}
+	p.closeSocket()
+	p.log.Info("trainer ended", "pid", p.cmd.Process.Pid, "status", p.status())
+	close(p.exited)
+}
+
+// closeSocket ends every call, and leaves nothing in the file system.
+func (p *process) closeSocket() {
+	p.server.Close()
+	os.RemoveAll(p.socketDir)
+}
+
+// start starts the command with its output read; drained is closed when both outputs ended.
+func (p *process) start() (drained <-chan struct{}, err error) {
+	var theirs [2]*os.File
+	defer func() {
+		for _, f := range theirs {
+			f.Close()
+		}
+	}()
+	for i := range p.output {
+		if p.output[i], theirs[i], err = os.Pipe(); err != nil {
+			p.closeOutput()
+			return nil, err
+		}
+	}
+	// As files, not as writers: Wait would otherwise wait for every heir of the pipe.
+	p.cmd.Stdout, p.cmd.Stderr = theirs[0], theirs[1]
+	if err := p.cmd.Start(); err != nil {
+		p.closeOutput()
+		return nil, err
+	}
+	var wg sync.WaitGroup
+	for i, name := range []string{"stdout", "stderr"} {
+		wg.Go(func() {
+			eachLine(p.output[i], func(line string) {
+				p.log.Info("trainer output", "stream", name, "line", line)
+				if name == "stderr" {
+					p.tail.add(line)
+				}
+			})
+		})
+	}
+	done := make(chan struct{})
+	go func() { wg.Wait(); close(done) }()
+	return done, nil
+}
+
+// closeOutput also ends readers that still wait.
+func (p *process) closeOutput() {
+	for _, f := range p.output {
+		f.Close() // a nil file only answers with an error
+	}
+}
+
+// alive reports whether the process may get another task.
+func (p *process) alive() bool {
+	select {
+	case <-p.exited:
+		return false
+	default:
+		return !p.condemned.Load()
+	}
+}
+
+// status says how the ended process ended.
+func (p *process) status() string { return p.cmd.ProcessState.String() }
+
+// lastWords is the outcome of j when the process has ended.
+func (p *process) lastWords(j *job) (Result, error) {
+	select {
+	case <-j.over: // it answered, then ended
+		return j.result, j.err
+	default:
+	}
+	return Result{}, &ExitError{
+		Command: strings.Join(p.cmd.Args, " "),
+		Status:  p.status(),
+		Code:    p.cmd.ProcessState.ExitCode(),
+		Asked:   p.desk.isTaken(j),
+		Stderr:  p.tail.lines(),
+	}
+}
+
+// settle waits until done is closed or the process has ended; past grace it ends the process
+// and its group by SIGTERM, then SIGKILL.
+func (p *process) settle(done <-chan struct{}, grace time.Duration) {
+	if p.await(done, grace) {
+		return
+	}
+	p.condemned.Store(true)
+	for _, step := range []struct {
+		sig  syscall.Signal
+		wait time.Duration
+	}{{syscall.SIGTERM, min(grace, signalGrace)}, {syscall.SIGKILL, signalGrace}} {
+		p.log.Warn("trainer does not stop: sending a signal", "pid", p.cmd.Process.Pid, "signal", step.sig.String())
+		killGroup(p.cmd.Process.Pid, step.sig)
+		if p.await(nil, step.wait) {
+			return
+		}
+	}
+	// Only a call that the kernel cannot interrupt, such as a driver's, outlasts SIGKILL.
+	p.log.Error("trainer outlived SIGKILL; hint: the device's driver may hang", "pid", p.cmd.Process.Pid)
+}
+
+func (p *process) await(done <-chan struct{}, limit time.Duration) bool {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-p.exited:
+		return true
+	case <-timer.C:
+		return false
+	}
+}

@@ -1,0 +1,244 @@
+package train
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// call speaks to a desk without a process; it returns the status and the body.
+func call(d *desk, method, path, body string) (int, string) {
+	w := httptest.NewRecorder()
+	newServer(d).Handler.ServeHTTP(w, httptest.NewRequest(method, path, strings.NewReader(body)))
+	b, _ := io.ReadAll(w.Result().Body)
+	return w.Code, string(b)
+}
+
+// desked returns a desk with a task on it that the process has in hand.
+func desked(t *testing.T, kind Kind, report func(Progress)) (*desk, *job) {
+	t.Helper()
+	d, j := newDesk(), newJob(7, newTask(t, kind), report)
+	d.offer(j)
+	if status, body := call(d, "GET", "/v1/task", ""); status != 200 {
+		t.Fatalf("take: %d %s", status, body)
+	}
+	return d, j
+}
+
+func TestTaskMessage(t *testing.T) {
+	d, task := newDesk(), newTask(t, Train)
+	task.Config = map[string]string{"lr": "0.1"}
+	if status, body := call(d, "GET", "/v1/task", ""); status != 204 || body != "" {
+		t.Errorf("empty desk: %d %q", status, body)
+	}
+	d.offer(newJob(7, task, ignore))
+	status, body := call(d, "GET", "/v1/task?wait=1", "")
+	want := fmt.Sprintf(`{"id":7,"kind":"train","run":"bafy","name":"demo","round":2,"rounds":5,"attempt":1,`+
+		`"base":%q,"dir":%q,"seed":18446744073709551615,"config":{"lr":"0.1"}}`+"\n", task.Base, task.Dir)
+	if status != 200 || body != want {
+		t.Errorf("got %d %s, want %s", status, body, want)
+	}
+	d.close()
+	if status, body := call(d, "GET", "/v1/task?wait=60", ""); status != 200 || body != `{"kind":"stop"}`+"\n" {
+		t.Errorf("closed desk: %d %s", status, body)
+	}
+}
+
+// Every refusal is JSON with a reason and a hint, and leaves the task in hand.
+func TestRefusals(t *testing.T) {
+	d, j := desked(t, Train, ignore)
+	dir := j.task.Dir
+	for name, write := range map[string]func(path string) error{
+		"good":    func(p string) error { return os.WriteFile(p, []byte("w"), 0o600) },
+		"empty":   func(p string) error { return os.WriteFile(p, nil, 0o600) },
+		"link":    func(p string) error { return os.Symlink(j.task.Base, p) },
+		"folder":  func(p string) error { return os.Mkdir(p, 0o700) },
+		"outside": func(p string) error { return os.Symlink(filepath.Dir(j.task.Base), p) },
+	} {
+		if err := write(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	update := func(path string) string { return fmt.Sprintf(`{"task":7,"update":%q,"samples":1}`, path) }
+	metrics := func(m string) string { return `{"task":7,"step":1,"steps":2,"metrics":` + m + `}` }
+	many := map[string]int{}
+	for i := range maxMetrics + 1 {
+		many[fmt.Sprint(i)] = i
+	}
+	tooMany, _ := json.Marshal(many)
+	for _, c := range []struct {
+		method, path, body string
+		status             int
+		reason             string
+	}{
+		{"GET", "/v1/nothing", "", 404, `no such call: GET "/v1/nothing"`},
+		{"PUT", "/v1/update", "", 404, `no such call: PUT "/v1/update"`},
+		{"GET", "/v1/task?wait=soon", "", 400, "wait: "},
+		{"GET", "/v1/task/seven", "", 400, "task: "},
+		{"GET", "/v1/task/6", "", 409, "task 6 is not in hand"},
+		{"POST", "/v1/progress", "", 400, "body: EOF"},
+		{"POST", "/v1/progress", metrics(`{}`) + "{}", 400, "more than one value"},
+		{"POST", "/v1/progress", `{"task":7,"stap":1}`, 400, `unknown field`},
+		{"POST", "/v1/progress", `{"task":7,"step":-1}`, 400, "step"},
+		{"POST", "/v1/progress", metrics(`{"loss":NaN}`), 400, "invalid character"},
+		{"POST", "/v1/progress", metrics(`{"loss":1e999}`), 400, "1e999"},
+		{"POST", "/v1/progress", metrics(`{"my loss":1}`), 422, "metrics: name"},
+		{"POST", "/v1/progress", metrics(`{"":1}`), 422, "metrics: name"},
+		{"POST", "/v1/progress", metrics(string(tooMany)), 422, "metrics: 65 of them"},
+		{"POST", "/v1/progress", `{"step":1}`, 422, "task: missing"},
+		{"POST", "/v1/progress", `{"task":8,"step":1}`, 409, "task 8 is not in hand"},
+		{"POST", "/v1/update", strings.Repeat(" ", maxBody+1), 413, "more than 65536 bytes"},
+		{"POST", "/v1/update", `{"task":7,"update":"good"}`, 422, "samples: 0"},
+		{"POST", "/v1/update", `{"task":7,"update":"good","samples":1.5}`, 400, "samples"},
+		{"POST", "/v1/update", `{"task":7,"update":"good","samples":9007199254740992}`, 422, "samples: "},
+		{"POST", "/v1/update", `{"task":7,"samples":1}`, 422, "update: missing"},
+		{"POST", "/v1/update", update("nothing"), 422, "no file"},
+		{"POST", "/v1/update", update(strings.Repeat("x", maxPath+1)), 422, "at most 4096"},
+		{"POST", "/v1/update", `{"task":7,"update":"nul\u0000","samples":1}`, 422, "invalid argument"},
+		{"POST", "/v1/update", update("empty"), 422, "is empty"},
+		{"POST", "/v1/update", update("link"), 422, "not a regular file"},
+		{"POST", "/v1/update", update("folder"), 422, "not a regular file"},
+		{"POST", "/v1/update", update("../base.safetensors"), 422, "outside the task's folder"},
+		{"POST", "/v1/update", update(j.task.Base), 422, "outside the task's folder"},
+		{"POST", "/v1/update", update("outside/base.safetensors"), 422, "outside the task's folder"},
+		{"POST", "/v1/update", update("good/x"), 422, "not a directory"},
+	} {
+		status, body := call(d, c.method, c.path, c.body)
+		var r struct{ Error, Hint string }
+		if err := json.Unmarshal([]byte(body), &r); err != nil || status != c.status || !strings.Contains(r.Error, c.reason) || r.Hint == "" {
+			t.Errorf("%s %s %.80s: %d %s, want %d %q", c.method, c.path, c.body, status, body, c.status, c.reason)
+		}
+	}
+}
+
+// TestAnswer ends where TestRefusals begins: the same task, answered well.
+func TestAnswer(t *testing.T) {
+	reports := 0
+	d, j := desked(t, Train, func(Progress) { reports++ })
+	if err := os.WriteFile(filepath.Join(j.task.Dir, "u"), []byte("w"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	expect := func(method, path, body string, status int) {
+		t.Helper()
+		if got, reply := call(d, method, path, body); got != status {
+			t.Errorf("%s %s %s: %d %s, want %d", method, path, body, got, reply, status)
+		}
+	}
+	expect("GET", "/v1/task/7", "", 200)
+	expect("POST", "/v1/progress", `{"task":7,"step":3,"steps":0}`, 200)
+	expect("POST", "/v1/update", `{"task":7,"update":"u","samples":2,"metrics":{"acc@5":0.5,"eval/loss":-1e-3}}`, 200)
+	<-j.over
+	if j.err != nil || j.result.Samples != 2 || len(j.result.Metrics) != 2 || j.result.Update != filepath.Join(j.task.Dir, "u") {
+		t.Errorf("got %+v, %v", j.result, j.err)
+	}
+	expect("POST", "/v1/update", `{"task":7,"update":"u","samples":2}`, 409)
+	expect("POST", "/v1/progress", `{"task":7,"step":4}`, 409)
+	if reports != 1 {
+		t.Errorf("%d reports", reports)
+	}
+	expect("GET", "/v1/task", "", 204)
+
+	d, j = desked(t, Evaluate, ignore)
+	expect("POST", "/v1/update", `{"task":7,"update":"u","samples":2}`, 422)
+	expect("POST", "/v1/update", `{"task":7,"samples":0,"metrics":{"loss":1}}`, 200)
+	<-j.over
+}
+
+func TestCancelledTask(t *testing.T) {
+	d, j := desked(t, Train, func(Progress) { t.Error("report of a cancelled task") })
+	if !d.cancel(j) {
+		t.Error("the task was in hand")
+	}
+	for _, c := range [][3]string{
+		{"GET", "/v1/task/7", ""},
+		{"POST", "/v1/progress", `{"task":7,"step":4}`},
+		{"POST", "/v1/update", `{"task":7,"update":"u","samples":2}`},
+	} {
+		if status, body := call(d, c[0], c[1], c[2]); status != taskOver || !strings.Contains(body, "was cancelled") {
+			t.Errorf("%v: %d %s", c, status, body)
+		}
+	}
+	d.withdraw(j)
+	if status, _ := call(d, "POST", "/v1/progress", `{"task":7,"step":4}`); status != taskOver {
+		t.Errorf("withdrawn: %d", status)
+	}
+
+	d, j = newDesk(), newJob(8, newTask(t, Train), ignore)
+	d.offer(j)
+	if d.cancel(j) {
+		t.Error("the task was never in hand")
+	}
+	if status, _ := call(d, "GET", "/v1/task", ""); status != 204 {
+		t.Errorf("a cancelled task was given out: %d", status)
+	}
+}
+
+// A call that waits gets the task when it comes; one that went away gets none.
+func TestLongPoll(t *testing.T) {
+	d, j := newDesk(), newJob(7, newTask(t, Train), ignore)
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if got, _ := d.take(gone, time.Minute); got != nil {
+		t.Error("a task for nobody")
+	}
+	got := make(chan *job)
+	go func() { j, _ := d.take(t.Context(), time.Minute); got <- j }()
+	d.offer(j)
+	if <-got != j {
+		t.Error("another task")
+	}
+	stopped := make(chan bool)
+	go func() { _, s := d.take(t.Context(), time.Minute); stopped <- s }()
+	d.close()
+	if !<-stopped {
+		t.Error("not told to stop")
+	}
+	<-j.over // put down by the second call
+	if j.err != ErrSkipped {
+		t.Errorf("got %v", j.err)
+	}
+}
+
+// Whatever decodes keeps the promises that the node relies on, and survives the way back.
+func FuzzExecBody(f *testing.F) {
+	f.Add([]byte(`{"task":1,"update":"u","samples":2,"metrics":{"loss":1e-3}}`))
+	f.Add([]byte(`{"task":1,"step":2,"steps":3,"metrics":{"eval/loss":-0}}`))
+	f.Add([]byte(`{"task":1,"metrics":null}`))
+	f.Add([]byte(`{"task":1} {}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		promise := func(id uint64, metrics map[string]float64) {
+			if id == 0 || len(metrics) > maxMetrics {
+				t.Fatalf("task %d, %d metrics", id, len(metrics))
+			}
+			for name, v := range metrics {
+				if len(name) == 0 || len(name) > 64 || strings.ContainsAny(name, " \"\\\n<>") || math.IsInf(v, 0) || math.IsNaN(v) {
+					t.Fatalf("metric %q = %v", name, v)
+				}
+			}
+		}
+		if m, err := decodeUpdate(body); err == nil {
+			promise(m.Task, m.Metrics)
+			if m.Samples > maxSamples || len(m.Update) > maxPath {
+				t.Fatalf("%+v", m)
+			}
+			b, err := json.Marshal(m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if again, err := decodeUpdate(b); err != nil || again.Samples != m.Samples || len(again.Metrics) != len(m.Metrics) {
+				t.Fatalf("%s: %+v, %v", b, again, err)
+			}
+		}
+		if m, err := decodeProgress(body); err == nil {
+			promise(m.Task, m.Metrics)
+		}
+	})
+}

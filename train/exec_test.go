@@ -1,0 +1,303 @@
+package train
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// play returns a trainer whose process plays part; a short grace, for those that will not stop.
+func play(t *testing.T, part string, env ...string) *Exec {
+	t.Helper()
+	e, err := NewExec(ExecConfig{
+		Command:   []string{os.Args[0]},
+		Env:       append(env, partEnv+"="+part),
+		StopGrace: 20 * time.Millisecond,
+		Log:       slog.New(slog.NewTextHandler(t.Output(), nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return e
+}
+
+func newTask(t *testing.T, kind Kind) Task {
+	t.Helper()
+	dir := t.TempDir()
+	base := filepath.Join(dir, "base.safetensors")
+	if err := os.WriteFile(base, []byte("weights"), 0o400); err != nil {
+		t.Fatal(err)
+	}
+	work := filepath.Join(dir, "work")
+	if err := os.Mkdir(work, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return Task{Kind: kind, Run: "bafy", Name: "demo", Round: 2, Rounds: 5, Attempt: 1, Base: base, Dir: work, Seed: 1<<64 - 1}
+}
+
+func ignore(Progress) {}
+
+func TestExecKeepsTheProcess(t *testing.T) {
+	e := play(t, "loop")
+	var pid float64
+	for i, kind := range []Kind{Train, Evaluate, Train} {
+		task := newTask(t, kind)
+		var seen []Progress
+		res, err := e.Run(t.Context(), task, func(p Progress) { seen = append(seen, p) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.Samples != 3 || res.Metrics["pid"] == 0 || len(seen) != 1 || seen[0].Step != 1 || seen[0].Metrics["loss"] != 0.5 {
+			t.Errorf("task %d: %+v, progress %+v", i, res, seen)
+		}
+		if want := filepath.Join(task.Dir, "update.safetensors"); kind == Train && res.Update != want || kind == Evaluate && res.Update != "" {
+			t.Errorf("task %d: update %q", i, res.Update)
+		}
+		if i > 0 && res.Metrics["pid"] != pid {
+			t.Errorf("task %d went to another process", i)
+		}
+		pid = res.Metrics["pid"]
+	}
+}
+
+func TestExecRestartsTheProcess(t *testing.T) {
+	t.Run("that does one task", func(t *testing.T) {
+		e := play(t, "one task")
+		pids := map[float64]bool{}
+		for range 3 {
+			res, err := e.Run(t.Context(), newTask(t, Train), ignore)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pids[res.Metrics["pid"]] = true
+		}
+		if len(pids) != 3 {
+			t.Errorf("%d processes for 3 tasks", len(pids))
+		}
+	})
+	t.Run("that died between tasks", func(t *testing.T) {
+		e := play(t, "loop")
+		for range 2 {
+			if _, err := e.Run(t.Context(), newTask(t, Train), ignore); err != nil {
+				t.Fatal(err)
+			}
+			if err := e.proc.cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			<-e.proc.exited // a process that dies with the task already on its way has it in hand
+		}
+	})
+	t.Run("that crashed", func(t *testing.T) {
+		e := play(t, "crash")
+		for range 2 {
+			var exit *ExitError
+			if _, err := e.Run(t.Context(), newTask(t, Train), ignore); !errors.As(err, &exit) || !exit.Asked {
+				t.Fatalf("got %v", err)
+			}
+		}
+	})
+}
+
+func TestExecFailures(t *testing.T) {
+	for part, want := range map[string][]string{
+		"crash":         {"exit status 3 before it sent an update", "    line 11 of task 1\n", "    line 30 of task 1\nhint:"},
+		"crash at once": {"exit status 1 before it asked for a task", "ModuleNotFoundError", "hint: "},
+		"no weft":       {"exit status 0 before it asked for a task", "hint: the script ended by itself: call init and receive"},
+		"silent":        {"exit status 0 before it sent an update", "hint: the script ended by itself: call send"},
+		"wrong path":    {"exit status 1 before it sent an update", "422", "outside the task's folder"},
+		"oversized":     {"exit status 1 before it sent an update", "413", "more than 65536 bytes"},
+		"skip":          {ErrSkipped.Error()},
+	} {
+		t.Run(part, func(t *testing.T) {
+			_, err := play(t, part).Run(t.Context(), newTask(t, Train), ignore)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			for _, s := range want {
+				if !strings.Contains(err.Error(), s) {
+					t.Errorf("%q is not in %q", s, err)
+				}
+			}
+			if strings.Contains(err.Error(), "line 10 ") {
+				t.Errorf("more than %d lines: %q", tailLines, err)
+			}
+		})
+	}
+}
+
+func TestExecCancel(t *testing.T) {
+	// cancelled runs a task that is cancelled at its first progress.
+	cancelled := func(t *testing.T, e *Exec) {
+		t.Helper()
+		ctx, cancel := context.WithCancel(t.Context())
+		if _, err := e.Run(ctx, newTask(t, Train), func(Progress) { cancel() }); !errors.Is(err, context.Canceled) {
+			t.Fatalf("got %v", err)
+		}
+	}
+	t.Run("yielding", func(t *testing.T) {
+		e := play(t, "yields")
+		e.cfg.StopGrace = time.Minute
+		cancelled(t, e)
+		pid := e.proc.cmd.Process.Pid
+		res, err := e.Run(t.Context(), newTask(t, Train), ignore)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.Metrics["late"] != taskOver || res.Metrics["pid"] != float64(pid) {
+			t.Errorf("got %v from process %d", res.Metrics, pid)
+		}
+	})
+	for _, part := range []string{"hang", "stubborn"} {
+		t.Run(part, func(t *testing.T) {
+			life := newLife(t)
+			e := play(t, part, lifeEnv+"="+life.path)
+			cancelled(t, e)
+			if e.proc.alive() {
+				t.Error("the process is kept")
+			}
+			ended(t, life.next(t))
+			if part == "stubborn" {
+				ended(t, life.next(t)) // its child
+			}
+		})
+	}
+	t.Run("before the start", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		e := play(t, "loop")
+		if _, err := e.Run(ctx, newTask(t, Train), ignore); !errors.Is(err, context.Canceled) || e.proc != nil {
+			t.Errorf("got %v, process %v", err, e.proc)
+		}
+	})
+}
+
+func TestExecClose(t *testing.T) {
+	t.Run("idle", func(t *testing.T) {
+		life := newLife(t)
+		e := play(t, "loop", lifeEnv+"="+life.path)
+		e.cfg.StopGrace = time.Minute
+		if _, err := e.Run(t.Context(), newTask(t, Train), ignore); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+		ended(t, life.next(t))
+		if status := e.proc.status(); status != "exit status 0" {
+			t.Errorf("told to stop it ended with %s", status)
+		}
+		if _, err := os.Stat(e.proc.socketDir); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("the socket's folder is left: %v", err)
+		}
+		if _, err := e.Run(t.Context(), newTask(t, Train), ignore); !errors.Is(err, ErrClosed) {
+			t.Errorf("a task after Close: %v", err)
+		}
+	})
+	t.Run("working", func(t *testing.T) {
+		life := newLife(t)
+		e := play(t, "hang", lifeEnv+"="+life.path)
+		var wg sync.WaitGroup
+		_, err := e.Run(t.Context(), newTask(t, Train), func(Progress) { wg.Go(func() { e.Close() }) })
+		if !errors.Is(err, ErrClosed) {
+			t.Errorf("got %v", err)
+		}
+		wg.Wait()
+		ended(t, life.next(t))
+	})
+}
+
+// A node that dies by kill -9 takes its trainer along.
+func TestExecOrphan(t *testing.T) {
+	if ownGroup().Pdeathsig == 0 {
+		t.Skip("only Linux tells a process of its parent's death")
+	}
+	life := newLife(t)
+	task, err := json.Marshal(newTask(t, Train))
+	if err != nil {
+		t.Fatal(err)
+	}
+	node := exec.Command(os.Args[0])
+	node.Env = append(os.Environ(), partEnv+"=node", lifeEnv+"="+life.path, "WEFT_TEST_TASK="+string(task))
+	if err := node.Start(); err != nil {
+		t.Fatal(err)
+	}
+	first, second := life.next(t), life.next(t)
+	if err := node.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	ended(t, first)
+	ended(t, second)
+	_ = node.Wait()
+}
+
+func TestNewExecRefuses(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "train.py"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for want, cfg := range map[string]ExecConfig{
+		"it is empty":              {},
+		`"pyton3" is not in the`:   {Command: []string{"pyton3", "train.py"}},
+		"chmod +x":                 {Command: []string{"./train.py"}, Dir: dir},
+		"relative paths start at":  {Command: []string{"./nothing"}, Dir: dir},
+		"working directory":        {Command: []string{"sh"}, Dir: filepath.Join(dir, "none")},
+		"train.py is not a folder": {Command: []string{"sh"}, Dir: filepath.Join(dir, "train.py")},
+	} {
+		if _, err := NewExec(cfg); !errors.Is(err, ErrCommand) || !strings.Contains(err.Error(), want) {
+			t.Errorf("want %q, got %v", want, err)
+		}
+	}
+}
+
+// A run directory too deep for a Unix socket is no obstacle.
+func TestExecDeepRunDir(t *testing.T) {
+	deep := filepath.Join(t.TempDir(), strings.Repeat("d", maxSocketPath))
+	if err := os.Mkdir(deep, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	e := play(t, "one task")
+	e.cfg.RunDir = deep
+	if _, err := e.Run(t.Context(), newTask(t, Train), ignore); err != nil {
+		t.Fatal(err)
+	}
+	left, err := os.ReadDir(deep)
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// Tasks that come together run one after the other.
+func TestExecOneAtATime(t *testing.T) {
+	e := play(t, "loop")
+	var wg sync.WaitGroup
+	errs := make([]error, 4)
+	for i := range errs {
+		task := newTask(t, Train)
+		wg.Go(func() { _, errs[i] = e.Run(t.Context(), task, ignore) })
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestExitErrorOfSignal(t *testing.T) {
+	e := &ExitError{Command: "python3 train.py", Status: "signal: killed", Code: -1, Asked: true}
+	if s := fmt.Sprint(e); !strings.Contains(s, "out-of-memory") {
+		t.Error(s)
+	}
+}

@@ -1,0 +1,130 @@
+package train
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"regexp"
+)
+
+// Limits of what a process may say.
+const (
+	maxBody    = 64 << 10 // bytes of a request
+	maxMetrics = 64
+	maxPath    = 4096
+	// maxSamples keeps a sample count exact in float64, as the average needs it.
+	maxSamples = 1<<53 - 1
+)
+
+// metricName is one to 64 letters, digits and signs that need no quoting anywhere a metric
+// is shown; frameworks write names such as "eval/loss" and "acc@5".
+var metricName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_./@:+-]{0,63}$`)
+
+// stop is the kind that ends the conversation; it is no task, so Kind has no such value.
+const stop = "stop"
+
+// taskMessage gives out a task.
+type taskMessage struct {
+	ID uint64 `json:"id"`
+	Task
+}
+
+// stopMessage tells the process that there is nothing more to do.
+type stopMessage struct {
+	Kind string `json:"kind"`
+}
+
+// updateMessage is what a process made of a task.
+type updateMessage struct {
+	Task    uint64             `json:"task"`
+	Update  string             `json:"update,omitempty"` // absolute, or relative to the task's folder
+	Samples uint64             `json:"samples"`
+	Metrics map[string]float64 `json:"metrics,omitempty"`
+}
+
+// progressMessage says where a task stands.
+type progressMessage struct {
+	Task uint64 `json:"task"`
+	Progress
+}
+
+// refusal is a failed request's reply.
+type refusal struct {
+	status int
+	Reason string `json:"error"`
+	Hint   string `json:"hint"`
+}
+
+func (r *refusal) Error() string { return r.Reason + "; hint: " + r.Hint }
+
+func refuse(status int, hint, format string, args ...any) *refusal {
+	return &refusal{status, fmt.Sprintf(format, args...), hint}
+}
+
+// Statuses of refusals.
+const (
+	badRequest    = 400 // not the JSON asked for
+	notFound      = 404 // no such call
+	taskOver      = 409 // the task is over: go on with the next
+	tooLarge      = 413 // body over maxBody
+	unprocessable = 422 // JSON as asked for, with a value that cannot be; correct it and send again
+)
+
+func decodeUpdate(body []byte) (updateMessage, error) {
+	var m updateMessage
+	if err := decodeStrict(body, &m); err != nil {
+		return m, err
+	}
+	if len(m.Update) > maxPath {
+		return m, refuse(unprocessable, "write the update into the task's folder", "update: a path of %d bytes, at most %d", len(m.Update), maxPath)
+	}
+	if m.Samples > maxSamples {
+		return m, refuse(unprocessable, "count training examples, not tokens or bytes", "samples: %d, at most %d", m.Samples, uint64(maxSamples))
+	}
+	return m, checkMessage(m.Task, m.Metrics)
+}
+
+func decodeProgress(body []byte) (progressMessage, error) {
+	var m progressMessage
+	if err := decodeStrict(body, &m); err != nil {
+		return m, err
+	}
+	return m, checkMessage(m.Task, m.Metrics)
+}
+
+// decodeStrict reads the one JSON value that body is, with no field that v does not know.
+func decodeStrict(body []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	err := d.Decode(v)
+	if err == nil {
+		if _, more := d.Token(); !errors.Is(more, io.EOF) {
+			err = errors.New("more than one value")
+		}
+	}
+	if err != nil {
+		return refuse(badRequest, "the fields are in docs/trainers.md; JSON has no NaN and no infinity", "body: %v", err)
+	}
+	return nil
+}
+
+func checkMessage(task uint64, metrics map[string]float64) error {
+	if task == 0 {
+		return refuse(unprocessable, "send the id of the task in hand", "task: missing")
+	}
+	if len(metrics) > maxMetrics {
+		return refuse(unprocessable, "send the few that matter", "metrics: %d of them, at most %d", len(metrics), maxMetrics)
+	}
+	for name, v := range metrics {
+		if !metricName.MatchString(name) {
+			return refuse(unprocessable, "use 1 to 64 letters, digits and _./@:+-, a letter, digit or _ first", "metrics: name %.80q", name)
+		}
+		if math.IsNaN(v) || math.IsInf(v, 0) { // JSON cannot say it; no reader of ours may rely on that
+			return refuse(unprocessable, "send finite numbers", "metrics: %s is %v", name, v)
+		}
+	}
+	return nil
+}
