@@ -21,13 +21,16 @@ func (m *Machine) refresh() {
 	}
 	m.dirty = false
 	m.followRuns()
-	formed := map[block.CID]bool{}
 	for _, e := range m.form() {
-		c := m.height.candidates[e.CID()]
-		formed[e.CID()] = c == nil || c.entry == nil
+		known := m.height.candidates[e.CID()]
+		if known != nil && known.entry != nil {
+			continue
+		}
 		if err := m.learnEntry(e, m.self); err != nil {
 			m.trace(Trace{Event: "rejected", Site: m.self, Text: err.Error()})
+			continue
 		}
+		m.height.candidates[e.CID()].formed = true
 	}
 	for _, id := range m.height.order() {
 		c := m.height.candidates[id]
@@ -36,7 +39,7 @@ func (m *Machine) refresh() {
 		}
 		c.ready[m.self] = true
 		r := &Ready{Height: m.height.number, Entry: id}
-		if formed[id] {
+		if c.formed {
 			r.Data = c.entry.Block().Data // the others may not know it yet
 		}
 		m.publish(m.sign(KindReady, r), 0)

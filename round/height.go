@@ -41,8 +41,9 @@ type height struct {
 
 // candidate is an entry that may be decided at this height, and who is ready for it.
 type candidate struct {
-	entry *Entry // nil until its bytes are known
-	ready map[peer.ID]bool
+	entry  *Entry // nil until its bytes are known
+	formed bool   // by this site, before another sent it
+	ready  map[peer.ID]bool
 }
 
 type proposal struct {

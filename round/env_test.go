@@ -1,0 +1,406 @@
+package round
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/block"
+)
+
+// env is a mesh of machines in one goroutine: messages wait until a test delivers them, and jobs
+// are done at once on pretended artifacts, except training, which a test ends.
+type env struct {
+	t       testing.TB
+	genesis *Genesis
+	sites   []*simSite
+	now     time.Duration
+	wire    []letter
+	holds   map[block.CID]map[int]bool // artifact -> sites that hold it
+	timing  Timing
+	out     *strings.Builder // the transcript, if any
+
+	broken map[int]bool         // sites that compute wrong models
+	liars  map[block.CID]string // manifests whose content is invalid, and why
+	signed map[string]string    // (site, place) -> body: no site signs twice
+	chain  map[uint64]block.CID // decided by any site, ever
+}
+
+// simSite is a machine with its log and its unfinished jobs.
+type simSite struct {
+	*Machine
+	num      int
+	log      []Record
+	alarm    time.Duration
+	down     bool
+	training map[block.CID]Train
+	seeking  map[block.CID]Fetch
+	queue    []Event
+}
+
+type letter struct {
+	from, to int
+	msg      *Message
+	at       time.Duration // earliest delivery, in random runs
+}
+
+func testID(i int) peer.ID {
+	seed := block.Sum(block.Raw, fmt.Appendf(nil, "test site %d", i)).Digest()
+	pub := ed25519.NewKeyFromSeed(seed[:]).Public().(ed25519.PublicKey)
+	key, err := crypto.UnmarshalEd25519PublicKey(pub)
+	if err != nil {
+		panic(err)
+	}
+	id, err := peer.IDFromPublicKey(key)
+	if err != nil {
+		panic(err)
+	}
+	return id
+}
+
+// testSign stands for Ed25519: nothing in these tests forges.
+func testSign(id peer.ID, data []byte) []byte {
+	d := block.Sum(block.Raw, append([]byte(id), data...)).Digest()
+	return d[:]
+}
+
+func testVerify(id peer.ID, data, sig []byte) bool { return bytes.Equal(testSign(id, data), sig) }
+
+func testGenesis(n int, faults Faults) *Genesis {
+	ids := make([]peer.ID, n)
+	for i := range ids {
+		ids[i] = testID(i)
+	}
+	slices.SortFunc(ids, compareIDs)
+	sites := make([]Site, n)
+	for i, id := range ids {
+		sites[i] = Site{ID: id, Name: fmt.Sprint(i + 1)}
+	}
+	g, err := NewGenesis("test", faults, sites, make([]byte, 16))
+	if err != nil {
+		panic(err)
+	}
+	return g
+}
+
+func newEnv(t testing.TB, n int, faults Faults) *env {
+	e := &env{
+		t: t, genesis: testGenesis(n, faults), holds: map[block.CID]map[int]bool{}, timing: DefaultTiming(),
+		broken: map[int]bool{}, liars: map[block.CID]string{}, signed: map[string]string{}, chain: map[uint64]block.CID{},
+	}
+	for i := range n {
+		e.sites = append(e.sites, &simSite{num: i + 1})
+		e.boot(e.sites[i])
+	}
+	for _, s := range e.sites {
+		e.connect(s)
+	}
+	return e
+}
+
+// boot makes a site's machine from its log.
+func (e *env) boot(s *simSite) {
+	id := e.genesis.Sites[s.num-1].ID
+	m, err := New(Config{
+		Self: id, Genesis: e.genesis, Timing: e.timing, Verify: testVerify,
+		Sign: func(data []byte) []byte { return testSign(id, data) },
+	})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	for _, r := range s.log {
+		again, err := DecodeRecord(r.Encode()) // as it comes back from a disk
+		if err != nil {
+			e.t.Fatal(err)
+		}
+		if err := m.Restore(again); err != nil {
+			e.t.Fatalf("site %d: restore: %v", s.num, err)
+		}
+	}
+	s.Machine, s.down, s.queue = m, false, nil
+	s.training, s.seeking = map[block.CID]Train{}, map[block.CID]Fetch{}
+	e.step(s, Alarm{})
+}
+
+func (e *env) connect(s *simSite) {
+	for _, o := range e.sites {
+		if o != s && !o.down {
+			e.step(s, Connected{o.self})
+			e.step(o, Connected{s.self})
+		}
+	}
+}
+
+func (e *env) crash(s *simSite) {
+	s.down = true
+	e.wire = slices.DeleteFunc(e.wire, func(l letter) bool { return l.to == s.num })
+	for _, o := range e.sites {
+		if !o.down {
+			e.step(o, Disconnected{s.self})
+		}
+	}
+}
+
+func (e *env) restart(s *simSite) {
+	e.boot(s)
+	e.connect(s)
+}
+
+// step steps a machine and does its work and the quick jobs that come of it.
+func (e *env) step(s *simSite, ev Event) {
+	s.queue = append(s.queue, ev)
+	for len(s.queue) > 0 && !s.down {
+		ev := s.queue[0]
+		s.queue = s.queue[1:]
+		s.Step(e.now, ev)
+		e.do(s, s.Ready())
+	}
+}
+
+func (e *env) do(s *simSite, w Work) {
+	for _, r := range w.Save {
+		s.log = append(s.log, r)
+		e.checkSave(s, r)
+	}
+	for _, t := range w.Trace {
+		e.print(s, t)
+	}
+	for _, send := range w.Send {
+		if _, err := DecodeMessage(send.Message.Encode()); err != nil {
+			e.t.Fatalf("site %d sends what does not decode: %v", s.num, err)
+		}
+		for _, o := range e.sites {
+			if o != s && (send.To == "" || send.To == o.self) {
+				e.wire = append(e.wire, letter{s.num, o.num, send.Message, 0})
+			}
+		}
+	}
+	s.alarm = w.Alarm
+	for _, j := range w.Jobs {
+		e.job(s, j)
+	}
+}
+
+// checkSave holds the two promises of a log: no two statements for one place, one entry a height.
+func (e *env) checkSave(s *simSite, r Record) {
+	if r.Decided != nil {
+		entry, err := DecodeEntry(r.Decided.Entry)
+		if err != nil {
+			e.t.Fatal(err)
+		}
+		if old, ok := e.chain[entry.Height]; ok && old != entry.CID() {
+			e.t.Fatalf("site %d decides %s at height %d, another site decided otherwise", s.num, entry, entry.Height)
+		}
+		e.chain[entry.Height] = entry.CID()
+	}
+	if r.Statement != nil {
+		body, _ := r.Statement.Open()
+		key := ""
+		switch b := body.(type) {
+		case *Vote:
+			key = fmt.Sprint(s.num, r.Statement.Kind, b.Height, b.View)
+		case *Proposal:
+			key = fmt.Sprint(s.num, r.Statement.Kind, b.Height, b.View)
+		default:
+			return
+		}
+		if old, ok := e.signed[key]; ok && old != string(r.Statement.Body) {
+			e.t.Fatalf("site %d signs twice: %s", s.num, key)
+		}
+		e.signed[key] = string(r.Statement.Body)
+	}
+}
+
+func (e *env) hold(s *simSite, c block.CID) {
+	if e.holds[c] == nil {
+		e.holds[c] = map[int]bool{}
+	}
+	e.holds[c][s.num] = true
+	for _, o := range e.sites { // those that seek it find it now
+		if _, ok := o.seeking[c]; ok && o != s && !o.down && !s.down {
+			e.job(o, o.seeking[c])
+			if o.alarm > 0 && len(o.queue) > 0 {
+				e.step(o, Alarm{})
+			}
+		}
+	}
+}
+
+func (e *env) job(s *simSite, j Job) {
+	switch j := j.(type) {
+	case Consider:
+		s.queue = append(s.queue, Considered{j.Run, true})
+	case Train:
+		s.training[j.Run] = j
+	case StopTrain:
+		delete(s.training, j.Run)
+	case Fetch:
+		e.fetch(s, j)
+	case Forget:
+		delete(s.seeking, j.Manifest)
+	case Reduce:
+		h := []byte(fmt.Sprint("model", j.Base))
+		for _, in := range j.Inputs {
+			h = fmt.Append(h, in.Manifest, in.Weight, in.Base)
+		}
+		if e.broken[s.num] {
+			h = fmt.Append(h, "broken", s.num)
+		}
+		model := block.Sum(block.DagCBOR, h)
+		e.hold(s, model)
+		s.queue = append(s.queue, Reduced{Seal: j.Seal, Model: model})
+	}
+}
+
+func (e *env) fetch(s *simSite, j Fetch) {
+	if why := e.liars[j.Manifest]; why != "" {
+		s.queue = append(s.queue, Fetched{j.Manifest, why})
+		return
+	}
+	for num := range e.holds[j.Manifest] {
+		if num == s.num || !e.sites[num-1].down {
+			delete(s.seeking, j.Manifest)
+			if !e.holds[j.Manifest][s.num] {
+				e.hold(s, j.Manifest)
+			}
+			s.queue = append(s.queue, Fetched{Manifest: j.Manifest})
+			return
+		}
+	}
+	s.seeking[j.Manifest] = j
+}
+
+// trained ends a site's training under way; it reports whether there was one.
+func (e *env) trained(s *simSite) bool {
+	for run, j := range s.training {
+		delete(s.training, run)
+		manifest := block.Sum(block.DagCBOR, fmt.Append(nil, "update", s.num, j.Round, j.Opened, j.Base))
+		e.hold(s, manifest)
+		e.step(s, Trained{run, j.Round, j.Opened, j.Attempt, manifest, uint64(100 + s.num), map[string]float64{"loss": 1}})
+		return true
+	}
+	return false
+}
+
+func (e *env) deliver(i int) {
+	l := e.wire[i]
+	e.wire = slices.Delete(e.wire, i, i+1)
+	if to := e.sites[l.to-1]; !to.down {
+		e.step(to, Received{e.sites[l.from-1].self, l.msg})
+	}
+}
+
+// wake steps the sites whose alarms are due.
+func (e *env) wake() {
+	for _, s := range e.sites {
+		if !s.down && s.alarm > 0 && s.alarm <= e.now {
+			e.step(s, Alarm{})
+		}
+	}
+}
+
+// stabilize delivers everything, in order, until the wire is empty.
+func (e *env) stabilize() {
+	for n := 0; len(e.wire) > 0; n++ {
+		if n > 200000 {
+			e.t.Fatal("the wire never gets empty")
+		}
+		e.deliver(0)
+	}
+}
+
+func (e *env) spec(rounds uint64) *RunSpec {
+	layout := block.Sum(block.DagCBOR, []byte("layout"))
+	base := block.Sum(block.DagCBOR, []byte("base"))
+	s := &RunSpec{Name: "r", By: e.sites[0].self, Base: base, Layout: layout, Rounds: rounds, Nonce: make([]byte, 16)}
+	s.Default()
+	return s
+}
+
+func (e *env) open(spec *RunSpec) {
+	e.hold(e.sites[0], spec.Base)
+	e.step(e.sites[0], OpenRun{spec})
+}
+
+func (e *env) print(s *simSite, t Trace) {
+	if e.out == nil {
+		return
+	}
+	name := func(id peer.ID) string { return e.genesis.Roster().Name(id) }
+	fmt.Fprintf(e.out, "%d %s", s.num, t.Event)
+	if t.Height > 0 {
+		fmt.Fprintf(e.out, " h%d", t.Height)
+	}
+	if t.Event == "propose" || t.Event == "prevote" || t.Event == "precommit" || t.Event == "decide" || t.Event == "view" {
+		fmt.Fprintf(e.out, " v%d", t.View)
+	}
+	if t.Round > 0 {
+		fmt.Fprintf(e.out, " round %d", t.Round)
+	}
+	if t.Site != "" {
+		fmt.Fprintf(e.out, " of %s", name(t.Site))
+	}
+	if t.Event == "prevote" || t.Event == "precommit" {
+		what := "nil"
+		if c := s.height.candidates[t.Entry]; c != nil && c.entry != nil {
+			what = c.entry.String()
+		} else if t.Entry.Defined() {
+			what = "decided" // by this vote
+		}
+		fmt.Fprintf(e.out, " %s", what)
+	} else if t.Text != "" {
+		fmt.Fprintf(e.out, ": %s", t.Text)
+	}
+	fmt.Fprintln(e.out)
+}
+
+// random plays a seeded schedule: delays, losses, crashes and restarts, then a calm end.
+func (e *env) random(rng *rand.Rand, until time.Duration, loss float64, crashes int) {
+	for e.now < until {
+		for i := range e.wire {
+			if e.wire[i].at == 0 {
+				e.wire[i].at = e.now + time.Duration(rng.ExpFloat64()*float64(60*time.Millisecond)) + 1
+			}
+		}
+		e.now += 20 * time.Millisecond
+		rng.Shuffle(len(e.wire), func(i, j int) { e.wire[i], e.wire[j] = e.wire[j], e.wire[i] })
+		for i := 0; i < len(e.wire); {
+			switch {
+			case e.wire[i].at == 0 || e.wire[i].at > e.now:
+				i++
+			case rng.Float64() < loss:
+				e.wire = slices.Delete(e.wire, i, i+1)
+			default:
+				e.deliver(i)
+			}
+		}
+		e.wake()
+		for _, s := range e.sites {
+			switch down := 0; {
+			case s.down:
+				if rng.IntN(100) == 0 {
+					e.restart(s)
+				}
+			case crashes > 0 && rng.IntN(400) == 0:
+				for _, o := range e.sites {
+					if o.down {
+						down++
+					}
+				}
+				if down < crashes {
+					e.crash(s)
+				}
+			case rng.IntN(30) == 0:
+				e.trained(s)
+			}
+		}
+	}
+}
