@@ -1,0 +1,69 @@
+# make alone says what there is.
+FUZZTIME ?= 10s
+export CGO_ENABLED ?= 0
+GOLANGCI = go tool -modfile=tools/go.mod golangci-lint
+# Packages with goroutines that share memory: they are tested with the race detector.
+RACE = ./blockstore/... ./gossip/... ./aggregate ./train ./node/...
+
+.PHONY: help
+help: ## this text
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+.PHONY: build
+build: ## the binary, dist/weft
+	go build -trimpath -ldflags '-s -w' -o dist/weft ./cmd/weft
+
+.PHONY: test
+test: ## all tests, as the README says
+	go test ./...
+
+.PHONY: check
+check: fmt vet lint test race python demo ## what CI runs
+
+.PHONY: fmt
+fmt: ## is everything formatted?
+	@files=$$(git ls-files '*.go' | xargs gofmt -l); test -z "$$files" || { echo "gofmt -w $$files"; exit 1; }
+
+.PHONY: vet
+vet: ## go vet, here and for arm64
+	go vet ./...
+	GOARCH=arm64 go vet ./...
+
+.PHONY: lint
+lint: ## golangci-lint, pinned in tools/go.mod
+	$(GOLANGCI) run ./...
+
+.PHONY: race
+race: ## the concurrent packages under the race detector
+	CGO_ENABLED=1 go test -race $(RACE)
+
+.PHONY: python
+python: ## the Python package's tests
+	python3 -m unittest discover -s python/tests -t python
+
+.PHONY: demo
+demo: ## three sites fine-tune one model, here
+	go run ./cmd/weft demo
+
+.PHONY: crash
+crash: ## the kill -9 test, longer
+	WEFT_CRASH_ROUNDS=20 go test ./cmd/weft -run Crash -count 1 -timeout 30m -v
+
+.PHONY: sim
+sim: ## random schedules of the protocol, by fuzzing their seed
+	go test ./round -run '^$$' -fuzz FuzzSchedule -fuzztime $(FUZZTIME)
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME
+	@grep -rlE '^func Fuzz' --include '*_test.go' . | xargs grep -HoE '^func Fuzz\w+' | sed 's/:func /\t/' | while read -r file name; do \
+		echo "$$name ($$(dirname $$file))"; go test $$(dirname $$file) -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) || exit 1; done
+
+.PHONY: bench
+bench: ## benchmarks, to bench/<commit>.txt, compared with the newest before
+	@mkdir -p bench; old=$$(ls -t bench/*.txt 2>/dev/null | head -1); new=bench/$$(git rev-parse --short HEAD).txt; \
+	go test -run '^$$' -bench . -count 6 ./... | tee $$new; \
+	test -z "$$old" || test "$$old" = "$$new" || go tool -modfile=tools/go.mod benchstat $$old $$new
+
+.PHONY: base
+base: ## pretrain the embedded base anew (docs/base-model.md)
+	go generate ./train/builtin/base

@@ -1,0 +1,137 @@
+package weft
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// allowed is who may import whom inside the module: what is not listed is forbidden. Do not change
+// it to fix a build; change it when the architecture changes, and docs/architecture.md with it.
+const allowed = `
+block                   <
+blockstore/dtype        <
+blockstore              < block blockstore/dtype
+blockstore/blockstoretest < block blockstore blockstore/dtype
+blockstore/exchange     < block
+aggregate               < block blockstore/dtype
+gossip                  < block
+gossip/gossiptest       < block gossip
+round                   < block
+train                   < blockstore blockstore/dtype
+node                    < *
+cmd/weft                < *
+`
+
+// pure is what packages of the protocol must not import, and why.
+var pure = map[string]map[string]string{
+	"round": {
+		"net": "messages are data", "os": "no files", "sync": "one goroutine owns a machine", "context": "nothing blocks",
+		"log": "it traces", "log/slog": "it traces", "math/rand": "chance follows from the input", "math/rand/v2": "chance follows from the input",
+	},
+	"aggregate": {
+		"net": "pure arithmetic", "os": "shards come from readers", "time": "pure arithmetic",
+		"math/rand": "pure arithmetic", "math/rand/v2": "pure arithmetic",
+	},
+}
+
+// libp2pOnly are the packages that may use libp2p's hosts and streams.
+var libp2pOnly = []string{"gossip", "blockstore/exchange", "node", "cmd/weft"}
+
+const module = "github.com/weft-mesh/weft/"
+
+func TestImports(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy := map[string][]string{}
+	for line := range strings.Lines(allowed) {
+		if pkg, may, ok := strings.Cut(line, "<"); ok {
+			policy[strings.TrimSpace(pkg)] = strings.Fields(may)
+		}
+	}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		pkg := strings.TrimPrefix(fields[0], module)
+		for _, imp := range fields[1:] {
+			checkImport(t, policy, pkg, imp)
+		}
+	}
+}
+
+func checkImport(t *testing.T, policy map[string][]string, pkg, imp string) {
+	if why := pure[pkg][imp]; why != "" {
+		t.Errorf("%s imports %s: %s", pkg, imp, why)
+	}
+	if strings.HasPrefix(imp, "github.com/libp2p/go-libp2p/core/host") || strings.HasPrefix(imp, "github.com/libp2p/go-libp2p/core/network") {
+		if !slices.ContainsFunc(libp2pOnly, func(p string) bool { return pkg == p || strings.HasPrefix(pkg, p+"/") }) {
+			t.Errorf("%s imports %s: hosts and streams belong to %v", pkg, imp, libp2pOnly)
+		}
+	}
+	to, inside := strings.CutPrefix(imp, module)
+	may, known := policy[pkg]
+	if !inside || strings.HasPrefix(pkg, "train/builtin") || slices.Contains(may, "*") {
+		return
+	}
+	if !known {
+		t.Errorf("%s is not in the policy: say what it may import", pkg)
+	} else if !slices.Contains(may, to) {
+		t.Errorf("%s imports %s, it may import %v", pkg, to, may)
+	}
+}
+
+// TestNoClock: the pure packages take time as an argument.
+func TestNoClock(t *testing.T) {
+	for pkg := range pure {
+		files, err := filepath.Glob(pkg + "/*.go")
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no files in %s: %v", pkg, err)
+		}
+		for _, name := range files {
+			if strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			set := token.NewFileSet()
+			file, err := parser.ParseFile(set, name, nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ast.Inspect(file, func(n ast.Node) bool {
+				if s, ok := n.(*ast.SelectorExpr); ok {
+					if x, ok := s.X.(*ast.Ident); ok && x.Name == "time" && slices.Contains([]string{"Now", "Since", "Until", "After", "Sleep", "NewTimer", "NewTicker"}, s.Sel.Name) {
+						t.Errorf("%s: time.%s", set.Position(s.Pos()), s.Sel.Name)
+					}
+				}
+				return true
+			})
+		}
+	}
+}
+
+// TestPackageDocs: every package says what it is for.
+func TestPackageDocs(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}	{{.Doc}}`, "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		if pkg, doc, _ := strings.Cut(strings.TrimSpace(line), "\t"); doc == "" {
+			t.Errorf("%s has no package comment", pkg)
+		}
+	}
+}
+
+// TestLicense: the licence is where people look for it.
+func TestLicense(t *testing.T) {
+	b, err := os.ReadFile("LICENSE")
+	if err != nil || !strings.Contains(string(b), "Apache License") {
+		t.Fatalf("LICENSE: %v", err)
+	}
+}
