@@ -13,11 +13,11 @@ const Vocab = 256
 
 // Config is a model's shape.
 type Config struct {
-	Dim     int `json:"dim"`     // channels between layers
-	Layers  int `json:"layers"`  // how many
-	Heads   int `json:"heads"`   // attention heads; Dim/Heads is even
-	Hidden  int `json:"hidden"`  // channels inside the feed-forward part
-	Context int `json:"context"` // longest sequence, in bytes
+	Dim     int // channels between layers
+	Layers  int // how many
+	Heads   int // attention heads; Dim/Heads is even
+	Hidden  int // channels inside the feed-forward part
+	Context int // longest sequence, in bytes
 }
 
 const (

@@ -2,93 +2,119 @@ package weights
 
 import (
 	"bytes"
-	"encoding/binary"
-	"encoding/json"
+	"cmp"
 	"errors"
 	"fmt"
-	"math"
+	"io"
 	"os"
 	"slices"
-	"strings"
 
+	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/blockstore/dtype"
 	"github.com/weft-mesh/weft/train/builtin/llama"
 )
 
-// ErrFile is returned for bytes that are no safetensors file this package reads.
-var ErrFile = errors.New("not a safetensors file of the embedded trainer")
+// ErrTooLarge is returned for more parameters than a model of package llama has.
+var ErrTooLarge = errors.New("more parameters than the embedded trainer takes")
 
-const (
-	maxHeader = 1 << 20
-	maxFile   = 1 << 30
-)
+// maxBytes bounds the elements of a file that is read into memory.
+const maxBytes = 1 << 30
 
-// File is the contents of a safetensors file.
-type File struct {
-	Tensors  []llama.Tensor
-	DType    string // of all tensors: F32 or BF16
-	Metadata map[string]string
-}
-
-type entry struct {
-	DType   string    `json:"dtype"`
-	Shape   []int     `json:"shape"`
-	Offsets [2]uint64 `json:"data_offsets"`
-}
-
-// Encode returns f as a file, tensors sorted by name.
-func Encode(f File) ([]byte, error) {
-	ts := slices.Clone(f.Tensors)
-	slices.SortFunc(ts, func(a, b llama.Tensor) int { return strings.Compare(a.Name, b.Name) })
-	size := map[string]int{"F32": 4, "BF16": 2}[f.DType]
-	if size == 0 {
-		return nil, fmt.Errorf("write safetensors: dtype %q is not F32 or BF16", f.DType)
-	}
-	header := map[string]any{}
-	if len(f.Metadata) > 0 {
-		header["__metadata__"] = f.Metadata
-	}
-	var data []byte
-	for _, t := range ts {
-		at := uint64(len(data))
-		for _, v := range t.Data {
-			if size == 4 {
-				data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
-			} else {
-				data = binary.LittleEndian.AppendUint16(data, bfloat(v))
-			}
-		}
-		header[t.Name] = entry{f.DType, t.Shape, [2]uint64{at, uint64(len(data))}}
-	}
-	h, err := json.Marshal(header)
+// Read returns the tensors of the safetensors file at path, sorted by name, and their layout.
+func Read(path string) ([]llama.Tensor, blockstore.Layout, error) {
+	f, err := os.Open(path)
 	if err != nil {
+		return nil, blockstore.Layout{}, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, blockstore.Layout{}, err
+	}
+	ts, l, err := Decode(f, info.Size())
+	if err != nil {
+		return nil, blockstore.Layout{}, fmt.Errorf("read %s: %w", path, err)
+	}
+	return ts, l, nil
+}
+
+// Decode is Read for a file of size bytes behind r.
+func Decode(r io.ReaderAt, size int64) ([]llama.Tensor, blockstore.Layout, error) {
+	h, err := blockstore.ReadHeader(r, size)
+	if err != nil {
+		return nil, blockstore.Layout{}, err
+	}
+	l, err := h.Layout()
+	if err != nil {
+		return nil, blockstore.Layout{}, err
+	}
+	if l.Bytes() > maxBytes {
+		return nil, blockstore.Layout{}, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, l.Bytes(), maxBytes)
+	}
+	ts := make([]llama.Tensor, 0, len(h.Tensors))
+	for _, at := range h.Tensors {
+		raw := make([]byte, at.Bytes())
+		if _, err := io.ReadFull(h.Data(r, at), raw); err != nil {
+			return nil, blockstore.Layout{}, fmt.Errorf("tensor %q: %w", at.Name, err)
+		}
+		t := llama.Tensor{Name: at.Name, Data: make([]float32, at.Elements())}
+		for _, d := range at.Shape {
+			t.Shape = append(t.Shape, int(d))
+		}
+		dtype.Decode(t.Data, raw, at.DType)
+		ts = append(ts, t)
+	}
+	slices.SortFunc(ts, func(a, b llama.Tensor) int { return cmp.Compare(a.Name, b.Name) })
+	return ts, l, nil
+}
+
+// LayoutOf returns the layout of ts, sorted by name, with all elements of type d.
+func LayoutOf(ts []llama.Tensor, d blockstore.DType) blockstore.Layout {
+	var l blockstore.Layout
+	for _, t := range ts {
+		e := blockstore.Tensor{Name: t.Name, DType: d, Shape: []uint64{}}
+		for _, n := range t.Shape {
+			e.Shape = append(e.Shape, uint64(n))
+		}
+		l.Tensors = append(l.Tensors, e)
+	}
+	slices.SortFunc(l.Tensors, func(a, b blockstore.Tensor) int { return cmp.Compare(a.Name, b.Name) })
+	return l
+}
+
+// Encode returns the safetensors file of ts in layout l, which names exactly them.
+func Encode(ts []llama.Tensor, l blockstore.Layout) ([]byte, error) {
+	if err := l.Validate(); err != nil {
 		return nil, err
 	}
-	h = append(h, bytes.Repeat([]byte(" "), (8-len(h)%8)%8)...)
-	out := binary.LittleEndian.AppendUint64(nil, uint64(len(h)))
-	return append(append(out, h...), data...), nil
+	sorted := slices.SortedFunc(slices.Values(ts), func(a, b llama.Tensor) int { return cmp.Compare(a.Name, b.Name) })
+	if len(sorted) != len(l.Tensors) {
+		return nil, fmt.Errorf("%w: %d tensors for a layout of %d", llama.ErrTensors, len(sorted), len(l.Tensors))
+	}
+	out := bytes.NewBuffer(l.SafetensorsHeader())
+	for i, e := range l.Tensors {
+		t := sorted[i]
+		if t.Name != e.Name || uint64(len(t.Data)) != e.Elements() {
+			return nil, fmt.Errorf("%w: %q of %d elements where the layout has %q of %d", llama.ErrTensors, t.Name, len(t.Data), e.Name, e.Elements())
+		}
+		raw := make([]byte, e.Bytes())
+		if at := dtype.Encode(raw, t.Data, e.DType); at >= 0 {
+			return nil, fmt.Errorf("%w: %q holds %v at element %d, no %s; a lower learning rate helps", llama.ErrTensors, t.Name, t.Data[at], at, e.DType)
+		}
+		out.Write(raw)
+	}
+	return out.Bytes(), nil
 }
 
-func bfloat(v float32) uint16 {
-	b := math.Float32bits(v)
-	return uint16((b + 0x7fff + b>>16&1) >> 16)
-}
-
-// Write puts f at path, whole or not at all.
-func Write(path string, f File) error {
-	data, err := Encode(f)
+// Write puts the file of ts in layout l at path, whole or not at all.
+func Write(path string, ts []llama.Tensor, l blockstore.Layout) error {
+	data, err := Encode(ts, l)
 	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	part := path + ".part"
+	if err := os.WriteFile(part, data, 0o644); err != nil {
 		return err
 	}
-	if err := os.WriteFile(path+".tmp", data, 0o644); err != nil {
-		return err
-	}
-	return os.Rename(path+".tmp", path)
-}
-
-const configKey = "weft.config"
-
-// Metadata returns what a model's file says of its shape.
-func Metadata(c llama.Config) (map[string]string, error) {
-	b, err := json.Marshal(c)
-	return map[string]string{configKey: string(b), "format": "pt"}, err
+	return os.Rename(part, path)
 }

@@ -16,6 +16,7 @@ import (
 	"os/signal"
 	"time"
 
+	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/train/builtin/kernel"
 	"github.com/weft-mesh/weft/train/builtin/llama"
 	"github.com/weft-mesh/weft/train/builtin/text"
@@ -38,7 +39,7 @@ func main() {
 	flag.IntVar(&r.steps, "steps", 12000, "optimizer steps")
 	flag.IntVar(&r.batch, "batch", 16, "sequences per step")
 	flag.IntVar(&r.warmup, "warmup", 200, "steps over which the learning rate rises")
-	flag.Float64Var(&r.rate, "rate", 3e-3, "highest learning rate; it falls to zero along a cosine")
+	flag.Float64Var(&r.rate, "rate", 2e-3, "highest learning rate; it falls to zero along a cosine")
 	flag.Uint64Var(&r.seed, "seed", 1, "of the weights and the order of the text")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -121,9 +122,5 @@ func (r recipe) learn(ctx context.Context, m *llama.Model, train, valid []byte, 
 }
 
 func (r recipe) save(m *llama.Model) error {
-	meta, err := weights.Metadata(m.Config)
-	if err != nil {
-		return err
-	}
-	return weights.Write(r.out, weights.File{Tensors: m.Tensors(), DType: "BF16", Metadata: meta})
+	return weights.Write(r.out, m.Tensors(), weights.LayoutOf(m.Tensors(), blockstore.BF16))
 }

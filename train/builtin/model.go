@@ -1,0 +1,102 @@
+package builtin
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/train/builtin/base"
+	"github.com/weft-mesh/weft/train/builtin/llama"
+	"github.com/weft-mesh/weft/train/builtin/weights"
+)
+
+// InitModel writes the safetensors file that a run with the given hyperparameters starts
+// from, its elements F32: in lora mode an adapter that changes nothing yet, drawn from
+// the key "seed" (1), in full mode the embedded base.
+func InitModel(path string, config map[string]string) error {
+	rest := make(map[string]string, len(config))
+	for k, v := range config {
+		rest[k] = v
+	}
+	seed := uint64(1)
+	if s, ok := rest["seed"]; ok {
+		var err error
+		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
+			return fmt.Errorf("%w: seed is %.40q; use a whole number from 0", ErrHyperparameter, s)
+		}
+		delete(rest, "seed")
+	}
+	h, err := parse(rest)
+	if err != nil {
+		return err
+	}
+	p, err := newParameters(h)
+	if err != nil {
+		return err
+	}
+	if p.adapter != nil {
+		p.adapter.Init(seed)
+	}
+	return weights.Write(path, p.tensors(), weights.LayoutOf(p.tensors(), blockstore.F32))
+}
+
+// parameters is the model of a task: the embedded base, and in lora mode an adapter on it.
+type parameters struct {
+	model   *llama.Model
+	adapter *llama.Adapter // nil in full mode
+}
+
+func newParameters(h hyper) (parameters, error) {
+	m, err := base.Load()
+	if err != nil || h.mode == modeFull {
+		return parameters{m, nil}, err
+	}
+	a, err := llama.NewAdapter(m, h.adapter)
+	return parameters{m, a}, err
+}
+
+// tensors returns what is trained and sent.
+func (p parameters) tensors() []llama.Tensor {
+	if p.adapter != nil {
+		return p.adapter.Tensors()
+	}
+	return p.model.Tensors()
+}
+
+// load takes over the parameters in a file and returns its layout.
+func (p parameters) load(path string) (blockstore.Layout, error) {
+	ts, layout, err := weights.Read(path)
+	if err != nil {
+		return blockstore.Layout{}, err
+	}
+	if p.adapter != nil {
+		err = p.adapter.Load(ts)
+	} else {
+		err = p.model.Load(ts)
+	}
+	if err != nil {
+		return blockstore.Layout{}, fmt.Errorf("%w: %w; mode, rank and targets must be those the run began with", ErrBase, err)
+	}
+	return layout, nil
+}
+
+// Evaluate returns the loss on text, in nats per byte, of the parameters in the safetensors file at path,
+// trained with the given hyperparameters; with path empty, of the embedded base. workers is how
+// many goroutines share the work; 0 takes GOMAXPROCS.
+func Evaluate(ctx context.Context, path string, config map[string]string, text []byte, workers int) (float64, error) {
+	h, err := parse(config)
+	if err != nil {
+		return 0, err
+	}
+	p, err := newParameters(h)
+	if err != nil {
+		return 0, err
+	}
+	if path != "" {
+		if _, err := p.load(path); err != nil {
+			return 0, err
+		}
+	}
+	return p.model.Loss(ctx, text, workers)
+}
