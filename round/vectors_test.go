@@ -1,0 +1,186 @@
+package round
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"encoding/hex"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/block"
+)
+
+var updateVectors = flag.Bool("update", false, "write testdata/vectors anew")
+
+// vector is a value and its bytes, for implementations in other languages (docs/protocol.md).
+type vector struct {
+	Name string          `json:"name"`
+	Type string          `json:"type"`
+	JSON json.RawMessage `json:"json"` // DAG-JSON
+	Hex  string          `json:"hex"`  // DAG-CBOR
+	CID  block.CID       `json:"cid"`  // of those bytes
+	// Of a statement: what its signature covers, with the Ed25519 key it was made with.
+	Signing string `json:"signing,omitempty"`
+	Seed    string `json:"seed,omitempty"`
+	Sig     string `json:"sig,omitempty"`
+}
+
+// vectors makes one value of each kind, signed with real keys, nothing left to chance.
+func vectors(t *testing.T) []vector {
+	var list []vector
+	add := func(name, typ string, v any) *vector {
+		data := block.Encode(v)
+		j, err := block.JSON(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, vector{Name: name, Type: typ, JSON: j, Hex: hex.EncodeToString(data), CID: block.Sum(block.DagCBOR, data)})
+		return &list[len(list)-1]
+	}
+	g := testGenesis(4, Byzantine)
+	add("genesis", "Genesis", g)
+	mesh := g.Block().CID
+	model, layout := block.Sum(block.DagCBOR, []byte("model")), block.Sum(block.DagCBOR, []byte("layout"))
+	seeds := map[peer.ID][]byte{}
+	for i := range 4 {
+		d := block.Sum(block.Raw, fmtSeed(i)).Digest()
+		seeds[testID(i)] = d[:]
+	}
+	sign := func(site int, kind Kind, body any) Signed {
+		id := g.Sites[site].ID
+		data := block.Encode(body)
+		return Signed{From: id, Kind: kind, Body: data, Sig: ed25519.Sign(ed25519.NewKeyFromSeed(seeds[id]), signingBytes(mesh, kind, data))}
+	}
+	statement := func(site int, kind Kind, body any) Signed {
+		s := sign(site, kind, body)
+		add(string(kind)+" body", "body", body)
+		v := add(string(kind)+" message", "Message", Message{Attempt: 1, Statement: &s})
+		v.Signing = hex.EncodeToString(signingBytes(mesh, kind, s.Body))
+		v.Seed, v.Sig = hex.EncodeToString(seeds[s.From]), hex.EncodeToString(s.Sig)
+		return s
+	}
+	spec := &RunSpec{Name: "tumour", By: g.Sites[0].ID, Base: model, Layout: layout, Rounds: 5, Nonce: make([]byte, 16), Train: map[string]string{"lr": "0.001", "steps": "100"}}
+	spec.Default()
+	open := statement(0, KindOpen, spec)
+	run := spec.ID()
+	stop := statement(0, KindStop, &Stop{Run: run, Reason: "enough"})
+	statement(1, KindConsent, &Consent{Run: run, Accept: true, Serial: 1})
+	upd := func(i int) *Update {
+		return &Update{Run: run, Round: 1, Opened: 1, Attempt: 1, Base: model, Manifest: block.Sum(block.DagCBOR, fmtSeed(i)), Samples: uint64(100 + i), Metrics: map[string]float64{"loss": 1.5}}
+	}
+	statement(2, KindUpdate, upd(2))
+
+	openEntry := &Entry{Mesh: mesh, Height: 1, Parent: mesh, Open: &Open{open}}
+	add("open entry", "Entry", openEntry)
+	seal := &Seal{Run: run, Round: 1, Opened: 1}
+	for i := range 4 {
+		s := sign(i, KindUpdate, upd(i))
+		seal.Updates = append(seal.Updates, SealedUpdate{s, uint64(100 + i)})
+	}
+	sealEntry := &Entry{Mesh: mesh, Height: 2, Parent: openEntry.CID(), Seal: seal}
+	add("seal entry", "Entry", sealEntry)
+	ground := Ground{Kind: Invalid, Dropped: []peer.ID{g.Sites[3].ID}, Shard: block.Sum(block.Raw, []byte("shard"))}
+	next := &Seal{Run: run, Round: 1, Opened: 1, Number: 1, Ground: &ground, Updates: seal.Updates[:3]}
+	add("second seal entry", "Entry", &Entry{Mesh: mesh, Height: 3, Parent: sealEntry.CID(), Seal: next})
+	add("void entry", "Entry", &Entry{Mesh: mesh, Height: 3, Parent: sealEntry.CID(), Void: &Void{Run: run, Round: 1, Seal: sealEntry.CID(), Ground: ground}})
+	commit := &Entry{Mesh: mesh, Height: 3, Parent: sealEntry.CID(), Commit: &Commit{Run: run, Round: 1, Seal: sealEntry.CID(), Model: model}}
+	add("commit entry", "Entry", commit)
+	add("close entry", "Entry", &Entry{Mesh: mesh, Height: 2, Parent: openEntry.CID(), Close: &Close{Run: run, Stops: []Signed{stop}}})
+
+	statement(1, KindReady, &Ready{Height: 3, Entry: commit.CID(), Data: commit.Block().Data})
+	statement(1, KindProposal, &Proposal{Height: 3, View: 0, ValidView: -1, Entry: commit.Block().Data, Polka: []Signed{}})
+	a := statement(2, KindPrevote, &Vote{Height: 3, View: 0, Entry: commit.CID()})
+	b := sign(2, KindPrevote, &Vote{Height: 3, View: 0})
+	statement(2, KindPrecommit, &Vote{Height: 3, View: 0, Entry: commit.CID()})
+	cert := Certificate{Mesh: mesh, Height: 3, View: 0, Entry: commit.CID()}
+	for i := range 3 {
+		s := sign(i, KindPrecommit, &Vote{Height: 3, View: 0, Entry: commit.CID()})
+		cert.Votes = append(cert.Votes, CertVote{s.From, s.Sig})
+	}
+	add("certificate", "Certificate", cert)
+	add("certified message", "Message", Message{Attempt: 1, Certified: []Certified{{commit.Block().Data, cert}}})
+	add("evidence message", "Message", Message{Attempt: 1, Evidence: &Evidence{a, b}})
+	add("head message", "Message", Message{Attempt: 1, Head: &Head{Height: 2, Entry: sealEntry.CID(), View: 1, Prevotes: []byte{5}, Precommits: []byte{0}, Runs: []RunHead{{run, []byte{15}, []byte{2}}}}})
+	return list
+}
+
+func fmtSeed(i int) []byte { return []byte("test site " + string(rune('0'+i))) }
+
+// TestVectors compares the encodings with those that other implementations were told.
+func TestVectors(t *testing.T) {
+	path := filepath.Join("..", "testdata", "vectors", "protocol.json")
+	got, err := json.MarshalIndent(vectors(t), "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got = append(got, '\n')
+	if *updateVectors {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Fatal("the protocol's bytes have changed: if that is meant, go test ./round -run Vectors -update, and say so in docs/protocol.md and the changelog")
+	}
+	var list []vector
+	if err := json.Unmarshal(want, &list); err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range list {
+		data, err := hex.DecodeString(v.Hex)
+		if err != nil || block.Sum(block.DagCBOR, data) != v.CID {
+			t.Errorf("%s: CID %s does not name its bytes", v.Name, v.CID)
+		}
+		switch v.Type {
+		case "Message":
+			m, err := DecodeMessage(data)
+			if err != nil {
+				t.Errorf("%s: %v", v.Name, err)
+			} else if m.Statement != nil {
+				verifyVector(t, v, m.Statement)
+			}
+		case "Entry":
+			if _, err := DecodeEntry(data); err != nil {
+				t.Errorf("%s: %v", v.Name, err)
+			}
+		case "Genesis":
+			if _, err := DecodeGenesis(data); err != nil {
+				t.Errorf("%s: %v", v.Name, err)
+			}
+		}
+	}
+}
+
+func verifyVector(t *testing.T, v vector, s *Signed) {
+	key, err := s.From.ExtractPublicKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	signing, _ := hex.DecodeString(v.Signing)
+	if ok, err := key.Verify(signing, s.Sig); !ok || err != nil {
+		t.Errorf("%s: signature does not verify: %v", v.Name, err)
+	}
+	if !slices.Equal(s.Sig, must(hex.DecodeString(v.Sig))) {
+		t.Errorf("%s: sig differs", v.Name)
+	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
