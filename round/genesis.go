@@ -13,9 +13,9 @@ import (
 type Faults string
 
 const (
-	// Byzantine: floor((n-1)/3) sites may fail in any way, lies included.
+	// Byzantine means that floor((n-1)/3) sites may fail in any way, lies included.
 	Byzantine Faults = "byzantine"
-	// Crash: any minority of sites may stop or lose messages; none lies.
+	// Crash means that any minority of sites may stop or lose messages; none lies.
 	Crash Faults = "crash"
 )
 

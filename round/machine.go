@@ -121,7 +121,7 @@ func (m *Machine) restoreStatement(s *Signed) error {
 		}
 	case *Update:
 		if p := m.part(b.Run); p != nil {
-			m.noteUpdate(p, s)
+			return m.noteUpdate(p, s)
 		}
 	}
 	return nil

@@ -217,7 +217,7 @@ func (m *Machine) dropUpdates(p *part, r *Run, sealed *Seal) {
 			continue
 		}
 		delete(p.updates, id)
-		if !(used && r.Spec.KeepUpdates) {
+		if !used || !r.Spec.KeepUpdates {
 			m.start(Forget{Run: r.ID, Manifest: id, Update: true})
 		}
 	}
