@@ -10,13 +10,12 @@ import (
 	"regexp"
 )
 
-// Limits of what a process may say.
+// Limits of what a process may say; samples and metrics have those of an update in the ledger.
 const (
 	maxBody    = 64 << 10 // bytes of a request
-	maxMetrics = 64
+	maxMetrics = 16
 	maxPath    = 4096
-	// maxSamples keeps a sample count exact in float64, as the average needs it.
-	maxSamples = 1<<53 - 1
+	maxSamples = 1 << 40
 )
 
 // metricName is one to 64 letters, digits and signs that need no quoting anywhere a metric

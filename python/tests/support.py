@@ -1,0 +1,96 @@
+"""What the tests share: the package's place, the frameworks at hand, a node that plays a script."""
+
+import http.server
+import json
+import pathlib
+import socketserver
+import sys
+import tempfile
+import threading
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+VECTORS = ROOT / "testdata" / "vectors" / "safetensors"
+sys.path.insert(0, str(ROOT / "python"))
+
+try:
+    import numpy
+except ImportError:
+    numpy = None
+try:
+    import torch
+except ImportError:
+    torch = None
+
+FRAMEWORKS = ["plain"] + ["numpy"] * (numpy is not None) + ["torch"] * (torch is not None)
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self._answer(None)
+
+    def do_POST(self):
+        self._answer(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+
+    def _answer(self, body):
+        status, reply = self.server.node.answer(self.command, self.path, body)
+        raw = b"" if reply is None else reply if isinstance(reply, bytes) else json.dumps(reply).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(raw)))
+        self.end_headers()
+        self.wfile.write(raw)
+
+    def address_string(self):
+        return "script"
+
+    def log_message(self, *args):
+        pass
+
+
+class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    daemon_threads = True
+
+    def server_bind(self):
+        super().server_bind()
+        self.server_name, self.server_port = "weft", 0
+
+    def handle_error(self, request, client_address):
+        pass  # a script that hangs up in the middle is a case that the tests make
+
+
+class FakeNode:
+    """A node that gives out ``tasks`` one after the other, then stops; ``calls`` keeps what the
+    script said, and ``replies`` what it is told in the order of its POSTs, if not yes."""
+
+    def __init__(self, *tasks):
+        self.tasks = list(tasks)
+        self.calls = []
+        self.replies = []
+        self.wanted = True
+        self._dir = tempfile.TemporaryDirectory(prefix="weft-")  # short: a socket's path is limited
+        self.path = self._dir.name + "/s"
+        self._server = _Server(self.path, _Handler)
+        self._server.node = self
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+
+    def answer(self, method, path, body):
+        self.calls.append((method, path, body))
+        over = (409, {"error": "task 1 was cancelled", "hint": "ask for the next one"})
+        if method == "POST":
+            if self.replies:
+                return self.replies.pop(0)
+            return (200, {}) if self.wanted else over
+        if not path.startswith("/v1/task?"):
+            return (200, {}) if self.wanted else over
+        if not self.tasks:
+            return 200, {"kind": "stop"}
+        task = self.tasks.pop(0)
+        return (204, None) if task is None else (200, task)
+
+    def close(self):
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+        self._dir.cleanup()
