@@ -300,7 +300,7 @@ func (e *env) fetch(s *simSite, j Fetch) {
 func (e *env) trained(s *simSite) bool {
 	for run, j := range s.training {
 		delete(s.training, run)
-		manifest := block.Sum(block.DagCBOR, fmt.Append(nil, "update", s.num, j.Round, j.Opened, j.Base))
+		manifest := block.Sum(block.DagCBOR, fmt.Append(nil, "update", s.num, j.Round, j.Opened, j.Base, j.Attempt))
 		if e.lies[s.num] {
 			e.liars[manifest] = "another layout"
 		}

@@ -14,6 +14,7 @@ const (
 	maxEntry       = 1 << 20 // bytes of an encoded entry
 	maxMessage     = 1 << 20 // bytes of an encoded message
 	maxSignature   = 128     // bytes of a signature
+	maxAttempts    = 4       // updates of one site for one opening of a round
 	maxStale       = 8       // rounds an update may be late
 	maxCertified   = 64      // certified entries in a message
 	maxOffers      = 8       // candidates that one site may introduce at a height

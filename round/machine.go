@@ -192,7 +192,7 @@ func (m *Machine) nextAlarm() time.Duration {
 		soonest(s.next)
 	}
 	for _, p := range m.parts {
-		p.timers(m, soonest)
+		p.deadlines(m, soonest)
 	}
 	return next
 }

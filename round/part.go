@@ -173,20 +173,47 @@ func (m *Machine) hold(run, manifest, layout block.CID) bool {
 // is under way that the run's policy lets finish.
 func (m *Machine) train(p *part, r *Run, latest *SealAt, hasBase bool) {
 	if t := p.training; t != nil {
-		stale := r.Round - t.Round
-		lateOK := r.Spec.Late == Carry && stale <= r.Spec.LateMax && (t.Opened == r.Opened || stale > 0)
-		if t.Opened == r.Opened && latest == nil || lateOK {
+		if m.mayFinish(t, r, latest) {
 			return
 		}
 		p.training = nil
 		m.start(StopTrain{r.ID})
 	}
-	if !hasBase || latest != nil || m.now < p.trainAt || p.offer(m.self, r.Opened) != nil {
+	if !hasBase || latest != nil || m.now < p.trainAt {
 		return
 	}
-	p.training = &Train{Run: r.ID, Spec: r.Spec, Round: r.Round, Opened: r.Opened, Attempt: 1, Base: r.Base}
-	m.start(*p.training)
+	next := &Train{Run: r.ID, Spec: r.Spec, Round: r.Round, Opened: r.Opened, Attempt: 1, Base: r.Base}
+	if own := p.offer(m.self, r.Opened); own != nil {
+		at, ok := m.trainOn(p, r, own)
+		if !ok || m.now < at {
+			return
+		}
+		next.Attempt, next.From = own.Attempt+1, own.Manifest
+	}
+	p.training = next
+	m.start(*next)
 	m.trace(Trace{Event: "train", Run: r.ID, Round: r.Round})
+}
+
+// mayFinish reports whether a training under way can still yield an update that counts.
+func (m *Machine) mayFinish(t *Train, r *Run, latest *SealAt) bool {
+	if t.Opened == r.Opened && (latest == nil || r.Spec.Late == Carry && !slices.Contains(latest.Contributors(), m.self)) {
+		return true
+	}
+	stale := r.Round - t.Round
+	return r.Spec.Late == Carry && stale > 0 && stale <= r.Spec.LateMax && t.Round > r.counted[m.self]
+}
+
+// trainOn returns when a site whose update is out trains on from it: while too few updates are
+// in for a seal, after as long as the update took, up to the run's attempts.
+func (m *Machine) trainOn(p *part, r *Run, own *update) (time.Duration, bool) {
+	if !own.held || own.Attempt >= r.Spec.Attempts || r.Latest() != nil {
+		return 0, false
+	}
+	if _, enough := m.sealDeadline(p, r); enough {
+		return 0, false
+	}
+	return own.at + max(own.at-p.openedAt[r.Opened], m.cfg.Timing.Deadline), true
 }
 
 func (m *Machine) trained(e Trained) {
@@ -198,6 +225,9 @@ func (m *Machine) trained(e Trained) {
 	u := &Update{
 		Run: e.Run, Round: e.Round, Opened: e.Opened, Attempt: e.Attempt, Base: p.training.Base,
 		Manifest: e.Manifest, Samples: e.Samples, Metrics: e.Metrics,
+	}
+	if from := p.updates[p.training.From]; from != nil {
+		u.Samples += from.Samples // it was trained on from there
 	}
 	p.training, p.trainWait = nil, 0
 	m.dirty = true
@@ -333,16 +363,24 @@ func (m *Machine) reopen(p *part, r *Run) {
 	clear(p.diverged)
 }
 
-func (p *part) timers(m *Machine, soonest func(time.Duration)) {
+// deadlines tells f when something in the part falls due.
+func (p *part) deadlines(m *Machine, f func(time.Duration)) {
 	if !p.run.Active() || !p.accepted() {
 		return
 	}
 	if p.trainAt > 0 {
-		soonest(p.trainAt)
+		f(p.trainAt)
 	}
 	if p.run.Latest() != nil {
-		soonest(p.sealedAt + m.cfg.Timing.Unavailable)
-	} else if d, ok := m.sealDeadline(p, p.run); ok {
-		soonest(d)
+		f(p.sealedAt + m.cfg.Timing.Unavailable)
+		return
+	}
+	if d, ok := m.sealDeadline(p, p.run); ok {
+		f(d)
+	}
+	if own := p.offer(m.self, p.run.Opened); own != nil && p.training == nil {
+		if at, ok := m.trainOn(p, p.run, own); ok {
+			f(at)
+		}
 	}
 }

@@ -77,7 +77,8 @@ type Train struct {
 	Round   uint64
 	Opened  uint64
 	Attempt uint64
-	Base    block.CID // held
+	Base    block.CID // of the round; held
+	From    block.CID // own update to train on from, held; undefined in the first attempt
 }
 
 // StopTrain ends a run's training, which needs no answer.

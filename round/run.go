@@ -30,6 +30,7 @@ type RunSpec struct {
 	LateNum     uint64            `cbor:"late_num" json:"late_num"` // weight of an update s rounds late: times (num/den)^s
 	LateDen     uint64            `cbor:"late_den" json:"late_den"`
 	LateMax     uint64            `cbor:"late_max" json:"late_max"` // rounds; later ones are dropped
+	Attempts    uint64            `cbor:"attempts" json:"attempts"` // most updates of a site in a round: without a quorum it trains on meanwhile
 	KeepUpdates bool              `cbor:"keep_updates" json:"keep_updates"`
 	Train       map[string]string `cbor:"train" json:"train"` // hyperparameters for the trainers
 	Nonce       []byte            `cbor:"nonce" json:"nonce"` // 16 random bytes: two runs of one description differ
@@ -48,6 +49,9 @@ func (s *RunSpec) Default() {
 	}
 	if s.Late == Carry && s.LateDen == 0 {
 		s.LateNum, s.LateDen, s.LateMax = 1, 2, 2
+	}
+	if s.Attempts == 0 {
+		s.Attempts = 3
 	}
 	if s.Train == nil {
 		s.Train = map[string]string{}
@@ -74,6 +78,8 @@ func (s *RunSpec) Validate(r *Roster) error {
 		return bad("min_sites %d of %d sites", s.MinSites, r.Len())
 	case s.SampleCap > maxSamples:
 		return bad("sample_cap %d, at most %d", s.SampleCap, uint64(maxSamples))
+	case s.Attempts == 0 || s.Attempts > maxAttempts:
+		return bad("%d attempts, want 1 to %d", s.Attempts, maxAttempts)
 	case len(s.Nonce) != 16:
 		return bad("nonce of %d bytes, want 16", len(s.Nonce))
 	case len(s.Train) > maxTrain:

@@ -7,9 +7,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// maxAttempts is how many updates of one site are remembered for one opening of a round.
-const maxAttempts = 4
-
 // noteUpdate takes an announced update; the signature has been checked.
 func (m *Machine) noteUpdate(p *part, s *Signed) error {
 	u, err := open[Update](s, KindUpdate)
@@ -186,23 +183,10 @@ func (m *Machine) sealDeadline(p *part, r *Run) (time.Duration, bool) {
 
 // due reports whether a deadline of the part has passed since the last look.
 func (p *part) due(m *Machine) bool {
-	if !p.run.Active() || !p.accepted() {
-		return false
-	}
 	due := false
-	once := func(t time.Duration) {
-		if t > p.looked && t <= m.now {
-			due = true
-		}
-	}
-	if p.trainAt > 0 {
-		once(p.trainAt)
-	}
-	if p.run.Latest() != nil {
-		once(p.sealedAt + m.cfg.Timing.Unavailable)
-	} else if d, ok := m.sealDeadline(p, p.run); ok {
-		once(d)
-	}
+	p.deadlines(m, func(t time.Duration) {
+		due = due || t > p.looked && t <= m.now
+	})
 	p.looked = m.now
 	return due
 }
