@@ -34,15 +34,16 @@ func (c *conduct) of(p peer.ID) *behaviour {
 	return b
 }
 
-// strike blames a peer. Banned is until when connections with it are refused from now on, or the
-// zero time if this was not one too many.
-func (c *conduct) strike(p peer.ID, weight int, now time.Time) (banned time.Time) {
+// strike blames a peer. Fresh is whether all it did before is forgiven or it did nothing; banned
+// is until when connections with it are refused from now on, or the zero time if this was not one
+// too many.
+func (c *conduct) strike(p peer.ID, weight int, now time.Time) (fresh bool, banned time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b := c.of(p)
 	b.rejected++
 	if now.Before(b.banned) {
-		return time.Time{} // what was still in flight
+		return false, time.Time{} // what was still in flight
 	}
 	if faded := int(now.Sub(b.faded) / strikeFade); faded >= b.strikes {
 		b.strikes, b.faded = 0, now
@@ -50,9 +51,10 @@ func (c *conduct) strike(p peer.ID, weight int, now time.Time) (banned time.Time
 		b.strikes -= faded
 		b.faded = b.faded.Add(time.Duration(faded) * strikeFade)
 	}
+	fresh = b.strikes == 0
 	b.strikes += weight
 	if b.strikes <= maxStrikes {
-		return time.Time{}
+		return fresh, time.Time{}
 	}
 	if now.Sub(b.banned) > banForget {
 		b.bans = 0
@@ -60,7 +62,7 @@ func (c *conduct) strike(p peer.ID, weight int, now time.Time) (banned time.Time
 	b.banned = now.Add(min(banMin<<b.bans, banMax))
 	b.bans = min(b.bans+1, 16)
 	b.strikes = 0
-	return b.banned
+	return fresh, b.banned
 }
 
 // drop counts n messages to p that were given up.
@@ -70,7 +72,7 @@ func (c *conduct) drop(p peer.ID, n int) {
 	c.of(p).dropped += uint64(n)
 }
 
-// banned reports whether connections with p are refused.
+// isBanned reports whether connections with p are refused.
 func (c *conduct) isBanned(p peer.ID, now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -45,14 +45,12 @@ func (l *life) spawn(f func()) bool {
 	return true
 }
 
-// end lets nobody in any more and cancels the context. It reports whether this call ended the life.
-func (l *life) end() bool {
+// end lets nobody in any more and cancels the context.
+func (l *life) end() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	was := l.closed
 	l.closed = true
 	l.cancel()
-	return !was
 }
 
 // wait returns when all who entered have left; call it after end.

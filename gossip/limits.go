@@ -49,9 +49,9 @@ const (
 // Care of the connections.
 const (
 	careEvery  = 5 * time.Second
-	rttEvery   = 6             // turns of care between two measurements of the round trip
-	nudgeAfter = 2             // turns that a connected site may be without gossip before its stream is opened again
-	dropAfter  = 6             // and before it is disconnected
+	rttEvery   = 6                // turns of care between two measurements of the round trip
+	nudgeAfter = 2                // turns that a connected site may be without gossip before its stream is opened again
+	dropAfter  = 6                // and before it is disconnected
 	staleAfter = 10 * time.Second // silence of an old connection, while a newer one answers, before it is closed
 )
 

@@ -1,0 +1,172 @@
+package gossip
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p-pubsub"
+	"github.com/libp2p/go-libp2p/core/event"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
+	"github.com/multiformats/go-multistream"
+)
+
+// protectTag marks the mesh's sites for the connection manager.
+const protectTag = "weft"
+
+// connected and disconnected are called by the swarm on its own paths and must not block.
+func (m *Mesh) connected(p peer.ID) {
+	if !m.host.gate.admits(p) {
+		m.drop(p, "not in the roster, or banned")
+		return
+	}
+	if slices.Contains(m.sites(), p) {
+		m.host.ConnManager().Protect(p, protectTag)
+	}
+	m.links.update(p, time.Now(), func(l *link) { l.up = true })
+	m.records.connected(p)
+	m.life.spawn(func() { m.measure(p) })
+}
+
+func (m *Mesh) disconnected(p peer.ID) {
+	if m.host.Network().Connectedness(p) == network.Connected {
+		return // one of several connections
+	}
+	m.links.update(p, time.Now(), func(l *link) { l.up = false })
+	m.records.disconnected(p)
+}
+
+// linkChanged passes on how far a connection is.
+func (m *Mesh) linkChanged(p peer.ID, s linkState) {
+	m.seeker.set(p, s, time.Now())
+	m.wake()
+	if s == ready {
+		m.records.push(p) // it failed if the other side was still starting
+	}
+}
+
+// care looks after the connections every few seconds.
+func (m *Mesh) care() {
+	ticker := time.NewTicker(careEvery)
+	defer ticker.Stop()
+	for turn := 1; ; turn++ {
+		select {
+		case <-m.life.ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		m.expel()
+		m.revive()
+		m.records.pushAll()
+		m.saveAddrs()
+		if turn%rttEvery == 0 {
+			for p := range m.links.ready() {
+				m.life.spawn(func() { m.measure(p) })
+			}
+		}
+	}
+}
+
+// expel disconnects who is no longer admitted, in case nobody called RosterChanged.
+func (m *Mesh) expel() {
+	for _, p := range m.host.Network().Peers() {
+		if !m.host.gate.admits(p) {
+			m.drop(p, "not in the roster, or banned")
+		}
+	}
+}
+
+// revive repairs connections over which no gossip flows. Gossipsub gives up a stream that broke four
+// times in ten minutes while the connection lived, and forgets what a peer subscribed to when its own stream
+// to that peer breaks; it tries anew when it hears of the peer's protocols, or of the peer.
+func (m *Mesh) revive() {
+	sites := m.sites()
+	var late []peer.ID
+	for p, turns := range m.links.dull() {
+		switch {
+		case !slices.Contains(sites, p): // an observer need not take part
+		case turns%dropAfter == 0:
+			m.drop(p, "no gossip over this connection")
+		case turns%dropAfter == nudgeAfter:
+			late = append(late, p)
+		}
+	}
+	if len(late) == 0 {
+		return
+	}
+	e, err := m.host.EventBus().Emitter(new(event.EvtPeerProtocolsUpdated))
+	if err != nil {
+		m.log.Error("gossip not revived", "err", err)
+		return
+	}
+	defer e.Close()
+	for _, p := range late {
+		m.log.Info("reviving gossip", "peer", p)
+		if err := e.Emit(event.EvtPeerProtocolsUpdated{Peer: p, Added: []protocol.ID{pubsub.GossipSubID_v12}}); err != nil {
+			m.log.Error("gossip not revived", "err", err)
+		}
+	}
+}
+
+// measure takes the round trip to p. Of several connections, it closes those that are silent while a
+// newer one answers: the peer restarted and the old ones are dead, which would show
+// only after a minute, and until then messages would be written to them.
+func (m *Mesh) measure(p peer.ID) {
+	conns := m.host.Network().ConnsToPeer(p)
+	slices.SortFunc(conns, func(a, b network.Conn) int { return b.Stat().Opened.Compare(a.Stat().Opened) })
+	answered := false
+	for _, c := range conns { // the newest first
+		rtt, err := m.probe(c)
+		switch {
+		case err == nil:
+			answered = true
+			m.host.Peerstore().RecordLatency(p, rtt)
+		case answered && errors.Is(err, errSilent) && !c.IsClosed():
+			m.log.Info("closing a dead connection", "peer", p, "addr", c.RemoteMultiaddr())
+			_ = c.Close() // closed one way or another
+		}
+	}
+}
+
+var errSilent = errors.New("no answer")
+
+// probe measures the round trip over one connection with libp2p's ping.
+func (m *Mesh) probe(c network.Conn) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(m.life.ctx, staleAfter)
+	defer cancel()
+	s, err := c.NewStream(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("probe: %w", err)
+	}
+	defer func() { _ = s.Reset() }()
+	stop := context.AfterFunc(ctx, func() { _ = s.Reset() })
+	defer stop()
+	if err := multistream.SelectProtoOrFail[protocol.ID](ping.ID, s); err != nil {
+		return 0, silence(ctx, err)
+	}
+	out, in := make([]byte, ping.PingSize), make([]byte, ping.PingSize)
+	_, _ = rand.Read(out) // never fails
+	start := time.Now()
+	if _, err := s.Write(out); err != nil {
+		return 0, silence(ctx, err)
+	}
+	if _, err := io.ReadFull(s, in); err != nil {
+		return 0, silence(ctx, err)
+	}
+	return time.Since(start), nil
+}
+
+// silence tells a peer that did not answer in time from one that refused.
+func silence(ctx context.Context, err error) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return errSilent
+	}
+	return fmt.Errorf("probe: %w", err)
+}
