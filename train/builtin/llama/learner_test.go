@@ -60,32 +60,3 @@ func TestLearns(t *testing.T) {
 		t.Errorf("loss went from %.3f to %.3f; want from about ln 256 = 5.5 to near 0", first, last)
 	}
 }
-
-func benchTokens(b *testing.B, lora bool) {
-	m, err := NewModel(Default())
-	if err != nil {
-		b.Fatal(err)
-	}
-	m.Init(1)
-	var a *Adapter
-	if lora {
-		ts, _ := ParseTargets("all")
-		if a, err = NewAdapter(m, AdapterConfig{Rank: 8, Alpha: 16, Targets: ts}); err != nil {
-			b.Fatal(err)
-		}
-		a.Init(1)
-		if err := a.Load(a.tensors); err != nil {
-			b.Fatal(err)
-		}
-	}
-	l := NewLearner(m, a, DefaultOptimizer(), 0)
-	batch := randomBatch(rand.New(rand.NewPCG(7, 7)), 16, m.Context+1)
-	l.Step(batch, 1e-3)
-	for b.Loop() {
-		l.Step(batch, 1e-3)
-	}
-	b.ReportMetric(float64(16*m.Context*b.N)/b.Elapsed().Seconds(), "tokens/s")
-}
-
-func BenchmarkTokensLoRA(b *testing.B) { benchTokens(b, true) }
-func BenchmarkTokensFull(b *testing.B) { benchTokens(b, false) }

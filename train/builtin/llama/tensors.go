@@ -3,7 +3,6 @@ package llama
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 )
 
@@ -41,14 +40,4 @@ func copyTensors(to, from []Tensor) error {
 		}
 	}
 	return nil
-}
-
-// finite reports whether all of x are numbers.
-func finite(x []float32) bool {
-	for _, v := range x {
-		if math.IsNaN(float64(v - v)) {
-			return false
-		}
-	}
-	return true
 }

@@ -1,10 +1,13 @@
-// Command asm writes the AVX2+FMA kernels of package kernel with avo.
+// Command asm writes the kernels of package kernel: for amd64 with AVX2 and FMA by avo,
+// for arm64 the tiles of the matrix product.
 //
 // It is a program of its own so that avo is linked into no other; go generate
 // in package kernel runs it.
 package main
 
 import (
+	"errors"
+
 	"github.com/mmcloughlin/avo/attr"
 	"github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/operand"
@@ -32,7 +35,7 @@ func main() {
 	g.elementwise()
 	g.activations()
 	g.optimizer()
-	if err := g.write(); err != nil {
+	if err := errors.Join(g.write(), writeNEON()); err != nil {
 		panic(err) // avo names the function and instruction at fault
 	}
 }
