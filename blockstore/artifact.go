@@ -1,0 +1,118 @@
+package blockstore
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/weft-mesh/weft/block"
+)
+
+// Artifact is a complete artifact, open to read. Its methods may be called from several
+// goroutines. What it reads stays readable until Close, even if the store deletes it.
+type Artifact struct {
+	CID      block.CID // the manifest's
+	Manifest Manifest  // not to be changed, nor what it holds
+	Layout   Layout
+
+	cut    *Cut
+	path   string
+	file   file
+	offset int64
+}
+
+// Open implements Artifacts.
+func (s *store) Open(manifest block.CID) (*Artifact, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	it := s.items[manifest]
+	switch {
+	case s.closed:
+		return nil, ErrClosed
+	case it == nil:
+		return nil, fmt.Errorf("artifact %s: %w", manifest, ErrNotFound)
+	case it.state != Complete:
+		i := it.info()
+		return nil, fmt.Errorf("artifact %s: %s, %d of %d shards: %w", manifest, i.State, i.Held, i.Shards, ErrIncomplete)
+	}
+	f, err := s.fs.Open(it.path, false)
+	if err != nil {
+		return nil, fmt.Errorf("artifact %s: %w", manifest, err)
+	}
+	return &Artifact{manifest, it.manifest, it.layout, it.cut, it.path, f, it.offset}, nil
+}
+
+// Len returns the number of shards.
+func (a *Artifact) Len() int { return a.cut.Len() }
+
+// Shard returns where shard i lies, and the types of its elements.
+func (a *Artifact) Shard(i int) Shard { return a.cut.Shard(i) }
+
+// ReadShard reads shard i into buf, which it grows as needed. It does not verify: who computes
+// with the bytes first calls Manifest.Shards[i].Verify, and after a mismatch the store's Get,
+// which takes the shard out of the store.
+func (a *Artifact) ReadShard(i int, buf []byte) ([]byte, error) {
+	if i < 0 || i >= a.Len() {
+		return nil, fmt.Errorf("artifact %s: shard %d of %d: %w", a.CID, i, a.Len(), ErrForeign)
+	}
+	shard := a.cut.Shard(i)
+	buf = sized(buf, shard.Bytes)
+	if err := readFull(a.file, buf, a.offset+int64(shard.Offset)); err != nil {
+		return nil, fmt.Errorf("artifact %s: shard %d: %w", a.CID, i, err)
+	}
+	return buf, nil
+}
+
+// Data returns the artifact's elements in canonical order, one tensor after the other.
+func (a *Artifact) Data() *io.SectionReader {
+	return io.NewSectionReader(a.file, a.offset, int64(a.cut.Bytes()))
+}
+
+// Close ends reading.
+func (a *Artifact) Close() error { return a.file.Close() }
+
+// checkHeader returns a CorruptError unless the file's own header says what the layout does.
+func (a *Artifact) checkHeader() error {
+	h, err := ReadHeader(a.file, a.offset+int64(a.cut.Bytes()))
+	if err == nil {
+		var l Layout
+		if l, err = h.Layout(); err == nil && (!h.Canonical() || l.difference(a.Layout) != "") {
+			err = fmt.Errorf("%w: the header is of other tensors", ErrSafetensors)
+		}
+	}
+	if err == nil || !errors.Is(err, ErrSafetensors) && !errors.Is(err, ErrInvalid) && !damage(err) {
+		return err
+	}
+	return &CorruptError{Block: a.CID, Manifest: a.CID, Shard: -1, File: a.path, Err: fmt.Errorf("header: %w", err)}
+}
+
+// Export implements Artifacts.
+func (s *store) Export(manifest block.CID, w io.Writer) error {
+	a, err := s.Open(manifest)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	b := bufio.NewWriterSize(w, exportBuffer)
+	_, err = b.Write(a.Layout.SafetensorsHeader())
+	var data []byte
+	for i := 0; i < a.Len() && err == nil; i++ {
+		if data, err = a.ReadShard(i, data); err == nil {
+			err = a.Manifest.Shards[i].Verify(data)
+		}
+		if err == nil {
+			_, err = b.Write(data)
+		}
+	}
+	if err == nil {
+		err = b.Flush()
+	}
+	if err != nil {
+		return fmt.Errorf("export %s: %w", manifest, err)
+	}
+	return nil
+}
+
+// exportBuffer gathers small shards into writes of this many bytes.
+const exportBuffer = 1 << 20

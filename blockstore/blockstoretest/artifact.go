@@ -1,0 +1,135 @@
+package blockstoretest
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/blockstore/dtype"
+)
+
+// Artifact is an artifact in memory.
+type Artifact struct {
+	Layout   blockstore.Layout
+	Manifest blockstore.Manifest
+	CID      block.CID
+	Data     []byte // canonical
+	Shards   []block.Block
+}
+
+// Mixed is a small layout with all types, an odd number of 16-bit elements before 32-bit
+// ones, a scalar and a tensor without elements.
+var Mixed = blockstore.Layout{Tensors: []blockstore.Tensor{
+	{Name: "a.bias", DType: blockstore.F16, Shape: []uint64{3}},
+	{Name: "a.weight", DType: blockstore.F32, Shape: []uint64{3, 5}},
+	{Name: "b", DType: blockstore.BF16, Shape: []uint64{2, 1, 7}},
+	{Name: "empty", DType: blockstore.F32, Shape: []uint64{4, 0}},
+	{Name: "scale", DType: blockstore.F32, Shape: []uint64{}},
+	{Name: "ünïcode <&> \"\n", DType: blockstore.BF16, Shape: []uint64{9}},
+}}
+
+// NewArtifact makes an artifact of finite elements that depend on the seed only.
+func NewArtifact(l blockstore.Layout, shardElements, seed uint64) Artifact {
+	random := rand.New(rand.NewPCG(seed, 0))
+	var data []byte
+	for _, t := range l.Tensors {
+		for range t.Elements() {
+			at := len(data)
+			data = append(data, make([]byte, t.DType.Size())...)
+			dtype.Put(data[at:], random.NormFloat64(), t.DType)
+		}
+	}
+	return Cut(l, shardElements, data)
+}
+
+// Cut makes an artifact of canonical data.
+func Cut(l blockstore.Layout, shardElements uint64, data []byte) Artifact {
+	cut, err := l.Cut(shardElements)
+	if err != nil {
+		panic(err) // the test's own layout
+	}
+	a := Artifact{Layout: l, Data: data}
+	a.Manifest = blockstore.Manifest{
+		Layout: l.Block().CID, Codec: blockstore.Plain,
+		ShardElements: cut.ShardElements(), Bytes: uint64(len(data)),
+	}
+	for i := range cut.Len() {
+		s := cut.Shard(i)
+		b := block.New(block.Raw, data[s.Offset:s.Offset+uint64(s.Bytes)])
+		a.Shards = append(a.Shards, b)
+		a.Manifest.Shards = append(a.Manifest.Shards, b.CID)
+	}
+	a.CID = a.Manifest.Block().CID
+	return a
+}
+
+// Unique returns the number of different shards.
+func (a Artifact) Unique() int {
+	seen := make(map[block.CID]bool)
+	for _, s := range a.Shards {
+		seen[s.CID] = true
+	}
+	return len(seen)
+}
+
+// Store puts the artifact into a store.
+func (a Artifact) Store(t testing.TB, s blockstore.Artifacts) {
+	t.Helper()
+	w, err := s.Create(a.Manifest.Block(), a.Layout.Block(), blockstore.WriteOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range a.Shards {
+		if err := w.WriteShard(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Commit(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// File writes the artifact as a trainer might: a safetensors file with tensors in the given
+// order (canonical if nil) and metadata of its own. It returns the file's path.
+func (a Artifact) File(t testing.TB, order []int) string {
+	t.Helper()
+	type entry struct {
+		DType   blockstore.DType `json:"dtype"`
+		Shape   []uint64         `json:"shape"`
+		Offsets [2]int           `json:"data_offsets"`
+	}
+	offsets := []int{0}
+	for _, t := range a.Layout.Tensors {
+		offsets = append(offsets, offsets[len(offsets)-1]+int(t.Bytes()))
+	}
+	if order == nil {
+		for i := range a.Layout.Tensors {
+			order = append(order, i)
+		}
+	}
+	header := map[string]any{"__metadata__": map[string]string{"made by": "a trainer"}}
+	var data []byte
+	for _, i := range order {
+		tensor := a.Layout.Tensors[i]
+		begin := len(data)
+		data = append(data, a.Data[offsets[i]:offsets[i+1]]...)
+		header[tensor.Name] = entry{tensor.DType, tensor.Shape, [2]int{begin, len(data)}}
+	}
+	text, err := json.Marshal(header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = append(text, bytes.Repeat([]byte(" "), (8-len(text)%8)%8)...)
+	file := binary.LittleEndian.AppendUint64(nil, uint64(len(text)))
+	path := filepath.Join(t.TempDir(), "update.safetensors")
+	if err := os.WriteFile(path, append(append(file, text...), data...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

@@ -1,0 +1,173 @@
+package blockstore
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/weft-mesh/weft/block"
+)
+
+// Create implements Artifacts. Shards that the store holds elsewhere are copied in before
+// it returns, so they are not missing. It returns ErrBusy while another Writer of the
+// artifact is open, ErrInvalid for a manifest that is not of the layout. For a complete
+// artifact nothing is missing, and Commit has nothing to do.
+func (s *store) Create(manifest, layout block.Block, opt WriteOptions) (*Writer, error) {
+	w, err := s.create(manifest, layout, opt)
+	if err != nil {
+		return nil, fmt.Errorf("create artifact %s: %w", manifest.CID, err)
+	}
+	if err = w.recheck(); err == nil {
+		err = w.copyHeld()
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("create artifact %s: %w", manifest.CID, err), w.Close())
+	}
+	return w, nil
+}
+
+func (s *store) create(manifest, layout block.Block, opt WriteOptions) (*Writer, error) {
+	if err := errors.Join(manifest.CID.Verify(manifest.Data), layout.CID.Verify(layout.Data)); err != nil {
+		return nil, err
+	}
+	m, err := DecodeManifest(manifest.Data)
+	if err != nil {
+		return nil, err
+	}
+	l, err := DecodeLayout(layout.Data)
+	if err != nil {
+		return nil, err
+	}
+	cut, err := m.cut(l)
+	if err != nil {
+		return nil, err
+	}
+	w := &Writer{s: s, opt: opt, indices: make(map[block.CID][]int)}
+	for i, c := range m.Shards {
+		w.indices[c] = append(w.indices[c], i)
+	}
+	defer s.artifactLanes.lock(manifest.CID)()
+	it, damaged, err := s.reserve(newItem(manifest.CID, m, l, cut), w)
+	if err != nil {
+		return nil, err
+	}
+	if w.it = it; w.done {
+		return w, nil
+	}
+	if err := w.start(manifest, layout, damaged); err != nil {
+		return nil, full(err)
+	}
+	return w, nil
+}
+
+// start opens the item's file, making it if there is none. It has the artifact's lane.
+func (w *Writer) start(manifest, layout block.Block, damaged *item) error {
+	s, it := w.s, w.it
+	fresh := it.path == ""
+	var err error
+	if fresh {
+		err = errors.Join(s.Put(layout), s.Put(manifest))
+		switch {
+		case err != nil:
+		case damaged != nil:
+			err = s.salvage(it, damaged.path)
+		default:
+			err = s.makeFile(it)
+		}
+	}
+	if err == nil {
+		w.file, err = s.fs.Open(it.path, true)
+	}
+	if err != nil {
+		return errors.Join(err, s.unreserve(it, damaged, fresh))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w.durable = it.have.clone()
+	it.finite = it.finite && w.opt.Finite
+	return nil
+}
+
+// makeFile makes the file of an item that holds nothing.
+func (s *store) makeFile(it *item) error {
+	path, header := s.partialPath(it.cid), it.layout.SafetensorsHeader()
+	if err := errors.Join(s.discard(path), s.discard(s.recordPath(it.cid))); err != nil {
+		return err
+	}
+	if err := s.newFile(path, header, it.cut.Bytes()); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	it.path, it.offset = path, int64(len(header))
+	return nil
+}
+
+// newFile makes a safetensors file whose data is a hole: it takes no room until written to.
+func (s *store) newFile(path string, header []byte, data uint64) error {
+	f, err := s.fs.Create(path)
+	if err != nil {
+		return err
+	}
+	if _, err = f.WriteAt(header, 0); err == nil {
+		err = f.Truncate(int64(len(header)) + int64(data))
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, s.discard(path))
+	}
+	return nil
+}
+
+// copyHeld writes the missing shards that the store holds elsewhere.
+func (w *Writer) copyHeld() error {
+	var buf []byte
+	for _, c := range w.Missing() {
+		data, err := w.s.Read(c, buf)
+		if err != nil {
+			continue // then it is to be fetched
+		}
+		buf = data
+		if err := w.WriteShard(block.Block{CID: c, Data: data}); err != nil && !errors.Is(err, block.ErrMismatch) {
+			return err
+		}
+	}
+	return nil
+}
+
+// recheck looks for elements that are not finite in what was written without looking.
+func (w *Writer) recheck() error {
+	s, it := w.s, w.it
+	s.mu.RLock()
+	if !w.opt.Finite || it.finite && !w.done {
+		s.mu.RUnlock()
+		return nil
+	}
+	have, offset := it.have.clone(), it.offset // have is nil if complete
+	f, err := s.fs.Open(it.path, false)
+	s.mu.RUnlock()
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var buf []byte
+	for i := range it.shards {
+		if have != nil && !have.has(i) {
+			continue
+		}
+		shard := it.cut.Shard(i)
+		buf = sized(buf, shard.Bytes)
+		if err := readFull(f, buf, offset+int64(shard.Offset)); err != nil {
+			return fmt.Errorf("shard %d: %w", i, err)
+		}
+		if err := it.layout.checkFinite(shard, buf); err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	it.finite = true
+	return nil
+}
+
+// sized returns buf with n bytes, a larger one if needed; what was in it is lost.
+func sized(buf []byte, n int) []byte { return slices.Grow(buf[:0], n)[:n] }

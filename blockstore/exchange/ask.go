@@ -1,0 +1,174 @@
+package exchange
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/weft-mesh/weft/block"
+)
+
+// outgoing is what a link has to send.
+type outgoing struct {
+	cancel []block.CID
+	want   [2][]block.CID // by order: urgent, bulk
+}
+
+func (o *outgoing) empty() bool {
+	return len(o.cancel)+len(o.want[urgent])+len(o.want[bulk]) == 0
+}
+
+// pick decides what p is asked for next, and notes it as asked.
+//
+// Bulk wants go out only when a quarter of the window is free, many at a time; urgent ones
+// do not wait for the window.
+func (b *board) pick(p *provider) outgoing {
+	o := outgoing{cancel: p.cancels}
+	p.cancels = nil
+	b.fill(p, urgent, &o)
+	if p.inUse <= p.window.size*3/4 {
+		b.fill(p, bulk, &o)
+	}
+	if len(p.asks) == 0 {
+		b.steal(p, &o)
+	}
+	if len(p.asks) == 0 {
+		p.window.pause()
+	}
+	return o
+}
+
+// fill takes open wants for p, one of each lane in turn, while there is room.
+func (b *board) fill(p *provider, ord order, o *outgoing) {
+	if ord == bulk {
+		p.window.limited = false
+	}
+	for idle := 0; idle < len(p.lanes) && len(p.asks) < maxAsks; {
+		l := p.lanes[p.turn%len(p.lanes)]
+		f := l.fetch
+		if f.order == bulk && ord == bulk && p.inUse > 0 && p.inUse+f.size > p.window.size {
+			p.window.limited = true
+			return
+		}
+		p.turn++
+		if f.order != ord || f.ended || !b.fits(f) {
+			idle++
+			continue
+		}
+		e := l.next()
+		if e == nil {
+			idle++
+			continue
+		}
+		idle = 0
+		b.ask(p, e, o)
+	}
+}
+
+// fits reports whether one more block of f fits into the memory: a fetch may use as
+// much as it leaves free (the dynamic threshold of Choudhury and Hahne, IEEE/ACM Trans. Networking
+// 1998), and always one block.
+func (b *board) fits(f *fetch) bool {
+	if f.inUse == 0 || f.inUse+f.size <= b.limits.memory-b.inUse {
+		return true
+	}
+	b.starved = true
+	return false
+}
+
+// next returns the next entry that the lane's provider may be asked for, nil if there is none.
+// What came back from another provider goes first.
+func (l *lane) next() *entry {
+	f := l.fetch
+	for l.again < len(f.again) {
+		e := f.again[l.again]
+		l.again++
+		if e.want.open() && l.askable(e) {
+			return e
+		}
+	}
+	for l.fresh < len(f.entries) {
+		e := f.entries[l.fresh]
+		l.fresh++
+		if e.want.open() && l.askable(e) {
+			return e
+		}
+	}
+	return nil
+}
+
+// askable reports whether the lane's provider may be asked for e: it did not refuse, and no earlier
+// ask for the block, cancelled perhaps, waits for its answer.
+func (l *lane) askable(e *entry) bool {
+	return !e.done && !e.refusedBy(l.by) && l.by.asks[e.want.cid] == nil
+}
+
+func (b *board) ask(p *provider, e *entry, o *outgoing) {
+	f, w := e.fetch, e.want
+	b.seq++
+	a := &ask{seq: b.seq, cid: w.cid, want: w, by: p, fetch: f, size: f.size}
+	p.asks[w.cid] = a
+	p.inUse += a.size
+	b.use(f, a.size)
+	w.asks = append(w.asks, a)
+	for _, e := range w.entries {
+		b.recheck(e)
+	}
+	o.want[f.order] = append(o.want[f.order], w.cid)
+}
+
+// steal gives p, which has nothing to do, half of the asks of the busiest other provider of one
+// of its fetches, from the end: the two meet in the middle. So the last blocks of a fetch do
+// not wait for its slowest provider.
+func (b *board) steal(p *provider, o *outgoing) {
+	for _, l := range p.lanes {
+		if l.fetch.ended {
+			continue
+		}
+		var best []*entry
+		for _, m := range l.fetch.lanes {
+			if m.by == p {
+				continue
+			}
+			if es := l.stealable(m.by); len(es) > len(best) {
+				best = es
+			}
+		}
+		for _, e := range best[:(len(best)+1)/2] {
+			if len(p.asks) > 0 && p.inUse+l.fetch.size > p.window.size || !b.fits(l.fetch) {
+				break
+			}
+			b.ask(p, e, o)
+		}
+		if len(best) > 0 {
+			return
+		}
+	}
+}
+
+// stealable returns the entries of the lane's fetch that v was asked for and the lane's provider
+// can be asked for too, the last asked first. Those asked of fewest providers come before the others.
+func (l *lane) stealable(v *provider) []*entry {
+	type candidate struct {
+		e   *entry
+		seq uint64
+	}
+	var found []candidate
+	for _, a := range v.asks {
+		if a.want == nil || len(a.want.asks) >= maxAskers {
+			continue
+		}
+		for _, e := range a.want.entries {
+			if e.fetch == l.fetch && l.askable(e) {
+				found = append(found, candidate{e, a.seq})
+			}
+		}
+	}
+	slices.SortFunc(found, func(x, y candidate) int {
+		return cmp.Or(cmp.Compare(len(x.e.want.asks), len(y.e.want.asks)), cmp.Compare(y.seq, x.seq))
+	})
+	out := make([]*entry, len(found))
+	for i := range found {
+		out[i] = found[i].e
+	}
+	return out
+}

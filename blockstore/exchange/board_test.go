@@ -1,0 +1,334 @@
+package exchange
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"pgregory.net/rapid"
+
+	"github.com/weft-mesh/weft/block"
+)
+
+// boardModel drives a board with random fetches, providers and answers, and compares what
+// comes out with what the providers hold.
+type boardModel struct {
+	t     *rapid.T
+	b     *board
+	cids  []block.CID
+	holds map[peer.ID]map[block.CID]bool
+	all   []peer.ID
+	now   time.Time
+
+	running []*fetch                     // in the order of their start
+	fetches map[*fetch]map[block.CID]int // how often each block came
+	wanted  map[*fetch][]block.CID
+	offered map[*fetch][]peer.ID
+	gone    map[peer.ID]bool // dropped
+	judged  map[*fetch]bool  // ended, and what was missing is checked
+	limit   int64
+}
+
+const modelBlock = 100 // bytes
+
+func newBoardModel(t *rapid.T) *boardModel {
+	m := &boardModel{
+		t: t, cids: someCIDs(40), now: time.Unix(1, 0), limit: 4000,
+		holds:   make(map[peer.ID]map[block.CID]bool),
+		fetches: make(map[*fetch]map[block.CID]int),
+		wanted:  make(map[*fetch][]block.CID),
+		offered: make(map[*fetch][]peer.ID),
+		gone:    make(map[peer.ID]bool),
+		judged:  make(map[*fetch]bool),
+	}
+	m.b = newBoard(limits{memory: m.limit, window: 500, maxWindow: 2000, attempts: 3})
+	for i := range rapid.IntRange(1, 5).Draw(t, "providers") {
+		id := peer.ID(fmt.Sprint("p", i))
+		m.all = append(m.all, id)
+		m.holds[id] = make(map[block.CID]bool)
+		for _, c := range m.cids {
+			m.holds[id][c] = rapid.IntRange(0, 2).Draw(t, "has") > 0
+		}
+	}
+	return m
+}
+
+func (m *boardModel) pickProvider() (*provider, bool) {
+	ids := slices.Sorted(maps.Keys(m.b.providers))
+	if len(ids) == 0 {
+		return nil, false
+	}
+	return m.b.providers[rapid.SampledFrom(ids).Draw(m.t, "provider")], true
+}
+
+func (m *boardModel) start(*rapid.T) {
+	if len(m.fetches) == 4 {
+		return
+	}
+	n := rapid.IntRange(0, len(m.cids)).Draw(m.t, "wants")
+	want := rapid.Permutation(m.cids).Draw(m.t, "order")[:n]
+	f := newFetch(m.b, order(rapid.IntRange(0, 1).Draw(m.t, "urgent")))
+	f.size = modelBlock
+	m.b.join(f, want)
+	m.running = append(m.running, f)
+	m.fetches[f], m.wanted[f] = make(map[block.CID]int), want
+	for _, id := range m.all {
+		if !m.gone[id] && rapid.Bool().Draw(m.t, "offer") {
+			m.offer(f, id)
+		}
+	}
+	f.more = false
+	m.b.settle(f)
+}
+
+func (m *boardModel) offer(f *fetch, id peer.ID) {
+	p, _ := m.b.provider(id)
+	m.b.enlist(f, p)
+	m.offered[f] = append(m.offered[f], id)
+}
+
+// ask is the link's part: send what the board picks.
+func (m *boardModel) ask(*rapid.T) {
+	p, ok := m.pickProvider()
+	if !ok {
+		return
+	}
+	before := len(p.asks)
+	o := m.b.pick(p)
+	sent := append(slices.Clone(o.want[urgent]), o.want[bulk]...)
+	if len(p.asks) != before+len(sent) {
+		m.t.Fatalf("%d asks, were %d, sent %d", len(p.asks), before, len(sent))
+	}
+	if len(sent) != len(slices.Compact(slices.SortedFunc(slices.Values(sent), block.CID.Compare))) {
+		m.t.Fatal("asked twice for one block")
+	}
+}
+
+// answer is the provider's part, honest but for its speed.
+func (m *boardModel) answer(t *rapid.T) {
+	p, ok := m.pickProvider()
+	if !ok || len(p.asks) == 0 {
+		return
+	}
+	cids := slices.SortedFunc(maps.Keys(p.asks), block.CID.Compare)
+	c := rapid.SampledFrom(cids).Draw(m.t, "answered")
+	if !m.holds[p.id][c] {
+		m.b.refuse(p, c)
+		return
+	}
+	m.now = m.now.Add(time.Millisecond)
+	m.b.arrive(p, c, &buffer{data: make([]byte, modelBlock)}, func() {}, m.now)
+}
+
+// work is the worker's part, for one fetch.
+func (m *boardModel) work(*rapid.T) {
+	for _, f := range m.running {
+		if f.ended || len(f.inbox) == 0 {
+			continue
+		}
+		got := m.fetches[f]
+		d := f.inbox[0]
+		f.inbox = f.inbox[1:]
+		if !d.settled {
+			d.good = rapid.IntRange(0, 9).Draw(m.t, "good") > 0
+			if !d.good {
+				m.gone[d.by.id] = true
+				m.b.dismiss(d.by)
+			}
+			m.b.verified(d)
+		}
+		if d.good {
+			got[d.want.cid]++
+			for _, e := range d.entries {
+				if e.fetch == f {
+					e.done = true
+				}
+			}
+			f.left--
+			m.b.settle(f)
+		}
+		m.b.release(d)
+		return
+	}
+}
+
+func (m *boardModel) lose(*rapid.T) {
+	if p, ok := m.pickProvider(); ok && rapid.IntRange(0, 3).Draw(m.t, "lose") == 0 {
+		m.b.lost(p)
+	}
+}
+
+// gain: a provider gets a block, and says so.
+func (m *boardModel) gain(*rapid.T) {
+	if p, ok := m.pickProvider(); ok {
+		c := rapid.SampledFrom(m.cids).Draw(m.t, "gained")
+		m.holds[p.id][c] = true
+		m.b.have(p, c)
+	}
+}
+
+func (m *boardModel) enlistAgain(*rapid.T) {
+	for _, f := range m.running {
+		id := rapid.SampledFrom(m.all).Draw(m.t, "again")
+		if !m.gone[id] && !f.ended {
+			m.offer(f, id)
+		}
+		return
+	}
+}
+
+func (m *boardModel) leave(*rapid.T) {
+	for _, f := range m.running {
+		if f.ended || rapid.IntRange(0, 9).Draw(m.t, "leave") == 0 {
+			m.finish(f)
+			return
+		}
+	}
+}
+
+// finish checks what a fetch got.
+func (m *boardModel) finish(f *fetch) {
+	u, _ := f.err.(*Unavailable)
+	if f.ended && u == nil {
+		for _, c := range m.wanted[f] {
+			if m.fetches[f][c] != 1 {
+				m.t.Fatalf("ended well with %s %d times", c, m.fetches[f][c])
+			}
+		}
+	}
+	if u != nil && len(u.Missing)+len(m.fetches[f]) != len(m.wanted[f]) {
+		m.t.Fatalf("%d missing and %d got of %d", len(u.Missing), len(m.fetches[f]), len(m.wanted[f]))
+	}
+	m.b.leave(f, m.now)
+	delete(m.fetches, f)
+	m.running = slices.DeleteFunc(m.running, func(g *fetch) bool { return g == f })
+}
+
+// check holds after every step.
+func (m *boardModel) check(t *rapid.T) {
+	m.judge()
+	var use int64
+	for _, f := range m.running {
+		use += f.inUse
+		missing, left := 0, 0
+		for _, e := range f.entries {
+			if e.done {
+				continue
+			}
+			left++
+			if e.missing {
+				missing++
+				if !e.want.open() {
+					t.Fatal("missing, but asked for or here")
+				}
+			}
+			if !slices.Contains(e.want.entries, e) {
+				t.Fatal("an entry that its want does not know")
+			}
+		}
+		if missing != f.missing || left != f.left {
+			t.Fatalf("missing %d counted %d, left %d counted %d", missing, f.missing, left, f.left)
+		}
+	}
+	for _, p := range m.b.providers {
+		var in int64
+		for c, a := range p.asks {
+			in += a.size
+			if a.want != nil && (a.want.cid != c || !slices.Contains(a.want.asks, a) || a.want.arrived) {
+				t.Fatal("an ask that its want does not know")
+			}
+			if _, known := m.fetches[a.fetch]; !known {
+				use += a.size // of a fetch that has left; the answer is still on its way
+			}
+		}
+		if in != p.inUse {
+			t.Fatalf("provider in use %d, counted %d", p.inUse, in)
+		}
+	}
+	if m.b.inUse > m.limit+int64(4*modelBlock) { // each of 4 fetches may always have one
+		t.Fatalf("%d bytes in use, at most %d", m.b.inUse, m.limit)
+	}
+	for c, w := range m.b.wants {
+		if w.cid != c || len(w.entries) == 0 || len(w.asks) > maxAskers {
+			t.Fatalf("want %s: %d entries, %d asks", c, len(w.entries), len(w.asks))
+		}
+	}
+}
+
+// drain lets all work happen until every fetch has ended.
+func (m *boardModel) drain() {
+	for range 20000 {
+		busy := false
+		for _, f := range m.running {
+			busy = busy || !f.ended
+		}
+		if !busy {
+			break
+		}
+		for _, id := range slices.Sorted(maps.Keys(m.b.providers)) {
+			p := m.b.providers[id]
+			m.b.pick(p)
+			for _, c := range slices.SortedFunc(maps.Keys(p.asks), block.CID.Compare) {
+				if m.holds[id][c] {
+					m.b.arrive(p, c, &buffer{data: make([]byte, modelBlock)}, func() {}, m.now)
+				} else {
+					m.b.refuse(p, c)
+				}
+				m.judge()
+				break
+			}
+		}
+		m.work(nil)
+		m.judge()
+	}
+	for len(m.running) > 0 {
+		f := m.running[0]
+		if !f.ended {
+			m.t.Fatalf("stuck: %d left, %d missing", f.left, f.missing)
+		}
+		m.finish(f)
+	}
+	for _, p := range m.b.providers {
+		m.b.lost(p) // answers to cancelled asks will not come
+	}
+	if m.b.inUse != 0 || len(m.b.wants) != 0 {
+		m.t.Fatalf("left behind: %d bytes, %d wants", m.b.inUse, len(m.b.wants))
+	}
+}
+
+// judge checks what the fetches that have just ended call missing.
+func (m *boardModel) judge() {
+	for _, f := range m.running {
+		if u, ok := f.err.(*Unavailable); ok && !m.judged[f] {
+			m.reallyMissing(f, u)
+		}
+		m.judged[f] = f.ended
+	}
+}
+
+// reallyMissing: a provider that never failed and holds a block would have been asked for it.
+func (m *boardModel) reallyMissing(f *fetch, u *Unavailable) {
+	for _, c := range u.Missing {
+		for _, id := range m.offered[f] {
+			p := m.b.providers[id]
+			e := f.entries[slices.Index(m.wanted[f], c)]
+			if m.holds[id][c] && !m.gone[id] && !p.down && !slices.ContainsFunc(e.refused, func(r refusal) bool { return r.by == p }) {
+				m.t.Fatalf("%s is called missing, %s has it", c, id)
+			}
+		}
+	}
+}
+
+func TestBoard(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := newBoardModel(t)
+		t.Repeat(map[string]func(*rapid.T){
+			"": m.check, "start": m.start, "ask": m.ask, "answer": m.answer, "work": m.work,
+			"lose": m.lose, "gain": m.gain, "enlist": m.enlistAgain, "leave": m.leave,
+		})
+		m.drain()
+	})
+}

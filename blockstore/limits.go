@@ -1,0 +1,25 @@
+package blockstore
+
+import "github.com/weft-mesh/weft/block"
+
+// Limits on what the decoders accept. Layouts and manifests must also fit into a block.
+const (
+	// MaxTensors of a layout; the largest models have some ten thousand.
+	MaxTensors = 1 << 16
+	// MaxName is the longest tensor name, in bytes.
+	MaxName = 1024
+	// MaxRank is the most dimensions of a tensor; NumPy allows 64, PyTorch's kernels 25.
+	MaxRank = 32
+	// MaxBytes of an artifact's elements, 16 TiB.
+	MaxBytes = 1 << 44
+	// MaxShards of an artifact: as many CIDs as fit into a manifest of one block, so 97 GiB
+	// with the default shards and 390 GiB with the largest.
+	MaxShards = 100_000
+	// MaxHeader is the longest header of a safetensors file, in bytes.
+	MaxHeader = 16 << 20
+	// DefaultShardBytes is the size of a shard of the layout's widest type when no other is asked for.
+	DefaultShardBytes = 1 << 20
+)
+
+// maxShardBytes bounds a shard, which is one block.
+const maxShardBytes = block.MaxSize

@@ -1,0 +1,84 @@
+package blockstore
+
+import (
+	"fmt"
+
+	"github.com/weft-mesh/weft/block"
+)
+
+// Plain is the only codec so far: a shard's bytes are its elements, little-endian.
+const Plain = "plain"
+
+// Manifest says what an artifact consists of. It is a dag-cbor block, and its CID is the
+// artifact's name.
+type Manifest struct {
+	Layout        block.CID   `cbor:"layout"`
+	Codec         string      `cbor:"codec"`
+	ShardElements uint64      `cbor:"shard_elements"` // of every shard but the last
+	Bytes         uint64      `cbor:"bytes"`          // of all shards
+	Shards        []block.CID `cbor:"shards"`         // in canonical order
+}
+
+// Block returns the manifest as a block.
+func (m Manifest) Block() block.Block { return block.Of(m) }
+
+// DecodeManifest reads a manifest's block. What can be judged without its layout is valid.
+func DecodeManifest(data []byte) (Manifest, error) {
+	var m Manifest
+	if err := block.Decode(data, &m); err != nil {
+		return Manifest{}, fmt.Errorf("manifest: %w", err)
+	}
+	return m, m.validate()
+}
+
+func (m Manifest) validate() error {
+	switch {
+	case m.Codec != Plain:
+		return fmt.Errorf("manifest: %w: codec %.20q; this version knows %q", ErrInvalid, m.Codec, Plain)
+	case m.Layout.Codec() != block.DagCBOR:
+		return fmt.Errorf("manifest: %w: layout %s is not a dag-cbor block", ErrInvalid, m.Layout)
+	case m.ShardElements == 0 || m.ShardElements > maxShardBytes:
+		return fmt.Errorf("manifest: %w: shards of %d elements", ErrInvalid, m.ShardElements)
+	case len(m.Shards) == 0 || len(m.Shards) > MaxShards:
+		return fmt.Errorf("manifest: %w: %d shards, 1 to %d", ErrInvalid, len(m.Shards), MaxShards)
+	}
+	for i, c := range m.Shards {
+		if c.Codec() != block.Raw {
+			return fmt.Errorf("manifest: %w: shard %d, %s, is not a raw block", ErrInvalid, i, c)
+		}
+	}
+	return nil
+}
+
+// Validate returns ErrInvalid unless the manifest is one of an artifact with the given
+// layout, itself valid.
+func (m Manifest) Validate(l Layout) error {
+	_, err := m.cut(l)
+	return err
+}
+
+// cut is Validate, and returns how the manifest cuts the layout.
+func (m Manifest) cut(l Layout) (*Cut, error) {
+	if err := m.validate(); err != nil {
+		return nil, err
+	}
+	if err := l.Validate(); err != nil {
+		return nil, err
+	}
+	if c := l.Block().CID; c != m.Layout {
+		return nil, fmt.Errorf("manifest: %w: of layout %s, not %s", ErrInvalid, m.Layout, c)
+	}
+	c, err := l.Cut(m.ShardElements)
+	if err != nil {
+		return nil, fmt.Errorf("manifest: %w", err)
+	}
+	if m.Bytes != c.Bytes() || len(m.Shards) != c.Len() {
+		return nil, fmt.Errorf("manifest: %w: %d bytes in %d shards; its layout has %d in %d", ErrInvalid, m.Bytes, len(m.Shards), c.Bytes(), c.Len())
+	}
+	return c, nil
+}
+
+// newManifest returns the manifest of an artifact whose shards are known.
+func newManifest(layout block.CID, c *Cut, shards []block.CID) Manifest {
+	return Manifest{layout, Plain, c.ShardElements(), c.Bytes(), shards}
+}

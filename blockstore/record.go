@@ -1,0 +1,91 @@
+package blockstore
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/weft-mesh/weft/block"
+)
+
+// record says which shards of a partial artifact are in its file. It is written after the
+// file was synced, so what it says is durable; what the file has beyond it is fetched again
+// after a crash.
+//
+// A journal rather than hashing the file again: a store with the updates of a large round,
+// each some hundred gigabytes of holes and a few shards, must open at once, and a reducer
+// must know for sure which shards it may sign have-receipts for. A bitmap that is replaced
+// as a whole rather than a log: it is small (a byte for 8 shards), and never torn.
+//
+// The file is the BLAKE3-256 digest of the record's DAG-CBOR, then that.
+type record struct {
+	Manifest block.CID `cbor:"manifest"`
+	Finite   bool      `cbor:"finite"` // all of them were checked to be finite
+	Held     []byte    `cbor:"held"`   // a bitmap
+}
+
+// maxRecord bounds a record's file in bytes.
+const maxRecord = block.DigestSize + 1024 + MaxShards/8
+
+func (s *store) writeRecord(r record) error {
+	b := block.Of(r)
+	d := b.CID.Digest()
+	return s.writeFile(s.recordPath(r.Manifest), s.tempPath(), append(d[:], b.Data...))
+}
+
+// readRecord reads the record of an artifact of n shards.
+func (s *store) readRecord(c block.CID, n int) (record, error) {
+	data, err := s.readFile(s.recordPath(c), maxRecord)
+	if err != nil {
+		return record{}, fmt.Errorf("record: %w", err)
+	}
+	return parseRecord(data, c, n)
+}
+
+func parseRecord(data []byte, c block.CID, n int) (record, error) {
+	var r record
+	if len(data) < block.DigestSize {
+		return record{}, fmt.Errorf("record: %w: %d bytes", ErrInvalid, len(data))
+	}
+	digest, data := [block.DigestSize]byte(data), data[block.DigestSize:]
+	if err := block.FromDigest(block.DagCBOR, digest).Verify(data); err != nil {
+		return record{}, fmt.Errorf("record: %w", err)
+	}
+	if err := block.Decode(data, &r); err != nil {
+		return record{}, fmt.Errorf("record: %w", err)
+	}
+	if r.Manifest != c || !bitmap(r.Held).valid(n) {
+		return record{}, fmt.Errorf("record: %w: not of %s with %d shards", ErrInvalid, c, n)
+	}
+	return r, nil
+}
+
+// dataOffset returns where the data begins in an artifact's file of size bytes. It returns
+// ErrInvalid unless header and data fill the file.
+func (s *store) dataOffset(path string, size int64, cut *Cut) (int64, error) {
+	f, err := s.fs.Open(path, false)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	n, err := headerLength(f)
+	if err != nil {
+		return 0, err
+	}
+	if offset := lengthBytes + int64(n); offset+int64(cut.Bytes()) == size {
+		return offset, nil
+	}
+	return 0, fmt.Errorf("%s: %w: %d bytes, with a header of %d and data of %d", s.relative(path), ErrInvalid, size, n, cut.Bytes())
+}
+
+// headerLength reads the length at the start of a safetensors file.
+func headerLength(f file) (uint64, error) {
+	var b [lengthBytes]byte
+	if err := readFull(f, b[:], 0); err != nil {
+		return 0, fmt.Errorf("header: %w", err)
+	}
+	n := binary.LittleEndian.Uint64(b[:])
+	if n > MaxHeader {
+		return 0, fmt.Errorf("header: %w: %d bytes, at most %d", ErrSafetensors, n, MaxHeader)
+	}
+	return n, nil
+}

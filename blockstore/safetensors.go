@@ -1,0 +1,191 @@
+package blockstore
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+)
+
+// metadataKey is the one key of a safetensors header that is not a tensor.
+const metadataKey = "__metadata__"
+
+// lengthBytes is the size of the header's length at the start of a safetensors file.
+const lengthBytes = 8
+
+// Header is what a safetensors file says of its data
+// (https://github.com/huggingface/safetensors, "Format").
+type Header struct {
+	Tensors    []TensorAt        // in the order of their data
+	Metadata   map[string]string // free text, such as format: pt
+	DataOffset uint64            // of the first element in the file
+}
+
+// TensorAt is a tensor and where its data begins, counted from the first element of the file.
+type TensorAt struct {
+	Tensor
+	Offset uint64
+}
+
+// ReadHeader reads and checks the header of a safetensors file of size bytes: limits, known
+// types, and data ranges that fit the shapes and cover the file without hole or overlap.
+// Its errors are ErrSafetensors and name the tensor.
+func ReadHeader(r io.ReaderAt, size int64) (Header, error) {
+	var length [lengthBytes]byte
+	if size < lengthBytes {
+		return Header{}, fmt.Errorf("%w: %d bytes", ErrSafetensors, size)
+	}
+	if _, err := r.ReadAt(length[:], 0); err != nil {
+		return Header{}, fmt.Errorf("read header: %w", err)
+	}
+	n := binary.LittleEndian.Uint64(length[:])
+	if n > MaxHeader || n > uint64(size-lengthBytes) {
+		return Header{}, fmt.Errorf("%w: header of %d bytes in a file of %d, at most %d", ErrSafetensors, n, size, MaxHeader)
+	}
+	text := make([]byte, n)
+	if _, err := r.ReadAt(text, lengthBytes); err != nil {
+		return Header{}, fmt.Errorf("read header: %w", err)
+	}
+	return parseHeader(text, uint64(size)-lengthBytes-n)
+}
+
+// parseHeader reads the JSON of a header before data bytes.
+func parseHeader(text []byte, data uint64) (Header, error) {
+	h := Header{DataOffset: lengthBytes + uint64(len(text))}
+	if len(text) == 0 || text[0] != '{' {
+		return Header{}, fmt.Errorf("%w: the header does not begin with {", ErrSafetensors)
+	}
+	if err := h.decode(text); err != nil {
+		return Header{}, fmt.Errorf("%w: header: %w", ErrSafetensors, err)
+	}
+	slices.SortFunc(h.Tensors, func(a, b TensorAt) int {
+		// Tensors without elements share an offset with their successor and go before it.
+		return cmp.Or(cmp.Compare(a.Offset, b.Offset), cmp.Compare(a.Bytes(), b.Bytes()), cmp.Compare(a.Name, b.Name))
+	})
+	var end uint64
+	for _, t := range h.Tensors {
+		if t.Offset != end {
+			return Header{}, fmt.Errorf("%w: tensor %q begins at %d, where byte %d should follow: hole or overlap", ErrSafetensors, t.Name, t.Offset, end)
+		}
+		end += t.Bytes()
+	}
+	if end != data {
+		return Header{}, fmt.Errorf("%w: tensors of %d bytes in a file with %d of data; is it whole?", ErrSafetensors, end, data)
+	}
+	return h, nil
+}
+
+// entry is a tensor in the header's JSON.
+type entry struct {
+	DType   DType    `json:"dtype"`
+	Shape   []uint64 `json:"shape"`
+	Offsets []uint64 `json:"data_offsets"` // begin and end
+}
+
+// decode walks the header's keys one by one: a map would hide duplicates.
+func (h *Header) decode(text []byte) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if _, err := d.Token(); err != nil { // the opening brace
+		return err
+	}
+	seen := make(map[string]bool)
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return err
+		}
+		name := key.(string) // the decoder lets nothing else be a key
+		if seen[name] {
+			return fmt.Errorf("%q occurs twice", name)
+		}
+		seen[name] = true
+		if name == metadataKey {
+			if err := d.Decode(&h.Metadata); err != nil {
+				return fmt.Errorf("%s: %w", metadataKey, err)
+			}
+			continue
+		}
+		var e entry
+		if err := d.Decode(&e); err != nil {
+			return fmt.Errorf("tensor %q: %w", name, err)
+		}
+		t, err := e.tensor(name)
+		if err != nil {
+			return err
+		}
+		if h.Tensors = append(h.Tensors, t); len(h.Tensors) > MaxTensors {
+			return fmt.Errorf("more than %d tensors", MaxTensors)
+		}
+	}
+	if _, err := d.Token(); err != nil { // the closing brace
+		return err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("more than one JSON value")
+	}
+	return nil
+}
+
+func (e entry) tensor(name string) (TensorAt, error) {
+	t := TensorAt{Tensor: Tensor{name, e.DType, e.Shape}}
+	if t.Shape == nil {
+		t.Shape = []uint64{}
+	}
+	if err := t.validate(); err != nil {
+		return TensorAt{}, err
+	}
+	if len(e.Offsets) != 2 || e.Offsets[1] < e.Offsets[0] || e.Offsets[1]-e.Offsets[0] != t.Bytes() {
+		return TensorAt{}, fmt.Errorf("tensor %q: data_offsets %v for %d bytes of %s %v", name, e.Offsets, t.Bytes(), t.DType, t.Shape)
+	}
+	t.Offset = e.Offsets[0]
+	return t, nil
+}
+
+// Layout returns the layout of the file's tensors.
+func (h Header) Layout() (Layout, error) {
+	l := Layout{Tensors: make([]Tensor, len(h.Tensors))}
+	for i, t := range h.Tensors {
+		l.Tensors[i] = t.Tensor
+	}
+	slices.SortFunc(l.Tensors, func(a, b Tensor) int { return cmp.Compare(a.Name, b.Name) })
+	return l, l.Validate()
+}
+
+// Canonical reports whether the file's data is that of an artifact as it lies: ordered by
+// name, and aligned for every element type.
+func (h Header) Canonical() bool {
+	var end uint64
+	for _, t := range h.byName() {
+		// A tensor without elements may stand anywhere.
+		if t.Offset != end && t.Elements() > 0 {
+			return false
+		}
+		end += t.Bytes()
+	}
+	return h.DataOffset%headerAlign == 0
+}
+
+// byName returns the tensors in canonical order.
+func (h Header) byName() []TensorAt {
+	return slices.SortedFunc(slices.Values(h.Tensors), func(a, b TensorAt) int { return cmp.Compare(a.Name, b.Name) })
+}
+
+// Tensor returns the named tensor.
+func (h Header) Tensor(name string) (TensorAt, bool) {
+	for _, t := range h.Tensors {
+		if t.Name == name {
+			return t, true
+		}
+	}
+	return TensorAt{}, false
+}
+
+// Data returns the bytes of tensor t in the file r.
+func (h Header) Data(r io.ReaderAt, t TensorAt) *io.SectionReader {
+	return io.NewSectionReader(r, int64(h.DataOffset+t.Offset), int64(t.Bytes()))
+}

@@ -1,0 +1,97 @@
+package blockstore
+
+import (
+	"cmp"
+	"fmt"
+	"io/fs"
+	"slices"
+)
+
+// source reads the shards of a safetensors file, whatever the order of its tensors.
+type source struct {
+	file      file
+	info      fs.FileInfo // when it was opened
+	header    Header
+	layout    Layout
+	cut       *Cut
+	canonical bool
+	pieces    []piece
+}
+
+// piece is consecutive bytes of the canonical data that are consecutive in the file too.
+type piece struct {
+	to    uint64 // offset in the canonical data
+	from  uint64 // offset in the file
+	bytes uint64
+}
+
+func newSource(f file, shardElements uint64) (*source, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	h, err := ReadHeader(f, info.Size())
+	if err != nil {
+		return nil, err
+	}
+	l, err := h.Layout()
+	if err != nil {
+		return nil, err
+	}
+	cut, err := l.Cut(shardElements)
+	if err != nil {
+		return nil, err
+	}
+	return &source{f, info, h, l, cut, h.Canonical(), h.pieces()}, nil
+}
+
+// pieces maps canonical data to the file's: one piece if it is in that order.
+func (h Header) pieces() []piece {
+	var ps []piece
+	var to uint64
+	for _, t := range h.byName() {
+		from := h.DataOffset + t.Offset
+		if last := len(ps) - 1; last >= 0 && ps[last].from+ps[last].bytes == from {
+			ps[last].bytes += t.Bytes()
+		} else if t.Bytes() > 0 {
+			ps = append(ps, piece{to, from, t.Bytes()})
+		}
+		to += t.Bytes()
+	}
+	return ps
+}
+
+// shard reads the bytes of shard i into buf.
+func (src *source) shard(i int, buf []byte, finite bool) ([]byte, error) {
+	s := src.cut.Shard(i)
+	buf = sized(buf, s.Bytes)
+	at, found := slices.BinarySearchFunc(src.pieces, s.Offset, func(p piece, offset uint64) int { return cmp.Compare(p.to, offset) })
+	if !found {
+		at-- // the piece that began before
+	}
+	for done := uint64(0); done < uint64(s.Bytes); at++ {
+		p := src.pieces[at]
+		skip := s.Offset + done - p.to
+		n := min(p.bytes-skip, uint64(s.Bytes)-done)
+		if err := readFull(src.file, buf[done:done+n], int64(p.from+skip)); err != nil {
+			return buf, fmt.Errorf("shard %d: %w", i, err)
+		}
+		done += n
+	}
+	if finite {
+		return buf, src.layout.checkFinite(s, buf)
+	}
+	return buf, nil
+}
+
+// unchanged returns ErrChanged if the file was written to since it was opened.
+func (src *source) unchanged() error {
+	now, err := src.file.Stat()
+	if err != nil {
+		return err
+	}
+	if now.Size() != src.info.Size() || !now.ModTime().Equal(src.info.ModTime()) {
+		return ErrChanged
+	}
+	return nil
+}
