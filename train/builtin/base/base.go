@@ -13,6 +13,10 @@ import (
 	"github.com/weft-mesh/weft/train/builtin/weights"
 )
 
+// The data sets lie beside the repository; docs/base-model.md says what they are.
+//
+//go:generate go run ../cmd/pretrain -train ../../../../shared/data/gutenberg/gutenberg_train.txt.gz -valid ../../../../shared/data/gutenberg/gutenberg_valid.txt.gz -out base.safetensors -log ../../../docs/base-loss.csv -plot ../../../docs/base-loss.svg
+
 //go:embed base.safetensors
 var file []byte
 

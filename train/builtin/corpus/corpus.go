@@ -12,6 +12,10 @@ import (
 	"strings"
 )
 
+// The data sets lie beside the repository.
+//
+//go:generate go run ../cmd/corpus -data ../../../../shared/data -out samples
+
 //go:embed samples/*.gz
 var samples embed.FS
 

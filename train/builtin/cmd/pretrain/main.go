@@ -1,7 +1,8 @@
 // Command pretrain makes the base model that is embedded in weft: it trains the
 // default llama.Config on a text from random weights.
 //
-//	pretrain -train gutenberg_train.txt.gz -valid gutenberg_valid.txt.gz -out base.safetensors -log base-loss.csv
+//	pretrain -train gutenberg_train.txt.gz -valid gutenberg_valid.txt.gz \
+//		-out train/builtin/base/base.safetensors -log docs/base-loss.csv -plot docs/base-loss.svg
 //
 // The result depends on the flags and the kind of kernel only, not on the number of cores. A
 // checkpoint is written every minute; the last one is the result.
@@ -24,10 +25,10 @@ import (
 )
 
 type recipe struct {
-	train, valid, out, log string
-	steps, batch, warmup   int
-	rate                   float64
-	seed                   uint64
+	train, valid, out, log, plot string
+	steps, batch, warmup         int
+	rate                         float64
+	seed                         uint64
 }
 
 func main() {
@@ -36,6 +37,7 @@ func main() {
 	flag.StringVar(&r.valid, "valid", "", "held-out text")
 	flag.StringVar(&r.out, "out", "base.safetensors", "where the model goes, as BF16")
 	flag.StringVar(&r.log, "log", "base-loss.csv", "where the loss curve goes")
+	flag.StringVar(&r.plot, "plot", "base-loss.svg", "where its picture goes")
 	flag.IntVar(&r.steps, "steps", 12000, "optimizer steps")
 	flag.IntVar(&r.batch, "batch", 16, "sequences per step")
 	flag.IntVar(&r.warmup, "warmup", 200, "steps over which the learning rate rises")
@@ -69,6 +71,9 @@ func (r recipe) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if len(train) <= m.Context {
+		return fmt.Errorf("%s holds %d bytes of text; more than %d are needed", r.train, len(train), m.Context)
+	}
 	m.Init(r.seed)
 	log, err := os.Create(r.log)
 	if err != nil {
@@ -85,6 +90,9 @@ func (r recipe) run(ctx context.Context) error {
 		return err
 	}
 	fmt.Printf("held-out text: %.4f nats/byte, %.4f bits/byte\n", loss, loss/math.Ln2)
+	if err := draw(r.log, r.plot); err != nil {
+		return err
+	}
 	return r.save(m)
 }
 
