@@ -225,10 +225,6 @@ func (m *Machine) vote(kind Kind, c block.CID) {
 	m.trace(Trace{Event: string(kind), Height: h.number, View: h.view, Entry: c})
 }
 
-func (m *Machine) muted() bool {
-	return m.mute.muted(min(m.roster.Quorum(), m.roster.Len()-1))
-}
-
 // restoreVote rebuilds the agreement of the current height from an own vote or proposal of the log.
 func (m *Machine) restoreVote(s *Signed, number, view uint64) {
 	h := m.height

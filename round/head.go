@@ -77,10 +77,10 @@ func (m *Machine) answer(to peer.ID, height uint64) {
 		return
 	}
 	n := m.neighbour(to)
-	if n.answered >= m.ledger.Height() && m.now-n.answeredAt < askAgain {
-		return
+	if n.answered == height && m.now-n.answeredAt < askAgain {
+		return // it has not had the time to apply what it was sent
 	}
-	n.answered, n.answeredAt = m.ledger.Height(), m.now
+	n.answered, n.answeredAt = height, m.now
 	m.sendCertified(to, height)
 }
 

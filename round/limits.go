@@ -11,7 +11,7 @@ const (
 	maxTrain       = 64      // hyperparameters of a run
 	maxTrainValue  = 1024    // bytes of a hyperparameter's name or value
 	maxSamples     = 1 << 40 // samples of an update
-	maxEntry       = 1 << 20 // bytes of an encoded entry
+	maxEntry       = 1 << 19 // bytes of an encoded entry: a proposal brings one and a quorum of prevotes
 	maxMessage     = 1 << 20 // bytes of an encoded message
 	maxSignature   = 128     // bytes of a signature
 	maxAttempts    = 4       // updates of one site for one opening of a round

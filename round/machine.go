@@ -80,7 +80,7 @@ func (m *Machine) Restore(r Record) error {
 			return fmt.Errorf("log: %w: it is of site %s in mesh %s", ErrMalformed, r.Born.Site, r.Born.Mesh)
 		}
 		m.born = r.Born
-		m.mute.on = r.Born.Lost
+		m.mute = mute{on: r.Born.Lost && m.roster.Len() > 1} // alone, there is nobody to contradict
 	case r.Decided != nil:
 		e, err := DecodeEntry(r.Decided.Entry)
 		if err != nil {
@@ -161,6 +161,7 @@ func (m *Machine) Step(now time.Duration, ev Event) {
 
 // settle lets everything that follows from the last event happen.
 func (m *Machine) settle() {
+	m.speakAgain()
 	for {
 		m.refresh()
 		if !m.agree() {

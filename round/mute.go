@@ -30,10 +30,14 @@ func (q *mute) heard(from peer.ID, height uint64) {
 
 func (q *mute) decided(height uint64) { q.height = height }
 
-// muted reports whether the site must not vote, given how many other sites' heads it must have seen.
-func (q *mute) muted(need int) bool {
+// muted reports whether the site must not vote, nor offer an update: it may have done so before.
+func (m *Machine) muted() bool { return m.mute.on }
+
+// speakAgain ends the silence of a site that lost its log once it is safe, and for good.
+func (m *Machine) speakAgain() {
+	q := &m.mute
 	if !q.on {
-		return false
+		return
 	}
 	if q.until == 0 {
 		caughtUp := 0
@@ -42,13 +46,17 @@ func (q *mute) muted(need int) bool {
 				caughtUp++
 			}
 		}
-		if caughtUp < need {
-			return true
+		if caughtUp < min(m.roster.Quorum(), m.roster.Len()-1) {
+			return
 		}
 		q.until = q.height + 2
 	}
-	if q.height >= q.until {
-		q.on = false
+	if q.height < q.until {
+		return
 	}
-	return q.on
+	q.on = false
+	m.dirty = true
+	m.born = &Born{Mesh: m.ledger.mesh, Site: m.self}
+	m.save(Record{Born: m.born})
+	m.trace(Trace{Event: "votes again", Height: q.height})
 }

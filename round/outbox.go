@@ -120,7 +120,7 @@ type neighbour struct {
 	connected  bool
 	height     uint64        // newest that it said it has decided
 	askedAt    time.Duration // when it last got our head out of turn
-	answered   uint64        // height up to which it was sent certificates
+	answered   uint64        // height from which it was sent certificates last
 	answeredAt time.Duration
 }
 

@@ -170,7 +170,8 @@ func (m *Machine) hold(run, manifest, layout block.CID) bool {
 }
 
 // train starts this site's training of the round, unless it has offered an update already or one
-// is under way that the run's policy lets finish.
+// is under way that the run's policy lets finish. A site that lost its log may have offered one
+// that it does not know of any more: it leaves that opening out, so as not to contradict itself.
 func (m *Machine) train(p *part, r *Run, latest *SealAt, hasBase bool) {
 	if t := p.training; t != nil {
 		if m.mayFinish(t, r, latest) {
@@ -179,7 +180,7 @@ func (m *Machine) train(p *part, r *Run, latest *SealAt, hasBase bool) {
 		p.training = nil
 		m.start(StopTrain{r.ID})
 	}
-	if !hasBase || latest != nil || m.now < p.trainAt {
+	if !hasBase || latest != nil || m.now < p.trainAt || m.muted() || r.Opened < m.mute.until {
 		return
 	}
 	next := &Train{Run: r.ID, Spec: r.Spec, Round: r.Round, Opened: r.Opened, Attempt: 1, Base: r.Base}

@@ -13,17 +13,17 @@ func (m *Machine) noteUpdate(p *part, s *Signed) error {
 	if err != nil {
 		return err
 	}
-	attempts := 0
-	for _, known := range p.updates {
-		if known.statement.From != s.From || known.Opened != u.Opened {
+	known := 0
+	for _, old := range p.updates {
+		if old.statement.From != s.From {
 			continue
 		}
-		if known.Attempt == u.Attempt {
-			return m.double(known.statement, s)
+		if old.Opened == u.Opened && old.Attempt == u.Attempt {
+			return m.double(old.statement, s)
 		}
-		attempts++
+		known++
 	}
-	if p.updates[u.Manifest] != nil || attempts >= maxAttempts {
+	if p.updates[u.Manifest] != nil || known >= maxAttempts*(1+int(p.run.Spec.LateMax)) {
 		return nil
 	}
 	if _, err := m.ledger.staleness(p.run, s); err != nil {
