@@ -169,32 +169,38 @@ func (s *store) deleteBlocks(cs []block.CID) error {
 	dirs := make(map[string]bool)
 	var errs []error
 	for _, c := range cs {
-		removed, err := s.deleteBlock(c)
-		if removed {
-			dirs[filepath.Dir(s.blockPath(c))] = true
-		}
+		fanned, err := s.deleteBlock(c)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("delete %s: %w", c, err))
+			errs = append(errs, fmt.Errorf("delete %s: %w", c, full(err)))
+		}
+		if fanned { // even if the block is not there: syncing may have failed when it was removed
+			dirs[filepath.Dir(s.blockPath(c))] = true
 		}
 	}
 	for _, dir := range slices.Sorted(maps.Keys(dirs)) {
-		errs = append(errs, s.fs.SyncDir(dir))
+		if err := s.fs.SyncDir(dir); err != nil {
+			errs = append(errs, fmt.Errorf("delete: %w", full(err)))
+		}
 	}
 	return errors.Join(errs...)
 }
 
-func (s *store) deleteBlock(c block.CID) (removed bool, err error) {
+// deleteBlock removes a block, and reports whether its directory exists.
+func (s *store) deleteBlock(c block.CID) (fanned bool, err error) {
 	defer s.blockLanes.lock(c)()
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	fanned = s.fanned[c.Digest()[0]]
 	size, held := s.blocks[c]
 	if !held || s.inUse(c) {
-		s.mu.Unlock()
-		return false, nil
+		return fanned, nil
+	}
+	if err := s.discard(s.blockPath(c)); err != nil {
+		return fanned, err
 	}
 	delete(s.blocks, c)
 	s.blockBytes -= uint64(size)
-	s.mu.Unlock()
-	return true, s.discard(s.blockPath(c))
+	return fanned, nil
 }
 
 // inUse reports whether a block is the manifest or layout of an item. Callers hold mu.

@@ -132,7 +132,7 @@ func (b *Builder) Commit() (block.CID, error) {
 	if err != nil && !b.moved() {
 		return block.CID{}, fmt.Errorf("commit artifact: %w", full(err))
 	}
-	return m.Block().CID, errors.Join(err, b.end())
+	return m.Block().CID, full(errors.Join(err, b.end()))
 }
 
 // moved reports whether the file is that of an artifact by now.

@@ -14,7 +14,7 @@ import (
 // Errors are those of package os.
 type fsys interface {
 	MkdirAll(dir string) error
-	// ReadDir lists the names in dir, without directories.
+	// ReadDir lists what is in dir.
 	ReadDir(dir string) ([]fs.FileInfo, error)
 	// Create makes a file that must not exist, for reading and writing.
 	Create(name string) (file, error)
@@ -71,9 +71,6 @@ func (osFS) ReadDir(dir string) ([]fs.FileInfo, error) {
 	}
 	infos := make([]fs.FileInfo, 0, len(entries))
 	for _, e := range entries {
-		if e.IsDir() {
-			continue
-		}
 		info, err := e.Info()
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // removed meanwhile

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// memFS is a file system in memory. Directories need not be made: a name is just a key.
+// memFS is a file system in memory. Directories need not be made: they are those that files
+// are in.
 type memFS struct {
 	mu    sync.Mutex
 	files map[string]*memFile
@@ -34,9 +35,17 @@ func (m *memFS) ReadDir(dir string) ([]fs.FileInfo, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var infos []fs.FileInfo
+	dirs := make(map[string]bool)
 	for name, f := range m.files {
-		if filepath.Dir(name) == filepath.Clean(dir) {
-			infos = append(infos, memInfo{filepath.Base(name), f.size()})
+		below, err := filepath.Rel(dir, name)
+		if err != nil || strings.HasPrefix(below, "..") {
+			continue
+		}
+		if first, _, deeper := strings.Cut(below, string(filepath.Separator)); !deeper {
+			infos = append(infos, memInfo{first, f.size(), false})
+		} else if !dirs[first] {
+			dirs[first] = true
+			infos = append(infos, memInfo{first, 0, true})
 		}
 	}
 	return infos, nil
@@ -137,19 +146,22 @@ func (f *memFile) grow(size int64) {
 	}
 }
 
-func (f *memFile) Sync() error                { return nil }
-func (f *memFile) Close() error               { return nil }
-func (f *memFile) Stat() (fs.FileInfo, error) { return memInfo{filepath.Base(f.name), f.size()}, nil }
+func (f *memFile) Sync() error  { return nil }
+func (f *memFile) Close() error { return nil }
+func (f *memFile) Stat() (fs.FileInfo, error) {
+	return memInfo{filepath.Base(f.name), f.size(), false}, nil
+}
 
 // memInfo describes a memFile.
 type memInfo struct {
 	name string
 	size int64
+	dir  bool
 }
 
 func (i memInfo) Name() string     { return i.name }
 func (i memInfo) Size() int64      { return i.size }
 func (memInfo) Mode() fs.FileMode  { return fileMode }
 func (memInfo) ModTime() time.Time { return time.Time{} }
-func (memInfo) IsDir() bool        { return false }
+func (i memInfo) IsDir() bool      { return i.dir }
 func (memInfo) Sys() any           { return nil }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -92,11 +93,11 @@ func open(fsys, outside fsys, dir string, opt Options) (*store, error) {
 		s.opt.SyncBytes = defaultSyncBytes
 	}
 	if err := fsys.MkdirAll(dir); err != nil {
-		return nil, err
+		return nil, full(err)
 	}
-	lock, err := fsys.Lock(s.path(lockName), "process "+strconv.Itoa(os.Getpid())+"\n")
+	lock, err := fsys.Lock(s.path(lockName), "process "+strconv.Itoa(os.Getpid()))
 	if err != nil {
-		return nil, err
+		return nil, full(err)
 	}
 	s.lock = lock
 	for _, step := range []func() error{s.checkFormat, s.clearTemp, s.findBlocks, s.findArtifacts, s.findPartials} {
@@ -129,7 +130,7 @@ func (s *store) checkFormat() error {
 			return err
 		}
 		for _, info := range infos {
-			if dir == "" && (info.Name() == lockName || info.Name() == filepath.Base(temp)) {
+			if info.IsDir() || dir == "" && (info.Name() == lockName || info.Name() == filepath.Base(temp)) {
 				continue
 			}
 			return fmt.Errorf("%w: it holds %s but no file %q; give an empty directory", ErrFormat, filepath.Join(dir, info.Name()), formatName)
@@ -144,9 +145,15 @@ func (s *store) checkFormat() error {
 	return s.writeFile(s.path(formatName), temp, []byte(formatText))
 }
 
+// list returns the files in a directory of the store.
+func (s *store) list(dir string) ([]fs.FileInfo, error) {
+	infos, err := s.fs.ReadDir(dir)
+	return slices.DeleteFunc(infos, fs.FileInfo.IsDir), err
+}
+
 // clearTemp removes what a crash left half done.
 func (s *store) clearTemp() error {
-	infos, err := s.fs.ReadDir(s.path(tempDir))
+	infos, err := s.list(s.path(tempDir))
 	if err != nil {
 		return err
 	}
@@ -159,20 +166,27 @@ func (s *store) clearTemp() error {
 }
 
 func (s *store) findBlocks() error {
-	for i := range fanOut {
-		dir := s.fanPath(i)
-		infos, err := s.fs.ReadDir(dir)
-		if errors.Is(err, fs.ErrNotExist) {
+	dirs, err := s.fs.ReadDir(s.path(blockDir))
+	if err != nil {
+		return err
+	}
+	for _, d := range dirs {
+		dir := s.path(blockDir, d.Name())
+		first, err := strconv.ParseUint(d.Name(), 16, 8)
+		if err != nil || !d.IsDir() || s.fanPath(int(first)) != dir {
+			s.ignore(dir)
 			continue
 		}
+		s.fanned[first] = true
+		infos, err := s.list(dir)
 		if err != nil {
 			return err
 		}
-		s.fanned[i] = true
 		for _, info := range infos {
+			path := filepath.Join(dir, info.Name())
 			c, err := block.Parse(info.Name())
-			if err != nil || s.blockPath(c) != filepath.Join(dir, info.Name()) {
-				s.ignore(filepath.Join(dir, info.Name()))
+			if err != nil || s.blockPath(c) != path {
+				s.ignore(path)
 				continue
 			}
 			s.blocks[c] = info.Size()
@@ -188,7 +202,7 @@ func (s *store) ignore(path string) {
 
 // find lists the CIDs of dir's files that end in ext, and their sizes.
 func (s *store) find(dir, ext string) (map[block.CID]int64, error) {
-	infos, err := s.fs.ReadDir(s.path(dir))
+	infos, err := s.list(s.path(dir))
 	if err != nil {
 		return nil, err
 	}

@@ -3,23 +3,35 @@ package blockstore
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
+	"io/fs"
 
 	"github.com/weft-mesh/weft/block"
 )
 
 // drop removes an item and its files, its manifest, and its layout if that is not in use
-// otherwise. Callers have the artifact's lane, and the item has no Writer.
+// otherwise. If it fails before the artifact is gone, all is as it was. Callers have the
+// artifact's lane, and the item has no Writer.
 func (s *store) drop(it *item) error {
+	// Freeing a large file takes a while, a rename does not.
+	temp := s.tempPath()
 	s.mu.Lock()
-	path := it.path
+	path, err := it.path, error(nil)
+	if path != "" {
+		err = s.fs.Rename(path, temp)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.mu.Unlock()
+		return full(err)
+	}
 	s.forget(it)
 	s.mu.Unlock()
-	var errs []error
-	if path != "" {
-		errs = append(errs, s.discard(path), s.discard(s.recordPath(it.cid)), s.fs.SyncDir(filepath.Dir(path)))
-	}
-	return errors.Join(append(errs, s.deleteBlocks([]block.CID{it.cid, it.manifest.Layout}))...)
+	return full(errors.Join(s.discard(s.recordPath(it.cid)), s.discard(temp), s.syncArtifacts(),
+		s.deleteBlocks([]block.CID{it.cid, it.manifest.Layout})))
+}
+
+// syncArtifacts makes durable which artifacts there are.
+func (s *store) syncArtifacts() error {
+	return errors.Join(s.fs.SyncDir(s.path(artifactDir)), s.fs.SyncDir(s.path(partialDir)))
 }
 
 // DeleteArtifact implements Artifacts.
@@ -29,15 +41,18 @@ func (s *store) DeleteArtifact(manifest block.CID) error {
 	it, closed := s.items[manifest], s.closed
 	busy := it != nil && it.writer != nil
 	s.mu.RUnlock()
+	var err error
 	switch {
 	case closed:
 		return ErrClosed
 	case busy:
-		return fmt.Errorf("delete artifact %s: %w", manifest, ErrBusy)
-	case it == nil:
-		return nil
+		err = ErrBusy
+	case it != nil:
+		err = s.drop(it)
+	default: // or an earlier call failed when all but durable
+		err = errors.Join(full(s.syncArtifacts()), s.deleteBlocks([]block.CID{manifest}))
 	}
-	if err := s.drop(it); err != nil {
+	if err != nil {
 		return fmt.Errorf("delete artifact %s: %w", manifest, err)
 	}
 	return nil

@@ -48,9 +48,10 @@ type Artifacts interface {
 	// Export writes the artifact as a safetensors file.
 	Export(manifest block.CID, w io.Writer) error
 	// DeleteArtifact removes the artifact, complete or not, its manifest, and its layout
-	// unless another artifact has the same. Shards that it shares with another stay readable
-	// from there, and who has it open can go on reading. It returns ErrBusy while a Writer
-	// of it is open. Removing what is not there is no error.
+	// unless another artifact has the same, durable on return. Shards that it shares with
+	// another stay readable from there, and who has it open can go on reading. It returns
+	// ErrBusy while a Writer of it is open. Removing what is not there is no error; a
+	// manifest that was put without an artifact is removed too.
 	DeleteArtifact(manifest block.CID) error
 	// Artifacts lists the artifacts in the store, complete or not, ordered by CID.
 	Artifacts() []Info

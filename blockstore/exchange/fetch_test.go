@@ -1,0 +1,518 @@
+package exchange
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/block"
+)
+
+var networks = map[string]func(testing.TB, int) []host.Host{"loopback": loopback, "mocknet": mocked}
+
+func TestFetchFromOne(t *testing.T) {
+	for name, hosts := range networks {
+		t.Run(name, func(t *testing.T) {
+			blocks := someBlocks(1, 300, 10<<10)
+			blocks = append(blocks, block.New(block.Raw, nil), block.Of([]uint64{1, 2}))
+			blocks = append(blocks, someBlocks(2, 2, block.MaxSize-2)...)
+			var bytes int64
+			for _, b := range blocks {
+				bytes += int64(len(b.Data))
+			}
+			h := hosts(t, 2)
+			a := start(t, h[0], newMemory(blocks...))
+			b := start(t, h[1], newMemory())
+
+			want := append(cidsOf(blocks), blocks[0].CID) // one twice
+			var last atomic.Int64
+			st, err := b.Fetch(testContext(t), Request{
+				Want: want, Providers: []peer.ID{a.id()}, Put: b.store.Put,
+				Progress: func(done, total int, _ int64) {
+					if int64(done) != last.Add(1) || total != len(blocks) {
+						t.Errorf("progress %d of %d after %d", done, total, last.Load()-1)
+					}
+				},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.store.same(t, blocks)
+			if st.Blocks != len(blocks) || st.Bytes != bytes || st.From[a.id()] != (Count{len(blocks), bytes}) {
+				t.Errorf("stats %+v", st)
+			}
+			if int(last.Load()) != len(blocks) {
+				t.Errorf("progress ended at %d", last.Load())
+			}
+			if got := b.Stats().Total; got.Received.Bytes != bytes || got.Unused.Blocks != 0 {
+				t.Errorf("received %+v", got)
+			}
+			eventually(t, "all counted as sent", func() bool { return a.Stats().Peers[b.id()].Sent.Bytes == bytes })
+			a.blame.nobody(t)
+			b.blame.nobody(t)
+		})
+	}
+}
+
+// TestFetchFromMany: a good provider, a slow one, one without the blocks, one that lies.
+func TestFetchFromMany(t *testing.T) {
+	blocks := someBlocks(1, 120, 20<<10)
+	h := loopback(t, 5)
+	stuck, release := make(chan struct{}), make(chan struct{})
+	defer close(release)
+	var once sync.Once
+	slowStore := newMemory(blocks...)
+	slowStore.onGet = func(block.CID) {
+		once.Do(func() { close(stuck) })
+		<-release
+	}
+	goodStore := newMemory(blocks...)
+	goodStore.onGet = func(block.CID) { <-stuck } // so that the slow one has its share
+	lieStore := newMemory(blocks...)
+	lieStore.lies = true
+	lied := make(chan struct{})
+	goodHook := goodStore.onGet
+	goodStore.onGet = func(c block.CID) { goodHook(c); <-lied }
+
+	good, slow := start(t, h[0], goodStore), start(t, h[1], slowStore)
+	empty, liar := start(t, h[2], newMemory()), start(t, h[3], lieStore)
+	b := start(t, h[4], newMemory())
+	b.blame.hook = sync.OnceFunc(func() { close(lied) })
+
+	st, err := b.get(t, cidsOf(blocks), good.id(), slow.id(), empty.id(), liar.id())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.store.same(t, blocks)
+	if m := b.blame.only(t, liar.id(), ErrWrongBytes); !m.CID.Defined() {
+		t.Error("the lie has no CID")
+	}
+	if st.From[good.id()].Blocks != len(blocks) {
+		t.Errorf("from: %v", st.From)
+	}
+	if !b.banned(liar.id()) {
+		t.Error("the liar may go on")
+	}
+	if _, err := liar.get(t, cidsOf(blocks[:1]), b.id()); !errors.As(err, new(*Unavailable)) {
+		t.Errorf("the liar was served: %v", err)
+	}
+}
+
+// TestWorkMoves: of two providers the fast one gets most of the work, and in the end all of it.
+func TestWorkMoves(t *testing.T) {
+	const n = 60
+	blocks := someBlocks(3, n, 256<<10)
+	h := loopback(t, 3)
+	tokens := make(chan struct{}, n)
+	slowStore := newMemory(blocks...)
+	slowStore.onGet = func(block.CID) { <-tokens }
+	fastStore := newMemory(blocks...)
+	var served atomic.Int32
+	fastStore.onGet = func(block.CID) { // the slow one serves one block for every ten
+		if served.Add(1)%10 == 0 {
+			tokens <- struct{}{}
+		}
+	}
+	fast, slow := start(t, h[0], fastStore), start(t, h[1], slowStore)
+	defer close(tokens)
+	b := start(t, h[2], newMemory())
+	st, err := b.get(t, cidsOf(blocks), slow.id(), fast.id())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.store.same(t, blocks)
+	if got := st.From[fast.id()].Blocks; got < n*3/4 {
+		t.Errorf("the fast one gave %d of %d", got, n)
+	}
+}
+
+func TestPrivacy(t *testing.T) {
+	blocks := someBlocks(1, 10, 100)
+	h := loopback(t, 3)
+	public := blocks[3].CID
+	a := start(t, h[0], newMemory(blocks...), func(c *Config) {
+		c.Allow = func(p peer.ID, c block.CID) bool { return p == h[1].ID() || c == public }
+	})
+	member, stranger := start(t, h[1], newMemory()), start(t, h[2], newMemory())
+	if _, err := member.get(t, cidsOf(blocks), a.id()); err != nil {
+		t.Errorf("member: %v", err)
+	}
+	absent := block.Sum(block.Raw, []byte("absent"))
+	want := append([]block.CID{absent}, cidsOf(blocks)...)
+	_, err := stranger.get(t, want, a.id())
+	var u *Unavailable
+	if !errors.As(err, &u) || len(u.Missing) != 10 || u.Missing[0] != absent || slices.Contains(u.Missing, public) {
+		t.Errorf("stranger: %v", err)
+	}
+	stranger.store.same(t, blocks[3:4])
+}
+
+func TestContextEnds(t *testing.T) {
+	blocks := someBlocks(1, 50, 1000)
+	h := loopback(t, 2)
+	release := make(chan struct{})
+	store := newMemory(blocks...)
+	store.onGet = func(c block.CID) {
+		if c == blocks[5].CID {
+			<-release
+		}
+	}
+	a := start(t, h[0], store, func(c *Config) { c.Readers = 1 })
+	b := start(t, h[1], newMemory())
+	ctx, cancel := context.WithCancel(testContext(t))
+	var puts atomic.Int32
+	st, err := b.Fetch(ctx, Request{Want: cidsOf(blocks), Providers: []peer.ID{a.id()}, Put: func(block.Block) error {
+		if puts.Add(1) == 5 {
+			cancel()
+		}
+		return nil
+	}})
+	if !errors.Is(err, context.Canceled) || st.Blocks != 5 {
+		t.Errorf("%d blocks, %v", st.Blocks, err)
+	}
+	// The provider hears that the rest is not wanted: only the one it is at will come.
+	r := a.requester(b.id())
+	eventually(t, "cancelled", func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return len(r.refuse) == 44
+	})
+	close(release)
+	eventually(t, "all answered", func() bool {
+		b.board.mu.Lock()
+		defer b.board.mu.Unlock()
+		return len(b.board.providers[a.id()].asks) == 0 && b.board.inUse == 0
+	})
+	if puts.Load() != 5 {
+		t.Errorf("%d puts", puts.Load())
+	}
+	// The same stream goes on.
+	if _, err := b.get(t, cidsOf(blocks), a.id()); err != nil {
+		t.Error(err)
+	}
+	b.blame.nobody(t)
+}
+
+func (x *Exchange) requester(id peer.ID) *requester {
+	x.server.mu.Lock()
+	defer x.server.mu.Unlock()
+	return x.server.requesters[id]
+}
+
+func TestPutFails(t *testing.T) {
+	blocks := someBlocks(1, 20, 1000)
+	h := mocked(t, 2)
+	a, b := start(t, h[0], newMemory(blocks...)), start(t, h[1], newMemory())
+	full := errors.New("disk full")
+	_, err := b.Fetch(testContext(t), Request{Want: cidsOf(blocks), Providers: []peer.ID{a.id()},
+		Put: func(block.Block) error { return full }})
+	if !errors.Is(err, full) {
+		t.Error(err)
+	}
+}
+
+func TestProviderDies(t *testing.T) {
+	blocks := someBlocks(1, 100, 10<<10)
+	h := loopback(t, 3)
+	dead := make(chan struct{})
+	dying := newMemory(blocks...)
+	var gets atomic.Int32
+	dying.onGet = func(block.CID) {
+		if gets.Add(1) == 10 {
+			_ = h[0].Close()
+			close(dead)
+		}
+	}
+	living := newMemory(blocks...)
+	living.onGet = func(block.CID) { <-dead }
+	a, b, c := start(t, h[0], dying), start(t, h[1], living), start(t, h[2], newMemory())
+	st, err := c.get(t, cidsOf(blocks), a.id(), b.id())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.store.same(t, blocks)
+	if st.From[b.id()].Blocks < 90 {
+		t.Errorf("from: %v", st.From)
+	}
+	c.blame.nobody(t)
+}
+
+// TestAllDie: without a provider left the fetch says what is missing.
+func TestAllDie(t *testing.T) {
+	blocks := someBlocks(1, 30, 1000)
+	h := loopback(t, 2)
+	store := newMemory(blocks...)
+	var gets atomic.Int32
+	store.onGet = func(block.CID) {
+		if gets.Add(1) == 10 {
+			_ = h[0].Close()
+		}
+	}
+	a, b := start(t, h[0], store), start(t, h[1], newMemory())
+	st, err := b.get(t, cidsOf(blocks), a.id())
+	var u *Unavailable
+	if !errors.As(err, &u) || len(u.Missing)+st.Blocks != 30 || len(u.Missing) == 0 {
+		t.Fatalf("%d blocks, %v", st.Blocks, err)
+	}
+}
+
+func TestProviderComesLater(t *testing.T) {
+	blocks := someBlocks(1, 20, 1000)
+	h := loopback(t, 3)
+	a, b := start(t, h[0], newMemory(blocks...)), start(t, h[1], newMemory(blocks[:10]...))
+	c := start(t, h[2], newMemory())
+	more := make(chan peer.ID)
+	half := make(chan struct{})
+	go func() {
+		more <- b.id()
+		<-half // b can give no more: the fetch waits
+		more <- a.id()
+		close(more)
+	}()
+	var puts atomic.Int32
+	st, err := c.Fetch(testContext(t), Request{Want: cidsOf(blocks), More: more, Put: func(b block.Block) error {
+		if puts.Add(1) == 10 {
+			close(half)
+		}
+		return c.store.Put(b)
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.store.same(t, blocks)
+	if st.From[a.id()].Blocks != 10 || st.From[b.id()].Blocks != 10 {
+		t.Errorf("from: %v", st.From)
+	}
+}
+
+func TestNoProviders(t *testing.T) {
+	c := start(t, mocked(t, 1)[0], newMemory())
+	want := someCIDs(3)
+	_, err := c.get(t, want, c.id()) // itself does not count
+	var u *Unavailable
+	if !errors.As(err, &u) || !slices.Equal(u.Missing, want) {
+		t.Error(err)
+	}
+	more := make(chan peer.ID)
+	close(more)
+	if _, err = c.Fetch(testContext(t), Request{Want: want, More: more, Put: c.store.Put}); !errors.As(err, &u) {
+		t.Error(err)
+	}
+	if _, err = c.get(t, nil); err != nil {
+		t.Errorf("nothing wanted: %v", err)
+	}
+	if _, err = c.get(t, []block.CID{{}}); !errors.Is(err, block.ErrCID) {
+		t.Errorf("zero CID: %v", err)
+	}
+	if _, err = c.Fetch(testContext(t), Request{Want: want}); err == nil {
+		t.Error("no Put, no error")
+	}
+}
+
+// TestHave: a provider that refused a block gets it, and says so.
+func TestHave(t *testing.T) {
+	blocks := someBlocks(1, 2, 1000)
+	h := loopback(t, 3)
+	store := newMemory()
+	looked := make(chan block.CID, 16)
+	store.onHas = func(c block.CID) { looked <- c }
+	a, b := start(t, h[0], store), start(t, h[1], newMemory())
+	go func() {
+		<-looked
+		<-looked // after the second look it is remembered as refused
+		for _, bl := range blocks {
+			_ = store.Put(bl)
+			a.Added(bl.CID)
+		}
+	}()
+	more := make(chan peer.ID) // stays open: the fetch waits
+	st, err := b.Fetch(testContext(t), Request{Want: cidsOf(blocks), Providers: []peer.ID{a.id()}, More: more, Put: b.store.Put})
+	if err != nil || st.Blocks != 2 {
+		t.Fatalf("%d blocks, %v", st.Blocks, err)
+	}
+}
+
+// TestRelay: what a peer has just fetched it gives to the next, while it fetches the rest.
+func TestRelay(t *testing.T) {
+	blocks := someBlocks(1, 40, 1000)
+	h := loopback(t, 3)
+	gate := make(chan struct{})
+	store := newMemory(blocks...)
+	store.onGet = func(c block.CID) {
+		if c == blocks[39].CID {
+			<-gate
+		}
+	}
+	first := start(t, h[0], store)
+	middle, last := start(t, h[1], newMemory()), start(t, h[2], newMemory())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if _, err := middle.get(t, cidsOf(blocks), first.id()); err != nil {
+			t.Error(err)
+		}
+	})
+	var puts atomic.Int32
+	more := make(chan peer.ID)
+	_, err := last.Fetch(testContext(t), Request{Want: cidsOf(blocks), Providers: []peer.ID{middle.id()}, More: more,
+		Put: func(b block.Block) error {
+			if puts.Add(1) == 39 { // all but the one that first holds back
+				close(gate)
+			}
+			return last.store.Put(b)
+		}})
+	wg.Wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	last.store.same(t, blocks)
+}
+
+// TestSharedWants: two fetches of the same blocks cost one transfer.
+func TestSharedWants(t *testing.T) {
+	blocks := someBlocks(1, 30, 1000)
+	h := loopback(t, 2)
+	gate := make(chan struct{})
+	store := newMemory(blocks...)
+	store.onGet = func(block.CID) { <-gate }
+	a, b := start(t, h[0], store), start(t, h[1], newMemory())
+	var wg sync.WaitGroup
+	stores := []*memory{newMemory(), newMemory()}
+	for _, s := range stores {
+		wg.Go(func() {
+			_, err := b.Fetch(testContext(t), Request{Want: cidsOf(blocks), Providers: []peer.ID{a.id()}, Put: s.Put})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	eventually(t, "both fetches wait", func() bool {
+		b.board.mu.Lock()
+		defer b.board.mu.Unlock()
+		p := b.board.providers[a.id()]
+		return p != nil && len(p.lanes) == 2 && len(p.asks) == 30
+	})
+	close(gate)
+	wg.Wait()
+	for _, s := range stores {
+		s.same(t, blocks)
+	}
+	for c, n := range store.gets {
+		if n != 1 {
+			t.Errorf("%s served %d times", c, n)
+		}
+	}
+}
+
+// TestBothWays: two peers fetch from each other at once, from the first moment.
+func TestBothWays(t *testing.T) {
+	x, y := someBlocks(1, 100, 20<<10), someBlocks(2, 100, 20<<10)
+	h := loopback(t, 2)
+	a, b := start(t, h[0], newMemory(x...)), start(t, h[1], newMemory(y...))
+	var wg sync.WaitGroup
+	fetch := func(n *node, want []block.Block, from peer.ID) {
+		wg.Go(func() {
+			if _, err := n.get(t, cidsOf(want), from); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	fetch(a, y, b.id())
+	fetch(b, x, a.id())
+	wg.Wait()
+	a.store.same(t, append(slices.Clone(x), y...))
+	b.store.same(t, append(slices.Clone(x), y...))
+	a.blame.nobody(t)
+	b.blame.nobody(t)
+}
+
+// TestSwarm: every peer begins with a part and ends with all, each asking all others at once.
+func TestSwarm(t *testing.T) {
+	const peers = 5
+	blocks := someBlocks(1, 200, 2000)
+	h := mocked(t, peers)
+	var nodes []*node
+	var ids []peer.ID
+	for i := range peers {
+		var part []block.Block
+		for j := i; j < len(blocks); j += peers {
+			part = append(part, blocks[j])
+		}
+		nodes = append(nodes, start(t, h[i], newMemory(part...)))
+		ids = append(ids, h[i].ID())
+	}
+	var wg sync.WaitGroup
+	for _, n := range nodes {
+		var want []block.CID
+		for _, b := range blocks {
+			if !n.store.Has(b.CID) {
+				want = append(want, b.CID)
+			}
+		}
+		wg.Go(func() {
+			if _, err := n.get(t, want, ids...); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	for _, n := range nodes {
+		n.store.same(t, blocks)
+		n.blame.nobody(t)
+	}
+}
+
+func TestClosed(t *testing.T) {
+	blocks := someBlocks(1, 5, 100)
+	h := loopback(t, 2)
+	store := newMemory(blocks...)
+	asked, release := make(chan struct{}), make(chan struct{})
+	store.onGet = func(block.CID) {
+		select {
+		case asked <- struct{}{}:
+		case <-release:
+		}
+		<-release
+	}
+	a, b := start(t, h[0], store), start(t, h[1], newMemory())
+	go func() {
+		<-asked
+		b.stop()
+	}()
+	if _, err := b.get(t, cidsOf(blocks), a.id()); !errors.Is(err, ErrClosed) {
+		t.Errorf("running: %v", err)
+	}
+	if _, err := b.get(t, cidsOf(blocks), a.id()); !errors.Is(err, ErrClosed) {
+		t.Errorf("after: %v", err)
+	}
+	close(release)
+	a.stop()
+	if _, err := h[1].NewStream(testContext(t), a.id(), Protocol); err == nil {
+		t.Error("a closed exchange is still reachable")
+	}
+}
+
+func TestConfig(t *testing.T) {
+	h := mocked(t, 1)[0]
+	for name, change := range map[string]func(*Config){
+		"no host":    func(c *Config) { c.Host = nil },
+		"no source":  func(c *Config) { c.Source = nil },
+		"no allow":   func(c *Config) { c.Allow = nil },
+		"no memory":  func(c *Config) { c.Memory = block.MaxSize },
+		"window":     func(c *Config) { c.MaxWindow = c.Window - 1 },
+		"no readers": func(c *Config) { c.Readers = 0 },
+		"no stall":   func(c *Config) { c.Stall = 0 },
+		"backoff":    func(c *Config) { c.MaxBackoff = 0 },
+	} {
+		cfg := testConfig(h, newMemory(), new(blame))
+		change(&cfg)
+		if _, err := New(cfg); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
