@@ -51,6 +51,7 @@ type site struct {
 	listen  string
 	known   []peer.AddrInfo // addresses known beforehand
 	file    string
+	degree  int
 	handler gossip.Handler
 
 	host *gossip.Host
@@ -103,7 +104,7 @@ func (s *site) start() {
 	var err error
 	s.mesh, err = gossip.New(gossip.Config{
 		Host: s.host, Mesh: meshCID, Sites: s.roster.list, Bootstrap: s.known, AddressFile: s.file,
-		Handler: s.handler, Log: testLog(s.t),
+		Degree: s.degree, Handler: s.handler, Log: testLog(s.t),
 	})
 	must(s.t, err)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -157,6 +158,7 @@ func peerInfo(s *site, p peer.ID) gossip.PeerInfo {
 func TestConformance(t *testing.T) {
 	for _, listen := range []string{loopback, "/ip4/127.0.0.1/udp/0/quic-v1"} {
 		t.Run(listen, func(t *testing.T) {
+			t.Parallel()
 			gossiptest.Test(t, func(t *testing.T, handlers ...gossip.Handler) *gossiptest.Network {
 				sites := newSites(t, len(handlers), nil)
 				n := &gossiptest.Network{
@@ -215,5 +217,5 @@ func must(t testing.TB, err error) {
 
 // testLog shows the log of a failed test or with -v.
 func testLog(t testing.TB) *slog.Logger {
-	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelInfo}))
+	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 }

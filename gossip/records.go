@@ -63,7 +63,7 @@ func (r *records) pushAll() {
 }
 
 // push tells p what it lacks, in a goroutine, unless one is at it already; that one will see
-// what came meanwhile. After a failure the next turn of care tries again.
+// what came meanwhile.
 func (r *records) push(p peer.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -72,34 +72,45 @@ func (r *records) push(p peer.ID) {
 	}
 }
 
+// pushLoop tries three times in a second: the other side may still be starting. After that, the
+// next turn of care tries again.
 func (r *records) pushLoop(p peer.ID) {
-	for {
-		envelopes, version, ok := r.missing(p)
+	const tries, pause = 3, 300 * time.Millisecond
+	for failed := 0; ; {
+		envelopes, version, ok := r.missing(p, failed == tries)
 		if !ok {
 			return
 		}
 		err := r.write(p, envelopes)
-		r.mu.Lock()
-		if _, connected := r.sent[p]; connected && err == nil {
-			r.sent[p] = version
+		if err == nil {
+			r.note(p, version)
+			failed = 0
+			continue
 		}
-		if err != nil {
-			delete(r.pushing, p)
-		}
-		r.mu.Unlock()
-		if err != nil {
-			r.m.log.Debug("addresses not sent", "peer", p, "err", err)
-			return
+		r.m.log.Debug("addresses not sent", "peer", p, "err", err)
+		failed++
+		select {
+		case <-r.m.life.ctx.Done():
+		case <-time.After(pause):
 		}
 	}
 }
 
-// missing returns what p lacks; if that is nothing, the push is over.
-func (r *records) missing(p peer.ID) (envelopes [][]byte, version uint64, ok bool) {
+// note says that p has the book up to version.
+func (r *records) note(p peer.ID, version uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, connected := r.sent[p]; connected {
+		r.sent[p] = version
+	}
+}
+
+// missing returns what p lacks; if that is nothing, or it is time to give up, the push is over.
+func (r *records) missing(p peer.ID, giveUp bool) (envelopes [][]byte, version uint64, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	since, connected := r.sent[p]
-	if connected {
+	if connected && !giveUp && r.m.life.ctx.Err() == nil {
 		envelopes, version = r.m.book.since(since)
 	}
 	if len(envelopes) == 0 {
@@ -109,14 +120,18 @@ func (r *records) missing(p peer.ID) (envelopes [][]byte, version uint64, ok boo
 	return envelopes, version, true
 }
 
-func (r *records) write(p peer.ID, envelopes [][]byte) error {
+func (r *records) write(p peer.ID, envelopes [][]byte) (err error) {
 	ctx, cancel := context.WithTimeout(network.WithNoDial(r.m.life.ctx, "connected peers only"), recordsTimeout)
 	defer cancel()
 	s, err := r.m.host.NewStream(ctx, p, recordsProtocol)
 	if err != nil {
 		return fmt.Errorf("open stream: %w", err)
 	}
-	defer func() { _ = s.Reset() }() // of no effect after a clean close
+	defer func() {
+		if err != nil {
+			_ = s.Reset()
+		}
+	}()
 	if err := s.SetDeadline(time.Now().Add(recordsTimeout)); err != nil {
 		return err
 	}
@@ -134,15 +149,30 @@ func (r *records) write(p peer.ID, envelopes [][]byte) error {
 	if _, err := s.Read(make([]byte, 1)); err != io.EOF {
 		return fmt.Errorf("not taken: %w", err)
 	}
-	return nil
+	return s.Close()
 }
 
 // serve takes the records that a peer offers, one stream of each peer at a time.
 func (r *records) serve(s network.Stream) {
 	p := s.Conn().RemotePeer()
-	defer func() { _ = s.Reset() }() // of no effect after a clean close
-	if !r.m.host.gate.admits(p) || !r.m.life.enter() {
+	err := r.take(p, s)
+	if err == nil {
+		// Tells the other side that all is read. A reset after it would overtake it on QUIC.
+		_ = s.Close() // if it fails, they send again
 		return
+	}
+	_ = s.Reset()
+	if errors.Is(err, ErrFrame) || errors.Is(err, ErrRecord) {
+		r.m.blame(p, strikeFrame, "addresses refused", err)
+	}
+}
+
+func (r *records) take(p peer.ID, s network.Stream) error {
+	if !r.m.host.gate.admits(p) {
+		return ErrStranger
+	}
+	if !r.m.life.enter() {
+		return ErrClosed
 	}
 	defer r.m.life.leave()
 	r.mu.Lock()
@@ -150,7 +180,7 @@ func (r *records) serve(s network.Stream) {
 	r.pulling[p] = true
 	r.mu.Unlock()
 	if busy {
-		return
+		return ErrFull
 	}
 	defer func() {
 		r.mu.Lock()
@@ -158,16 +188,9 @@ func (r *records) serve(s network.Stream) {
 		delete(r.pulling, p)
 	}()
 	if err := s.SetDeadline(time.Now().Add(recordsTimeout)); err != nil {
-		return
+		return err
 	}
-	err := r.read(s)
-	if errors.Is(err, ErrFrame) || errors.Is(err, ErrRecord) {
-		r.m.blame(p, strikeFrame, "addresses refused", err)
-		return
-	}
-	if err == nil {
-		_ = s.Close() // tells the other side that all is read; if it fails, it will send again
-	}
+	return r.read(s)
 }
 
 func (r *records) read(s io.Reader) error {
