@@ -110,8 +110,9 @@ func (b *Builder) claim(i int, c block.CID) error {
 }
 
 // Commit makes the artifact a complete one, durable on return, and ends the Builder. It
-// returns ErrIncomplete while shards are missing. After an error the Builder can go on, unless
-// only the last step to durability failed: then the artifact is there, and its CID returned.
+// returns ErrIncomplete while shards are missing. After an error the Builder can go on; if the
+// disk failed, all shards are missing again. If only the last step to durability failed, the
+// artifact is there, its CID is returned with the error, and the Builder has ended.
 func (b *Builder) Commit() (block.CID, error) {
 	b.io.Lock()
 	defer b.io.Unlock()
@@ -126,13 +127,24 @@ func (b *Builder) Commit() (block.CID, error) {
 	}
 	m := newManifest(b.layout.CID, b.it.cut, b.it.shards)
 	err := b.file.Sync()
-	if err == nil {
+	if err != nil {
+		b.unwrite()
+	} else {
 		err = b.s.install(b.it, m)
 	}
 	if err != nil && !b.moved() {
 		return block.CID{}, fmt.Errorf("commit artifact: %w", full(err))
 	}
 	return m.Block().CID, full(errors.Join(err, b.end()))
+}
+
+// unwrite takes all shards for missing, as after a failed fsync nobody knows what the disk has.
+func (b *Builder) unwrite() {
+	b.s.mu.Lock()
+	defer b.s.mu.Unlock()
+	for i := range b.it.shards {
+		b.s.take(b.it, i)
+	}
 }
 
 // moved reports whether the file is that of an artifact by now.

@@ -26,6 +26,7 @@ const (
 // life is a store's history that uses all it can do, and what was promised on the way.
 type life struct {
 	disk     *blockstore.CrashFS
+	file     []byte // what the trainer wrote
 	store    *blockstore.Disk
 	fetched  blockstoretest.Artifact
 	trained  blockstoretest.Artifact
@@ -48,7 +49,7 @@ func newLife(t *testing.T) *life {
 		whole:    make(map[block.CID]blockstoretest.Artifact),
 		gone:     make(map[block.CID]bool),
 	}
-	l.disk.Set(update, safetensors(t, l.trained, nil))
+	l.file = safetensors(t, l.trained, nil)
 	l.disk.Set(reversed, safetensors(t, l.copied, []int{5, 4, 3, 2, 1, 0}))
 	return l
 }
@@ -57,9 +58,8 @@ func newLife(t *testing.T) *life {
 func (l *life) begin() *life {
 	next := *l
 	next.disk = blockstore.NewCrashFS()
-	for _, name := range []string{update, reversed} {
-		next.disk.Set(name, l.disk.Data(name))
-	}
+	next.disk.Write(update, l.file)
+	next.disk.Set(reversed, l.disk.Data(reversed))
 	return next.on(next.disk)
 }
 
@@ -161,6 +161,9 @@ func (l *life) importByRename() error {
 	}
 	c, err := l.store.Import(context.Background(), update, blockstore.ImportOptions{ShardElements: 8})
 	if err != nil {
+		if l.disk.Data(update) != nil {
+			l.disk.Write(update, l.file) // the trainer writes it again
+		}
 		return err
 	}
 	if c != l.trained.CID || l.disk.Data(update) != nil {
@@ -183,16 +186,25 @@ func (l *life) build() error {
 	if err != nil {
 		return err
 	}
-	for i, s := range l.built.Shards {
-		if _, err := b.WriteShard(i, s.Data); err != nil {
-			return errors.Join(err, b.Abort())
+	if err := l.buildWith(b); err != nil {
+		// A Builder can go on, but not past a failed fsync.
+		if _, again := b.Commit(); again == nil || l.buildWith(b) == nil {
+			l.promiseAll(l.built)
 		}
-	}
-	if _, err := b.Commit(); err != nil {
 		return errors.Join(err, b.Abort())
 	}
 	l.promiseAll(l.built)
 	return nil
+}
+
+func (l *life) buildWith(b *blockstore.Builder) error {
+	for i, s := range l.built.Shards {
+		if _, err := b.WriteShard(i, s.Data); err != nil {
+			return err
+		}
+	}
+	_, err := b.Commit()
+	return err
 }
 
 func (l *life) deletePut() error {
@@ -285,7 +297,9 @@ func (l *life) check(disk *blockstore.CrashFS) (*life, error) {
 			}
 		}
 	}
-	if data := disk.Data(update); data == nil && !l.corrupt {
+	if disk.Data(update) != nil {
+		disk.Write(update, l.file) // the trainer never synced it
+	} else if !l.corrupt {
 		if err := blockstoretest.Complete(s, l.trained); err != nil {
 			return nil, fmt.Errorf("the trainer's file is gone, and so is the artifact: %w", err)
 		}
@@ -369,7 +383,11 @@ func TestFullDisk(t *testing.T) {
 				t.Fatalf("%v at step %d, %s: %v", cause, at, failed, err)
 			}
 			if err != nil && l.store != nil {
-				for _, step := range []func() error{l.put, l.fetchHalf, l.fetchRest, l.importByRename, l.importByCopy, l.build, l.deletePut, l.deleteArtifact, l.store.Close} {
+				steps := []func() error{l.put, l.fetchHalf, l.fetchRest, l.importByRename, l.importByCopy, l.build}
+				if at%2 == 0 {
+					steps = append(steps, l.deletePut, l.deleteArtifact)
+				}
+				for _, step := range append(steps, l.store.Close) {
 					if err := step(); err != nil {
 						t.Fatalf("%v at step %d, %s: afterwards: %v", cause, at, failed, err)
 					}

@@ -117,10 +117,17 @@ func (c *CrashFS) Set(name string, data []byte) {
 	c.names[name], c.durable[name] = f, f
 }
 
+// Write makes a file as a program does that closes it and does not sync.
+func (c *CrashFS) Write(name string, data []byte) {
+	c.Set(name, nil)
+	f := c.names[name]
+	f.data, f.pending = bytes.Clone(data), []write{{bytes.Clone(data), 0, false}}
+}
+
 // Data returns a file's content, nil if there is none.
 func (c *CrashFS) Data(name string) []byte {
 	if f := c.names[name]; f != nil {
-		return f.data
+		return append([]byte{}, f.data...)
 	}
 	return nil
 }
@@ -317,11 +324,18 @@ func (f *crashFile) Truncate(size int64) error {
 func (f *crashFile) Sync() error {
 	f.fs.mu.Lock()
 	defer f.fs.mu.Unlock()
-	if err := f.fs.step("sync", f.name); err != nil {
-		return err
+	err := f.fs.step("sync", f.name)
+	if err == nil {
+		for _, w := range f.pending {
+			f.synced = w.apply(f.synced)
+		}
 	}
-	f.synced, f.pending = bytes.Clone(f.data), nil
-	return nil
+	if !f.fs.off {
+		// After a failure too: the kernel takes the pages for clean, and the next fsync has
+		// nothing to do.
+		f.pending = nil
+	}
+	return err
 }
 
 func (f *crashFile) Close() error { return nil }

@@ -83,7 +83,9 @@ func (w *Writer) start(manifest, layout block.Block, damaged *item) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w.durable = it.have.clone()
+	if w.durable = it.have.clone(); damaged != nil {
+		w.durable = newBitmap(len(it.shards)) // no record says what was found
+	}
 	it.finite = it.finite && w.opt.Finite
 	return nil
 }

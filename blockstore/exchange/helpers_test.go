@@ -274,6 +274,16 @@ func testContext(t testing.TB) context.Context {
 	return ctx
 }
 
+// gate holds others up until it is opened, which may be done twice.
+type gate struct {
+	ch   chan struct{}
+	once sync.Once
+}
+
+func newGate() *gate  { return &gate{ch: make(chan struct{})} }
+func (g *gate) open() { g.once.Do(func() { close(g.ch) }) }
+func (g *gate) wait() { <-g.ch }
+
 // eventually waits for what has no event of its own.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
