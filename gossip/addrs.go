@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/event"
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
-	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/multiformats/go-multiaddr"
 )
 
@@ -158,12 +158,11 @@ func (m *Mesh) dialLoop() {
 }
 
 func (m *Mesh) dial(p peer.ID) {
-	// The swarm's own backoff begins at five seconds: too long for a site that restarts.
-	if s, ok := m.host.Network().(interface{ Backoff() *swarm.DialBackoff }); ok {
-		s.Backoff().Clear(p)
-	}
 	ctx, cancel := context.WithTimeout(m.life.ctx, dialTimeout)
 	defer cancel()
+	// A forced dial passes over the swarm's own backoff, which begins at five seconds: too long for a
+	// site that restarts.
+	ctx = network.WithForceDirectDial(ctx, "the seeker's backoff counts")
 	if err := m.host.Connect(ctx, peer.AddrInfo{ID: p, Addrs: m.addrs(p)}); err != nil {
 		m.log.Debug("dial failed", "peer", p, "err", err)
 	}

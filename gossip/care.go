@@ -32,7 +32,7 @@ func (m *Mesh) connected(p peer.ID) {
 	}
 	m.links.update(p, time.Now(), func(l *link) { l.up = true })
 	m.records.connected(p)
-	m.life.spawn(func() { m.measure(p) })
+	m.life.spawn(func() { m.measure(p, staleAfter) })
 }
 
 func (m *Mesh) disconnected(p peer.ID) {
@@ -61,15 +61,19 @@ func (m *Mesh) care() {
 		case <-m.life.ctx.Done():
 			return
 		case <-ticker.C:
+			m.turn(turn)
 		}
-		m.expel()
-		m.revive()
-		m.records.pushAll()
-		m.saveAddrs()
-		if turn%rttEvery == 0 {
-			for p := range m.links.ready() {
-				m.life.spawn(func() { m.measure(p) })
-			}
+	}
+}
+
+func (m *Mesh) turn(n int) {
+	m.expel()
+	m.revive()
+	m.records.pushAll()
+	m.saveAddrs()
+	if n%rttEvery == 0 {
+		for p := range m.links.ready() {
+			m.life.spawn(func() { m.measure(p, staleAfter) })
 		}
 	}
 }
@@ -83,18 +87,19 @@ func (m *Mesh) expel() {
 	}
 }
 
-// revive repairs connections over which no gossip flows. Gossipsub gives up a stream that broke four
-// times in ten minutes while the connection lived, and forgets what a peer subscribed to when its own stream
-// to that peer breaks; it tries anew when it hears of the peer's protocols, or of the peer.
+// revive repairs connections over which no gossip flows. Gossipsub gives up a stream to a peer that
+// broke four times in ten minutes while the connection lived; it opens another when it hears of the peer's
+// protocols. When a stream to a peer breaks it also forgets what the peer subscribed to, which the
+// peer says only once per stream of its own; against that only a new connection helps.
 func (m *Mesh) revive() {
 	sites := m.sites()
 	var late []peer.ID
-	for p, turns := range m.links.dull() {
+	for p, l := range m.links.dull() {
 		switch {
 		case !slices.Contains(sites, p): // an observer need not take part
-		case turns%dropAfter == 0:
+		case l.dull >= dropAfter:
 			m.drop(p, "no gossip over this connection")
-		case turns%dropAfter == nudgeAfter:
+		case !l.writable && l.dull == nudgeAfter:
 			late = append(late, p)
 		}
 	}
@@ -115,22 +120,22 @@ func (m *Mesh) revive() {
 	}
 }
 
-// measure takes the round trip to p. Of several connections, it closes those that are silent while a
-// newer one answers: the peer restarted and the old ones are dead, which would show
-// only after a minute, and until then messages would be written to them.
-func (m *Mesh) measure(p peer.ID) {
+// measure takes the round trip to p. If one of several connections is silent for so long while a
+// newer one answers, the peer restarted and the old one is dead, which would show only after a
+// minute. Then all are closed and made anew: gossipsub's streams are spread over both (see revive).
+func (m *Mesh) measure(p peer.ID, silent time.Duration) {
 	conns := m.host.Network().ConnsToPeer(p)
 	slices.SortFunc(conns, func(a, b network.Conn) int { return b.Stat().Opened.Compare(a.Stat().Opened) })
 	answered := false
 	for _, c := range conns { // the newest first
-		rtt, err := m.probe(c)
+		rtt, err := m.probe(c, silent)
 		switch {
 		case err == nil:
 			answered = true
 			m.host.Peerstore().RecordLatency(p, rtt)
 		case answered && errors.Is(err, errSilent) && !c.IsClosed():
-			m.log.Info("closing a dead connection", "peer", p, "addr", c.RemoteMultiaddr())
-			_ = c.Close() // closed one way or another
+			m.drop(p, "an older connection is dead")
+			return
 		}
 	}
 }
@@ -138,8 +143,8 @@ func (m *Mesh) measure(p peer.ID) {
 var errSilent = errors.New("no answer")
 
 // probe measures the round trip over one connection with libp2p's ping.
-func (m *Mesh) probe(c network.Conn) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(m.life.ctx, staleAfter)
+func (m *Mesh) probe(c network.Conn, silent time.Duration) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(m.life.ctx, silent)
 	defer cancel()
 	s, err := c.NewStream(ctx)
 	if err != nil {

@@ -20,3 +20,11 @@ func (m *Mesh) Mend(p peer.ID) {
 
 // DirectProtocol is the name under which m takes direct messages.
 func (m *Mesh) DirectProtocol() string { return m.name("direct") }
+
+// Turn is a turn of care.
+func (m *Mesh) Turn() { m.turn(1) }
+
+// Measure takes the round trip to p, and closes connections that are silent for so long.
+func (m *Mesh) Measure(p peer.ID, silent time.Duration) {
+	m.measure(p, silent)
+}

@@ -51,8 +51,8 @@ const (
 	careEvery  = 5 * time.Second
 	rttEvery   = 6                // turns of care between two measurements of the round trip
 	nudgeAfter = 2                // turns that a connected site may be without gossip before its stream is opened again
-	dropAfter  = 6                // and before it is disconnected
-	staleAfter = 10 * time.Second // silence of an old connection, while a newer one answers, before it is closed
+	dropAfter  = 4                // and before it is disconnected, to be dialed anew
+	staleAfter = 10 * time.Second // silence of an old connection while a newer one answers, before both are closed
 )
 
 // Gossipsub. Half-second heartbeats repair a lost message in about a second; the history is as

@@ -80,16 +80,15 @@ func (l *links) ready() map[peer.ID]time.Time {
 	return m
 }
 
-// dull counts a turn of care for each connected peer without gossip and returns how many
-// each has had.
-func (l *links) dull() map[peer.ID]int {
+// dull counts a turn of care for each connected peer without gossip and returns them.
+func (l *links) dull() map[peer.ID]link {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	m := map[peer.ID]int{}
+	m := map[peer.ID]link{}
 	for p, k := range l.peers {
 		if k.state() == linked {
 			k.dull++
-			m[p] = k.dull
+			m[p] = *k
 		}
 	}
 	return m
