@@ -61,7 +61,6 @@ ACCEPT = {
     "f16": ([F16], True, {"format": "pt"}, 8),
     "bf16": ([BF16], True, {"format": "pt"}, 8),
     "mixed": ([ODD, BF16, F16, EMPTY, SCALAR, F32, UTF8], True, {"format": "pt"}, 8),
-    "no_tensors": ([], True, {"format": "pt"}, 8),
     "unsorted": ([F32, SCALAR, F16, BF16], False, None, 8),
     "metadata": ([F32], False, {"format": "pt", "by": "a \"quoted\" name"}, 8),
     "no_padding": ([BF16, F16], False, None, 1),

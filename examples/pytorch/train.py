@@ -1,0 +1,117 @@
+"""Plain PyTorch as a site's trainer: a small network learns to guess the next byte of a text.
+
+    python3 train.py --data TEXT [--heldout TEXT]     a site's trainer; its node starts it
+    python3 train.py --init initial.safetensors       writes the model that a run starts from
+
+Hyperparameters come with the run: steps (100), batch (128), lr (0.005). Data stays in the
+command line of each site: it differs from site to site, and no other site learns of it.
+"""
+
+import argparse
+import gzip
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import weft
+
+CONTEXT = 16  # bytes that the network sees
+
+
+class NextByte(nn.Module):
+    """A feed-forward language model on bytes (Bengio et al., JMLR 3, 2003)."""
+
+    def __init__(self, width=16, hidden=128):
+        super().__init__()
+        self.embed = nn.Embedding(256, width)
+        self.mix = nn.Linear(CONTEXT * width, hidden)
+        self.norm = nn.LayerNorm(hidden)
+        self.out = nn.Linear(hidden, 256)
+
+    def forward(self, context):
+        x = self.embed(context).flatten(1)
+        return self.out(self.norm(torch.relu(self.mix(x))))
+
+
+def read(path):
+    with (gzip.open if path.endswith(".gz") else open)(path, "rb") as f:
+        text = f.read()
+    if len(text) <= CONTEXT:
+        raise SystemExit(f"{path}: {len(text)} bytes are too few to learn from")
+    return torch.frombuffer(bytearray(text), dtype=torch.uint8).long()
+
+
+def windows(text, starts):
+    """The contexts that begin at starts, and the byte that follows each."""
+    span = text[starts[:, None] + torch.arange(CONTEXT + 1)]
+    return span[:, :-1], span[:, -1]
+
+
+@torch.no_grad()
+def evaluate(model, text, most=4096):
+    """Mean loss in nats per byte, over windows spread evenly through text, and their number."""
+    model.eval()
+    starts = torch.linspace(0, len(text) - CONTEXT - 1, min(most, len(text) - CONTEXT)).long()
+    context, target = windows(text, starts)
+    return F.cross_entropy(model(context), target).item(), len(starts)
+
+
+def train(model, text, task):
+    """One round at this site. Returns how many windows were seen, and their mean loss."""
+    steps = int(task.config.get("steps", "100"))
+    batch = int(task.config.get("batch", "128"))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=float(task.config.get("lr", "0.005")))
+    generator = torch.Generator().manual_seed(task.seed % 2**63)
+    model.train()
+    total = 0.0
+    for step in range(1, steps + 1):
+        starts = torch.randint(len(text) - CONTEXT, (batch,), generator=generator)
+        context, target = windows(text, starts)
+        loss = F.cross_entropy(model(context), target)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        total += loss.item()
+        if step % 10 == 0 or step == steps:
+            weft.log(step=step, steps=steps, loss=loss)
+    return steps * batch, total / steps
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", help="this site's text, perhaps with .gz")
+    parser.add_argument("--heldout", help="text to measure with; default: the last tenth of --data")
+    parser.add_argument("--init", metavar="FILE", help="write the initial model and stop")
+    args = parser.parse_args()
+    if args.init:
+        torch.manual_seed(0)
+        weft.safetensors.save_file(NextByte().state_dict(), args.init)
+        return
+    if not args.data:
+        parser.error("--data or --init is needed")
+    text = read(args.data)
+    if args.heldout:
+        heldout = read(args.heldout)
+    else:
+        text, heldout = text.split([len(text) - len(text) // 10, len(text) // 10])
+
+    weft.init(framework="torch")
+    model = NextByte()
+    while weft.is_running():
+        task = weft.receive()
+        model.load_state_dict(task.params)
+        try:
+            if task.kind == "evaluate":
+                loss, samples = evaluate(model, heldout)
+                weft.send(weft.Update(samples=samples, metrics={"val_loss": loss}))
+                continue
+            samples, loss = train(model, text, task)
+            val_loss, _ = evaluate(model, heldout)
+            weft.send(weft.Update(model.state_dict(), samples, {"loss": loss, "val_loss": val_loss}))
+        except weft.Cancelled:
+            continue  # the mesh went on without this round: wait for the next task
+
+
+if __name__ == "__main__":
+    main()
