@@ -1,0 +1,141 @@
+package node
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/multiformats/go-multiaddr"
+
+	"github.com/weft-mesh/weft/train/builtin/corpus"
+)
+
+// fieldError is a value that is well formed but wrong.
+type fieldError struct {
+	path string // such as listen[1]
+	text string
+	hint string
+}
+
+// at names the line of the field, or of the nearest field above it that the file has.
+func (e *fieldError) at(name string, tree *ast.File) error {
+	where := name
+	for path := e.path; path != ""; path = parentPath(path) {
+		p, err := yaml.PathString("$." + path)
+		if err != nil {
+			break
+		}
+		if n, err := p.FilterFile(tree); err == nil && n != nil {
+			where = fmt.Sprintf("%s:%d", name, n.GetToken().Position.Line)
+			break
+		}
+	}
+	err := fmt.Errorf("%w: %s: %s: %s", ErrConfig, where, e.path, e.text)
+	if e.hint != "" {
+		return hint(err, e.hint)
+	}
+	return err
+}
+
+func parentPath(path string) string { return path[:max(0, strings.LastIndexAny(path, ".["))] }
+
+func (c *Config) checkName() *fieldError {
+	if c.Name == "" || len(c.Name) > 64 {
+		return &fieldError{"name", "want 1 to 64 characters", "the site's name in the roster, such as: name: hospital-north"}
+	}
+	return nil
+}
+
+func (c *Config) checkAddrs() *fieldError {
+	if len(c.Listen) == 0 {
+		return &fieldError{"listen", "the site listens nowhere", "remove the field for the default " + DefaultListen()[0]}
+	}
+	for _, list := range []struct {
+		name  string
+		addrs []string
+		peer  bool
+	}{{"listen", c.Listen, false}, {"announce", c.Announce, false}, {"bootstrap", c.Bootstrap, true}} {
+		for i, s := range list.addrs {
+			at := fmt.Sprintf("%s[%d]", list.name, i)
+			a, err := multiaddr.NewMultiaddr(s)
+			if err != nil {
+				return &fieldError{at, fmt.Sprintf("%q is not a multiaddr: %v", s, err), "such as /ip4/10.0.0.7/tcp/4801"}
+			}
+			_, noPeer := a.ValueForProtocol(multiaddr.P_P2P)
+			if list.peer && noPeer != nil {
+				return &fieldError{at, fmt.Sprintf("%q does not end in /p2p/PEER-ID", s), "weft status prints a site's full addresses"}
+			}
+		}
+	}
+	return nil
+}
+
+func (t *TrainerConfig) check() *fieldError {
+	set := 0
+	for _, is := range []bool{t.Builtin != nil, t.Exec != nil, t.Synthetic != nil} {
+		if is {
+			set++
+		}
+	}
+	switch {
+	case set == 0:
+		return &fieldError{"trainer", "none chosen", "one of builtin, exec and synthetic; trainer: {exec: [python3, train.py]} runs your own script"}
+	case set > 1:
+		return &fieldError{"trainer", "more than one chosen", "keep one of builtin, exec and synthetic"}
+	case t.Builtin != nil && t.Builtin.Data == "":
+		return &fieldError{"trainer.builtin.data", "missing", "the path of a text file, or builtin:shakespeare"}
+	case t.Builtin != nil && t.Builtin.Workers < 0:
+		return &fieldError{"trainer.builtin.workers", "negative", "0 uses all cores"}
+	case t.Exec != nil && (len(t.Exec) == 0 || t.Exec[0] == ""):
+		return &fieldError{"trainer.exec", "the command is empty", "such as exec: [python3, train.py]"}
+	case t.Exec == nil && (t.Dir != "" || len(t.Env) > 0):
+		return &fieldError{"trainer", "dir and env are for exec only", ""}
+	}
+	if t.Builtin != nil && strings.HasPrefix(t.Builtin.Data, corpus.Prefix) {
+		if _, err := corpus.Parse(t.Builtin.Data); err != nil {
+			return &fieldError{"trainer.builtin.data", err.Error(), ""}
+		}
+	}
+	for i, v := range t.Env {
+		if name, _, ok := strings.Cut(v, "="); !ok || name == "" {
+			return &fieldError{fmt.Sprintf("trainer.env[%d]", i), fmt.Sprintf("%q is not NAME=value", v), ""}
+		}
+	}
+	return t.Synthetic.check()
+}
+
+func (s *SyntheticConfig) check() *fieldError {
+	if s == nil {
+		return nil
+	}
+	if s.Bytes == 0 {
+		s.Bytes = defaultSynthetic
+	}
+	if s.Time < 0 || s.Time > 24*time.Hour {
+		return &fieldError{"trainer.synthetic.time", fmt.Sprintf("%s is not between 0 and a day", s.Time), ""}
+	}
+	return nil
+}
+
+func (c *Config) checkRest() *fieldError {
+	switch {
+	case c.KeepModels < 1:
+		return &fieldError{"keep_models", fmt.Sprintf("%d: at least the newest model is kept", c.KeepModels), ""}
+	case !slices.Contains([]string{"text", "json"}, c.Log.Format):
+		return &fieldError{"log.format", fmt.Sprintf("%q, want text or json", c.Log.Format), ""}
+	}
+	for _, k := range slices.Sorted(maps.Keys(c.Train)) {
+		switch v := c.Train[k]; {
+		case len(k) == 0 || len(k) > 1024 || len(v) > 1024:
+			return &fieldError{"train", fmt.Sprintf("%.40q: name and value may have 1024 bytes each", k), ""}
+		case c.Trainer.Builtin != nil && !slices.Contains(builtinOverrides, k):
+			return &fieldError{"train." + k, "a site may not choose this for itself: it decides what the sites train together",
+				"a site may set " + strings.Join(builtinOverrides, ", ")}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,232 @@
+package node
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/weft-mesh/weft/round"
+)
+
+// events is the site's trace: every event goes to a file of JSON lines, which is rotated by size, and
+// the newest stay in memory for those who follow. Sequence numbers go on over restarts.
+type events struct {
+	site string
+	path string
+	log  *slog.Logger
+
+	mu     sync.Mutex
+	file   *os.File // nil after a write error: the trace is not worth stopping for
+	size   int64
+	limit  int64
+	next   uint64  // sequence number of the next event, from 1
+	ring   []Event // the newest, ascending
+	closed bool
+	more   chan struct{} // closed and made anew when events come
+}
+
+// openEvents opens the trace for appending and reads its newest events back.
+func openEvents(path, site string, log *slog.Logger) (*events, error) {
+	e := &events{site: site, path: path, log: log, limit: maxTraceFile, next: 1, more: make(chan struct{})}
+	for _, p := range []string{path + ".1", path} {
+		if err := e.readBack(p); err != nil {
+			return nil, fmt.Errorf("trace: %w", err)
+		}
+	}
+	return e, e.open()
+}
+
+func (e *events) open() error {
+	f, err := os.OpenFile(e.path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return fmt.Errorf("trace: %w", err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return errors.Join(fmt.Errorf("trace: %w", err), f.Close())
+	}
+	e.file, e.size = f, info.Size()
+	return e.endLine()
+}
+
+// endLine ends a line that a crash has cut short, so that the next event begins a new one.
+func (e *events) endLine() error {
+	if e.size == 0 {
+		return nil
+	}
+	var last [1]byte
+	if _, err := e.file.ReadAt(last[:], e.size-1); err != nil {
+		return fmt.Errorf("trace: %w", err)
+	}
+	if last[0] == '\n' {
+		return nil
+	}
+	n, err := e.file.Write([]byte("\n"))
+	e.size += int64(n)
+	return err
+}
+
+// readBack takes the events of an earlier file; lines that a crash has cut short are passed over.
+func (e *events) readBack(path string) error {
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, maxTraceLine)
+	for lines.Scan() {
+		var ev Event
+		if json.Unmarshal(lines.Bytes(), &ev) == nil && ev.Seq >= e.next {
+			e.keep(ev)
+		}
+	}
+	if err := lines.Err(); err != nil && !errors.Is(err, bufio.ErrTooLong) {
+		return err
+	}
+	return nil
+}
+
+// keep puts an event into the ring; the mutex is held, or nobody else has e yet.
+func (e *events) keep(ev Event) {
+	e.next = ev.Seq + 1
+	if len(e.ring) == 2*ringEvents {
+		e.ring = append(e.ring[:0], e.ring[ringEvents:]...)
+	}
+	e.ring = append(e.ring, ev)
+}
+
+// add numbers and writes what a machine traced at a time.
+func (e *events) add(now time.Time, traces ...round.Trace) {
+	if len(traces) == 0 {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var lines bytes.Buffer
+	enc := json.NewEncoder(&lines)
+	for _, t := range traces {
+		if len(t.Text) > 4096 {
+			t.Text = t.Text[:4096]
+		}
+		ev := Event{Seq: e.next, Time: now, Site: e.site, Trace: t}
+		e.keep(ev)
+		if err := enc.Encode(ev); err != nil {
+			panic(err) // plain structs of ours
+		}
+	}
+	e.write(lines.Bytes())
+	close(e.more)
+	e.more = make(chan struct{})
+}
+
+// write appends lines to the file. A trace that cannot be written is given up with one warning:
+// nothing depends on it.
+func (e *events) write(lines []byte) {
+	if e.file == nil {
+		return
+	}
+	err := e.rotate()
+	if err == nil {
+		var n int
+		n, err = e.file.Write(lines)
+		e.size += int64(n)
+	}
+	if err != nil {
+		e.log.Warn("trace is not written any more", "error", err)
+		if e.file != nil {
+			_ = e.file.Close() // the write error has been told
+			e.file = nil
+		}
+	}
+}
+
+func (e *events) rotate() error {
+	if e.size < e.limit {
+		return nil
+	}
+	err := errors.Join(e.file.Close(), os.Rename(e.path, e.path+".1"))
+	e.file = nil
+	if err != nil {
+		return err
+	}
+	return e.open()
+}
+
+// close ends the trace; whoever follows it comes to its end.
+func (e *events) close() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil
+	}
+	e.closed = true
+	close(e.more)
+	if e.file == nil {
+		return nil
+	}
+	err := e.file.Close()
+	e.file = nil
+	return err
+}
+
+// last returns the sequence number of the newest event.
+func (e *events) last() uint64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.next - 1
+}
+
+// since returns the events in memory from a sequence number on, and a channel that is closed when
+// there are more; nil after the last.
+func (e *events) since(seq uint64) ([]Event, <-chan struct{}) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	from := len(e.ring)
+	for from > 0 && e.ring[from-1].Seq >= seq {
+		from--
+	}
+	list := append([]Event(nil), e.ring[from:]...)
+	if e.closed {
+		return list, nil
+	}
+	return list, e.more
+}
+
+// follow yields the events from a sequence number on, and then those to come until ctx or the
+// trace ends. Events older than memory are passed over.
+func (e *events) follow(ctx context.Context, seq uint64, wait bool) iter.Seq[Event] {
+	return func(yield func(Event) bool) {
+		for {
+			list, more := e.since(seq)
+			for _, ev := range list {
+				if !yield(ev) {
+					return
+				}
+				seq = ev.Seq + 1
+			}
+			if len(list) > 0 {
+				continue
+			}
+			if !wait || more == nil {
+				return
+			}
+			select {
+			case <-more:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}

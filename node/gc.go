@@ -1,0 +1,98 @@
+package node
+
+import (
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/round"
+)
+
+// What is kept: committed models by the site's policy (keep_models of each run, the newest); bases and
+// models that a run still needs; updates that can still count; updates that went into a model if the run
+// or the site keeps them. The rest is removed after each commit and at start, as the machine's own
+// Forget is lost in a crash.
+
+// tidy removes the artifacts that nothing needs any more; it runs on the loop's goroutine.
+func (n *Node) tidy() {
+	k := newKeeper(n.machine.Ledger(), n.home.Config)
+	for _, m := range n.index.remove(func(m block.CID, u use) bool { return !k.keeps(m, u) }) {
+		n.jobs.discard(m)
+	}
+}
+
+// keeper decides what is kept, by a ledger.
+type keeper struct {
+	ledger      *round.Ledger
+	keepUpdates bool
+	models      map[block.CID]bool // needed, of all runs
+}
+
+func newKeeper(l *round.Ledger, c *Config) *keeper {
+	k := &keeper{ledger: l, keepUpdates: c.KeepUpdates, models: map[block.CID]bool{}}
+	for _, r := range l.Runs() {
+		k.need(r, c.KeepModels)
+	}
+	return k
+}
+
+// need notes the models of a run that are kept.
+func (k *keeper) need(r *round.Run, newest int) {
+	for i := max(0, len(r.Commits)-newest); i < len(r.Commits); i++ {
+		k.models[r.Commits[i].Model] = true
+	}
+	if !r.Active() {
+		return
+	}
+	k.models[r.Spec.Base] = true
+	oldest := uint64(1) // round whose updates may still come in
+	if r.Round > lateMax(r) {
+		oldest = r.Round - lateMax(r)
+	}
+	for i := oldest; i <= r.Round; i++ {
+		if base, ok := r.BaseOf(i); ok {
+			k.models[base] = true
+		}
+	}
+}
+
+// keeps reports whether an artifact is still needed for a use.
+func (k *keeper) keeps(m block.CID, u use) bool {
+	r := k.ledger.Run(u.Run)
+	switch {
+	case u.As == asModel && r == nil:
+		return true // the base of a run that is being opened
+	case u.As == asModel:
+		return k.models[m]
+	case r == nil:
+		return false
+	case u.As == asDraft:
+		return r.Active() && u.Round == r.Round
+	case counted(r, m, u.Round):
+		return k.keepUpdates || r.Spec.KeepUpdates
+	}
+	return r.Active() && u.Round+lateMax(r) >= r.Round
+}
+
+// keepsUpdate reports whether an update that the machine forgets is kept all the same.
+func (k *keeper) keepsUpdate(m block.CID, u use) bool {
+	r := k.ledger.Run(u.Run)
+	return r != nil && (k.keepUpdates || r.Spec.KeepUpdates) && counted(r, m, u.Round)
+}
+
+// counted reports whether an update that came in a round went into a committed model.
+func counted(r *round.Run, m block.CID, came uint64) bool {
+	for i := came; i <= came+lateMax(r) && i >= 1 && i <= uint64(len(r.Commits)); i++ {
+		for _, u := range r.Commits[i-1].Sealed.Updates {
+			if u.Update.Update().Manifest == m {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// lateMax returns by how many rounds an update may be late.
+func lateMax(r *round.Run) uint64 {
+	if r.Spec.Late == round.Carry {
+		return r.Spec.LateMax
+	}
+	return 0
+}

@@ -1,0 +1,210 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/gossip"
+	"github.com/weft-mesh/weft/round"
+)
+
+// What a site's directory holds.
+const (
+	configName    = "config.yaml"  // the site's own, see Config
+	keyName       = "key"          // its private key; whoever has it is the site
+	genesisName   = "genesis.cbor" // the document that founded the mesh
+	logName       = "log"          // votes, updates and decided entries, see wal
+	storeName     = "store"        // models, updates and blocks
+	indexName     = "artifacts"    // which artifact in the store is whose
+	addressesName = "addresses"    // where other sites were last
+	socketName    = "api.sock"     // the local API
+	traceName     = "trace.jsonl"  // what the protocol did
+	tmpName       = "tmp"          // folders of tasks
+	lockName      = "lock"         // locked while a node runs; its process ID
+)
+
+// Home is a site's directory that is ready to run.
+type Home struct {
+	Dir     string
+	Config  *Config
+	Key     crypto.PrivKey
+	ID      peer.ID
+	Genesis *round.Genesis
+}
+
+func (h *Home) path(name string) string { return filepath.Join(h.Dir, name) }
+
+// Init makes dir a site's directory: a new key and a config.yaml. It returns the site's peer ID, which
+// is what others need to found a mesh with it. A directory that is one already gives ErrExists; one
+// that an interrupted Init left behind is completed, with the same key.
+func Init(dir, name string) (peer.ID, error) {
+	if e := DefaultConfig(name).checkName(); e != nil {
+		return "", hint(fmt.Errorf("%w: name: %s", ErrConfig, e.text), e.hint)
+	}
+	config := filepath.Join(dir, configName)
+	if _, err := os.Lstat(config); err == nil {
+		return "", hint(fmt.Errorf("%s: site %w", dir, ErrExists), "its configuration is "+config)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("init: %w", err)
+	}
+	key, err := gossip.LoadOrCreateKey(filepath.Join(dir, keyName))
+	if err != nil {
+		return "", fmt.Errorf("init: %w", err)
+	}
+	if err := writeFile(config, []byte(DefaultConfigYAML(name)), 0o600); err != nil {
+		return "", fmt.Errorf("init: %w", err)
+	}
+	return peer.IDFromPrivateKey(key)
+}
+
+// Join makes the site part of a mesh that lists it: it keeps the genesis document and begins the
+// log. Joining the same mesh again changes nothing.
+func Join(dir string, g *round.Genesis) error {
+	_, id, err := readSite(dir)
+	if err != nil {
+		return err
+	}
+	if err := g.Validate(); err != nil {
+		return err
+	}
+	if !g.Roster().Has(id) {
+		return hint(fmt.Errorf("join mesh %q: this site, %s, is not in its roster", g.Name, id),
+			"have the mesh founded with this site's peer ID, which weft init printed")
+	}
+	path := filepath.Join(dir, genesisName)
+	if old, err := readGenesis(dir); err == nil {
+		if old.Block().CID == g.Block().CID {
+			return nil
+		}
+		return hint(fmt.Errorf("join mesh %q: the site is in mesh %q: %w", g.Name, old.Name, ErrExists), "a directory is one site in one mesh: use another with --dir")
+	} else if !errors.Is(err, ErrNoMesh) {
+		return err
+	}
+	if err := beginLog(dir, g, id); err != nil {
+		return err
+	}
+	if err := writeFile(path, g.Block().Data, 0o600); err != nil {
+		return fmt.Errorf("join mesh %q: %w", g.Name, err)
+	}
+	return nil
+}
+
+// beginLog begins the log of a site that joins a mesh. A log that is there already is of an
+// interrupted Join, or of the same mesh before someone removed the genesis: it stays, and is checked
+// when the node opens it. A key that has been up without its log being here may have voted.
+func beginLog(dir string, g *round.Genesis, id peer.ID) error {
+	path := filepath.Join(dir, logName)
+	if _, err := os.Lstat(path); err == nil {
+		return nil
+	}
+	_, err := os.Lstat(filepath.Join(dir, storeName))
+	return createWAL(path, round.Born{Mesh: g.Block().CID, Site: id, Lost: err == nil})
+}
+
+// Open reads a site's directory that belongs to a mesh. Its errors say what is missing and what to
+// do about it.
+func Open(dir string) (*Home, error) {
+	key, id, err := readSite(dir)
+	if err != nil {
+		return nil, err
+	}
+	h := &Home{Dir: dir, Key: key, ID: id}
+	if h.Genesis, err = readGenesis(dir); err != nil {
+		return nil, err
+	}
+	if !h.Genesis.Roster().Has(id) {
+		return nil, hint(fmt.Errorf("%s: the key, of %s, is not a site of mesh %q", dir, id, h.Genesis.Name), "restore the key that the mesh was founded with")
+	}
+	if h.Config, err = ReadConfig(h.path(configName)); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// readSite returns the key of a directory that Init made.
+func readSite(dir string) (crypto.PrivKey, peer.ID, error) {
+	for _, name := range []string{configName, keyName} {
+		_, err := os.Stat(filepath.Join(dir, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, "", hint(fmt.Errorf("%s: %w: no %s", dir, ErrNotInitialised, name), "run weft init, or name the directory with --dir")
+		}
+		if err != nil {
+			return nil, "", err
+		}
+	}
+	key, err := gossip.LoadOrCreateKey(filepath.Join(dir, keyName))
+	if err != nil {
+		return nil, "", err
+	}
+	id, err := peer.IDFromPrivateKey(key)
+	return key, id, err
+}
+
+// readGenesis returns the mesh of a site's directory, or ErrNoMesh.
+func readGenesis(dir string) (*round.Genesis, error) {
+	path := filepath.Join(dir, genesisName)
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, hint(fmt.Errorf("%s: %w", dir, ErrNoMesh), "found one with weft mesh create, or join one with weft mesh join")
+	}
+	if err != nil {
+		return nil, err
+	}
+	g, err := round.DecodeGenesis(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return g, nil
+}
+
+// lock keeps a second node from running in the directory; closing what it returns ends the lock, and
+// so does the end of the process.
+func (h *Home) lock() (io.Closer, error) {
+	f, err := os.OpenFile(h.path(lockName), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		defer f.Close()
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
+		}
+		pid, _ := io.ReadAll(io.LimitReader(f, 32)) // only to tell the user
+		return nil, hint(fmt.Errorf("%s: %w (process %s)", h.Dir, ErrInUse, strings.TrimSpace(string(pid))), "weft status asks it how it is; each site needs a directory of its own (--dir)")
+	}
+	if err := errors.Join(f.Truncate(0), writeAt(f, fmt.Sprintln(os.Getpid()))); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock: %w", err), f.Close())
+	}
+	return f, nil
+}
+
+func writeAt(f *os.File, text string) error {
+	_, err := f.WriteAt([]byte(text), 0)
+	return err
+}
+
+// writeFile makes a file appear with all its content, durable on return.
+func writeFile(path string, data []byte, mode fs.FileMode) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return syncDir(filepath.Dir(path))
+}

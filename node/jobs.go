@@ -1,0 +1,212 @@
+package node
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/train"
+)
+
+// jobs runs what the machine asks for. start is called by the loop and never waits; every job ends as
+// an event in the machine's queue. A job that is asked for again while it runs is left to run.
+type jobs struct {
+	n   *Node
+	log *slog.Logger
+
+	ctx    context.Context // ends with run
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	trainer chan struct{} // holds a token while the trainer works: it does one task at a time
+	keep    sync.Mutex    // held while an artifact gets a use, or is removed for having none
+
+	mu       sync.Mutex
+	closed   bool
+	training map[block.CID]*training      // by run
+	fetching map[block.CID]*fetching      // by manifest
+	reducing map[block.CID]bool           // by seal
+	pending  map[block.CID]*round.RunSpec // runs that wait for the operator
+	accepted map[block.CID]bool           // runs whose answer by policy is on its way, or has come
+	problems map[string]problem           // what keeps a job from ending, by what it is about
+}
+
+// problem is what goes wrong for the moment.
+type problem struct{ text, hint string }
+
+func newJobs(n *Node) *jobs {
+	j := &jobs{
+		n: n, log: n.log, trainer: make(chan struct{}, 1),
+		training: map[block.CID]*training{}, fetching: map[block.CID]*fetching{}, reducing: map[block.CID]bool{},
+		pending: map[block.CID]*round.RunSpec{}, accepted: map[block.CID]bool{}, problems: map[string]problem{},
+	}
+	j.ctx, j.cancel = context.WithCancel(context.Background())
+	return j
+}
+
+// run waits for ctx, then ends all jobs and waits for them.
+func (j *jobs) run(ctx context.Context) error {
+	<-ctx.Done()
+	j.mu.Lock()
+	j.closed = true
+	j.mu.Unlock()
+	j.cancel()
+	j.wg.Wait()
+	return nil
+}
+
+// spawn runs f in a goroutine unless the node ends; the mutex is held.
+func (j *jobs) spawn(f func()) {
+	if !j.closed {
+		j.wg.Go(f)
+	}
+}
+
+// start begins a job.
+func (j *jobs) start(job round.Job) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	switch job := job.(type) {
+	case round.Consider:
+		j.consider(job)
+	case round.Train:
+		j.train(job)
+	case round.StopTrain:
+		j.stopTrain(job.Run)
+	case round.Fetch:
+		j.fetch(job)
+	case round.Forget:
+		j.forget(job)
+	case round.Reduce:
+		j.reduce(job)
+	}
+}
+
+// report tells the machine how a job ended.
+func (j *jobs) report(ev round.Event) { j.n.deliver(j.ctx, ev) }
+
+// consider answers by the site's policy, or leaves the run to the operator.
+func (j *jobs) consider(job round.Consider) {
+	own := job.Spec.By == j.n.home.ID
+	accept, known := j.n.home.Config.Accept.decide(job.Spec, j.n.siteName(job.Spec.By), own)
+	if !known {
+		j.pending[job.Run] = job.Spec
+		j.log.Info("a run waits for your consent", "run", job.Spec.Name, "id", job.Run, "from", j.n.siteName(job.Spec.By))
+		return
+	}
+	j.accepted[job.Run] = accept
+	j.spawn(func() { j.report(round.Considered{Run: job.Run, Accept: accept}) })
+}
+
+// forget ends an artifact's fetch and removes an update that is not kept. Models are removed by policy.
+func (j *jobs) forget(job round.Forget) {
+	if f := j.fetching[job.Manifest]; f != nil {
+		f.cancel()
+	}
+	k := newKeeper(j.n.machine.Ledger(), j.n.home.Config) // start runs on the loop's goroutine
+	unused := j.n.index.remove(func(m block.CID, u use) bool {
+		switch {
+		case m != job.Manifest || u.Run != job.Run:
+			return false
+		case job.Update:
+			return u.As == asUpdate && !k.keepsUpdate(m, u)
+		}
+		return u.As == asDraft || !k.keeps(m, u)
+	})
+	for _, m := range unused {
+		j.discardLocked(m)
+	}
+}
+
+// drop ends a use of an artifact, and removes it if that was the last.
+func (j *jobs) drop(manifest block.CID, gone use) {
+	for _, m := range j.n.index.remove(func(m block.CID, u use) bool { return m == manifest && u == gone }) {
+		j.discard(m)
+	}
+}
+
+// discard removes an artifact from the store once its fetch has ended, unless it has got a new use.
+func (j *jobs) discard(manifest block.CID) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.discardLocked(manifest)
+}
+
+func (j *jobs) discardLocked(manifest block.CID) {
+	f := j.fetching[manifest]
+	if f != nil {
+		f.cancel()
+	}
+	j.spawn(func() {
+		if f != nil {
+			<-f.done
+		}
+		j.keep.Lock()
+		defer j.keep.Unlock()
+		if len(j.n.index.usesOf(manifest)) > 0 {
+			return
+		}
+		if err := j.n.store.DeleteArtifact(manifest); err != nil {
+			j.log.Warn("an artifact is not removed; it is at the next start", "artifact", manifest, "error", err)
+		}
+	})
+}
+
+// setProblem notes what goes wrong, or with an empty text that it goes well again.
+func (j *jobs) setProblem(about, text, hint string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if text == "" {
+		delete(j.problems, about)
+	} else {
+		j.problems[about] = problem{text, hint}
+	}
+}
+
+// problem returns what goes wrong at the moment, if anything.
+func (j *jobs) problem() (problem, bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, about := range slices.Sorted(maps.Keys(j.problems)) {
+		return j.problems[about], true
+	}
+	return problem{}, false
+}
+
+// standing returns how far a run's training is, whether there is one, and whether the answer on the
+// run is still to come.
+func (j *jobs) standing(run block.CID) (p train.Progress, training, open bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	t := j.training[run]
+	if t != nil {
+		if now := t.progress.Load(); now != nil {
+			p = *now
+		}
+	}
+	return p, t != nil, j.pending[run] != nil || j.accepted[run]
+}
+
+// waiting returns the open runs that wait for the operator, in the order of their opening.
+func (j *jobs) waiting(l *round.Ledger) (list []PendingRun) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, r := range l.Runs() {
+		if j.pending[r.ID] != nil && r.Active() {
+			list = append(list, PendingRun{Run: r.ID, Spec: r.Spec})
+		}
+	}
+	return list
+}
+
+// answered notes that the operator has answered on a run.
+func (j *jobs) answered(run block.CID) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	delete(j.pending, run)
+	delete(j.accepted, run)
+}

@@ -1,0 +1,185 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/weft-mesh/weft/aggregate"
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/round"
+)
+
+// reduce computes the new model of a seal, unless that is under way. The mutex is held.
+func (j *jobs) reduce(job round.Reduce) {
+	if j.reducing[job.Seal] || j.closed {
+		return
+	}
+	j.reducing[job.Seal] = true
+	spec := j.n.machine.Ledger().Run(job.Run).Spec // start runs on the loop's goroutine
+	j.spawn(func() {
+		done, err := j.aggregate(job, spec)
+		j.mu.Lock()
+		delete(j.reducing, job.Seal)
+		j.mu.Unlock()
+		if err == nil {
+			j.report(done)
+		}
+	})
+}
+
+// aggregate tries until the model is durable or an input found bad; its error is that of the node's end.
+func (j *jobs) aggregate(job round.Reduce, spec *round.RunSpec) (done round.Reduced, err error) {
+	about := "reduce " + job.Seal.String()
+	defer j.setProblem(about, "", "")
+	for wait := retryMin; ; wait = min(2*wait, retryMax) {
+		done, err = j.tryReduce(job, spec)
+		if err == nil || j.ctx.Err() != nil {
+			return done, err
+		}
+		j.log.Warn("the new model is not computed yet", "run", spec.Name, "round", job.Round, "error", err)
+		j.setProblem(about, fmt.Sprintf("the new model of round %d cannot be computed: %v", job.Round, err), "it is tried again; if the disk is full, free some space")
+		select {
+		case <-time.After(wait):
+		case <-j.ctx.Done():
+			return done, j.ctx.Err()
+		}
+	}
+}
+
+// tryReduce reads the sealed updates shard by shard and writes the model; a shard that went bad on
+// this disk is fetched again, so the error then is only of the moment.
+func (j *jobs) tryReduce(job round.Reduce, spec *round.RunSpec) (round.Reduced, error) {
+	done := round.Reduced{Seal: job.Seal}
+	in, err := j.openInputs(job, spec)
+	if err != nil {
+		return done, err
+	}
+	defer in.close()
+	base := in.base.artifact
+	b, err := j.n.store.NewArtifact(base.Layout, base.Manifest.ShardElements)
+	if err != nil {
+		return done, err
+	}
+	shards := make([]block.CID, 0, base.Len())
+	err = aggregate.FedAvg(j.ctx, shapeOf(base), in.base, in.inputs, func(i int, data []byte) error {
+		c, err := b.WriteShard(i, data)
+		shards = append(shards, c)
+		return err
+	}, nil)
+	var bad *aggregate.NotFiniteError
+	if errors.As(err, &bad) {
+		culprit := job.Inputs[bad.Input]
+		done.Bad = &round.BadInput{Site: culprit.Site, Shard: in.updates[bad.Input].artifact.Manifest.Shards[bad.Shard], Err: bad.Error()}
+		return done, b.Abort()
+	}
+	if err != nil {
+		return done, errors.Join(err, b.Abort())
+	}
+	j.keep.Lock()
+	defer j.keep.Unlock()
+	if done.Model, err = b.Commit(); err != nil {
+		return done, errors.Join(err, b.Abort())
+	}
+	j.n.index.add(j.ctx, done.Model, shards, use{Run: job.Run, As: asDraft, Round: job.Round})
+	j.n.exchange.Added(append(shards, done.Model)...)
+	return done, j.ctx.Err()
+}
+
+// inputs is what a reduction reads, open.
+type inputs struct {
+	base    *shardReader
+	updates []*shardReader
+	inputs  []aggregate.Input
+	opened  []*shardReader
+}
+
+// openInputs opens the base and the updates; what has gone from the store is fetched first.
+func (j *jobs) openInputs(job round.Reduce, spec *round.RunSpec) (in *inputs, err error) {
+	in = &inputs{}
+	defer func() {
+		if err != nil {
+			in.close()
+		}
+	}()
+	open := func(f round.Fetch) (*shardReader, error) {
+		r, err := j.openArtifact(j.ctx, f)
+		if err == nil {
+			in.opened = append(in.opened, r)
+		}
+		return r, err
+	}
+	if in.base, err = open(round.Fetch{Run: job.Run, Manifest: job.Base, Layout: spec.Layout}); err != nil {
+		return in, err
+	}
+	for _, input := range job.Inputs {
+		u, err := open(round.Fetch{Run: job.Run, Manifest: input.Manifest, Layout: spec.Layout, Owner: input.Site})
+		if err != nil {
+			return in, err
+		}
+		in.updates = append(in.updates, u)
+		a := aggregate.Input{Weight: input.Weight, Update: u}
+		if input.Base.Defined() {
+			own, err := open(round.Fetch{Run: job.Run, Manifest: input.Base, Layout: spec.Layout})
+			if err != nil {
+				return in, err
+			}
+			a.Base = own
+		}
+		in.inputs = append(in.inputs, a)
+	}
+	return in, nil
+}
+
+func (in *inputs) close() {
+	for _, r := range in.opened {
+		_ = r.artifact.Close() // opened to read
+	}
+}
+
+// openArtifact opens an artifact that the machine takes to be held, fetching what was lost of it.
+func (j *jobs) openArtifact(ctx context.Context, f round.Fetch) (*shardReader, error) {
+	a, err := j.n.store.Open(f.Manifest)
+	if errors.Is(err, blockstore.ErrNotFound) || errors.Is(err, blockstore.ErrIncomplete) {
+		if err := j.tryFetch(ctx, f); err != nil {
+			return nil, fmt.Errorf("fetch again %s: %w", f.Manifest, err)
+		}
+		a, err = j.n.store.Open(f.Manifest)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &shardReader{j.n.store, a}, nil
+}
+
+// shardReader reads an artifact's shards, verified.
+type shardReader struct {
+	store    blockstore.Store
+	artifact *blockstore.Artifact
+}
+
+var _ aggregate.ShardReader = (*shardReader)(nil)
+
+// ReadShard implements aggregate.ShardReader. A shard that went bad leaves the store by Get, unless there
+// is a good copy, so that it is fetched again.
+func (r *shardReader) ReadShard(i int, buf []byte) ([]byte, error) {
+	c := r.artifact.Manifest.Shards[i]
+	data, err := r.artifact.ReadShard(i, buf)
+	if err == nil && c.Verify(data) == nil {
+		return data, nil
+	}
+	return r.store.Get(c)
+}
+
+// shapeOf returns how an artifact is cut into shards.
+func shapeOf(a *blockstore.Artifact) aggregate.Shape {
+	return aggregate.Shape{Shards: a.Len(), Segments: func(i int) []aggregate.Segment {
+		var list []aggregate.Segment
+		for _, s := range a.Shard(i).Segments {
+			list = append(list, aggregate.Segment{DType: s.DType, Elements: s.Elements})
+		}
+		return list
+	}}
+}

@@ -1,0 +1,189 @@
+package node
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/train"
+)
+
+// training is a training under way.
+type training struct {
+	job      round.Train
+	cancel   context.CancelFunc
+	done     chan struct{}
+	progress atomic.Pointer[train.Progress]
+}
+
+// train begins a training, once the one of the same run that it replaces has ended. The mutex is held.
+func (j *jobs) train(job round.Train) {
+	before := j.training[job.Run]
+	if before != nil {
+		if before.job.Opened == job.Opened && before.job.Attempt == job.Attempt && before.job.Base == job.Base {
+			return
+		}
+		before.cancel()
+	}
+	if j.closed {
+		return
+	}
+	ctx, cancel := context.WithCancel(j.ctx)
+	t := &training{job: job, cancel: cancel, done: make(chan struct{})}
+	j.training[job.Run] = t
+	j.spawn(func() {
+		defer cancel()
+		if before != nil {
+			<-before.done
+		}
+		ev := j.doTrain(ctx, t)
+		j.mu.Lock()
+		if j.training[job.Run] == t {
+			delete(j.training, job.Run)
+		}
+		close(t.done)
+		j.mu.Unlock()
+		if ev != nil {
+			j.report(ev)
+		}
+	})
+}
+
+// stopTrain ends a run's training; the next one waits for its end. The mutex is held.
+func (j *jobs) stopTrain(run block.CID) {
+	if t := j.training[run]; t != nil {
+		t.cancel()
+	}
+}
+
+// doTrain returns the event that the training ends with, nil if it was stopped.
+func (j *jobs) doTrain(ctx context.Context, t *training) round.Event {
+	job := t.job
+	about := "train " + job.Run.String()
+	select {
+	case j.trainer <- struct{}{}:
+		defer func() { <-j.trainer }()
+	case <-ctx.Done():
+		return nil
+	}
+	done, err := j.tryTrain(ctx, t)
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case err != nil:
+		j.log.Warn("training failed", "run", job.Spec.Name, "round", job.Round, "error", err)
+		j.setProblem(about, fmt.Sprintf("training of run %q fails: %v", job.Spec.Name, err), "it is tried again; see the trainer's own output in the node's log")
+		return round.TrainFailed{Run: job.Run, Round: job.Round, Opened: job.Opened, Err: clip(err.Error(), 2048)}
+	}
+	j.setProblem(about, "", "")
+	return done
+}
+
+// tryTrain has the trainer do the task and takes over what it made.
+func (j *jobs) tryTrain(ctx context.Context, t *training) (done round.Trained, err error) {
+	job := t.job
+	task, elements, err := j.newTask(ctx, job)
+	if err != nil {
+		return done, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(task.Dir)) }()
+	res, err := j.n.trainer.Run(ctx, task, func(p train.Progress) { t.progress.Store(&p) })
+	if err != nil {
+		return done, err
+	}
+	if res.Samples == 0 {
+		return done, errors.New("the trainer says that it saw no samples: they are the update's weight")
+	}
+	c, err := j.n.store.Import(ctx, res.Update, blockstore.ImportOptions{Layout: job.Spec.Layout, ShardElements: elements, Finite: true})
+	if err != nil {
+		return done, err
+	}
+	m, err := readManifest(j.n.store, c)
+	if err != nil {
+		return done, err
+	}
+	j.keep.Lock()
+	defer j.keep.Unlock()
+	if !j.n.index.add(ctx, c, m.Shards, use{Run: job.Run, As: asUpdate, Round: j.n.view.Load().rounds[job.Run]}) {
+		return done, ctx.Err()
+	}
+	return round.Trained{
+		Run: job.Run, Round: job.Round, Opened: job.Opened, Attempt: job.Attempt,
+		Manifest: c, Samples: min(res.Samples, maxSamples), Metrics: j.metrics(res.Metrics),
+	}, nil
+}
+
+// newTask makes the folder of a task, and returns it with the elements of the base's shards. A further
+// attempt of a round trains on from the site's own last one.
+func (j *jobs) newTask(ctx context.Context, job round.Train) (train.Task, uint64, error) {
+	from := round.Fetch{Run: job.Run, Manifest: job.Base, Layout: job.Spec.Layout}
+	if job.From.Defined() {
+		from.Manifest, from.Owner = job.From, j.n.home.ID
+	}
+	base, err := j.openArtifact(ctx, from)
+	if err != nil {
+		return train.Task{}, 0, err
+	}
+	elements := base.artifact.Manifest.ShardElements
+	if err := base.artifact.Close(); err != nil {
+		return train.Task{}, 0, err
+	}
+	path, err := j.n.store.Path(from.Manifest)
+	if err != nil {
+		return train.Task{}, 0, err
+	}
+	dir, err := os.MkdirTemp(j.n.home.path(tmpName), fmt.Sprintf("task-%s-%d-", job.Run.Short(), job.Round))
+	if err != nil {
+		return train.Task{}, 0, fmt.Errorf("folder of the task: %w", err)
+	}
+	return train.Task{
+		Kind: train.Train, Run: job.Run.String(), Name: job.Spec.Name, Round: job.Round, Rounds: job.Spec.Rounds, Attempt: job.Attempt,
+		Base: path, Dir: dir, Seed: j.seed(job), Config: j.n.home.Config.overlay(job.Spec.Train),
+	}, elements, nil
+}
+
+// seed differs by site, run, round, opening and attempt, and is the same when a task is done again. It
+// has 53 bits, so that any JSON reader takes it for what it is.
+func (j *jobs) seed(job round.Train) uint64 {
+	b := append([]byte(j.n.home.ID), job.Run.Bytes()...)
+	for _, v := range []uint64{job.Round, job.Opened, job.Attempt} {
+		b = binary.BigEndian.AppendUint64(b, v)
+	}
+	d := block.Sum(block.Raw, b).Digest()
+	return binary.BigEndian.Uint64(d[:]) >> 11
+}
+
+// metrics returns those of a trainer's metrics that an update can carry.
+func (j *jobs) metrics(all map[string]float64) map[string]float64 {
+	out := map[string]float64{}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		v := all[name]
+		if len(out) == maxMetrics || len(name) == 0 || len(name) > maxMetricName || math.IsNaN(v) || math.IsInf(v, 0) {
+			j.log.Warn("a metric is not sent: only finite numbers with short names are, and not too many", "name", clip(name, maxMetricName), "value", v)
+			continue
+		}
+		out[name] = v
+	}
+	return out
+}
+
+func clip(s string, n int) string { return s[:min(len(s), n)] }
+
+// clearTasks makes the folder of tasks, empty: what is in it was left by a crash.
+func (n *Node) clearTasks() error {
+	dir := n.home.path(tmpName)
+	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o700)); err != nil {
+		return fmt.Errorf("clear %s: %w", filepath.Base(dir), err)
+	}
+	return nil
+}

@@ -1,0 +1,147 @@
+package node
+
+import (
+	"context"
+	"time"
+
+	"github.com/weft-mesh/weft/round"
+)
+
+// batch is how many events that wait already are stepped before the log is synced once for all.
+const batch = 64
+
+// loop owns the machine: it alone touches it, until ctx ends or the log cannot be written.
+func (n *Node) loop(ctx context.Context) error {
+	defer close(n.done)
+	alarm := time.NewTimer(0)
+	defer alarm.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case ask := <-n.asks:
+			ask()
+			continue
+		case ev := <-n.queue:
+			n.step(ev)
+			n.stepWaiting(batch - 1)
+		case <-alarm.C:
+			n.step(round.Alarm{})
+		}
+		w := n.machine.Ready()
+		if err := n.do(ctx, w); err != nil {
+			return err
+		}
+		alarm.Reset(n.until(w.Alarm))
+	}
+}
+
+func (n *Node) step(ev round.Event) {
+	n.machine.Step(time.Since(n.start), ev)
+	switch e := ev.(type) {
+	case round.Considered:
+		n.changed = true
+	case round.Received:
+		s := e.Message.Statement
+		n.changed = n.changed || s != nil && s.Kind == round.KindConsent
+	}
+}
+
+// stepWaiting steps events that are in the queue already.
+func (n *Node) stepWaiting(most int) {
+	for range most {
+		select {
+		case ev := <-n.queue:
+			n.step(ev)
+		default:
+			return
+		}
+	}
+}
+
+// until returns how long it is until a time of the machine's.
+func (n *Node) until(at time.Duration) time.Duration {
+	if at == 0 {
+		return time.Hour
+	}
+	return max(0, at-time.Since(n.start))
+}
+
+// do does what the machine asks for: durable before sent, sent before begun.
+func (n *Node) do(ctx context.Context, w round.Work) error {
+	if err := n.save(w.Save); err != nil {
+		return err
+	}
+	decided := false
+	for _, r := range w.Save {
+		if r.Decided != nil {
+			decided, n.changed = true, true
+			n.shelf.put(r.Decided)
+		}
+	}
+	n.events.add(time.Now(), w.Trace...)
+	n.publishView()
+	if decided {
+		n.tidy()
+	}
+	n.track(w)
+	for i := range w.Send {
+		n.sender.send(&w.Send[i])
+	}
+	for _, j := range w.Jobs {
+		n.jobs.start(j)
+	}
+	return nil
+}
+
+// save makes records durable.
+func (n *Node) save(records []round.Record) error {
+	if len(records) == 0 {
+		return nil
+	}
+	if err := n.wal.append(records); err != nil {
+		return hint(err, "the node stops rather than say what it may forget; free or repair the disk, then start it again")
+	}
+	return nil
+}
+
+// publishView shows the other goroutines where the machine stands.
+func (n *Node) publishView() {
+	if !n.changed {
+		return
+	}
+	n.changed = false
+	old, now := n.view.Load(), newView(n.machine)
+	for h := old.height + 1; h <= now.height; h++ {
+		if e := n.machine.Ledger().At(h).Entry; e.Commit != nil {
+			n.index.commit(e.Commit.Model, e.Commit.Run)
+		}
+	}
+	n.view.Store(now)
+	n.newlyAllowed(old, now)
+}
+
+// deliver queues an event for the machine; false means that the node ends.
+func (n *Node) deliver(ctx context.Context, ev round.Event) bool {
+	select {
+	case n.queue <- ev:
+		return true
+	case <-n.done:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+// ask runs f on the loop's goroutine, where the machine may be read, and waits for it.
+func (n *Node) ask(ctx context.Context, f func(*round.Machine)) error {
+	asked := make(chan struct{})
+	select {
+	case n.asks <- func() { f(n.machine); close(asked) }:
+	case <-n.done:
+		return ErrStopped
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	<-asked
+	return nil
+}

@@ -1,0 +1,55 @@
+package node
+
+import (
+	"context"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/gossip"
+	"github.com/weft-mesh/weft/round"
+)
+
+// handle judges a message on gossip's goroutines and queues it for the machine. What no correct site
+// passes on is rejected: malformed, of a stranger, or with a bad signature. What comes late is good for
+// the machine, which answers it, but for nobody else. Heads and certified entries are meant for this
+// site alone, and a head is believed to be of whoever sent it, so they are never relayed.
+func (n *Node) handle(ctx context.Context, from peer.ID, data []byte) gossip.Verdict {
+	m, err := round.DecodeMessage(data)
+	if err == nil {
+		err = m.Verify(n.home.Genesis.Block().CID, n.roster, n.verifier.verify)
+	}
+	if err != nil {
+		n.events.add(time.Now(), round.Trace{Event: "rejected", Site: from, Text: err.Error()})
+		return gossip.Reject
+	}
+	verdict := gossip.Accept
+	if m.Head != nil || len(m.Certified) > 0 || n.late(m.Statement) {
+		verdict = gossip.Ignore
+	}
+	if !n.deliver(ctx, round.Received{From: from, Message: m}) {
+		return gossip.Ignore
+	}
+	return verdict
+}
+
+// late reports whether a statement is of a height that has been decided here.
+func (n *Node) late(s *round.Signed) bool {
+	if s == nil {
+		return false
+	}
+	body, err := s.Open()
+	if err != nil {
+		return false
+	}
+	decided := n.view.Load().height
+	switch b := body.(type) {
+	case *round.Ready:
+		return b.Height <= decided
+	case *round.Proposal:
+		return b.Height <= decided
+	case *round.Vote:
+		return b.Height <= decided
+	}
+	return false
+}

@@ -1,0 +1,179 @@
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/round"
+)
+
+// What the operator asks for.
+
+func (s *server) openRun(_ http.ResponseWriter, r *http.Request) (any, error) {
+	var req RunRequest
+	if err := decodeBody(r.Body, &req); err != nil {
+		return nil, err
+	}
+	run, err := s.n.OpenRun(r.Context(), req)
+	if err != nil {
+		return nil, err
+	}
+	return RunReply{run}, nil
+}
+
+func (s *server) consent(_ http.ResponseWriter, r *http.Request) (any, error) {
+	run, err := pathCID(r, "run")
+	if err != nil {
+		return nil, err
+	}
+	var c Consent
+	if err := decodeBody(r.Body, &c); err != nil {
+		return nil, err
+	}
+	return struct{}{}, s.n.Consent(r.Context(), run, c.Accept)
+}
+
+func (s *server) stop(_ http.ResponseWriter, r *http.Request) (any, error) {
+	run, err := pathCID(r, "run")
+	if err != nil {
+		return nil, err
+	}
+	var stop Stop
+	if err := decodeBody(r.Body, &stop); err != nil {
+		return nil, err
+	}
+	return struct{}{}, s.n.StopRun(r.Context(), run, stop.Reason)
+}
+
+// active returns an error unless the ledger has the run and it has rounds to do.
+func (n *Node) active(run block.CID) error {
+	v := n.view.Load()
+	switch {
+	case v.runs[run] == nil:
+		return refuse(http.StatusNotFound, "weft run list shows the runs", "no run %s in this mesh", run)
+	case !v.active[run]:
+		return refuse(http.StatusConflict, "", "run %q is over", v.runs[run].Name)
+	}
+	return nil
+}
+
+// Consent is the operator's answer on a run; it may change an earlier one.
+func (n *Node) Consent(ctx context.Context, run block.CID, accept bool) error {
+	if err := n.active(run); err != nil {
+		return err
+	}
+	if !n.deliver(ctx, round.Considered{Run: run, Accept: accept}) {
+		return ErrStopped
+	}
+	n.jobs.answered(run)
+	return nil
+}
+
+// StopRun asks the mesh to end a run. One site's wish is enough if it opened the run.
+func (n *Node) StopRun(ctx context.Context, run block.CID, reason string) error {
+	if err := n.active(run); err != nil {
+		return err
+	}
+	if len(reason) > maxReason {
+		return refuse(http.StatusBadRequest, "", "reason: %d bytes, at most %d", len(reason), maxReason)
+	}
+	if !n.deliver(ctx, round.StopRun{Run: run, Reason: reason}) {
+		return ErrStopped
+	}
+	return nil
+}
+
+// OpenRun asks the mesh for a run: it takes the model in, fills in the description, and returns the
+// run's ID. The run is open once the ledger says so, which takes a quorum that holds the model.
+func (n *Node) OpenRun(ctx context.Context, req RunRequest) (block.CID, error) {
+	spec, err := n.describe(req)
+	if err != nil {
+		return block.CID{}, err
+	}
+	base, m, err := n.importBase(ctx, req, spec)
+	if err != nil {
+		return block.CID{}, err
+	}
+	spec.Base, spec.Layout = base, m.Layout
+	run := spec.ID()
+	n.jobs.keep.Lock()
+	added := n.index.add(ctx, base, m.Shards, use{Run: run, As: asModel})
+	n.jobs.keep.Unlock()
+	if !added || !n.deliver(ctx, round.OpenRun{Spec: spec}) {
+		n.jobs.drop(base, use{Run: run, As: asModel})
+		return block.CID{}, ErrStopped
+	}
+	n.exchange.Added(append(m.Shards, base)...)
+	return run, nil
+}
+
+// describe completes and checks a run's description before its model, which may be large, is taken in.
+func (n *Node) describe(req RunRequest) (*round.RunSpec, error) {
+	spec := req.Spec
+	bad := func(hint, format string, args ...any) error {
+		return refuse(http.StatusBadRequest, hint, format, args...)
+	}
+	switch {
+	case (req.Model == "") != req.Init:
+		return nil, bad("name a safetensors file, or let the embedded trainer make the model", "exactly one of model and init says what the run starts from")
+	case spec.By != "" || spec.Base.Defined() || spec.Layout.Defined() || len(spec.Nonce) > 0:
+		return nil, bad("", "by, base, layout and nonce are for the node to fill in")
+	case req.Model != "" && !filepath.IsAbs(req.Model):
+		return nil, bad("give the full path: the node has a working directory of its own", "model: %q is a relative path", req.Model)
+	}
+	spec.By, spec.Nonce = n.home.ID, make([]byte, 16)
+	if _, err := rand.Read(spec.Nonce); err != nil {
+		return nil, err
+	}
+	spec.Default()
+	check := spec
+	check.Base = n.home.Genesis.Block().CID // stands for those to come
+	check.Layout = check.Base
+	if err := check.Validate(n.roster); err != nil {
+		return nil, bad("correct the run's description", "%v", err)
+	}
+	active := 0
+	for _, is := range n.view.Load().active {
+		if is {
+			active++
+		}
+	}
+	if active >= maxRuns {
+		return nil, refuse(http.StatusConflict, "end one first: weft run stop", "%d runs are open, at most %d", active, maxRuns)
+	}
+	return &spec, nil
+}
+
+// importBase takes in the model that a run starts from; the file of the request stays as it is.
+func (n *Node) importBase(ctx context.Context, req RunRequest, spec *round.RunSpec) (c block.CID, m blockstore.Manifest, err error) {
+	path := req.Model
+	if req.Init {
+		dir, err := os.MkdirTemp(n.home.path(tmpName), "init-")
+		if err != nil {
+			return c, m, err
+		}
+		defer os.RemoveAll(dir)
+		path = filepath.Join(dir, "model.safetensors")
+		if err := n.initModel(ctx, path, spec.Train); err != nil {
+			return c, m, refuse(http.StatusBadRequest, "train: in the run's description has the hyperparameters", "make the initial model: %v", err)
+		}
+	}
+	c, err = n.store.Import(ctx, path, blockstore.ImportOptions{Finite: true, Keep: !req.Init})
+	switch {
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission):
+		return c, m, refuse(http.StatusBadRequest, "the node must be able to read the file", "%v", err)
+	case errors.Is(err, blockstore.ErrSafetensors), errors.Is(err, blockstore.ErrInvalid), errors.Is(err, blockstore.ErrNotFinite), errors.Is(err, blockstore.ErrChanged):
+		return c, m, refuse(http.StatusBadRequest, "a model is a safetensors file with elements F32, F16 or BF16, all finite", "%v", err)
+	case err != nil:
+		return c, m, fmt.Errorf("take in the model: %w", err)
+	}
+	m, err = readManifest(n.store, c)
+	return c, m, err
+}

@@ -1,0 +1,263 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/blockstore"
+)
+
+// server answers the local API (api.go). Whoever can open the socket is the site's operator.
+type server struct {
+	n    *Node
+	http *http.Server
+	l    net.Listener
+}
+
+const (
+	headerTime     = 10 * time.Second // for a request's first lines; it comes from this machine
+	maxHeaderBytes = 16 << 10
+	closeTime      = 2 * time.Second // for requests under way when the node ends
+)
+
+// listen makes the socket. One that is there is of a node that was killed, as the home is locked.
+func (n *Node) listen() (*server, error) {
+	path := n.home.path(socketName)
+	if err := checkSocketPath(path); err != nil {
+		return nil, err
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("local API: %w", err)
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("local API: %w", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(fmt.Errorf("local API: %w", err), l.Close())
+	}
+	s := &server{n: n, l: l}
+	s.http = &http.Server{Handler: s.routes(), ReadHeaderTimeout: headerTime, MaxHeaderBytes: maxHeaderBytes}
+	return s, nil
+}
+
+func checkSocketPath(path string) error {
+	if len(path) <= maxSocketPath {
+		return nil
+	}
+	return hint(fmt.Errorf("%w: %s has %d bytes, at most %d", ErrSocketPath, path, len(path), maxSocketPath), "move the site's directory to a shorter path, such as ~/.weft")
+}
+
+// run answers until ctx ends; then it gives requests under way a moment and removes the socket.
+func (s *server) run(ctx context.Context) error {
+	s.http.BaseContext = func(net.Listener) context.Context { return ctx } // who follows events is told to stop
+	ended := make(chan error, 1)
+	go func() { ended <- s.http.Serve(s.l) }()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("local API: %w", err)
+	case <-ctx.Done():
+	}
+	closing, cancel := context.WithTimeout(context.Background(), closeTime)
+	defer cancel()
+	err := s.http.Shutdown(closing)
+	if err != nil {
+		err = s.http.Close()
+	}
+	<-ended
+	return err
+}
+
+func (s *server) routes() http.Handler {
+	mux := http.NewServeMux()
+	route := func(pattern string, f func(http.ResponseWriter, *http.Request) (any, error)) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+			v, err := f(w, r)
+			switch {
+			case err != nil:
+				writeError(w, err)
+			case v != nil:
+				writeJSON(w, http.StatusOK, v)
+			}
+		})
+	}
+	route("GET /v1/status", func(_ http.ResponseWriter, r *http.Request) (any, error) { return s.n.Status(r.Context()) })
+	route("GET /v1/peers", func(http.ResponseWriter, *http.Request) (any, error) { return s.n.Peers(), nil })
+	route("GET /v1/ledger", s.ledger)
+	route("GET /v1/events", s.events)
+	route("GET /v1/blocks/{cid}", s.block)
+	route("GET /v1/models/{manifest}", s.model)
+	route("POST /v1/runs", s.openRun)
+	route("POST /v1/runs/{run}/consent", s.consent)
+	route("POST /v1/runs/{run}/stop", s.stop)
+	route("/", func(_ http.ResponseWriter, r *http.Request) (any, error) {
+		return nil, refuse(http.StatusNotFound, "the calls are listed in node/api.go", "no such call: %s %.80q", r.Method, r.URL.Path)
+	})
+	return mux
+}
+
+// refusal is a request that is refused with a status of its own.
+type refusal struct {
+	status int
+	APIError
+}
+
+func (r *refusal) Error() string { return r.APIError.Error() }
+
+func refuse(status int, hint, format string, args ...any) error {
+	return &refusal{status, APIError{fmt.Sprintf(format, args...), hint}}
+}
+
+// writeError maps an error to a status and its body.
+func writeError(w http.ResponseWriter, err error) {
+	var known *refusal
+	var hinted *HintError
+	var large *http.MaxBytesError
+	body, status := APIError{Message: err.Error()}, http.StatusInternalServerError
+	switch {
+	case errors.As(err, &known):
+		body, status = known.APIError, known.status
+	case errors.As(err, &large):
+		body, status = APIError{Message: fmt.Sprintf("the request has more than %d bytes", large.Limit)}, http.StatusRequestEntityTooLarge
+	case errors.Is(err, blockstore.ErrNotFound), errors.Is(err, blockstore.ErrIncomplete):
+		status = http.StatusNotFound
+		body.Hint = "this site does not hold it (any more); keep_models in config.yaml says how many models are kept"
+	case errors.Is(err, ErrStopped), errors.Is(err, context.Canceled):
+		status = http.StatusServiceUnavailable
+	case errors.As(err, &hinted):
+		body = APIError{hinted.Err.Error(), hinted.Hint}
+	}
+	writeJSON(w, status, body)
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // plain structs of ours, whose numbers are finite
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(b, '\n')) // a caller that went away shows at its end, not here
+}
+
+// number reads a query's whole number.
+func number(r *http.Request, name string, otherwise, most uint64) (uint64, error) {
+	s := r.URL.Query().Get(name)
+	if s == "" {
+		return otherwise, nil
+	}
+	v, err := strconv.ParseUint(s, 10, 63)
+	if err != nil {
+		return 0, refuse(http.StatusBadRequest, "such as "+name+"=1", "%s: %.40q is not a whole number", name, s)
+	}
+	return min(v, most), nil
+}
+
+// pathCID reads a CID of the request's path.
+func pathCID(r *http.Request, name string) (block.CID, error) {
+	c, err := block.Parse(r.PathValue(name))
+	if err != nil {
+		return c, refuse(http.StatusBadRequest, "weft status and weft ledger show CIDs", "%s: %v", name, err)
+	}
+	return c, nil
+}
+
+func (s *server) ledger(_ http.ResponseWriter, r *http.Request) (any, error) {
+	from, err := number(r, "from", 1, 1<<62)
+	if err != nil {
+		return nil, err
+	}
+	limit, err := number(r, "limit", 100, maxLedgerPage)
+	if err != nil {
+		return nil, err
+	}
+	return s.n.Entries(r.Context(), from, int(limit))
+}
+
+// events writes the trace as JSON lines; with follow=1 until the caller goes away.
+func (s *server) events(w http.ResponseWriter, r *http.Request) (any, error) {
+	from, err := number(r, "from", 1, 1<<62)
+	if err != nil {
+		return nil, err
+	}
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	enc, flush := json.NewEncoder(w), http.NewResponseController(w)
+	if err := flush.Flush(); err != nil { // the caller learns at once that it is connected
+		return nil, nil
+	}
+	last := s.n.events.last()
+	for ev := range s.n.events.follow(r.Context(), from, r.URL.Query().Get("follow") == "1") {
+		if enc.Encode(ev) != nil {
+			return nil, nil // the caller is gone
+		}
+		if ev.Seq >= last && flush.Flush() != nil {
+			return nil, nil
+		}
+	}
+	return nil, nil
+}
+
+func (s *server) block(w http.ResponseWriter, r *http.Request) (any, error) {
+	c, err := pathCID(r, "cid")
+	if err != nil {
+		return nil, err
+	}
+	data, err := s.n.shelf.Get(c)
+	if err == nil {
+		err = c.Verify(data)
+	}
+	if err != nil {
+		return nil, err
+	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	_, _ = w.Write(data) // a caller that went away
+	return nil, nil
+}
+
+// model writes a model as a safetensors file, whose length comes first so that a cut is noticed.
+func (s *server) model(w http.ResponseWriter, r *http.Request) (any, error) {
+	c, err := pathCID(r, "manifest")
+	if err != nil {
+		return nil, err
+	}
+	a, err := s.n.store.Open(c)
+	if err != nil {
+		return nil, err
+	}
+	size := int64(len(a.Layout.SafetensorsHeader())) + int64(a.Manifest.Bytes)
+	if err := a.Close(); err != nil {
+		return nil, err
+	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set("Content-Length", strconv.FormatInt(size, 10))
+	if err := s.n.store.Export(c, w); err != nil {
+		s.n.log.Warn("a model was not written whole", "model", c, "error", err)
+		panic(http.ErrAbortHandler) // ends the connection before the promised length
+	}
+	return nil, nil
+}
+
+// decodeBody reads a request's JSON strictly.
+func decodeBody(r io.Reader, v any) error {
+	d := json.NewDecoder(r)
+	d.DisallowUnknownFields()
+	err := d.Decode(v)
+	if err == nil && d.More() {
+		err = errors.New("more than one value")
+	}
+	var large *http.MaxBytesError
+	if err != nil && !errors.As(err, &large) {
+		return refuse(http.StatusBadRequest, "send the JSON that node/api.go describes", "body: %v", err)
+	}
+	return err
+}

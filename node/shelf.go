@@ -1,0 +1,125 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/blockstore/exchange"
+	"github.com/weft-mesh/weft/round"
+)
+
+// shelf puts the ledger's blocks into the store without the loop having to wait: they are safe in the log
+// already, and until they are in the store they are read from here.
+type shelf struct {
+	store blockstore.Store
+	log   *slog.Logger
+
+	mu      sync.RWMutex
+	waiting map[block.CID][]byte
+	order   []block.CID
+	more    chan struct{}
+}
+
+var _ exchange.Source = (*shelf)(nil)
+
+func newShelf(store blockstore.Store, log *slog.Logger) *shelf {
+	return &shelf{store: store, log: log, waiting: map[block.CID][]byte{}, more: make(chan struct{}, 1)}
+}
+
+// fill puts what the store lacks of a ledger.
+func (s *shelf) fill(g *round.Genesis, l *round.Ledger) error {
+	want := []block.Block{g.Block()}
+	for h := uint64(1); h <= l.Height(); h++ {
+		d := l.At(h)
+		want = append(want, d.Entry.Block(), block.Of(d.Certificate))
+	}
+	for _, b := range want {
+		if s.store.Has(b.CID) {
+			continue
+		}
+		if err := s.store.Put(b); err != nil {
+			return fmt.Errorf("put the ledger into the store: %w", err)
+		}
+	}
+	return nil
+}
+
+// put queues a decided entry and its certificate.
+func (s *shelf) put(c *round.Certified) {
+	s.mu.Lock()
+	for _, b := range []block.Block{block.New(block.DagCBOR, c.Entry), block.Of(&c.Certificate)} {
+		s.waiting[b.CID] = b.Data
+		s.order = append(s.order, b.CID)
+	}
+	s.mu.Unlock()
+	select {
+	case s.more <- struct{}{}:
+	default: // it will look anyway
+	}
+}
+
+// run puts what is queued until ctx ends. What a full disk refuses is put at the next start.
+func (s *shelf) run(ctx context.Context) error {
+	for {
+		select {
+		case <-s.more:
+		case <-ctx.Done():
+			return nil
+		}
+		for {
+			b, ok := s.next()
+			if !ok {
+				break
+			}
+			if err := s.store.Put(b); err != nil {
+				s.log.Warn("an entry of the ledger is not in the store, only in the log", "error", err)
+				break
+			}
+			s.mu.Lock()
+			delete(s.waiting, b.CID)
+			s.order = s.order[1:]
+			s.mu.Unlock()
+		}
+	}
+}
+
+func (s *shelf) next() (block.Block, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if len(s.order) == 0 {
+		return block.Block{}, false
+	}
+	return block.Block{CID: s.order[0], Data: s.waiting[s.order[0]]}, true
+}
+
+// Has reports whether the block is here or in the store.
+func (s *shelf) Has(c block.CID) bool {
+	s.mu.RLock()
+	_, ok := s.waiting[c]
+	s.mu.RUnlock()
+	return ok || s.store.Has(c)
+}
+
+// Get returns a block, for a receiver who verifies it.
+func (s *shelf) Get(c block.CID) ([]byte, error) {
+	s.mu.RLock()
+	data, ok := s.waiting[c]
+	s.mu.RUnlock()
+	if ok {
+		return data, nil
+	}
+	data, err := s.store.Read(c, nil)
+	if errors.Is(err, blockstore.ErrNotFound) {
+		s.mu.RLock()
+		defer s.mu.RUnlock()
+		if data, ok := s.waiting[c]; ok {
+			return data, nil
+		}
+	}
+	return data, err
+}

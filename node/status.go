@@ -1,0 +1,199 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"runtime"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/round"
+)
+
+// Status says where the site stands.
+func (n *Node) Status(ctx context.Context) (Status, error) {
+	var s Status
+	err := n.ask(ctx, func(m *round.Machine) {
+		l := m.Ledger()
+		s = Status{
+			Site: n.siteName(n.home.ID), ID: n.home.ID, Mesh: l.Mesh(), MeshName: n.home.Genesis.Name, Faults: n.home.Genesis.Faults,
+			Sites: n.roster.Len(), Quorum: n.roster.Quorum(), Height: l.Height(), Head: l.Head(), Runs: []RunStatus{},
+		}
+		for _, id := range m.Named() {
+			s.Named = append(s.Named, n.siteName(id))
+		}
+		for _, r := range l.Runs() {
+			s.Runs = append(s.Runs, n.runStatus(m, r))
+		}
+		s.Pending = n.jobs.waiting(l)
+		s.Problem = n.problem()
+	})
+	if err != nil {
+		return s, err
+	}
+	total := n.exchange.Stats().Total
+	s.Sent, s.Received = total.Sent.Bytes, total.Received.Bytes
+	s.Addrs, s.Up, s.Memory = n.Addrs(), n.reach.count()+1, peakMemory()
+	s.Since, s.Uptime = n.start, time.Since(n.start)
+	return s, nil
+}
+
+// runStatus describes a run; it runs on the loop's goroutine.
+func (n *Node) runStatus(m *round.Machine, r *round.Run) RunStatus {
+	k := n.tracker.runs[r.ID]
+	s := RunStatus{
+		ID: r.ID, Name: r.Spec.Name, Round: r.Round, Rounds: r.Spec.Rounds, Phase: k.phase, Base: r.Base, Spec: r.Spec,
+		Updates: []string{}, Takes: []string{}, History: []RoundStatus{},
+	}
+	takes := m.Participants(r.ID)
+	for _, id := range takes {
+		s.Takes = append(s.Takes, n.siteName(id))
+	}
+	for _, site := range n.roster.Sites() {
+		if k.held[site.ID] {
+			s.Updates = append(s.Updates, site.Name)
+		}
+	}
+	p, training, open := n.jobs.standing(r.ID)
+	if training {
+		s.Step, s.Steps, s.Metrics = p.Step, p.Steps, p.Metrics
+	}
+	switch {
+	case r.Closed:
+		s.Phase = PhaseStopped
+	case !r.Active():
+		s.Phase = PhaseDone
+	case !slices.Contains(takes, n.home.ID) && !open:
+		s.Phase = PhaseDeclined
+	case training && k.phase == PhaseWaiting:
+		s.Phase = PhaseTraining
+	}
+	for i := range r.Commits {
+		s.History = append(s.History, n.roundStatus(&r.Commits[i], k.past[r.Commits[i].Round]))
+	}
+	return s
+}
+
+// roundStatus describes a committed round.
+func (n *Node) roundStatus(c *round.CommitAt, past measured) RoundStatus {
+	s := RoundStatus{
+		Round: c.Round, Height: c.Height, Seal: c.Seal, Model: c.Model, Metrics: map[string]map[string]float64{},
+		Took: past.took, Phases: maps.Clone(past.phases), Held: n.holds(c.Model),
+	}
+	for i := range c.Sealed.Updates {
+		signed := &c.Sealed.Updates[i].Update
+		u, name := signed.Update(), n.siteName(signed.From)
+		s.Sites = append(s.Sites, name)
+		s.Samples += u.Samples
+		s.Metrics[name] = u.Metrics
+	}
+	return s
+}
+
+// holds reports whether an artifact is in the store, complete.
+func (n *Node) holds(manifest block.CID) bool {
+	a, err := n.store.Open(manifest)
+	if err != nil {
+		return false
+	}
+	return a.Close() == nil
+}
+
+// problem says what keeps the site from going on, if anything; the gravest first.
+func (n *Node) problem() string {
+	up, q := n.reach.count()+1, n.roster.Quorum()
+	switch {
+	case n.tracker.trouble != "":
+		return n.tracker.trouble + "; hint: the trace (" + traceName + ") has the details"
+	case up < q:
+		return fmt.Sprintf("%d of %d sites reachable, a quorum is %d; hint: are the others up, and do the addresses under bootstrap lead to one of them?", up, n.roster.Len(), q)
+	case n.tracker.mute:
+		return "this site's log was lost: it does not vote until it has seen the others decide two entries; hint: nothing to do"
+	}
+	if p, ok := n.jobs.problem(); ok {
+		return p.text + "; hint: " + p.hint
+	}
+	return ""
+}
+
+// Peers describes the other sites.
+func (n *Node) Peers() []Peer {
+	stats := n.exchange.Stats()
+	list := []Peer{}
+	for _, i := range n.gossip.Peers() {
+		p := Peer{Site: n.siteName(i.ID), ID: i.ID, Connected: i.Connected, Addrs: []string{}, RTT: i.RTT, Rejected: int(i.Rejected)}
+		for _, a := range i.Addrs {
+			p.Addrs = append(p.Addrs, a.String())
+		}
+		moved := stats.Peers[i.ID]
+		p.Sent, p.Received = moved.Sent.Bytes, moved.Received.Bytes
+		list = append(list, p)
+	}
+	return list
+}
+
+// Entries returns decided entries from a height on, at most limit.
+func (n *Node) Entries(ctx context.Context, from uint64, limit int) ([]LedgerEntry, error) {
+	list := []LedgerEntry{}
+	err := n.ask(ctx, func(m *round.Machine) {
+		l := m.Ledger()
+		for h := max(1, from); h <= l.Height() && len(list) < limit; h++ {
+			d := l.At(h)
+			e := LedgerEntry{
+				Height: h, CID: d.Entry.CID(), Kind: d.Entry.Kind(), Summary: n.summary(l, d.Entry), View: d.Certificate.View,
+				Signers: signers(l, h), Entry: d.Entry, Certificate: d.Certificate,
+			}
+			if r := l.Run(d.Entry.Run()); r != nil {
+				e.Run = r.Spec.Name
+			}
+			list = append(list, e)
+		}
+	})
+	return list, err
+}
+
+// summary says for people what an entry decides.
+func (n *Node) summary(l *round.Ledger, e *round.Entry) string {
+	names := func(ids []peer.ID) (s string) {
+		for i, id := range ids {
+			if i > 0 {
+				s += ", "
+			}
+			s += n.siteName(id)
+		}
+		return s
+	}
+	r := l.Run(e.Run())
+	switch {
+	case e.Open != nil:
+		return fmt.Sprintf("opens run %q: %d rounds, asked for by %s", r.Spec.Name, r.Spec.Rounds, n.siteName(r.Spec.By))
+	case e.Close != nil:
+		return fmt.Sprintf("ends run %q", r.Spec.Name)
+	case e.Seal != nil && e.Seal.Ground != nil:
+		return fmt.Sprintf("seals round %d again: %s; without %s (%s)", e.Seal.Round, names(e.Seal.Contributors()), names(e.Seal.Ground.Dropped), e.Seal.Ground.Kind)
+	case e.Seal != nil:
+		return fmt.Sprintf("seals round %d: %s", e.Seal.Round, names(e.Seal.Contributors()))
+	case e.Void != nil:
+		return fmt.Sprintf("voids round %d: too few updates without %s (%s)", e.Void.Round, names(e.Void.Ground.Dropped), e.Void.Ground.Kind)
+	case e.Commit != nil:
+		return fmt.Sprintf("commits round %d: model %s", e.Commit.Round, e.Commit.Model.Short())
+	}
+	return e.String()
+}
+
+// peakMemory returns the largest resident set that the process has had, in bytes.
+func peakMemory() uint64 {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	if runtime.GOOS == "darwin" {
+		return uint64(u.Maxrss)
+	}
+	return uint64(u.Maxrss) << 10 // Linux and the BSDs count in KiB
+}

@@ -1,0 +1,147 @@
+package node
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/round"
+)
+
+// tracker follows the trace to say in which phase each run is, and how long each phase took. It
+// belongs to the loop.
+type tracker struct {
+	runs    map[block.CID]*track
+	mute    bool   // the log was lost, and the site does not vote yet
+	trouble string // what the operator should know for good, until a restart
+}
+
+// track is a run's current round and what was measured of those before.
+type track struct {
+	round  uint64
+	phase  Phase
+	began  time.Time // of the round here; zero if that was before the start
+	since  time.Time // of the phase
+	phases map[Phase]time.Duration
+	held   map[peer.ID]bool // whose updates of this opening are held
+	past   map[uint64]measured
+}
+
+// measured is how long a round took here.
+type measured struct {
+	took   time.Duration
+	phases map[Phase]time.Duration
+}
+
+func newTracker(l *round.Ledger, mute bool) *tracker {
+	t := &tracker{runs: map[block.CID]*track{}, mute: mute}
+	for _, r := range l.Runs() {
+		t.open(r.ID, r.Round)
+	}
+	return t
+}
+
+// open begins a round that this site saw open only if began is set afterwards.
+func (t *tracker) open(run block.CID, number uint64) *track {
+	k := t.runs[run]
+	if k == nil {
+		k = &track{past: map[uint64]measured{}}
+		t.runs[run] = k
+	}
+	k.round, k.phase, k.began, k.since = number, PhaseWaiting, time.Time{}, time.Time{}
+	k.phases, k.held = map[Phase]time.Duration{}, map[peer.ID]bool{}
+	return k
+}
+
+// enter turns to a phase.
+func (k *track) enter(p Phase, now time.Time) {
+	if k.phase == p {
+		return
+	}
+	if !k.since.IsZero() {
+		k.phases[k.phase] += now.Sub(k.since)
+	}
+	k.phase, k.since = p, now
+}
+
+// see takes one line of the machine's trace.
+func (t *tracker) see(l *round.Ledger, tr round.Trace, self peer.ID, now time.Time) {
+	switch tr.Event {
+	case "decide":
+		t.decided(l, l.At(tr.Height).Entry, now)
+	case "ready":
+		t.sealing(l, tr.Text, now)
+	case "votes again":
+		t.mute = false
+	case "fork":
+		t.trouble = "the ledger has forked: " + tr.Text
+	default:
+		if k := t.runs[tr.Run]; k != nil {
+			k.see(t, tr, self, now)
+		}
+	}
+}
+
+// see takes a line that is about the run's current round.
+func (k *track) see(t *tracker, tr round.Trace, self peer.ID, now time.Time) {
+	switch tr.Event {
+	case "train":
+		k.enter(PhaseTraining, now)
+	case "announce":
+		k.enter(PhaseAnnouncing, now)
+	case "holds":
+		if tr.Round == k.round {
+			k.held[tr.Site] = true
+		}
+	case "reduced":
+		k.enter(PhaseCommitting, now)
+	case "diverged":
+		if tr.Site == self {
+			t.trouble = "this site computed another model than the mesh committed: its memory, processor or disk may be broken"
+		}
+	}
+}
+
+// sealing turns the runs that wait for a seal to that phase; the text is the candidate's, such as
+// "seal 3.0 (4 updates)".
+func (t *tracker) sealing(l *round.Ledger, text string, now time.Time) {
+	for _, r := range l.Runs() {
+		k := t.runs[r.ID]
+		if k != nil && k.phase == PhaseAnnouncing && strings.HasPrefix(text, fmt.Sprintf("seal %d.", r.Round)) {
+			k.enter(PhaseSealing, now)
+		}
+	}
+}
+
+// decided turns to what an entry has decided.
+func (t *tracker) decided(l *round.Ledger, e *round.Entry, now time.Time) {
+	r := l.Run(e.Run())
+	k := t.runs[r.ID]
+	switch {
+	case e.Open != nil:
+		t.open(r.ID, 1).start(now)
+	case e.Seal != nil:
+		k.enter(PhaseReducing, now)
+	case e.Void != nil:
+		t.open(r.ID, e.Void.Round).start(now)
+	case e.Commit != nil:
+		k.enter(PhaseDone, now)
+		if !k.began.IsZero() {
+			k.past[e.Commit.Round] = measured{now.Sub(k.began), k.phases}
+		}
+		t.open(r.ID, e.Commit.Round+1).start(now)
+	}
+}
+
+func (k *track) start(now time.Time) { k.began, k.since = now, now }
+
+// track shows the tracker what the machine has done.
+func (n *Node) track(w round.Work) {
+	now := time.Now()
+	for _, tr := range w.Trace {
+		n.tracker.see(n.machine.Ledger(), tr, n.home.ID, now)
+	}
+}

@@ -1,0 +1,288 @@
+package node
+
+import (
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/round"
+)
+
+// Report is what the chain of certificates of a mesh proves. Whoever trusts the genesis, whose CID
+// is Mesh, need trust nobody else: every entry below is certified by a quorum of its sites.
+type Report struct {
+	Mesh     block.CID     `json:"mesh"`
+	MeshName string        `json:"mesh_name"`
+	Faults   round.Faults  `json:"faults"`
+	Sites    []string      `json:"sites"`
+	Quorum   int           `json:"quorum"`
+	Height   uint64        `json:"height"`
+	Head     block.CID     `json:"head"`
+	Runs     []RunReport   `json:"runs"`
+	Models   []ModelReport `json:"models"`
+	Signers  []Signer      `json:"signers"` // in the order of Sites
+}
+
+// RunReport is a run of a verified ledger.
+type RunReport struct {
+	ID     block.CID `json:"id"`
+	Name   string    `json:"name"`
+	By     string    `json:"by"`
+	Base   block.CID `json:"base"`
+	Model  block.CID `json:"model"` // newest committed, or the base
+	Done   uint64    `json:"done"`  // committed rounds
+	Rounds uint64    `json:"rounds"`
+	Closed bool      `json:"closed"` // ended early
+}
+
+// ModelReport is a committed model of a verified ledger.
+type ModelReport struct {
+	Model   block.CID `json:"model"`
+	Run     string    `json:"run"` // its name
+	Round   uint64    `json:"round"`
+	Height  uint64    `json:"height"`
+	Seal    block.CID `json:"seal"`
+	Sites   []string  `json:"sites"`   // whose updates went in
+	Signers []string  `json:"signers"` // of the certificate
+}
+
+// Signer counts the certificates that a site signed.
+type Signer struct {
+	Site  string `json:"site"`
+	Count uint64 `json:"count"`
+}
+
+// Verify checks a mesh's ledger from the genesis to the head, offline: every entry against the
+// rules and its certificate against the roster. source is a site's directory, whose node may be
+// running, or a CAR file of a ledger. An error is ErrChain if something does not verify.
+func Verify(source string) (*Report, error) {
+	info, err := os.Stat(source)
+	if err != nil {
+		return nil, fmt.Errorf("verify: %w", err)
+	}
+	if info.IsDir() {
+		return verifyDir(source)
+	}
+	f, err := os.Open(source)
+	if err != nil {
+		return nil, fmt.Errorf("verify: %w", err)
+	}
+	defer f.Close()
+	r, err := VerifyCAR(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", source, err)
+	}
+	return r, nil
+}
+
+// verifyDir verifies the log of a site's directory.
+func verifyDir(dir string) (*Report, error) {
+	g, err := readGenesis(dir)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.Open(filepath.Join(dir, logName))
+	if err != nil {
+		return nil, fmt.Errorf("verify: %w", err)
+	}
+	defer f.Close()
+	l := round.NewLedger(g, verifySignature)
+	_, _, err = readWAL(f, func(r round.Record) error {
+		if r.Decided == nil {
+			return nil
+		}
+		return appendCertified(l, r.Decided)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return newReport(g, l), nil
+}
+
+func appendCertified(l *round.Ledger, c *round.Certified) error {
+	e, err := round.DecodeEntry(c.Entry)
+	if err == nil {
+		err = l.Append(e, &c.Certificate)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: after height %d: %w", ErrChain, l.Height(), err)
+	}
+	return nil
+}
+
+// VerifyCAR verifies a CAR file whose first root is a genesis and whose second, if there is one,
+// is the head entry.
+func VerifyCAR(r io.Reader) (*Report, error) {
+	roots, blocks, err := ReadCAR(r)
+	if err != nil {
+		return nil, err
+	}
+	if len(roots) == 0 || len(roots) > 2 {
+		return nil, fmt.Errorf("%w: %d roots, want the genesis and the head", ErrChain, len(roots))
+	}
+	found := chain{entries: map[block.CID][]byte{}, certificates: map[block.CID]*round.Certificate{}}
+	for b, err := range blocks {
+		if err != nil {
+			return nil, err
+		}
+		found.add(b)
+	}
+	g, err := round.DecodeGenesis(found.entries[roots[0]])
+	if err != nil {
+		return nil, fmt.Errorf("%w: its first root is no genesis: %w", ErrChain, err)
+	}
+	l := round.NewLedger(g, verifySignature)
+	if len(roots) == 2 && roots[1] != roots[0] {
+		if err := found.append(l, roots[1]); err != nil {
+			return nil, err
+		}
+	}
+	return newReport(g, l), nil
+}
+
+// chain is the blocks of a ledger as a CAR file has them, in any order.
+type chain struct {
+	entries      map[block.CID][]byte // all that are no certificates
+	certificates map[block.CID]*round.Certificate
+}
+
+func (c *chain) add(b block.Block) {
+	var cert round.Certificate
+	if b.CID.Codec() == block.DagCBOR && block.Decode(b.Data, &cert) == nil {
+		c.certificates[cert.Entry] = &cert
+		return
+	}
+	c.entries[b.CID] = b.Data
+}
+
+// append adds the entries from the genesis to head to the empty ledger.
+func (c *chain) append(l *round.Ledger, head block.CID) error {
+	var path []*round.Entry
+	for at := head; at != l.Mesh(); {
+		data, ok := c.entries[at]
+		if !ok {
+			return fmt.Errorf("%w: entry %s is missing", ErrChain, at)
+		}
+		e, err := round.DecodeEntry(data)
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrChain, err)
+		}
+		path = append(path, e)
+		at = e.Parent // no cycle: a CID cannot be part of what it is the hash of
+	}
+	for _, e := range slices.Backward(path) {
+		cert := c.certificates[e.CID()]
+		if cert == nil {
+			return fmt.Errorf("%w: height %d: its certificate is missing", ErrChain, e.Height)
+		}
+		if err := l.Append(e, cert); err != nil {
+			return fmt.Errorf("%w: after height %d: %w", ErrChain, l.Height(), err)
+		}
+	}
+	return nil
+}
+
+// ledgerBlocks yields a ledger as blocks: the genesis, and for each height entry and certificate.
+func ledgerBlocks(g *round.Genesis, decided iter.Seq[round.Decided]) iter.Seq2[block.Block, error] {
+	return func(yield func(block.Block, error) bool) {
+		if !yield(g.Block(), nil) {
+			return
+		}
+		for d := range decided {
+			if !yield(d.Entry.Block(), nil) || !yield(block.Of(d.Certificate), nil) {
+				return
+			}
+		}
+	}
+}
+
+// ExportLedger writes the ledger in a site's directory, whose node may be running, as a CAR file.
+func ExportLedger(dir string, w io.Writer) error {
+	g, err := readGenesis(dir)
+	if err != nil {
+		return err
+	}
+	f, err := os.Open(filepath.Join(dir, logName))
+	if err != nil {
+		return fmt.Errorf("export ledger: %w", err)
+	}
+	defer f.Close()
+	var list []round.Decided
+	if _, _, err = readWAL(f, func(r round.Record) error {
+		if r.Decided == nil {
+			return nil
+		}
+		e, err := round.DecodeEntry(r.Decided.Entry)
+		list = append(list, round.Decided{Entry: e, Certificate: &r.Decided.Certificate})
+		return err
+	}); err != nil {
+		return err
+	}
+	roots := []block.CID{g.Block().CID}
+	if len(list) > 0 {
+		roots = append(roots, list[len(list)-1].Entry.CID())
+	}
+	return WriteCAR(w, roots, ledgerBlocks(g, slices.Values(list)))
+}
+
+func newReport(g *round.Genesis, l *round.Ledger) *Report {
+	roster := l.Roster()
+	r := &Report{
+		Mesh: l.Mesh(), MeshName: g.Name, Faults: g.Faults, Quorum: roster.Quorum(), Height: l.Height(), Head: l.Head(),
+		Runs: []RunReport{}, Models: []ModelReport{},
+	}
+	counts := map[peer.ID]uint64{}
+	for h := uint64(1); h <= l.Height(); h++ {
+		for _, v := range l.At(h).Certificate.Votes {
+			counts[v.From]++
+		}
+	}
+	for _, s := range roster.Sites() {
+		r.Sites = append(r.Sites, s.Name)
+		r.Signers = append(r.Signers, Signer{s.Name, counts[s.ID]})
+	}
+	for _, run := range l.Runs() {
+		r.Runs = append(r.Runs, RunReport{
+			ID: run.ID, Name: run.Spec.Name, By: roster.Name(run.Spec.By), Base: run.Spec.Base, Model: run.Base,
+			Done: uint64(len(run.Commits)), Rounds: run.Spec.Rounds, Closed: run.Closed,
+		})
+		for i := range run.Commits {
+			r.Models = append(r.Models, reportModel(l, run, &run.Commits[i]))
+		}
+	}
+	return r
+}
+
+func reportModel(l *round.Ledger, run *round.Run, c *round.CommitAt) ModelReport {
+	m := ModelReport{Model: c.Model, Run: run.Spec.Name, Round: c.Round, Height: c.Height, Seal: c.Seal}
+	for _, id := range c.Sealed.Contributors() {
+		m.Sites = append(m.Sites, l.Roster().Name(id))
+	}
+	m.Signers = signers(l, c.Height)
+	return m
+}
+
+// signers returns who signed the certificate of a height.
+func signers(l *round.Ledger, height uint64) []string {
+	var names []string
+	for _, v := range l.At(height).Certificate.Votes {
+		names = append(names, l.Roster().Name(v.From))
+	}
+	return names
+}
+
+// verifySignature is round's Verifier: peer IDs of weft are Ed25519 keys.
+func verifySignature(from peer.ID, data, sig []byte) bool {
+	key, err := from.ExtractPublicKey()
+	if err != nil {
+		return false
+	}
+	ok, err := key.Verify(data, sig)
+	return ok && err == nil
+}
