@@ -41,16 +41,13 @@ func (s *store) newBuilder(l Layout, shardElements uint64) (*Builder, error) {
 	if err != nil {
 		return nil, err
 	}
-	path, header := s.tempPath(), l.SafetensorsHeader()
-	if err := s.newFile(path, header, cut.Bytes()); err != nil {
+	path := s.tempPath()
+	f, err := s.fs.Create(path)
+	if err != nil {
 		return nil, err
 	}
-	f, err := s.fs.Open(path, true)
-	if err != nil {
-		return nil, errors.Join(err, s.discard(path))
-	}
 	it := newItem(block.CID{}, Manifest{}, l, cut)
-	it.path, it.offset = path, int64(len(header))
+	it.path, it.offset = path, int64(len(l.SafetensorsHeader()))
 	b := &Builder{s: s, it: it, layout: l.Block(), file: f}
 	s.mu.Lock()
 	closed := s.closed
@@ -126,7 +123,10 @@ func (b *Builder) Commit() (block.CID, error) {
 		return block.CID{}, fmt.Errorf("commit artifact: %d of %d shards: %w", n-held, n, ErrIncomplete)
 	}
 	m := newManifest(b.layout.CID, b.it.cut, b.it.shards)
-	err := b.file.Sync()
+	err := b.it.frame(b.file)
+	if err == nil {
+		err = b.file.Sync()
+	}
 	if err != nil {
 		b.unwrite()
 	} else {

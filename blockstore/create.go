@@ -86,38 +86,35 @@ func (w *Writer) start(manifest, layout block.Block, damaged *item) error {
 	if w.durable = it.have.clone(); damaged != nil {
 		w.durable = newBitmap(len(it.shards)) // no record says what was found
 	}
+	w.framed = w.durable.count() > 0
 	it.finite = it.finite && w.opt.Finite
 	return nil
 }
 
 // makeFile makes the file of an item that holds nothing.
 func (s *store) makeFile(it *item) error {
-	path, header := s.partialPath(it.cid), it.layout.SafetensorsHeader()
+	path := s.partialPath(it.cid)
 	if err := errors.Join(s.discard(path), s.discard(s.recordPath(it.cid))); err != nil {
 		return err
 	}
-	if err := s.newFile(path, header, it.cut.Bytes()); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	it.path, it.offset = path, int64(len(header))
-	return nil
-}
-
-// newFile makes a safetensors file whose data is a hole: it takes no room until written to.
-func (s *store) newFile(path string, header []byte, data uint64) error {
 	f, err := s.fs.Create(path)
 	if err != nil {
 		return err
 	}
-	if _, err = f.WriteAt(header, 0); err == nil {
-		err = f.Truncate(int64(len(header)) + int64(data))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	it.path, it.offset = path, int64(len(it.layout.SafetensorsHeader()))
+	return f.Close()
+}
+
+// frame gives a file the item's header and size; what is not written yet is a hole, which
+// takes no room. It goes before every fsync until one succeeds, as a failed one may have
+// dropped it.
+func (it *item) frame(f file) error {
+	if _, err := f.WriteAt(it.layout.headerOfSize(int(it.offset)), 0); err != nil {
+		return err
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return errors.Join(err, s.discard(path))
-	}
-	return nil
+	return f.Truncate(it.offset + int64(it.cut.Bytes()))
 }
 
 // copyHeld writes the missing shards that the store holds elsewhere.

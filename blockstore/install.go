@@ -97,7 +97,8 @@ func (s *store) moveIn(from, it *item) error {
 		it.writer = nil
 	}
 	s.complete(it, to, from.offset)
-	from.state, from.path = Complete, to // who reads a shard at its old place finds it
+	s.forget(from)
+	from.state = Complete
 	return nil
 }
 

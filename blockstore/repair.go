@@ -194,20 +194,16 @@ func (s *store) salvage(it *item, from string) error {
 	defer f.Close()
 	// A file that was cut short still has its own header, so its data where that ends.
 	n, err := headerLength(f)
-	header := it.layout.headerOfSize(int(lengthBytes + n))
-	if err != nil || header == nil {
+	if err != nil || it.layout.headerOfSize(int(lengthBytes+n)) == nil {
 		return s.makeFile(it)
 	}
-	if _, err := f.WriteAt(header, 0); err != nil {
-		return err
-	}
-	if err := f.Truncate(int64(len(header)) + int64(it.cut.Bytes())); err != nil {
-		return err
-	}
 	s.mu.Lock()
-	it.path, it.offset = to, int64(len(header))
+	it.path, it.offset = to, int64(lengthBytes+n)
 	it.finite = false // nobody knows
 	s.mu.Unlock()
+	if err := it.frame(f); err != nil {
+		return err
+	}
 	var buf []byte
 	for i, c := range it.shards {
 		shard := it.cut.Shard(i)

@@ -39,7 +39,7 @@ func ReadHeader(r io.ReaderAt, size int64) (Header, error) {
 	if size < lengthBytes {
 		return Header{}, fmt.Errorf("%w: %d bytes", ErrSafetensors, size)
 	}
-	if _, err := r.ReadAt(length[:], 0); err != nil {
+	if err := readFull(r, length[:], 0); err != nil {
 		return Header{}, fmt.Errorf("read header: %w", err)
 	}
 	n := binary.LittleEndian.Uint64(length[:])
@@ -47,7 +47,7 @@ func ReadHeader(r io.ReaderAt, size int64) (Header, error) {
 		return Header{}, fmt.Errorf("%w: header of %d bytes in a file of %d, at most %d", ErrSafetensors, n, size, MaxHeader)
 	}
 	text := make([]byte, n)
-	if _, err := r.ReadAt(text, lengthBytes); err != nil {
+	if err := readFull(r, text, lengthBytes); err != nil {
 		return Header{}, fmt.Errorf("read header: %w", err)
 	}
 	return parseHeader(text, uint64(size)-lengthBytes-n)

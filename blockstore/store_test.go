@@ -8,10 +8,12 @@ import (
 )
 
 func TestDisk(t *testing.T) {
+	t.Parallel()
 	blockstoretest.Test(t, func(t testing.TB) blockstore.Store { return openQuick(t, t.TempDir()) })
 }
 
 func TestMemory(t *testing.T) {
+	t.Parallel()
 	blockstoretest.Test(t, func(t testing.TB) blockstore.Store {
 		return blockstore.NewMemory(blockstore.Options{})
 	})

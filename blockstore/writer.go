@@ -29,8 +29,9 @@ type Writer struct {
 	opt     WriteOptions
 	indices map[block.CID][]int // where in the artifact each shard belongs
 
-	io   sync.RWMutex // read-locked while a shard is written, locked to end the Writer
-	file file         // nil if the artifact was complete from the start
+	io     sync.RWMutex // read-locked while a shard is written, locked to end the Writer
+	file   file         // nil if the artifact was complete from the start
+	framed bool         // its header and size survive a crash; the artifact's lane guards it
 	// The store's mutex guards these.
 	ended    bool
 	done     bool   // the artifact is complete without this Writer
@@ -157,8 +158,14 @@ func (w *Writer) sync() error {
 	w.unsynced = 0
 	w.s.mu.Unlock()
 
-	err := w.file.Sync()
+	var err error
+	if !w.framed {
+		err = w.it.frame(w.file)
+	}
 	if err == nil {
+		err = w.file.Sync()
+	}
+	if w.framed = w.framed || err == nil; err == nil {
 		err = w.s.writeRecord(r)
 	}
 	w.s.mu.Lock()

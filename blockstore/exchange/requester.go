@@ -75,7 +75,8 @@ func (r *requester) serve(ctx context.Context, s network.Stream) error {
 	}()
 	err := r.read(s)
 	if err != nil {
-		cancel() // frees the writer
+		cancel()                      // frees the writer, unless the source is slow
+		r.server.x.judge(r.peer, err) // which must not wait for that
 	}
 	if writeErr := <-wrote; err == nil {
 		return writeErr

@@ -49,7 +49,6 @@ func (v *server) handle(s network.Stream) {
 	}
 	err := r.serve(ctx, s)
 	v.forget(r)
-	v.x.judge(id, err)
 	v.x.cfg.Log.Debug("stream of requester ended", "peer", id, "err", err)
 	if err != nil {
 		_ = s.Reset()

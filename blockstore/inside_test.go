@@ -1,0 +1,82 @@
+package blockstore
+
+import (
+	"bytes"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/weft-mesh/weft/block"
+)
+
+// TestShardIndex compares with a plain list of places.
+func TestShardIndex(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		x := newShardIndex()
+		items := []*item{{}, {}, {}}
+		cids := []block.CID{block.Sum(block.Raw, []byte("a")), block.Sum(block.Raw, []byte("b"))}
+		held := make(map[block.CID]map[*item]bool)
+		for _, c := range cids {
+			held[c] = make(map[*item]bool)
+		}
+		for range rapid.IntRange(1, 30).Draw(r, "steps") {
+			c, it := rapid.SampledFrom(cids).Draw(r, "cid"), rapid.SampledFrom(items).Draw(r, "item")
+			if rapid.Bool().Draw(r, "add") {
+				x.add(c, place{it, 0})
+				held[c][it] = true
+			} else {
+				x.remove(c, it)
+				delete(held[c], it)
+			}
+			for _, c := range cids {
+				p, ok := x.find(c)
+				if ok != (len(held[c]) > 0) || ok && !held[c][p.item] || len(x.more[c]) != max(0, len(held[c])-1) {
+					r.Fatalf("found %t with %d places, %d more", ok, len(held[c]), len(x.more[c]))
+				}
+			}
+		}
+	})
+}
+
+func TestBitmap(t *testing.T) {
+	for _, n := range []int{1, 7, 8, 9, 64, 65} {
+		b := newBitmap(n)
+		for i := range n {
+			if b.has(i) {
+				t.Fatalf("%d: has %d", n, i)
+			}
+			b.add(i)
+			if !b.has(i) || b.count() != i+1 || !b.valid(n) {
+				t.Fatalf("%d: %x after %d", n, b, i)
+			}
+		}
+		c := b.clone()
+		c.remove(n - 1)
+		if c.has(n-1) || !b.has(n-1) || c.count() != n-1 || b.valid(n+8) || n%8 != 0 && b.valid(n-1) {
+			t.Fatalf("%d: %x and %x", n, b, c)
+		}
+	}
+}
+
+func FuzzParseRecord(f *testing.F) {
+	c := block.Of("manifest").CID
+	for _, r := range []record{{c, true, []byte{0xff, 3}}, {c, false, []byte{0, 0}}, {block.Of("other").CID, true, []byte{1, 0}}} {
+		b := block.Of(r)
+		d := b.CID.Digest()
+		f.Add(append(d[:], b.Data...))
+		f.Add(b.Data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, file := range [][]byte{data, sealed(data)} { // few random bytes match their digest
+			r, err := parseRecord(file, c, 10)
+			if err == nil && (r.Manifest != c || !bitmap(r.Held).valid(10) || !bytes.Equal(block.Encode(r), file[block.DigestSize:])) {
+				t.Fatalf("%+v", r)
+			}
+		}
+	})
+}
+
+func sealed(data []byte) []byte {
+	d := block.Sum(block.DagCBOR, data).Digest()
+	return append(d[:], data...)
+}
