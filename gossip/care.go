@@ -27,12 +27,17 @@ func (m *Mesh) connected(p peer.ID) {
 		m.drop(p, "not in the roster, or banned")
 		return
 	}
+	m.protect(p)
+	m.links.update(p, time.Now(), func(l *link) { l.up = true })
+	m.records.connected(p)
+	m.life.spawn(func() { m.compare(p, staleAfter) })
+}
+
+// protect keeps the connection manager from closing the connections of a site.
+func (m *Mesh) protect(p peer.ID) {
 	if slices.Contains(m.sites(), p) {
 		m.host.ConnManager().Protect(p, protectTag)
 	}
-	m.links.update(p, time.Now(), func(l *link) { l.up = true })
-	m.records.connected(p)
-	m.life.spawn(func() { m.measure(p, staleAfter) })
 }
 
 func (m *Mesh) disconnected(p peer.ID) {
@@ -73,7 +78,7 @@ func (m *Mesh) turn(n int) {
 	m.saveAddrs()
 	if n%rttEvery == 0 {
 		for p := range m.links.ready() {
-			m.life.spawn(func() { m.measure(p, staleAfter) })
+			m.life.spawn(func() { m.measure(p) })
 		}
 	}
 }
@@ -120,10 +125,20 @@ func (m *Mesh) revive() {
 	}
 }
 
-// measure takes the round trip to p. If one of several connections is silent for so long while a
-// newer one answers, the peer restarted and the old one is dead, which would show only after a
+// measure takes the round trip to p.
+func (m *Mesh) measure(p peer.ID) {
+	if conns := m.host.Network().ConnsToPeer(p); len(conns) > 0 {
+		if rtt, err := m.probe(conns[0], staleAfter); err == nil {
+			m.host.Peerstore().RecordLatency(p, rtt)
+		}
+	}
+}
+
+// compare measures each connection with p after one was added. If an older one is silent for so long
+// while a newer one answers, the peer restarted and the old one is dead, which would show only after a
 // minute. Then all are closed and made anew: gossipsub's streams are spread over both (see revive).
-func (m *Mesh) measure(p peer.ID, silent time.Duration) {
+// It is not asked at other times: an old connection may just be busy with blocks.
+func (m *Mesh) compare(p peer.ID, silent time.Duration) {
 	conns := m.host.Network().ConnsToPeer(p)
 	slices.SortFunc(conns, func(a, b network.Conn) int { return b.Stat().Opened.Compare(a.Stat().Opened) })
 	answered := false

@@ -63,7 +63,7 @@ func TestDeadConnectionIsClosed(t *testing.T) {
 	b.start()
 	meet(t, sites)
 	old := a.host.Network().ConnsToPeer(b.id)[0]
-	a.mesh.Measure(b.id, 30*time.Second)
+	a.mesh.Compare(b.id, 30*time.Second)
 	if old.IsClosed() {
 		t.Fatal("a connection that answers is closed")
 	}
@@ -72,7 +72,7 @@ func TestDeadConnectionIsClosed(t *testing.T) {
 	b.known = []peer.AddrInfo{a.info()}
 	b.start()
 	eventually(t, "the second connection", func() bool { return len(a.host.Network().ConnsToPeer(b.id)) == 2 })
-	a.mesh.Measure(b.id, 200*time.Millisecond)
+	a.mesh.Compare(b.id, 200*time.Millisecond)
 	eventually(t, "the end of the dead connection", old.IsClosed)
 	meet(t, sites)
 	must(t, a.mesh.Publish(t.Context(), []byte("published")))

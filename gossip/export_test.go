@@ -24,7 +24,5 @@ func (m *Mesh) DirectProtocol() string { return m.name("direct") }
 // Turn is a turn of care.
 func (m *Mesh) Turn() { m.turn(1) }
 
-// Measure takes the round trip to p, and closes connections that are silent for so long.
-func (m *Mesh) Measure(p peer.ID, silent time.Duration) {
-	m.measure(p, silent)
-}
+// Compare looks for a connection with p that is silent for so long beside a newer one that answers.
+func (m *Mesh) Compare(p peer.ID, silent time.Duration) { m.compare(p, silent) }

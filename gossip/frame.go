@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 
@@ -22,11 +23,11 @@ func appendFrame(b, data []byte) []byte {
 func readLength(r *bufio.Reader, limit int) (int, error) {
 	n, err := varint.ReadUvarint(r)
 	switch {
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		return 0, io.EOF
-	case err == io.ErrUnexpectedEOF:
+	case errors.Is(err, io.ErrUnexpectedEOF):
 		return 0, fmt.Errorf("read length: %w", err)
-	case err == varint.ErrOverflow || err == varint.ErrNotMinimal:
+	case errors.Is(err, varint.ErrOverflow) || errors.Is(err, varint.ErrNotMinimal):
 		return 0, fmt.Errorf("%w: length: %w", ErrFrame, err)
 	case err != nil:
 		return 0, fmt.Errorf("read length: %w", err)
@@ -43,7 +44,7 @@ func readBody(r io.Reader, n int) ([]byte, error) {
 	b.Grow(min(n, trusted))
 	got, err := io.CopyN(&b, r, int64(n))
 	if err != nil {
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
 		return nil, fmt.Errorf("read %d of %d bytes: %w", got, n, err)

@@ -15,7 +15,7 @@ func readFrames(r io.Reader, limit int) (frames [][]byte, err error) {
 	b := bufio.NewReader(r)
 	for {
 		n, err := readLength(b, limit)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return frames, nil
 		}
 		if err != nil {

@@ -82,6 +82,12 @@ func NewHost(c HostConfig) (*Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start host: %w", err)
 	}
+	// Libp2p is content when one of the addresses could be had.
+	if got := h.Network().ListenAddresses(); len(got) < len(c.Listen) {
+		return nil, errors.Join(
+			fmt.Errorf("start host: want to listen on %v, can only on %v; is another program using the port?", c.Listen, got),
+			h.Close())
+	}
 	return &Host{h, g}, nil
 }
 
@@ -98,7 +104,7 @@ func transports() libp2p.Option {
 	mux.InitialStreamWindowSize = 16 << 20
 	mux.MaxStreamWindowSize = 16 << 20
 	return libp2p.ChainOptions(
-		libp2p.Transport(tcp.NewTCPTransport),
+		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()), // or two nodes could listen on one port
 		libp2p.Transport(libp2pquic.NewTransport),
 		libp2p.Security(libp2ptls.ID, libp2ptls.New),
 		libp2p.Security(noise.ID, noise.New),

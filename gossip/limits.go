@@ -43,6 +43,7 @@ const (
 	dialMax     = 30 * time.Second       // longest
 	dialTimeout = 15 * time.Second
 	dialHead    = 200 * time.Millisecond // start that the site with the smaller ID gets, so that two do not dial each other
+	dialNews    = 10 * time.Second       // between two times that new addresses make a site be dialed at once
 	maxDials    = 16                     // at one time
 )
 

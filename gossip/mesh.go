@@ -181,6 +181,7 @@ func (m *Mesh) RosterChanged() {
 			continue
 		}
 		m.seeker.set(p, m.links.state(p), time.Now())
+		m.protect(p)
 	}
 	for _, p := range m.sites() {
 		m.place(p)

@@ -72,10 +72,11 @@ func (r *records) push(p peer.ID) {
 	}
 }
 
-// pushLoop tries three times in a second: the other side may still be starting. After that, the
-// next turn of care tries again.
+// pushLoop rests after each push, so that a site that changes its addresses all the time keeps nobody
+// busy. It tries three times, for the other side may still be starting; then the next turn of care
+// tries again.
 func (r *records) pushLoop(p peer.ID) {
-	const tries, pause = 3, 300 * time.Millisecond
+	const tries, rest = 3, 300 * time.Millisecond
 	for failed := 0; ; {
 		envelopes, version, ok := r.missing(p, failed == tries)
 		if !ok {
@@ -85,13 +86,13 @@ func (r *records) pushLoop(p peer.ID) {
 		if err == nil {
 			r.note(p, version)
 			failed = 0
-			continue
+		} else {
+			r.m.log.Debug("addresses not sent", "peer", p, "err", err)
+			failed++
 		}
-		r.m.log.Debug("addresses not sent", "peer", p, "err", err)
-		failed++
 		select {
 		case <-r.m.life.ctx.Done():
-		case <-time.After(pause):
+		case <-time.After(rest):
 		}
 	}
 }
@@ -146,7 +147,7 @@ func (r *records) write(p peer.ID, envelopes [][]byte) (err error) {
 		return fmt.Errorf("write: %w", err)
 	}
 	// The other side closes when it has read all.
-	if _, err := s.Read(make([]byte, 1)); err != io.EOF {
+	if _, err := s.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		return fmt.Errorf("not taken: %w", err)
 	}
 	return s.Close()
@@ -199,7 +200,7 @@ func (r *records) read(s io.Reader) error {
 	defer func() { r.m.learnt(learnt) }() // also what came before an error
 	for i := 0; ; i++ {
 		n, err := readLength(b, maxRecord)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

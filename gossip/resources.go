@@ -55,7 +55,7 @@ func newResources(peers int) (network.ResourceManager, error) {
 	perNet := []rcmgr.ConnLimitPerSubnet{{PrefixLength: 64, ConnCount: 2*peers + handshakes}}
 	burst := rate.Limit{RPS: 10, Burst: 4 * peers}
 	return rcmgr.NewResourceManager(
-		rcmgr.NewFixedLimiter(limits.Build(defaults.Scale(1<<30, 4096))),
+		rcmgr.NewFixedLimiter(limits.Build(defaults.Scale(int64(1+peers/32)<<30, 4096))), // what is left: identify, ping
 		rcmgr.WithMetricsDisabled(),
 		rcmgr.WithLimitPerSubnet(perAddr, perNet),
 		rcmgr.WithConnRateLimiters(&rate.Limiter{SubnetRateLimiter: rate.SubnetLimiter{

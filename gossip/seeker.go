@@ -29,6 +29,7 @@ type attempt struct {
 	known bool // there is an address to dial
 	wait  time.Duration
 	next  time.Time
+	news  time.Time // when addresses last made it be dialed at once
 }
 
 type linkState int
@@ -99,7 +100,8 @@ func (s *seeker) due(now time.Time) (dial []peer.ID, wake time.Time) {
 	return dial, wake
 }
 
-// learnt says that p has an address, or a new one.
+// learnt says that p has an address, or a new one. Who names new ones all the time does not have
+// this site knock at each.
 func (s *seeker) learnt(p peer.ID, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -108,7 +110,10 @@ func (s *seeker) learnt(p peer.ID, now time.Time) {
 		return
 	}
 	a.known = true
-	a.wait, a.next = dialMin, now
+	if now.Sub(a.news) < dialNews {
+		return
+	}
+	a.wait, a.next, a.news = dialMin, now, now
 	if s.self > p {
 		a.next = now.Add(dialHead) // it is probably about to dial us
 	}

@@ -20,6 +20,7 @@ const (
 	Reject
 )
 
+// String returns the verdict's name.
 func (v Verdict) String() string {
 	switch v {
 	case Ignore:
