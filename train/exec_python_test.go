@@ -156,6 +156,36 @@ func TestPythonTorchExample(t *testing.T) {
 	}
 }
 
+// The complete trainer of docs/trainers.md is one.
+func TestPythonGuide(t *testing.T) {
+	if !hasTorch(python(t)) {
+		missing(t, "no torch: apt-get install python3-torch, or set WEFT_PYTHON")
+	}
+	guide, err := os.ReadFile("../docs/trainers.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(guide), "A complete trainer")
+	_, rest, _ = strings.Cut(rest, "```python\n")
+	code, _, ok := strings.Cut(rest, "```\n")
+	if !ok {
+		t.Fatal("the guide has no complete trainer")
+	}
+	base := filepath.Join(t.TempDir(), "base.safetensors")
+	header := `{"bias":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"weight":{"dtype":"F32","shape":[1,4],"data_offsets":[4,20]}}`
+	file := append(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), header...)
+	if err := os.WriteFile(base, append(file, make([]byte, 20)...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	site := []*Exec{script(t, nil, "-c", code)}
+	before := everywhere(t, site, Evaluate, base, 1)[0].Metrics["loss"]
+	trained := everywhere(t, site, Train, base, 1)[0]
+	after := everywhere(t, site, Evaluate, trained.Update, 2)[0].Metrics["loss"]
+	if !(before > 1 && after < before/10) || trained.Samples != 1000 {
+		t.Errorf("loss %g, then %g; %+v", before, after, trained)
+	}
+}
+
 // everywhere runs one task at all sites at once.
 func everywhere(t *testing.T, sites []*Exec, kind Kind, base string, round uint64) []Result {
 	t.Helper()
