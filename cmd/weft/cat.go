@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/cmd/weft/term"
+	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/round"
+)
+
+// shownBytes of a raw block are printed.
+const shownBytes = 256
+
+func (a *app) catCmd() *cobra.Command {
+	var raw bool
+	cmd := &cobra.Command{
+		Use:   "cat CID",
+		Short: "Print any stored object so that a person can read it",
+		Long: `Print any stored object: the genesis, an entry, a certificate, a manifest or a layout
+as JSON, a shard as its size and first bytes. While the node does not run, only what
+the ledger is made of can be read. CID may also be a file that holds one
+block, such as mesh.weft. --raw writes the block's bytes as they are stored.`,
+		Example: `  weft cat bafyr4i...
+  weft cat mesh.weft
+  weft cat --raw bafkr4i... > shard`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			b, err := a.findBlock(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if raw {
+				_, err := a.out.Write(b.Data)
+				return err
+			}
+			o, err := describe(b)
+			if err != nil {
+				return err
+			}
+			if o.text != "" && !a.json {
+				a.out.Printf("%s", o.text)
+				return nil
+			}
+			return a.printJSON(o)
+		},
+	}
+	cmd.Flags().BoolVar(&raw, "raw", false, "write the block's bytes as they are")
+	a.jsonFlag(cmd)
+	return cmd
+}
+
+// findBlock reads a block from the node, or from a file.
+func (a *app) findBlock(ctx context.Context, name string) (block.Block, error) {
+	id, err := block.Parse(name)
+	if err != nil {
+		return blockFile(name)
+	}
+	data, err := a.client().Block(ctx, id)
+	if errors.Is(err, node.ErrNotRunning) {
+		if b, ok := offlineBlock(a.dir, id); ok {
+			return b, nil
+		}
+	}
+	if err != nil {
+		return block.Block{}, err
+	}
+	return block.Block{CID: id, Data: data}, id.Verify(data)
+}
+
+// offlineBlock finds a block of the ledger in the directory of a node that does not run.
+func offlineBlock(dir string, id block.CID) (block.Block, bool) {
+	r, w := io.Pipe()
+	defer r.Close() // ends the export
+	go func() { w.CloseWithError(node.ExportLedger(dir, w)) }()
+	_, blocks, err := node.ReadCAR(r)
+	if err != nil {
+		return block.Block{}, false
+	}
+	for b, err := range blocks {
+		if err != nil {
+			break
+		}
+		if b.CID == id {
+			return b, true
+		}
+	}
+	return block.Block{}, false
+}
+
+func blockFile(path string) (block.Block, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return block.Block{}, usage("%q is neither a CID nor a file", path)
+	case err != nil:
+		return block.Block{}, err
+	case info.Size() > block.MaxSize:
+		return block.Block{}, fail(nil, "weft model export and weft verify read other files", "%s: %s is more than a block holds", path, term.Bytes(info.Size()))
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return block.Block{}, err
+	}
+	return block.New(block.DagCBOR, data), nil
+}
+
+// object is a block as `weft cat` prints it.
+type object struct {
+	CID   block.CID `json:"cid"`
+	Kind  string    `json:"kind"`
+	Size  int       `json:"size"` // bytes
+	Value any       `json:"value"`
+
+	text string // what to print instead, where a person sees more in it
+}
+
+// describe reads a block as what it is.
+func describe(b block.Block) (object, error) {
+	o := object{CID: b.CID, Size: len(b.Data)}
+	if b.CID.Codec() == block.Raw {
+		o.Kind, o.Value = "shard", hex.EncodeToString(b.Data[:min(len(b.Data), shownBytes)])
+		o.text = fmt.Sprintf("shard %s, %d bytes; the first %d:\n%s", b.CID, len(b.Data), min(len(b.Data), shownBytes), hex.Dump(b.Data[:min(len(b.Data), shownBytes)]))
+		return o, nil
+	}
+	for _, k := range kinds {
+		if v, err := k.decode(b.Data); err == nil {
+			value, err := readable(v)
+			o.Kind, o.Value = k.name, value
+			return o, err
+		}
+	}
+	var v any
+	if err := block.Decode(b.Data, &v); err != nil {
+		return o, fail(err, "--raw writes its bytes", "block %s", b.CID)
+	}
+	o.Kind, o.Value = "unknown", fmt.Sprintf("%v", v)
+	return o, nil
+}
+
+// kinds are the objects that weft stores. Strict decoding tells them apart: no two have
+// the same fields.
+var kinds = []struct {
+	name   string
+	decode func([]byte) (any, error)
+}{
+	{"entry", func(b []byte) (any, error) { return round.DecodeEntry(b) }},
+	{"certificate", decodeAs[round.Certificate]},
+	{"genesis", func(b []byte) (any, error) { return round.DecodeGenesis(b) }},
+	{"manifest", func(b []byte) (any, error) { return blockstore.DecodeManifest(b) }},
+	{"layout", func(b []byte) (any, error) { return blockstore.DecodeLayout(b) }},
+	{"run", decodeAs[round.RunSpec]},
+	{"statement", decodeAs[round.Signed]},
+}
+
+func decodeAs[T any](b []byte) (any, error) {
+	v := new(T)
+	return v, block.Decode(b, v)
+}
+
+// readable returns v as JSON values, with the bodies of signed statements opened.
+func readable(v any) (any, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	var tree any
+	if err := json.Unmarshal(b, &tree); err != nil {
+		return nil, err
+	}
+	openBodies(tree)
+	return tree, nil
+}
+
+func openBodies(tree any) {
+	switch t := tree.(type) {
+	case []any:
+		for _, v := range t {
+			openBodies(v)
+		}
+	case map[string]any:
+		kind, isKind := t["kind"].(string)
+		text, isBody := t["body"].(string)
+		if data, err := base64.StdEncoding.DecodeString(text); isKind && isBody && err == nil {
+			s := round.Signed{Kind: round.Kind(kind), Body: data, Sig: []byte{0}} // Open checks the form, not the signature
+			if body, err := s.Open(); err == nil {
+				if v, err := readable(body); err == nil {
+					t["body"] = v
+				}
+			}
+		}
+		for _, v := range t {
+			openBodies(v)
+		}
+	}
+}

@@ -1,0 +1,97 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"runtime"
+
+	"os"
+
+	"github.com/weft-mesh/weft/train"
+	"github.com/weft-mesh/weft/train/builtin"
+)
+
+// workersEach is how many goroutines a site's trainer gets on this machine.
+func workersEach(sites int) int { return max(1, runtime.GOMAXPROCS(0)/sites) }
+
+// compare trains every site's model alone, for as many steps as the federation made, and
+// measures all models on all held-out texts.
+func (d *Demo) compare(ctx context.Context, r *Result) error {
+	models := []string{"", r.Output} // base, federated, then each site's own
+	for i, s := range d.sites {
+		path, err := d.alone(ctx, i)
+		if err != nil {
+			return fmt.Errorf("train %s alone: %w", s.name, err)
+		}
+		models = append(models, path)
+	}
+	losses := make([][]float64, len(models)) // by model, then by the text's site
+	for m, path := range models {
+		measured := map[string]float64{} // sites of one kind share the held-out text
+		for i, s := range d.sites {
+			d.view.compare("measuring", "", m*len(d.sites)+i, len(models)*len(d.sites))
+			loss, ok := measured[s.text.Kind]
+			if !ok {
+				held, err := s.text.Heldout()
+				if err != nil {
+					return err
+				}
+				if loss, err = builtin.Evaluate(ctx, path, d.cfg.hyper(), held, 0); err != nil {
+					return fmt.Errorf("measure on the text of %s: %w", s.name, err)
+				}
+				measured[s.text.Kind] = loss
+			}
+			losses[m] = append(losses[m], loss)
+		}
+	}
+	d.view.compare("", "", 0, 0)
+	for i := range r.Sites {
+		s := &r.Sites[i]
+		alone := losses[2+i]
+		s.Base, s.Federated, s.Alone = losses[0][i], losses[1][i], alone[i]
+		s.BaseOthers, s.FederatedOthers, s.AloneOthers = d.others(losses[0], i), d.others(losses[1], i), d.others(alone, i)
+	}
+	return nil
+}
+
+// others is the mean loss on the held-out texts that are not of site i's kind.
+func (d *Demo) others(losses []float64, i int) float64 {
+	sum, n := 0.0, 0
+	for j, s := range d.sites {
+		if s.text.Kind != d.sites[i].text.Kind {
+			sum, n = sum+losses[j], n+1
+		}
+	}
+	return sum / float64(max(n, 1))
+}
+
+// alone trains as the run does, rounds and learning rate alike, but never averages. It
+// returns the model's file.
+func (d *Demo) alone(ctx context.Context, i int) (string, error) {
+	t, err := builtin.New(builtin.Config{Data: d.sites[i].text.String()})
+	if err != nil {
+		return "", err
+	}
+	model := d.basePath()
+	for r := range d.cfg.Rounds {
+		dir := filepath.Join(d.cfg.Dir, fmt.Sprintf("alone-%s-%d", d.sites[i].name, r+1))
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			return "", err
+		}
+		task := train.Task{
+			Kind: train.Train, Name: "alone", Round: uint64(r + 1), Rounds: uint64(d.cfg.Rounds), Attempt: 1,
+			Base: model, Dir: dir, Seed: uint64(i*d.cfg.Rounds + r + 1), Config: d.cfg.hyper(),
+		}
+		all := len(d.sites) * d.cfg.Rounds * d.cfg.Steps
+		before := (i*d.cfg.Rounds + r) * d.cfg.Steps
+		result, err := t.Run(ctx, task, func(p train.Progress) {
+			d.view.compare("training alone", d.sites[i].name, before+int(p.Step), all)
+		})
+		if err != nil {
+			return "", err
+		}
+		model = result.Update
+	}
+	return model, nil
+}

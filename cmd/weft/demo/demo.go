@@ -1,0 +1,240 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/cmd/weft/local"
+	"github.com/weft-mesh/weft/cmd/weft/term"
+	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/train/builtin/corpus"
+)
+
+// MaxSites is how many sites one machine is asked to run.
+const MaxSites = 16
+
+// pollEvery is the time between two looks at the nodes.
+const pollEvery = 150 * time.Millisecond
+
+// ErrDiffer is returned when sites ended with different models, which weft is there to prevent.
+var ErrDiffer = errors.New("the sites hold different models")
+
+// Config is what the demo is to do.
+type Config struct {
+	Exe    string // the weft binary, for the nodes
+	Dir    string // empty folder for the sites' directories
+	Output string // file for the federated model
+	Sites  int
+	Rounds int
+	Steps  int  // of each site in a round
+	Full   bool // train all weights instead of a LoRA adapter
+}
+
+// Validate says what is wrong with the configuration, if anything.
+func (c *Config) Validate() error {
+	switch {
+	case c.Sites < 2 || c.Sites > MaxSites:
+		return fmt.Errorf("%d sites, want 2 to %d", c.Sites, MaxSites)
+	case c.Rounds < 1 || c.Rounds > 1000:
+		return fmt.Errorf("%d rounds, want 1 to 1000", c.Rounds)
+	case c.Steps < 1 || c.Steps > 100_000:
+		return fmt.Errorf("%d steps, want 1 to 100000", c.Steps)
+	}
+	return nil
+}
+
+// hyper returns the run's hyperparameters.
+func (c *Config) hyper() map[string]string {
+	h := map[string]string{"mode": "lora", "steps": strconv.Itoa(c.Steps)}
+	if c.Full {
+		h["mode"] = "full"
+	}
+	return h
+}
+
+// site is a site as the demo knows it.
+type site struct {
+	name string
+	text corpus.Sample
+	node *local.Node
+}
+
+// Demo is a demonstration under way.
+type Demo struct {
+	cfg   Config
+	out   *term.Out
+	mesh  *local.Mesh
+	sites []site
+	view  *view
+	based bool // basePath is written: nodes do not keep a base for ever
+}
+
+// New makes the sites' directories; nothing runs yet.
+func New(c Config, out *term.Out) (*Demo, error) {
+	d := &Demo{cfg: c, out: out}
+	mesh := local.Config{Exe: c.Exe, Dir: c.Dir, Name: "demo", Faults: round.Byzantine}
+	for i := range c.Sites {
+		text, err := corpus.Site(i, c.Sites)
+		if err != nil {
+			return nil, err
+		}
+		s := site{name: "site-" + string(rune('a'+i)), text: text}
+		d.sites = append(d.sites, s)
+		mesh.Sites = append(mesh.Sites, local.Site{Name: s.name, Trainer: fmt.Sprintf("{builtin: {data: %q, workers: %d}}", text, workersEach(c.Sites))})
+	}
+	var err error
+	if d.mesh, err = local.New(mesh); err != nil {
+		return nil, err
+	}
+	for i := range d.sites {
+		d.sites[i].node = d.mesh.Nodes[i]
+	}
+	d.view = newView(d, time.Now)
+	return d, nil
+}
+
+// Run starts the nodes, opens the run, shows it to its end, measures and ends the nodes.
+func (d *Demo) Run(ctx context.Context) (*Result, error) {
+	var result *Result
+	err := d.out.Live(ctx, d.view.frame, func(ctx context.Context) error {
+		var err error
+		result, err = d.work(ctx)
+		return err
+	})
+	return result, errors.Join(err, d.mesh.Close())
+}
+
+func (d *Demo) work(ctx context.Context) (*Result, error) {
+	begun := time.Now()
+	d.view.say("starting %d nodes", len(d.sites))
+	for _, s := range d.sites {
+		if err := s.node.Start(); err != nil {
+			return nil, err
+		}
+	}
+	for _, s := range d.sites {
+		if err := s.node.Ready(ctx); err != nil {
+			return nil, err
+		}
+	}
+	d.view.say("opening the run")
+	reply, err := d.sites[0].node.Client.Start(ctx, node.RunRequest{
+		Spec: round.RunSpec{Name: "demo", Rounds: uint64(d.cfg.Rounds), MinSites: uint64(d.cfg.Sites), Train: d.cfg.hyper()},
+		Init: true,
+	})
+	if err != nil {
+		return nil, err
+	}
+	d.view.say("")
+	last, err := d.follow(ctx, reply.Run)
+	if err != nil {
+		return nil, err
+	}
+	r := &Result{Run: reply.Run, Mesh: d.mesh.Genesis.Block().CID, Federation: time.Since(begun)}
+	if err := d.collect(ctx, r, last); err != nil {
+		return nil, err
+	}
+	if err := d.compare(ctx, r); err != nil {
+		return nil, err
+	}
+	r.Took = time.Since(begun)
+	return r, nil
+}
+
+// follow shows the run until every site has ended it, and returns their last status.
+func (d *Demo) follow(ctx context.Context, run block.CID) ([]*node.Status, error) {
+	for {
+		all := make([]*node.Status, len(d.sites))
+		done := 0
+		for i, s := range d.sites {
+			if err := s.node.Check(); err != nil {
+				return nil, err
+			}
+			st, err := s.node.Client.Status(ctx)
+			if err != nil {
+				return nil, fmt.Errorf("ask %s: %w", s.name, err)
+			}
+			all[i] = st
+			r := runOf(st, run)
+			if r != nil && !d.based {
+				if _, err := save(ctx, s.node.Client, r.Spec.Base, d.basePath()); err != nil {
+					return nil, err
+				}
+				d.based = true
+			}
+			switch {
+			case r == nil:
+			case r.Phase == node.PhaseDone && len(r.History) == d.cfg.Rounds && r.History[len(r.History)-1].Held:
+				done++
+			case r.Phase == node.PhaseStopped || r.Phase == node.PhaseDeclined:
+				return nil, fmt.Errorf("the run is %s at %s", r.Phase, s.name)
+			}
+		}
+		d.view.update(run, all)
+		if done == len(d.sites) {
+			return all, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(pollEvery):
+		}
+	}
+}
+
+func runOf(s *node.Status, id block.CID) *node.RunStatus {
+	for i := range s.Runs {
+		if s.Runs[i].ID == id {
+			return &s.Runs[i]
+		}
+	}
+	return nil
+}
+
+// collect reads from every site what it ended with, and writes the model that all hold.
+func (d *Demo) collect(ctx context.Context, r *Result, last []*node.Status) error {
+	for i, s := range d.sites {
+		st := last[i]
+		run := runOf(st, r.Run)
+		model := run.History[len(run.History)-1].Model
+		r.Sites = append(r.Sites, SiteResult{Site: s.name, Text: s.text.Kind, Model: model, Sent: st.Sent, Received: st.Received, Memory: st.Memory})
+		if model != r.Sites[0].Model {
+			return fmt.Errorf("%w: %s has %s, %s has %s", ErrDiffer, d.sites[0].name, r.Sites[0].Model, s.name, model)
+		}
+		r.Base = run.Spec.Base
+	}
+	r.Model = r.Sites[0].Model
+	c := d.sites[0].node.Client
+	var err error
+	if r.ModelBytes, err = save(ctx, c, r.Model, d.cfg.Output); err != nil {
+		return err
+	}
+	r.Output = d.cfg.Output
+	return nil
+}
+
+// basePath names the file with what the run began with.
+func (d *Demo) basePath() string { return filepath.Join(d.cfg.Dir, "base.safetensors") }
+
+// save writes a model to a file and returns its size in bytes.
+func save(ctx context.Context, c *node.Client, model block.CID, path string) (int64, error) {
+	body, err := c.Model(ctx, model)
+	if err != nil {
+		return 0, err
+	}
+	defer body.Close()
+	f, err := os.Create(path)
+	if err != nil {
+		return 0, err
+	}
+	n, err := io.Copy(f, body)
+	return n, errors.Join(err, f.Close())
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/weft-mesh/weft/cmd/weft/term"
+	"github.com/weft-mesh/weft/node"
+)
+
+// Exit codes, as docs/cli.md has them.
+const (
+	exitOK          = 0
+	exitFailure     = 1
+	exitUsage       = 2   // the command line or a file given by it is wrong
+	exitNotRunning  = 3   // the site's node does not run or does not answer
+	exitUnverified  = 4   // something does not verify
+	exitInterrupted = 130 // Ctrl-C
+)
+
+var (
+	errUsage      = errors.New("usage")
+	errUnverified = errors.New("does not verify")
+)
+
+// failure is an error with its exit code's reason and what to do about it.
+type failure struct {
+	kind error // errUsage, errUnverified or nil
+	text string
+	err  error // what it comes from, or nil
+	hint string
+}
+
+func (f *failure) Error() string {
+	s := f.text
+	if f.err != nil {
+		s += ": " + f.err.Error()
+	}
+	if f.hint != "" {
+		s += "\n  hint: " + f.hint
+	}
+	return s
+}
+
+func (f *failure) Unwrap() []error { return []error{f.kind, f.err} }
+
+func usage(format string, args ...any) error {
+	return &failure{kind: errUsage, text: fmt.Sprintf(format, args...), hint: "add --help for the flags and examples"}
+}
+
+// fail returns an error with a hint; err may be nil.
+func fail(err error, hint, format string, args ...any) error {
+	return &failure{err: err, hint: hint, text: fmt.Sprintf(format, args...)}
+}
+
+// exitCode is the exit code for a command's error.
+func exitCode(ctx context.Context, err error) int {
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errUsage):
+		return exitUsage
+	case errors.Is(err, node.ErrNotRunning), isConnection(err):
+		return exitNotRunning
+	case errors.Is(err, errUnverified), errors.Is(err, node.ErrChain):
+		return exitUnverified
+	case errors.Is(err, term.ErrInterrupted), errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		return exitInterrupted
+	}
+	return exitFailure
+}
+
+// isConnection reports whether a node went away, or could not be reached, while it was asked.
+func isConnection(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op)
+}
+
+// report prints a command's error and returns the exit code.
+func (a *app) report(ctx context.Context, err error) int {
+	code := exitCode(ctx, err)
+	switch code {
+	case exitOK:
+	case exitInterrupted:
+		a.err.Println("weft: interrupted")
+	default:
+		a.err.Printf("%s %v\n", a.err.Bad("weft:"), err)
+	}
+	return code
+}

@@ -1,0 +1,116 @@
+package local
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/round"
+)
+
+// Config describes a mesh on this machine.
+type Config struct {
+	Exe    string // the weft binary
+	Dir    string // the mesh's folder; each site gets a folder of its name in it
+	Name   string
+	Faults round.Faults
+	Sites  []Site
+}
+
+// Site is what differs from site to site.
+type Site struct {
+	Name    string
+	Trainer string // the value of config.yaml's trainer field, as YAML on one line
+}
+
+// Mesh is a mesh on this machine.
+type Mesh struct {
+	Genesis *round.Genesis
+	Nodes   []*Node // in the order of Config.Sites
+}
+
+// New makes the sites' directories and founds the mesh. Nothing runs yet.
+func New(c Config) (*Mesh, error) {
+	ports, err := freePorts(len(c.Sites))
+	if err != nil {
+		return nil, err
+	}
+	m := &Mesh{}
+	roster := make([]round.Site, len(c.Sites))
+	for i, s := range c.Sites {
+		dir := filepath.Join(c.Dir, s.Name)
+		id, err := node.Init(dir, s.Name)
+		if err != nil {
+			return nil, err
+		}
+		roster[i] = round.Site{ID: id, Name: s.Name}
+		m.Nodes = append(m.Nodes, &Node{Name: s.Name, Dir: dir, ID: id, Client: node.Dial(dir), exe: c.Exe, addr: address(ports[i], id)})
+	}
+	nonce := make([]byte, 16)
+	if _, err := rand.Read(nonce); err != nil {
+		return nil, err
+	}
+	if m.Genesis, err = round.NewGenesis(c.Name, c.Faults, roster, nonce); err != nil {
+		return nil, err
+	}
+	for i, n := range m.Nodes {
+		if err := os.WriteFile(filepath.Join(n.Dir, "config.yaml"), []byte(m.config(c.Sites[i], ports[i])), 0o600); err != nil {
+			return nil, err
+		}
+		if err := node.Join(n.Dir, m.Genesis); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+func address(port int, id peer.ID) string {
+	return fmt.Sprintf("/ip4/127.0.0.1/tcp/%d/p2p/%s", port, id)
+}
+
+// config is a site's config.yaml. Every site knows where every other is, so that any two of them
+// find each other whoever else is down; that one address is enough is the quickstart's test.
+func (m *Mesh) config(s Site, port int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "name: %s\nlisten: [/ip4/127.0.0.1/tcp/%d]\naccept: auto\ntrainer: %s\nbootstrap:\n", strconv.Quote(s.Name), port, s.Trainer)
+	for _, n := range m.Nodes {
+		if n.Name != s.Name {
+			fmt.Fprintf(&b, "  - %s\n", n.addr)
+		}
+	}
+	if len(m.Nodes) == 1 {
+		b.WriteString("  []\n")
+	}
+	return b.String()
+}
+
+// Close ends all nodes.
+func (m *Mesh) Close() error {
+	var errs []error
+	for _, n := range m.Nodes {
+		errs = append(errs, n.Kill())
+	}
+	return errors.Join(errs...)
+}
+
+// freePorts returns n ports of loopback that nobody listens at. They are fixed for the mesh's
+// life, so that a node that is started again is where the others look for it.
+func freePorts(n int) (ports []int, err error) {
+	for range n {
+		l, err := net.Listen("tcp4", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("find a free port: %w", err)
+		}
+		defer l.Close() // only at the end: the ports must differ
+		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+	}
+	return ports, nil
+}

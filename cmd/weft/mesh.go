@@ -1,0 +1,141 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/cmd/weft/term"
+	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/round"
+)
+
+func (a *app) meshCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "mesh",
+		Short: "Found, join and show a mesh",
+		RunE:  group,
+	}
+	cmd.AddCommand(a.meshCreateCmd(), a.meshJoinCmd(), a.meshShowCmd())
+	return cmd
+}
+
+// readGenesis reads a mesh file.
+func readGenesis(path string) (*round.Genesis, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, &failure{kind: errUsage, text: "no mesh file", err: err, hint: "`weft mesh create` writes one; get it from whoever founded the mesh"}
+	case err != nil:
+		return nil, err
+	case info.Size() > block.MaxSize:
+		return nil, fail(nil, "", "%s: %s is more than a mesh file has", path, term.Bytes(info.Size()))
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	g, err := round.DecodeGenesis(data)
+	if err != nil {
+		return nil, &failure{kind: errUsage, text: path, err: err, hint: "a mesh file is what `weft mesh create` wrote, byte for byte"}
+	}
+	return g, nil
+}
+
+// meshText is a mesh for people: what they compare by phone before they trust it.
+func (a *app) meshText(g *round.Genesis, self string) string {
+	r := g.Roster()
+	t := term.NewTable(term.Column{Name: "site", Shrink: true}, term.Column{Name: "peer ID"}, term.Column{})
+	for _, s := range g.Sites {
+		mark := ""
+		if s.ID.String() == self {
+			mark = "this site"
+		}
+		t.Row(s.Name, s.ID.String(), mark)
+	}
+	lost := r.Len() - r.Quorum()
+	text := a.out.Bold(g.Name) + "\n" +
+		a.out.Dim("mesh    ") + g.Block().CID.String() + "\n" +
+		a.out.Dim("faults  ") + string(g.Faults) + ": goes on with " + term.Plural(lost, "site") + " lost"
+	if g.Faults == round.Byzantine {
+		text += ", " + term.Plural(r.F(), "site") + " lying"
+	}
+	return text + "\n" + a.out.Dim("sites   ") + term.Plural(r.Len(), "site") + ", a quorum is " + term.Plural(r.Quorum(), "site") + "\n\n" + t.Text(a.out.Columns(), a.out.Dim)
+}
+
+func (a *app) meshShowCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "show [FILE]",
+		Short: "Show the mesh of this site, or the one in a mesh file",
+		Example: `  weft mesh show
+  weft mesh show mesh.weft --json`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			var g *round.Genesis
+			self := ""
+			if len(args) > 0 {
+				var err error
+				if g, err = readGenesis(args[0]); err != nil {
+					return err
+				}
+			} else {
+				h, err := node.Open(a.dir)
+				if err != nil {
+					return err
+				}
+				g, self = h.Genesis, h.ID.String()
+			}
+			if a.json {
+				return a.printJSON(map[string]any{"mesh": g.Block().CID, "genesis": g, "quorum": g.Roster().Quorum()})
+			}
+			a.out.Printf("%s", a.meshText(g, self))
+			return nil
+		},
+	}
+	a.jsonFlag(cmd)
+	return cmd
+}
+
+func (a *app) meshJoinCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "join FILE",
+		Short: "Make this site part of the mesh in a mesh file",
+		Long: `Make this site part of the mesh in a mesh file. The site's key must be in the
+roster. Compare the mesh's CID with the other sites, by phone for instance: equal
+CIDs mean equal rosters, to the last byte.`,
+		Example: `  weft mesh join mesh.weft`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			g, err := readGenesis(args[0])
+			if err != nil {
+				return err
+			}
+			if err := node.Join(a.dir, g); err != nil {
+				return err
+			}
+			return a.joined(g)
+		},
+	}
+}
+
+// joined shows the mesh that this site is now part of.
+func (a *app) joined(g *round.Genesis) error {
+	h, err := node.Open(a.dir)
+	if err != nil {
+		return err
+	}
+	a.out.Printf("%s\nCompare the mesh's CID with the other sites, then: weft up\n", a.meshText(g, h.ID.String()))
+	warnName(a, g, h)
+	return nil
+}
+
+// warnName tells of a site that calls itself other than the roster does.
+func warnName(a *app, g *round.Genesis, h *node.Home) {
+	if in := g.Roster().Name(h.ID); in != h.Config.Name {
+		a.err.Printf("weft: the mesh knows this site as %q, %s calls it %q; the mesh's name is the one shown\n", in, filepath.Join(h.Dir, "config.yaml"), h.Config.Name)
+	}
+}

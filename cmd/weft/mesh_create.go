@@ -1,0 +1,103 @@
+package main
+
+import (
+	"crypto/rand"
+	"os"
+	"strings"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/spf13/cobra"
+
+	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/round"
+)
+
+// defaultMeshFile is where `weft mesh create` writes unless told otherwise.
+const defaultMeshFile = "mesh.weft"
+
+func (a *app) meshCreateCmd() *cobra.Command {
+	var sites []string
+	var faults, to string
+	cmd := &cobra.Command{
+		Use:   "create NAME --site NAME=PEERID...",
+		Short: "Found a mesh: write its genesis file from the roster",
+		Long: `Found a mesh: write its genesis file from the roster, to be sent to every site, and
+join it if this site is in the roster. The file holds nothing secret; whoever has
+another file has another mesh, as its CID shows.
+
+--faults byzantine withstands floor((n-1)/3) sites that fail in any way, lies included.
+--faults crash withstands any minority of sites that stop, and no liar.`,
+		Example: `  weft mesh create letters \
+    --site hospital-a=12D3KooWA... --site hospital-b=12D3KooWB... \
+    --site hospital-c=12D3KooWC...`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			roster, err := parseSites(sites)
+			if err != nil {
+				return err
+			}
+			nonce := make([]byte, 16)
+			if _, err := rand.Read(nonce); err != nil {
+				return err
+			}
+			g, err := round.NewGenesis(args[0], round.Faults(faults), roster, nonce)
+			if err != nil {
+				return &failure{kind: errUsage, text: err.Error(), hint: "add --help for the flags and examples"}
+			}
+			if err := writeNew(to, g.Block().Data); err != nil {
+				return err
+			}
+			a.out.Printf("wrote %s: send it to every site, each runs `weft mesh join %s`\n\n", to, to)
+			return a.joinIfListed(g)
+		},
+	}
+	cmd.Flags().StringArrayVar(&sites, "site", nil, "a site of the roster, NAME=PEERID as `weft init` printed it; repeat for each")
+	cmd.Flags().StringVar(&faults, "faults", string(round.Byzantine), "what the mesh withstands: byzantine or crash")
+	cmd.Flags().StringVarP(&to, "output", "o", defaultMeshFile, "the mesh file to write")
+	return cmd
+}
+
+func parseSites(list []string) ([]round.Site, error) {
+	if len(list) == 0 {
+		return nil, usage("a mesh needs its sites: --site NAME=PEERID, once for each")
+	}
+	sites := make([]round.Site, 0, len(list))
+	for _, s := range list {
+		i := strings.LastIndexByte(s, '=') // a name may have one too
+		if i < 0 {
+			return nil, usage("--site %q: want NAME=PEERID", s)
+		}
+		id, err := peer.Decode(s[i+1:])
+		if err != nil {
+			return nil, usage("--site %q: %q is not a peer ID: %v", s, s[i+1:], err)
+		}
+		sites = append(sites, round.Site{ID: id, Name: s[:i]})
+	}
+	return sites, nil
+}
+
+// writeNew writes a file that must not be there yet: another genesis is another mesh.
+func writeNew(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return fail(err, "another file with -o; a mesh is founded once", "write the mesh file")
+	}
+	if _, err := f.Write(data); err != nil {
+		_ = f.Close()
+		return fail(err, "", "write %s", path)
+	}
+	return f.Close()
+}
+
+// joinIfListed joins the mesh if the directory is a site of it.
+func (a *app) joinIfListed(g *round.Genesis) error {
+	id, _, err := readSite(a.dir)
+	if err != nil || !g.Roster().Has(id) {
+		a.out.Printf("%s\nThis machine is not one of its sites.\n", a.meshText(g, ""))
+		return nil
+	}
+	if err := node.Join(a.dir, g); err != nil {
+		return err
+	}
+	return a.joined(g)
+}

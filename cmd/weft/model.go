@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/cmd/weft/term"
+	"github.com/weft-mesh/weft/node"
+)
+
+func (a *app) modelCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "model",
+		Short: "Work with the models that rounds yield",
+		RunE:  group,
+	}
+	cmd.AddCommand(a.modelExportCmd())
+	return cmd
+}
+
+func (a *app) modelExportCmd() *cobra.Command {
+	var to, run string
+	cmd := &cobra.Command{
+		Use:   "export ROUND -o FILE",
+		Short: "Write a round's model as a safetensors file",
+		Long: `Write a committed model as a safetensors file. ROUND is a round's number, "latest",
+0 for the model that the run began with, or a model's CID.`,
+		Example: `  weft model export latest -o adapter.safetensors
+  weft model export 3 --run letters -o adapter.safetensors
+  weft model export 3 -o - | sha256sum`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if to == "" {
+				return usage("no file to write to: -o FILE, or -o - for standard output")
+			}
+			c := a.client()
+			model, err := findModel(cmd.Context(), c, args[0], run)
+			if err != nil {
+				return err
+			}
+			n, err := export(cmd.Context(), c, model, to, a.out)
+			if err == nil && to != "-" {
+				a.out.Printf("%s  %s  model %s\n", to, term.Bytes(n), model)
+			}
+			return err
+		},
+	}
+	cmd.Flags().StringVarP(&to, "output", "o", "", "file to write, - for standard output")
+	cmd.Flags().StringVar(&run, "run", "", "the run: name, CID or the CID's end; default the only one")
+	return cmd
+}
+
+// findModel returns the CID that a round, "latest" or a CID names.
+func findModel(ctx context.Context, c *node.Client, which, run string) (block.CID, error) {
+	if id, err := block.Parse(which); err == nil {
+		return id, nil
+	}
+	number, err := strconv.ParseUint(which, 10, 64)
+	if err != nil && which != "latest" {
+		return block.CID{}, usage("%q is no round: want a number, latest, or a model's CID", which)
+	}
+	var args []string
+	if run != "" {
+		args = []string{run}
+	}
+	r, err := statusOf(ctx, c, args)
+	switch {
+	case err != nil:
+		return block.CID{}, err
+	case which == "latest" && len(r.History) > 0:
+		return r.History[len(r.History)-1].Model, nil
+	case which == "latest":
+		return block.CID{}, fail(nil, "`weft status --watch` shows how far it is", "run %s has no committed round yet", r.Name)
+	case number == 0 && r.Spec != nil:
+		return r.Spec.Base, nil
+	}
+	for _, h := range r.History {
+		if h.Round == number {
+			return h.Model, nil
+		}
+	}
+	return block.CID{}, fail(nil, "`weft status` shows the committed rounds", "run %s has no committed round %d", r.Name, number)
+}
+
+// export writes a model to a file, whole or not at all, and returns its size.
+func export(ctx context.Context, c *node.Client, model block.CID, to string, stdout io.Writer) (n int64, err error) {
+	body, err := c.Model(ctx, model)
+	if err != nil {
+		return 0, err
+	}
+	defer body.Close()
+	if to == "-" {
+		return io.Copy(stdout, body)
+	}
+	f, err := os.CreateTemp(filepath.Dir(to), "."+filepath.Base(to)+".*")
+	if err != nil {
+		return 0, fmt.Errorf("write %s: %w", to, err)
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	if n, err = io.Copy(f, body); err != nil {
+		return 0, fmt.Errorf("write %s: %w", to, err)
+	}
+	if err := f.Chmod(0o644); err != nil {
+		return 0, err
+	}
+	if err := f.Sync(); err != nil {
+		return 0, fmt.Errorf("write %s: %w", to, err)
+	}
+	return n, os.Rename(f.Name(), to)
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/weft-mesh/weft/node"
+)
+
+// peersEvery is the time between two looks at who is connected.
+const peersEvery = time.Second
+
+// narrator logs what a person wants to know of a node: who comes and goes, and how rounds go.
+// It knows it from the local API, as anyone may.
+type narrator struct {
+	log    *slog.Logger
+	client *node.Client
+}
+
+func (t *narrator) run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return t.peers(ctx) })
+	g.Go(func() error { return t.events(ctx) })
+	return g.Wait()
+}
+
+// peers logs connections. That the node does not answer is its own affair, told by itself.
+func (t *narrator) peers(ctx context.Context) error {
+	connected := map[string]bool{}
+	for {
+		peers, err := t.client.Peers(ctx)
+		up := 1
+		for _, p := range peers {
+			if p.Connected {
+				up++
+			}
+		}
+		for _, p := range peers {
+			if p.Connected != connected[p.Site] && err == nil {
+				connected[p.Site] = p.Connected
+				what := "site away"
+				if p.Connected {
+					what = "site connected"
+				}
+				t.log.Info(what, "site", p.Site, "up", up, "of", len(peers)+1)
+			}
+		}
+		if sleep(ctx, peersEvery) != nil {
+			return nil
+		}
+	}
+}
+
+// told are the events of the trace that a person wants, with what they say.
+var told = map[string]string{
+	"train":        "training",
+	"train failed": "training failed",
+	"announce":     "update announced",
+	"holds":        "update received",
+	"votes again":  "votes again",
+}
+
+// warned are the events that a person must know.
+var warned = map[string]string{
+	"equivocation": "a site signed two statements for one place",
+	"fork":         "the ledger forks",
+	"diverged":     "this site computed another model than the mesh",
+	"bad update":   "an update cannot be used",
+	"bad input":    "an update cannot be aggregated",
+	"bad model":    "a model cannot be used",
+	"dropped":      "a site sent wrong blocks and was dropped",
+	"corrupt":      "a block went bad on this disk",
+	"log lost":     "the log is gone; a new one was begun",
+}
+
+// events logs the trace of this life of the node as it comes.
+func (t *narrator) events(ctx context.Context) error {
+	s, err := t.client.Status(ctx)
+	if err != nil {
+		return t.ended(ctx, err)
+	}
+	names := map[peer.ID]string{s.ID: s.Site}
+	peers, err := t.client.Peers(ctx)
+	if err != nil {
+		return t.ended(ctx, err)
+	}
+	for _, p := range peers {
+		names[p.ID] = p.Site
+	}
+	for e, err := range t.client.Events(ctx, 0, true) {
+		if err != nil {
+			return t.ended(ctx, err)
+		}
+		if !e.Time.Before(s.Since) {
+			t.tell(e, s.ID, names)
+		}
+	}
+	return nil
+}
+
+// ended tells an error from the node's end, which is no error of the narrator's.
+func (t *narrator) ended(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		t.log.Warn("what the node does cannot be shown any more", "error", err)
+	}
+	return nil
+}
+
+func (t *narrator) tell(e node.Event, self peer.ID, names map[peer.ID]string) {
+	if e.Event == "decide" {
+		t.log.Info("decided", "height", e.Height, "entry", e.Text, "run", e.Run.Short())
+		return
+	}
+	if e.Event == "holds" && (e.Trace.Site == self || names[e.Trace.Site] == "") {
+		return // its own
+	}
+	var attrs []any
+	if e.Run.Defined() {
+		attrs = append(attrs, "run", e.Run.Short())
+	}
+	if e.Round > 0 {
+		attrs = append(attrs, "round", e.Round)
+	}
+	if name := names[e.Trace.Site]; name != "" {
+		attrs = append(attrs, "site", name)
+	}
+	if e.Text != "" {
+		attrs = append(attrs, "text", e.Text)
+	}
+	if text := told[e.Event]; text != "" {
+		t.log.Info(text, attrs...)
+	} else if text := warned[e.Event]; text != "" {
+		t.log.Warn(text, attrs...)
+	}
+}

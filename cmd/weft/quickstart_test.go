@@ -1,0 +1,168 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// command is a block of docs/quickstart.md and the terminal it is typed in.
+type command struct {
+	terminal string
+	text     string
+}
+
+// quickstart returns the page's blocks for shells.
+func quickstart(t *testing.T) (list []command) {
+	t.Helper()
+	f, err := os.Open("../../docs/quickstart.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	in := bufio.NewScanner(f)
+	for in.Scan() {
+		terminal, ok := strings.CutPrefix(in.Text(), "```sh ")
+		if !ok {
+			continue
+		}
+		c := command{terminal: terminal}
+		for in.Scan() && in.Text() != "```" {
+			c.text += in.Text() + "\n"
+		}
+		list = append(list, c)
+	}
+	if len(list) == 0 {
+		t.Fatal("the page has no commands")
+	}
+	return list
+}
+
+// terminal is a shell that stays open, as a person's does.
+type terminal struct {
+	name string
+	cmd  *exec.Cmd
+	in   io.WriteCloser
+	done chan struct{} // closed when the shell has ended
+
+	mu   sync.Mutex
+	out  bytes.Buffer
+	more chan struct{} // gets a token when out grew
+}
+
+func (s *terminal) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case s.more <- struct{}{}:
+	default:
+	}
+	return s.out.Write(p)
+}
+
+func (s *terminal) text() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.out.String()
+}
+
+func openTerminal(t *testing.T, name, dir string) *terminal {
+	t.Helper()
+	s := &terminal{name: name, done: make(chan struct{}), more: make(chan struct{}, 1)}
+	s.cmd = exec.Command("bash", "--noprofile", "--norc", "-e")
+	s.cmd.Dir = dir
+	s.cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(weftBinary(t))+":"+os.Getenv("PATH"), "NO_COLOR=1")
+	s.cmd.Stdout, s.cmd.Stderr = s, s
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	var err error
+	if s.in, err = s.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_ = s.cmd.Wait() // how it went is in its output
+		close(s.done)
+	}()
+	t.Cleanup(func() {
+		_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
+		<-s.done
+		if t.Failed() {
+			t.Logf("terminal %s:\n%s", name, s.text())
+		}
+	})
+	return s
+}
+
+// until waits until the output after from holds text.
+func (s *terminal) until(t *testing.T, from int, text string) {
+	t.Helper()
+	limit := time.After(3 * time.Minute)
+	for !strings.Contains(s.text()[from:], text) {
+		select {
+		case <-s.more:
+		case <-s.done:
+			t.Fatalf("%s: the shell has ended without %q", s.name, text)
+		case <-limit:
+			t.Fatalf("%s: no %q in time", s.name, text)
+		}
+	}
+}
+
+// TestQuickstart types docs/quickstart.md as it is printed: three sites, six terminals.
+func TestQuickstart(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains a model")
+	}
+	dir := t.TempDir()
+	terminals := map[string]*terminal{}
+	for i, c := range quickstart(t) {
+		s := terminals[c.terminal]
+		if s == nil {
+			s = openTerminal(t, c.terminal, dir)
+			terminals[c.terminal] = s
+		}
+		from := len(s.text())
+		text := c.text
+		done := "site is up"
+		if !strings.HasSuffix(c.terminal, " node") {
+			done = fmt.Sprintf("done %d of the page", i)
+			text += fmt.Sprintf("printf 'done %%d of the page\\n' %d\n", i)
+		}
+		// -e ends the shell at the first failure; its output then ends before the mark.
+		if _, err := io.WriteString(s.in, text); err != nil {
+			t.Fatalf("%s: %v", c.terminal, err)
+		}
+		s.until(t, from, done)
+	}
+	for _, site := range []string{"hospital-a", "hospital-b", "hospital-c"} {
+		if out := terminals[site+" node"].text(); strings.Contains(out, "warning") {
+			t.Errorf("%s warns:\n%s", site, out)
+		}
+	}
+	if out := terminals["hospital-a"].text(); !strings.Contains(out, "longer") || !strings.Contains(out, "3 of 3 sites up") {
+		t.Errorf("hospital-a:\n%s", out)
+	}
+	if out := terminals["hospital-c"].text(); strings.Count(out, "verified") != 2 {
+		t.Errorf("hospital-c:\n%s", out)
+	}
+	for _, site := range []string{"hospital-a", "hospital-b", "hospital-c"} {
+		s := terminals[site+" node"]
+		from := len(s.text())
+		// The shell is in the group too: it ignores what ends the node.
+		if err := syscall.Kill(-s.cmd.Process.Pid, syscall.SIGINT); err != nil {
+			t.Error(err)
+		}
+		s.until(t, from, "stopped")
+	}
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weft-mesh/weft/cmd/weft/term"
+	"github.com/weft-mesh/weft/node"
+)
+
+// dirEnv is the environment variable that names the site's directory.
+const dirEnv = "WEFT_DIR"
+
+// app is what every command works with.
+type app struct {
+	dir     string // the site's directory
+	json    bool   // write JSON, for machines
+	out     *term.Out
+	err     *term.Out
+	started bool // flags and arguments were understood
+}
+
+// run executes the command line and returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	a := &app{out: term.New(stdout), err: term.New(stderr)}
+	root := a.rootCmd()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err != nil && !a.started {
+		err = usage("%v", err)
+	}
+	return a.report(ctx, err)
+}
+
+func (a *app) rootCmd() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "weft",
+		Short: "Train one model at many sites, with no server",
+		Long: `weft is a mesh of sites that train one model together. Every site keeps its data;
+after each round all hold the same new model, byte for byte, with a certificate
+signed by a quorum of sites.`,
+		Example: `  weft demo                    three sites on this machine, in two minutes
+  weft init --name hospital-a  make this machine a site
+  weft up                      run the site's node
+  weft status --watch          see what it does`,
+		Version:       version(),
+		SilenceErrors: true, SilenceUsage: true,
+		PersistentPreRun: func(*cobra.Command, []string) { a.started = true },
+		RunE:             group,
+	}
+	root.PersistentFlags().StringVar(&a.dir, "dir", defaultDir(), "the site's directory, also $"+dirEnv)
+	root.SetHelpCommand(&cobra.Command{Hidden: true, Use: "no-help"}) // --help says the same
+	root.AddCommand(
+		a.demoCmd(), a.initCmd(), a.idCmd(), a.meshCmd(), a.upCmd(), a.runCmd(), a.statusCmd(), a.peersCmd(),
+		a.ledgerCmd(), a.modelCmd(), a.verifyCmd(), a.catCmd(), a.benchCmd(),
+	)
+	return root
+}
+
+// group is the body of a command that only has subcommands.
+func group(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usage("unknown command %q for %q", args[0], cmd.CommandPath())
+	}
+	return cmd.Help()
+}
+
+func defaultDir() string {
+	if dir := os.Getenv(dirEnv); dir != "" {
+		return dir
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return ".weft"
+	}
+	return filepath.Join(home, ".weft")
+}
+
+// jsonFlag gives a reading command --json.
+func (a *app) jsonFlag(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&a.json, "json", false, "write JSON, for machines")
+}
+
+// printJSON writes v as indented JSON.
+func (a *app) printJSON(v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	a.out.Println(string(b))
+	return nil
+}
+
+// client returns the local API of the site's node.
+func (a *app) client() *node.Client { return node.Dial(a.dir) }

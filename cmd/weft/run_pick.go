@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/node"
+)
+
+// minCIDEnd is the fewest characters of a CID's end that name a run.
+const minCIDEnd = 6
+
+// errNoRun is returned where no run can be meant.
+var errNoRun = errors.New("there is none")
+
+// runRef is a run that a command is about.
+type runRef struct {
+	id   block.CID
+	name string
+}
+
+// pickRun finds the run that args name, or the only one there can be.
+func pickRun(ctx context.Context, c *node.Client, args []string, kind runKind) (runRef, error) {
+	s, err := c.Status(ctx)
+	if err != nil {
+		return runRef{}, err
+	}
+	found := candidates(s, kind)
+	const hint = "`weft run list` shows the runs"
+	if len(args) > 0 {
+		if kind == runAnswerable {
+			found = append(found, candidates(s, runActive)...) // a name may change an earlier answer
+		}
+		if found = named(found, args[0]); len(found) == 0 && len(named(candidates(s, runAny), args[0])) > 0 {
+			return runRef{}, fail(nil, hint, "run %s is over", args[0])
+		}
+	}
+	switch {
+	case len(found) == 1:
+		return found[0], nil
+	case len(found) > 1:
+		names := make([]string, len(found))
+		for i, r := range found {
+			names[i] = r.name + " (" + r.id.Short() + ")"
+		}
+		return runRef{}, fail(nil, "say which, by the CID's end in brackets", "more than one run can be meant: %s", strings.Join(names, ", "))
+	case len(args) > 0:
+		return runRef{}, fail(errNoRun, hint, "run %q", args[0])
+	}
+	return runRef{}, fail(errNoRun, hint, "no run to act on")
+}
+
+// candidates lists runs by kind; without a name only those that ask can be answered.
+func candidates(s *node.Status, kind runKind) (found []runRef) {
+	if kind != runAnswerable {
+		for _, r := range s.Runs {
+			if kind == runAny || !over(r.Phase) {
+				found = append(found, runRef{r.ID, r.Name})
+			}
+		}
+	}
+	if kind != runActive {
+		for _, p := range s.Pending {
+			if !slices.ContainsFunc(found, func(r runRef) bool { return r.id == p.Run }) {
+				found = append(found, runRef{p.Run, p.Spec.Name})
+			}
+		}
+	}
+	return found
+}
+
+// named returns the runs with that name, or whose CID is or ends in it.
+func named(runs []runRef, name string) (found []runRef) {
+	for _, r := range runs {
+		if slices.Contains(found, r) {
+			continue
+		}
+		if id := r.id.String(); r.name == name || id == name || len(name) >= minCIDEnd && strings.HasSuffix(id, name) {
+			found = append(found, r)
+		}
+	}
+	return found
+}
+
+// knownWait is how long a run that was just opened may take to become known here.
+const knownWait = 10 * time.Second
+
+// awaitRun is pickRun for a run to be answered; it waits for one that is on its way.
+func awaitRun(ctx context.Context, c *node.Client, args []string) (runRef, error) {
+	for end := time.Now().Add(knownWait); ; {
+		r, err := pickRun(ctx, c, args, runAnswerable)
+		if err == nil || !errors.Is(err, errNoRun) || time.Now().After(end) {
+			return r, err
+		}
+		if err := sleep(ctx, watchEvery/2); err != nil {
+			return runRef{}, err
+		}
+	}
+}

@@ -1,0 +1,20 @@
+// Package runfile reads run files: a run described in YAML, as `weft run start` takes it.
+//
+//	name: discharge-letters        # required
+//	rounds: 5                      # required
+//	model:                         # required, one of:
+//	  init: builtin                #   the embedded trainer makes it from train:
+//	  file: adapter.safetensors    #   a safetensors file, relative to the run file
+//	train:                         # hyperparameters, handed to every site's trainer as they stand
+//	  steps: 100
+//	  lr: 0.001
+//	min_sites: 2                   # fewest updates in a round; default: a quorum
+//	sample_cap: 100000             # a site counts as at most so many samples; default: no cap
+//	late:                          # what becomes of an update that misses its round
+//	  policy: carry                #   carry or drop; default carry
+//	  weight: 1/2                  #   carry: weight for each round it is late; default 1/2
+//	  max: 2                       #   carry: rounds late at most; default 2
+//	keep_updates: false            # keep every site's updates, to recompute rounds later
+//
+// Anything else in the file is an error that names the line.
+package runfile

@@ -1,0 +1,107 @@
+package runfile
+
+import (
+	"errors"
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/weft-mesh/weft/round"
+)
+
+const whole = `name: letters # what for
+rounds: 5
+model:
+  init: builtin
+train:
+  steps: 100
+  lr: 0.0010
+  text: yes
+  big: 1_000
+min_sites: 2
+sample_cap: 1000
+late:
+  policy: carry
+  weight: 2/3
+  max: 3
+keep_updates: true
+`
+
+func TestParse(t *testing.T) {
+	r, err := Parse("dir/run.yaml", []byte(whole))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := r.Spec
+	if !r.Init || r.File != "" || s.Name != "letters" || s.Rounds != 5 || s.MinSites != 2 || s.SampleCap != 1000 || !s.KeepUpdates {
+		t.Errorf("got %+v", r)
+	}
+	if s.Late != round.Carry || s.LateNum != 2 || s.LateDen != 3 || s.LateMax != 3 || s.Rule != "fedavg" {
+		t.Errorf("got %+v", s)
+	}
+	if want := map[string]string{"steps": "100", "lr": "0.0010", "text": "yes", "big": "1_000"}; !maps.Equal(s.Train, want) {
+		t.Errorf("train: got %v, want %v", s.Train, want)
+	}
+}
+
+func TestParseDefaults(t *testing.T) {
+	r, err := Parse("dir/run.yaml", []byte("name: a\nrounds: 1\nmodel: {file: m.safetensors}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := r.Spec
+	if r.Init || r.File != "dir/m.safetensors" || s.MinSites != 0 || s.Late != round.Carry || s.LateNum != 1 || s.LateDen != 2 || s.LateMax != 2 {
+		t.Errorf("got %+v", r)
+	}
+}
+
+func TestParseSaysWhere(t *testing.T) {
+	const ok = "name: a\nrounds: 1\nmodel: {init: builtin}\n"
+	for _, c := range []struct{ text, want string }{
+		{ok + "roundz: 1\n", "run.yaml:4: unknown field \"roundz\""},
+		{ok + "late:\n  policy: carry\n  weight: 3/2\n", "run.yaml:6: late.weight: \"3/2\""},
+		{ok + "late:\n  policy: drop\n  max: 2\n", "run.yaml:4: late: weight and max"},
+		{ok + "late: {policy: keep}\n", "run.yaml:4: late.policy: \"keep\""},
+		{ok + "min_sites: two\n", "run.yaml:4: "},
+		{ok + "min_sites: -1\n", "run.yaml:4: "},
+		{ok + "train:\n  steps: [1]\n", "want a number or a word"},
+		{ok + "name: b\n", "run.yaml:4: "},
+		{ok + "train: &a\n  x: *a\n", "run.yaml:4: anchors"},
+		{"rounds: 1\n", "run.yaml: name: missing"},
+		{"name: a\n", "run.yaml: rounds: missing"},
+		{"name: a\nrounds: 1\n", "run.yaml: model: want exactly one"},
+		{"name: a\nrounds: 1\nmodel: {init: gpt}\n", "run.yaml:3: model.init: \"gpt\""},
+		{"name: [\n", "run.yaml:"},
+		{"", "run.yaml: "},
+		{strings.Repeat("#", MaxSize+1), "run.yaml: 65537 bytes"},
+	} {
+		_, err := Parse("run.yaml", []byte(c.text))
+		if !errors.Is(err, ErrRunFile) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q:\n got %v\nwant %s", c.text[:min(len(c.text), 80)], err, c.want)
+		}
+		if err != nil && strings.Contains(err.Error(), "\n") {
+			t.Errorf("%q: more than one line: %v", c.text, err)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(whole))
+	f.Add([]byte("name: a\nrounds: 1\nmodel: {file: x}\nlate: {weight: 0.25}\n"))
+	f.Add([]byte("a: &a [*a]"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, err := Parse("run.yaml", data)
+		if err != nil {
+			if !errors.Is(err, ErrRunFile) {
+				t.Fatalf("%v", err)
+			}
+			return
+		}
+		if r.Init == (r.File != "") || r.Spec.Name == "" || r.Spec.Rounds == 0 {
+			t.Fatalf("%q gives %+v", data, r)
+		}
+		if s := r.Spec; s.Late == round.Carry && (s.LateNum == 0 || s.LateNum > s.LateDen || s.LateDen > 1000) {
+			t.Fatalf("%q gives %+v", data, r)
+		}
+	})
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weft-mesh/weft/node"
+)
+
+// watchEvery is the time between two looks at the node.
+const watchEvery = 500 * time.Millisecond
+
+func (a *app) statusCmd() *cobra.Command {
+	var watch bool
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show where the site stands: mesh, runs, rounds",
+		Example: `  weft status
+  weft status --watch          refresh in place until Ctrl-C
+  weft status --json | jq .runs[0].round`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch {
+			case watch && a.json:
+				return usage("--watch and --json exclude each other; for a stream, poll or read the events")
+			case watch:
+				return a.watchStatus(cmd.Context(), "")
+			}
+			s, err := a.client().Status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(s)
+			}
+			a.out.Printf("%s", a.statusText(s, ""))
+			return nil
+		},
+	}
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "refresh in place; a line for each change where output is no terminal")
+	a.jsonFlag(cmd)
+	return cmd
+}
+
+// watchStatus shows the status until ctx ends, or until the run named by id is over.
+func (a *app) watchStatus(ctx context.Context, id string) error {
+	var mu sync.Mutex
+	text, last := "", ""
+	frame := func() string {
+		mu.Lock()
+		defer mu.Unlock()
+		return text
+	}
+	return a.out.Live(ctx, frame, func(ctx context.Context) error {
+		c := a.client()
+		for {
+			s, err := c.Status(ctx)
+			if err != nil {
+				return err
+			}
+			if line := statusLine(s, id); !a.out.TTY && line != last {
+				a.out.Println(line)
+				last = line
+			}
+			mu.Lock()
+			text = a.statusText(s, id)
+			mu.Unlock()
+			if r := findRun(s, id); id != "" && r != nil && over(r.Phase) {
+				return nil
+			}
+			if err := sleep(ctx, watchEvery); err != nil {
+				return err
+			}
+		}
+	})
+}
+
+// over reports whether a run in this phase changes no more.
+func over(p node.Phase) bool { return p == node.PhaseDone || p == node.PhaseStopped }
+
+// findRun returns the run with that ID, or nil.
+func findRun(s *node.Status, id string) *node.RunStatus {
+	for i := range s.Runs {
+		if s.Runs[i].ID.String() == id {
+			return &s.Runs[i]
+		}
+	}
+	return nil
+}
+
+// statusLine says in one line what a log should have of a status; it differs when the status does.
+func statusLine(s *node.Status, id string) string {
+	line := fmt.Sprintf("height %d, %d of %d sites up", s.Height, s.Up, s.Sites)
+	for i := range s.Runs {
+		r := &s.Runs[i]
+		if id != "" && r.ID.String() != id {
+			continue
+		}
+		line += fmt.Sprintf(", %s: round %d of %d %s", r.Name, min(r.Round, r.Rounds), r.Rounds, r.Phase)
+		if n := len(r.History); n > 0 {
+			line += fmt.Sprintf(", newest model %s", r.History[n-1].Model.Short())
+		}
+	}
+	return line
+}
+
+// sleep waits, or returns why ctx ended.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}

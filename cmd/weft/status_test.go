@@ -1,0 +1,121 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/cmd/weft/term"
+	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/round"
+)
+
+func testStatus() *node.Status {
+	cid := func(s string) block.CID { return block.Of(s).CID }
+	losses := func(v float64) map[string]map[string]float64 {
+		return map[string]map[string]float64{"hospital-a": {"loss": v}, "hospital-b": {"loss": v + 0.5}, "hospital-c": {}}
+	}
+	return &node.Status{
+		Site: "hospital-a", ID: "id", Mesh: cid("mesh"), MeshName: "letters", Faults: round.Byzantine, Sites: 3, Quorum: 3, Up: 3,
+		Height: 5, Head: cid("head"), Sent: 1234, Received: 5_000_000, Memory: 60_000_000, Uptime: 75*time.Second + 3,
+		Runs: []node.RunStatus{{
+			ID: cid("run"), Name: "letters", Round: 3, Rounds: 5, Phase: node.PhaseTraining, Step: 9, Steps: 20,
+			Metrics: map[string]float64{"loss": 1.891, "tokens_per_second": 7731.2}, Spec: &round.RunSpec{},
+			Takes: []string{"hospital-a", "hospital-b", "hospital-c"},
+			History: []node.RoundStatus{
+				{Round: 1, Model: cid("1"), Sites: []string{"hospital-a", "hospital-b", "hospital-c"}, Samples: 480, Metrics: losses(2)},
+				{Round: 2, Model: cid("2"), Sites: []string{"hospital-a", "hospital-b"}, Samples: 320, Metrics: losses(1.9), Took: 4200 * time.Millisecond},
+			},
+		}},
+	}
+}
+
+func TestStatusText(t *testing.T) {
+	a := &app{out: term.New(&bytes.Buffer{})}
+	s := testStatus()
+	got := a.statusText(s, "")
+	want := `site    hospital-a  ` + s.ID.String() + `
+mesh    letters  ` + s.Mesh.Short() + `  faults: byzantine  3 of 3 sites up
+ledger  height 5  head ` + s.Head.Short() + `
+node    sent 1.2 kB, received 5.0 MB  memory 60.0 MB  up 1m15s
+
+run     letters  ` + s.Runs[0].ID.Short() + `  round 3 of 5  training
+        ██████████▓░░░░░░░░░░░░░  9/20  loss 1.891  tokens_per_second 7731
+round  sites  loss hospital-a  loss hospital-b  loss ho…  samples  took  model
+`
+	if !strings.HasPrefix(got, want[:strings.Index(want, "round  sites")]) {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	for line := range strings.Lines(got) {
+		if ansi.StringWidth(strings.TrimSuffix(line, "\n")) > term.Width {
+			t.Errorf("wider than %d: %s", term.Width, line)
+		}
+	}
+	for _, text := range []string{"2.0000", "2.5000", "1.9000", "4.2s", s.Runs[0].History[1].Model.Short()} {
+		if !strings.Contains(got, text) {
+			t.Errorf("%q is missing in\n%s", text, got)
+		}
+	}
+}
+
+func TestStatusTellsTrouble(t *testing.T) {
+	a := &app{out: term.New(&bytes.Buffer{})}
+	s := testStatus()
+	s.Up, s.Problem, s.Named = 2, "disk full", []string{"hospital-c"}
+	s.Pending = []node.PendingRun{{Run: s.Runs[0].ID, Spec: &round.RunSpec{Name: "next", Rounds: 1}}}
+	s.Runs = nil
+	got := a.statusText(s, "")
+	for _, text := range []string{"2 of 3 sites up, a quorum is 3", "disk full", "hospital-c signed two", "next, 1 round: take part with `weft run accept"} {
+		if !strings.Contains(got, text) {
+			t.Errorf("%q is missing in\n%s", text, got)
+		}
+	}
+}
+
+func TestStatusLine(t *testing.T) {
+	s := testStatus()
+	want := "height 5, 3 of 3 sites up, letters: round 3 of 5 training, newest model " + s.Runs[0].History[1].Model.Short()
+	if got := statusLine(s, s.Runs[0].ID.String()); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestPickRun(t *testing.T) {
+	s := testStatus()
+	s.Runs = append(s.Runs, node.RunStatus{ID: block.Of("old").CID, Name: "old", Phase: node.PhaseDone, Spec: &round.RunSpec{}})
+	if got := candidates(s, runActive); len(got) != 1 || got[0].name != "letters" {
+		t.Errorf("active: %v", got)
+	}
+	if got := candidates(s, runAny); len(got) != 2 {
+		t.Errorf("any: %v", got)
+	}
+	if got := candidates(s, runAnswerable); len(got) != 0 {
+		t.Errorf("answerable: %v", got)
+	}
+	id := s.Runs[1].ID
+	for _, name := range []string{"old", id.String(), id.Short()} {
+		if got := named(candidates(s, runAny), name); len(got) != 1 || got[0].id != id {
+			t.Errorf("%s names %v", name, got)
+		}
+	}
+	if got := named(candidates(s, runAny), id.String()[55:]); len(got) != 0 {
+		t.Errorf("four characters name %v", got)
+	}
+}
+
+func TestParseSize(t *testing.T) {
+	for text, want := range map[string]uint64{"50MB": 50e6, "64MiB": 64 << 20, "1": 1, "1.5 kB": 1500, "0": 0} {
+		if got, err := parseSize(text); err != nil || got != want {
+			t.Errorf("%s: %d, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "MB", "5furlongs", "-1", "NaN", "1e99", "5XB"} {
+		if got, err := parseSize(text); err == nil {
+			t.Errorf("%q: %d", text, got)
+		}
+	}
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/weft-mesh/weft/cmd/weft/term"
+	"github.com/weft-mesh/weft/node"
+)
+
+const (
+	barWidth      = 24
+	historyShown  = 8 // newest rounds
+	sitesAcross   = 4 // sites that get a column of their own
+	lossDecimals  = 4
+	metricSpacing = "  "
+)
+
+// statusText draws a status; id restricts it to one run unless it is empty.
+func (a *app) statusText(s *node.Status, id string) string {
+	var b strings.Builder
+	label := func(name string) string { return a.out.Dim(fmt.Sprintf("%-8s", name)) }
+	up := fmt.Sprintf("%d of %d sites up", s.Up, s.Sites)
+	if s.Up < s.Quorum {
+		up = a.out.Bad(up + fmt.Sprintf(", a quorum is %d", s.Quorum))
+	}
+	fmt.Fprintf(&b, "%s%s  %s\n", label("site"), a.out.Bold(s.Site), s.ID)
+	fmt.Fprintf(&b, "%s%s  %s  faults: %s  %s\n", label("mesh"), s.MeshName, s.Mesh.Short(), s.Faults, up)
+	fmt.Fprintf(&b, "%sheight %d  head %s\n", label("ledger"), s.Height, s.Head.Short())
+	fmt.Fprintf(&b, "%ssent %s, received %s  memory %s  up %s\n", label("node"), term.Bytes(s.Sent), term.Bytes(s.Received),
+		term.Bytes(s.Memory), term.Duration(s.Uptime.Truncate(time.Second)))
+	for _, addr := range s.Addrs {
+		fmt.Fprintf(&b, "%s%s\n", label("address"), addr)
+	}
+	if s.Problem != "" {
+		fmt.Fprintf(&b, "%s%s\n", label("problem"), a.out.Bad(s.Problem))
+	}
+	for _, name := range s.Named {
+		fmt.Fprintf(&b, "%s%s signed two statements for one place: it lies, or its key is used twice\n", label("named"), a.out.Bad(name))
+	}
+	for _, p := range s.Pending {
+		fmt.Fprintf(&b, "%s%s, %s: take part with `weft run accept %s`\n", label("asks"), a.out.Bold(p.Spec.Name), term.Plural(p.Spec.Rounds, "round"), p.Run.Short())
+	}
+	shown := 0
+	for i := range s.Runs {
+		if r := &s.Runs[i]; id == "" || r.ID.String() == id {
+			b.WriteString("\n" + a.runText(r))
+			shown++
+		}
+	}
+	if shown == 0 && len(s.Pending) == 0 {
+		b.WriteString("\nno runs; open one with `weft run start FILE`\n")
+	}
+	return b.String()
+}
+
+// runText draws a run: where it stands, then its newest rounds.
+func (a *app) runText(r *node.RunStatus) string {
+	var b strings.Builder
+	where := fmt.Sprintf("round %d of %d", min(r.Round, r.Rounds), r.Rounds)
+	fmt.Fprintf(&b, "%s%s  %s  %s  %s\n", a.out.Dim("run     "), a.out.Bold(r.Name), r.ID.Short(), where, a.phase(r.Phase))
+	switch r.Phase {
+	case node.PhaseTraining:
+		fmt.Fprintf(&b, "        %s  %d/%d%s\n", a.out.Busy(term.Bar(barWidth, r.Step, r.Steps)), r.Step, r.Steps, metricsText(r.Metrics))
+	case node.PhaseDone, node.PhaseStopped, node.PhaseDeclined:
+	default:
+		fmt.Fprintf(&b, "        updates here: %d of %d (%s)\n", len(r.Updates), len(r.Takes), strings.Join(r.Updates, ", "))
+	}
+	if len(r.History) > 0 {
+		b.WriteString(a.historyText(r.History))
+	}
+	return b.String()
+}
+
+func (a *app) phase(p node.Phase) string {
+	switch p {
+	case node.PhaseDone:
+		return a.out.Good(string(p))
+	case node.PhaseStopped, node.PhaseDeclined:
+		return a.out.Bad(string(p))
+	}
+	return a.out.Busy(string(p))
+}
+
+// historyText is a table of the newest rounds, with each site's loss where there are few sites.
+func (a *app) historyText(rounds []node.RoundStatus) string {
+	key := lossKey(rounds)
+	sites := map[string]bool{}
+	for _, r := range rounds {
+		for _, s := range r.Sites {
+			sites[s] = true
+		}
+	}
+	across := slices.Sorted(maps.Keys(sites))
+	if len(across) > sitesAcross || key == "" {
+		across = nil
+	}
+	columns := []term.Column{{Name: "round", Right: true}, {Name: "sites", Right: true}}
+	for _, s := range across {
+		columns = append(columns, term.Column{Name: key + " " + s, Right: true, Shrink: true})
+	}
+	if across == nil && key != "" {
+		columns = append(columns, term.Column{Name: key + ", mean of sites", Right: true, Shrink: true})
+	}
+	t := term.NewTable(append(columns, term.Column{Name: "samples", Right: true}, term.Column{Name: "took", Right: true}, term.Column{Name: "model"})...)
+	for _, r := range rounds[max(0, len(rounds)-historyShown):] {
+		cells := []string{strconv.FormatUint(r.Round, 10), strconv.Itoa(len(r.Sites))}
+		for _, s := range across {
+			cells = append(cells, lossText(r.Metrics[s], key))
+		}
+		if across == nil && key != "" {
+			cells = append(cells, meanText(r.Metrics, key))
+		}
+		took := "-" // measured by an earlier life of the node
+		if r.Took > 0 {
+			took = term.Duration(r.Took)
+		}
+		t.Row(append(cells, strconv.FormatUint(r.Samples, 10), took, r.Model.Short())...)
+	}
+	return t.Text(a.out.Columns(), a.out.Dim)
+}
+
+// lossKey returns the metric to show: the first of the usual names that the rounds have.
+func lossKey(rounds []node.RoundStatus) string {
+	for _, key := range []string{"loss", "train_loss", "val_loss", "eval_loss", "accuracy"} {
+		for _, r := range rounds {
+			for _, m := range r.Metrics {
+				if _, ok := m[key]; ok {
+					return key
+				}
+			}
+		}
+	}
+	return ""
+}
+
+func lossText(m map[string]float64, key string) string {
+	v, ok := m[key]
+	if !ok {
+		return "-"
+	}
+	return strconv.FormatFloat(v, 'f', lossDecimals, 64)
+}
+
+func meanText(metrics map[string]map[string]float64, key string) string {
+	sum, n := 0.0, 0
+	for _, site := range slices.Sorted(maps.Keys(metrics)) { // sums depend on their order
+		if v, ok := metrics[site][key]; ok {
+			sum, n = sum+v, n+1
+		}
+	}
+	if n == 0 {
+		return "-"
+	}
+	return strconv.FormatFloat(sum/float64(n), 'f', lossDecimals, 64)
+}
+
+// metricsText lists metrics by name, a few at most.
+func metricsText(m map[string]float64) string {
+	const shown = 3
+	s := ""
+	for i, k := range slices.Sorted(maps.Keys(m)) {
+		if i == shown {
+			break
+		}
+		s += metricSpacing + k + " " + strconv.FormatFloat(m[k], 'g', 4, 64)
+	}
+	return s
+}

@@ -1,0 +1,66 @@
+package term
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/charmbracelet/lipgloss"
+	xterm "golang.org/x/term"
+)
+
+// Width is how many columns output has, at most.
+const Width = 80
+
+// Out is where a command writes.
+type Out struct {
+	io.Writer
+	// TTY reports whether a person's terminal is at the other end.
+	TTY    bool
+	styles *lipgloss.Renderer
+}
+
+// New returns an Out that writes to w. It is a terminal if w is one and TERM is not "dumb".
+func New(w io.Writer) *Out {
+	o := &Out{Writer: w, styles: lipgloss.NewRenderer(w)}
+	if f, ok := w.(*os.File); ok {
+		o.TTY = xterm.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"
+	}
+	return o
+}
+
+// Printf writes formatted text. A terminal that is gone cannot be told so: its error is dropped.
+func (o *Out) Printf(format string, args ...any) { _, _ = fmt.Fprintf(o.Writer, format, args...) }
+
+// Println writes a line.
+func (o *Out) Println(args ...any) { _, _ = fmt.Fprintln(o.Writer, args...) }
+
+// Columns returns the width to draw in: the terminal's, at most [Width].
+func (o *Out) Columns() int {
+	if f, ok := o.Writer.(*os.File); ok && o.TTY {
+		if w, _, err := xterm.GetSize(int(f.Fd())); err == nil && w > 0 {
+			return min(w, Width)
+		}
+	}
+	return Width
+}
+
+func (o *Out) paint(color, s string) string {
+	return o.styles.NewStyle().Foreground(lipgloss.Color(color)).Render(s)
+}
+
+// Bold sets a heading off.
+func (o *Out) Bold(s string) string { return o.styles.NewStyle().Bold(true).Render(s) }
+
+// Dim sets back what a reader may skip.
+func (o *Out) Dim(s string) string { return o.styles.NewStyle().Faint(true).Render(s) }
+
+// Good, Busy and Bad say how a thing stands. The sixteen basic colours follow the
+// terminal's own scheme, dark or light.
+func (o *Out) Good(s string) string { return o.paint("2", s) }
+
+// Busy is for what goes on at the moment.
+func (o *Out) Busy(s string) string { return o.paint("6", s) }
+
+// Bad is for what is wrong.
+func (o *Out) Bad(s string) string { return o.paint("1", s) }

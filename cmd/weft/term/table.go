@@ -1,0 +1,96 @@
+package term
+
+import (
+	"strings"
+
+	"github.com/charmbracelet/x/ansi"
+)
+
+// Column is a table's column.
+type Column struct {
+	Name  string
+	Right bool // align to the right, for numbers
+	// Shrink lets the column give way when the table is too wide; at least one should.
+	Shrink bool
+}
+
+// gap separates columns.
+const gap = 2
+
+// Table lays cells out in columns. Cells may be coloured.
+type Table struct {
+	columns []Column
+	rows    [][]string
+}
+
+// NewTable returns a table without rows.
+func NewTable(columns ...Column) *Table { return &Table{columns: columns} }
+
+// Row adds a row; missing cells are empty.
+func (t *Table) Row(cells ...string) {
+	t.rows = append(t.rows, append(cells, make([]string, max(0, len(t.columns)-len(cells)))...))
+}
+
+// Len returns the number of rows.
+func (t *Table) Len() int { return len(t.rows) }
+
+// Text returns the table as lines of at most width columns. head styles the heading; nil leaves it out.
+func (t *Table) Text(width int, head func(string) string) string {
+	widths := t.widths(width, head != nil)
+	var b strings.Builder
+	if head != nil {
+		names := make([]string, len(t.columns))
+		for i, c := range t.columns {
+			names[i] = head(ansi.Truncate(c.Name, widths[i], "…"))
+		}
+		t.line(&b, names, widths)
+	}
+	for _, r := range t.rows {
+		t.line(&b, r, widths)
+	}
+	return b.String()
+}
+
+func (t *Table) widths(width int, heads bool) []int {
+	widths := make([]int, len(t.columns))
+	total := gap * (len(widths) - 1)
+	for i, c := range t.columns {
+		if heads {
+			widths[i] = ansi.StringWidth(c.Name)
+		}
+		for _, r := range t.rows {
+			widths[i] = max(widths[i], ansi.StringWidth(r[i]))
+		}
+		total += widths[i]
+	}
+	for over := total - width; over > 0; over-- {
+		widest := -1 // of those that may shrink
+		for i, c := range t.columns {
+			if c.Shrink && (widest < 0 || widths[i] > widths[widest]) {
+				widest = i
+			}
+		}
+		if widest < 0 || widths[widest] <= 4 {
+			break
+		}
+		widths[widest]--
+	}
+	return widths
+}
+
+func (t *Table) line(b *strings.Builder, cells []string, widths []int) {
+	var line strings.Builder
+	for i, c := range t.columns {
+		cell := ansi.Truncate(cells[i], widths[i], "…")
+		pad := strings.Repeat(" ", widths[i]-ansi.StringWidth(cell))
+		if i > 0 {
+			line.WriteString(strings.Repeat(" ", gap))
+		}
+		if c.Right {
+			line.WriteString(pad + cell)
+		} else {
+			line.WriteString(cell + pad)
+		}
+	}
+	b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+}

@@ -1,0 +1,81 @@
+package term
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/charmbracelet/x/ansi"
+	"pgregory.net/rapid"
+)
+
+func TestFormats(t *testing.T) {
+	for _, c := range []struct{ got, want string }{
+		{Bytes(int64(0)), "0 B"}, {Bytes(int64(999)), "999 B"}, {Bytes(int64(1000)), "1.0 kB"},
+		{Bytes(uint64(999_949)), "999.9 kB"}, {Bytes(uint64(999_950)), "1.0 MB"}, {Bytes(uint64(5_400_000_000)), "5.4 GB"},
+		{Bytes(uint64(1 << 63)), "9223.4 PB"},
+		{Count(12), "12"}, {Count(12_345), "12.3k"}, {Count(4_500_000), "4.5M"},
+		{Duration(400 * time.Millisecond), "0.4s"}, {Duration(59900 * time.Millisecond), "59s"},
+		{Duration(200 * time.Second), "3m20s"}, {Duration(5*time.Hour + 2*time.Minute), "5h02m"},
+		{Duration(76 * time.Hour), "3d04h"}, {Duration(-1), "-"},
+		{Plural(1, "site"), "1 site"}, {Plural(uint64(3), "round"), "3 rounds"},
+		{Bar(4, 0, 0), "░░░░"}, {Bar(4, 1, 2), "██░░"}, {Bar(4, 9, 2), "████"}, {Bar(3, 1, 2), "█▒░"},
+	} {
+		if c.got != c.want {
+			t.Errorf("got %q, want %q", c.got, c.want)
+		}
+	}
+}
+
+func TestBarHasItsWidth(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := rapid.IntRange(1, 60).Draw(t, "width")
+		b := Bar(w, rapid.Uint64().Draw(t, "done"), rapid.Uint64().Draw(t, "all"))
+		if got := ansi.StringWidth(b); got != w {
+			t.Fatalf("%q is %d wide, want %d", b, got, w)
+		}
+	})
+}
+
+func TestTableKeepsItsWidth(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		tab := NewTable(Column{Name: "name", Shrink: true}, Column{Name: "n", Right: true}, Column{Name: "text", Shrink: true})
+		for range rapid.IntRange(0, 5).Draw(t, "rows") {
+			tab.Row(rapid.StringMatching(`[a-zé]{0,70}`).Draw(t, "name"), "12", rapid.StringMatching(`[a-z ]{0,99}`).Draw(t, "text"))
+		}
+		for line := range strings.Lines(tab.Text(40, strings.ToUpper)) {
+			if w := ansi.StringWidth(strings.TrimSuffix(line, "\n")); w > 40 {
+				t.Fatalf("%q is %d wide", line, w)
+			}
+		}
+	})
+}
+
+func TestTableText(t *testing.T) {
+	tab := NewTable(Column{Name: "site"}, Column{Name: "sent", Right: true})
+	tab.Row("a", "12")
+	tab.Row("longer")
+	want := "SITE    SENT\na         12\nlonger\n"
+	if got := tab.Text(80, strings.ToUpper); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+func TestNoTerminalIsPlain(t *testing.T) {
+	var b bytes.Buffer
+	o := New(&b)
+	if o.TTY || o.Columns() != Width {
+		t.Errorf("a buffer is taken for a terminal")
+	}
+	if s := o.Bad("x") + o.Bold("y") + o.Dim("z"); s != "xyz" {
+		t.Errorf("coloured: %q", s)
+	}
+	want := errors.New("from work")
+	err := o.Live(context.Background(), func() string { t.Error("a frame"); return "" }, func(context.Context) error { return want })
+	if !errors.Is(err, want) || b.Len() > 0 {
+		t.Errorf("got %v and %q", err, b.String())
+	}
+}

@@ -1,0 +1,73 @@
+package term
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+)
+
+// Bar returns a bar of width columns, done of all of it filled; empty if all is 0.
+func Bar(width int, done, all uint64) string {
+	full := 0.0
+	if all > 0 {
+		full = math.Min(1, float64(done)/float64(all)) * float64(width)
+	}
+	whole := int(full)
+	s := strings.Repeat("█", whole)
+	if whole < width {
+		s += [...]string{"░", "▒", "▓"}[int((full-float64(whole))*3)]
+		s += strings.Repeat("░", width-whole-1)
+	}
+	return s
+}
+
+// Bytes returns a size with three digits and a unit: 999 B, 1.2 MB, 50.0 GB.
+func Bytes[T int64 | uint64](n T) string {
+	v := float64(n)
+	if v < 1000 {
+		return fmt.Sprintf("%d B", n)
+	}
+	for _, unit := range []string{"kB", "MB", "GB", "TB"} {
+		if v /= 1000; v < 999.95 {
+			return fmt.Sprintf("%.1f %s", v, unit)
+		}
+	}
+	return fmt.Sprintf("%.1f PB", v/1000)
+}
+
+// Count returns a large number in three digits or so: 950, 12.3k, 4.5M.
+func Count(v float64) string {
+	switch {
+	case v < 1000:
+		return fmt.Sprintf("%.0f", v)
+	case v < 999_950:
+		return fmt.Sprintf("%.1fk", v/1e3)
+	}
+	return fmt.Sprintf("%.1fM", v/1e6)
+}
+
+// Duration returns a time span as a person says it: 0.4s, 12s, 3m20s, 5h02m, 3d04h.
+func Duration(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "-"
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%.0fs", math.Floor(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
+	case d < 24*time.Hour:
+		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%dd%02dh", int(d.Hours())/24, int(d.Hours())%24)
+}
+
+// Plural returns "1 site", "3 sites".
+func Plural[T int | uint64](n T, noun string) string {
+	if n == 1 {
+		return fmt.Sprintf("%d %s", n, noun)
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

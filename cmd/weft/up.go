@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"slices"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/weft-mesh/weft/cmd/weft/term"
+	"github.com/weft-mesh/weft/node"
+)
+
+func (a *app) upCmd() *cobra.Command {
+	var bootstrap []string
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Run the site's node until Ctrl-C",
+		Long: `Run the site's node in the foreground until Ctrl-C or SIGTERM. It finds the other
+sites through the addresses given here, those in config.yaml and those it has
+learnt; one that answers is enough. A node that was killed goes on where it was.`,
+		Example: `  weft up
+  weft up --bootstrap /ip4/10.0.0.7/tcp/4801/p2p/12D3KooWA...`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.up(cmd.Context(), bootstrap)
+		},
+	}
+	cmd.Flags().StringArrayVar(&bootstrap, "bootstrap", nil, "full address of another site, as its `weft status` shows it; may be repeated")
+	return cmd
+}
+
+// up runs the node until ctx ends, and logs what it does on standard error.
+func (a *app) up(ctx context.Context, bootstrap []string) error {
+	h, err := node.Open(a.dir)
+	if err != nil {
+		return err
+	}
+	for _, addr := range bootstrap {
+		if err := checkBootstrap(addr); err != nil {
+			return err
+		}
+		if !slices.Contains(h.Config.Bootstrap, addr) {
+			h.Config.Bootstrap = append(h.Config.Bootstrap, addr)
+		}
+	}
+	log := a.logger(h.Config.Log)
+	n, err := node.New(h, node.Options{Log: log, Agent: "weft/" + version()})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		defer cancel() // with the node ends the telling
+		return n.Run(ctx)
+	})
+	g.Go(func() error {
+		select {
+		case <-n.Ready():
+			return (&narrator{log: log, client: a.client()}).run(ctx)
+		case <-ctx.Done():
+			return nil
+		}
+	})
+	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	log.Info("stopped")
+	return nil
+}
+
+// logger writes as the configuration says: lines for people, or JSON.
+func (a *app) logger(c node.LogConfig) *slog.Logger {
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.Level(c.Level)}))
+	}
+	return slog.New(term.NewLog(a.err, slog.Level(c.Level)))
+}
+
+// checkBootstrap refuses what is not a site's full address.
+func checkBootstrap(addr string) error {
+	if _, err := peer.AddrInfoFromString(addr); err != nil {
+		return usage("--bootstrap %q: want a full address such as /ip4/10.0.0.7/tcp/4801/p2p/12D3KooW...: %v", addr, err)
+	}
+	return nil
+}
+
+// version is this binary's, as the build recorded it.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "devel"
+	}
+	return info.Main.Version
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/cmd/weft/term"
+	"github.com/weft-mesh/weft/node"
+)
+
+func (a *app) verifyCmd() *cobra.Command {
+	var mesh, model string
+	cmd := &cobra.Command{
+		Use:   "verify [DIR|FILE]",
+		Short: "Check the chain of certificates from genesis to head, offline",
+		Long: `Check the chain of certificates from genesis to head, offline and trusting nobody but
+the genesis: every entry against the rules, every certificate against the roster.
+The source is a site's directory, this site's by default, whose node may run or not,
+or a CAR file as ` + "`weft ledger --car`" + ` writes it. --mesh also demands that the genesis is
+the one with this CID, --model that a round committed the model with this CID.
+What does not verify gives exit code 4.`,
+		Example: `  weft verify
+  weft verify mesh.car --mesh bafyr4i... --model bafyr4i...`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			source := a.dir
+			if len(args) > 0 {
+				source = args[0]
+			}
+			r, err := node.Verify(source)
+			if err != nil {
+				return verifyError(err)
+			}
+			if err := demand(r, mesh, model); err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(r)
+			}
+			a.out.Printf("%s", a.reportText(r))
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&mesh, "mesh", "", "CID that the genesis must have")
+	cmd.Flags().StringVar(&model, "model", "", "CID of a model that must be committed")
+	a.jsonFlag(cmd)
+	return cmd
+}
+
+// verifyError tells what does not verify from what cannot be read.
+func verifyError(err error) error {
+	switch {
+	case errors.Is(err, node.ErrChain), errors.Is(err, node.ErrCAR), errors.Is(err, node.ErrLog):
+		return &failure{kind: errUnverified, text: err.Error(), hint: "get the ledger from another site: weft ledger --car FILE"}
+	case errors.Is(err, fs.ErrNotExist):
+		return fail(err, "a site's directory or a CAR file", "nothing to verify")
+	}
+	return err
+}
+
+// demand checks what the caller wants the report to say.
+func demand(r *node.Report, mesh, model string) error {
+	if mesh != "" {
+		id, err := block.Parse(mesh)
+		if err != nil {
+			return usage("--mesh: %v", err)
+		}
+		if id != r.Mesh {
+			return &failure{kind: errUnverified, text: fmt.Sprintf("this is the ledger of mesh %s, not of %s", r.Mesh, id)}
+		}
+	}
+	if model == "" {
+		return nil
+	}
+	id, err := block.Parse(model)
+	if err != nil {
+		return usage("--model: %v", err)
+	}
+	for _, m := range r.Models {
+		if m.Model == id {
+			return nil
+		}
+	}
+	return &failure{kind: errUnverified, text: fmt.Sprintf("no round up to height %d committed the model %s", r.Height, id)}
+}
+
+func (a *app) reportText(r *node.Report) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s  %s\n", a.out.Bold(r.MeshName), r.Mesh)
+	fmt.Fprintf(&b, "%s: every entry up to height %d follows the rules and is signed by a quorum\n", a.out.Good("verified"), r.Height)
+	fmt.Fprintf(&b, "%s, faults: %s, a quorum is %s\nhead  %s\n\n", term.Plural(len(r.Sites), "site"), r.Faults, term.Plural(r.Quorum, "site"), r.Head)
+	t := term.NewTable(term.Column{Name: "run", Shrink: true}, term.Column{Name: "rounds", Right: true}, term.Column{Name: "newest model"})
+	for _, run := range r.Runs {
+		rounds := fmt.Sprintf("%d/%d", run.Done, run.Rounds)
+		if run.Closed {
+			rounds += " closed"
+		}
+		t.Row(run.Name, rounds, run.Model.String())
+	}
+	if t.Len() > 0 {
+		b.WriteString(t.Text(a.out.Columns(), a.out.Dim) + "\n")
+	}
+	t = term.NewTable(term.Column{Name: "site", Shrink: true}, term.Column{Name: "certificates signed", Right: true})
+	for _, s := range r.Signers {
+		t.Row(s.Site, strconv.FormatUint(s.Count, 10))
+	}
+	b.WriteString(t.Text(a.out.Columns(), a.out.Dim))
+	return b.String()
+}
