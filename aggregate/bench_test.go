@@ -1,0 +1,61 @@
+package aggregate_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/weft-mesh/weft/aggregate"
+	"github.com/weft-mesh/weft/blockstore/dtype"
+)
+
+// BenchmarkFedAvg gives bytes of input per second: eight updates in memory, shards of 1 MiB.
+func BenchmarkFedAvg(b *testing.B) {
+	const shards, size, updates = 8, 1 << 20, 8
+	for _, c := range []struct {
+		name    string
+		dtype   dtype.DType
+		late    bool
+		workers int
+	}{
+		{"F32", dtype.F32, false, 1},
+		{"F32", dtype.F32, false, 2},
+		{"BF16", dtype.BF16, false, 1},
+		{"F16", dtype.F16, false, 1},
+		{"F32Late", dtype.F32, true, 1},
+	} {
+		b.Run(fmt.Sprintf("%s/workers=%d", c.name, c.workers), func(b *testing.B) {
+			data := make([]byte, size)
+			for at := 0; at < size; at += c.dtype.Size() {
+				dtype.Put(data[at:], float64(at%4002)/2048-1, c.dtype)
+			}
+			shape := aggregate.Shape{Shards: shards, Segments: func(int) []aggregate.Segment {
+				return []aggregate.Segment{{DType: c.dtype, Elements: size / uint64(c.dtype.Size())}}
+			}}
+			inputs := make([]aggregate.Input, updates)
+			for j := range inputs {
+				own := make(memory, shards)
+				for i := range own {
+					own[i] = slices.Clone(data)
+				}
+				inputs[j] = aggregate.Input{Weight: uint64(1000 + j), Update: own}
+				if c.late {
+					inputs[j].Base = inputs[0].Update
+				}
+			}
+			write := func(int, []byte) error { return nil }
+			b.SetBytes(shards * size * updates)
+			for b.Loop() {
+				if err := aggregate.FedAvgWorkers(context.Background(), shape, inputs[0].Update, inputs, write, nil, c.workers); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// memory is an artifact's shards.
+type memory [][]byte
+
+func (m memory) ReadShard(i int, _ []byte) ([]byte, error) { return m[i], nil }

@@ -1,0 +1,47 @@
+package aggregate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/weft-mesh/weft/blockstore/dtype"
+)
+
+// errChanged is a reader's bug: pass met an element that is not there when read again.
+var errChanged = errors.New("an element that was not finite is finite when read again; a reader's bytes changed")
+
+// blame returns the NotFiniteError of shard i, after pass has met an element without a
+// finite value. The kernels do not look at each element: a NaN or an infinity stays in its
+// accumulator to the end and shows in the quotient. Here all inputs are read again, from the
+// first on, to tell whose it was.
+func (w *worker) blame(ctx context.Context, i int, segments []Segment, size int) error {
+	for j := range w.inputs {
+		if err := w.read(ctx, i, j, 1, size); err != nil {
+			return err
+		}
+		if e := w.notFinite(segments, w.inputs[j].Base != nil); e >= 0 {
+			return &NotFiniteError{Input: j, Shard: i, Element: uint64(e)}
+		}
+	}
+	return fmt.Errorf("shard %d: %w", i, errChanged)
+}
+
+// notFinite returns the first element of the input in w.in that has no finite value, or -1.
+func (w *worker) notFinite(segments []Segment, late bool) (element int) {
+	offset := 0
+	for _, s := range segments {
+		for range s.Elements {
+			v := dtype.Get(w.in[0][offset:], s.DType)
+			if late {
+				v = carry(float32(v), float32(dtype.Get(w.in[1][offset:], s.DType)), float32(dtype.Get(w.in[2][offset:], s.DType)))
+			}
+			if !(math.Abs(v) <= largest(s.DType)) {
+				return element
+			}
+			element, offset = element+1, offset+s.DType.Size()
+		}
+	}
+	return -1
+}

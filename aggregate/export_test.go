@@ -1,0 +1,4 @@
+package aggregate
+
+// FedAvgWorkers is FedAvg with a number of workers.
+var FedAvgWorkers = fedAvg

@@ -1,0 +1,22 @@
+package aggregate
+
+const (
+	// MaxInputs of one aggregate. The error of that many roundings, below 2^-35, stays well
+	// under half a step of F32 (2^-25), so a mean of finite values cannot overflow.
+	MaxInputs = 1 << 16
+	// MaxShardBytes of one shard, which is one block: block.MaxSize.
+	MaxShardBytes = 4 << 20
+	// maxWeight bounds the sum of the weights: integers up to it are exact in a float64.
+	maxWeight = 1<<53 - 1
+)
+
+const (
+	// maxWorkers bounds the memory; four outrun what disks and hashing deliver.
+	maxWorkers = 4
+	// group is how many inputs a worker reads before it adds them: the accumulators, twice
+	// an F32 shard's size, then pass through the cache once for each group, not each input.
+	group = 4
+	// tile is how many elements are worked on at a time; 8 KiB of accumulators and 4 KiB
+	// of each input stay in the first-level cache.
+	tile = 1024
+)
