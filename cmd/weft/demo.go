@@ -15,7 +15,7 @@ import (
 const (
 	demoSites  = 3
 	demoRounds = 4
-	demoSteps  = 60
+	demoSteps  = 40
 )
 
 func (a *app) demoCmd() *cobra.Command {
