@@ -124,6 +124,9 @@ func (c *CrashFS) Write(name string, data []byte) {
 	f.data, f.pending = bytes.Clone(data), []write{{bytes.Clone(data), 0, false}}
 }
 
+// Grow appends to a file, as its writer might at any time. Fail may call it.
+func (c *CrashFS) Grow(name string) { c.names[name].data = append(c.names[name].data, 0) }
+
 // Data returns a file's content, nil if there is none.
 func (c *CrashFS) Data(name string) []byte {
 	if f := c.names[name]; f != nil {

@@ -178,14 +178,14 @@ func wantBlock(t testing.TB, s blockstore.Blocks, b block.Block) {
 func holds(s blockstore.Blocks, b block.Block) error {
 	got, err := s.Get(b.CID)
 	if err != nil || !bytes.Equal(got, b.Data) {
-		return fmt.Errorf("Get %s: %d bytes, %w; want %d", b.CID, len(got), err, len(b.Data))
+		return fmt.Errorf("get %s: %d bytes, %w; want %d", b.CID, len(got), err, len(b.Data))
 	}
 	read, err := s.Read(b.CID, got[:0])
 	if err != nil || !bytes.Equal(read, b.Data) {
-		return fmt.Errorf("Read %s: %d bytes, %w; want %d", b.CID, len(read), err, len(b.Data))
+		return fmt.Errorf("read %s: %d bytes, %w; want %d", b.CID, len(read), err, len(b.Data))
 	}
 	if !s.Has(b.CID) {
-		return fmt.Errorf("Has %s is false", b.CID)
+		return fmt.Errorf("block %s: Has is false", b.CID)
 	}
 	return nil
 }

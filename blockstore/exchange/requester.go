@@ -124,15 +124,18 @@ func (r *requester) read(s network.Stream) error {
 func (r *requester) want(ord order, cids []block.CID) error {
 	for _, c := range cids {
 		ok := r.server.mayServe(r.peer, c)
-		if !ok {
-			// Remembered before a second look, so that an Added in between is not missed.
-			r.server.remember(r, c)
-			if ok = r.server.mayServe(r.peer, c); ok {
-				r.server.drop(r, c)
-			}
-		}
 		if err := r.accept(ord, c, ok); err != nil {
 			return err
+		}
+		if ok {
+			continue
+		}
+		// Refused first, so that a have follows its dont-have; then remembered; then a
+		// second look, for what was added in between.
+		r.server.remember(r, c)
+		if r.server.mayServe(r.peer, c) {
+			r.server.drop(r, c)
+			r.tell(c)
 		}
 	}
 	return nil
