@@ -14,6 +14,7 @@
 //	batch    sequences in a step (8)
 //	lr       highest learning rate (0.005 for lora, 0.001 for full)
 //	warmup   steps at the start of a round in which the rate rises to it (10)
+//	seed     of the adapter that a run starts from (1); tasks bring their own
 //	base     CID of the embedded base; a weft with another refuses the task
 //
 // The learning rate falls along a cosine over the run's rounds to a tenth. The optimizer

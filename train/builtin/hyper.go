@@ -32,10 +32,11 @@ type hyper struct {
 	batch   int
 	warmup  int
 	rate    float64
+	seed    uint64 // of a fresh adapter; tasks bring their own
 }
 
 // knownKeys lists every hyperparameter, for messages and for refusing others.
-var knownKeys = []string{"mode", "rank", "alpha", "targets", "steps", "batch", "lr", "warmup", "base"}
+var knownKeys = []string{"mode", "rank", "alpha", "targets", "steps", "batch", "lr", "warmup", "seed", "base"}
 
 // reader takes hyperparameters out of a map and keeps the first error.
 type reader struct {
@@ -73,6 +74,18 @@ func (r *reader) positive(key string, otherwise, most float64) float64 {
 	return v
 }
 
+func (r *reader) seed(key string, otherwise uint64) uint64 {
+	s, ok := r.from[key]
+	if !ok {
+		return otherwise
+	}
+	n, err := strconv.ParseUint(s, 10, 64)
+	if err != nil {
+		r.fail(key, "use a whole number from 0, below 2^64")
+	}
+	return n
+}
+
 func (r *reader) text(key, otherwise string) string {
 	if s, ok := r.from[key]; ok {
 		return s
@@ -94,6 +107,7 @@ func parse(config map[string]string) (hyper, error) {
 		steps:  r.whole("steps", 60, 1, maxSteps),
 		batch:  r.whole("batch", 8, 1, maxBatch),
 		warmup: r.whole("warmup", 10, 0, maxSteps),
+		seed:   r.seed("seed", 1),
 	}
 	switch h.mode {
 	case modeLoRA:

@@ -3,6 +3,7 @@ package builtin
 import (
 	"errors"
 	"math"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -30,7 +31,7 @@ func TestHyperparameters(t *testing.T) {
 		"warmup":  {"-1"},
 		"base":    {"", "bafkr4ifoo"},
 		"stepz":   {"1"},
-		"seed":    {"1"}, // a task has its own
+		"seed":    {"-1", "x", "1.5"},
 	} {
 		for _, v := range values {
 			_, err := parse(map[string]string{key: v})
@@ -45,14 +46,23 @@ func TestHyperparameters(t *testing.T) {
 }
 
 func TestInitModel(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "m")
-	for _, config := range []map[string]string{{"seed": "-1"}, {"seed": "x"}, {"rank": "0"}} {
-		if err := InitModel(path, config); !errors.Is(err, ErrHyperparameter) {
-			t.Errorf("%v: %v", config, err)
+	dir := t.TempDir()
+	file := func(name, seed string) string {
+		path := filepath.Join(dir, name)
+		if err := InitModel(path, map[string]string{"targets": "v_proj", "seed": seed}); err != nil {
+			t.Fatal(err)
 		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
 	}
-	if err := InitModel(path, map[string]string{"seed": "12", "targets": "v_proj"}); err != nil {
-		t.Error(err)
+	if file("a", "1") != file("b", "1") || file("a", "1") == file("c", "2") {
+		t.Error("a first model does not follow from its seed")
+	}
+	if err := InitModel(filepath.Join(dir, "d"), map[string]string{"rank": "0"}); !errors.Is(err, ErrHyperparameter) {
+		t.Errorf("rank 0: %v", err)
 	}
 }
 

@@ -3,7 +3,6 @@ package builtin
 import (
 	"context"
 	"fmt"
-	"strconv"
 
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/train/builtin/base"
@@ -12,22 +11,10 @@ import (
 )
 
 // InitModel writes the safetensors file that a run with the given hyperparameters starts
-// from, its elements F32: in lora mode an adapter that changes nothing yet, drawn from
-// the key "seed" (1), in full mode the embedded base.
+// from, its elements F32: in lora mode an adapter that changes nothing yet, in full mode
+// the embedded base.
 func InitModel(path string, config map[string]string) error {
-	rest := make(map[string]string, len(config))
-	for k, v := range config {
-		rest[k] = v
-	}
-	seed := uint64(1)
-	if s, ok := rest["seed"]; ok {
-		var err error
-		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
-			return fmt.Errorf("%w: seed is %.40q; use a whole number from 0", ErrHyperparameter, s)
-		}
-		delete(rest, "seed")
-	}
-	h, err := parse(rest)
+	h, err := parse(config)
 	if err != nil {
 		return err
 	}
@@ -36,7 +23,7 @@ func InitModel(path string, config map[string]string) error {
 		return err
 	}
 	if p.adapter != nil {
-		p.adapter.Init(seed)
+		p.adapter.Init(h.seed)
 	}
 	return weights.Write(path, p.tensors(), weights.LayoutOf(p.tensors(), blockstore.F32))
 }

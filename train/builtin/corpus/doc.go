@@ -3,6 +3,6 @@
 //
 // They are what the sites of a demonstration train on. Each kind has a training text
 // and a held-out text with nothing in common; sources, licences and changes are in
-// samples/ATTRIBUTION.md. The samples are made from the full data sets by the command
+// ATTRIBUTION.md. The samples are made from the full data sets by the command
 // train/builtin/cmd/corpus.
 package corpus
