@@ -126,6 +126,7 @@ func TestPythonPlain(t *testing.T) {
 
 // Three sites with different text train examples/pytorch for two rounds, averaged here.
 func TestPythonTorchExample(t *testing.T) {
+	t.Parallel() // importing torch is most of it
 	if !hasTorch(python(t)) {
 		missing(t, "no torch: apt-get install python3-torch, or set WEFT_PYTHON")
 	}
@@ -158,6 +159,7 @@ func TestPythonTorchExample(t *testing.T) {
 
 // The complete trainer of docs/trainers.md is one.
 func TestPythonGuide(t *testing.T) {
+	t.Parallel() // importing torch is most of it
 	if !hasTorch(python(t)) {
 		missing(t, "no torch: apt-get install python3-torch, or set WEFT_PYTHON")
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -222,7 +223,7 @@ func TestExecClose(t *testing.T) {
 
 // A node that dies by kill -9 takes its trainer along.
 func TestExecOrphan(t *testing.T) {
-	if ownGroup().Pdeathsig == 0 {
+	if runtime.GOOS != "linux" {
 		t.Skip("only Linux tells a process of its parent's death")
 	}
 	life := newLife(t)

@@ -49,7 +49,7 @@ def windows(text, starts):
 
 
 @torch.no_grad()
-def evaluate(model, text, most=4096):
+def evaluate(model, text, most=1024):
     """Mean loss in nats per byte, over windows spread evenly through text, and their number."""
     model.eval()
     starts = torch.linspace(0, len(text) - CONTEXT - 1, min(most, len(text) - CONTEXT)).long()
