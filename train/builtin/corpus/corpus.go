@@ -95,12 +95,11 @@ func (s Sample) Train() ([]byte, error) {
 func (s Sample) Heldout() ([]byte, error) { return read(s.Kind + ".heldout.txt.gz") }
 
 func read(name string) ([]byte, error) {
-	f, err := samples.Open("samples/" + name)
+	packed, err := samples.ReadFile("samples/" + name)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnknown, err)
 	}
-	defer f.Close()
-	r, err := gzip.NewReader(f)
+	r, err := gzip.NewReader(bytes.NewReader(packed))
 	if err != nil {
 		return nil, fmt.Errorf("sample %s: %w", name, err)
 	}

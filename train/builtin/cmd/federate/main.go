@@ -2,7 +2,7 @@
 // network: sites with text of different kinds, alone and together. It prints what each
 // model loses on every kind of held-out text.
 //
-//	federate -sites 3 -rounds 5 -set steps=60,lr=0.005
+//	federate -sites 3 -rounds 5 -set "steps=60 lr=0.005"
 //
 // It is how the demonstration's hyperparameters were chosen.
 package main
@@ -27,16 +27,17 @@ func main() {
 	sites := flag.Int("sites", 3, "number of sites")
 	rounds := flag.Uint64("rounds", 5, "rounds of the run")
 	set := flag.String("set", "", "hyperparameters, as key=value divided by blanks")
+	compare := flag.Bool("alone", true, "also train each site alone")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *sites, *rounds, *set); err != nil {
+	if err := run(ctx, *sites, *rounds, *set, *compare); err != nil {
 		fmt.Fprintln(os.Stderr, "federate:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, sites int, rounds uint64, set string) error {
+func run(ctx context.Context, sites int, rounds uint64, set string, compare bool) error {
 	dir, err := os.MkdirTemp("", "federate-")
 	if err != nil {
 		return err
@@ -69,6 +70,9 @@ func run(ctx context.Context, sites int, rounds uint64, set string) error {
 		return err
 	}
 	for i := range f.trainers {
+		if !compare {
+			break
+		}
 		alone, err := f.alone(ctx, i, first)
 		if err != nil {
 			return err
