@@ -232,7 +232,8 @@ func TestExecOrphan(t *testing.T) {
 		t.Fatal(err)
 	}
 	node := exec.Command(os.Args[0])
-	node.Env = append(os.Environ(), partEnv+"=node", lifeEnv+"="+life.path, "WEFT_TEST_TASK="+string(task))
+	node.Env = append(os.Environ(), partEnv+"=node", lifeEnv+"="+life.path, "WEFT_TEST_TASK="+string(task),
+		"TMPDIR="+filepath.Dir(life.path)) // for the socket that it cannot remove
 	if err := node.Start(); err != nil {
 		t.Fatal(err)
 	}
