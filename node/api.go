@@ -1,6 +1,7 @@
 package node
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -145,6 +146,24 @@ type RunRequest struct {
 	Spec  round.RunSpec `json:"spec"`            // By, Base, Layout and Nonce are filled in by the node
 	Model string        `json:"model,omitempty"` // safetensors file to start from; it is copied
 	Init  bool          `json:"init,omitempty"`  // let the embedded trainer make the initial model from Spec.Train
+}
+
+// MarshalJSON leaves an empty By out, which as text would be no peer ID.
+func (r RunRequest) MarshalJSON() ([]byte, error) {
+	type plain round.RunSpec
+	type spec struct {
+		plain
+		By string `json:"by,omitempty"` // instead of the one in plain
+	}
+	s := spec{plain: plain(r.Spec)}
+	if r.Spec.By != "" {
+		s.By = r.Spec.By.String()
+	}
+	return json.Marshal(struct {
+		Spec  spec   `json:"spec"`
+		Model string `json:"model,omitempty"`
+		Init  bool   `json:"init,omitempty"`
+	}{s, r.Model, r.Init})
 }
 
 // RunReply names the run that was asked for. It is open once the ledger has its open entry.

@@ -1,0 +1,209 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/train"
+)
+
+// patience is how long a test waits for what must come; nothing is measured with it.
+const patience = 60 * time.Second
+
+// quick is a timing for sites on one machine.
+func quick() round.Timing {
+	return round.Timing{
+		Propose: 200 * time.Millisecond, ProposeCap: 2 * time.Second, Resend: 100 * time.Millisecond, ResendCap: time.Second,
+		Head: 200 * time.Millisecond, Deadline: 300 * time.Millisecond, Unavailable: time.Minute, Retry: 50 * time.Millisecond,
+	}
+}
+
+// testSite is a site of a test's mesh.
+type testSite struct {
+	t       *testing.T
+	name    string
+	dir     string
+	id      peer.ID
+	client  *Client
+	trainer train.Trainer // nil: the synthetic one
+	log     *slog.Logger
+
+	node   *Node
+	cancel context.CancelFunc
+	ended  chan error
+}
+
+// newTestMesh founds a mesh of n sites, named a, b, c... edit may change a site's config.yaml. Nothing
+// runs yet.
+func newTestMesh(t *testing.T, n int, edit func(name, config string) string) []*testSite {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "weft") // t.TempDir is too long for a socket under some tests' names
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	var sites []*testSite
+	var roster []round.Site
+	for i := range n {
+		name := string(rune('a' + i))
+		s := &testSite{t: t, name: name, dir: filepath.Join(dir, name), log: slog.New(slog.DiscardHandler)}
+		if s.id, err = Init(s.dir, name); err != nil {
+			t.Fatal(err)
+		}
+		config := "name: " + name + "\nlisten: [/ip4/127.0.0.1/tcp/0]\naccept: auto\ntrainer: {synthetic: {bytes: 2500KB, seed: 1}}\n"
+		if edit != nil {
+			config = edit(name, config)
+		}
+		if err := os.WriteFile(filepath.Join(s.dir, configName), []byte(config), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s.client = Dial(s.dir)
+		sites = append(sites, s)
+		roster = append(roster, round.Site{ID: s.id, Name: name})
+	}
+	g, err := round.NewGenesis("test", round.Byzantine, roster, make([]byte, 16))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range sites {
+		if err := Join(s.dir, g); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return sites
+}
+
+// up starts the site and waits until it answers; others that run are told to it.
+func (s *testSite) up(others ...*testSite) {
+	s.t.Helper()
+	h, err := Open(s.dir)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, o := range others {
+		if o != s && o.node != nil {
+			h.Config.Bootstrap = append(h.Config.Bootstrap, o.node.Addrs()...)
+		}
+	}
+	if s.node, err = New(h, Options{Timing: quick(), Trainer: s.trainer, Log: s.log}); err != nil {
+		s.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s.cancel, s.ended = cancel, make(chan error, 1)
+	n := s.node
+	go func() { s.ended <- n.Run(ctx) }()
+	s.t.Cleanup(func() { s.down() })
+	select {
+	case <-n.Ready():
+	case err := <-s.ended:
+		s.t.Fatalf("site %s: %v", s.name, err)
+	case <-time.After(patience):
+		s.t.Fatalf("site %s is not ready", s.name)
+	}
+}
+
+// down ends the site as Ctrl-C does.
+func (s *testSite) down() {
+	s.t.Helper()
+	if s.node == nil {
+		return
+	}
+	s.cancel()
+	select {
+	case err := <-s.ended:
+		if err != nil {
+			s.t.Errorf("site %s ended with %v", s.name, err)
+		}
+	case <-time.After(patience):
+		s.t.Fatalf("site %s does not end", s.name)
+	}
+	s.node = nil
+}
+
+func upAll(sites []*testSite) {
+	for _, s := range sites {
+		s.up(sites...)
+	}
+}
+
+// await waits until ok says so of the site's status.
+func (s *testSite) await(what string, ok func(*Status) bool) *Status {
+	s.t.Helper()
+	var last *Status
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		st, err := s.client.Status(s.t.Context())
+		if err != nil {
+			s.t.Fatalf("site %s: %v", s.name, err)
+		}
+		if last = st; ok(st) {
+			return st
+		}
+	}
+	for _, r := range last.Runs {
+		s.t.Logf("run %s: round %d, %s, updates %v, takes %v", r.Name, r.Round, r.Phase, r.Updates, r.Takes)
+	}
+	s.t.Fatalf("site %s: %s has not come: height %d, %d up, problem %q", s.name, what, last.Height, last.Up, last.Problem)
+	return nil
+}
+
+// run returns the status of a run, empty if it is not known yet.
+func (st *Status) run(id block.CID) RunStatus {
+	for _, r := range st.Runs {
+		if r.ID == id {
+			return r
+		}
+	}
+	return RunStatus{}
+}
+
+// awaitRounds waits until a run has that many committed rounds whose newest model is held.
+func (s *testSite) awaitRounds(run block.CID, rounds int) RunStatus {
+	s.t.Helper()
+	st := s.await(strconv.Itoa(rounds)+" rounds", func(st *Status) bool {
+		h := st.run(run).History
+		return len(h) >= rounds && h[len(h)-1].Held
+	})
+	return st.run(run)
+}
+
+// start opens a run from an initial model.
+func (s *testSite) start(spec round.RunSpec) block.CID {
+	s.t.Helper()
+	spec.Attempts = 1 // who is done early waits for the others
+	reply, err := s.client.Start(s.t.Context(), RunRequest{Spec: spec, Init: true})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return reply.Run
+}
+
+// export returns the safetensors bytes of an artifact that the site holds.
+func (s *testSite) export(c block.CID) []byte {
+	s.t.Helper()
+	body, err := s.client.Model(s.t.Context(), c)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer body.Close()
+	data, err := readAll(body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return data
+}
+
+var errTest = errors.New("error of the test")

@@ -1,0 +1,270 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/train"
+)
+
+// gate is the synthetic trainer behind a gate: a training of a round waits until the round is let through.
+type gate struct {
+	train.Synthetic
+	mu      sync.Mutex
+	open    map[uint64]chan struct{}
+	stopped atomic.Int32
+	began   atomic.Int32
+}
+
+func (g *gate) of(round uint64) chan struct{} {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.open == nil {
+		g.open = map[uint64]chan struct{}{}
+	}
+	if g.open[round] == nil {
+		g.open[round] = make(chan struct{})
+	}
+	return g.open[round]
+}
+
+func (g *gate) Run(ctx context.Context, task train.Task, report func(train.Progress)) (train.Result, error) {
+	g.began.Add(1)
+	select {
+	case <-g.of(task.Round):
+		return g.Synthetic.Run(ctx, task, report)
+	case <-ctx.Done():
+		g.stopped.Add(1)
+		return train.Result{}, ctx.Err()
+	}
+}
+
+// A site that is stopped in the middle of a run and started again goes on, also when all are.
+func TestRestart(t *testing.T) {
+	t.Parallel()
+	sites := newTestMesh(t, 3, nil)
+	gates := []*gate{{}, {}, {}}
+	for i, s := range sites {
+		s.trainer = gates[i]
+		close(gates[i].of(1))
+		if i > 0 {
+			close(gates[i].of(2))
+		}
+	}
+	upAll(sites)
+	run := sites[1].start(round.RunSpec{Name: "restart", Rounds: 3, MinSites: 3})
+	sites[0].awaitRounds(run, 1)
+	sites[1].await("updates of the others", func(st *Status) bool { return len(st.run(run).Updates) == 2 })
+
+	sites[0].down() // while it trains
+	if gates[0].stopped.Load() == 0 {
+		t.Error("the training was not stopped")
+	}
+	close(gates[0].of(2))
+	sites[0].up() // it finds the others by the addresses it has learnt
+	first := sites[0].awaitRounds(run, 2)
+
+	for _, s := range sites {
+		s.down()
+	}
+	for i, s := range sites {
+		close(gates[i].of(3))
+		s.up(sites...)
+	}
+	for _, s := range sites {
+		r := s.awaitRounds(run, 3)
+		if r.Phase != PhaseDone || r.History[0].Model != first.History[0].Model || r.History[2].Model != sites[0].awaitRounds(run, 3).History[2].Model {
+			t.Errorf("site %s: %+v", s.name, r)
+		}
+		events, err := os.ReadFile(filepath.Join(s.dir, traceName))
+		if err != nil || strings.Contains(string(events), `"rejected"`) {
+			t.Errorf("site %s rejected something: %v\n%s", s.name, err, events)
+		}
+	}
+}
+
+// An update that misses its round's seal counts in a later one.
+func TestLateSiteIsCarried(t *testing.T) {
+	t.Parallel()
+	sites := newTestMesh(t, 4, nil)
+	late := &gate{}
+	sites[3].trainer = late
+	upAll(sites)
+	run := sites[0].start(round.RunSpec{Name: "late", Rounds: 3})
+	sites[0].awaitRounds(run, 1)
+	close(late.of(1))
+	sites[0].awaitRounds(run, 2)
+	for i := uint64(2); i <= 3; i++ {
+		close(late.of(i))
+	}
+	sites[3].awaitRounds(run, 3)
+	entries, err := sites[3].client.Ledger(t.Context(), 1, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	carried := false
+	for _, e := range entries {
+		if e.Entry.Seal == nil {
+			continue
+		}
+		for _, u := range e.Entry.Seal.Updates {
+			if b := u.Update.Update(); b.Round < e.Entry.Seal.Round {
+				carried = carried || u.Update.From == sites[3].id && u.Weight == b.Samples/2
+			}
+		}
+		if e.Entry.Seal.Round == 1 && len(e.Entry.Seal.Updates) != 3 {
+			t.Errorf("round 1 was sealed with %d updates", len(e.Entry.Seal.Updates))
+		}
+	}
+	if !carried {
+		t.Error("the late update has not counted")
+	}
+}
+
+// A site whose log is gone says so, stays silent for two heights, and then votes again.
+func TestLostLog(t *testing.T) {
+	t.Parallel()
+	sites := newTestMesh(t, 4, nil)
+	upAll(sites)
+	run := sites[0].start(round.RunSpec{Name: "lost", Rounds: 1, MinSites: 3})
+	sites[3].awaitRounds(run, 1)
+	sites[3].down()
+	if err := os.Remove(filepath.Join(sites[3].dir, logName)); err != nil {
+		t.Fatal(err)
+	}
+	sites[3].up(sites...)
+	sites[3].await("the ledger", func(st *Status) bool { return st.Height == 3 && strings.Contains(st.Problem, "log was lost") })
+	run = sites[0].start(round.RunSpec{Name: "again", Rounds: 2, MinSites: 3})
+	sites[3].awaitRounds(run, 2)
+	sites[3].await("votes", func(st *Status) bool { return st.Problem == "" })
+	sites[3].down()
+	if _, err := Verify(sites[3].dir); err != nil {
+		t.Error(err)
+	}
+}
+
+// failing is a trainer that fails at first.
+type failing struct {
+	train.Synthetic
+	left atomic.Int32
+}
+
+func (f *failing) Run(ctx context.Context, task train.Task, report func(train.Progress)) (train.Result, error) {
+	if f.left.Add(-1) >= 0 {
+		return train.Result{}, errTest
+	}
+	res, err := f.Synthetic.Run(ctx, task, report)
+	res.Metrics["nan"] = math.NaN()
+	return res, err
+}
+
+// A failing trainer is named with its error, tried again, and is no problem once it works.
+func TestTrainerFails(t *testing.T) {
+	t.Parallel()
+	sites := newTestMesh(t, 2, nil)
+	f := &failing{}
+	f.left.Store(1 << 30)
+	sites[1].trainer = f
+	upAll(sites)
+	run := sites[0].start(round.RunSpec{Name: "fails", Rounds: 1, MinSites: 2})
+	sites[1].await("the trainer's error", func(st *Status) bool { return strings.Contains(st.Problem, errTest.Error()) })
+	f.left.Store(0)
+	r := sites[1].awaitRounds(run, 1)
+	if _, sent := r.History[0].Metrics["b"]["nan"]; sent {
+		t.Error("a metric that is no number was sent")
+	}
+	sites[1].await("no problem", func(st *Status) bool { return st.Problem == "" })
+	if left, err := os.ReadDir(filepath.Join(sites[1].dir, tmpName)); err != nil || len(left) > 0 {
+		t.Errorf("tasks' folders are left: %v %v", left, err)
+	}
+}
+
+// The operator answers on a run, changes the answer, and ends it.
+func TestConsentAndStop(t *testing.T) {
+	t.Parallel()
+	sites := newTestMesh(t, 3, func(name, config string) string {
+		if name == "c" {
+			config = strings.Replace(config, "accept: auto", "accept: [run: wanted-*]", 1)
+		}
+		return config
+	})
+	gates := []*gate{{}, {}, {}}
+	for i, s := range sites {
+		s.trainer = gates[i]
+	}
+	upAll(sites)
+	ctx, c := t.Context(), sites[2]
+	asked := sites[0].start(round.RunSpec{Name: "asked", Rounds: 1})
+	st := c.await("the question", func(st *Status) bool { return len(st.Pending) == 1 && st.run(asked).Phase == PhaseWaiting })
+	if st.Pending[0].Run != asked || st.Pending[0].Spec.Name != "asked" {
+		t.Errorf("pending %+v", st.Pending)
+	}
+	if err := c.client.Consent(ctx, asked, Consent{Accept: true}); err != nil {
+		t.Fatal(err)
+	}
+	c.await("training", func(st *Status) bool { return len(st.Pending) == 0 && st.run(asked).Phase == PhaseTraining })
+	sites[0].await("its consent", func(st *Status) bool { return len(st.run(asked).Takes) == 3 })
+	if err := c.client.Consent(ctx, asked, Consent{Accept: false}); err != nil {
+		t.Fatal(err)
+	}
+	c.await("its end", func(st *Status) bool { return st.run(asked).Phase == PhaseDeclined })
+	sites[0].await("the withdrawal", func(st *Status) bool { return len(st.run(asked).Takes) == 2 })
+
+	wanted := sites[1].start(round.RunSpec{Name: "wanted-1", Rounds: 1})
+	c.await("training without a question", func(st *Status) bool { return st.run(wanted).Phase == PhaseTraining })
+	if err := errors.Join(sites[0].client.Stop(ctx, asked, Stop{Reason: "enough"}), sites[1].client.Stop(ctx, wanted, Stop{})); err != nil {
+		t.Fatal(err)
+	}
+	for i, s := range sites {
+		s.await("the end of both", func(st *Status) bool {
+			return st.run(asked).Phase == PhaseStopped && st.run(wanted).Phase == PhaseStopped
+		})
+		s.down()
+		if g := gates[i]; g.began.Load() != g.stopped.Load() {
+			t.Errorf("site %s: %d trainings began, %d were stopped", s.name, g.began.Load(), g.stopped.Load())
+		}
+	}
+}
+
+// Run leaves nothing behind, and a directory is one node's.
+func TestEnds(t *testing.T) {
+	before := runtime.NumGoroutine()
+	sites := newTestMesh(t, 2, nil)
+	upAll(sites)
+	h, err := Open(sites[0].dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := New(h, Options{Log: sites[0].log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Run(t.Context()); !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), "(process ") {
+		t.Errorf("a second node: %v", err)
+	}
+	run := sites[0].start(round.RunSpec{Name: "ends", Rounds: 1000})
+	sites[1].awaitRounds(run, 1)
+	for _, s := range sites {
+		s.down()
+		s.client.http.CloseIdleConnections()
+		if _, err := s.client.Status(t.Context()); !errors.Is(err, ErrNotRunning) {
+			t.Errorf("after the end: %v", err)
+		}
+	}
+	for end := time.Now().Add(patience); runtime.NumGoroutine() > before+2; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			buf := make([]byte, 1<<20)
+			t.Fatalf("%d goroutines before, %d after:\n%s", before, runtime.NumGoroutine(), buf[:runtime.Stack(buf, true)])
+		}
+	}
+}
