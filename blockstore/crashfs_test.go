@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // ErrPower is what every operation returns once the power is gone.
@@ -45,7 +46,16 @@ type crashFile struct {
 	data    []byte
 	synced  []byte
 	pending []write
+	changed time.Time // by Touch
 }
+
+// changedInfo describes a file that may have been touched.
+type changedInfo struct {
+	memInfo
+	changed time.Time
+}
+
+func (i changedInfo) ModTime() time.Time { return i.changed }
 
 // write is data at an offset, or a new size.
 type write struct {
@@ -117,6 +127,12 @@ func (c *CrashFS) Set(name string, data []byte) {
 	c.names[name], c.durable[name] = f, f
 }
 
+// Spoil changes what a file holds, on the disk too, for who has it open as well.
+func (c *CrashFS) Spoil(name string, data []byte) {
+	f := c.names[name]
+	f.data, f.synced = bytes.Clone(data), bytes.Clone(data)
+}
+
 // Write makes a file as a program does that closes it and does not sync.
 func (c *CrashFS) Write(name string, data []byte) {
 	c.Set(name, nil)
@@ -124,7 +140,14 @@ func (c *CrashFS) Write(name string, data []byte) {
 	f.data, f.pending = bytes.Clone(data), []write{{bytes.Clone(data), 0, false}}
 }
 
-// Grow appends to a file, as its writer might at any time. Fail may call it.
+// Touch changes the last byte of a file, as its writer might at any time. Fail may call it.
+func (c *CrashFS) Touch(name string) {
+	f := c.names[name]
+	f.data[len(f.data)-1] ^= 1
+	f.changed = f.changed.Add(1)
+}
+
+// Grow appends to a file. Fail may call it.
 func (c *CrashFS) Grow(name string) { c.names[name].data = append(c.names[name].data, 0) }
 
 // Data returns a file's content, nil if there is none.
@@ -346,5 +369,5 @@ func (f *crashFile) Close() error { return nil }
 func (f *crashFile) Stat() (fs.FileInfo, error) {
 	f.fs.mu.Lock()
 	defer f.fs.mu.Unlock()
-	return memInfo{filepath.Base(f.name), int64(len(f.data)), false}, nil
+	return changedInfo{memInfo{filepath.Base(f.name), int64(len(f.data)), false}, f.changed}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"slices"
@@ -28,21 +29,23 @@ func newCrashStore(t *testing.T, a blockstoretest.Artifact, opt blockstore.Optio
 
 func TestImportChanged(t *testing.T) {
 	a := blockstoretest.NewArtifact(mixed, 8, 1)
-	for _, keep := range []bool{false, true} {
-		disk, s := newCrashStore(t, a, blockstore.Options{})
-		changed := false
-		disk.Fail = func(_ int, op, name string) error {
-			if !changed && (op == "sync" || op == "write") { // after the header was read
-				changed = true
-				disk.Grow(update)
+	for _, change := range []func(*blockstore.CrashFS, string){(*blockstore.CrashFS).Grow, (*blockstore.CrashFS).Touch} {
+		for _, keep := range []bool{false, true} {
+			disk, s := newCrashStore(t, a, blockstore.Options{})
+			changed := false
+			disk.Fail = func(_ int, op, name string) error {
+				if !changed && (op == "sync" || op == "write") { // after the header was read
+					changed = true
+					change(disk, update)
+				}
+				return nil
 			}
-			return nil
-		}
-		if _, err := s.Import(context.Background(), update, blockstore.ImportOptions{ShardElements: 8, Keep: keep}); !errors.Is(err, blockstore.ErrChanged) {
-			t.Errorf("keep %t: %v", keep, err)
-		}
-		if disk.Data(update) == nil || s.Stat() != (blockstore.Stat{}) {
-			t.Errorf("keep %t: file %d bytes, stat %+v", keep, len(disk.Data(update)), s.Stat())
+			if _, err := s.Import(context.Background(), update, blockstore.ImportOptions{ShardElements: 8, Keep: keep}); !errors.Is(err, blockstore.ErrChanged) {
+				t.Errorf("keep %t: %v", keep, err)
+			}
+			if disk.Data(update) == nil || s.Stat() != (blockstore.Stat{}) {
+				t.Errorf("keep %t: file %d bytes, stat %+v", keep, len(disk.Data(update)), s.Stat())
+			}
 		}
 	}
 }
@@ -116,38 +119,127 @@ func TestSyncBytes(t *testing.T) {
 	must(t, blockstoretest.Complete(s, a))
 }
 
+// spoilShard changes a shard in an artifact's file, complete or not.
+func spoilShard(t *testing.T, disk *blockstore.CrashFS, a blockstoretest.Artifact, i int) {
+	t.Helper()
+	shard, err := a.Layout.Shard(i, a.Manifest.ShardElements)
+	must(t, err)
+	for _, name := range disk.Names(crashDir) {
+		if strings.HasSuffix(name, a.CID.String()+".safetensors") {
+			data := disk.Data(name)
+			data[len(data)-len(a.Data)+int(shard.Offset)] ^= 1
+			disk.Spoil(name, data)
+			return
+		}
+	}
+	t.Fatal("no file to spoil")
+}
+
 // TestLoseRepeated spoils one of several places of the same bytes.
 func TestLoseRepeated(t *testing.T) {
 	l := blockstore.Layout{Tensors: []blockstore.Tensor{{Name: "x", DType: blockstore.F32, Shape: []uint64{50}}}}
 	a := blockstoretest.Cut(l, 8, make([]byte, l.Bytes()))
+	for _, complete := range []bool{true, false} {
+		disk, s := newCrashStore(t, a, blockstore.Options{})
+		w, err := s.Create(a.Manifest.Block(), a.Layout.Block(), blockstore.WriteOptions{})
+		must(t, err)
+		must(t, w.WriteShard(a.Shards[0]))
+		must(t, w.WriteShard(a.Shards[len(a.Shards)-1]))
+		if must(t, w.Close()); complete {
+			a.Store(t, s)
+		}
+		spoilShard(t, disk, a, 0) // where the index says the bytes are
+		if found := scrub(t, s); len(found) != 1 || found[0].Shard != 0 {
+			t.Fatalf("complete %t: found %v", complete, found)
+		}
+		if i := s.Artifacts(); i[0].State != blockstore.Partial || i[0].Held != len(a.Shards)-1 {
+			t.Fatalf("complete %t: %+v", complete, i)
+		}
+		if got, err := s.Get(a.Shards[0].CID); err != nil || !bytes.Equal(got, a.Shards[0].Data) {
+			t.Fatalf("complete %t: the same bytes elsewhere: %x, %v", complete, got, err)
+		}
+		w, err = s.Create(a.Manifest.Block(), a.Layout.Block(), blockstore.WriteOptions{})
+		must(t, err)
+		if missing := w.Missing(); len(missing) > 0 {
+			t.Errorf("complete %t: missing %v; they lie elsewhere in it", complete, missing)
+		}
+		must(t, w.Commit())
+		must(t, blockstoretest.Complete(s, a))
+	}
+}
+
+// TestLoseWhileWriting finds a bad shard under a Writer, and then cuts the power: what is
+// written in its stead counts after the next Sync, and what was not synced does not.
+func TestLoseWhileWriting(t *testing.T) {
+	a := blockstoretest.NewArtifact(mixed, 8, 1)
 	disk, s := newCrashStore(t, a, blockstore.Options{})
-	c, err := s.Import(context.Background(), update, blockstore.ImportOptions{ShardElements: 8})
-	must(t, err)
-	for _, name := range disk.Names(crashDir + "/artifacts") {
-		data := disk.Data(name)
-		data[len(data)-len(a.Data)+70] = 1 // in shard 2
-		disk.Set(name, data)
-	}
-	if found := scrub(t, s); len(found) != 1 || found[0].Shard != 2 {
-		t.Fatalf("found %v", found)
-	}
-	if i := s.Artifacts(); i[0].State != blockstore.Partial || i[0].Held != len(a.Shards)-1 {
-		t.Fatalf("%+v", i)
-	}
-	got, err := s.Get(a.Shards[2].CID)
-	if err != nil || !bytes.Equal(got, a.Shards[2].Data) {
-		t.Fatalf("the same bytes elsewhere: %x, %v", got, err)
-	}
 	w, err := s.Create(a.Manifest.Block(), a.Layout.Block(), blockstore.WriteOptions{})
 	must(t, err)
-	if missing := w.Missing(); len(missing) > 0 {
-		t.Errorf("missing %v; they lie elsewhere in it", missing)
+	must(t, w.WriteShard(a.Shards[0]))
+	must(t, w.WriteShard(a.Shards[1]))
+	must(t, w.Sync())
+	must(t, w.WriteShard(a.Shards[2]))
+	spoilShard(t, disk, a, 0)
+	if found := scrub(t, s); len(found) != 1 || found[0].Shard != 0 {
+		t.Fatalf("found %v", found)
 	}
+	held := func() string {
+		back, err := blockstore.OpenOn(disk.After(rand.New(rand.NewPCG(0, 0)), 0), crashDir, blockstore.Options{})
+		must(t, err)
+		var is []int
+		for i, b := range a.Shards {
+			if back.Has(b.CID) {
+				if _, err := back.Get(b.CID); err != nil {
+					t.Errorf("shard %d: %v", i, err)
+				}
+				is = append(is, i)
+			}
+		}
+		return fmt.Sprint(is)
+	}
+	if got := held(); got != "[1]" {
+		t.Errorf("after the scrub %s survive a crash, want [1]", got)
+	}
+	for range 2 {
+		must(t, w.WriteShard(a.Shards[0]))
+		must(t, w.Sync())
+		if got := held(); got != "[0 1 2]" {
+			t.Errorf("after Sync %s survive a crash, want [0 1 2]", got)
+		}
+		spoilShard(t, disk, a, 0)
+		if found := scrub(t, s); len(found) != 1 {
+			t.Fatalf("found %v", found)
+		}
+	}
+	must(t, w.Abort())
+}
+
+// TestOvertakenThenBad has Import replace what a Writer writes to, and a shard of that go bad.
+func TestOvertakenThenBad(t *testing.T) {
+	a := blockstoretest.NewArtifact(mixed, 8, 1)
+	disk, s := newCrashStore(t, a, blockstore.Options{})
+	w, err := s.Create(a.Manifest.Block(), a.Layout.Block(), blockstore.WriteOptions{})
+	must(t, err)
+	must(t, w.WriteShard(a.Shards[0]))
+	_, err = s.Import(context.Background(), update, blockstore.ImportOptions{ShardElements: 8})
+	must(t, err)
+	spoilShard(t, disk, a, 1)
+	if found := scrub(t, s); len(found) != 1 {
+		t.Fatalf("found %v", found)
+	}
+	must(t, w.WriteShard(a.Shards[1])) // to a file that is nobody's
 	must(t, w.Commit())
-	must(t, blockstoretest.Complete(s, a))
-	if c != a.CID {
-		t.Errorf("imported %s", c)
+	if s.Has(a.Shards[1].CID) {
+		t.Error("the shard is where it was not written")
 	}
+	again, err := s.Create(a.Manifest.Block(), a.Layout.Block(), blockstore.WriteOptions{})
+	must(t, err)
+	if missing := again.Missing(); !slices.Equal(missing, a.Manifest.Shards[1:2]) {
+		t.Errorf("missing %v", missing)
+	}
+	must(t, again.WriteShard(a.Shards[1]))
+	must(t, again.Commit())
+	must(t, blockstoretest.Complete(s, a))
 }
 
 // TestDamagedKept fails Create of a damaged artifact: the file is not to be lost.
