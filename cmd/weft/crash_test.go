@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"testing"
@@ -182,6 +185,7 @@ func (x *crash) killOne(at killAt, victim int) {
 	if err := v.Kill(); err != nil {
 		x.t.Fatal(err)
 	}
+	word := lastWord(v)
 	before := x.least(others)
 	x.await(fmt.Sprintf("two rounds without %s, killed while %s", v.Name, at.phase), func() bool { return x.least(others) >= before+2 })
 	missed := x.least(others)
@@ -193,7 +197,23 @@ func (x *crash) killOne(at killAt, victim int) {
 		}
 		return slices.ContainsFunc(r.History[missed:], func(h node.RoundStatus) bool { return slices.Contains(h.Sites, v.Name) })
 	})
-	x.t.Logf("%s killed while %s in round %d, back in round %d", v.Name, at.phase, before+1, x.least(x.mesh.Nodes)+1)
+	x.t.Logf("%s killed while %s in round %d, its last word %q; back in round %d", v.Name, at.phase, before+1, word, x.least(x.mesh.Nodes)+1)
+}
+
+// lastWord returns the last event that a killed site has traced.
+func lastWord(n *local.Node) string {
+	data, err := os.ReadFile(filepath.Join(n.Dir, "trace.jsonl"))
+	if err != nil {
+		return err.Error()
+	}
+	last := ""
+	for line := range bytes.Lines(data) {
+		var e node.Event
+		if json.Unmarshal(line, &e) == nil {
+			last = e.Event
+		}
+	}
+	return last
 }
 
 // waitFor returns when the site's trace has the event that comes next.

@@ -3,14 +3,17 @@ package demo
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"runtime"
-
-	"os"
 
 	"github.com/weft-mesh/weft/train"
 	"github.com/weft-mesh/weft/train/builtin"
 )
+
+// heldoutBytes of each held-out text are measured, as the trainer itself does after a round: more
+// changes the third decimal, and costs time.
+const heldoutBytes = 16 << 10
 
 // workersEach is how many goroutines a site's trainer gets on this machine.
 func workersEach(sites int) int { return max(1, runtime.GOMAXPROCS(0)/sites) }
@@ -37,7 +40,7 @@ func (d *Demo) compare(ctx context.Context, r *Result) error {
 				if err != nil {
 					return err
 				}
-				if loss, err = builtin.Evaluate(ctx, path, d.cfg.hyper(), held, 0); err != nil {
+				if loss, err = builtin.Evaluate(ctx, path, d.cfg.hyper(), held[:min(len(held), heldoutBytes)], 0); err != nil {
 					return fmt.Errorf("measure on the text of %s: %w", s.name, err)
 				}
 				measured[s.text.Kind] = loss

@@ -153,33 +153,23 @@ func (d *Demo) work(ctx context.Context) (*Result, error) {
 func (d *Demo) follow(ctx context.Context, run block.CID) ([]*node.Status, error) {
 	for {
 		all := make([]*node.Status, len(d.sites))
-		done := 0
+		ended := 0
 		for i, s := range d.sites {
-			if err := s.node.Check(); err != nil {
+			st, err := d.look(ctx, s)
+			if err != nil {
 				return nil, err
 			}
-			st, err := s.node.Client.Status(ctx)
-			if err != nil {
-				return nil, fmt.Errorf("ask %s: %w", s.name, err)
-			}
 			all[i] = st
-			r := runOf(st, run)
-			if r != nil && !d.based {
-				if _, err := save(ctx, s.node.Client, r.Spec.Base, d.basePath()); err != nil {
-					return nil, err
-				}
-				d.based = true
+			done, err := d.hasEnded(ctx, s, runOf(st, run))
+			if err != nil {
+				return nil, err
 			}
-			switch {
-			case r == nil:
-			case r.Phase == node.PhaseDone && len(r.History) == d.cfg.Rounds && r.History[len(r.History)-1].Held:
-				done++
-			case r.Phase == node.PhaseStopped || r.Phase == node.PhaseDeclined:
-				return nil, fmt.Errorf("the run is %s at %s", r.Phase, s.name)
+			if done {
+				ended++
 			}
 		}
 		d.view.update(run, all)
-		if done == len(d.sites) {
+		if ended == len(d.sites) {
 			return all, nil
 		}
 		select {
@@ -188,6 +178,36 @@ func (d *Demo) follow(ctx context.Context, run block.CID) ([]*node.Status, error
 		case <-time.After(pollEvery):
 		}
 	}
+}
+
+// look asks a site's node where it stands.
+func (d *Demo) look(ctx context.Context, s site) (*node.Status, error) {
+	if err := s.node.Check(); err != nil {
+		return nil, err
+	}
+	st, err := s.node.Client.Status(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("ask %s: %w", s.name, err)
+	}
+	return st, nil
+}
+
+// hasEnded reports whether a site has all rounds of the run, nil before it is open. Of a run just
+// opened it keeps the base.
+func (d *Demo) hasEnded(ctx context.Context, s site, r *node.RunStatus) (bool, error) {
+	if r == nil {
+		return false, nil
+	}
+	if !d.based {
+		if _, err := save(ctx, s.node.Client, r.Spec.Base, d.basePath()); err != nil {
+			return false, err
+		}
+		d.based = true
+	}
+	if r.Phase == node.PhaseStopped || r.Phase == node.PhaseDeclined {
+		return false, fmt.Errorf("the run is %s at %s", r.Phase, s.name)
+	}
+	return r.Phase == node.PhaseDone && len(r.History) == d.cfg.Rounds && r.History[d.cfg.Rounds-1].Held, nil
 }
 
 func runOf(s *node.Status, id block.CID) *node.RunStatus {

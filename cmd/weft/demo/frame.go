@@ -26,8 +26,10 @@ func (v *view) frame() string {
 		kind = "all weights"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  mesh %s  %s, a quorum is %d  %s\n", out.Bold("weft demo"), g.Block().CID.Short(), term.Plural(len(g.Sites), "site"), g.Roster().Quorum(), out.Dim(kind+" of the embedded base"))
-	fmt.Fprintf(&b, "%s\n\n", out.Dim(fmt.Sprintf("%s rounds of %d steps at each site  %s", strconv.Itoa(v.d.cfg.Rounds), v.d.cfg.Steps, term.Duration(v.now().Sub(v.begun).Truncate(time.Second)))))
+	fmt.Fprintf(&b, "%s  mesh %s  %s, a quorum is %d  %s\n", out.Bold("weft demo"), g.Block().CID.Short(),
+		term.Plural(len(g.Sites), "site"), g.Roster().Quorum(), term.Duration(v.now().Sub(v.begun).Truncate(time.Second)))
+	fmt.Fprintf(&b, "%s\n\n", out.Dim(fmt.Sprintf("%s of the embedded base, %s of %s at each site", kind,
+		term.Plural(v.d.cfg.Rounds, "round"), term.Plural(v.d.cfg.Steps, "step"))))
 	b.WriteString(v.siteTable().Text(out.Columns(), out.Dim))
 	if len(v.rounds) > 0 {
 		b.WriteString("\n" + v.roundTable().Text(out.Columns(), out.Dim))
