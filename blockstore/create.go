@@ -47,11 +47,11 @@ func (s *store) create(manifest, layout block.Block, opt WriteOptions) (*Writer,
 		w.indices[c] = append(w.indices[c], i)
 	}
 	defer s.artifactLanes.lock(manifest.CID)()
-	it, damaged, err := s.reserve(newItem(manifest.CID, m, l, cut), w)
+	_, damaged, err := s.reserve(newItem(manifest.CID, m, l, cut), w)
 	if err != nil {
 		return nil, err
 	}
-	if w.it = it; w.done {
+	if w.done {
 		return w, nil
 	}
 	if err := w.start(manifest, layout, damaged); err != nil {
@@ -79,7 +79,7 @@ func (w *Writer) start(manifest, layout block.Block, damaged *item) error {
 		w.file, err = s.fs.Open(it.path, true)
 	}
 	if err != nil {
-		return errors.Join(err, s.unreserve(it, damaged, fresh))
+		return errors.Join(err, s.unreserve(it, damaged, w, fresh))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -140,6 +140,10 @@ func (w *Writer) recheck() error {
 	if !w.opt.Finite || it.finite && !w.done {
 		s.mu.RUnlock()
 		return nil
+	}
+	if s.items[it.cid] != it { // deleted meanwhile
+		s.mu.RUnlock()
+		return ErrNotFound
 	}
 	have, offset := it.have.clone(), it.offset // have is nil if complete
 	f, err := s.fs.Open(it.path, false)

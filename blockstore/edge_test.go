@@ -242,6 +242,36 @@ func TestOvertakenThenBad(t *testing.T) {
 	must(t, blockstoretest.Complete(s, a))
 }
 
+// TestOvertakingFails has Import fail on an artifact that is being written: the Writer goes on.
+func TestOvertakingFails(t *testing.T) {
+	a := blockstoretest.NewArtifact(mixed, 8, 1)
+	disk, s := newCrashStore(t, a, blockstore.Options{})
+	w, err := s.Create(a.Manifest.Block(), a.Layout.Block(), blockstore.WriteOptions{})
+	must(t, err)
+	must(t, w.WriteShard(a.Shards[0]))
+	disk.Fail = func(_ int, op, _ string) error {
+		if op == "rename" {
+			return syscall.EIO
+		}
+		return nil
+	}
+	if _, err := s.Import(context.Background(), update, blockstore.ImportOptions{ShardElements: 8}); !errors.Is(err, syscall.EIO) {
+		t.Fatalf("import: %v", err)
+	}
+	disk.Fail = nil
+	if _, err := s.Create(a.Manifest.Block(), a.Layout.Block(), blockstore.WriteOptions{}); !errors.Is(err, blockstore.ErrBusy) {
+		t.Errorf("create: %v", err)
+	}
+	for _, b := range a.Shards {
+		must(t, w.WriteShard(b))
+	}
+	must(t, w.Commit())
+	must(t, blockstoretest.Complete(s, a))
+	if disk.Data(update) == nil {
+		t.Error("the file is gone")
+	}
+}
+
 // TestDamagedKept fails Create of a damaged artifact: the file is not to be lost.
 func TestDamagedKept(t *testing.T) {
 	a := blockstoretest.NewArtifact(mixed, 8, 1)

@@ -23,26 +23,29 @@ func (s *store) reserve(it *item, w *Writer) (_, damaged *item, err error) {
 	case old.state == Damaged:
 		damaged = old
 		s.forget(old)
-	case w != nil && old.state == Complete:
-		w.done = true
-		return old, nil, nil
 	default:
-		if w != nil {
-			old.writer = w
-		}
-		return old, nil, nil
+		it = old
 	}
-	it.finite = true // as nothing is in it
-	it.writer = w
-	s.register(it)
+	if it != old {
+		it.finite = true // as nothing is in it
+		s.register(it)
+	}
+	if w != nil {
+		w.it = it // here, as Close of the store may find it from now on
+		if w.done = it.state == Complete; !w.done {
+			it.writer = w
+		}
+	}
 	return it, damaged, nil
 }
 
 // unreserve undoes reserve after a failure. The file of a damaged artifact is kept, unless a
 // new one was begun from it.
-func (s *store) unreserve(it, damaged *item, fresh bool) error {
+func (s *store) unreserve(it, damaged *item, w *Writer, fresh bool) error {
 	s.mu.Lock()
-	it.writer = nil
+	if it.writer == w { // else another's, which goes on
+		it.writer = nil
+	}
 	if damaged != nil && it.path == "" {
 		s.forget(it)
 		s.register(damaged)
@@ -75,7 +78,7 @@ func (s *store) install(from *item, m Manifest) error {
 		err = s.moveIn(from, it)
 	}
 	if err != nil {
-		return errors.Join(err, s.unreserve(it, damaged, it == own))
+		return errors.Join(err, s.unreserve(it, damaged, nil, it == own))
 	}
 	s.protect(it.cid)
 	if err := s.settle(it.cid); err != nil {
