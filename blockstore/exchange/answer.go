@@ -13,17 +13,15 @@ import (
 // delivery is a block that arrived, on its way through verification and the Puts of the
 // fetches that wait for it.
 type delivery struct {
-	want    *want
+	cid     block.CID
 	by      *provider
 	buf     *buffer
 	entries []*entry // it is for
-	owner   *fetch   // whose memory it counts to
-	refs    int      // entries not yet through with it
-	recycle func()   // when all are
+	holders []*fetch // not yet through with it; the first is whose memory it counts to
+	recycle func()   // when all are through
 
-	verify  sync.Once
-	good    bool
-	settled bool // verified, or given up
+	verify sync.Once
+	good   bool
 }
 
 // asked reports whether p owes an answer to c.
@@ -62,19 +60,52 @@ func (b *board) arrive(p *provider, c block.CID, buf *buffer, recycle func(), no
 		}
 	}
 	w.asks, w.arrived = nil, true
-	d := &delivery{
-		want: w, by: p, buf: buf, recycle: recycle,
-		entries: slices.Clone(w.entries), owner: w.entries[0].fetch, refs: len(w.entries),
-	}
-	b.use(d.owner, n)
+	delete(b.wants, c) // who joins from now on gets a want of its own
+	d := &delivery{cid: c, by: p, buf: buf, recycle: recycle}
+	var rest []*entry
+	d.entries, rest = b.takers(w, a.fetch)
+	w.entries = slices.Clone(d.entries) // shrinks when a fetch leaves
+	b.use(d.entries[0].fetch, n)
 	for _, e := range d.entries {
 		b.recheck(e)
 		f := e.fetch
+		d.holders = append(d.holders, f)
 		f.size += (n - f.size) / 4
 		f.inbox = append(f.inbox, d)
 		f.work.Signal()
 	}
+	b.wantAgain(c, rest)
 	return true
+}
+
+// takers splits the entries of w, a block of which arrived. It goes to the fetch that asked, if it
+// still waits, and to those of the others that have memory left. The rest wait for another
+// transfer, so that a fetch whose Put stalls does not hold up the others.
+func (b *board) takers(w *want, asked *fetch) (take, rest []*entry) {
+	first := max(0, slices.IndexFunc(w.entries, func(e *entry) bool { return e.fetch == asked }))
+	take = []*entry{w.entries[first]}
+	for i, e := range w.entries {
+		switch {
+		case i == first:
+		case b.fits(e.fetch):
+			take = append(take, e)
+		default:
+			rest = append(rest, e)
+		}
+	}
+	return take, rest
+}
+
+// wantAgain puts entries of c back on the board, whose want is gone.
+func (b *board) wantAgain(c block.CID, entries []*entry) {
+	for _, e := range entries {
+		if !e.fetch.ended {
+			b.attach(e, c)
+		}
+	}
+	if w := b.wants[c]; w != nil {
+		b.offer(w)
+	}
 }
 
 // refuse notes that p does not have c. It returns false if p was not asked.
@@ -202,41 +233,27 @@ func (b *board) reclaim(p *provider) {
 	}
 }
 
-// verified ends the part of d that is common to its fetches. A good block's want is off the
-// board; a fetch that joined since has a want of its own. Otherwise the want is open again.
+// verified ends the part of d that is common to its fetches. They want a bad block again.
 func (b *board) verified(d *delivery) {
-	w := d.want
-	d.settled = true
 	if !d.good {
-		w.arrived = false
-		b.offer(w)
+		b.wantAgain(d.cid, d.entries)
 		return
-	}
-	if b.wants[w.cid] == w {
-		delete(b.wants, w.cid)
 	}
 	for _, e := range d.entries {
 		e.forget()
 	}
-	for _, e := range slices.Clone(w.entries) {
-		if !slices.Contains(d.entries, e) {
-			w.entries = slices.DeleteFunc(w.entries, func(o *entry) bool { return o == e })
-			b.attach(e, w.cid)
-			b.offer(e.want)
-		}
-	}
 }
 
-// release ends one entry's part of d.
-func (b *board) release(d *delivery) {
-	d.refs--
-	if d.refs > 0 {
+// release says that f is through with d. Its bytes count to a fetch that still holds it, so that no
+// fetch pays for the slow Put of another.
+func (b *board) release(d *delivery, f *fetch) {
+	n := int64(len(d.buf.data))
+	b.use(d.holders[0], -n)
+	d.holders = slices.DeleteFunc(d.holders, func(g *fetch) bool { return g == f })
+	if len(d.holders) > 0 {
+		b.use(d.holders[0], n)
 		return
 	}
-	if !d.settled { // its fetches ended first, but another may have joined
-		b.verified(d)
-	}
-	b.use(d.owner, -int64(len(d.buf.data)))
 	d.recycle()
 }
 

@@ -32,13 +32,13 @@ type limits struct {
 	attempts          int
 }
 
-// want is one block that fetches wait for. It is open if nobody was asked for it and
-// it did not arrive.
+// want is one block that fetches wait for. It leaves the board when the bytes arrive, to
+// be verified and put. It is open if that is not so and nobody was asked for it.
 type want struct {
 	cid     block.CID
 	entries []*entry // of the fetches that wait
 	asks    []*ask   // unanswered; more than one in the end game
-	arrived bool     // the bytes are here, perhaps not verified yet
+	arrived bool     // the bytes are here
 }
 
 func (w *want) open() bool { return len(w.asks) == 0 && !w.arrived }
@@ -210,7 +210,7 @@ func (b *board) leave(f *fetch, now time.Time) {
 	}
 	f.lanes = nil
 	for _, d := range f.inbox {
-		b.release(d)
+		b.release(d, f)
 	}
 	f.inbox = nil
 }

@@ -29,7 +29,15 @@ type boardModel struct {
 	offered map[*fetch][]peer.ID
 	gone    map[peer.ID]bool // dropped
 	judged  map[*fetch]bool  // ended, and what was missing is checked
+	settled map[*delivery]bool
+	hands   []inHand
 	limit   int64
+}
+
+// inHand is a block that a worker of a fetch verifies and puts.
+type inHand struct {
+	f *fetch
+	d *delivery
 }
 
 const modelBlock = 100 // bytes
@@ -43,14 +51,16 @@ func newBoardModel(t *rapid.T) *boardModel {
 		offered: make(map[*fetch][]peer.ID),
 		gone:    make(map[peer.ID]bool),
 		judged:  make(map[*fetch]bool),
+		settled: make(map[*delivery]bool),
 	}
 	m.b = newBoard(limits{memory: m.limit, window: 500, maxWindow: 2000, attempts: 3})
 	for i := range rapid.IntRange(1, 5).Draw(t, "providers") {
 		id := peer.ID(fmt.Sprint("p", i))
 		m.all = append(m.all, id)
 		m.holds[id] = make(map[block.CID]bool)
-		for _, c := range m.cids {
-			m.holds[id][c] = rapid.IntRange(0, 2).Draw(t, "has") > 0
+		has := rapid.Uint64().Draw(t, "has") | rapid.Uint64().Draw(t, "and has")
+		for j, c := range m.cids {
+			m.holds[id][c] = has>>j&1 == 1
 		}
 	}
 	return m
@@ -68,8 +78,10 @@ func (m *boardModel) start(*rapid.T) {
 	if len(m.fetches) == 4 {
 		return
 	}
-	n := rapid.IntRange(0, len(m.cids)).Draw(m.t, "wants")
-	want := rapid.Permutation(m.cids).Draw(m.t, "order")[:n]
+	var want []block.CID
+	for _, i := range rapid.SliceOfNDistinct(rapid.IntRange(0, len(m.cids)-1), 0, len(m.cids), rapid.ID).Draw(m.t, "wants") {
+		want = append(want, m.cids[i])
+	}
 	f := newFetch(m.b, order(rapid.IntRange(0, 1).Draw(m.t, "urgent")))
 	f.size = modelBlock
 	m.b.join(f, want)
@@ -114,7 +126,7 @@ func (m *boardModel) answer(t *rapid.T) {
 		return
 	}
 	cids := slices.SortedFunc(maps.Keys(p.asks), block.CID.Compare)
-	c := rapid.SampledFrom(cids).Draw(m.t, "answered")
+	c := cids[rapid.IntRange(0, len(cids)-1).Draw(m.t, "answered")]
 	if !m.holds[p.id][c] {
 		m.b.refuse(p, c)
 		return
@@ -123,36 +135,45 @@ func (m *boardModel) answer(t *rapid.T) {
 	m.b.arrive(p, c, &buffer{data: make([]byte, modelBlock)}, func() {}, m.now)
 }
 
-// work is the worker's part, for one fetch.
-func (m *boardModel) work(*rapid.T) {
+// take is the first half of a worker's part: a block is in its hands.
+func (m *boardModel) take(*rapid.T) {
 	for _, f := range m.running {
-		if f.ended || len(f.inbox) == 0 {
-			continue
+		if !f.ended && len(f.inbox) > 0 {
+			m.hands = append(m.hands, inHand{f, f.inbox[0]})
+			f.inbox = f.inbox[1:]
+			return
 		}
-		got := m.fetches[f]
-		d := f.inbox[0]
-		f.inbox = f.inbox[1:]
-		if !d.settled {
-			d.good = rapid.IntRange(0, 9).Draw(m.t, "good") > 0
-			if !d.good {
-				m.gone[d.by.id] = true
-				m.b.dismiss(d.by)
-			}
-			m.b.verified(d)
-		}
-		if d.good {
-			got[d.want.cid]++
-			for _, e := range d.entries {
-				if e.fetch == f {
-					e.done = true
-				}
-			}
-			f.left--
-			m.b.settle(f)
-		}
-		m.b.release(d)
+	}
+}
+
+// work is the other half: verify and put. The fetch may have left meanwhile.
+func (m *boardModel) work(*rapid.T) {
+	if len(m.hands) == 0 {
 		return
 	}
+	i := rapid.IntRange(0, len(m.hands)-1).Draw(m.t, "worker")
+	f, d := m.hands[i].f, m.hands[i].d
+	m.hands = slices.Delete(m.hands, i, i+1)
+	if !m.settled[d] {
+		m.settled[d] = true
+		d.good = rapid.IntRange(0, 9).Draw(m.t, "good") > 0
+		if !d.good {
+			m.gone[d.by.id] = true
+			m.b.dismiss(d.by)
+		}
+		m.b.verified(d)
+	}
+	if got := m.fetches[f]; d.good && got != nil {
+		got[d.cid]++
+		for _, e := range d.entries {
+			if e.fetch == f {
+				e.done = true
+			}
+		}
+		f.left--
+		m.b.settle(f)
+	}
+	m.b.release(d, f)
 }
 
 func (m *boardModel) lose(*rapid.T) {
@@ -164,7 +185,7 @@ func (m *boardModel) lose(*rapid.T) {
 // gain: a provider gets a block, and says so.
 func (m *boardModel) gain(*rapid.T) {
 	if p, ok := m.pickProvider(); ok {
-		c := rapid.SampledFrom(m.cids).Draw(m.t, "gained")
+		c := m.cids[rapid.IntRange(0, len(m.cids)-1).Draw(m.t, "gained")]
 		m.holds[p.id][c] = true
 		m.b.have(p, c)
 	}
@@ -281,6 +302,7 @@ func (m *boardModel) drain() {
 				break
 			}
 		}
+		m.take(nil)
 		m.work(nil)
 		m.judge()
 	}
@@ -290,6 +312,9 @@ func (m *boardModel) drain() {
 			m.t.Fatalf("stuck: %d left, %d missing", f.left, f.missing)
 		}
 		m.finish(f)
+	}
+	for len(m.hands) > 0 {
+		m.work(nil)
 	}
 	for _, p := range m.b.providers {
 		m.b.lost(p) // answers to cancelled asks will not come
@@ -326,7 +351,7 @@ func TestBoard(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := newBoardModel(t)
 		t.Repeat(map[string]func(*rapid.T){
-			"": m.check, "start": m.start, "ask": m.ask, "answer": m.answer, "work": m.work,
+			"": m.check, "start": m.start, "ask": m.ask, "answer": m.answer, "take": m.take, "work": m.work,
 			"lose": m.lose, "gain": m.gain, "enlist": m.enlistAgain, "leave": m.leave,
 		})
 		m.drain()

@@ -201,17 +201,17 @@ func (x *Exchange) work(f *fetch, r *Request) {
 			return
 		}
 		if x.verify(d) {
-			if err := r.Put(block.Block{CID: d.want.cid, Data: d.buf.data}); err != nil {
+			if err := r.Put(block.Block{CID: d.cid, Data: d.buf.data}); err != nil {
 				b.mu.Lock()
-				b.end(f, fmt.Errorf("put %s: %w", d.want.cid, err))
+				b.end(f, fmt.Errorf("put %s: %w", d.cid, err))
 				b.mu.Unlock()
 			} else {
-				x.Added(d.want.cid)
+				x.Added(d.cid)
 				x.finish(f, d, r.Progress)
 			}
 		}
 		b.mu.Lock()
-		b.release(d)
+		b.release(d, f)
 		b.mu.Unlock()
 	}
 }
@@ -236,9 +236,9 @@ func (b *board) take(f *fetch) *delivery {
 func (x *Exchange) verify(d *delivery) bool {
 	d.verify.Do(func() {
 		b := x.board
-		d.good = d.want.cid.Verify(d.buf.data) == nil
+		d.good = d.cid.Verify(d.buf.data) == nil
 		if !d.good { // first, so that it is not asked again
-			x.drop(&Misbehaviour{d.by.id, d.want.cid, ErrWrongBytes})
+			x.drop(&Misbehaviour{d.by.id, d.cid, ErrWrongBytes})
 		}
 		b.mu.Lock()
 		b.verified(d)

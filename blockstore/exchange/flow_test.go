@@ -74,6 +74,58 @@ func TestStalledPut(t *testing.T) {
 	}
 }
 
+// TestSharedStall: of two fetches of the same blocks, the Put of one stalls, and the other ends.
+func TestSharedStall(t *testing.T) {
+	blocks := someBlocks(1, 100, 256<<10)
+	h := loopback(t, 2)
+	started, held := newGate(), newGate()
+	defer held.open()
+	served := newMemory(blocks...)
+	served.onGet = func(block.CID) { started.wait() }
+	a := start(t, h[0], served)
+	b := start(t, h[1], newMemory(), func(c *Config) { c.Memory = 12 << 20 })
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer held.open()
+	defer started.open()
+	fetch := func(store *memory, before func()) {
+		_, err := b.Fetch(testContext(t), Request{Want: cidsOf(blocks), Providers: []peer.ID{a.id()}, Put: func(bl block.Block) error {
+			before()
+			return store.Put(bl)
+		}})
+		if err != nil {
+			t.Error(err)
+		}
+		if len(store.blocks) != len(blocks) {
+			t.Errorf("%d of %d blocks", len(store.blocks), len(blocks))
+		}
+	}
+	wg.Go(func() { fetch(newMemory(), held.wait) })
+	wg.Go(func() {
+		defer held.open()
+		eventually(t, "the other is first", func() bool {
+			b.board.mu.Lock()
+			defer b.board.mu.Unlock()
+			return len(b.board.wants) == len(blocks)
+		})
+		fetch(newMemory(), func() {
+			b.board.mu.Lock()
+			defer b.board.mu.Unlock()
+			if b.board.inUse > b.cfg.Memory {
+				t.Errorf("%d bytes in use", b.board.inUse)
+			}
+		})
+	})
+	eventually(t, "both wait", func() bool {
+		b.board.mu.Lock()
+		defer b.board.mu.Unlock()
+		p := b.board.providers[a.id()]
+		return p != nil && len(p.lanes) == 2
+	})
+	started.open()
+	wg.Wait()
+}
+
 // TestSurprise: blocks far larger than guessed wait at the door instead of growing the process.
 func TestSurprise(t *testing.T) {
 	small, large := someBlocks(1, 300, 100), someBlocks(2, 12, block.MaxSize-2)
