@@ -28,7 +28,7 @@ func (m *Mesh) loadAddrs(bootstrap []peer.AddrInfo) error {
 		return err
 	}
 	for _, p := range m.sites() {
-		m.place(p)
+		m.place(p, false)
 	}
 	return nil
 }
@@ -46,7 +46,7 @@ func (m *Mesh) addrs(p peer.ID) []multiaddr.Multiaddr {
 
 // place writes p's addresses into the host's peerstore, so that every protocol on the host can dial
 // it, in the place of those that its last record named.
-func (m *Mesh) place(p peer.ID) {
+func (m *Mesh) place(p peer.ID, byGossip bool) {
 	if p == m.host.ID() || !m.host.gate.roster(p) {
 		return
 	}
@@ -60,7 +60,7 @@ func (m *Mesh) place(p peer.ID) {
 	// Those of a live connection have a lifetime of their own and are not touched.
 	store.UpdateAddrs(p, peerstore.PermanentAddrTTL, 0)
 	store.AddAddrs(p, addrs, peerstore.PermanentAddrTTL)
-	m.seeker.learnt(p, time.Now())
+	m.seeker.learnt(p, byGossip, time.Now())
 }
 
 // learnt is told whose records are new.
@@ -73,7 +73,7 @@ func (m *Mesh) learnt(peers []peer.ID) {
 			m.signAddrs() // somebody has a record of ours that we do not remember
 			continue
 		}
-		m.place(p)
+		m.place(p, true)
 	}
 	m.wake()
 	m.records.pushAll()

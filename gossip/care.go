@@ -94,17 +94,18 @@ func (m *Mesh) expel() {
 
 // revive repairs connections over which no gossip flows. Gossipsub gives up a stream to a peer that
 // broke four times in ten minutes while the connection lived; it opens another when it hears of the peer's
-// protocols. When a stream to a peer breaks it also forgets what the peer subscribed to, which the
-// peer says only once per stream of its own; against that only a new connection helps.
+// protocols. When a stream to a peer breaks it also forgets what the peer subscribed to, even if the
+// peer has just said so on a new stream of its own, where it says so only once; against that only
+// a new connection helps.
 func (m *Mesh) revive() {
 	sites := m.sites()
 	var late []peer.ID
 	for p, l := range m.links.dull() {
 		switch {
 		case !slices.Contains(sites, p): // an observer need not take part
-		case l.dull >= dropAfter:
+		case l.dull >= dropAfter, l.writable && l.dull >= nudgeAfter:
 			m.drop(p, "no gossip over this connection")
-		case !l.writable && l.dull == nudgeAfter:
+		case l.dull == nudgeAfter:
 			late = append(late, p)
 		}
 	}

@@ -42,17 +42,17 @@ const (
 	dialMin     = 250 * time.Millisecond // first wait before dialing again
 	dialMax     = 30 * time.Second       // longest
 	dialTimeout = 15 * time.Second
-	dialHead    = 200 * time.Millisecond // start that the site with the smaller ID gets, so that two do not dial each other
-	dialNews    = 10 * time.Second       // between two times that new addresses make a site be dialed at once
-	maxDials    = 16                     // at one time
+	dialHead    = time.Second      // start that the site with the smaller ID gets, so that two do not dial each other
+	dialNews    = 10 * time.Second // between two times that new addresses make a site be dialed at once
+	maxDials    = 16               // at one time
 )
 
 // Care of the connections.
 const (
 	careEvery  = 5 * time.Second
 	rttEvery   = 6                // turns of care between two measurements of the round trip
-	nudgeAfter = 2                // turns that a connected site may be without gossip before its stream is opened again
-	dropAfter  = 4                // and before it is disconnected, to be dialed anew
+	nudgeAfter = 2                // turns that a connected site may be without gossip before something is done
+	dropAfter  = 6                // and before it is disconnected in any case, to be dialed anew
 	staleAfter = 10 * time.Second // silence of an old connection while a newer one answers, before both are closed
 )
 

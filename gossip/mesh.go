@@ -184,7 +184,7 @@ func (m *Mesh) RosterChanged() {
 		m.protect(p)
 	}
 	for _, p := range m.sites() {
-		m.place(p)
+		m.place(p, false)
 	}
 	m.records.pushAll()
 	m.wake()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
 
 	"github.com/weft-mesh/weft/gossip"
 	"github.com/weft-mesh/weft/gossip/gossiptest"
@@ -182,20 +183,23 @@ func TestCloseLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-// A mesh that was closed leaves its host to others: another may be joined on it.
+// A mesh that was closed leaves its host to others, and another may be joined on it.
 func TestHostOutlivesTheMesh(t *testing.T) {
 	in := gossiptest.NewInbox()
 	sites := newSites(t, 2, in.Handler(gossip.Accept))
 	startAll(sites)
 	meet(t, sites)
-	sites[1].mesh.Close()
-	eventually(t, "the loss", func() bool { return !peerInfo(sites[0], sites[1].id).Connected })
-	m, err := gossip.New(gossip.Config{
-		Host: sites[1].host, Mesh: meshCID, Sites: sites[1].roster.list, Handler: sites[1].handler,
-	})
+	a, b := sites[0], sites[1]
+	b.mesh.Close()
+	eventually(t, "the loss", func() bool { return !peerInfo(a, b.id).Connected })
+	if r := <-ping.Ping(t.Context(), b.host, a.id); r.Error != nil {
+		t.Errorf("the host is of no use any more: %v", r.Error)
+	}
+	must(t, b.host.Network().ClosePeer(a.id))
+	m, err := gossip.New(gossip.Config{Host: b.host, Mesh: meshCID, Sites: b.roster.list, Handler: b.handler})
 	must(t, err)
 	defer m.Close()
-	sites[1].mesh = m
+	b.mesh = m
 	meet(t, sites)
 	must(t, m.Publish(t.Context(), []byte("again")))
 	in.Await(t, "again")

@@ -101,8 +101,9 @@ func (s *seeker) due(now time.Time) (dial []peer.ID, wake time.Time) {
 }
 
 // learnt says that p has an address, or a new one. Who names new ones all the time does not have
-// this site knock at each.
-func (s *seeker) learnt(p peer.ID, now time.Time) {
+// this site knock at each. If it came by gossip then ours has reached p too, and the one with
+// the smaller ID dials first.
+func (s *seeker) learnt(p peer.ID, byGossip bool, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a := s.sites[p]
@@ -114,8 +115,8 @@ func (s *seeker) learnt(p peer.ID, now time.Time) {
 		return
 	}
 	a.wait, a.next, a.news = dialMin, now, now
-	if s.self > p {
-		a.next = now.Add(dialHead) // it is probably about to dial us
+	if byGossip && s.self > p {
+		a.next = now.Add(dialHead)
 	}
 }
 

@@ -26,7 +26,7 @@ func TestSeekerBacksOff(t *testing.T) {
 	if dial, _ := s.due(now); dial != nil {
 		t.Fatalf("dials %v, which has no address", dial)
 	}
-	s.learnt("zoe", now)
+	s.learnt("zoe", true, now)
 	fail := func(want time.Duration) {
 		t.Helper()
 		dial, _ := s.due(now)
@@ -55,10 +55,10 @@ func TestSeekerBacksOff(t *testing.T) {
 	_, now = s.due(now)
 	fail(2 * dialMin)
 	// So is one that has a new address, unless it has the smaller ID and is probably dialing already.
-	s.learnt("zoe", now)
+	s.learnt("zoe", true, now)
 	fail(dialMin)
 	s.setSites([]peer.ID{"ada"})
-	s.learnt("ada", now)
+	s.learnt("ada", true, now)
 	if dial, wake := s.due(now); dial != nil || wake.Sub(now) != dialHead {
 		t.Fatalf("dials %v, waits %v", dial, wake.Sub(now))
 	}
@@ -88,7 +88,7 @@ func TestSeekerKeepsItsBounds(t *testing.T) {
 			},
 			"learn": func(t *rapid.T) {
 				if p := site.Draw(t, "site"); slices.Contains(sites, p) && p != "site 007" {
-					s.learnt(p, now)
+					s.learnt(p, rapid.Bool().Draw(t, "gossip"), now)
 					known[p] = true
 				}
 			},
@@ -144,7 +144,7 @@ func TestSeekersFormOneGraph(t *testing.T) {
 		s := newSeeker(p, degree, rand.New(rand.NewPCG(uint64(i), 1)))
 		s.setSites(all)
 		for _, q := range all {
-			s.learnt(q, time.Unix(0, 0))
+			s.learnt(q, false, time.Unix(0, 0))
 		}
 		dial, _ := s.due(time.Unix(1, 0))
 		if len(dial) != degree {

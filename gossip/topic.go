@@ -24,6 +24,7 @@ func (m *Mesh) joinTopic() error {
 	name := m.name("round")
 	params := pubsub.DefaultGossipSubParams()
 	params.HeartbeatInterval = heartbeat
+	params.SlowHeartbeatWarning = 1 // when one takes as long as the interval
 	params.HistoryLength, params.HistoryGossip = historyLength, historyGossip
 	filter := pubsub.WrapLimitSubscriptionFilter(pubsub.NewAllowlistSubscriptionFilter(name), 16)
 	ps, err := pubsub.NewGossipSub(m.life.ctx, m.host,
