@@ -54,8 +54,8 @@ func (r *Result) Gain() float64 {
 // Text is the result for people.
 func (r *Result) Text(out *term.Out) string {
 	var b strings.Builder
-	b.WriteString("\nValidation loss, nats per byte (lower is better), of three models: the base, the one\n" +
-		"that a site trained alone in as many steps, and the federated one\n\n")
+	b.WriteString("\nValidation loss, nats per byte (lower is better), of three models: the base,\n" +
+		"the one that a site trained alone in as many steps, and the federated one\n\n")
 	left := "                       on its own text"
 	fmt.Fprintf(&b, "%s\n", out.Dim(fmt.Sprintf("%-52s%s", left, "on the other sites' text")))
 	num := func(name string) term.Column { return term.Column{Name: name, Right: true} }
