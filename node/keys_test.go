@@ -28,3 +28,6 @@ func testID(t testing.TB, i int) peer.ID {
 	_, id := testKey(t, i)
 	return id
 }
+
+// testPeer returns the peer ID that a map's key holds.
+func testPeer(s string) peer.ID { return peer.ID(s) }

@@ -13,6 +13,7 @@ const batch = 64
 // loop owns the machine: it alone touches it, until ctx ends or the log cannot be written.
 func (n *Node) loop(ctx context.Context) error {
 	defer close(n.done)
+	n.tidy()
 	alarm := time.NewTimer(0)
 	defer alarm.Stop()
 	for {

@@ -36,7 +36,6 @@ type Node struct {
 	opt    Options
 	log    *slog.Logger
 	roster *round.Roster
-	mesh   string // name, for people
 	start  time.Time
 	ready  chan struct{}
 

@@ -49,6 +49,17 @@ func (g *gate) Run(ctx context.Context, task train.Task, report func(train.Progr
 	}
 }
 
+// gateRounds lets only the first rounds of a run through, so that it stays open.
+func gateRounds(sites []*testSite, rounds uint64) {
+	for _, s := range sites {
+		g := &gate{}
+		for i := range rounds {
+			close(g.of(i + 1))
+		}
+		s.trainer = g
+	}
+}
+
 // A site that is stopped in the middle of a run and started again goes on, also when all are.
 func TestRestart(t *testing.T) {
 	t.Parallel()

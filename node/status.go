@@ -51,10 +51,14 @@ func (n *Node) runStatus(m *round.Machine, r *round.Run) RunStatus {
 		Updates: []string{}, Takes: []string{}, History: []RoundStatus{},
 	}
 	takes := m.Participants(r.ID)
-	for _, id := range takes {
-		s.Takes = append(s.Takes, n.siteName(id))
+	part := slices.Clone(takes)
+	for i := range r.Commits { // of a run that is over nobody repeats the consents
+		part = append(part, r.Commits[i].Sealed.Contributors()...)
 	}
 	for _, site := range n.roster.Sites() {
+		if slices.Contains(part, site.ID) {
+			s.Takes = append(s.Takes, site.Name)
+		}
 		if k.held[site.ID] {
 			s.Updates = append(s.Updates, site.Name)
 		}

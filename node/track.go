@@ -39,12 +39,14 @@ type measured struct {
 func newTracker(l *round.Ledger, mute bool) *tracker {
 	t := &tracker{runs: map[block.CID]*track{}, mute: mute}
 	for _, r := range l.Runs() {
-		t.open(r.ID, r.Round)
+		if k := t.open(r.ID, r.Round); r.Latest() != nil {
+			k.phase = PhaseReducing
+		}
 	}
 	return t
 }
 
-// open begins a round that this site saw open only if began is set afterwards.
+// open turns to a round; one that this site sees open is started afterwards, and so measured.
 func (t *tracker) open(run block.CID, number uint64) *track {
 	k := t.runs[run]
 	if k == nil {

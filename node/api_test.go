@@ -1,0 +1,284 @@
+package node
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/round"
+)
+
+// writeModel writes a safetensors file of one F32 tensor.
+func writeModel(t *testing.T, elements ...uint32) string {
+	t.Helper()
+	l := blockstore.Layout{Tensors: []blockstore.Tensor{{Name: "w", DType: blockstore.F32, Shape: []uint64{uint64(len(elements))}}}}
+	data := l.SafetensorsHeader()
+	for _, e := range elements {
+		data = binary.LittleEndian.AppendUint32(data, e)
+	}
+	path := filepath.Join(t.TempDir(), "model.safetensors")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+const one, infinity = 0x3f800000, 0x7f800000
+
+// One site, which is a quorum of itself, answers every call, and refuses what is wrong with a hint.
+func TestAPI(t *testing.T) {
+	t.Parallel()
+	sites := newTestMesh(t, 1, nil)
+	s := sites[0]
+	ctx := t.Context()
+	if err := os.WriteFile(filepath.Join(s.dir, socketName), nil, 0o600); err != nil { // left by a crash
+		t.Fatal(err)
+	}
+	s.up()
+	if info, err := os.Stat(filepath.Join(s.dir, socketName)); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("socket: %v, %v", info, err)
+	}
+
+	path := writeModel(t, one, 0, one)
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reply, err := s.client.Start(ctx, RunRequest{Spec: round.RunSpec{Name: "own model", Rounds: 1}, Model: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := s.awaitRounds(reply.Run, 1)
+	if r.Spec.By != s.id || r.Spec.Rule != "fedavg" || r.Phase != PhaseDone {
+		t.Errorf("run %+v", r)
+	}
+	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the operator's file was touched: %v", err)
+	}
+	model := s.export(r.History[0].Model)
+	if h, err := blockstore.ReadHeader(bytes.NewReader(model), int64(len(model))); err != nil || len(h.Tensors) != 1 {
+		t.Errorf("model: %+v, %v", h, err)
+	}
+
+	entries, err := s.client.Ledger(ctx, 2, 1)
+	if err != nil || len(entries) != 1 || entries[0].Height != 2 || entries[0].Kind != "seal" || entries[0].Run != "own model" || !reflect.DeepEqual(entries[0].Signers, []string{"a"}) {
+		t.Fatalf("ledger: %+v, %v", entries, err)
+	}
+	if entries[0].Summary != "seals round 1: a" || entries[0].Entry.CID() != entries[0].CID || entries[0].Certificate.Entry != entries[0].CID {
+		t.Errorf("entry: %+v", entries[0])
+	}
+	for _, id := range []block.CID{entries[0].CID, block.Of(entries[0].Certificate).CID, r.Base, r.Spec.Layout} {
+		if data, err := s.client.Block(ctx, id); err != nil || id.Verify(data) != nil {
+			t.Errorf("block %s: %v", id, err)
+		}
+	}
+	if peers, err := s.client.Peers(ctx); err != nil || len(peers) != 0 {
+		t.Errorf("peers: %v, %v", peers, err)
+	}
+	seen := map[string]bool{}
+	for ev, err := range s.client.Events(ctx, 1, false) {
+		if err != nil || ev.Site != "a" || ev.Seq == 0 || ev.Time.IsZero() {
+			t.Fatalf("event %+v, %v", ev, err)
+		}
+		seen[ev.Event] = true
+	}
+	if !seen["decide"] || !seen["train"] {
+		t.Errorf("events %v", seen)
+	}
+	testRefusals(t, s, reply.Run)
+}
+
+func testRefusals(t *testing.T, s *testSite, done block.CID) {
+	ctx := t.Context()
+	model := writeModel(t, one)
+	start := func(req RunRequest) func() error {
+		return func() error {
+			_, err := s.client.Start(ctx, req)
+			return err
+		}
+	}
+	spec := round.RunSpec{Name: "x", Rounds: 1}
+	by := spec
+	by.By = s.id
+	for _, c := range []struct {
+		name string
+		call func() error
+		want string
+	}{
+		{"no model", start(RunRequest{Spec: spec}), "exactly one of model and init"},
+		{"two models", start(RunRequest{Spec: spec, Init: true, Model: model}), "exactly one of model and init"},
+		{"relative path", start(RunRequest{Spec: spec, Model: "model.safetensors"}), "is a relative path"},
+		{"no file", start(RunRequest{Spec: spec, Model: model + "x"}), "no such file"},
+		{"no name", start(RunRequest{Spec: round.RunSpec{Rounds: 1}, Model: model}), "name must be"},
+		{"no rounds", start(RunRequest{Spec: round.RunSpec{Name: "x"}, Model: model}), "0 rounds"},
+		{"of someone", start(RunRequest{Spec: by, Model: model}), "for the node to fill in"},
+		{"not finite", start(RunRequest{Spec: spec, Model: writeModel(t, one, infinity)}), "not finite"},
+		{"no safetensors", start(RunRequest{Spec: spec, Model: filepath.Join(s.dir, configName)}), "safetensors"},
+		{"consent to nothing", func() error { return s.client.Consent(ctx, testCID(block.DagCBOR, "x"), Consent{}) }, "no run"},
+		{"consent too late", func() error { return s.client.Consent(ctx, done, Consent{}) }, `run "own model" is over`},
+		{"stop too late", func() error { return s.client.Stop(ctx, done, Stop{}) }, "is over"},
+		{"no such block", func() error { _, err := s.client.Block(ctx, testCID(block.Raw, "x")); return err }, "not held"},
+		{"no such model", func() error { _, err := s.client.Model(ctx, testCID(block.DagCBOR, "x")); return err }, "keep_models"},
+		{"no such call", func() error { _, err := get[Status](ctx, s.client, "/v2/status"); return err }, "no such call"},
+		{"no CID", func() error { _, err := get[Status](ctx, s.client, "/v1/blocks/x"); return err }, "cid: not a CID"},
+		{"no number", func() error { _, err := get[Status](ctx, s.client, "/v1/ledger?from=-1"); return err }, "not a whole number"},
+		{"unknown field", func() error {
+			_, err := post[RunReply](ctx, s.client, "/v1/runs", map[string]any{"speck": 1})
+			return err
+		}, `unknown field "speck"`},
+		{"large body", func() error {
+			_, err := post[RunReply](ctx, s.client, "/v1/runs", strings.Repeat("x", maxBody))
+			return err
+		}, "more than"},
+	} {
+		err := c.call()
+		var refused *APIError
+		if !errors.As(err, &refused) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+		}
+	}
+	if st, err := s.client.Status(ctx); err != nil || len(st.Runs) != 1 || len(s.node.store.Artifacts()) != 1 {
+		t.Errorf("refused requests left something: %+v, %v, %v", st, s.node.store.Artifacts(), err)
+	}
+}
+
+// Following the trace ends with the node.
+func TestEventsEndWithNode(t *testing.T) {
+	t.Parallel()
+	s := newTestMesh(t, 1, nil)[0]
+	s.up()
+	ended := make(chan int, 1)
+	begun := make(chan struct{}, 1)
+	go func() {
+		n := 0
+		for range s.client.Events(t.Context(), 1, true) {
+			if n++; n == 1 {
+				begun <- struct{}{}
+			}
+		}
+		ended <- n
+	}()
+	s.start(round.RunSpec{Name: "events", Rounds: 1})
+	<-begun
+	s.down()
+	if n := <-ended; n == 0 {
+		t.Error("no events")
+	}
+}
+
+func TestDial(t *testing.T) {
+	long := filepath.Join(t.TempDir(), strings.Repeat("long/", 30))
+	if _, err := Dial(long).Status(t.Context()); !errors.Is(err, ErrSocketPath) {
+		t.Errorf("long path: %v", err)
+	}
+	if err := checkSocketPath(filepath.Join(long, socketName)); err == nil || !strings.Contains(err.Error(), "hint: move the site's directory") {
+		t.Errorf("long path: %v", err)
+	}
+	dir, err := os.MkdirTemp("", "weft")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	if _, err := Dial(dir).Status(t.Context()); !errors.Is(err, ErrNotRunning) || !strings.Contains(err.Error(), "weft up") {
+		t.Errorf("no node: %v", err)
+	}
+	l, err := net.Listen("unix", filepath.Join(dir, socketName)) // something else answers
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := &http.Server{Handler: http.NotFoundHandler()}
+	go func() { _ = srv.Serve(l) }() // ends with Close
+	defer srv.Close()
+	var refused *APIError
+	if _, err := Dial(dir).Status(t.Context()); !errors.As(err, &refused) || !strings.Contains(err.Error(), "404") {
+		t.Errorf("another server: %v", err)
+	}
+}
+
+// A request that leaves the node's fields open survives JSON.
+func TestRunRequestJSON(t *testing.T) {
+	for _, want := range []RunRequest{
+		{Spec: round.RunSpec{Name: "x", Rounds: 2, Train: map[string]string{"lr": "1"}}, Init: true},
+		{Spec: round.RunSpec{Name: "x", By: testID(t, 1)}, Model: "/m"},
+	} {
+		b, err := json.Marshal(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got RunRequest
+		if err := decodeBody(bytes.NewReader(b), &got); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s gives %+v, %v", b, got, err)
+		}
+	}
+}
+
+// testNode returns a node of one site that has only what describing a run needs.
+func testNode(t testing.TB) *Node {
+	key, id := testKey(t, 1)
+	g, err := round.NewGenesis("test", round.Byzantine, []round.Site{{ID: id, Name: "a"}}, make([]byte, 16))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := New(&Home{Dir: "/nowhere", Config: DefaultConfig("a"), Key: key, ID: id, Genesis: g}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := round.New(round.Config{Self: id, Genesis: g, Verify: n.verifier.verify, Timing: n.opt.Timing})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.view.Store(newView(m))
+	return n
+}
+
+func FuzzRunRequest(f *testing.F) {
+	n := testNode(f)
+	for _, r := range []RunRequest{{Spec: round.RunSpec{Name: "x", Rounds: 1}, Init: true}, {Spec: round.RunSpec{Name: "x", Late: "carry"}, Model: "/m"}} {
+		b, err := json.Marshal(r)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Add([]byte(`{"spec":{"name":"x","rounds":1,"by":"x"}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var r RunRequest
+		if decodeBody(bytes.NewReader(data), &r) != nil {
+			return
+		}
+		spec, err := n.describe(r)
+		if err != nil {
+			var refused *refusal
+			if !errors.As(err, &refused) || refused.Message == "" {
+				t.Errorf("refused with %v", err)
+			}
+			return
+		}
+		spec.Base, spec.Layout = testCID(block.DagCBOR, "b"), testCID(block.DagCBOR, "l")
+		if err := spec.Validate(n.roster); err != nil {
+			t.Errorf("described a run that is not valid: %v", err)
+		}
+	})
+}
+
+func FuzzAnswers(f *testing.F) {
+	f.Add([]byte(`{"accept":true}`))
+	f.Add([]byte(`{"reason":"enough"}`))
+	f.Add([]byte(`{} {}`))
+	f.Fuzz(func(_ *testing.T, data []byte) {
+		var c Consent
+		var s Stop
+		_ = decodeBody(bytes.NewReader(data), &c)
+		_ = decodeBody(bytes.NewReader(data), &s)
+	})
+}

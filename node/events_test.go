@@ -1,0 +1,123 @@
+package node
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/weft-mesh/weft/round"
+)
+
+func newTestEvents(t *testing.T, path string) *events {
+	t.Helper()
+	e, err := openEvents(path, "a", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return e
+}
+
+func seqs(e *events, from uint64) (list []uint64) {
+	for ev := range e.follow(context.Background(), from, false) {
+		list = append(list, ev.Seq)
+	}
+	return list
+}
+
+// Events are numbered on over restarts, the file is rotated, and memory holds the newest.
+func TestEvents(t *testing.T) {
+	path := filepath.Join(t.TempDir(), traceName)
+	e := newTestEvents(t, path)
+	e.limit = 1000
+	for range 20 {
+		e.add(time.Unix(1, 0), round.Trace{Event: "one"}, round.Trace{Event: "two", Round: 2})
+	}
+	if got := seqs(e, 39); len(got) != 2 || got[0] != 39 {
+		t.Errorf("from 39: %v", got)
+	}
+	if err := e.close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []string{path, path + ".1"} {
+		if info, err := os.Stat(p); err != nil || info.Size() > 1500 {
+			t.Errorf("%s: %v, %v", p, info, err)
+		}
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString(`{"seq":41,"event":"cut sho`); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+
+	e = newTestEvents(t, path)
+	e.add(time.Unix(2, 0), round.Trace{Event: "after"})
+	got := seqs(e, 1)
+	if len(got) < 5 || got[len(got)-1] != 41 || e.last() != 41 {
+		t.Errorf("after a restart: %v", got)
+	}
+	for i := range got[1:] {
+		if got[i+1] != got[i]+1 {
+			t.Errorf("a hole: %v", got)
+		}
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var last Event
+	lines := bufio.NewScanner(bytes.NewReader(data))
+	for lines.Scan() {
+		_ = json.Unmarshal(lines.Bytes(), &last) // the line that was cut short
+	}
+	if last.Event != "after" || last.Site != "a" {
+		t.Errorf("last line %+v", last)
+	}
+}
+
+func TestEventsRing(t *testing.T) {
+	e := newTestEvents(t, filepath.Join(t.TempDir(), traceName))
+	for range 3 * ringEvents {
+		e.add(time.Unix(1, 0), round.Trace{Event: "x"})
+	}
+	got := seqs(e, 1)
+	if len(got) < ringEvents || len(got) > 2*ringEvents || got[len(got)-1] != 3*ringEvents {
+		t.Errorf("%d events, the last %d", len(got), got[len(got)-1])
+	}
+}
+
+func TestEventsFollow(t *testing.T) {
+	e := newTestEvents(t, filepath.Join(t.TempDir(), traceName))
+	got := make(chan uint64)
+	go func() {
+		defer close(got)
+		for ev := range e.follow(t.Context(), 2, true) {
+			got <- ev.Seq
+		}
+	}()
+	for i := range uint64(4) {
+		e.add(time.Unix(1, 0), round.Trace{Event: "x"})
+		if i > 0 && <-got != i+1 {
+			t.Fatal("out of order")
+		}
+	}
+	if err := e.close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, more := <-got; more {
+		t.Error("an event after the end")
+	}
+}
