@@ -294,7 +294,7 @@ func (l *life) check(disk *blockstore.CrashFS) (*life, error) {
 		if i.State == blockstore.Damaged {
 			return nil, fmt.Errorf("artifact %s is damaged", i.Manifest)
 		}
-		if i.State == blockstore.Complete && !(l.corrupt && i.Manifest == l.trained.CID) {
+		if i.State == blockstore.Complete && (!l.corrupt || i.Manifest != l.trained.CID) {
 			if err := blockstoretest.Complete(s, known[i.Manifest]); err != nil {
 				return nil, err
 			}

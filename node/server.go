@@ -73,7 +73,7 @@ func (s *server) run(ctx context.Context) error {
 	if err != nil {
 		err = s.http.Close()
 	}
-	<-ended
+	_ = <-ended // http.ErrServerClosed
 	return err
 }
 

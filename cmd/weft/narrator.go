@@ -42,11 +42,12 @@ func (t *narrator) peers(ctx context.Context) error {
 		for _, p := range peers {
 			if p.Connected != connected[p.Site] && err == nil {
 				connected[p.Site] = p.Connected
-				what := "site away"
+				attrs := []any{"site", p.Site, "up", up, "of", len(peers) + 1}
 				if p.Connected {
-					what = "site connected"
+					t.log.Info("site connected", attrs...)
+				} else {
+					t.log.Info("site away", attrs...)
 				}
-				t.log.Info(what, "site", p.Site, "up", up, "of", len(peers)+1)
 			}
 		}
 		if sleep(ctx, peersEvery) != nil {

@@ -55,7 +55,7 @@ func (o *Out) Bold(s string) string { return o.styles.NewStyle().Bold(true).Rend
 // Dim sets back what a reader may skip.
 func (o *Out) Dim(s string) string { return o.styles.NewStyle().Faint(true).Render(s) }
 
-// Good, Busy and Bad say how a thing stands. The sixteen basic colours follow the
+// Good says that a thing stands well, as Busy and Bad say how else. The sixteen basic colours follow the
 // terminal's own scheme, dark or light.
 func (o *Out) Good(s string) string { return o.paint("2", s) }
 
