@@ -6,6 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/weft-mesh/weft/train"
 	"github.com/weft-mesh/weft/train/builtin"
@@ -22,13 +25,11 @@ func workersEach(sites int) int { return max(1, runtime.GOMAXPROCS(0)/sites) }
 // measures all models on all held-out texts.
 func (d *Demo) compare(ctx context.Context, r *Result) error {
 	models := []string{"", r.Output} // base, federated, then each site's own
-	for i, s := range d.sites {
-		path, err := d.alone(ctx, i)
-		if err != nil {
-			return fmt.Errorf("train %s alone: %w", s.name, err)
-		}
-		models = append(models, path)
+	alone, err := d.trainAlone(ctx)
+	if err != nil {
+		return err
 	}
+	models = append(models, alone...)
 	losses := make([][]float64, len(models)) // by model, then by the text's site
 	for m, path := range models {
 		measured := map[string]float64{} // sites of one kind share the held-out text
@@ -51,9 +52,9 @@ func (d *Demo) compare(ctx context.Context, r *Result) error {
 	d.view.compare("", "", 0, 0)
 	for i := range r.Sites {
 		s := &r.Sites[i]
-		alone := losses[2+i]
-		s.Base, s.Federated, s.Alone = losses[0][i], losses[1][i], alone[i]
-		s.BaseOthers, s.FederatedOthers, s.AloneOthers = d.others(losses[0], i), d.others(losses[1], i), d.others(alone, i)
+		own := losses[2+i]
+		s.Base, s.Federated, s.Alone = losses[0][i], losses[1][i], own[i]
+		s.BaseOthers, s.FederatedOthers, s.AloneOthers = d.others(losses[0], i), d.others(losses[1], i), d.others(own, i)
 	}
 	return nil
 }
@@ -69,10 +70,31 @@ func (d *Demo) others(losses []float64, i int) float64 {
 	return sum / float64(max(n, 1))
 }
 
+// trainAlone trains every site's model alone, all at a time as in the run, and returns their files.
+func (d *Demo) trainAlone(ctx context.Context) ([]string, error) {
+	var steps atomic.Int64 // done, of all sites
+	all := len(d.sites) * d.cfg.Rounds * d.cfg.Steps
+	d.view.compare("training alone", "", 0, all)
+	paths := make([]string, len(d.sites))
+	g, ctx := errgroup.WithContext(ctx)
+	for i, s := range d.sites {
+		g.Go(func() (err error) {
+			paths[i], err = d.alone(ctx, i, func(done int) {
+				d.view.compare("training alone", "", int(steps.Add(int64(done))), all)
+			})
+			if err != nil {
+				return fmt.Errorf("train %s alone: %w", s.name, err)
+			}
+			return nil
+		})
+	}
+	return paths, g.Wait()
+}
+
 // alone trains as the run does, rounds and learning rate alike, but never averages. It
-// returns the model's file.
-func (d *Demo) alone(ctx context.Context, i int) (string, error) {
-	t, err := builtin.New(builtin.Config{Data: d.sites[i].text.String()})
+// returns the model's file; progress is told of steps as they are done.
+func (d *Demo) alone(ctx context.Context, i int, progress func(steps int)) (string, error) {
+	t, err := builtin.New(builtin.Config{Data: d.sites[i].text.String(), Workers: workersEach(len(d.sites))})
 	if err != nil {
 		return "", err
 	}
@@ -86,10 +108,10 @@ func (d *Demo) alone(ctx context.Context, i int) (string, error) {
 			Kind: train.Train, Name: "alone", Round: uint64(r + 1), Rounds: uint64(d.cfg.Rounds), Attempt: 1,
 			Base: model, Dir: dir, Seed: uint64(i*d.cfg.Rounds + r + 1), Config: d.cfg.hyper(),
 		}
-		all := len(d.sites) * d.cfg.Rounds * d.cfg.Steps
-		before := (i*d.cfg.Rounds + r) * d.cfg.Steps
+		told := 0
 		result, err := t.Run(ctx, task, func(p train.Progress) {
-			d.view.compare("training alone", d.sites[i].name, before+int(p.Step), all)
+			progress(int(p.Step) - told)
+			told = int(p.Step)
 		})
 		if err != nil {
 			return "", err
