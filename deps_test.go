@@ -21,12 +21,18 @@ blockstore              < block blockstore/dtype
 blockstore/blockstoretest < block blockstore blockstore/dtype
 blockstore/exchange     < block
 aggregate               < block blockstore/dtype
+aggregate/aggregatetest < aggregate block blockstore/dtype
 gossip                  < block
 gossip/gossiptest       < block gossip
 round                   < block
 train                   < blockstore blockstore/dtype
 node                    < *
 cmd/weft                < *
+cmd/weft/term           <
+cmd/weft/runfile        < round
+cmd/weft/local          < node round
+cmd/weft/bench          < *
+cmd/weft/demo           < *
 `
 
 // pure is what packages of the protocol must not import, and why.
