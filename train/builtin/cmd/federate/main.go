@@ -27,17 +27,18 @@ func main() {
 	sites := flag.Int("sites", 3, "number of sites")
 	rounds := flag.Uint64("rounds", 5, "rounds of the run")
 	set := flag.String("set", "", "hyperparameters, as key=value divided by blanks")
+	measure := flag.Int("measure", 1<<20, "bytes of each held-out text to read, at most")
 	compare := flag.Bool("alone", true, "also train each site alone")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *sites, *rounds, *set, *compare); err != nil {
+	if err := run(ctx, *sites, *rounds, *set, *compare, *measure); err != nil {
 		fmt.Fprintln(os.Stderr, "federate:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, sites int, rounds uint64, set string, compare bool) error {
+func run(ctx context.Context, sites int, rounds uint64, set string, compare bool, measure int) error {
 	dir, err := os.MkdirTemp("", "federate-")
 	if err != nil {
 		return err
@@ -64,7 +65,7 @@ func run(ctx context.Context, sites int, rounds uint64, set string, compare bool
 		return err
 	}
 	fmt.Printf("%d sites, %d rounds: %.1f s of training\n\n", sites, rounds, time.Since(start).Seconds())
-	table := table{ctx: ctx, config: config}
+	table := table{ctx: ctx, config: config, measure: measure}
 	table.header()
 	if err := table.row("base", ""); err != nil {
 		return err

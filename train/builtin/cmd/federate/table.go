@@ -10,8 +10,9 @@ import (
 
 // table prints losses in nats per byte: a row a model, a column a kind of held-out text.
 type table struct {
-	ctx    context.Context
-	config map[string]string
+	ctx     context.Context
+	config  map[string]string
+	measure int // bytes of each text
 }
 
 func (t *table) header() {
@@ -30,7 +31,7 @@ func (t *table) row(name, path string) error {
 		if err != nil {
 			return err
 		}
-		loss, err := builtin.Evaluate(t.ctx, path, t.config, text, 0)
+		loss, err := builtin.Evaluate(t.ctx, path, t.config, text[:min(len(text), t.measure)], 0)
 		if err != nil {
 			return err
 		}
