@@ -135,10 +135,35 @@ type LedgerEntry struct {
 
 // Event is a line of the site's trace: what the protocol did, when.
 type Event struct {
-	Seq  uint64    `json:"seq"`
-	Time time.Time `json:"time"`
-	Site string    `json:"site"`
+	Seq  uint64
+	Time time.Time
+	Site string // whose trace it is; its Trace.Site is whom the event is about
 	round.Trace
+}
+
+// eventJSON is an Event as it is written: as there are two sites, the one the event is about is named so.
+type eventJSON struct {
+	Seq   uint64    `json:"seq"`
+	Time  time.Time `json:"time"`
+	Site  string    `json:"site"`
+	About peer.ID   `json:"about,omitempty"`
+	round.Trace
+}
+
+// MarshalJSON writes the event as one object.
+func (e Event) MarshalJSON() ([]byte, error) {
+	return json.Marshal(eventJSON{e.Seq, e.Time, e.Site, e.Trace.Site, e.Trace})
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (e *Event) UnmarshalJSON(b []byte) error {
+	var j eventJSON
+	if err := json.Unmarshal(b, &j); err != nil {
+		return err
+	}
+	j.Trace.Site = j.About
+	*e = Event{j.Seq, j.Time, j.Site, j.Trace}
+	return nil
 }
 
 // RunRequest asks for a run. Exactly one of Model and Init says where the model comes from.

@@ -8,9 +8,14 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -85,6 +90,24 @@ func TestEvents(t *testing.T) {
 	}
 	if last.Event != "after" || last.Site != "a" {
 		t.Errorf("last line %+v", last)
+	}
+}
+
+// An event says whose trace it is of, and whom it is about.
+func TestEventJSON(t *testing.T) {
+	want := Event{Seq: 3, Time: time.Unix(1, 0).UTC(), Site: "a", Trace: round.Trace{
+		Event: "holds", Round: 2, Site: testID(t, 1), Sites: []peer.ID{testID(t, 2)}, Run: testCID(block.DagCBOR, "run"),
+	}}
+	b, err := json.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got Event
+	if err := json.Unmarshal(b, &got); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%s gives %+v, %v", b, got, err)
+	}
+	if !strings.HasPrefix(string(b), `{"seq":3,"time":"1970-01-01T00:00:01Z","site":"a","about":"12D3`) {
+		t.Errorf("%s", b)
 	}
 }
 

@@ -160,6 +160,22 @@ func (s *testSite) await(what string, ok func(*Status) bool) *Status {
 	return nil
 }
 
+// awaitEvent waits for a line of the site's trace.
+func (s *testSite) awaitEvent(what string, ok func(Event) bool) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	for e, err := range s.client.Events(ctx, 1, true) {
+		if err != nil {
+			s.t.Fatalf("site %s: %s: %v", s.name, what, err)
+		}
+		if ok(e) {
+			return
+		}
+	}
+	s.t.Fatalf("site %s: %s has not come", s.name, what)
+}
+
 // run returns the status of a run, empty if it is not known yet.
 func (st *Status) run(id block.CID) RunStatus {
 	for _, r := range st.Runs {

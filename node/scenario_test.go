@@ -108,37 +108,40 @@ func TestRestart(t *testing.T) {
 func TestLateSiteIsCarried(t *testing.T) {
 	t.Parallel()
 	sites := newTestMesh(t, 4, nil)
-	late := &gate{}
-	sites[3].trainer = late
+	gateRounds(sites, 1)
+	d, late := sites[3], &gate{}
+	d.trainer = late
 	upAll(sites)
-	run := sites[0].start(round.RunSpec{Name: "late", Rounds: 3})
-	sites[0].awaitRounds(run, 1)
-	close(late.of(1))
-	sites[0].awaitRounds(run, 2)
-	for i := uint64(2); i <= 3; i++ {
-		close(late.of(i))
+	run := sites[0].start(round.RunSpec{Name: "late", Rounds: 2})
+	for _, s := range sites {
+		s.awaitRounds(run, 1)
 	}
-	sites[3].awaitRounds(run, 3)
-	entries, err := sites[3].client.Ledger(t.Context(), 1, 100)
+	close(late.of(1))
+	for _, s := range sites {
+		s.awaitEvent("the late update", func(e Event) bool { return e.Event == "holds" && e.Trace.Site == d.id && e.Round == 1 })
+	}
+	for _, s := range sites[:3] {
+		close(s.trainer.(*gate).of(2))
+	}
+	d.awaitRounds(run, 2)
+	entries, err := d.client.Ledger(t.Context(), 1, 100)
 	if err != nil {
 		t.Fatal(err)
 	}
-	carried := false
+	sealed := map[uint64][]round.SealedUpdate{}
 	for _, e := range entries {
-		if e.Entry.Seal == nil {
-			continue
-		}
-		for _, u := range e.Entry.Seal.Updates {
-			if b := u.Update.Update(); b.Round < e.Entry.Seal.Round {
-				carried = carried || u.Update.From == sites[3].id && u.Weight == b.Samples/2
-			}
-		}
-		if e.Entry.Seal.Round == 1 && len(e.Entry.Seal.Updates) != 3 {
-			t.Errorf("round 1 was sealed with %d updates", len(e.Entry.Seal.Updates))
+		if e.Entry.Seal != nil {
+			sealed[e.Entry.Seal.Round] = e.Entry.Seal.Updates
 		}
 	}
-	if !carried {
-		t.Error("the late update has not counted")
+	if len(sealed[1]) != 3 || len(sealed[2]) != 4 {
+		t.Fatalf("sealed %d and %d updates", len(sealed[1]), len(sealed[2]))
+	}
+	for _, u := range sealed[2] {
+		stated := u.Update.Update()
+		if u.Update.From == d.id && (stated.Round != 1 || u.Weight != stated.Samples/2) {
+			t.Errorf("of d counts round %d with weight %d of %d", stated.Round, u.Weight, stated.Samples)
+		}
 	}
 }
 
@@ -232,6 +235,7 @@ func TestConsentAndStop(t *testing.T) {
 	sites[0].await("the withdrawal", func(st *Status) bool { return len(st.run(asked).Takes) == 2 })
 
 	wanted := sites[1].start(round.RunSpec{Name: "wanted-1", Rounds: 1})
+	sites[1].await("its own run", func(st *Status) bool { return st.run(wanted).Phase != "" })
 	c.await("training without a question", func(st *Status) bool { return st.run(wanted).Phase == PhaseTraining })
 	if err := errors.Join(sites[0].client.Stop(ctx, asked, Stop{Reason: "enough"}), sites[1].client.Stop(ctx, wanted, Stop{})); err != nil {
 		t.Fatal(err)
