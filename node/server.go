@@ -73,7 +73,9 @@ func (s *server) run(ctx context.Context) error {
 	if err != nil {
 		err = s.http.Close()
 	}
-	_ = <-ended // http.ErrServerClosed
+	if e := <-ended; err == nil && !errors.Is(e, http.ErrServerClosed) {
+		err = e
+	}
 	return err
 }
 

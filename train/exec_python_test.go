@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"io"
 	"log/slog"
 	"math"
 	"os"
@@ -56,7 +55,7 @@ func script(t *testing.T, log *bytes.Buffer, args ...string) *Exec {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var w io.Writer = t.Output()
+	w := t.Output()
 	if log != nil {
 		w = log
 	}

@@ -192,12 +192,12 @@ func (m *boardModel) gain(*rapid.T) {
 }
 
 func (m *boardModel) enlistAgain(*rapid.T) {
-	for _, f := range m.running {
-		id := rapid.SampledFrom(m.all).Draw(m.t, "again")
-		if !m.gone[id] && !f.ended {
-			m.offer(f, id)
-		}
+	if len(m.running) == 0 {
 		return
+	}
+	f, id := m.running[0], rapid.SampledFrom(m.all).Draw(m.t, "again")
+	if !m.gone[id] && !f.ended {
+		m.offer(f, id)
 	}
 }
 

@@ -82,7 +82,7 @@ func (a *app) findBlock(ctx context.Context, name string) (block.Block, error) {
 // offlineBlock finds a block of the ledger in the directory of a node that does not run.
 func offlineBlock(dir string, id block.CID) (block.Block, bool) {
 	r, w := io.Pipe()
-	defer r.Close() // ends the export
+	defer func() { _ = r.Close() }() // ends the export
 	go func() { w.CloseWithError(node.ExportLedger(dir, w)) }()
 	_, blocks, err := node.ReadCAR(r)
 	if err != nil {
