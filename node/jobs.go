@@ -29,7 +29,7 @@ type jobs struct {
 	closed   bool
 	training map[block.CID]*training      // by run
 	fetching map[block.CID]*fetching      // by manifest
-	reducing map[block.CID]bool           // by seal
+	reducing map[block.CID]*reducing      // by seal
 	pending  map[block.CID]*round.RunSpec // runs that wait for the operator
 	accepted map[block.CID]bool           // runs whose answer by policy is on its way, or has come
 	problems map[string]problem           // what keeps a job from ending, by what it is about
@@ -41,7 +41,7 @@ type problem struct{ text, hint string }
 func newJobs(n *Node) *jobs {
 	j := &jobs{
 		n: n, log: n.log, trainer: make(chan struct{}, 1),
-		training: map[block.CID]*training{}, fetching: map[block.CID]*fetching{}, reducing: map[block.CID]bool{},
+		training: map[block.CID]*training{}, fetching: map[block.CID]*fetching{}, reducing: map[block.CID]*reducing{},
 		pending: map[block.CID]*round.RunSpec{}, accepted: map[block.CID]bool{}, problems: map[string]problem{},
 	}
 	j.ctx, j.cancel = context.WithCancel(context.Background())

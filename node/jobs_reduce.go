@@ -12,17 +12,29 @@ import (
 	"github.com/weft-mesh/weft/round"
 )
 
+// reducing is a reduction under way.
+type reducing struct {
+	job    round.Reduce
+	wanted context.Context // ends when the run has gone on without it
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
 // reduce computes the new model of a seal, unless that is under way. The mutex is held.
 func (j *jobs) reduce(job round.Reduce) {
-	if j.reducing[job.Seal] || j.closed {
+	if j.reducing[job.Seal] != nil || j.closed {
 		return
 	}
-	j.reducing[job.Seal] = true
+	r := &reducing{job: job, done: make(chan struct{})}
+	r.wanted, r.cancel = context.WithCancel(j.ctx)
+	j.reducing[job.Seal] = r
 	spec := j.n.machine.Ledger().Run(job.Run).Spec // start runs on the loop's goroutine
 	j.spawn(func() {
-		done, err := j.aggregate(job, spec)
+		defer r.cancel()
+		done, err := j.aggregate(r, spec)
 		j.mu.Lock()
 		delete(j.reducing, job.Seal)
+		close(r.done)
 		j.mu.Unlock()
 		if err == nil {
 			j.report(done)
@@ -30,30 +42,55 @@ func (j *jobs) reduce(job round.Reduce) {
 	})
 }
 
-// aggregate tries until the model is durable or an input found bad; its error is that of the node's end.
-func (j *jobs) aggregate(job round.Reduce, spec *round.RunSpec) (done round.Reduced, err error) {
-	about := "reduce " + job.Seal.String()
+// goneOn tells reductions of seals that are no longer a run's latest that they need not be tried again.
+// One that computes already goes on: what comes out is what would else have to be fetched.
+func (j *jobs) goneOn(v *view) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for seal, r := range j.reducing {
+		if v.seals[r.job.Run] != seal {
+			r.cancel()
+		}
+	}
+}
+
+// underway returns a channel that is closed when a reduction of the run has ended, nil if there is none.
+func (j *jobs) underway(run block.CID) <-chan struct{} {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, r := range j.reducing {
+		if r.job.Run == run {
+			return r.done
+		}
+	}
+	return nil
+}
+
+// aggregate tries until the model is durable or an input found bad, or the run has gone on.
+func (j *jobs) aggregate(r *reducing, spec *round.RunSpec) (done round.Reduced, err error) {
+	about := "reduce " + r.job.Seal.String()
 	defer j.setProblem(about, "", "")
 	for wait := retryMin; ; wait = min(2*wait, retryMax) {
-		done, err = j.tryReduce(job, spec)
-		if err == nil || j.ctx.Err() != nil {
+		done, err = j.tryReduce(r, spec)
+		if err == nil || r.wanted.Err() != nil {
 			return done, err
 		}
-		j.log.Warn("the new model is not computed yet", "run", spec.Name, "round", job.Round, "error", err)
-		j.setProblem(about, fmt.Sprintf("the new model of round %d cannot be computed: %v", job.Round, err), "it is tried again; if the disk is full, free some space")
+		j.log.Warn("the new model is not computed yet", "run", spec.Name, "round", r.job.Round, "error", err)
+		j.setProblem(about, fmt.Sprintf("the new model of round %d cannot be computed: %v", r.job.Round, err), "it is tried again; if the disk is full, free some space")
 		select {
 		case <-time.After(wait):
-		case <-j.ctx.Done():
-			return done, j.ctx.Err()
+		case <-r.wanted.Done():
+			return done, r.wanted.Err()
 		}
 	}
 }
 
 // tryReduce reads the sealed updates shard by shard and writes the model; a shard that went bad on
 // this disk is fetched again, so the error then is only of the moment.
-func (j *jobs) tryReduce(job round.Reduce, spec *round.RunSpec) (round.Reduced, error) {
+func (j *jobs) tryReduce(r *reducing, spec *round.RunSpec) (round.Reduced, error) {
+	job := r.job
 	done := round.Reduced{Seal: job.Seal}
-	in, err := j.openInputs(job, spec)
+	in, err := j.openInputs(r.wanted, job, spec)
 	if err != nil {
 		return done, err
 	}
@@ -97,7 +134,7 @@ type inputs struct {
 }
 
 // openInputs opens the base and the updates; what has gone from the store is fetched first.
-func (j *jobs) openInputs(job round.Reduce, spec *round.RunSpec) (in *inputs, err error) {
+func (j *jobs) openInputs(ctx context.Context, job round.Reduce, spec *round.RunSpec) (in *inputs, err error) {
 	in = &inputs{}
 	defer func() {
 		if err != nil {
@@ -105,7 +142,7 @@ func (j *jobs) openInputs(job round.Reduce, spec *round.RunSpec) (in *inputs, er
 		}
 	}()
 	open := func(f round.Fetch) (*shardReader, error) {
-		r, err := j.openArtifact(j.ctx, f)
+		r, err := j.openArtifact(ctx, f)
 		if err == nil {
 			in.opened = append(in.opened, r)
 		}

@@ -14,6 +14,7 @@ const batch = 64
 func (n *Node) loop(ctx context.Context) error {
 	defer close(n.done)
 	n.tidy()
+	n.fetchFinal()
 	alarm := time.NewTimer(0)
 	defer alarm.Stop()
 	for {
@@ -92,6 +93,9 @@ func (n *Node) do(ctx context.Context, w round.Work) error {
 	for _, j := range w.Jobs {
 		n.jobs.start(j)
 	}
+	if decided {
+		n.fetchFinal()
+	}
 	return nil
 }
 
@@ -120,6 +124,7 @@ func (n *Node) publishView() {
 	}
 	n.view.Store(now)
 	n.newlyAllowed(old, now)
+	n.jobs.goneOn(now)
 }
 
 // deliver queues an event for the machine; false means that the node ends.

@@ -14,6 +14,7 @@ type view struct {
 	takes  map[block.CID]map[peer.ID]bool // who takes part in each run
 	runs   map[block.CID]*round.RunSpec   // known to the ledger
 	active map[block.CID]bool             // runs with rounds to do
+	seals  map[block.CID]block.CID        // the latest seal of each run's current round
 	rounds map[block.CID]uint64           // each run's current round
 }
 
@@ -22,10 +23,13 @@ func newView(m *round.Machine) *view {
 	l := m.Ledger()
 	v := &view{
 		height: l.Height(), takes: map[block.CID]map[peer.ID]bool{}, runs: map[block.CID]*round.RunSpec{},
-		active: map[block.CID]bool{}, rounds: map[block.CID]uint64{},
+		active: map[block.CID]bool{}, rounds: map[block.CID]uint64{}, seals: map[block.CID]block.CID{},
 	}
 	for _, r := range l.Runs() {
 		v.runs[r.ID], v.active[r.ID], v.rounds[r.ID] = r.Spec, r.Active(), r.Round
+		if latest := r.Latest(); latest != nil && r.Active() {
+			v.seals[r.ID] = latest.CID
+		}
 		takes := map[peer.ID]bool{}
 		for _, id := range m.Participants(r.ID) {
 			takes[id] = true
