@@ -39,7 +39,7 @@ race: ## the concurrent packages under the race detector
 
 .PHONY: python
 python: ## the Python package's tests
-	python3 -m unittest discover -s python/tests -t python
+	$(or $(WEFT_PYTHON),python3) -m unittest discover -s python/tests -t python
 
 .PHONY: demo
 demo: ## three sites fine-tune one model, here
