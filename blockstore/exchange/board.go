@@ -81,6 +81,7 @@ type provider struct {
 
 	failures  int       // in a row
 	down      bool      // too many failures: nobody waits for it
+	gone      bool      // dismissed: what still comes from it does not matter
 	idleSince time.Time // when it lost its last lane
 	wake      chan struct{}
 	retire    func() // ends the link
@@ -244,6 +245,7 @@ func (b *board) dismiss(p *provider) {
 	if b.providers[p.id] == p {
 		delete(b.providers, p.id)
 	}
+	p.gone = true
 	lanes := p.lanes
 	p.lanes = nil
 	for _, l := range lanes {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -157,11 +158,12 @@ func TestPrivacy(t *testing.T) {
 func TestContextEnds(t *testing.T) {
 	blocks := someBlocks(1, 50, 1000)
 	h := loopback(t, 2)
-	release := newGate()
+	at, release := newGate(), newGate()
 	defer release.open()
 	store := newMemory(blocks...)
 	store.onGet = func(c block.CID) {
 		if c == blocks[5].CID {
+			at.open()
 			release.wait()
 		}
 	}
@@ -171,6 +173,7 @@ func TestContextEnds(t *testing.T) {
 	var puts atomic.Int32
 	st, err := b.Fetch(ctx, Request{Want: cidsOf(blocks), Providers: []peer.ID{a.id()}, Put: func(block.Block) error {
 		if puts.Add(1) == 5 {
+			at.wait()
 			cancel()
 		}
 		return nil
@@ -418,7 +421,9 @@ func TestSharedWants(t *testing.T) {
 func TestBothWays(t *testing.T) {
 	x, y := someBlocks(1, 100, 20<<10), someBlocks(2, 100, 20<<10)
 	h := loopback(t, 2)
-	a, b := start(t, h[0], newMemory(x...)), start(t, h[1], newMemory(y...))
+	// Both dial at once, and both dials may fail for that.
+	patient := func(c *Config) { c.Attempts, c.MaxBackoff = 10, 100*time.Millisecond }
+	a, b := start(t, h[0], newMemory(x...), patient), start(t, h[1], newMemory(y...), patient)
 	var wg sync.WaitGroup
 	fetch := func(n *node, want []block.Block, from peer.ID) {
 		wg.Go(func() {

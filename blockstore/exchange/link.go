@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"golang.org/x/sync/semaphore"
 
 	"github.com/weft-mesh/weft/block"
@@ -24,6 +25,9 @@ type link struct {
 	mu     sync.Mutex
 	cancel context.CancelFunc // ends the stream that is open
 }
+
+// errGone ends the stream of a provider that was dismissed.
+var errGone = errors.New("provider was dropped")
 
 // link starts the link of a provider that is new on the board, whose lock the caller holds. It
 // returns false if the exchange is closed.
@@ -132,6 +136,12 @@ func (l *link) open(ctx context.Context) (network.Stream, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.x.cfg.DialTimeout)
 	defer cancel()
 	s, err := l.x.cfg.Host.NewStream(ctx, l.provider.id, Protocol)
+	if errors.Is(err, swarm.ErrDialBackoff) {
+		// The host would rest for 5 s and more after one failed dial, such as two peers
+		// dialling each other at the same moment. The link has a backoff of its own.
+		ctx = network.WithForceDirectDial(ctx, "link backs off by itself")
+		s, err = l.x.cfg.Host.NewStream(ctx, l.provider.id, Protocol)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open stream to %s: %w", l.provider.id, err)
 	}
@@ -215,7 +225,7 @@ func (l *link) read(ctx context.Context, s network.Stream) error {
 			if k == kindHave {
 				b.have(p, c)
 			} else if !b.refuse(p, c) {
-				err = &Misbehaviour{p.id, c, ErrUnasked}
+				err = unasked(p, c)
 				break
 			}
 		}
@@ -226,6 +236,14 @@ func (l *link) read(ctx context.Context, s network.Stream) error {
 	}
 }
 
+// unasked returns what to think of an answer of p that was not asked for.
+func unasked(p *provider, c block.CID) error {
+	if p.gone {
+		return errGone
+	}
+	return &Misbehaviour{p.id, c, ErrUnasked}
+}
+
 // readBlock takes a block frame's body of n bytes.
 func (l *link) readBlock(ctx context.Context, d *decoder, n int) error {
 	x, b, p := l.x, l.x.board, l.provider
@@ -234,10 +252,12 @@ func (l *link) readBlock(ctx context.Context, d *decoder, n int) error {
 		return err
 	}
 	b.mu.Lock()
-	asked := b.asked(p, c)
+	if !b.asked(p, c) {
+		err = unasked(p, c)
+	}
 	b.mu.Unlock()
-	if !asked {
-		return &Misbehaviour{p.id, c, ErrUnasked}
+	if err != nil {
+		return err
 	}
 	buf := x.buffers.get(n - cidSize)
 	if err = d.bytes(buf.data); err == nil {
