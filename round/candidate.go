@@ -43,7 +43,7 @@ func (m *Machine) refresh() {
 			r.Data = c.entry.Block().Data // the others may not know it yet
 		}
 		m.publish(m.sign(KindReady, r), 0)
-		m.trace(Trace{Event: "ready", Height: m.height.number, Entry: id, Text: c.entry.String()})
+		m.trace(Trace{Event: "ready", Height: m.height.number, Run: c.entry.Run(), Kind: c.entry.Kind(), Entry: id, Text: c.entry.String()})
 		m.openIfReady(c)
 	}
 }

@@ -123,24 +123,12 @@ func (m *Machine) fillIn(to peer.ID, head *Head) {
 			m.send(to, &Message{Statement: s})
 		}
 	}
-	h := m.height
-	if h.opened && head.View <= h.view {
+	if h := m.height; h.opened && head.View <= h.view {
 		ahead := head.View < h.view
 		if p := h.proposals[h.view]; p != nil && (ahead || !head.Proposal) {
 			give(p.statement)
 		}
-		for _, kind := range []Kind{KindPrevote, KindPrecommit} {
-			has := head.Prevotes
-			if kind == KindPrecommit {
-				has = head.Precommits
-			}
-			t := h.votes(kind, h.view)
-			for _, site := range m.roster.sites {
-				if v := t.votes[site.ID]; v != nil && (ahead || !m.roster.inBitmap(has, site.ID)) {
-					give(v)
-				}
-			}
-		}
+		m.fillInVotes(head, give)
 	}
 	for _, rh := range head.Runs {
 		r, p := m.ledger.Run(rh.Run), m.parts[rh.Run]
@@ -153,6 +141,26 @@ func (m *Machine) fillIn(to peer.ID, head *Head) {
 			}
 			if u := p.fresh(r, site.ID); u != nil && !m.roster.inBitmap(rh.Updates, site.ID) {
 				give(u.statement)
+			}
+		}
+	}
+}
+
+// fillInVotes gives the votes of our view, and to a site in an older view those of its own, which
+// let it leave that view.
+func (m *Machine) fillInVotes(head *Head, give func(*Signed)) {
+	h := m.height
+	for _, kind := range []Kind{KindPrevote, KindPrecommit} {
+		has := head.Prevotes
+		if kind == KindPrecommit {
+			has = head.Precommits
+		}
+		for _, site := range m.roster.sites {
+			if h.keeps(head.View) && !m.roster.inBitmap(has, site.ID) {
+				give(h.votes(kind, head.View).votes[site.ID])
+			}
+			if head.View < h.view {
+				give(h.votes(kind, h.view).votes[site.ID])
 			}
 		}
 	}

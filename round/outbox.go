@@ -78,8 +78,8 @@ func (m *Machine) matters(s *standing) bool {
 		return b.Height == m.height.number
 	case *Proposal:
 		return b.Height == m.height.number && b.View == m.height.view
-	case *Vote:
-		return b.Height == m.height.number && b.View == m.height.view
+	case *Vote: // of the view before too: the others may need it to leave that view
+		return b.Height == m.height.number && (b.View+1 >= m.height.view || s.sends == 0)
 	case *Update:
 		return m.offered(b)
 	case *Consent:

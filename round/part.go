@@ -134,6 +134,8 @@ func (m *Machine) followRuns() {
 	for _, r := range m.ledger.order {
 		if r.Active() {
 			m.followRun(m.part(r.ID), r)
+		} else if len(r.Commits) > 0 {
+			m.hold(r.ID, r.Base, r.Spec.Layout) // the last model, for a site that did not compute it
 		}
 	}
 }
