@@ -19,12 +19,14 @@
 // A fetch pulls: every provider is asked for as much as its window has room for, so a fast one
 // gets more of the work by itself. A provider with nothing left to do takes over
 // the last asks of the one with the most (end game); the first answer wins, the other is
-// cancelled. A want that several fetches share is asked once and handed to each.
+// cancelled. A want that several fetches share is asked once and handed to each that has memory
+// left for it; the others get it by a transfer of their own.
 //
-// Memory is bounded: what is in flight to this peer and what arrived but is not yet through
-// Put stays below Config.Memory, of which one fetch may take as much as it leaves free, so a
-// fetch whose Put stalls cannot starve another. On top comes one block for each stream that
-// is being read or served.
+// Memory is bounded. What arrived and is not yet through Put never exceeds Config.Memory: a
+// stream waits before it hands on more. That is rare, as no more is asked for than fits
+// with what was asked before, by the mean size of a fetch's blocks. One fetch may take as much of the
+// memory as it leaves free, so a fetch whose Put stalls cannot starve another. On top comes one
+// block for each stream that is being read or served, and what the transport buffers.
 //
 // Privacy: Config.Allow is asked for every block and requester. A refusal is the same
 // dont-have as for a block that is not here.

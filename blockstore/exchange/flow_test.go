@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/weft-mesh/weft/block"
 )
@@ -292,5 +293,28 @@ func TestWindow(t *testing.T) {
 	deliver(1000, 1e6)
 	if w.size != 1000 {
 		t.Errorf("a window that was never full grew to %d", w.size)
+	}
+}
+
+// TestOwnDelay: a provider whose block waits for memory here does not count as stalled.
+func TestOwnDelay(t *testing.T) {
+	held := semaphore.NewWeighted(10)
+	if !held.TryAcquire(10) {
+		t.Fatal("no memory")
+	}
+	l := &link{}
+	future := time.Now().Add(time.Hour)
+	if !l.stalled(future) {
+		t.Error("nothing moves, and that is no stall")
+	}
+	done := make(chan error)
+	go func() { done <- l.hold(testContext(t), held, 5) }()
+	eventually(t, "it rests", func() bool { return !l.stalled(future) })
+	held.Release(5)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if !l.stalled(future) {
+		t.Error("it rests for ever")
 	}
 }

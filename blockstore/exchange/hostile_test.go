@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -348,4 +349,25 @@ func TestFairServing(t *testing.T) {
 	if i := slices.Index(order, blocks[97].CID); i != 1 {
 		t.Errorf("its first block was read as number %d, want 1", i)
 	}
+}
+
+// TestAllowIsAskedAgain: a right that ended while the want was queued is not served any more.
+func TestAllowIsAskedAgain(t *testing.T) {
+	blocks := someBlocks(1, 2, 100)
+	at, held := newGate(), newGate()
+	defer held.open()
+	store := newMemory(blocks...)
+	store.onGet = func(block.CID) { at.open(); held.wait() }
+	var revoked atomic.Bool
+	_, s, d := rawPair(t, store, func(c *Config) {
+		c.Allow = func(peer.ID, block.CID) bool { return !revoked.Load() }
+	})
+	if _, err := s.Write(appendList(nil, kindWant, bulk, cidsOf(blocks))); err != nil {
+		t.Fatal(err)
+	}
+	at.wait()
+	revoked.Store(true)
+	held.open()
+	expect(t, d, frame{kind: kindBlock, cids: cidsOf(blocks[:1]), data: blocks[0].Data})
+	expect(t, d, frame{kind: kindDontHave, cids: cidsOf(blocks[1:])})
 }
