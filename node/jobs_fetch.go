@@ -48,16 +48,6 @@ func (j *jobs) fetch(job round.Fetch) {
 	})
 }
 
-// fetchFinal has the last model of runs that are over fetched, if it is not held: all sites end with
-// the same model, also one that was away when the last round was committed. It runs on the loop's goroutine.
-func (n *Node) fetchFinal() {
-	for _, r := range n.machine.Ledger().Runs() {
-		if !r.Active() && len(r.Commits) > 0 && !n.holds(r.Base) {
-			n.jobs.start(round.Fetch{Run: r.ID, Manifest: r.Base, Layout: r.Spec.Layout})
-		}
-	}
-}
-
 // obtain tries until the artifact is held or found invalid; its error is that of ctx.
 func (j *jobs) obtain(ctx context.Context, job round.Fetch) (invalid string, err error) {
 	if done := j.underway(job.Run); done != nil && job.Owner == "" {

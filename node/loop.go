@@ -14,7 +14,6 @@ const batch = 64
 func (n *Node) loop(ctx context.Context) error {
 	defer close(n.done)
 	n.tidy()
-	n.fetchFinal()
 	alarm := time.NewTimer(0)
 	defer alarm.Stop()
 	for {
@@ -31,7 +30,7 @@ func (n *Node) loop(ctx context.Context) error {
 			n.step(round.Alarm{})
 		}
 		w := n.machine.Ready()
-		if err := n.do(ctx, w); err != nil {
+		if err := n.do(w); err != nil {
 			return err
 		}
 		alarm.Reset(n.until(w.Alarm))
@@ -70,7 +69,7 @@ func (n *Node) until(at time.Duration) time.Duration {
 }
 
 // do does what the machine asks for: durable before sent, sent before begun.
-func (n *Node) do(ctx context.Context, w round.Work) error {
+func (n *Node) do(w round.Work) error {
 	if err := n.save(w.Save); err != nil {
 		return err
 	}
@@ -92,9 +91,6 @@ func (n *Node) do(ctx context.Context, w round.Work) error {
 	}
 	for _, j := range w.Jobs {
 		n.jobs.start(j)
-	}
-	if decided {
-		n.fetchFinal()
 	}
 	return nil
 }

@@ -10,9 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/multiformats/go-multiaddr"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/weft-mesh/weft/blockstore"
@@ -120,11 +118,12 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	if err := n.open(&closers); err != nil {
 		return err
 	}
-	if err := n.connect(&closers); err != nil {
-		return err
-	}
 	server, err := n.listen()
 	if err != nil {
+		return err
+	}
+	closers = append(closers, server.close)
+	if err := n.connect(&closers); err != nil {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
@@ -141,161 +140,6 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	n.log.Info("site is up", "site", n.home.ID, "mesh", n.home.Genesis.Name, "addrs", n.Addrs())
 	return g.Wait()
 }
-
-// open takes the home: lock, trace, log, store, trainer.
-func (n *Node) open(closers *[]func() error) error {
-	after := func(f func() error) { *closers = append(*closers, f) }
-	h := n.home
-	lock, err := h.lock()
-	if err != nil {
-		return err
-	}
-	after(lock.Close)
-	n.start = time.Now()
-	if n.events, err = openEvents(h.path(traceName), n.siteName(h.ID), n.log); err != nil {
-		return err
-	}
-	after(n.events.close)
-	if n.store, err = blockstore.OpenDisk(h.path(storeName), blockstore.Options{Logger: n.log, ScrubBytesPerSecond: scrubRate}); err != nil {
-		return err
-	}
-	after(n.store.Close)
-	if err := n.restore(); err != nil {
-		return err
-	}
-	after(n.wal.close)
-	if n.index, err = openIndex(h.path(indexName), n.store, n.log); err != nil {
-		return err
-	}
-	n.shelf = newShelf(n.store, n.log)
-	if err := n.shelf.fill(h.Genesis, n.machine.Ledger()); err != nil {
-		return err
-	}
-	for _, r := range n.machine.Ledger().Runs() {
-		for i := range r.Commits {
-			n.index.commit(r.Commits[i].Model, r.ID)
-		}
-	}
-	if err := n.clearTasks(); err != nil {
-		return err
-	}
-	if n.trainer, err = n.newTrainer(); err != nil {
-		return err
-	}
-	if c, ok := n.trainer.(io.Closer); ok {
-		after(c.Close)
-	}
-	n.tracker = newTracker(n.machine.Ledger(), n.mute)
-	n.view.Store(newView(n.machine))
-	n.sender = newSender(n.log)
-	n.jobs = newJobs(n)
-	return nil
-}
-
-// restore opens the log and hands its records to a new machine.
-func (n *Node) restore() (err error) {
-	h := n.home
-	key := h.Key
-	n.machine, err = round.New(round.Config{
-		Self: h.ID, Genesis: h.Genesis, Verify: n.verifier.verify, Timing: n.opt.Timing,
-		Sign: func(data []byte) []byte { return sign(key, data) },
-	})
-	if err != nil {
-		return err
-	}
-	path := h.path(logName)
-	if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
-		n.log.Warn("the log is gone: this site votes again once it has seen the others decide", "log", path)
-		n.events.add(time.Now(), round.Trace{Event: "log lost", Site: h.ID, Text: "a new log was begun"})
-		if err := createWAL(path, round.Born{Mesh: h.Genesis.Block().CID, Site: h.ID, Lost: true}); err != nil {
-			return err
-		}
-	}
-	var torn int64
-	n.wal, torn, err = openWAL(path, func(r round.Record) error {
-		if r.Born != nil {
-			n.mute = r.Born.Lost && n.roster.Len() > 1
-		}
-		return n.machine.Restore(r)
-	})
-	if err == nil && torn > 0 {
-		n.log.Info("a torn end of the log was cut off", "bytes", torn)
-		n.events.add(time.Now(), round.Trace{Event: "log cut", Site: h.ID, Text: fmt.Sprintf("%d bytes that a crash left", torn)})
-	}
-	return err
-}
-
-func sign(key crypto.PrivKey, data []byte) []byte {
-	sig, err := key.Sign(data)
-	if err != nil {
-		panic(err) // Ed25519 signs anything
-	}
-	return sig
-}
-
-// connect starts listening and joins the mesh; messages wait until the loop runs.
-func (n *Node) connect(closers *[]func() error) error {
-	c := n.home.Config
-	listen, err := multiaddrs(c.Listen)
-	if err != nil {
-		return err
-	}
-	announce, err := multiaddrs(c.Announce)
-	if err != nil {
-		return err
-	}
-	n.host, err = gossip.NewHost(gossip.HostConfig{
-		Key: n.home.Key, Listen: listen, Announce: announce, Roster: n.roster.Has,
-		Peers: max(256, 2*n.roster.Len()), Agent: n.opt.Agent, Log: n.log,
-	})
-	if err != nil {
-		return hint(err, "if another program listens there, change listen in "+n.home.path(configName))
-	}
-	*closers = append(*closers, n.host.Close)
-	x := exchange.DefaultConfig()
-	x.Host, x.Source, x.Allow, x.Log = n.host, n.shelf, n.allow, n.log
-	x.Misbehaved = func(p peer.ID, err error) {
-		n.events.add(time.Now(), round.Trace{Event: "dropped", Site: p, Text: err.Error()})
-	}
-	if n.exchange, err = exchange.New(x); err != nil {
-		return err
-	}
-	var bootstrap []peer.AddrInfo
-	for _, s := range c.Bootstrap {
-		info, err := peer.AddrInfoFromString(s)
-		if err != nil {
-			return fmt.Errorf("%w: bootstrap: %w", ErrConfig, err)
-		}
-		bootstrap = append(bootstrap, *info)
-	}
-	n.gossip, err = gossip.New(gossip.Config{
-		Host: n.host, Mesh: n.home.Genesis.Block().CID, Sites: n.siteIDs, Bootstrap: bootstrap,
-		AddressFile: n.home.path(addressesName), Handler: n.handle, Log: n.log,
-	})
-	return err
-}
-
-func multiaddrs(list []string) ([]multiaddr.Multiaddr, error) {
-	var addrs []multiaddr.Multiaddr
-	for _, s := range list {
-		a, err := multiaddr.NewMultiaddr(s)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrConfig, err)
-		}
-		addrs = append(addrs, a)
-	}
-	return addrs, nil
-}
-
-func (n *Node) siteIDs() []peer.ID {
-	var ids []peer.ID
-	for _, s := range n.roster.Sites() {
-		ids = append(ids, s.ID)
-	}
-	return ids
-}
-
-func (n *Node) siteName(id peer.ID) string { return n.roster.Name(id) }
 
 // watch tells the machine and the fetches who comes and goes.
 func (n *Node) watch(ctx context.Context) error {

@@ -79,6 +79,14 @@ func (s *server) run(ctx context.Context) error {
 	return err
 }
 
+// close ends a server that does not run.
+func (s *server) close() error {
+	if err := s.l.Close(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
 func (s *server) routes() http.Handler {
 	mux := http.NewServeMux()
 	route := func(pattern string, f func(http.ResponseWriter, *http.Request) (any, error)) {

@@ -1,8 +1,6 @@
 package node
 
 import (
-	"fmt"
-	"strings"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -74,8 +72,6 @@ func (t *tracker) see(l *round.Ledger, tr round.Trace, self peer.ID, now time.Ti
 	switch tr.Event {
 	case "decide":
 		t.decided(l, l.At(tr.Height).Entry, now)
-	case "ready":
-		t.sealing(l, tr.Text, now)
 	case "votes again":
 		t.mute = false
 	case "fork":
@@ -98,22 +94,15 @@ func (k *track) see(t *tracker, tr round.Trace, self peer.ID, now time.Time) {
 		if tr.Round == k.round {
 			k.held[tr.Site] = true
 		}
+	case "ready":
+		if tr.Kind == "seal" && k.phase == PhaseAnnouncing {
+			k.enter(PhaseSealing, now)
+		}
 	case "reduced":
 		k.enter(PhaseCommitting, now)
 	case "diverged":
 		if tr.Site == self {
 			t.trouble = "this site computed another model than the mesh committed: its memory, processor or disk may be broken"
-		}
-	}
-}
-
-// sealing turns the runs that wait for a seal to that phase; the text is the candidate's, such as
-// "seal 3.0 (4 updates)".
-func (t *tracker) sealing(l *round.Ledger, text string, now time.Time) {
-	for _, r := range l.Runs() {
-		k := t.runs[r.ID]
-		if k != nil && k.phase == PhaseAnnouncing && strings.HasPrefix(text, fmt.Sprintf("seal %d.", r.Round)) {
-			k.enter(PhaseSealing, now)
 		}
 	}
 }

@@ -14,50 +14,6 @@ import (
 	"github.com/weft-mesh/weft/round"
 )
 
-// Report is what the chain of certificates of a mesh proves. Whoever trusts the genesis, whose CID
-// is Mesh, need trust nobody else: every entry below is certified by a quorum of its sites.
-type Report struct {
-	Mesh     block.CID     `json:"mesh"`
-	MeshName string        `json:"mesh_name"`
-	Faults   round.Faults  `json:"faults"`
-	Sites    []string      `json:"sites"`
-	Quorum   int           `json:"quorum"`
-	Height   uint64        `json:"height"`
-	Head     block.CID     `json:"head"`
-	Runs     []RunReport   `json:"runs"`
-	Models   []ModelReport `json:"models"`
-	Signers  []Signer      `json:"signers"` // in the order of Sites
-}
-
-// RunReport is a run of a verified ledger.
-type RunReport struct {
-	ID     block.CID `json:"id"`
-	Name   string    `json:"name"`
-	By     string    `json:"by"`
-	Base   block.CID `json:"base"`
-	Model  block.CID `json:"model"` // newest committed, or the base
-	Done   uint64    `json:"done"`  // committed rounds
-	Rounds uint64    `json:"rounds"`
-	Closed bool      `json:"closed"` // ended early
-}
-
-// ModelReport is a committed model of a verified ledger.
-type ModelReport struct {
-	Model   block.CID `json:"model"`
-	Run     string    `json:"run"` // its name
-	Round   uint64    `json:"round"`
-	Height  uint64    `json:"height"`
-	Seal    block.CID `json:"seal"`
-	Sites   []string  `json:"sites"`   // whose updates went in
-	Signers []string  `json:"signers"` // of the certificate
-}
-
-// Signer counts the certificates that a site signed.
-type Signer struct {
-	Site  string `json:"site"`
-	Count uint64 `json:"count"`
-}
-
 // Verify checks a mesh's ledger from the genesis to the head, offline: every entry against the
 // rules and its certificate against the roster. source is a site's directory, whose node may be
 // running, or a CAR file of a ledger. An error is ErrChain if something does not verify.
@@ -229,52 +185,6 @@ func ExportLedger(dir string, w io.Writer) error {
 		roots = append(roots, list[len(list)-1].Entry.CID())
 	}
 	return WriteCAR(w, roots, ledgerBlocks(g, slices.Values(list)))
-}
-
-func newReport(g *round.Genesis, l *round.Ledger) *Report {
-	roster := l.Roster()
-	r := &Report{
-		Mesh: l.Mesh(), MeshName: g.Name, Faults: g.Faults, Quorum: roster.Quorum(), Height: l.Height(), Head: l.Head(),
-		Runs: []RunReport{}, Models: []ModelReport{},
-	}
-	counts := map[peer.ID]uint64{}
-	for h := uint64(1); h <= l.Height(); h++ {
-		for _, v := range l.At(h).Certificate.Votes {
-			counts[v.From]++
-		}
-	}
-	for _, s := range roster.Sites() {
-		r.Sites = append(r.Sites, s.Name)
-		r.Signers = append(r.Signers, Signer{s.Name, counts[s.ID]})
-	}
-	for _, run := range l.Runs() {
-		r.Runs = append(r.Runs, RunReport{
-			ID: run.ID, Name: run.Spec.Name, By: roster.Name(run.Spec.By), Base: run.Spec.Base, Model: run.Base,
-			Done: uint64(len(run.Commits)), Rounds: run.Spec.Rounds, Closed: run.Closed,
-		})
-		for i := range run.Commits {
-			r.Models = append(r.Models, reportModel(l, run, &run.Commits[i]))
-		}
-	}
-	return r
-}
-
-func reportModel(l *round.Ledger, run *round.Run, c *round.CommitAt) ModelReport {
-	m := ModelReport{Model: c.Model, Run: run.Spec.Name, Round: c.Round, Height: c.Height, Seal: c.Seal}
-	for _, id := range c.Sealed.Contributors() {
-		m.Sites = append(m.Sites, l.Roster().Name(id))
-	}
-	m.Signers = signers(l, c.Height)
-	return m
-}
-
-// signers returns who signed the certificate of a height.
-func signers(l *round.Ledger, height uint64) []string {
-	var names []string
-	for _, v := range l.At(height).Certificate.Votes {
-		names = append(names, l.Roster().Name(v.From))
-	}
-	return names
 }
 
 // verifySignature is round's Verifier: peer IDs of weft are Ed25519 keys.
