@@ -3,8 +3,9 @@
 //
 // A [Trainer] gets a [Task] (a base model as a safetensors file, and what to do
 // with it) and yields a [Result] (an update as a safetensors file, the number of
-// samples it saw, metrics). Two trainers implement it: [Exec] runs the user's own
-// process, train/builtin is a small transformer in pure Go.
+// samples it saw, metrics). Three trainers implement it: [Exec] runs the user's own
+// process, train/builtin is a small transformer in pure Go, and [Synthetic] only takes
+// time and bytes, for benchmarks and tests of the mesh.
 //
 // # The user's process
 //
