@@ -25,6 +25,7 @@ aggregate/aggregatetest < aggregate block blockstore/dtype
 gossip                  < block
 gossip/gossiptest       < block gossip
 round                   < block
+scenarios/sim           < block round
 train                   < blockstore blockstore/dtype
 node                    < *
 cmd/weft                < *

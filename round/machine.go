@@ -207,8 +207,7 @@ func (m *Machine) send(to peer.ID, msg *Message) {
 
 // sign makes a statement of this site.
 func (m *Machine) sign(kind Kind, body any) *Signed {
-	data := block.Encode(body)
-	return &Signed{From: m.self, Kind: kind, Body: data, Sig: m.cfg.Sign(signingBytes(m.ledger.mesh, kind, data)), opened: body}
+	return Sign(m.ledger.mesh, m.self, kind, body, m.cfg.Sign)
 }
 
 // receive sorts an arrived message to where it belongs; what is refused is traced with its reason.

@@ -89,6 +89,12 @@ func signingBytes(mesh block.CID, kind Kind, body []byte) []byte {
 	return append(b, body...)
 }
 
+// Sign makes a statement of a site in a mesh; sign signs with that site's key.
+func Sign(mesh block.CID, from peer.ID, kind Kind, body any, sign func(data []byte) []byte) *Signed {
+	data := block.Encode(body)
+	return &Signed{From: from, Kind: kind, Body: data, Sig: sign(signingBytes(mesh, kind, data)), opened: body}
+}
+
 // Open returns the statement's body: *RunSpec, *Stop, *Consent, *Update, *Ready, *Proposal or *Vote.
 // It checks form and limits, not the signature.
 func (s *Signed) Open() (any, error) {

@@ -1,0 +1,196 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/weft-mesh/weft/round"
+)
+
+var errSick = errors.New("the trainer ended with status 1")
+
+// Fault is something that goes wrong, from a time on and for a while.
+type Fault struct {
+	Kind  FaultKind     `json:"kind"`
+	At    time.Duration `json:"at"`              // from the start; with Round, from that round's opening
+	Round uint64        `json:"round,omitempty"` // begins when any site opens this round; 0: by time alone
+	For   time.Duration `json:"for,omitempty"`   // until it is mended; 0: never, or it is over at once
+	Sites []int         `json:"sites,omitempty"` // whom it befalls; Partition: one side; none of them: all sites
+	Value float64       `json:"value,omitempty"` // how much; see the kinds
+}
+
+// FaultKind says what goes wrong.
+type FaultKind string
+
+const (
+	Crash     FaultKind = "crash"     // kill -9; mended by a restart
+	LoseDisk  FaultKind = "lose disk" // kill -9, and the disk is gone; mended by a restart
+	Partition FaultKind = "partition" // Sites on one side, the others on the other
+	Cut       FaultKind = "cut"       // the links between each two of Sites
+	Loss      FaultKind = "loss"      // of Value of all messages
+	Duplicate FaultKind = "duplicate" // of Value of all messages
+	Delay     FaultKind = "delay"     // Value seconds more for every message
+	Slow      FaultKind = "slow"      // training and reducing take Value times as long
+	SlowDisk  FaultKind = "slow disk" // syncs take Value seconds longer
+	StallDisk FaultKind = "stall"     // syncs hang until it is mended
+	Jump      FaultKind = "jump"      // clocks jump ahead by Value seconds
+	Sick      FaultKind = "sick"      // trainings fail
+)
+
+// FaultKinds are all there are.
+var FaultKinds = []FaultKind{Crash, LoseDisk, Partition, Cut, Loss, Duplicate, Delay, Slow, SlowDisk, StallDisk, Jump, Sick}
+
+func (f *Fault) validate(sites int) error {
+	if !slices.Contains(FaultKinds, f.Kind) {
+		return fmt.Errorf("no fault %q", f.Kind)
+	}
+	for _, s := range f.Sites {
+		if s < 0 || s >= sites {
+			return fmt.Errorf("%s: site %d of %d", f.Kind, s, sites)
+		}
+	}
+	if f.At < 0 || f.For < 0 || f.Value < 0 {
+		return fmt.Errorf("%s: times and amounts are not negative", f.Kind)
+	}
+	return nil
+}
+
+// End returns when the fault is mended, if it is.
+func (f *Fault) End() time.Duration { return f.At + f.For }
+
+// pendingFault is one that begins with a round.
+type pendingFault struct{ *Fault }
+
+func (w *World) plan(f *Fault) {
+	if f.Round > 0 {
+		w.pending = append(w.pending, &pendingFault{f})
+		return
+	}
+	w.at(f.At, func() { w.begin(f) })
+}
+
+// roundOpened begins the faults that waited for a round.
+func (w *World) roundOpened() {
+	w.pending = slices.DeleteFunc(w.pending, func(p *pendingFault) bool {
+		if p.Round > w.rounds {
+			return false
+		}
+		w.after(p.At, func() { w.begin(p.Fault) })
+		return true
+	})
+}
+
+// begin lets a fault happen, and has it mended.
+func (w *World) begin(f *Fault) {
+	w.tell("fault", f)
+	mend := w.befall(f)
+	if f.For > 0 && mend != nil {
+		w.after(f.For, func() {
+			w.tell("mended", f)
+			mend()
+		})
+	}
+}
+
+func (w *World) tell(event string, f *Fault) {
+	t := round.Trace{Event: event, Kind: string(f.Kind), Took: f.For}
+	for _, i := range f.Sites {
+		t.Sites = append(t.Sites, w.sites[i].id)
+	}
+	if f.Value != 0 {
+		t.Text = fmt.Sprint(f.Value)
+	}
+	w.observe(-1, t)
+}
+
+// befall makes it so and returns what undoes it.
+func (w *World) befall(f *Fault) (mend func()) {
+	hit := w.befallen(f)
+	seconds := time.Duration(f.Value * float64(time.Second))
+	each := func(do func(*site)) {
+		for _, s := range hit {
+			do(s)
+		}
+	}
+	switch f.Kind {
+	case Crash:
+		each((*site).crash)
+		return func() { each((*site).boot) }
+	case LoseDisk:
+		each((*site).loseDisk)
+		return func() { each((*site).boot) }
+	case Partition, Cut:
+		pairs := w.pairs(f, hit)
+		for _, p := range pairs {
+			w.net.cut(p[0], p[1])
+		}
+		return func() {
+			for _, p := range pairs {
+				w.net.heal(p[0], p[1])
+			}
+		}
+	case Loss:
+		w.net.loss += f.Value
+		return func() { w.net.loss = max(0, w.net.loss-f.Value) }
+	case Duplicate:
+		w.net.double += f.Value
+		return func() { w.net.double = max(0, w.net.double-f.Value) }
+	case Delay:
+		w.net.delay += seconds
+		return func() { w.net.delay -= seconds }
+	case Slow:
+		each(func(s *site) { s.slow *= f.Value })
+		return func() { each(func(s *site) { s.slow /= f.Value }) }
+	case SlowDisk:
+		each(func(s *site) { s.sync += seconds })
+		return func() { each(func(s *site) { s.sync -= seconds }) }
+	case StallDisk:
+		each(func(s *site) { s.stalled++ })
+		return func() { each(func(s *site) { s.stalled--; s.syncSoon() }) }
+	case Jump:
+		each((func(s *site) { s.jump(seconds) }))
+	case Sick:
+		each(func(s *site) { s.sick++ })
+		return func() { each(func(s *site) { s.sick-- }) }
+	}
+	return nil
+}
+
+// jump sets a site's clock ahead; its alarms ring accordingly.
+func (s *site) jump(d time.Duration) {
+	if !s.up {
+		return
+	}
+	s.clock.jump += d
+	s.happen(round.Alarm{})
+}
+
+func (w *World) befallen(f *Fault) (hit []*site) {
+	if len(f.Sites) == 0 {
+		return w.sites
+	}
+	for _, i := range f.Sites {
+		hit = append(hit, w.sites[i])
+	}
+	return hit
+}
+
+// pairs returns the links that a fault cuts.
+func (w *World) pairs(f *Fault, hit []*site) (pairs [][2]*site) {
+	for i, a := range hit {
+		if f.Kind == Cut {
+			for _, b := range hit[i+1:] {
+				pairs = append(pairs, [2]*site{a, b})
+			}
+			continue
+		}
+		for _, b := range w.sites {
+			if !slices.Contains(hit, b) {
+				pairs = append(pairs, [2]*site{a, b})
+			}
+		}
+	}
+	return pairs
+}

@@ -1,0 +1,262 @@
+package sim
+
+import (
+	"slices"
+	"time"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/round"
+)
+
+const (
+	stallWait  = 10 * time.Second // until a provider that sends nothing is left for another
+	searchWait = 5 * time.Second  // between two searches for somebody who has an artifact
+	manyAsked  = 4                // holders that a fetch looks at, beside the owner
+)
+
+// start begins a job of the machine's; what it yields comes as an event.
+func (s *site) start(j round.Job) {
+	switch j := j.(type) {
+	case round.Consider:
+		s.later(0, func() { s.happen(round.Considered{Run: j.Run, Accept: !s.Decline}) })
+	case round.Train:
+		s.train(j)
+	case round.StopTrain:
+		delete(s.training, j.Run)
+	case round.Fetch:
+		s.fetch(j)
+	case round.Forget:
+		s.forget(j)
+	case round.Reduce:
+		s.reduce(j)
+	}
+}
+
+// later does something in this life of the site.
+func (s *site) later(d time.Duration, do func()) {
+	life := s.life
+	s.w.after(d, func() {
+		if s.life == life {
+			do()
+		}
+	})
+}
+
+// pace returns how long this site takes over what takes d on a site of ordinary speed.
+func (s *site) pace(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * s.Slow * s.slow)
+}
+
+func (s *site) train(j round.Train) {
+	s.training[j.Run] = &j
+	done, err := s.w.cfg.Workload.Train(s.i, j)
+	if s.liar != nil {
+		s.liar.trained(j, &done)
+	}
+	s.later(s.pace(done.Took), func() {
+		if s.training[j.Run] != &j {
+			return
+		}
+		delete(s.training, j.Run)
+		if err == nil && s.sick > 0 {
+			err = errSick
+		}
+		if err != nil {
+			s.happen(round.TrainFailed{Run: j.Run, Round: j.Round, Opened: j.Opened, Err: err.Error()})
+			return
+		}
+		s.hold(done.Update.Manifest)
+		s.happen(round.Trained{
+			Run: j.Run, Round: j.Round, Opened: j.Opened, Attempt: j.Attempt,
+			Manifest: done.Update.Manifest, Samples: done.Samples, Metrics: done.Metrics,
+		})
+	})
+}
+
+func (s *site) reduce(j round.Reduce) {
+	done, err := s.w.cfg.Workload.Reduce(j)
+	if err != nil {
+		s.w.fail(s.i, "reduce", err.Error())
+		return
+	}
+	if s.liar != nil {
+		s.liar.reduced(j, &done)
+	}
+	s.later(s.pace(done.Took), func() {
+		if done.Bad == nil {
+			s.hold(done.Model.Manifest)
+		}
+		s.happen(round.Reduced{Seal: j.Seal, Model: done.Model.Manifest, Bad: done.Bad})
+	})
+}
+
+// hold puts an artifact into the site's store; those that look for it find it now.
+func (s *site) hold(manifest block.CID) {
+	if s.holds[manifest] {
+		return
+	}
+	s.holds[manifest] = true
+	s.w.holders[manifest] = append(s.w.holders[manifest], s)
+	waiting := s.w.waiting[manifest]
+	delete(s.w.waiting, manifest)
+	for _, f := range waiting {
+		f.search()
+	}
+}
+
+// forget ends an artifact's fetch, and removes it if it is an update.
+func (s *site) forget(j round.Forget) {
+	for _, f := range s.fetching {
+		if f.job.Manifest == j.Manifest && f.job.Run == j.Run {
+			f.end()
+			break
+		}
+	}
+	if j.Update && s.holds[j.Manifest] {
+		delete(s.holds, j.Manifest)
+		s.w.holders[j.Manifest] = without(s.w.holders[j.Manifest], s)
+	}
+}
+
+// fetch is an artifact on its way to a site.
+type fetch struct {
+	s       *site
+	job     round.Fetch
+	over    bool
+	asking  *site // who sends it now; nil: nobody
+	refused []*site
+}
+
+// fetch has an artifact fetched, as often as it takes.
+func (s *site) fetch(j round.Fetch) {
+	f := &fetch{s: s, job: j}
+	if s.holds[j.Manifest] {
+		s.later(0, f.fetched)
+		return
+	}
+	s.fetching = append(s.fetching, f)
+	s.later(0, f.search)
+}
+
+func (s *site) retryFetches() {
+	for _, f := range slices.Clone(s.fetching) {
+		f.search()
+	}
+}
+
+func (f *fetch) end() {
+	f.over = true
+	f.s.fetching = slices.DeleteFunc(f.s.fetching, func(o *fetch) bool { return o == f })
+}
+
+// search asks the site that would be done first; without one it waits until somebody has it.
+func (f *fetch) search() {
+	if f.over || f.asking != nil {
+		return
+	}
+	a, known := f.s.w.cfg.Workload.Describe(f.job.Manifest)
+	if from := f.provider(); known && from != nil {
+		f.ask(from, a)
+		return
+	}
+	w := f.s.w
+	if !slices.Contains(w.waiting[f.job.Manifest], f) {
+		w.waiting[f.job.Manifest] = append(w.waiting[f.job.Manifest], f)
+		f.s.later(searchWait, func() {
+			w.waiting[f.job.Manifest] = slices.DeleteFunc(w.waiting[f.job.Manifest], func(o *fetch) bool { return o == f })
+			f.refused = nil
+			f.search()
+		})
+	}
+}
+
+// provider returns the reachable holder that is free first among a few, or nil.
+func (f *fetch) provider() *site {
+	w := f.s.w
+	holders := w.holders[f.job.Manifest]
+	var best *site
+	try := func(o *site) {
+		if o == f.s || !o.up || !w.net.reaches(o.i, f.s.i) || slices.Contains(f.refused, o) {
+			return
+		}
+		if best == nil || w.net.up[o.i] < w.net.up[best.i] {
+			best = o
+		}
+	}
+	if len(holders) <= 2*manyAsked {
+		for _, o := range holders {
+			try(o)
+		}
+	} else {
+		for range manyAsked {
+			try(holders[w.net.rng.IntN(len(holders))])
+		}
+		if owner, known := w.index[f.job.Owner]; known && w.sites[owner].holds[f.job.Manifest] {
+			try(w.sites[owner])
+		}
+	}
+	if best != nil && f.job.Owner != "" && !best.serves(f) {
+		f.refused = append(f.refused, best)
+		return f.provider()
+	}
+	return best
+}
+
+// serves reports whether a holder gives an update to who asks: it must take part in the run, as far
+// as the holder knows.
+func (s *site) serves(f *fetch) bool {
+	return slices.Contains(s.machine.Participants(f.job.Run), f.s.id)
+}
+
+func (f *fetch) ask(from *site, a Artifact) {
+	f.asking = from
+	service := Serve
+	if from.liar != nil {
+		service = from.liar.serves(f.job.Manifest, f.s.i)
+	}
+	if service == Withhold {
+		f.s.later(stallWait, func() { f.turnAway(from, "") })
+		return
+	}
+	life := from.life
+	f.s.later(f.s.w.net.transfer(from, f.s, a.Bytes), func() {
+		switch {
+		case f.over:
+		case from.life != life || !f.s.w.net.reaches(from.i, f.s.i): // it broke off
+			f.asking = nil
+			f.search()
+		case service == Garbage:
+			f.turnAway(from, "sent a block that does not match its CID")
+		default:
+			f.s.w.net.account(from, f.s, a.Bytes)
+			f.fetched()
+		}
+	})
+}
+
+// turnAway leaves a provider for another.
+func (f *fetch) turnAway(from *site, why string) {
+	if f.over {
+		return
+	}
+	if why != "" {
+		f.s.w.observe(f.s.i, round.Trace{Event: "dropped", Site: from.id, Text: why})
+	}
+	f.asking = nil
+	f.refused = append(f.refused, from)
+	f.search()
+}
+
+// fetched tells the machine that the artifact is there, or is useless.
+func (f *fetch) fetched() {
+	f.end()
+	a, _ := f.s.w.cfg.Workload.Describe(f.job.Manifest)
+	why := a.Invalid
+	if why == "" && a.Layout != f.job.Layout {
+		why = "another layout"
+	}
+	if why == "" {
+		f.s.hold(f.job.Manifest)
+	}
+	f.s.happen(round.Fetched{Manifest: f.job.Manifest, Invalid: why})
+}

@@ -1,0 +1,125 @@
+package sim
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/round"
+)
+
+// Workload is what training, artifacts and reducing are. Artifacts are known by their CIDs, so it
+// keeps each once for all sites; the world keeps who holds which. Times are returned, not taken: for a
+// site that is as fast as the workload means them.
+type Workload interface {
+	// Describe returns an artifact that a run's description, Train or Reduce has named.
+	Describe(manifest block.CID) (Artifact, bool)
+	// Train does a site's training; site is its index in Config.Sites.
+	Train(site int, j round.Train) (Trained, error)
+	// Reduce computes the model of a seal; equal jobs give equal results at every site.
+	Reduce(j round.Reduce) (Reduced, error)
+}
+
+// Artifact is a model or an update as it lies in a store and crosses a network.
+type Artifact struct {
+	Manifest block.CID
+	Layout   block.CID
+	Bytes    int64
+	Invalid  string // why whoever has fetched it finds it unusable; empty: it is good
+}
+
+// Trained is what a training yields.
+type Trained struct {
+	Update  Artifact
+	Samples uint64
+	Metrics map[string]float64
+	Took    time.Duration
+}
+
+// Reduced is what a reduction yields: a model, or the input that cannot be aggregated.
+type Reduced struct {
+	Model Artifact
+	Bad   *round.BadInput
+	Took  time.Duration
+}
+
+// Synthetic pretends: its artifacts are names and sizes.
+type Synthetic struct {
+	Bytes  int64         // of an update and of a model
+	Time   time.Duration // of a training
+	Spread float64       // a training takes up to so much longer, as a part of Time; by site and round
+	Rate   float64       // bytes/s that a reduction reads; 0: 1e9
+
+	known map[block.CID]Artifact
+	nan   map[block.CID]bool
+}
+
+var _ Workload = (*Synthetic)(nil)
+
+// Spec returns the description of a run of so many rounds that starts from a pretended base.
+func (y *Synthetic) Spec(name string, rounds uint64) *round.RunSpec {
+	layout := block.Sum(block.DagCBOR, []byte("layout"))
+	base := y.add(Artifact{Manifest: block.Sum(block.DagCBOR, []byte("base "+name)), Layout: layout, Bytes: y.Bytes})
+	nonce := block.Sum(block.Raw, []byte(name)).Digest()
+	s := &round.RunSpec{Name: name, Base: base.Manifest, Layout: layout, Rounds: rounds, Nonce: nonce[:16]}
+	s.Default()
+	return s
+}
+
+func (y *Synthetic) add(a Artifact) Artifact {
+	if y.known == nil {
+		y.known, y.nan = map[block.CID]Artifact{}, map[block.CID]bool{}
+	}
+	y.known[a.Manifest] = a
+	return a
+}
+
+// Describe returns an artifact that was made before.
+func (y *Synthetic) Describe(manifest block.CID) (Artifact, bool) {
+	a, ok := y.known[manifest]
+	return a, ok
+}
+
+// Train names an update after all that it depends on.
+func (y *Synthetic) Train(site int, j round.Train) (Trained, error) {
+	name := y.name("update", uint64(site), j.Round, j.Opened, j.Attempt)
+	name = append(append(name, j.Base.Bytes()...), j.Run.Bytes()...)
+	manifest := block.Sum(block.DagCBOR, name)
+	d := manifest.Digest()
+	part := float64(binary.BigEndian.Uint32(d[:4])) / (1 << 32)
+	return Trained{
+		Update:  y.add(Artifact{Manifest: manifest, Layout: j.Spec.Layout, Bytes: y.Bytes}),
+		Samples: 100 + uint64(site),
+		Metrics: map[string]float64{"loss": 1 / float64(j.Round+1)},
+		Took:    y.Time + time.Duration(part*y.Spread*float64(y.Time)),
+	}, nil
+}
+
+// Reduce names a model after the base and the inputs with their weights, in order.
+func (y *Synthetic) Reduce(j round.Reduce) (Reduced, error) {
+	rate := y.Rate
+	if rate == 0 {
+		rate = 1e9
+	}
+	took := time.Duration(float64(y.Bytes) * float64(len(j.Inputs)) / rate * float64(time.Second))
+	name := append(y.name("model"), j.Base.Bytes()...)
+	for _, in := range j.Inputs {
+		if y.nan[in.Manifest] {
+			return Reduced{Bad: &round.BadInput{Site: in.Site, Shard: block.Sum(block.Raw, in.Manifest.Bytes()), Err: "not finite"}, Took: took}, nil
+		}
+		name = binary.BigEndian.AppendUint64(append(name, in.Manifest.Bytes()...), in.Weight)
+		if in.Base.Defined() {
+			name = append(name, in.Base.Bytes()...)
+		}
+	}
+	layout := y.known[j.Base].Layout
+	return Reduced{Model: y.add(Artifact{Manifest: block.Sum(block.DagCBOR, name), Layout: layout, Bytes: y.Bytes}), Took: took}, nil
+}
+
+func (y *Synthetic) name(kind string, numbers ...uint64) []byte {
+	b := []byte(kind)
+	for _, n := range numbers {
+		b = binary.BigEndian.AppendUint64(b, n)
+	}
+	return b
+}
