@@ -28,10 +28,12 @@ round                   < block
 scenarios/sim           < block round
 train                   < blockstore blockstore/dtype
 node                    < *
+node/local              < node round
+scenarios/real/shape    <
+scenarios/real/netns    <
 cmd/weft                < *
 cmd/weft/term           <
 cmd/weft/runfile        < round
-cmd/weft/local          < node round
 cmd/weft/bench          < *
 cmd/weft/demo           < *
 `

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/cmd/weft/local"
+	"github.com/weft-mesh/weft/node/local"
 	"github.com/weft-mesh/weft/node"
 	"github.com/weft-mesh/weft/round"
 )
