@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/node/local"
 	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/local"
 	"github.com/weft-mesh/weft/round"
 )
 

@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/node/local"
 	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/local"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/train/builtin/corpus"
 )
