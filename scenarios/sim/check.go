@@ -1,12 +1,270 @@
 package sim
 
-import "github.com/weft-mesh/weft/round"
+import (
+	"fmt"
 
-// checker holds the promises of the protocol.
-type checker struct{ w *World }
+	"github.com/cespare/xxhash/v2"
+	"github.com/libp2p/go-libp2p/core/peer"
 
-func newChecker(w *World) *checker { return &checker{w} }
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/round"
+)
 
-func (c *checker) event()                           {}
-func (c *checker) saving(s *site, r []round.Record) {}
-func (c *checker) gone(s *site)                     {}
+// The promises of the protocol, as violations name them.
+const (
+	PromiseOneEntry  = "one certified entry a height"
+	PromiseQuorum    = "a certificate is a quorum's signatures"
+	PromiseOneModel  = "a committed model is the one that the sealed updates give"
+	PromiseHeld      = "what is committed can be fetched"
+	PromiseOneVote   = "no site signs twice for one place"
+	PromiseBounded   = "queues are bounded"
+	PromiseProgress  = "with a quorum connected a height ends, and the run resumes"
+	PromiseNamed     = "who signs twice is named by all"
+	PromiseNotBlamed = "no honest site is named"
+	PromiseIncluded  = "no valid update that all hold in time is left out twice"
+)
+
+// checker holds the promises. It sees the sites from outside, and derives what must be from the
+// entries alone; it asks no machine what is right.
+type checker struct {
+	w       *World
+	mesh    block.CID
+	chain   []certified // by height-1
+	seals   map[block.CID]*round.Entry
+	bases   map[block.CID][]block.CID // run -> its models: base, then each commit's
+	models  []block.CID               // committed
+	spoken  map[place]uint64          // what honest sites have sent, by place
+	calm    calm
+	witness witness
+	left    leftOut
+}
+
+// certified is a decided entry as the first site had it.
+type certified struct {
+	cid    block.CID
+	roster []peer.ID // in force at its height
+}
+
+// place is where a site may speak once.
+type place struct {
+	site   int
+	kind   round.Kind
+	run    block.CID // of an update
+	height uint64    // or an update's opening
+	view   uint64    // or an update's attempt
+}
+
+func newChecker(w *World) *checker {
+	c := &checker{
+		w: w, mesh: w.genesis.Block().CID, seals: map[block.CID]*round.Entry{}, bases: map[block.CID][]block.CID{},
+		spoken: map[place]uint64{},
+	}
+	c.calm.of(w)
+	c.witness.of(c)
+	c.left.of(c)
+	return c
+}
+
+// event is called after each event of the world.
+func (c *checker) event() { c.calm.event() }
+
+// sees looks at a line of a site's trace.
+func (c *checker) sees(s *site, t round.Trace) {
+	if s.liar == nil {
+		c.calm.sees(t)
+		c.left.sees(t)
+	}
+}
+
+// settled holds what must be true at the end.
+func (c *checker) settled() { c.witness.settled() }
+
+// saving sees what a site is about to make durable.
+func (c *checker) saving(s *site, records []round.Record) {
+	for _, r := range records {
+		if r.Decided != nil {
+			c.decided(s, r.Decided)
+		}
+	}
+}
+
+// decided holds a site's decision against those of all others.
+func (c *checker) decided(s *site, d *round.Certified) {
+	if s.liar != nil {
+		return // its ledger is its own affair
+	}
+	e, err := round.DecodeEntry(d.Entry)
+	if err != nil {
+		c.w.fail(s.i, PromiseOneEntry, err.Error())
+		return
+	}
+	if n := uint64(len(c.chain)); e.Height == n+1 {
+		c.extend(s, e)
+	} else if e.Height > n+1 {
+		c.w.fail(s.i, PromiseOneEntry, fmt.Sprintf("height %d decided before %d", e.Height, n+1))
+		return
+	}
+	at := c.chain[e.Height-1]
+	if at.cid != e.CID() {
+		c.w.fail(s.i, PromiseOneEntry, fmt.Sprintf("height %d: %s here, another entry elsewhere", e.Height, e))
+		return
+	}
+	c.certificate(s, e, &d.Certificate, at.roster)
+	c.calm.decided(e.Height)
+}
+
+// certificate counts the valid signatures of a certificate by itself.
+func (c *checker) certificate(s *site, e *round.Entry, cert *round.Certificate, roster []peer.ID) {
+	data := c.signed(round.KindPrecommit, block.Encode(round.Vote{Height: e.Height, View: cert.View, Entry: e.CID()}))
+	good := 0
+	for _, id := range roster {
+		for _, v := range cert.Votes {
+			if v.From == id && verify(id, data, v.Sig) {
+				good++
+				break
+			}
+		}
+	}
+	if q := c.quorum(len(roster)); good < q || good != len(cert.Votes) {
+		c.w.fail(s.i, PromiseQuorum, fmt.Sprintf("height %d: %d good signatures of %d, a quorum of %d sites is %d", e.Height, good, len(cert.Votes), len(roster), q))
+	}
+}
+
+// signed returns the bytes that a statement's signature covers, as docs/protocol.md has them.
+func (c *checker) signed(kind round.Kind, body []byte) []byte {
+	b := append([]byte("weft/statement/1\x00"), c.mesh.Bytes()...)
+	b = append(b, byte(len(kind)))
+	b = append(b, kind...)
+	return append(b, body...)
+}
+
+// faulty returns f: how many liars a roster of n withstands.
+func (c *checker) faulty(n int) int {
+	if c.w.cfg.Faults == round.Crash {
+		return 0
+	}
+	return (n - 1) / 3
+}
+
+func (c *checker) quorum(n int) int { return (n+c.faulty(n))/2 + 1 }
+
+// roster returns the sites that vote on the next height.
+func (c *checker) roster() []peer.ID {
+	var ids []peer.ID
+	for _, s := range c.w.genesis.Sites {
+		ids = append(ids, s.ID)
+	}
+	return ids
+}
+
+// extend takes the first decision of a height.
+func (c *checker) extend(s *site, e *round.Entry) {
+	c.chain = append(c.chain, certified{e.CID(), c.roster()})
+	switch {
+	case e.Open != nil:
+		body, err := e.Open.Spec.Open()
+		if err != nil {
+			c.w.fail(s.i, PromiseOneEntry, err.Error())
+			return
+		}
+		c.bases[e.Run()] = []block.CID{body.(*round.RunSpec).Base}
+	case e.Seal != nil:
+		c.seals[e.CID()] = e
+		c.left.sealed(e.Seal)
+	case e.Commit != nil:
+		c.committed(s, e.Commit)
+	}
+}
+
+// committed computes the model that the seal gives, and looks for who holds it.
+func (c *checker) committed(s *site, m *round.Commit) {
+	sealed := c.seals[m.Seal]
+	if sealed == nil {
+		c.w.fail(s.i, PromiseOneModel, fmt.Sprintf("round %d: commit of a seal that was not decided", m.Round))
+		return
+	}
+	models := c.bases[m.Run]
+	if uint64(len(models)) != m.Round {
+		c.w.fail(s.i, PromiseOneModel, fmt.Sprintf("round %d committed after %d rounds", m.Round, len(models)-1))
+		return
+	}
+	j := round.Reduce{Run: m.Run, Round: m.Round, Seal: m.Seal, Base: models[m.Round-1]}
+	for i := range sealed.Seal.Updates {
+		u := &sealed.Seal.Updates[i]
+		body := u.Update.Update()
+		in := round.Input{Site: u.Update.From, Manifest: body.Manifest, Weight: u.Weight}
+		if body.Round != m.Round {
+			in.Base = body.Base
+		}
+		j.Inputs = append(j.Inputs, in)
+	}
+	want, err := c.w.cfg.Workload.Reduce(j)
+	if err != nil || want.Bad != nil || want.Model.Manifest != m.Model {
+		c.w.fail(s.i, PromiseOneModel, fmt.Sprintf("round %d: committed %s, the seal gives %s (%v, %v)", m.Round, m.Model, want.Model.Manifest, want.Bad, err))
+	}
+	c.bases[m.Run] = append(models, m.Model)
+	c.models = append(c.models, m.Model)
+	c.held(m.Model)
+}
+
+// held holds that an honest site has a committed model on its disk.
+func (c *checker) held(model block.CID) {
+	for _, o := range c.w.holders[model] {
+		if o.liar == nil {
+			return
+		}
+	}
+	c.w.fail(-1, PromiseHeld, fmt.Sprintf("no honest site holds %s", model))
+}
+
+// gone looks whether what a site has lost is still held elsewhere.
+func (c *checker) gone(*site) {
+	if len(c.models) > 0 {
+		c.held(c.models[len(c.models)-1])
+	}
+}
+
+// sends sees what an honest site tells the others.
+func (c *checker) sends(s *site, m *round.Message) {
+	if m.Statement == nil || m.Statement.From != s.id {
+		return
+	}
+	at, ok := placeOf(s.i, m.Statement)
+	if !ok {
+		return
+	}
+	sum := xxhash.Sum64(m.Statement.Body)
+	if old, spoke := c.spoken[at]; spoke && old != sum {
+		c.w.fail(s.i, PromiseOneVote, fmt.Sprintf("two statements %s for height %d view %d", at.kind, at.height, at.view))
+	}
+	c.spoken[at] = sum
+}
+
+// placeOf returns the place that a statement takes, if its kind has places.
+func placeOf(author int, s *round.Signed) (place, bool) {
+	body, err := s.Open()
+	if err != nil {
+		return place{}, false
+	}
+	switch b := body.(type) {
+	case *round.Vote:
+		return place{site: author, kind: s.Kind, height: b.Height, view: b.View}, true
+	case *round.Proposal:
+		return place{site: author, kind: s.Kind, height: b.Height, view: b.View}, true
+	case *round.Update:
+		return place{site: author, kind: s.Kind, run: b.Run, height: b.Opened, view: b.Attempt}, true
+	}
+	return place{}, false
+}
+
+// what returns what a statement says in its place: a proposal may come with different proofs.
+func what(s *round.Signed) []byte {
+	if s.Kind == round.KindProposal {
+		body, _ := s.Open()
+		return body.(*round.Proposal).Entry
+	}
+	return s.Body
+}
+
+// digest returns a short name of what a statement says.
+func digest(s *round.Signed) uint64 { return xxhash.Sum64(what(s)) }

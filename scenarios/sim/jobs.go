@@ -66,6 +66,7 @@ func (s *site) train(j round.Train) {
 			return
 		}
 		s.hold(done.Update.Manifest)
+		s.announced[j.Opened] = done.Update.Manifest
 		s.happen(round.Trained{
 			Run: j.Run, Round: j.Round, Opened: j.Opened, Attempt: j.Attempt,
 			Manifest: done.Update.Manifest, Samples: done.Samples, Metrics: done.Metrics,
@@ -90,12 +91,14 @@ func (s *site) reduce(j round.Reduce) {
 	})
 }
 
+func (s *site) has(manifest block.CID) bool { _, ok := s.holds[manifest]; return ok }
+
 // hold puts an artifact into the site's store; those that look for it find it now.
 func (s *site) hold(manifest block.CID) {
-	if s.holds[manifest] {
+	if s.has(manifest) {
 		return
 	}
-	s.holds[manifest] = true
+	s.holds[manifest] = s.w.now
 	s.w.holders[manifest] = append(s.w.holders[manifest], s)
 	waiting := s.w.waiting[manifest]
 	delete(s.w.waiting, manifest)
@@ -112,7 +115,7 @@ func (s *site) forget(j round.Forget) {
 			break
 		}
 	}
-	if j.Update && s.holds[j.Manifest] {
+	if j.Update && s.has(j.Manifest) {
 		delete(s.holds, j.Manifest)
 		s.w.holders[j.Manifest] = without(s.w.holders[j.Manifest], s)
 	}
@@ -130,7 +133,7 @@ type fetch struct {
 // fetch has an artifact fetched, as often as it takes.
 func (s *site) fetch(j round.Fetch) {
 	f := &fetch{s: s, job: j}
-	if s.holds[j.Manifest] {
+	if s.has(j.Manifest) {
 		s.later(0, f.fetched)
 		return
 	}
@@ -191,7 +194,7 @@ func (f *fetch) provider() *site {
 		for range manyAsked {
 			try(holders[w.net.rng.IntN(len(holders))])
 		}
-		if owner, known := w.index[f.job.Owner]; known && w.sites[owner].holds[f.job.Manifest] {
+		if owner, known := w.index[f.job.Owner]; known && w.sites[owner].has(f.job.Manifest) {
 			try(w.sites[owner])
 		}
 	}

@@ -19,8 +19,10 @@ type site struct {
 
 	// On disk.
 	log   []round.Record
-	holds map[block.CID]bool // artifacts in full
-	lost  bool               // this disk was lost at some time
+	holds map[block.CID]time.Duration // artifacts in full, since when
+	lost  bool                        // this disk was lost at some time
+
+	announced map[uint64]block.CID // its updates by opening, the newest attempt
 
 	// The process.
 	up       bool
@@ -58,7 +60,7 @@ type Traffic struct {
 }
 
 func newSite(w *World, i int, id peer.ID, c Site) *site {
-	s := &site{Site: c, w: w, id: id, i: i, holds: map[block.CID]bool{}, slow: 1}
+	s := &site{Site: c, w: w, id: id, i: i, holds: map[block.CID]time.Duration{}, announced: map[uint64]block.CID{}, slow: 1}
 	if s.Slow == 0 {
 		s.Slow = 1
 	}
@@ -138,7 +140,8 @@ func (s *site) loseDisk() {
 	for m := range s.holds {
 		s.w.holders[m] = without(s.w.holders[m], s)
 	}
-	s.holds = map[block.CID]bool{}
+	clear(s.holds)
+	clear(s.announced)
 	s.lost = true
 	s.w.observe(s.i, round.Trace{Event: "disk lost"})
 	if s.w.check != nil {
@@ -150,6 +153,9 @@ func (s *site) loseDisk() {
 func (s *site) happen(ev round.Event) {
 	if s.liar != nil && !s.liar.hears(ev) {
 		return
+	}
+	if r, ok := ev.(round.Received); ok && s.w.check != nil && s.liar == nil {
+		s.w.check.witness.hears(s, r.Message)
 	}
 	if s.syncing {
 		s.inbox = append(s.inbox, ev)
@@ -215,9 +221,15 @@ func (s *site) synced(w round.Work) {
 		}
 	}
 	for _, t := range w.Trace {
+		if s.w.check != nil {
+			s.w.check.sees(s, t)
+		}
 		s.w.observe(s.i, t)
 	}
 	for _, send := range w.Send {
+		if s.w.check != nil && s.liar == nil {
+			s.w.check.sends(s, send.Message)
+		}
 		if s.liar != nil {
 			s.liar.sends(send)
 		} else {

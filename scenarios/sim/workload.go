@@ -45,10 +45,10 @@ type Reduced struct {
 
 // Synthetic pretends: its artifacts are names and sizes.
 type Synthetic struct {
-	Bytes  int64         // of an update and of a model
-	Time   time.Duration // of a training
-	Spread float64       // a training takes up to so much longer, as a part of Time; by site and round
-	Rate   float64       // bytes/s that a reduction reads; 0: 1e9
+	Bytes  int64         `json:"bytes"`          // of an update and of a model
+	Time   time.Duration `json:"time"`           // of a training
+	Spread float64       `json:"spread"`         // a training takes up to so much longer, as a part of Time; by site and round
+	Rate   float64       `json:"rate,omitempty"` // bytes/s that a reduction reads; 0: 1e9
 
 	known map[block.CID]Artifact
 	nan   map[block.CID]bool

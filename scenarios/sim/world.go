@@ -126,6 +126,15 @@ func (w *World) Run(until time.Duration, done func() bool) error {
 	return w.failed
 }
 
+// Settle holds, at the end of a run, the promises that need time to come true; call it some time after
+// the last fault was mended.
+func (w *World) Settle() error {
+	if w.check != nil && w.failed == nil {
+		w.check.settled()
+	}
+	return w.failed
+}
+
 // heights changes whenever a ledger has.
 func (w *World) heights() uint64 { return w.net.decided }
 
@@ -173,7 +182,7 @@ func (w *World) Honest(site int) bool { return w.sites[site].honest() }
 func (w *World) Machine(site int) *round.Machine { return w.sites[site].machine }
 
 // Holds reports whether a site holds an artifact in full.
-func (w *World) Holds(site int, manifest block.CID) bool { return w.sites[site].holds[manifest] }
+func (w *World) Holds(site int, manifest block.CID) bool { return w.sites[site].has(manifest) }
 
 // Genesis returns the mesh's genesis.
 func (w *World) Genesis() *round.Genesis { return w.genesis }

@@ -1,0 +1,4 @@
+package sim
+
+func AdversaryNames() []string           { return nil }
+func NewAdversary(name string) Adversary { return nil }

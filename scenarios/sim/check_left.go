@@ -1,0 +1,77 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/round"
+)
+
+// leftOut holds that nobody's updates are kept out of the seals: one that all honest sites that are up
+// held before any of them was ready for a seal of the round, and that the seal omits, is in the next.
+type leftOut struct {
+	c     *checker
+	ready map[block.CID]time.Duration // run -> when an honest site was ready for a seal of its round first
+	once  map[leaving]uint64          // round whose seal left it out
+}
+
+type leaving struct {
+	run  block.CID
+	site peer.ID
+}
+
+func (t *leftOut) of(c *checker) {
+	t.c, t.ready, t.once = c, map[block.CID]time.Duration{}, map[leaving]uint64{}
+}
+
+func (t *leftOut) sees(tr round.Trace) {
+	if tr.Event != "ready" || tr.Kind != "seal" {
+		return
+	}
+	if _, known := t.ready[tr.Run]; !known {
+		t.ready[tr.Run] = t.c.w.now
+	}
+}
+
+// sealed looks whom a decided seal leaves out.
+func (t *leftOut) sealed(seal *round.Seal) {
+	in := seal.Contributors()
+	ready := t.ready[seal.Run]
+	delete(t.ready, seal.Run)
+	if seal.Number > 0 {
+		return
+	}
+	for _, s := range t.c.w.sites {
+		key := leaving{seal.Run, s.id}
+		if slices.Contains(in, s.id) || !t.wronged(s, seal, ready) {
+			delete(t.once, key)
+			continue
+		}
+		if before, again := t.once[key]; again && before+1 == seal.Round {
+			t.c.w.fail(s.i, PromiseIncluded, fmt.Sprintf("the seals of rounds %d and %d leave out its update", before, seal.Round))
+		}
+		t.once[key] = seal.Round
+	}
+}
+
+// wronged reports whether a seal could have listed a site's update: every honest site that is up held
+// it when the first of them was ready for a seal.
+func (t *leftOut) wronged(s *site, seal *round.Seal, ready time.Duration) bool {
+	update, announced := s.announced[seal.Opened]
+	if !s.up || !s.honest() || !announced {
+		return false
+	}
+	for _, o := range t.c.w.sites {
+		if !o.up || !o.honest() {
+			continue
+		}
+		if since, holds := o.holds[update]; !holds || since >= ready {
+			return false
+		}
+	}
+	return true
+}
