@@ -19,6 +19,7 @@ var (
 	seedsFlag = flag.Uint64("seeds", 0, "how many trials TestTrials plays")
 	firstFlag = flag.Uint64("first", 0, "seed of the first trial")
 	sitesFlag = flag.Int("sites", 0, "sites of each trial; 0: drawn")
+	noShrink  = flag.Bool("noshrink", false, "do not look for a smaller trial")
 	planFlag  = flag.String("trial", "", "play this trial, JSON as a failure prints it")
 )
 
@@ -64,7 +65,7 @@ func TestTrials(t *testing.T) {
 func report(t *testing.T, trial *Trial, err error) {
 	text := fmt.Sprintf("seed %d: %v\nplay it again: go test ./scenarios/sim -run TestTrials -v -seed %d -sites %d", trial.Seed, err, trial.Seed, trial.Sites)
 	var v *Violation
-	if errors.As(err, &v) {
+	if errors.As(err, &v) && !*noShrink {
 		small := trial.Shrink(v.Promise, 300)
 		_, err := small.Play(nil)
 		text += fmt.Sprintf("\nthe smallest that breaks it: %v\ngo test ./scenarios/sim -run TestTrials -v -trial '%s'", err, small)
