@@ -32,9 +32,9 @@ func TestTrials(t *testing.T) {
 	}
 	seeds := *seedsFlag
 	if seeds == 0 {
-		seeds = 140
+		seeds = 56
 		if testing.Short() {
-			seeds = 35
+			seeds = 14
 		}
 	}
 	var next, events atomic.Uint64
