@@ -43,7 +43,7 @@ func (j *jobs) fetch(job round.Fetch) {
 			j.drop(job.Manifest, j.useOf(job))
 		}
 		if err == nil {
-			j.report(round.Fetched{Manifest: job.Manifest, Invalid: invalid})
+			j.report(round.Fetched{Manifest: job.Manifest, Layout: job.Layout, Invalid: invalid})
 		}
 	})
 }

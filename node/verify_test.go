@@ -51,7 +51,7 @@ func testChain(t testing.TB) (g *round.Genesis, e *round.Entry, c *round.Certifi
 		}
 		for _, j := range w.Jobs {
 			if f, ok := j.(round.Fetch); ok {
-				inbox = append(inbox, func() { drive(id, round.Fetched{Manifest: f.Manifest}) })
+				inbox = append(inbox, func() { drive(id, round.Fetched{Manifest: f.Manifest, Layout: f.Layout}) })
 			}
 		}
 	}

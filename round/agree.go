@@ -1,7 +1,6 @@
 package round
 
 import (
-	"maps"
 	"slices"
 
 	"github.com/weft-mesh/weft/block"
@@ -25,14 +24,21 @@ func (m *Machine) agree() bool {
 // decideIfCertified is line 49: a quorum has precommitted an entry in one view.
 func (m *Machine) decideIfCertified() bool {
 	h := m.height
-	for _, view := range slices.Sorted(maps.Keys(h.precommits)) {
-		c, _ := h.precommits[view].quorum(m.roster.Quorum())
+	first, found := uint64(0), block.CID{}
+	for view, t := range h.precommits {
+		if found.Defined() && view > first {
+			continue
+		}
+		c, _ := t.quorum(m.roster.Quorum())
 		if known := h.candidates[c]; known != nil && known.entry != nil {
-			m.decide(known.entry, m.certificate(view, c))
-			return true
+			first, found = view, c
 		}
 	}
-	return false
+	if !found.Defined() {
+		return false
+	}
+	m.decide(h.candidates[found].entry, m.certificate(first, found))
+	return true
 }
 
 func (m *Machine) certificate(view uint64, c block.CID) *Certificate {
@@ -67,6 +73,10 @@ func (m *Machine) decide(e *Entry, cert *Certificate) {
 // skipAhead is line 55: f+1 sites are in a newer view, so a correct one is.
 func (m *Machine) skipAhead() bool {
 	h := m.height
+	if !h.newer {
+		return false
+	}
+	h.newer = false
 	newer := make([]uint64, 0, len(h.views))
 	for _, v := range h.views {
 		if v > h.view {
@@ -99,6 +109,12 @@ func (m *Machine) startView(view uint64) {
 			delete(h.proposals, v)
 		}
 	}
+	for at := range h.mine { // a view that has passed is not spoken in again
+		if at.view+1 < view {
+			delete(h.mine, at)
+		}
+	}
+	h.newer = true
 	m.trace(Trace{Event: "view", Height: h.number, View: view})
 }
 
@@ -122,7 +138,7 @@ func (m *Machine) propose() bool {
 	b.Entry = e.Block().Data
 	s := m.sign(KindProposal, b)
 	h.mine[place{KindProposal, h.view}] = s
-	h.proposals[h.view] = &proposal{s, b, e}
+	h.proposals[h.view] = &proposal{s, b, e, len(b.Polka)}
 	m.save(Record{Statement: s})
 	m.publish(s, 0)
 	m.trace(Trace{Event: "propose", Height: h.number, View: h.view, Entry: e.CID(), Text: e.String()})
@@ -137,14 +153,12 @@ func (m *Machine) prevote() bool {
 		return false
 	}
 	c := p.entry.CID()
-	if p.ValidView >= 0 && h.votes(KindPrevote, uint64(p.ValidView)).count[c] < m.roster.Quorum() {
-		return false // its prevotes have not all come yet; the timeout ends the wait
-	}
+	proven := p.ValidView >= 0 && p.proof >= m.roster.Quorum()
 	free := h.lockedView < 0 || h.locked == c || p.ValidView >= 0 && h.lockedView <= p.ValidView
 	switch {
 	case !free:
 		m.vote(KindPrevote, block.CID{})
-	case m.isReady(c):
+	case m.mayVote(c, proven) && (proven || h.locked == c || !m.outdone(p.entry)):
 		m.vote(KindPrevote, c)
 	default:
 		return false // withheld until ready or the timeout
@@ -161,7 +175,7 @@ func (m *Machine) precommit() bool {
 	timeout := m.cfg.Timing.viewTimeout(m.pace, h.view)
 	c, _ := pre.quorum(q)
 	if known := h.candidates[c]; known != nil && known.entry != nil && h.step >= stepPrevote {
-		if h.step == stepPrevote && m.isReady(c) {
+		if h.step == stepPrevote && m.mayVote(c, true) {
 			h.locked, h.lockedView = c, int64(h.view)
 			h.valid, h.validView = c, int64(h.view)
 			if !m.muted() {
@@ -240,7 +254,7 @@ func (m *Machine) restoreVote(s *Signed, number, view uint64) {
 	switch b, _ := s.Open(); b := b.(type) {
 	case *Proposal:
 		if e, err := m.learn(b.Entry, m.self); err == nil {
-			h.proposals[view] = &proposal{s, b, e}
+			h.proposals[view] = &proposal{s, b, e, len(b.Polka)}
 		}
 	case *Vote:
 		h.votes(s.Kind, view).add(s, b.Entry)

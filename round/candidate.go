@@ -11,19 +11,20 @@ import (
 // refresh forms the entries that this site would have decided, and tells the others for which
 // candidates it has become ready. It does nothing unless something has changed.
 func (m *Machine) refresh() {
-	for _, p := range m.parts {
-		if p.due(m) {
-			m.dirty = true
-		}
+	if m.now >= m.due {
+		m.dirty = true
 	}
 	if !m.dirty {
 		return
 	}
 	m.dirty = false
+	defer m.findDue()
 	m.followRuns()
 	for _, e := range m.form() {
-		known := m.height.candidates[e.CID()]
-		if known != nil && known.entry != nil {
+		if known := m.height.candidates[e.CID()]; known != nil && known.entry != nil {
+			if e.Seal != nil {
+				m.parts[e.Seal.Run].formed = e.CID()
+			}
 			continue
 		}
 		if err := m.learnEntry(e, m.self); err != nil {
@@ -31,21 +32,30 @@ func (m *Machine) refresh() {
 			continue
 		}
 		m.height.candidates[e.CID()].formed = true
+		if e.Seal != nil {
+			m.parts[e.Seal.Run].formed = e.CID()
+		}
 	}
 	for _, id := range m.height.order() {
 		c := m.height.candidates[id]
-		if c.entry == nil || c.ready[m.self] || !m.isReady(id) {
+		if c.entry == nil || c.ready[m.self] || !m.holds(c.entry) || !m.agrees(c.entry) {
 			continue
 		}
-		c.ready[m.self] = true
-		r := &Ready{Height: m.height.number, Entry: id}
-		if c.formed {
-			r.Data = c.entry.Block().Data // the others may not know it yet
-		}
-		m.publish(m.sign(KindReady, r), 0)
-		m.trace(Trace{Event: "ready", Height: m.height.number, Run: c.entry.Run(), Kind: c.entry.Kind(), Entry: id, Text: c.entry.String()})
-		m.openIfReady(c)
+		m.sayReady(id, c)
 	}
+}
+
+// sayReady tells the others that this site is ready for a candidate. It stays so until the height ends:
+// what it holds is pinned, and the others count on it.
+func (m *Machine) sayReady(id block.CID, c *candidate) {
+	c.ready[m.self] = true
+	r := &Ready{Height: m.height.number, Entry: id}
+	if c.formed {
+		r.Data = c.entry.Block().Data // the others may not know it yet
+	}
+	m.publish(m.sign(KindReady, r), 0)
+	m.trace(Trace{Event: "ready", Height: m.height.number, Run: c.entry.Run(), Kind: c.entry.Kind(), Entry: id, Text: c.entry.String()})
+	m.openIfReady(c)
 }
 
 // order returns the candidates' CIDs in order.
@@ -113,14 +123,14 @@ func (m *Machine) formClose(r *Run) *Close {
 }
 
 // formSeal returns the first seal of a round with all updates that this site holds, once nobody
-// is awaited any more.
+// is awaited any more; nil also if it has formed that seal before.
 func (m *Machine) formSeal(p *part, r *Run) *Seal {
-	if !m.sealTime(p, r) {
+	if p.formed.Defined() && m.height.candidates[p.formed] != nil || !m.sealTime(p) {
 		return nil
 	}
 	s := &Seal{Run: r.ID, Round: r.Round, Opened: r.Opened}
-	for _, site := range m.roster.sites {
-		if u := m.countable(p, r, site.ID); u != nil {
+	for _, c := range p.order {
+		if u := c.best; u != nil {
 			s.Updates = append(s.Updates, SealedUpdate{*u.statement, r.Spec.weight(u.Samples, r.Round-u.Round)})
 		}
 	}
@@ -150,7 +160,8 @@ func (m *Machine) ground(p *part, r *Run) *Ground {
 	g := &Ground{Kind: Unavailable}
 	for i := range latest.Updates {
 		u := &latest.Updates[i].Update
-		if known := p.updates[u.Update().Manifest]; known == nil || !known.held {
+		known := p.contributor(u.From).find(u.Update().Opened, u.Update().Manifest)
+		if known == nil || !known.held {
 			g.Dropped = append(g.Dropped, u.From)
 		}
 	}
@@ -160,17 +171,34 @@ func (m *Machine) ground(p *part, r *Run) *Ground {
 	return g
 }
 
-// isReady reports whether this site has all that voting for a candidate needs. It is about what
-// the site holds and has seen, never about validity, which was checked when the entry was learnt.
+// isReady reports whether this site has said that it is ready for a candidate, or has locked it.
 func (m *Machine) isReady(id block.CID) bool {
 	c := m.height.candidates[id]
-	if c == nil || c.entry == nil {
+	return c != nil && c.entry != nil && (c.ready[m.self] || m.height.locked == id)
+}
+
+// mayVote reports whether this site may vote for a candidate. Readiness is holding what it needs and
+// agreeing with its judgement (nobody left out, a ground that holds here too). A quorum's prevotes
+// vouch for the judgement: what differs from site to site must not halt the mesh once a site may have
+// locked the entry. Holding is never vouched for, except to who takes no part in the run and may not
+// hold its updates: at least q-f correct sites of that quorum do.
+func (m *Machine) mayVote(id block.CID, proven bool) bool {
+	if m.isReady(id) {
+		return true
+	}
+	c := m.height.candidates[id]
+	if !proven || c == nil || c.entry == nil {
 		return false
 	}
-	if m.height.locked == id {
-		return true // it was when it locked, and what it held then is pinned
+	if p := m.parts[c.entry.Run()]; p != nil && !p.accepted() {
+		return true
 	}
-	e := c.entry
+	return m.holds(c.entry)
+}
+
+// holds reports whether this site holds all that voting for an entry needs, so that whoever voted can
+// serve it. Validity was checked when the entry was learnt.
+func (m *Machine) holds(e *Entry) bool {
 	if e.Open != nil {
 		spec, _ := open[RunSpec](&e.Open.Spec, KindOpen)
 		return m.hold(e.Run(), spec.Base, spec.Layout)
@@ -178,38 +206,65 @@ func (m *Machine) isReady(id block.CID) bool {
 	if e.Close != nil {
 		return true
 	}
-	r, p := m.ledger.Run(e.Run()), m.parts[e.Run()]
+	p := m.parts[e.Run()]
 	if p == nil || !p.accepted() {
 		return false // updates are for participants only: others cannot check
 	}
 	switch {
-	case e.Seal != nil && e.Seal.Number == 0:
-		return p.holdsAll(e.Seal) && m.omitsNone(p, r, e.Seal)
 	case e.Seal != nil:
-		return p.holdsAll(e.Seal) && m.sameGround(p, r, e.Seal.Ground)
+		return p.holdsAll(e.Seal)
 	case e.Void != nil:
-		return m.sameGround(p, r, &e.Void.Ground)
+		return true
 	default:
 		return p.models[e.Commit.Seal] == e.Commit.Model
 	}
 }
 
+// agrees reports whether this site finds itself what an entry claims about who is in and who is not.
+func (m *Machine) agrees(e *Entry) bool {
+	r, p := m.ledger.Run(e.Run()), m.parts[e.Run()]
+	switch {
+	case e.Seal != nil && e.Seal.Number == 0:
+		return m.omitsNone(p, r, e.Seal)
+	case e.Seal != nil:
+		return m.sameGround(p, r, e.Seal.Ground)
+	case e.Void != nil:
+		return m.sameGround(p, r, &e.Void.Ground)
+	}
+	return true
+}
+
 // omitsNone reports whether a seal lists every update that this site would have sealed; one that
 // leaves a site out has to wait for this site's own deadline.
 func (m *Machine) omitsNone(p *part, r *Run, s *Seal) bool {
-	if m.sealDeadlinePassed(p, r) {
+	if m.sealDeadlinePassed(p) {
 		return true
 	}
-	listed := map[peer.ID]bool{}
-	for _, id := range s.Contributors() {
-		listed[id] = true
-	}
-	for _, site := range m.roster.sites {
-		if u := m.countable(p, r, site.ID); u != nil && u.Round == r.Round && !listed[site.ID] {
+	listed := s.Contributors()
+	for _, c := range p.order {
+		if c.best == nil || c.best.Round != r.Round {
+			continue
+		}
+		if _, in := slices.BinarySearchFunc(listed, c.id, compareIDs); !in {
 			return false
 		}
 	}
 	return true
+}
+
+// outdone reports whether a quorum is ready for a seal of the same opening that lists more sites: no
+// proposer can leave a site out as long as another may propose it.
+func (m *Machine) outdone(e *Entry) bool {
+	if e.Seal == nil || e.Seal.Number > 0 {
+		return false
+	}
+	for _, c := range m.height.candidates {
+		if c.entry != nil && c.entry.Seal != nil && c.entry.Seal.Run == e.Seal.Run && len(c.ready) >= m.roster.Quorum() && c.ready[m.self] &&
+			len(c.entry.Seal.Updates) > len(e.Seal.Updates) {
+			return true
+		}
+	}
+	return false
 }
 
 // sameGround reports whether this site finds itself what a ground claims.
@@ -235,7 +290,7 @@ func (m *Machine) best() *Entry {
 	var best *candidate
 	for _, id := range m.height.order() {
 		c := m.height.candidates[id]
-		if c.entry == nil || len(c.ready) < m.roster.Quorum() && !m.isReady(id) {
+		if c.entry == nil || len(c.ready) < m.roster.Quorum() && !c.ready[m.self] {
 			continue
 		}
 		if best == nil || m.before(c, best) {

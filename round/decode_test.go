@@ -71,7 +71,7 @@ func FuzzDecodeRecord(f *testing.F) {
 func TestMalformedStatements(t *testing.T) {
 	e, _ := ledgerEnv(t)
 	s := e.sites[1]
-	u := s.parts[s.ledger.order[0].ID].fresh(s.ledger.order[0], s.self)
+	u := s.parts[s.ledger.order[0].ID].contributor(s.self).offer(s.ledger.order[0].Opened)
 	good := *u.Update
 	change := func(f func(*Update)) any { b := good; f(&b); return &b }
 	for name, stmt := range map[string]*Signed{

@@ -280,7 +280,7 @@ func (e *env) job(s *simSite, j Job) {
 
 func (e *env) fetch(s *simSite, j Fetch) {
 	if why := e.liars[j.Manifest]; why != "" {
-		s.queue = append(s.queue, Fetched{j.Manifest, why})
+		s.queue = append(s.queue, Fetched{j.Manifest, j.Layout, why})
 		return
 	}
 	for num := range e.holds[j.Manifest] {
@@ -289,7 +289,7 @@ func (e *env) fetch(s *simSite, j Fetch) {
 			if !e.holds[j.Manifest][s.num] {
 				e.hold(s, j.Manifest)
 			}
-			s.queue = append(s.queue, Fetched{Manifest: j.Manifest})
+			s.queue = append(s.queue, Fetched{Manifest: j.Manifest, Layout: j.Layout})
 			return
 		}
 	}

@@ -27,7 +27,12 @@ func (m *Machine) name(e *Evidence) {
 	}
 	m.named[e.A.From] = e
 	m.dirty = true
-	m.outbox = append(m.outbox, &standing{message: Message{Evidence: e}, most: 3, next: m.now})
+	for _, p := range m.parts {
+		if c := p.sites[e.A.From]; c != nil {
+			m.recount(p, c)
+		}
+	}
+	m.stand(&standing{message: Message{Evidence: e}, most: 3})
 	m.trace(Trace{Event: "equivocation", Site: e.A.From, Kind: string(e.A.Kind), Text: "two signed statements for one place"})
 }
 

@@ -152,6 +152,9 @@ func (r *Roster) F() int {
 // Quorum returns q = floor((n+f)/2)+1: two quorums share more than f sites.
 func (r *Roster) Quorum() int { return (len(r.sites)+r.F())/2 + 1 }
 
+// updateBytes is the largest that a signed update may be, so that a seal of all sites fits an entry.
+func (r *Roster) updateBytes() int { return min(maxUpdate, maxEntry/4*3/len(r.sites)) }
+
 // Proposer returns who proposes in a view of the height after parent: (H(parent)+view) mod n.
 func (r *Roster) Proposer(parent block.CID, view uint64) peer.ID {
 	n := uint64(len(r.sites))

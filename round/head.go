@@ -56,8 +56,8 @@ func (m *Machine) head() *Head {
 		if p := m.parts[r.ID]; p != nil && r.Active() {
 			head.Runs = append(head.Runs, RunHead{
 				Run:      r.ID,
-				Updates:  m.roster.bitmap(func(id peer.ID) bool { return p.fresh(r, id) != nil }),
-				Consents: m.roster.bitmap(func(id peer.ID) bool { return p.consents[id] != nil }),
+				Updates:  m.roster.bitmap(func(id peer.ID) bool { return p.contributor(id).offer(r.Opened) != nil }),
+				Consents: m.roster.bitmap(func(id peer.ID) bool { return p.contributor(id).said() }),
 			})
 		}
 	}
@@ -136,10 +136,11 @@ func (m *Machine) fillIn(to peer.ID, head *Head) {
 			continue
 		}
 		for _, site := range m.roster.sites {
+			c := p.contributor(site.ID)
 			if !m.roster.inBitmap(rh.Consents, site.ID) {
-				give(p.consents[site.ID])
+				give(c.consent)
 			}
-			if u := p.fresh(r, site.ID); u != nil && !m.roster.inBitmap(rh.Updates, site.ID) {
+			if u := c.offer(r.Opened); u != nil && !m.roster.inBitmap(rh.Updates, site.ID) {
 				give(u.statement)
 			}
 		}

@@ -30,6 +30,7 @@ type height struct {
 	prevotes   map[uint64]*tally
 	precommits map[uint64]*tally
 	views      map[peer.ID]uint64 // newest view each site has spoken of
+	newer      bool               // a site may have spoken of a view after ours
 
 	locked     block.CID // what this site has precommitted last
 	lockedView int64     // -1: nothing
@@ -50,12 +51,14 @@ type proposal struct {
 	statement *Signed
 	*Proposal
 	entry *Entry
+	proof int // sites whose prevotes for the entry, in its valid view, it brings
 }
 
 // tally is the votes of one kind in one view.
 type tally struct {
 	votes map[peer.ID]*Signed
 	count map[block.CID]int
+	most  int // of any one entry's or nil's votes
 }
 
 // place is where a site may speak once.
@@ -99,11 +102,15 @@ func (t *tally) add(s *Signed, entry block.CID) {
 	if t.votes[s.From] == nil {
 		t.votes[s.From] = s
 		t.count[entry]++
+		t.most = max(t.most, t.count[entry])
 	}
 }
 
 // quorum returns the entry, nil excepted, that has q votes; if liars make it two, the lower CID.
 func (t *tally) quorum(q int) (c block.CID, ok bool) {
+	if t.most < q {
+		return c, false
+	}
 	for e, n := range t.count {
 		if n >= q && e.Defined() && (!ok || e.Compare(c) < 0) {
 			c, ok = e, true
@@ -127,8 +134,11 @@ func (t *tally) of(entry block.CID) []Signed {
 // keeps reports whether votes of a view are kept: a window around one's own, so that no site can
 // fill the memory, and the views that the lock and the valid entry stand on.
 func (h *height) keeps(view uint64) bool {
-	return view <= h.view+maxViewsAhead && view+maxViewsBehind >= h.view || int64(view) == h.validView || int64(view) == h.lockedView
+	return view <= h.view+maxViewsAhead && view+maxViewsBehind >= h.view || is(h.validView, view) || is(h.lockedView, view)
 }
+
+// is compares a view that may be none, -1, with one.
+func is(maybe int64, view uint64) bool { return maybe >= 0 && uint64(maybe) == view }
 
 // timers tells soonest when the view's timeouts end.
 func (h *height) timers(timeout time.Duration, soonest func(time.Duration)) {
@@ -241,28 +251,37 @@ func (m *Machine) receiveProposal(s *Signed, b *Proposal) error {
 	if err != nil {
 		return err
 	}
-	for i := range b.Polka {
-		if err := m.receivePolka(&b.Polka[i], b); err != nil {
-			return err
-		}
+	p := &proposal{statement: s, Proposal: b, entry: e}
+	if p.proof, err = m.receivePolka(b, e); err != nil {
+		return err
 	}
-	h.proposals[b.View] = &proposal{s, b, e}
+	h.proposals[b.View] = p
 	return nil
 }
 
-// receivePolka takes one of the prevotes that a proposal brings along.
-func (m *Machine) receivePolka(s *Signed, b *Proposal) error {
-	v, err := open[Vote](s, KindPrevote)
-	if err != nil {
-		return err
+// receivePolka takes the prevotes that a proposal brings along and counts those for its entry. It
+// counts them by themselves: a liar's other vote, had here before, takes nothing from their proof.
+func (m *Machine) receivePolka(b *Proposal, e *Entry) (proof int, err error) {
+	voted := map[peer.ID]bool{}
+	for i := range b.Polka {
+		s := &b.Polka[i]
+		v, err := open[Vote](s, KindPrevote)
+		if err != nil {
+			return 0, err
+		}
+		if v.Height != b.Height || !is(b.ValidView, v.View) || v.Entry != e.CID() || voted[s.From] {
+			return 0, fmt.Errorf("proposal: %w: a prevote of height %d view %d stands for valid view %d", ErrMalformed, v.Height, v.View, b.ValidView)
+		}
+		if err := s.verify(m.ledger.mesh, m.roster, m.cfg.Verify); err != nil {
+			return 0, err
+		}
+		voted[s.From] = true
+		_ = m.addVote(s, v, true) // a double is named there
 	}
-	if v.Height != b.Height || int64(v.View) != b.ValidView {
-		return fmt.Errorf("proposal: %w: a prevote of height %d view %d stands for valid view %d", ErrMalformed, v.Height, v.View, b.ValidView)
+	if b.ValidView >= 0 && len(voted) < m.roster.Quorum() {
+		return 0, fmt.Errorf("proposal: %w: %d prevotes for valid view %d, want %d", ErrMalformed, len(voted), b.ValidView, m.roster.Quorum())
 	}
-	if err := s.verify(m.ledger.mesh, m.roster, m.cfg.Verify); err != nil {
-		return err
-	}
-	return m.addVote(s, v, true)
+	return len(voted), nil
 }
 
 func (m *Machine) receiveVote(s *Signed, b *Vote) error {
@@ -284,5 +303,8 @@ func (m *Machine) addVote(s *Signed, v *Vote, keep bool) error {
 }
 
 func (h *height) seen(by peer.ID, view uint64) {
-	h.views[by] = max(h.views[by], view)
+	if old, known := h.views[by]; !known || view > old {
+		h.views[by] = view
+		h.newer = h.newer || view > h.view
+	}
 }

@@ -140,8 +140,10 @@ func (e *env) command(d *datadriven.TestData) error {
 		for c := range e.holds {
 			for _, s := range e.sites {
 				for _, p := range s.parts {
-					if u := p.updates[c]; u != nil && u.statement.From == arg(0).self {
-						delete(e.holds, c)
+					for _, u := range p.contributor(arg(0).self).updates {
+						if u.Manifest == c {
+							delete(e.holds, c)
+						}
 					}
 				}
 			}

@@ -2,6 +2,7 @@ package round
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -42,6 +43,7 @@ type Run struct {
 	Seals   []SealAt   // of the current opening
 	Commits []CommitAt // one a round
 	counted map[peer.ID]uint64
+	spoilt  map[block.CID]bool // manifests that seals and voids have dropped as invalid
 }
 
 // SealAt is a decided seal.
@@ -130,16 +132,18 @@ func (l *Ledger) apply(e *Entry, c *Certificate) {
 	switch {
 	case e.Open != nil:
 		spec, _ := open[RunSpec](&e.Open.Spec, KindOpen)
-		r := &Run{ID: e.Run(), Spec: spec, Height: e.Height, Round: 1, Opened: e.Height, Base: spec.Base, counted: map[peer.ID]uint64{}}
+		r := &Run{ID: e.Run(), Spec: spec, Height: e.Height, Round: 1, Opened: e.Height, Base: spec.Base, counted: map[peer.ID]uint64{}, spoilt: map[block.CID]bool{}}
 		l.runs[r.ID] = r
 		l.order = append(l.order, r)
 	case e.Close != nil:
 		l.runs[e.Close.Run].Closed = true
 	case e.Seal != nil:
 		r := l.runs[e.Seal.Run]
+		r.drop(e.Seal.Ground)
 		r.Seals = append(r.Seals, SealAt{e.Height, e.CID(), e.Seal})
 	case e.Void != nil:
 		r := l.runs[e.Void.Run]
+		r.drop(&e.Void.Ground)
 		r.Opened, r.Seals = e.Height, nil
 	case e.Commit != nil:
 		r := l.runs[e.Commit.Run]
@@ -149,6 +153,18 @@ func (l *Ledger) apply(e *Entry, c *Certificate) {
 		}
 		r.Commits = append(r.Commits, CommitAt{e.Height, e.Commit, seal, r.Opened})
 		r.Round, r.Opened, r.Base, r.Seals = r.Round+1, e.Height, e.Commit.Model, nil
+	}
+}
+
+// drop remembers what a ground drops as invalid: it must not come back as a late update.
+func (r *Run) drop(g *Ground) {
+	if g == nil || g.Kind != Invalid {
+		return
+	}
+	for i := range r.Latest().Updates {
+		if u := &r.Latest().Updates[i].Update; slices.Contains(g.Dropped, u.From) {
+			r.spoilt[u.Update().Manifest] = true
+		}
 	}
 }
 
@@ -167,6 +183,8 @@ func (l *Ledger) Check(e *Entry) error {
 		return invalid(e, "the next height is %d", l.Height()+1)
 	case e.Parent != l.Head():
 		return invalid(e, "parent %s is not the head %s", e.Parent, l.Head())
+	case len(e.Block().Data) > maxEntry:
+		return invalid(e, "%d bytes, at most %d", len(e.Block().Data), maxEntry)
 	case e.Open != nil:
 		return l.checkOpen(e)
 	}

@@ -35,8 +35,8 @@ func (e *env) sealNow() *Seal {
 	m := e.sites[0].Machine
 	r := m.ledger.order[0]
 	s := &Seal{Run: r.ID, Round: r.Round, Opened: r.Opened}
-	for _, site := range m.roster.sites {
-		if u := m.countable(m.parts[r.ID], r, site.ID); u != nil {
+	for _, c := range m.parts[r.ID].order {
+		if u := c.best; u != nil {
 			s.Updates = append(s.Updates, SealedUpdate{*u.statement, u.Samples})
 		}
 	}

@@ -12,6 +12,7 @@ const (
 	maxTrainValue  = 1024    // bytes of a hyperparameter's name or value
 	maxSamples     = 1 << 40 // samples of an update
 	maxEntry       = 1 << 19 // bytes of an encoded entry: a proposal brings one and a quorum of prevotes
+	maxUpdate      = 1 << 12 // bytes of a signed update; fewer in large rosters, see updateBytes
 	maxMessage     = 1 << 20 // bytes of an encoded message
 	maxSignature   = 128     // bytes of a signature
 	maxAttempts    = 4       // updates of one site for one opening of a round

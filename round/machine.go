@@ -2,6 +2,7 @@ package round
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -19,6 +20,9 @@ type Config struct {
 	Timing  Timing
 }
 
+// never is a time that does not come.
+const never = time.Duration(math.MaxInt64)
+
 // Machine is one site's protocol. Its methods must not be called concurrently.
 type Machine struct {
 	cfg    Config
@@ -28,18 +32,21 @@ type Machine struct {
 
 	now   time.Duration
 	work  Work
-	dirty bool // something changed that candidates or readiness may depend on
+	begun bool          // stepped since New
+	dirty bool          // something changed that candidates or readiness may depend on
+	due   time.Duration // when the next deadline of a part comes
 
 	height *height
 	pace   time.Duration // propose timeout of view 0; grows with failed views, shrinks with quick heights
 
 	parts  map[block.CID]*part // this site's part in each run
-	held   map[block.CID]bool  // models held in full
-	sought map[block.CID]bool  // models being fetched
+	held   map[model]bool      // models held in full
+	sought map[model]bool      // models being fetched, or found useless
 	asked  []*Signed           // own open statements that are not decided yet
 	stops  map[block.CID]map[peer.ID]*Signed
 
 	outbox   []*standing
+	resendAt time.Duration // when the next of them is due
 	peers    map[peer.ID]*neighbour
 	headAt   time.Duration
 	headNext int // roster position after the site that got the last head
@@ -57,8 +64,8 @@ func New(cfg Config) (*Machine, error) {
 		return nil, err
 	}
 	m := &Machine{
-		cfg: cfg, self: cfg.Self, ledger: NewLedger(cfg.Genesis, cfg.Verify), pace: cfg.Timing.Propose, dirty: true,
-		parts: map[block.CID]*part{}, held: map[block.CID]bool{}, sought: map[block.CID]bool{},
+		cfg: cfg, self: cfg.Self, ledger: NewLedger(cfg.Genesis, cfg.Verify), pace: cfg.Timing.Propose, dirty: true, due: never, resendAt: never,
+		parts: map[block.CID]*part{}, held: map[model]bool{}, sought: map[model]bool{},
 		stops: map[block.CID]map[peer.ID]*Signed{}, peers: map[peer.ID]*neighbour{}, named: map[peer.ID]*Evidence{},
 	}
 	m.roster = m.ledger.Roster()
@@ -80,7 +87,7 @@ func (m *Machine) Restore(r Record) error {
 			return fmt.Errorf("log: %w: it is of site %s in mesh %s", ErrMalformed, r.Born.Site, r.Born.Mesh)
 		}
 		m.born = r.Born
-		m.mute = mute{on: r.Born.Lost && m.roster.Len() > 1} // alone, there is nobody to contradict
+		m.mute = mute{on: r.Born.Lost && m.roster.Len() > 1, until: r.Born.Until} // alone, there is nobody to contradict
 	case r.Decided != nil:
 		e, err := DecodeEntry(r.Decided.Entry)
 		if err != nil {
@@ -130,6 +137,7 @@ func (m *Machine) restoreStatement(s *Signed) error {
 // Step tells the machine what happened at a time, which never goes back. Then take [Machine.Ready].
 func (m *Machine) Step(now time.Duration, ev Event) {
 	m.now = max(m.now, now)
+	m.begin()
 	if m.born == nil {
 		m.born = &Born{Mesh: m.ledger.mesh, Site: m.self}
 		m.save(Record{Born: m.born})
@@ -149,6 +157,8 @@ func (m *Machine) Step(now time.Duration, ev Event) {
 		m.trainFailed(e)
 	case Fetched:
 		m.fetched(e)
+	case Lost:
+		m.lost(e)
 	case Reduced:
 		m.reduced(e)
 	case OpenRun:
@@ -157,6 +167,21 @@ func (m *Machine) Step(now time.Duration, ev Event) {
 		m.stopRun(e)
 	}
 	m.settle()
+}
+
+// begin lets the times of what was restored count from the first Step on: a log has no clock.
+func (m *Machine) begin() {
+	if m.begun {
+		return
+	}
+	m.begun = true
+	m.height.since = m.now
+	for _, p := range m.parts {
+		for opened := range p.openedAt {
+			p.openedAt[opened] = m.now
+		}
+		p.sealedAt, p.deadlineKnown = m.now, false
+	}
 }
 
 // settle lets everything that follows from the last event happen.
@@ -189,12 +214,8 @@ func (m *Machine) nextAlarm() time.Duration {
 		}
 	}
 	m.height.timers(m.cfg.Timing.viewTimeout(m.pace, m.height.view), soonest)
-	for _, s := range m.outbox {
-		soonest(s.next)
-	}
-	for _, p := range m.parts {
-		p.deadlines(m, soonest)
-	}
+	soonest(m.resendAt)
+	soonest(m.due)
 	return next
 }
 
@@ -296,11 +317,20 @@ func (m *Machine) inRun(r Received, run block.CID, opened uint64, f func(*part) 
 	return nil
 }
 
-// keepEarly keeps what cannot be judged yet until the next height; the oldest goes first. Its
-// sender repeats it, so nothing is lost when there is too much.
+// keepEarly keeps what cannot be judged yet until the next height; of one author the oldest goes
+// first. Its sender repeats it, so nothing is lost when there is too much.
 func (m *Machine) keepEarly(r Received) {
-	m.early = append(m.early, r)
-	if over := len(m.early) - maxEarly*m.roster.Len(); over > 0 {
-		m.early = slices.Delete(m.early, 0, over)
+	author := r.Message.Statement.From
+	of, oldest := 0, -1
+	for i := range m.early {
+		if m.early[i].Message.Statement.From == author {
+			if of++; oldest < 0 {
+				oldest = i
+			}
+		}
 	}
+	if of >= maxEarly {
+		m.early = slices.Delete(m.early, oldest, oldest+1)
+	}
+	m.early = append(m.early, r)
 }

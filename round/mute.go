@@ -56,7 +56,7 @@ func (m *Machine) speakAgain() {
 	}
 	q.on = false
 	m.dirty = true
-	m.born = &Born{Mesh: m.ledger.mesh, Site: m.self}
+	m.born = &Born{Mesh: m.ledger.mesh, Site: m.self, Until: q.until}
 	m.save(Record{Born: m.born})
 	m.trace(Trace{Event: "votes again", Height: q.height})
 }

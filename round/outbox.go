@@ -20,25 +20,36 @@ type standing struct {
 
 // publish sends an own statement to all now and again later.
 func (m *Machine) publish(s *Signed, most uint64) {
-	m.outbox = append(m.outbox, &standing{message: Message{Statement: s}, most: most, next: m.now})
+	m.stand(&standing{message: Message{Statement: s}, most: most})
+}
+
+// stand puts a message into the outbox, to be sent with the next work.
+func (m *Machine) stand(s *standing) {
+	s.next = m.now
+	m.outbox = append(m.outbox, s)
+	m.resendAt = m.now
 }
 
 // resend sends what is due and forgets what no longer matters.
 func (m *Machine) resend() {
+	if m.resendAt > m.now {
+		return
+	}
+	m.resendAt = never
 	keep := m.outbox[:0]
 	for _, s := range m.outbox {
 		if !m.matters(s) {
 			continue
 		}
 		keep = append(keep, s)
-		if s.next > m.now {
-			continue
+		if s.next <= m.now {
+			s.sends++
+			msg := s.message
+			msg.Attempt = s.sends
+			m.send("", &msg)
+			s.next = m.now + m.backoff(s)
 		}
-		s.sends++
-		msg := s.message
-		msg.Attempt = s.sends
-		m.send("", &msg)
-		s.next = m.now + m.backoff(s)
+		m.resendAt = min(m.resendAt, s.next)
 	}
 	clear(m.outbox[len(keep):])
 	m.outbox = keep
@@ -102,7 +113,7 @@ func (m *Machine) offered(u *Update) bool {
 		return false
 	}
 	p := m.parts[u.Run]
-	if p == nil || p.updates[u.Manifest] == nil {
+	if p == nil || p.contributor(m.self).find(u.Opened, u.Manifest) == nil {
 		return false
 	}
 	if latest := r.Latest(); latest != nil {

@@ -16,13 +16,18 @@ type part struct {
 	self       peer.ID
 	run        *Run
 	considered bool // the site was asked whether it takes part
-	consents   map[peer.ID]*Signed
+	unsought   bool // updates came while the site did not take part
 
+	sites    map[peer.ID]*contributor
+	order    []*contributor           // the same, ascending by site
 	openedAt map[uint64]time.Duration // when each opening began here
-	updates  map[block.CID]*update    // by manifest: of this opening, and late ones
 	arrivals []time.Duration          // how long updates took, of the last rounds
 	sealedAt time.Duration
-	looked   time.Duration // when deadlines were looked at last
+
+	deadline      time.Duration // soft, of the opening; 0: too few updates are in
+	deadlineKnown bool          // nothing that it depends on has changed
+	formed        block.CID     // seal that this site would have decided; undefined: to be formed anew
+	lastHeld      bool          // the last model of a run that is over has been held here
 
 	training  *Train // under way
 	trainAt   time.Duration
@@ -32,16 +37,6 @@ type part struct {
 	models   map[block.CID]block.CID // seal -> model computed here
 	bad      map[block.CID]*BadInput // seal -> what could not be aggregated
 	diverged map[divergence]bool
-}
-
-// update is an update that has been announced.
-type update struct {
-	statement *Signed
-	*Update
-	sought  bool // being fetched
-	held    bool
-	invalid string // why it cannot be used, once fetched
-	at      time.Duration
 }
 
 // part returns this site's part in a run, or nil for a run that the ledger does not have.
@@ -54,54 +49,45 @@ func (m *Machine) part(id block.CID) *part {
 		return nil
 	}
 	p := &part{
-		self: m.self, run: r, consents: map[peer.ID]*Signed{}, openedAt: map[uint64]time.Duration{r.Opened: m.now},
-		updates: map[block.CID]*update{}, models: map[block.CID]block.CID{}, bad: map[block.CID]*BadInput{}, diverged: map[divergence]bool{},
+		self: m.self, run: r, sites: map[peer.ID]*contributor{}, openedAt: map[uint64]time.Duration{r.Opened: m.now},
+		models: map[block.CID]block.CID{}, bad: map[block.CID]*BadInput{}, diverged: map[divergence]bool{},
 	}
 	m.parts[id] = p
 	return p
 }
 
-func (p *part) noteConsent(s *Signed, c *Consent) {
-	if old := p.consents[s.From]; old != nil {
-		if o, _ := open[Consent](old, KindConsent); o.Serial >= c.Serial {
+func (p *part) noteConsent(s *Signed, b *Consent) {
+	c := p.contributor(s.From)
+	if c.consent != nil {
+		if o, _ := open[Consent](c.consent, KindConsent); o.Serial >= b.Serial {
 			return
 		}
 	}
-	p.consents[s.From] = s
-}
-
-// consent returns what a site has said about taking part: yes, no, or nothing yet.
-func (p *part) consent(id peer.ID) (accept, said bool) {
-	s := p.consents[id]
-	if s == nil {
-		return false, false
-	}
-	c, _ := open[Consent](s, KindConsent)
-	return c.Accept, true
+	c.consent, c.accepts = s, b.Accept
 }
 
 // Participants returns the sites that have said, as far as this site knows, that they take part in a run.
 func (m *Machine) Participants(run block.CID) []peer.ID {
 	var ids []peer.ID
-	if p := m.parts[run]; p != nil {
-		for _, s := range m.roster.sites {
-			if accept, _ := p.consent(s.ID); accept {
-				ids = append(ids, s.ID)
-			}
+	for _, s := range m.roster.sites {
+		if m.Participates(run, s.ID) {
+			ids = append(ids, s.ID)
 		}
 	}
 	return ids
 }
 
-// accepted reports whether this site takes part.
-func (p *part) accepted() bool {
-	accept, _ := p.consent(p.self)
-	return accept
+// Participates reports whether a site has said, as far as this site knows, that it takes part in a run.
+func (m *Machine) Participates(run block.CID, id peer.ID) bool {
+	p := m.parts[run]
+	return p != nil && m.roster.Has(id) && p.sites[id] != nil && p.sites[id].accepts
 }
 
-func (p *part) sortedUpdates() []block.CID {
-	return slices.SortedFunc(maps.Keys(p.updates), block.CID.Compare)
-}
+// accepted reports whether this site takes part.
+func (p *part) accepted() bool { return p.sites[p.self] != nil && p.sites[p.self].accepts }
+
+// participates reports whether this site has a use for the updates of a run.
+func (m *Machine) participates(p *part) bool { return p.run.Active() && p.accepted() }
 
 // consider is the site's answer on a run.
 func (m *Machine) consider(e Considered) {
@@ -110,7 +96,7 @@ func (m *Machine) consider(e Considered) {
 		return
 	}
 	serial := uint64(1)
-	if old := p.consents[m.self]; old != nil {
+	if old := p.contributor(m.self).consent; old != nil {
 		c, _ := open[Consent](old, KindConsent)
 		if c.Accept == e.Accept {
 			return
@@ -121,8 +107,12 @@ func (m *Machine) consider(e Considered) {
 	s := m.sign(KindConsent, body)
 	p.noteConsent(s, body)
 	m.save(Record{Statement: s})
-	m.publish(s, 4) // later on, heads show who lacks it
-	m.dirty = true
+	most := uint64(4) // later on, heads show who lacks it
+	if serial > 1 {
+		most = 0 // they do not show who knows an older one only
+	}
+	m.publish(s, most)
+	m.dirty, p.unsought = true, true
 	if !e.Accept && p.training != nil {
 		p.training = nil
 		m.start(StopTrain{e.Run})
@@ -134,8 +124,8 @@ func (m *Machine) followRuns() {
 	for _, r := range m.ledger.order {
 		if r.Active() {
 			m.followRun(m.part(r.ID), r)
-		} else if len(r.Commits) > 0 {
-			m.hold(r.ID, r.Base, r.Spec.Layout) // the last model, for a site that did not compute it
+		} else if p := m.part(r.ID); len(r.Commits) > 0 && !p.lastHeld {
+			p.lastHeld = m.hold(r.ID, r.Base, r.Spec.Layout) // for a site that did not compute it
 		}
 	}
 }
@@ -149,8 +139,13 @@ func (m *Machine) followRun(p *part, r *Run) {
 	if !p.accepted() {
 		return
 	}
-	for _, id := range p.sortedUpdates() {
-		m.seek(p, r, p.updates[id])
+	if p.unsought {
+		p.unsought = false
+		for _, c := range p.order {
+			for _, u := range c.updates {
+				m.seek(p, u)
+			}
+		}
 	}
 	latest := r.Latest()
 	if latest != nil {
@@ -159,13 +154,17 @@ func (m *Machine) followRun(p *part, r *Run) {
 	m.train(p, r, latest, hasBase)
 }
 
+// model is a model as a run means it: nothing but its layout makes it useless, and only to that run.
+type model struct{ manifest, layout block.CID }
+
 // hold reports whether a model is held in full, and has it fetched if not.
 func (m *Machine) hold(run, manifest, layout block.CID) bool {
-	if m.held[manifest] {
+	model := model{manifest, layout}
+	if m.held[model] {
 		return true
 	}
-	if !m.sought[manifest] {
-		m.sought[manifest] = true
+	if !m.sought[model] {
+		m.sought[model] = true
 		m.start(Fetch{Run: run, Manifest: manifest, Layout: layout})
 	}
 	return false
@@ -186,8 +185,8 @@ func (m *Machine) train(p *part, r *Run, latest *SealAt, hasBase bool) {
 		return
 	}
 	next := &Train{Run: r.ID, Spec: r.Spec, Round: r.Round, Opened: r.Opened, Attempt: 1, Base: r.Base}
-	if own := p.offer(m.self, r.Opened); own != nil {
-		at, ok := m.trainOn(p, r, own)
+	if own := p.contributor(m.self).offer(r.Opened); own != nil {
+		at, ok := m.trainOn(p, own)
 		if !ok || m.now < at {
 			return
 		}
@@ -209,11 +208,12 @@ func (m *Machine) mayFinish(t *Train, r *Run, latest *SealAt) bool {
 
 // trainOn returns when a site whose update is out trains on from it: while too few updates are
 // in for a seal, after as long as the update took, up to the run's attempts.
-func (m *Machine) trainOn(p *part, r *Run, own *update) (time.Duration, bool) {
+func (m *Machine) trainOn(p *part, own *update) (time.Duration, bool) {
+	r := p.run
 	if !own.held || own.Attempt >= r.Spec.Attempts || r.Latest() != nil {
 		return 0, false
 	}
-	if _, enough := m.sealDeadline(p, r); enough {
+	if _, enough := m.sealDeadline(p); enough {
 		return 0, false
 	}
 	return own.at + max(own.at-p.openedAt[r.Opened], m.cfg.Timing.Deadline), true
@@ -229,12 +229,17 @@ func (m *Machine) trained(e Trained) {
 		Run: e.Run, Round: e.Round, Opened: e.Opened, Attempt: e.Attempt, Base: p.training.Base,
 		Manifest: e.Manifest, Samples: e.Samples, Metrics: e.Metrics,
 	}
-	if from := p.updates[p.training.From]; from != nil {
+	self := p.contributor(m.self)
+	if from := self.find(e.Opened, p.training.From); from != nil {
 		u.Samples += from.Samples // it was trained on from there
 	}
 	p.training, p.trainWait = nil, 0
 	m.dirty = true
 	if u.Metrics == nil {
+		u.Metrics = map[string]float64{}
+	}
+	if len(u.Metrics) > 0 && m.sign(KindUpdate, u).size() > m.roster.updateBytes() {
+		m.trace(Trace{Event: "metrics dropped", Run: e.Run, Round: e.Round, Text: "too many for a mesh of so many sites"})
 		u.Metrics = map[string]float64{}
 	}
 	if err := u.check(); err != nil {
@@ -251,7 +256,9 @@ func (m *Machine) trained(e Trained) {
 	if err := m.noteUpdate(p, s); err != nil {
 		return
 	}
-	m.hasUpdate(p, p.updates[u.Manifest])
+	if own := self.find(u.Opened, u.Manifest); own != nil {
+		m.hasUpdate(p, self, own)
+	}
 	m.trace(Trace{Event: "announce", Run: e.Run, Round: e.Round, Model: e.Manifest})
 }
 
@@ -307,7 +314,7 @@ func (m *Machine) reduced(e Reduced) {
 			return
 		}
 		p.models[e.Seal] = e.Model
-		m.held[e.Model] = true
+		m.held[model{e.Model, r.Spec.Layout}] = true
 		m.trace(Trace{Event: "reduced", Run: p.run.ID, Round: p.run.Round, Entry: e.Seal, Model: e.Model})
 		for _, id := range m.height.order() {
 			if c := m.height.candidates[id]; c.entry != nil && c.entry.Commit != nil && c.entry.Commit.Seal == e.Seal {
@@ -331,17 +338,21 @@ func (m *Machine) follow(e *Entry) {
 	switch {
 	case e.Seal != nil:
 		p.sealedAt = m.now
+		m.noteSealed(p, e.Seal)
+		if e.Seal.Ground != nil {
+			m.recountAll(p)
+		}
 	case e.Void != nil:
-		m.dropUpdates(p, r, nil)
+		m.dropUpdates(p, nil)
 		m.reopen(p, r)
 	case e.Commit != nil:
 		sealed := r.Commits[len(r.Commits)-1].Sealed
 		if own := p.models[e.Commit.Seal]; own.Defined() && own != e.Commit.Model {
 			m.trace(Trace{Event: "diverged", Site: m.self, Run: r.ID, Round: e.Commit.Round, Entry: own, Model: e.Commit.Model, Text: "the mesh committed another model than this site computed: check this machine"})
-			delete(m.held, own)
+			delete(m.held, model{own, r.Spec.Layout})
 			m.start(Forget{Run: r.ID, Manifest: own})
 		}
-		m.dropUpdates(p, r, sealed)
+		m.dropUpdates(p, sealed)
 		m.reopen(p, r)
 	}
 	if !r.Active() {
@@ -349,41 +360,20 @@ func (m *Machine) follow(e *Entry) {
 			p.training = nil
 			m.start(StopTrain{r.ID})
 		}
-		m.dropUpdates(p, r, nil)
+		m.dropUpdates(p, nil)
 	}
 }
 
 // reopen begins the next round, or the same again.
 func (m *Machine) reopen(p *part, r *Run) {
-	p.openedAt[r.Opened] = m.now
+	p.openedAt[r.Opened], p.deadlineKnown = m.now, false
 	if len(p.openedAt) > maxStale+2 { // no older update can count
 		delete(p.openedAt, slices.Min(slices.Collect(maps.Keys(p.openedAt))))
 	}
 	p.trainAt, p.trainWait = 0, 0
 	p.reducing = block.CID{}
+	p.formed = block.CID{}
 	clear(p.models)
 	clear(p.bad)
 	clear(p.diverged)
-}
-
-// deadlines tells f when something in the part falls due.
-func (p *part) deadlines(m *Machine, f func(time.Duration)) {
-	if !p.run.Active() || !p.accepted() {
-		return
-	}
-	if p.trainAt > 0 {
-		f(p.trainAt)
-	}
-	if p.run.Latest() != nil {
-		f(p.sealedAt + m.cfg.Timing.Unavailable)
-		return
-	}
-	if d, ok := m.sealDeadline(p, p.run); ok {
-		f(d)
-	}
-	if own := p.offer(m.self, p.run.Opened); own != nil && p.training == nil {
-		if at, ok := m.trainOn(p, p.run, own); ok {
-			f(at)
-		}
-	}
 }

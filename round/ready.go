@@ -33,6 +33,9 @@ type Born struct {
 	Mesh block.CID `cbor:"mesh"`
 	Site peer.ID   `cbor:"site"`
 	Lost bool      `cbor:"lost"` // an earlier log of this key is gone
+	// Until is the height whose decision ended the silence that a lost log asked for; the site offers
+	// no update for an opening before it.
+	Until uint64 `cbor:"until,omitempty"`
 }
 
 // Lock is the entry that a site has precommitted, with the prevotes that allowed it.
@@ -170,8 +173,13 @@ type TrainFailed struct {
 // Fetched answers Fetch: the artifact is held, or invalid for good (another layout, not finite).
 type Fetched struct {
 	Manifest block.CID
-	Invalid  string // why, or empty
+	Layout   block.CID // as in Fetch
+	Invalid  string    // why, or empty
 }
+
+// Lost says that an artifact is not held any more: the driver's policy has removed it, or its disk
+// has. The machine has it fetched again if it still needs it.
+type Lost struct{ Manifest block.CID }
 
 // Reduced answers Reduce: the model is durable under its manifest, or an input cannot be aggregated.
 type Reduced struct {
@@ -204,6 +212,7 @@ func (Considered) event()   {}
 func (Trained) event()      {}
 func (TrainFailed) event()  {}
 func (Fetched) event()      {}
+func (Lost) event()         {}
 func (Reduced) event()      {}
 func (OpenRun) event()      {}
 func (StopRun) event()      {}

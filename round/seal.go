@@ -57,6 +57,9 @@ func (l *Ledger) checkSealed(r *Run, s *SealedUpdate) error {
 	if w := r.Spec.weight(s.Update.Update().Samples, stale); s.Weight != w || w == 0 {
 		return fmt.Errorf("weight %d, its samples give %d", s.Weight, w)
 	}
+	if s.Update.size() > l.roster.updateBytes() {
+		return fmt.Errorf("%d bytes, at most %d", s.Update.size(), l.roster.updateBytes())
+	}
 	return s.Update.verify(l.mesh, l.roster, l.verify)
 }
 
@@ -77,8 +80,10 @@ func (l *Ledger) staleness(r *Run, s *Signed) (uint64, error) {
 		return 0, fmt.Errorf("trained from %s, round %d starts from %s", u.Base, u.Round, base)
 	case u.Round <= r.counted[s.From]:
 		return 0, fmt.Errorf("an update of round %d of this site has counted already", r.counted[s.From])
-	case u.Round == r.Round && u.Opened != r.Opened:
+	case u.Round == r.Round && u.Opened != r.Opened || u.Round < r.Round && u.Opened != r.Commits[u.Round-1].Opened:
 		return 0, fmt.Errorf("for an opening of the round that was voided")
+	case r.spoilt[u.Manifest]:
+		return 0, fmt.Errorf("a seal has dropped it as invalid")
 	}
 	stale := r.Round - u.Round
 	if stale > 0 && (r.Spec.Late != Carry || stale > r.Spec.LateMax) {

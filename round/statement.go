@@ -95,6 +95,9 @@ func Sign(mesh block.CID, from peer.ID, kind Kind, body any, sign func(data []by
 	return &Signed{From: from, Kind: kind, Body: data, Sig: sign(signingBytes(mesh, kind, data)), opened: body}
 }
 
+// size is about how many bytes the statement takes in a message or an entry.
+func (s *Signed) size() int { return len(s.From) + len(s.Body) + len(s.Sig) + 64 }
+
 // Open returns the statement's body: *RunSpec, *Stop, *Consent, *Update, *Ready, *Proposal or *Vote.
 // It checks form and limits, not the signature.
 func (s *Signed) Open() (any, error) {

@@ -1,11 +1,69 @@
 package round
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/block"
 )
+
+// update is an update that has been announced.
+type update struct {
+	statement *Signed
+	*Update
+	sought  bool // being fetched
+	held    bool
+	invalid string // why it cannot be used, once fetched
+	at      time.Duration
+}
+
+// contributor is what a site offers in a run: its updates that may still count.
+type contributor struct {
+	id      peer.ID
+	updates []*update // in the order in which they came
+	best    *update   // with which the site would be in a seal formed now; nil: with none
+	consent *Signed
+	accepts bool
+}
+
+// said reports whether the site has answered on the run.
+func (c *contributor) said() bool { return c.consent != nil }
+
+// offer returns the site's newest update for an opening, or nil.
+func (c *contributor) offer(opened uint64) *update {
+	var best *update
+	for _, u := range c.updates {
+		if u.Opened == opened && (best == nil || u.Attempt > best.Attempt) {
+			best = u
+		}
+	}
+	return best
+}
+
+// find returns the site's update with that manifest for an opening, or nil.
+func (c *contributor) find(opened uint64, manifest block.CID) *update {
+	for _, u := range c.updates {
+		if u.Opened == opened && u.Manifest == manifest {
+			return u
+		}
+	}
+	return nil
+}
+
+// contributor returns what a site offers, which may be nothing yet.
+func (p *part) contributor(id peer.ID) *contributor {
+	c := p.sites[id]
+	if c == nil {
+		c = &contributor{id: id}
+		p.sites[id] = c
+		at, _ := slices.BinarySearchFunc(p.order, id, func(o *contributor, id peer.ID) int { return compareIDs(o.id, id) })
+		p.order = slices.Insert(p.order, at, c)
+	}
+	return c
+}
 
 // noteUpdate takes an announced update; the signature has been checked.
 func (m *Machine) noteUpdate(p *part, s *Signed) error {
@@ -13,67 +71,70 @@ func (m *Machine) noteUpdate(p *part, s *Signed) error {
 	if err != nil {
 		return err
 	}
-	known := 0
-	for _, old := range p.updates {
-		if old.statement.From != s.From {
-			continue
-		}
+	c := p.contributor(s.From)
+	for _, old := range c.updates {
 		if old.Opened == u.Opened && old.Attempt == u.Attempt {
 			return m.double(old.statement, s)
 		}
-		known++
 	}
-	if p.updates[u.Manifest] != nil || known >= maxAttempts*(1+int(p.run.Spec.LateMax)) {
+	if len(c.updates) >= maxAttempts*(1+int(p.run.Spec.LateMax)) {
 		return nil
+	}
+	if s.size() > m.roster.updateBytes() {
+		return fmt.Errorf("update: %w: %d bytes, a seal of %d sites has room for %d", ErrMalformed, s.size(), m.roster.Len(), m.roster.updateBytes())
 	}
 	if _, err := m.ledger.staleness(p.run, s); err != nil {
 		m.trace(Trace{Event: "stale update", Site: s.From, Run: u.Run, Round: u.Round, Text: err.Error()})
 		return nil // late, not wrong
 	}
-	p.updates[u.Manifest] = &update{statement: s, Update: u}
-	m.dirty = true
+	known := c.add(s, u)
 	if s.From == m.self {
-		m.publish(s, 0)
+		m.publish(s, 0) // and it is held, or sought after a restart
+		p.unsought = p.unsought || !m.begun
+	} else {
+		m.seekSoon(p, known)
 	}
 	return nil
 }
 
+// noteSealed takes the updates that a decided seal lists, whatever else is known of their authors: the
+// round's model is made of them.
+func (m *Machine) noteSealed(p *part, seal *Seal) {
+	for i := range seal.Updates {
+		s := &seal.Updates[i].Update
+		c, u := p.contributor(s.From), s.Update()
+		if c.find(u.Opened, u.Manifest) == nil {
+			m.seekSoon(p, c.add(s, u))
+		}
+	}
+}
+
+func (c *contributor) add(s *Signed, u *Update) *update {
+	known := &update{statement: s, Update: u}
+	c.updates = append(c.updates, known)
+	return known
+}
+
+// seekSoon has an update fetched now, or once the site takes part and all of its log is restored.
+func (m *Machine) seekSoon(p *part, u *update) {
+	if m.begun && m.participates(p) {
+		m.seek(p, u)
+	} else {
+		p.unsought = true
+	}
+}
+
 // seek has an announced update fetched.
-func (m *Machine) seek(p *part, r *Run, u *update) {
+func (m *Machine) seek(p *part, u *update) {
 	if u.held || u.invalid != "" || u.sought {
 		return
 	}
 	u.sought = true
-	m.start(Fetch{Run: r.ID, Manifest: u.Manifest, Layout: r.Spec.Layout, Owner: u.statement.From})
-}
-
-// fetched tells that an artifact is held now, or can never be used.
-func (m *Machine) fetched(e Fetched) {
-	m.dirty = true
-	if m.sought[e.Manifest] {
-		if e.Invalid == "" {
-			delete(m.sought, e.Manifest)
-			m.held[e.Manifest] = true
-		} else { // stays sought, so that it is not asked for again
-			m.trace(Trace{Event: "bad model", Model: e.Manifest, Text: e.Invalid})
-		}
-	}
-	for _, r := range m.ledger.order {
-		p := m.part(r.ID)
-		u := p.updates[e.Manifest]
-		switch {
-		case u == nil || u.held:
-		case e.Invalid != "":
-			u.invalid = e.Invalid
-			m.trace(Trace{Event: "bad update", Site: u.statement.From, Run: u.Run, Round: u.Round, Model: e.Manifest, Text: e.Invalid})
-		default:
-			m.hasUpdate(p, u)
-		}
-	}
+	m.start(Fetch{Run: p.run.ID, Manifest: u.Manifest, Layout: p.run.Spec.Layout, Owner: u.statement.From})
 }
 
 // hasUpdate notes that an update is held, and how long it took: deadlines follow from that.
-func (m *Machine) hasUpdate(p *part, u *update) {
+func (m *Machine) hasUpdate(p *part, c *contributor, u *update) {
 	u.held, u.sought, u.at = true, true, m.now
 	if began, ok := p.openedAt[u.Opened]; ok {
 		p.arrivals = append(p.arrivals, m.now-began)
@@ -81,128 +142,79 @@ func (m *Machine) hasUpdate(p *part, u *update) {
 			p.arrivals = slices.Delete(p.arrivals, 0, over)
 		}
 	}
+	m.recount(p, c)
 	m.trace(Trace{Event: "holds", Site: u.statement.From, Run: u.Run, Round: u.Round, Model: u.Manifest})
 }
 
-// offer returns a site's newest update for an opening, or nil.
-func (p *part) offer(id peer.ID, opened uint64) *update {
-	var best *update
-	for _, u := range p.updates {
-		if u.statement.From == id && u.Opened == opened && (best == nil || u.Attempt > best.Attempt) {
-			best = u
-		}
-	}
-	return best
+// spoilUpdate notes that an update can never be used.
+func (m *Machine) spoilUpdate(p *part, c *contributor, u *update, why string) {
+	u.invalid = why
+	m.recount(p, c)
+	m.trace(Trace{Event: "bad update", Site: u.statement.From, Run: u.Run, Round: u.Round, Model: u.Manifest, Text: why})
 }
 
-// fresh returns a site's newest update for the current opening, or nil.
-func (p *part) fresh(r *Run, id peer.ID) *update { return p.offer(id, r.Opened) }
+// recount finds the update with which a site would be in a seal formed now: the highest attempt for
+// this opening that is held, or else its newest late one; none if the site is proven to lie.
+func (m *Machine) recount(p *part, c *contributor) {
+	c.best, p.deadlineKnown, p.formed, m.dirty = nil, false, block.CID{}, true
+	if m.named[c.id] != nil || !m.roster.Has(c.id) {
+		return
+	}
+	for _, u := range c.updates {
+		if !u.held || u.invalid != "" {
+			continue
+		}
+		stale, err := m.ledger.staleness(p.run, u.statement)
+		if err != nil || p.run.Spec.weight(u.Samples, stale) == 0 {
+			continue
+		}
+		if best := c.best; best == nil || u.Opened > best.Opened || u.Opened == best.Opened && u.Attempt > best.Attempt {
+			c.best = u
+		}
+	}
+}
 
-// countable returns the update with which a site would be in a seal formed now: the highest
-// attempt for this opening that is held, or else its newest late one; nil if there is none, or if
-// the site is proven to lie.
-func (m *Machine) countable(p *part, r *Run, id peer.ID) *update {
-	if m.named[id] != nil {
-		return nil
+func (m *Machine) recountAll(p *part) {
+	for _, c := range p.order {
+		m.recount(p, c)
 	}
-	var best *update
-	for _, u := range p.updates {
-		if u.statement.From != id || !u.held || u.invalid != "" {
-			continue
-		}
-		stale, err := m.ledger.staleness(r, u.statement)
-		if err != nil || r.Spec.weight(u.Samples, stale) == 0 {
-			continue
-		}
-		if best == nil || u.Opened > best.Opened || u.Opened == best.Opened && u.Attempt > best.Attempt {
-			best = u
-		}
-	}
-	return best
 }
 
 // holdsAll reports whether every update that a seal lists is held.
 func (p *part) holdsAll(s *Seal) bool {
 	for i := range s.Updates {
-		u := p.updates[s.Updates[i].Update.Update().Manifest]
-		if u == nil || !u.held || u.invalid != "" {
+		from, listed := s.Updates[i].Update.From, s.Updates[i].Update.Update()
+		c := p.sites[from]
+		if c == nil {
+			return false
+		}
+		if u := c.find(listed.Opened, listed.Manifest); u == nil || !u.held || u.invalid != "" {
 			return false
 		}
 	}
 	return true
 }
 
-// sealTime reports whether this site would seal now: all participants' updates are in, or the soft
-// deadline has passed with enough of them.
-func (m *Machine) sealTime(p *part, r *Run) bool {
-	in, awaited := 0, 0
-	for _, site := range m.roster.sites {
-		u := m.countable(p, r, site.ID)
-		if u != nil {
-			in++
-		}
-		accept, said := p.consent(site.ID)
-		if (accept || !said) && (u == nil || u.Round != r.Round) && m.named[site.ID] == nil {
-			awaited++
-		}
-	}
-	if in < r.Spec.minSites(m.roster) {
-		return false
-	}
-	return awaited == 0 || m.sealDeadlinePassed(p, r)
-}
-
-func (m *Machine) sealDeadlinePassed(p *part, r *Run) bool {
-	d, ok := m.sealDeadline(p, r)
-	return ok && m.now >= d
-}
-
-// sealDeadline returns the soft deadline, once enough updates are in. It is measured: in the first
-// round, as long again as the last of the fewest updates took; later 1.5 times the 90th percentile
-// of all arrivals.
-func (m *Machine) sealDeadline(p *part, r *Run) (time.Duration, bool) {
-	var in []time.Duration
-	for _, site := range m.roster.sites {
-		if u := m.countable(p, r, site.ID); u != nil {
-			in = append(in, u.at)
-		}
-	}
-	least := r.Spec.minSites(m.roster)
-	if len(in) < least {
-		return 0, false
-	}
-	slices.Sort(in)
-	began, enough := p.openedAt[r.Opened], in[least-1]
-	wait := 2 * (enough - began)
-	if r.Round > 1 && len(p.arrivals) > least {
-		sorted := slices.Sorted(slices.Values(p.arrivals))
-		wait = sorted[len(sorted)*9/10] * 3 / 2
-	}
-	return max(enough, began+max(wait, m.cfg.Timing.Deadline)), true
-}
-
-// due reports whether a deadline of the part has passed since the last look.
-func (p *part) due(m *Machine) bool {
-	due := false
-	p.deadlines(m, func(t time.Duration) {
-		due = due || t > p.looked && t <= m.now
-	})
-	p.looked = m.now
-	return due
-}
-
 // dropUpdates forgets the updates that cannot count any more: those of a committed seal, and those
 // that have become too old. Late ones that the run's policy carries stay.
-func (m *Machine) dropUpdates(p *part, r *Run, sealed *Seal) {
-	for _, id := range p.sortedUpdates() {
-		u := p.updates[id]
-		used := sealed != nil && slices.Contains(sealed.Contributors(), u.statement.From)
-		if _, err := m.ledger.staleness(r, u.statement); err == nil && r.Active() && !used {
-			continue
-		}
-		delete(p.updates, id)
-		if !used || !r.Spec.KeepUpdates {
-			m.start(Forget{Run: r.ID, Manifest: id, Update: true})
+func (m *Machine) dropUpdates(p *part, sealed *Seal) {
+	r := p.run
+	used := map[peer.ID]bool{}
+	if sealed != nil {
+		for _, id := range sealed.Contributors() {
+			used[id] = true
 		}
 	}
+	for _, c := range p.order {
+		c.updates = slices.DeleteFunc(c.updates, func(u *update) bool {
+			if _, err := m.ledger.staleness(r, u.statement); err == nil && r.Active() && !used[c.id] {
+				return false
+			}
+			if (u.held || u.sought || c.id == m.self) && (!used[c.id] || !r.Spec.KeepUpdates) {
+				m.start(Forget{Run: r.ID, Manifest: u.Manifest, Update: true})
+			}
+			return true
+		})
+	}
+	m.recountAll(p)
 }

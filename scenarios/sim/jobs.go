@@ -261,5 +261,5 @@ func (f *fetch) fetched() {
 	if why == "" {
 		f.s.hold(f.job.Manifest)
 	}
-	f.s.happen(round.Fetched{Manifest: f.job.Manifest, Invalid: why})
+	f.s.happen(round.Fetched{Manifest: f.job.Manifest, Layout: f.job.Layout, Invalid: why})
 }

@@ -1,0 +1,51 @@
+package round
+
+import "maps"
+
+// fetched tells that an artifact is held now, or can never be used.
+func (m *Machine) fetched(e Fetched) {
+	m.dirty = true
+	what := model{e.Manifest, e.Layout}
+	if m.sought[what] {
+		if e.Invalid == "" {
+			delete(m.sought, what)
+			m.held[what] = true
+		} else { // stays sought, so that it is not asked for again
+			m.trace(Trace{Event: "bad model", Model: e.Manifest, Text: e.Invalid})
+		}
+	}
+	for _, r := range m.ledger.order {
+		p := m.part(r.ID)
+		if r.Spec.Layout != e.Layout {
+			continue
+		}
+		for _, c := range p.order {
+			for _, u := range c.updates {
+				switch {
+				case u.Manifest != e.Manifest || u.held:
+				case e.Invalid != "":
+					m.spoilUpdate(p, c, u, e.Invalid)
+				default:
+					m.hasUpdate(p, c, u)
+				}
+			}
+		}
+	}
+}
+
+// lost tells that an artifact is not held any more.
+func (m *Machine) lost(e Lost) {
+	m.dirty = true
+	maps.DeleteFunc(m.held, func(what model, _ bool) bool { return what.manifest == e.Manifest })
+	for _, r := range m.ledger.order {
+		p := m.part(r.ID)
+		for _, c := range p.order {
+			for _, u := range c.updates {
+				if u.Manifest == e.Manifest && u.held {
+					u.held, u.sought, p.unsought = false, false, true
+					m.recount(p, c)
+				}
+			}
+		}
+	}
+}
