@@ -31,6 +31,7 @@ node                    < *
 node/local              < node round
 scenarios/real/shape    <
 scenarios/real/netns    <
+scenarios/real          < node node/local scenarios/real/netns scenarios/real/shape
 cmd/weft                < *
 cmd/weft/term           <
 cmd/weft/runfile        < round

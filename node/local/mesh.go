@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-
-	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/node"
 	"github.com/weft-mesh/weft/round"
@@ -23,12 +22,20 @@ type Config struct {
 	Name   string
 	Faults round.Faults
 	Sites  []Site
+
+	// Reach is the multiaddr, without its /p2p part, at which one site's node finds another's; nil:
+	// where that listens.
+	Reach func(from, to int) string
 }
 
 // Site is what differs from site to site.
 type Site struct {
-	Name    string
-	Trainer string // the value of config.yaml's trainer field, as YAML on one line
+	Name     string
+	Trainer  string                // the value of config.yaml's trainer field, as YAML on one line
+	Accept   string                // the value of its accept field; empty: auto
+	Listen   string                // multiaddr; empty: a free port of loopback
+	Announce string                // multiaddr to tell others instead; empty: none
+	Start    func(*exec.Cmd) error // starts the node's process; nil: cmd.Start
 }
 
 // Mesh is a mesh on this machine.
@@ -39,7 +46,7 @@ type Mesh struct {
 
 // New makes the sites' directories and founds the mesh. Nothing runs yet.
 func New(c Config) (*Mesh, error) {
-	ports, err := freePorts(len(c.Sites))
+	listen, err := c.listen()
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +59,7 @@ func New(c Config) (*Mesh, error) {
 			return nil, err
 		}
 		roster[i] = round.Site{ID: id, Name: s.Name}
-		m.Nodes = append(m.Nodes, &Node{Name: s.Name, Dir: dir, ID: id, Client: node.Dial(dir), exe: c.Exe, addr: address(ports[i], id)})
+		m.Nodes = append(m.Nodes, &Node{Name: s.Name, Dir: dir, ID: id, Client: node.Dial(dir), exe: c.Exe, start: s.Start})
 	}
 	nonce := make([]byte, 16)
 	if _, err := rand.Read(nonce); err != nil {
@@ -62,7 +69,7 @@ func New(c Config) (*Mesh, error) {
 		return nil, err
 	}
 	for i, n := range m.Nodes {
-		if err := os.WriteFile(filepath.Join(n.Dir, "config.yaml"), []byte(m.config(c.Sites[i], ports[i])), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(n.Dir, configFileName), []byte(m.config(&c, i, listen)), 0o600); err != nil {
 			return nil, err
 		}
 		if err := node.Join(n.Dir, m.Genesis); err != nil {
@@ -72,19 +79,47 @@ func New(c Config) (*Mesh, error) {
 	return m, nil
 }
 
-func address(port int, id peer.ID) string {
-	return fmt.Sprintf("/ip4/127.0.0.1/tcp/%d/p2p/%s", port, id)
+// listen returns where each site listens.
+func (c *Config) listen() ([]string, error) {
+	ports, err := FreePorts(len(c.Sites))
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	for i, s := range c.Sites {
+		if s.Listen == "" {
+			s.Listen = Loopback(ports[i])
+		}
+		all = append(all, s.Listen)
+	}
+	return all, nil
 }
+
+// Loopback is the multiaddr of a port of loopback.
+func Loopback(port int) string { return fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", port) }
 
 // config is a site's config.yaml. Every site knows where every other is, so that any two of them
 // find each other whoever else is down; that one address is enough is the quickstart's test.
-func (m *Mesh) config(s Site, port int) string {
+func (m *Mesh) config(c *Config, site int, listen []string) string {
+	s := c.Sites[site]
+	if s.Accept == "" {
+		s.Accept = "auto"
+	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "name: %s\nlisten: [/ip4/127.0.0.1/tcp/%d]\naccept: auto\ntrainer: %s\nbootstrap:\n", strconv.Quote(s.Name), port, s.Trainer)
-	for _, n := range m.Nodes {
-		if n.Name != s.Name {
-			fmt.Fprintf(&b, "  - %s\n", n.addr)
+	fmt.Fprintf(&b, "name: %s\nlisten: [%s]\naccept: %s\ntrainer: %s\n", strconv.Quote(s.Name), listen[site], s.Accept, s.Trainer)
+	if s.Announce != "" {
+		fmt.Fprintf(&b, "announce: [%s]\n", s.Announce)
+	}
+	b.WriteString("bootstrap:\n")
+	for i, n := range m.Nodes {
+		if i == site {
+			continue
 		}
+		addr := listen[i]
+		if c.Reach != nil {
+			addr = c.Reach(site, i)
+		}
+		fmt.Fprintf(&b, "  - %s/p2p/%s\n", addr, n.ID)
 	}
 	if len(m.Nodes) == 1 {
 		b.WriteString("  []\n")
@@ -101,9 +136,9 @@ func (m *Mesh) Close() error {
 	return errors.Join(errs...)
 }
 
-// freePorts returns n ports of loopback that nobody listens at. They are fixed for the mesh's
+// FreePorts returns n ports of loopback that nobody listens at. They are fixed for the mesh's
 // life, so that a node that is started again is where the others look for it.
-func freePorts(n int) (ports []int, err error) {
+func FreePorts(n int) (ports []int, err error) {
 	for range n {
 		l, err := net.Listen("tcp4", "127.0.0.1:0")
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -18,12 +19,18 @@ import (
 )
 
 const (
-	stopGrace   = 5 * time.Second        // for a node to end after SIGTERM
-	readyWait   = 30 * time.Second       // for a node to answer after its start
-	pollEvery   = 100 * time.Millisecond // between two questions to a node
-	logTail     = 2 << 10                // bytes of a node's log in an error
-	logFileName = "node.log"
+	stopGrace = 5 * time.Second        // for a node to end after SIGTERM
+	readyWait = 30 * time.Second       // for a node to answer after its start
+	pollEvery = 100 * time.Millisecond // between two questions to a node
+	logTail   = 2 << 10                // bytes of a node's log in an error
+
+	logFileName    = "node.log"
+	configFileName = "config.yaml"
 )
+
+// kept is what a site whose disk is lost still has: what its operator keeps elsewhere, and the log for
+// whoever looks into the matter.
+var kept = []string{configFileName, "key", "genesis.cbor", logFileName}
 
 // ErrExited is returned for a node whose process ended by itself; the text has its last words.
 var ErrExited = errors.New("node ended")
@@ -35,12 +42,13 @@ type Node struct {
 	ID     peer.ID
 	Client *node.Client
 
-	exe  string
-	addr string
+	exe   string
+	start func(*exec.Cmd) error
 
 	mu     sync.Mutex
 	cmd    *exec.Cmd
 	exited chan struct{} // closed when cmd's process has ended
+	asleep bool
 }
 
 // Start starts the node's process. It returns before the node answers; see Ready.
@@ -58,11 +66,15 @@ func (n *Node) Start() error {
 	cmd := exec.Command(n.exe, "--dir", n.Dir, "up")
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = ownGroup()
-	if err := cmd.Start(); err != nil {
+	start := (*exec.Cmd).Start
+	if n.start != nil {
+		start = n.start
+	}
+	if err := start(cmd); err != nil {
 		return fmt.Errorf("start node %s: %w", n.Name, err)
 	}
 	exited := make(chan struct{})
-	n.cmd, n.exited = cmd, exited
+	n.cmd, n.exited, n.asleep = cmd, exited, false
 	go func() {
 		_ = cmd.Wait() // how it ended is in its log
 		close(exited)
@@ -110,6 +122,50 @@ func (n *Node) Kill() error { return n.end(syscall.SIGKILL, 0) }
 
 // Stop ends the process cleanly, or kills it if that takes too long.
 func (n *Node) Stop() error { return n.end(syscall.SIGTERM, stopGrace) }
+
+// Pause stops the process, with all it started, in the middle of whatever it does; Resume lets it go on.
+func (n *Node) Pause() error { return n.sleep(true, syscall.SIGSTOP) }
+
+// Resume lets a process go on that was paused.
+func (n *Node) Resume() error { return n.sleep(false, syscall.SIGCONT) }
+
+func (n *Node) sleep(asleep bool, sig syscall.Signal) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.cmd == nil {
+		return nil
+	}
+	if err := syscall.Kill(-n.cmd.Process.Pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("send %v to node %s: %w", sig, n.Name, err)
+	}
+	n.asleep = asleep
+	return nil
+}
+
+// Paused reports whether the process runs and is paused.
+func (n *Node) Paused() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.cmd != nil && n.asleep
+}
+
+// Forget empties the directory of a site that does not run, but for its key, configuration and mesh: its disk is
+// lost, and its operator has set it up again.
+func (n *Node) Forget() error {
+	if n.Running() {
+		return fmt.Errorf("node %s still runs: its directory is in use", n.Name)
+	}
+	all, err := os.ReadDir(n.Dir)
+	if err != nil {
+		return err
+	}
+	for _, f := range all {
+		if !slices.Contains(kept, f.Name()) {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(n.Dir, f.Name())))
+		}
+	}
+	return err
+}
 
 func (n *Node) end(sig syscall.Signal, grace time.Duration) error {
 	n.mu.Lock()

@@ -21,22 +21,25 @@ const (
 type Proxy struct {
 	net      *Net
 	from, to int
-	target   string
+	port     int // of the other site's node
 	listener net.Listener
 }
 
 // Listen begins to listen at a free port of loopback for what site from wants to say to site to, whose node
-// listens at target.
-func (n *Net) Listen(from, to int, target string) (*Proxy, error) {
+// listens at another port of loopback.
+func (n *Net) Listen(from, to, port int) (*Proxy, error) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("proxy from site %d to %d: %w", from, to, err)
 	}
-	return &Proxy{net: n, from: from, to: to, target: target, listener: l}, nil
+	return &Proxy{net: n, from: from, to: to, port: port, listener: l}, nil
 }
 
 // Port returns the port of loopback that stands for the other site.
 func (p *Proxy) Port() int { return p.listener.Addr().(*net.TCPAddr).Port }
+
+// Close ends listening where Run was not called.
+func (p *Proxy) Close() { _ = p.listener.Close() }
 
 // Run carries streams until ctx ends, then returns nil; or an error of listening.
 func (p *Proxy) Run(ctx context.Context) error {
@@ -73,7 +76,7 @@ func (p *Proxy) carry(ctx context.Context, near *net.TCPConn) {
 		return
 	}
 	d := net.Dialer{Timeout: dialTarget}
-	c, err := d.DialContext(ctx, "tcp4", p.target)
+	c, err := d.DialContext(ctx, "tcp4", fmt.Sprintf("127.0.0.1:%d", p.port))
 	if err != nil {
 		_ = near.SetLinger(0) // a reset: nobody listens there
 		return
