@@ -52,6 +52,15 @@ func (n *Namespace) Do(f func() error) error {
 	return <-err
 }
 
+// Open returns the namespace as a file, for tools that are to move an interface into it.
+func (n *Namespace) Open() (f *os.File, err error) {
+	err = n.Do(func() error {
+		f, err = os.Open("/proc/thread-self/ns/net")
+		return err
+	})
+	return f, err
+}
+
 // Close ends the namespace's thread, and with it every process that was started on it to die with
 // its parent. No Do may be running or come after.
 func (n *Namespace) Close() {

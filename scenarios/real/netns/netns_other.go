@@ -20,6 +20,9 @@ func New() (*Namespace, error) {
 // Do is never called: there is no Namespace.
 func (*Namespace) Do(f func() error) error { return f() }
 
+// Open returns ErrUnavailable.
+func (*Namespace) Open() (*os.File, error) { return nil, ErrUnavailable }
+
 // Close does nothing.
 func (*Namespace) Close() {}
 

@@ -206,7 +206,7 @@ func TestLossAndDuplicates(t *testing.T) {
 		if lost < count*9/100 || lost > count*11/100 || twice < count*4/100 || twice > count*5/100 {
 			t.Errorf("of %d packets %d were lost and %d came twice, want 10%% and 4.5%%", count, lost, twice)
 		}
-		if got := l.net.Traffic(0, 1); got.Packets != count || got.Bytes != count*100 || got.Lost != int64(lost) {
+		if got := l.net.Traffic(0, 1); got.Packets != int64(count-lost) || got.Bytes != int64(count-lost)*100 || got.Lost != int64(lost) {
 			t.Errorf("counted %v, lost %d", got, lost)
 		}
 		if got := l.net.Traffic(1, 0); got != (Traffic{}) {

@@ -1,7 +1,6 @@
 package shape
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -23,9 +22,9 @@ type Path struct {
 
 // Traffic is what a path has carried.
 type Traffic struct {
-	Bytes   int64 // put on the way, with what was lost
-	Packets int64 // reads of a stream, on a Proxy
-	Lost    int64 // of the packets
+	Bytes   int64 // that got through
+	Packets int64 // that got through; reads of a stream, on a Proxy
+	Lost    int64 // packets
 }
 
 // Net is the links between sites. They may be changed at any time.
@@ -136,12 +135,12 @@ func (n *Net) cross(from, to, size int, now time.Time) []time.Time {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	p := &n.paths[from][to]
-	p.traffic.Bytes += int64(size)
-	p.traffic.Packets++
 	if p.cut || p.meter.wait(now) > queueTime || n.chance(p.Loss) {
 		p.traffic.Lost++
 		return nil
 	}
+	p.traffic.Bytes += int64(size)
+	p.traffic.Packets++
 	times := []time.Time{n.arrival(p, size, now)}
 	if n.chance(p.Duplicate) {
 		times = append(times, n.arrival(p, size, now))
@@ -215,9 +214,4 @@ func (n *Net) window(from, to int) int {
 	}
 	held := float64(rate) * (p.Latency + p.Jitter + queueTime/2).Seconds()
 	return int(min(max(held, least), most))
-}
-
-// String is for logs.
-func (t Traffic) String() string {
-	return fmt.Sprintf("%d bytes in %d packets, %d lost", t.Bytes, t.Packets, t.Lost)
 }
