@@ -31,7 +31,7 @@ node                    < *
 node/local              < node round
 scenarios/real/shape    <
 scenarios/real/netns    <
-scenarios/real          < node node/local scenarios/real/netns scenarios/real/shape
+scenarios/real          < block node node/local round scenarios/real/netns scenarios/real/shape scenarios/sim
 cmd/weft                < *
 cmd/weft/term           <
 cmd/weft/runfile        < round

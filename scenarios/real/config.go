@@ -1,0 +1,121 @@
+package real
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"time"
+
+	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/scenarios/real/netns"
+	"github.com/weft-mesh/weft/scenarios/real/shape"
+	"github.com/weft-mesh/weft/scenarios/sim"
+)
+
+// sitesPerCore is how many nodes a core is asked to run: with more they would wait for each other more
+// than for their links.
+const sitesPerCore = 4
+
+// MaxSites is how many nodes this machine is asked to run.
+func MaxSites() int { return min(sitesPerCore*runtime.NumCPU(), math.MaxUint8) }
+
+// Config is a mesh of real nodes and all that happens to it.
+type Config struct {
+	Exe    string // the weft binary
+	Seed   uint64 // of what links lose
+	Faults round.Faults
+	Sites  []Site
+	Path   func(from, to int) shape.Path
+	Run    node.RunRequest // what the first site asks for
+	Opens  time.Duration   // when it does
+	Plan   []sim.Fault
+	Until  time.Duration // when the run ends if it is not done before
+	Ground Ground        // empty: the best that is to be had here
+}
+
+// Site is one site.
+type Site struct {
+	Name    string
+	Trainer string        // as in config.yaml, on one line
+	Start   time.Duration // when its node is first started
+	Decline bool          // it takes part in no run
+	Access  shape.Access
+}
+
+// Ground says where the nodes run and who makes the links between them.
+type Ground string
+
+// The grounds, the best first.
+const (
+	Kernel   Ground = "kernel"   // network namespaces, whose packets the kernel's netem delays
+	Userland Ground = "userland" // network namespaces, whose packets this process delays
+	Loopback Ground = "loopback" // TCP streams over loopback, which this process delays
+)
+
+// ErrImpossible is returned for what can be simulated but not done to real processes.
+var ErrImpossible = errors.New("cannot be done to real processes")
+
+// Possible returns ErrImpossible for a fault that cannot be done, and says why.
+func Possible(f sim.FaultKind) error {
+	why := map[sim.FaultKind]string{
+		sim.SlowDisk: "the disk is this machine's; stall stops the whole process",
+		sim.Jump:     "the clock is this machine's",
+		sim.Slow:     "a trainer's time is fixed when its node starts; give the site a slow trainer",
+		sim.Sick:     "a trainer does not fail on demand",
+	}[f]
+	if why == "" {
+		return nil
+	}
+	return fmt.Errorf("%s: %w: %s", f, ErrImpossible, why)
+}
+
+func (c *Config) validate() error {
+	if n := len(c.Sites); n == 0 || n > MaxSites() {
+		return fmt.Errorf("%d sites: this machine, of %d cores, is asked to run 1 to %d real nodes\n  hint: --sites runs the scenario with fewer",
+			n, runtime.NumCPU(), MaxSites())
+	}
+	for i := range c.Plan {
+		if err := Possible(c.Plan[i].Kind); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prepare returns the ground that is asked for, or the best.
+func (c *Config) prepare() (ground, Ground, error) {
+	var access []shape.Access
+	for _, s := range c.Sites {
+		access = append(access, s.Access)
+	}
+	var lacks error
+	for _, g := range []Ground{Kernel, Userland, Loopback} {
+		if c.Ground != "" && c.Ground != g {
+			continue
+		}
+		made, err := open(g, access, c.Path, c.Seed)
+		if err == nil {
+			return made, g, nil
+		}
+		if !errors.Is(err, netns.ErrUnavailable) {
+			return nil, g, err
+		}
+		lacks = err
+	}
+	if lacks == nil {
+		return nil, "", fmt.Errorf("no ground %q: want %s, %s or %s", c.Ground, Kernel, Userland, Loopback)
+	}
+	return nil, c.Ground, fmt.Errorf("ground %s: %w", c.Ground, lacks)
+}
+
+func open(g Ground, access []shape.Access, path func(from, to int) shape.Path, seed uint64) (ground, error) {
+	switch g {
+	case Kernel:
+		return newKernel(access, path)
+	case Userland:
+		return newUserland(shape.New(access, path, seed))
+	}
+	return newLoopback(shape.New(access, path, seed))
+}
