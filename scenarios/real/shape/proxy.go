@@ -69,8 +69,9 @@ func (p *Proxy) Run(ctx context.Context) error {
 func (p *Proxy) carry(ctx context.Context, near *net.TCPConn) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer near.Close()
-	stop := context.AfterFunc(ctx, func() { _ = near.Close() })
+	end := func(c *net.TCPConn) func() { return func() { _ = c.Close() } }
+	defer end(near)()
+	stop := context.AfterFunc(ctx, end(near))
 	defer stop()
 	if sleep(ctx, time.Now().Add(p.net.roundTrip(p.from, p.to))) != nil || p.net.await(ctx, p.from, p.to) != nil {
 		return
@@ -82,8 +83,8 @@ func (p *Proxy) carry(ctx context.Context, near *net.TCPConn) {
 		return
 	}
 	far := c.(*net.TCPConn)
-	defer far.Close()
-	stopFar := context.AfterFunc(ctx, func() { _ = far.Close() })
+	defer end(far)()
+	stopFar := context.AfterFunc(ctx, end(far))
 	defer stopFar()
 	small(near)
 	small(far)
