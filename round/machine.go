@@ -287,13 +287,15 @@ func (m *Machine) receiveStatement(r Received) error {
 	return nil
 }
 
-// inHeight reports whether a message is of the height being decided. An older one is answered with
-// that height's certificate; a newer one says that this site lags.
+// inHeight reports whether a message is of the height being decided. An older one that its author has to
+// repeat is answered with that height's certificate; a newer one says that this site lags.
 func (m *Machine) inHeight(r Received, height uint64) bool {
 	author := r.Message.Statement.From
 	switch {
 	case height < m.height.number:
-		m.answer(author, height)
+		if r.Message.Attempt > 1 { // the first may only have been overtaken by the others' votes
+			m.answer(author, height)
+		}
 	case height > m.height.number:
 		m.keepEarly(r)
 		m.lag(author)

@@ -83,9 +83,10 @@ type Vote struct {
 
 // signingBytes are what a statement's signature covers.
 func signingBytes(mesh block.CID, kind Kind, body []byte) []byte {
-	b := append([]byte("weft/statement/1\x00"), mesh.Bytes()...)
-	b = append(b, byte(len(kind)))
-	b = append(b, kind...)
+	const domain = "weft/statement/1\x00"
+	b := make([]byte, 0, len(domain)+48+1+len(kind)+len(body))
+	b = append(append(b, domain...), mesh.Bytes()...)
+	b = append(append(b, byte(len(kind))), kind...)
 	return append(b, body...)
 }
 

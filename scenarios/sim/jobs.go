@@ -138,7 +138,7 @@ func (s *site) fetch(j round.Fetch) {
 		return
 	}
 	s.fetching = append(s.fetching, f)
-	s.later(0, f.search)
+	f.search()
 }
 
 func (s *site) retryFetches() {
@@ -208,7 +208,7 @@ func (f *fetch) provider() *site {
 // serves reports whether a holder gives an update to who asks: it must take part in the run, as far
 // as the holder knows.
 func (s *site) serves(f *fetch) bool {
-	return slices.Contains(s.machine.Participants(f.job.Run), f.s.id)
+	return s.machine.Participates(f.job.Run, f.s.id)
 }
 
 func (f *fetch) ask(from *site, a Artifact) {
