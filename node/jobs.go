@@ -28,7 +28,7 @@ type jobs struct {
 	mu       sync.Mutex
 	closed   bool
 	training map[block.CID]*training      // by run
-	fetching map[block.CID]*fetching      // by manifest
+	fetching map[wanted]*fetching
 	reducing map[block.CID]*reducing      // by seal
 	pending  map[block.CID]*round.RunSpec // runs that wait for the operator
 	accepted map[block.CID]bool           // runs whose answer by policy is on its way, or has come
@@ -41,7 +41,7 @@ type problem struct{ text, hint string }
 func newJobs(n *Node) *jobs {
 	j := &jobs{
 		n: n, log: n.log, trainer: make(chan struct{}, 1),
-		training: map[block.CID]*training{}, fetching: map[block.CID]*fetching{}, reducing: map[block.CID]*reducing{},
+		training: map[block.CID]*training{}, fetching: map[wanted]*fetching{}, reducing: map[block.CID]*reducing{},
 		pending: map[block.CID]*round.RunSpec{}, accepted: map[block.CID]bool{}, problems: map[string]problem{},
 	}
 	j.ctx, j.cancel = context.WithCancel(context.Background())
@@ -104,9 +104,7 @@ func (j *jobs) consider(job round.Consider) {
 
 // forget ends an artifact's fetch and removes an update that is not kept. Models are removed by policy.
 func (j *jobs) forget(job round.Forget) {
-	if f := j.fetching[job.Manifest]; f != nil {
-		f.cancel()
-	}
+	j.endFetches(job.Manifest)
 	k := newKeeper(j.n.machine.Ledger(), j.n.home.Config) // start runs on the loop's goroutine
 	unused := j.n.index.remove(func(m block.CID, u use) bool {
 		switch {
@@ -137,12 +135,9 @@ func (j *jobs) discard(manifest block.CID) {
 }
 
 func (j *jobs) discardLocked(manifest block.CID) {
-	f := j.fetching[manifest]
-	if f != nil {
-		f.cancel()
-	}
+	ending := j.endFetches(manifest)
 	j.spawn(func() {
-		if f != nil {
+		for _, f := range ending {
 			<-f.done
 		}
 		j.keep.Lock()
@@ -152,7 +147,9 @@ func (j *jobs) discardLocked(manifest block.CID) {
 		}
 		if err := j.n.store.DeleteArtifact(manifest); err != nil {
 			j.log.Warn("an artifact is not removed; it is at the next start", "artifact", manifest, "error", err)
+			return
 		}
+		j.report(round.Lost{Manifest: manifest})
 	})
 }
 

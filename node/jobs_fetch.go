@@ -21,22 +21,37 @@ type fetching struct {
 	done   chan struct{}
 }
 
+// wanted is what is fetched once at a time: of two runs that mean one artifact with two layouts one is wrong.
+type wanted struct{ manifest, layout block.CID }
+
+// endFetches ends the fetches of an artifact and returns them. The mutex is held.
+func (j *jobs) endFetches(manifest block.CID) (ending []*fetching) {
+	for what, f := range j.fetching {
+		if what.manifest == manifest {
+			f.cancel()
+			ending = append(ending, f)
+		}
+	}
+	return ending
+}
+
 // errUnusable marks what can never be used, whoever offers it: the fetch ends with its reason.
 var errUnusable = errors.New("the artifact cannot be used")
 
 // fetch has an artifact fetched, unless that is under way. The mutex is held.
 func (j *jobs) fetch(job round.Fetch) {
-	if j.fetching[job.Manifest] != nil || j.closed {
+	what := wanted{job.Manifest, job.Layout}
+	if j.fetching[what] != nil || j.closed {
 		return
 	}
 	ctx, cancel := context.WithCancel(j.ctx)
 	f := &fetching{job, cancel, make(chan struct{})}
-	j.fetching[job.Manifest] = f
+	j.fetching[what] = f
 	j.spawn(func() {
 		defer cancel()
 		invalid, err := j.obtain(ctx, job)
 		j.mu.Lock()
-		delete(j.fetching, job.Manifest)
+		delete(j.fetching, what)
 		close(f.done)
 		j.mu.Unlock()
 		if invalid != "" {
