@@ -2,10 +2,16 @@ package round
 
 import (
 	"slices"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+)
+
+const (
+	tellAtOnce = 64 << 10              // bytes that all sites together may take to tell an entry without waiting for each other
+	tellSlot   = 50 * time.Millisecond // between two sites that would tell the same
 )
 
 // refresh forms the entries that this site would have decided, and tells the others for which
@@ -50,12 +56,46 @@ func (m *Machine) refresh() {
 func (m *Machine) sayReady(id block.CID, c *candidate) {
 	c.ready[m.self] = true
 	r := &Ready{Height: m.height.number, Entry: id}
-	if c.formed {
-		r.Data = c.entry.Block().Data // the others may not know it yet
+	if c.formed { // the others may not know it yet
+		if data := c.entry.Block().Data; len(data)*m.roster.Len() <= tellAtOnce {
+			r.Data = data
+		} else {
+			c.tellAt = m.now + m.turn()
+			m.height.tellAt = min(m.height.tellAt, c.tellAt)
+		}
 	}
 	m.publish(m.sign(KindReady, r), 0)
 	m.trace(Trace{Event: "ready", Height: m.height.number, Run: c.entry.Run(), Kind: c.entry.Kind(), Entry: id, Text: c.entry.String()})
 	m.openIfReady(c)
+}
+
+// turn returns how long this site waits before it tells a large entry: as all that mean it form it, one
+// is enough, the view's proposer first.
+func (m *Machine) turn() time.Duration {
+	n := m.roster.Len()
+	first := m.roster.index[m.roster.Proposer(m.height.parent, m.height.view)]
+	return tellSlot * time.Duration((m.roster.index[m.self]+n-first)%n)
+}
+
+// tellLarge tells the entries whose turn has come, unless a quorum has shown that it knows them.
+func (m *Machine) tellLarge() {
+	h := m.height
+	if m.now < h.tellAt {
+		return
+	}
+	h.tellAt = never
+	for _, id := range h.order() {
+		c := h.candidates[id]
+		switch {
+		case c.tellAt == 0 || len(c.ready) >= m.roster.Quorum():
+			c.tellAt = 0
+		case c.tellAt <= m.now:
+			c.tellAt = 0
+			m.publish(m.sign(KindReady, &Ready{Height: h.number, Entry: id, Data: c.entry.Block().Data}), 0)
+		default:
+			h.tellAt = min(h.tellAt, c.tellAt)
+		}
+	}
 }
 
 // order returns the candidates' CIDs in order.

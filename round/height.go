@@ -19,6 +19,7 @@ type height struct {
 
 	candidates map[block.CID]*candidate
 	offers     map[peer.ID]int // candidates that each site introduced
+	tellAt     time.Duration   // the soonest of theirs
 
 	view  uint64
 	step  step
@@ -45,6 +46,7 @@ type candidate struct {
 	entry  *Entry // nil until its bytes are known
 	formed bool   // by this site, before another sent it
 	ready  map[peer.ID]bool
+	tellAt time.Duration // when this site tells its bytes; 0: it does not, or has
 }
 
 type proposal struct {
@@ -77,7 +79,7 @@ const (
 
 func newHeight(l *Ledger) *height {
 	return &height{
-		number: l.Height() + 1, parent: l.Head(), lockedView: -1, validView: -1,
+		number: l.Height() + 1, parent: l.Head(), lockedView: -1, validView: -1, tellAt: never,
 		candidates: map[block.CID]*candidate{}, offers: map[peer.ID]int{}, proposals: map[uint64]*proposal{},
 		prevotes: map[uint64]*tally{}, precommits: map[uint64]*tally{}, views: map[peer.ID]uint64{}, mine: map[place]*Signed{},
 	}
@@ -142,6 +144,7 @@ func is(maybe int64, view uint64) bool { return maybe >= 0 && uint64(maybe) == v
 
 // timers tells soonest when the view's timeouts end.
 func (h *height) timers(timeout time.Duration, soonest func(time.Duration)) {
+	soonest(h.tellAt)
 	if !h.opened {
 		return
 	}

@@ -193,6 +193,7 @@ func (m *Machine) settle() {
 			break
 		}
 	}
+	m.tellLarge()
 	m.resend()
 	m.sendHeads()
 	m.work.Alarm = m.nextAlarm()
