@@ -27,7 +27,7 @@ type jobs struct {
 
 	mu       sync.Mutex
 	closed   bool
-	training map[block.CID]*training      // by run
+	training map[block.CID]*training // by run
 	fetching map[wanted]*fetching
 	reducing map[block.CID]*reducing      // by seal
 	pending  map[block.CID]*round.RunSpec // runs that wait for the operator
