@@ -31,6 +31,7 @@ type HostConfig struct {
 	Roster   func(peer.ID) bool    // who may connect and be dialed; its answers may change, see Mesh.RosterChanged
 	Peers    int                   // how many peers to have room for; 0: 256
 	Agent    string                // name and version of this program, told to peers
+	Network  libp2p.Option         // what carries its connections; nil: TCP and QUIC on this machine's own network
 	Log      *slog.Logger          // nil: none
 }
 
@@ -51,6 +52,9 @@ func NewHost(c HostConfig) (*Host, error) {
 	if c.Peers <= 0 {
 		c.Peers = 256
 	}
+	if c.Network == nil {
+		c.Network = transports()
+	}
 	g := &gate{roster: c.Roster, log: c.Log, banned: map[peer.ID]time.Time{}, told: map[peer.ID]struct{}{}}
 	resources, err := newResources(c.Peers)
 	if err != nil {
@@ -68,7 +72,7 @@ func NewHost(c HostConfig) (*Host, error) {
 		libp2p.ConnectionGater(g),
 		libp2p.ResourceManager(resources),
 		libp2p.ConnectionManager(manager),
-		transports(),
+		c.Network,
 		quiet(),
 	}
 	if len(c.Listen) == 0 {

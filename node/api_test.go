@@ -2,6 +2,7 @@ package node
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -281,4 +282,31 @@ func FuzzAnswers(f *testing.F) {
 		_ = decodeBody(bytes.NewReader(data), &c)
 		_ = decodeBody(bytes.NewReader(data), &s)
 	})
+}
+
+// A program that runs a node in itself may have it without the local API.
+func TestNoAPI(t *testing.T) {
+	s := newTestMesh(t, 1, nil)[0]
+	h, err := Open(s.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := New(h, Options{Timing: quick(), Log: s.log, NoAPI: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- n.Run(ctx) }()
+	<-n.Ready()
+	if st, err := n.Status(t.Context()); err != nil || st.Up != 1 {
+		t.Errorf("status %+v, %v", st, err)
+	}
+	if _, err := s.client.Status(t.Context()); !errors.Is(err, ErrNotRunning) {
+		t.Errorf("the API answers: %v", err)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
 }

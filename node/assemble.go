@@ -121,7 +121,7 @@ func (n *Node) connect(closers *[]func() error) error {
 	}
 	n.host, err = gossip.NewHost(gossip.HostConfig{
 		Key: n.home.Key, Listen: listen, Announce: announce, Roster: n.roster.Has,
-		Peers: max(256, 2*n.roster.Len()), Agent: n.opt.Agent, Log: n.log,
+		Peers: max(256, 2*n.roster.Len()), Agent: n.opt.Agent, Network: n.opt.Network, Log: n.log,
 	})
 	if err != nil {
 		return hint(err, "if another program listens there, change listen in "+n.home.path(configName))

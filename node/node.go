@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"golang.org/x/sync/errgroup"
 
@@ -26,6 +27,8 @@ type Options struct {
 	Timing  round.Timing  // zero: round.DefaultTiming
 	Trainer train.Trainer // nil: as the configuration says
 	Agent   string        // name and version of this program, told to other sites
+	Network libp2p.Option // what carries its connections; nil: TCP and QUIC on this machine's own network
+	NoAPI   bool          // do not serve the local API: the program that runs the node asks it itself
 }
 
 // Node is a site's daemon.
@@ -118,11 +121,13 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	if err := n.open(&closers); err != nil {
 		return err
 	}
-	server, err := n.listen()
-	if err != nil {
-		return err
+	var api *server
+	if !n.opt.NoAPI {
+		if api, err = n.listen(); err != nil {
+			return err
+		}
+		closers = append(closers, api.close)
 	}
-	closers = append(closers, server.close)
 	if err := n.connect(&closers); err != nil {
 		return err
 	}
@@ -135,7 +140,9 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	g.Go(func() error { return n.exchange.Run(ctx) })
 	g.Go(func() error { return n.watch(ctx) })
 	g.Go(func() error { return n.scrub(ctx) })
-	g.Go(func() error { return server.run(ctx) })
+	if api != nil {
+		g.Go(func() error { return api.run(ctx) })
+	}
 	close(n.ready)
 	n.log.Info("site is up", "site", n.home.ID, "mesh", n.home.Genesis.Name, "addrs", n.Addrs())
 	return g.Wait()
