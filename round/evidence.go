@@ -20,12 +20,46 @@ func (m *Machine) double(old, s *Signed) error {
 	return fmt.Errorf("%w: %s of %s", ErrEquivocate, s.Kind, m.roster.Name(s.From))
 }
 
+// decided returns what is kept of a height: the votes of its certificate's view.
+func (h *height) decided(cert *Certificate) *height {
+	past := &height{
+		number: h.number, view: cert.View, lockedView: -1, validView: -1,
+		proposals: map[uint64]*proposal{}, prevotes: map[uint64]*tally{}, precommits: map[uint64]*tally{},
+	}
+	if p := h.proposals[cert.View]; p != nil {
+		past.proposals[cert.View] = p
+	}
+	past.prevotes[cert.View], past.precommits[cert.View] = h.votes(KindPrevote, cert.View), h.votes(KindPrecommit, cert.View)
+	return past
+}
+
+// comparePast looks whether a statement of the height decided last contradicts one that was seen then.
+func (m *Machine) comparePast(s *Signed) {
+	body, _ := s.Open()
+	switch b := body.(type) {
+	case *Vote:
+		if b.Height != m.past.number || b.View != m.past.view {
+			return
+		}
+		if old := m.past.votes(s.Kind, b.View).votes[s.From]; old != nil {
+			_ = m.double(old, s) // it is named there
+		} else {
+			m.past.votes(s.Kind, b.View).add(s, b.Entry)
+		}
+	case *Proposal:
+		if old := m.past.proposals[b.View]; b.Height == m.past.number && old != nil {
+			_ = m.double(old.statement, s)
+		}
+	}
+}
+
 // name records evidence against a site, the first against each.
 func (m *Machine) name(e *Evidence) {
 	if m.named[e.A.From] != nil {
 		return
 	}
 	m.named[e.A.From] = e
+	m.save(Record{Evidence: e})
 	m.dirty = true
 	for _, p := range m.parts {
 		if c := p.sites[e.A.From]; c != nil {

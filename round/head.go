@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/block"
 )
 
 // How a site that lags, restarts or missed a message gets what it lacks: sites show each other
@@ -48,10 +50,10 @@ func (m *Machine) sendHead(to peer.ID) {
 
 // head says where this site stands.
 func (m *Machine) head() *Head {
-	h := m.height
-	head := &Head{Height: m.ledger.Height(), Entry: m.ledger.Head(), View: h.view, Proposal: h.proposals[h.view] != nil}
-	head.Prevotes = m.roster.bitmap(h.votes(KindPrevote, h.view).has)
-	head.Precommits = m.roster.bitmap(h.votes(KindPrecommit, h.view).has)
+	head := &Head{
+		Height: m.ledger.Height(), Entry: m.ledger.Head(), Now: m.height.seen(m.roster, m.height.view), Past: m.past.seen(m.roster, m.past.view),
+		Named: m.roster.bitmap(func(id peer.ID) bool { return m.named[id] != nil }),
+	}
 	for _, r := range m.ledger.order {
 		if p := m.parts[r.ID]; p != nil && r.Active() {
 			head.Runs = append(head.Runs, RunHead{
@@ -103,6 +105,7 @@ func (m *Machine) receiveHead(from peer.ID, head *Head) {
 	}
 	n := m.neighbour(from)
 	n.height = head.Height
+	m.fillInEvidence(from, head)
 	m.mute.heard(from, head.Height)
 	switch mine := m.ledger.Height(); {
 	case head.Height < mine:
@@ -116,19 +119,28 @@ func (m *Machine) receiveHead(from peer.ID, head *Head) {
 	}
 }
 
-// fillIn sends a site of our height the statements that its head lacks and ours has.
+// fillIn sends a site of our height the statements that its head lacks and ours has, and those of which
+// it has another version: their author has signed twice for one place.
 func (m *Machine) fillIn(to peer.ID, head *Head) {
 	give := func(s *Signed) {
 		if s != nil && s.From != to {
 			m.send(to, &Message{Statement: s})
 		}
 	}
-	if h := m.height; h.opened && head.View <= h.view {
-		ahead := head.View < h.view
-		if p := h.proposals[h.view]; p != nil && (ahead || !head.Proposal) {
+	h := m.height
+	if ahead := head.Now.View < h.view; h.opened && head.Now.View <= h.view {
+		if p := h.proposals[h.view]; p != nil && (ahead || head.Now.Proposal != mark(p.entry.CID())) {
 			give(p.statement)
 		}
-		m.fillInVotes(head, give)
+		if h.keeps(head.Now.View) {
+			m.fillInVotes(h, &head.Now, true, give)
+		}
+		if ahead { // which let it leave its view
+			m.fillInVotes(h, &Votes{View: h.view}, true, give)
+		}
+	}
+	if head.Past.View == m.past.view {
+		m.fillInVotes(m.past, &head.Past, false, give)
 	}
 	for _, rh := range head.Runs {
 		r, p := m.ledger.Run(rh.Run), m.parts[rh.Run]
@@ -147,24 +159,63 @@ func (m *Machine) fillIn(to peer.ID, head *Head) {
 	}
 }
 
-// fillInVotes gives the votes of our view, and to a site in an older view those of its own, which
-// let it leave that view.
-func (m *Machine) fillInVotes(head *Head, give func(*Signed)) {
-	h := m.height
-	for _, kind := range []Kind{KindPrevote, KindPrecommit} {
-		has := head.Prevotes
-		if kind == KindPrecommit {
-			has = head.Precommits
-		}
-		for _, site := range m.roster.sites {
-			if h.keeps(head.View) && !m.roster.inBitmap(has, site.ID) {
-				give(h.votes(kind, head.View).votes[site.ID])
+// fillInVotes gives the votes of a view that differ from those another site has, and with lacking
+// those that it lacks.
+func (m *Machine) fillInVotes(h *height, theirs *Votes, lacking bool, give func(*Signed)) {
+	of := func(kind Kind, marks []byte) {
+		for i, site := range m.roster.sites {
+			s := h.votes(kind, theirs.View).votes[site.ID]
+			if s == nil {
+				continue
 			}
-			if head.View < h.view {
-				give(h.votes(kind, h.view).votes[site.ID])
+			v, _ := open[Vote](s, kind)
+			their := byte(0)
+			if i < len(marks) {
+				their = marks[i]
+			}
+			if their == 0 && lacking || their != 0 && their != byte(mark(v.Entry)) {
+				give(s)
 			}
 		}
 	}
+	of(KindPrevote, theirs.Prevotes)
+	of(KindPrecommit, theirs.Precommits)
+}
+
+// fillInEvidence proves to a site the lies that it does not know of.
+func (m *Machine) fillInEvidence(to peer.ID, head *Head) {
+	for _, site := range m.roster.sites {
+		if e := m.named[site.ID]; e != nil && site.ID != to && !m.roster.inBitmap(head.Named, site.ID) {
+			m.send(to, &Message{Evidence: e})
+		}
+	}
+}
+
+// seen tells what is known of a view.
+func (h *height) seen(r *Roster, view uint64) Votes {
+	v := Votes{View: view, Prevotes: h.marks(r, KindPrevote, view), Precommits: h.marks(r, KindPrecommit, view)}
+	if p := h.proposals[view]; p != nil {
+		v.Proposal = mark(p.entry.CID())
+	}
+	return v
+}
+
+func (h *height) marks(r *Roster, kind Kind, view uint64) []byte {
+	b := make([]byte, len(r.sites))
+	for id, s := range h.votes(kind, view).votes {
+		v, _ := open[Vote](s, kind)
+		b[r.index[id]] = byte(mark(v.Entry))
+	}
+	return b
+}
+
+// mark is a short name of an entry in a head: 1 for nil, 2 to 255 by the CID.
+func mark(c block.CID) uint64 {
+	if !c.Defined() {
+		return 1
+	}
+	d := c.Digest()
+	return 2 + uint64(d[len(d)-1])%254
 }
 
 // receiveCertified applies decided entries that follow our head, whoever sends them: their

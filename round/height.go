@@ -242,7 +242,7 @@ func (m *Machine) receiveProposal(s *Signed, b *Proposal) error {
 	if want := m.roster.Proposer(h.parent, b.View); s.From != want {
 		return fmt.Errorf("proposal: %w: view %d is %s's to propose, not %s's", ErrMalformed, b.View, m.roster.Name(want), m.roster.Name(s.From))
 	}
-	h.seen(s.From, b.View)
+	h.spoke(s.From, b.View)
 	m.openHeight()
 	if !h.keeps(b.View) {
 		return nil
@@ -288,7 +288,7 @@ func (m *Machine) receivePolka(b *Proposal, e *Entry) (proof int, err error) {
 }
 
 func (m *Machine) receiveVote(s *Signed, b *Vote) error {
-	m.height.seen(s.From, b.View)
+	m.height.spoke(s.From, b.View)
 	m.openHeight()
 	return m.addVote(s, b, m.height.keeps(b.View))
 }
@@ -305,7 +305,7 @@ func (m *Machine) addVote(s *Signed, v *Vote, keep bool) error {
 	return nil
 }
 
-func (h *height) seen(by peer.ID, view uint64) {
+func (h *height) spoke(by peer.ID, view uint64) {
 	if old, known := h.views[by]; !known || view > old {
 		h.views[by] = view
 		h.newer = h.newer || view > h.view

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/cockroachdb/datadriven"
+
+	"github.com/weft-mesh/weft/block"
 )
 
 // TestInteraction walks the dialogues in testdata: commands, and what the sites then do. Run with
@@ -162,6 +164,14 @@ func (e *env) command(d *datadriven.TestData) error {
 		kind := KindPrevote
 		twice := s.sign(kind, &Vote{Height: s.height.number, View: s.height.view})
 		e.wire = append(e.wire, letter{s.num, 1, &Message{Attempt: 1, Statement: twice}, 0})
+
+	case "twofaced": // twofaced 4 1 2: it prevotes nil to 1, and to 2 an entry that nobody has
+		s := arg(0)
+		other := block.Sum(block.DagCBOR, []byte("other"))
+		for i, entry := range []block.CID{{}, other} {
+			v := s.sign(KindPrevote, &Vote{Height: s.height.number, View: s.height.view, Entry: entry})
+			e.wire = append(e.wire, letter{s.num, arg(i + 1).num, &Message{Attempt: 1, Statement: v}, 0})
+		}
 
 	case "forge": // forge 3: it sends 1 a vote in the name of 2
 		s := arg(0)

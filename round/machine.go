@@ -37,6 +37,7 @@ type Machine struct {
 	due   time.Duration // when the next deadline of a part comes
 
 	height *height
+	past   *height       // the one decided last: its votes may still prove a lie; its view is its certificate's
 	pace   time.Duration // propose timeout of view 0; grows with failed views, shrinks with quick heights
 
 	parts  map[block.CID]*part // this site's part in each run
@@ -72,12 +73,15 @@ func New(cfg Config) (*Machine, error) {
 	if !m.roster.Has(cfg.Self) {
 		return nil, fmt.Errorf("site %s: %w of mesh %q", cfg.Self, ErrStranger, cfg.Genesis.Name)
 	}
-	m.height = newHeight(m.ledger)
+	m.height, m.past = newHeight(m.ledger), newHeight(m.ledger)
 	return m, nil
 }
 
 // Ledger returns the site's ledger, for reading between two Steps.
 func (m *Machine) Ledger() *Ledger { return m.ledger }
+
+// View returns the view of the height being decided in which the site is.
+func (m *Machine) View() uint64 { return m.height.view }
 
 // Restore replays one record of the site's log.
 func (m *Machine) Restore(r Record) error {
@@ -101,6 +105,8 @@ func (m *Machine) Restore(r Record) error {
 		m.follow(e)
 	case r.Lock != nil:
 		return m.restoreLock(r.Lock)
+	case r.Evidence != nil:
+		m.named[r.Evidence.A.From] = r.Evidence
 	case r.Statement != nil:
 		return m.restoreStatement(r.Statement)
 	}
@@ -294,6 +300,7 @@ func (m *Machine) inHeight(r Received, height uint64) bool {
 	author := r.Message.Statement.From
 	switch {
 	case height < m.height.number:
+		m.comparePast(r.Message.Statement)
 		if r.Message.Attempt > 1 { // the first may only have been overtaken by the others' votes
 			m.answer(author, height)
 		}

@@ -27,13 +27,21 @@ type Certified struct {
 // Head says where a site stands, so that its neighbour can send what it lacks. It carries no
 // signature: the connection says whose it is, and nothing is believed because of it.
 type Head struct {
-	Height     uint64    `cbor:"height"` // newest decided
-	Entry      block.CID `cbor:"entry"`
-	View       uint64    `cbor:"view"`     // of the height after it
-	Proposal   bool      `cbor:"proposal"` // has that view's proposal
-	Prevotes   []byte    `cbor:"prevotes"` // whose votes of that view it has: a bit for each roster position
-	Precommits []byte    `cbor:"precommits"`
-	Runs       []RunHead `cbor:"runs"`
+	Height uint64    `cbor:"height"` // newest decided
+	Entry  block.CID `cbor:"entry"`
+	Now    Votes     `cbor:"now"`   // of the height after it, in the sender's view
+	Past   Votes     `cbor:"past"`  // of the newest decided height, in the view of its certificate
+	Named  []byte    `cbor:"named"` // whom it can prove to lie: a bit for each roster position
+	Runs   []RunHead `cbor:"runs"`
+}
+
+// Votes is what a site has seen in a view: for the proposal and each roster position's vote a mark, 0 if
+// it lacks it. Two sites whose marks differ have been told different things by one author.
+type Votes struct {
+	View       uint64 `cbor:"view"`
+	Proposal   uint64 `cbor:"proposal"`
+	Prevotes   []byte `cbor:"prevotes"`
+	Precommits []byte `cbor:"precommits"`
 }
 
 // RunHead is what a site knows of the current round of an open run.

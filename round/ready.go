@@ -25,6 +25,7 @@ type Record struct {
 	Decided   *Certified `cbor:"decided,omitempty"`   // an entry of the ledger; also two blocks
 	Statement *Signed    `cbor:"statement,omitempty"` // own vote, proposal, update, consent, open or stop
 	Lock      *Lock      `cbor:"lock,omitempty"`      // before the precommit that it stands behind
+	Evidence  *Evidence  `cbor:"evidence,omitempty"`  // against a site
 }
 
 // Born says when a log began. A log that is begun again for a key that has voted before (the disk

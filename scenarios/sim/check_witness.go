@@ -9,7 +9,8 @@ import (
 	"github.com/weft-mesh/weft/round"
 )
 
-// witness notes who is proven to lie: an honest site has seen two of its statements for one place.
+// witness notes who is proven to lie: an honest site has seen two of its statements for one place, or two
+// honest sites one each, and one has shown the other its head while both had them.
 type witness struct {
 	c      *checker
 	w      *World
@@ -27,9 +28,12 @@ func (t *witness) of(c *checker) {
 }
 
 // hears sees what reaches an honest site, signed by a liar.
-func (t *witness) hears(by *site, m *round.Message) {
+func (t *witness) hears(from peer.ID, by *site, m *round.Message) {
 	s := m.Statement
 	if s == nil {
+		if m.Head != nil {
+			t.compares(from, by)
+		}
 		return
 	}
 	author, known := t.w.index[s.From]
@@ -48,6 +52,29 @@ func (t *witness) hears(by *site, m *round.Message) {
 		t.proven[s.From] = true
 	}
 	t.seen[key] = sum
+}
+
+// compares sees a head go from one honest site to another: what both have seen of the height that both
+// decide, in a view in which both are, they can compare.
+func (t *witness) compares(from peer.ID, by *site) {
+	sender := t.w.sites[t.w.index[from]]
+	if sender.liar != nil || !sender.up || sender.machine.Ledger().Height() != by.machine.Ledger().Height() {
+		return
+	}
+	height := by.machine.Ledger().Height() + 1
+	for _, liar := range t.w.sites {
+		if liar.liar == nil {
+			continue
+		}
+		for _, kind := range []round.Kind{round.KindPrevote, round.KindPrecommit} {
+			at := place{site: liar.i, kind: kind, height: height, view: by.machine.View()}
+			a, seenA := t.seen[sighting{sender.i, at}]
+			b, seenB := t.seen[sighting{by.i, at}]
+			if seenA && seenB && a != b && sender.machine.View() == at.view {
+				t.proven[liar.id] = true
+			}
+		}
+	}
 }
 
 // inTime reports whether the site looks at such a statement now: of the height that it decides, in a

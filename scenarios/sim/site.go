@@ -155,7 +155,7 @@ func (s *site) happen(ev round.Event) {
 		return
 	}
 	if r, ok := ev.(round.Received); ok && s.w.check != nil && s.liar == nil {
-		s.w.check.witness.hears(s, r.Message)
+		s.w.check.witness.hears(r.From, s, r.Message)
 	}
 	if s.syncing {
 		s.inbox = append(s.inbox, ev)
