@@ -16,6 +16,7 @@ import (
 // it to fix a build; change it when the architecture changes, and docs/architecture.md with it.
 const allowed = `
 block                   <
+yamlfile                <
 blockstore/dtype        <
 blockstore              < block blockstore/dtype
 blockstore/blockstoretest < block blockstore blockstore/dtype
@@ -34,7 +35,7 @@ scenarios/real/netns    <
 scenarios/real          < block node node/local round scenarios/real/netns scenarios/real/shape scenarios/sim
 cmd/weft                < *
 cmd/weft/term           <
-cmd/weft/runfile        < round
+node/runfile            < round yamlfile
 cmd/weft/bench          < *
 cmd/weft/demo           < *
 `

@@ -1,13 +1,13 @@
 package node
 
 import (
-	"fmt"
 	"path"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/yamlfile"
 )
 
 // AcceptPolicy says who answers when a run is opened in the mesh.
@@ -35,14 +35,11 @@ type AcceptRule struct {
 
 // UnmarshalYAML reads auto, ask or a list of rules.
 func (a *Accept) UnmarshalYAML(node ast.Node) error {
-	wrong := func(n ast.Node, format string, args ...any) error {
-		return &yaml.SyntaxError{Message: "accept: " + fmt.Sprintf(format, args...), Token: n.GetToken()}
-	}
 	switch n := node.(type) {
 	case *ast.StringNode:
 		a.Policy, a.Rules = AcceptPolicy(n.Value), nil
 		if a.Policy != AcceptAuto && a.Policy != AcceptAsk {
-			return wrong(n, "%q, want auto, ask, or a list of rules such as - run: NAME or - from: SITE", n.Value)
+			return yamlfile.Wrong(n, "%q, want auto, ask, or a list of rules such as - run: NAME or - from: SITE", n.Value)
 		}
 		return nil
 	case *ast.SequenceNode:
@@ -55,13 +52,13 @@ func (a *Accept) UnmarshalYAML(node ast.Node) error {
 			_, errRun := path.Match(r.Run, "")
 			_, errFrom := path.Match(r.From, "")
 			if r == (AcceptRule{}) || errRun != nil || errFrom != nil {
-				return wrong(v, "a rule has run: or from: with a name, in which * stands for any characters")
+				return yamlfile.Wrong(v, "a rule has run: or from: with a name, in which * stands for any characters")
 			}
 			a.Rules = append(a.Rules, r)
 		}
 		return nil
 	}
-	return wrong(node, "want auto, ask, or a list of rules")
+	return yamlfile.Wrong(node, "want auto, ask, or a list of rules")
 }
 
 // decide returns the site's answer on a run, and whether it has one without asking the operator.

@@ -1,33 +1,29 @@
 package node
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
-	"strings"
-	"time"
 
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/parser"
+	"github.com/weft-mesh/weft/yamlfile"
 )
 
 // Config is a site's own configuration, the file config.yaml. Nothing of it is known to the mesh;
 // [DefaultConfigYAML] documents every field.
 type Config struct {
-	Name        string            `yaml:"name"`
-	Listen      []string          `yaml:"listen"`
-	Announce    []string          `yaml:"announce"`
-	Bootstrap   []string          `yaml:"bootstrap"`
-	Trainer     TrainerConfig     `yaml:"trainer"`
-	Accept      Accept            `yaml:"accept"`
-	KeepModels  int               `yaml:"keep_models"`
-	KeepUpdates bool              `yaml:"keep_updates"`
-	Log         LogConfig         `yaml:"log"`
-	Train       map[string]Scalar `yaml:"train"`
+	Name        string                     `yaml:"name"`
+	Listen      []string                   `yaml:"listen"`
+	Announce    []string                   `yaml:"announce"`
+	Bootstrap   []string                   `yaml:"bootstrap"`
+	Trainer     TrainerConfig              `yaml:"trainer"`
+	Accept      Accept                     `yaml:"accept"`
+	KeepModels  int                        `yaml:"keep_models"`
+	KeepUpdates bool                       `yaml:"keep_updates"`
+	Log         LogConfig                  `yaml:"log"`
+	Train       map[string]yamlfile.Scalar `yaml:"train"`
 }
 
 // TrainerConfig chooses the site's trainer: exactly one of the fields is set.
@@ -48,9 +44,9 @@ type BuiltinConfig struct {
 
 // SyntheticConfig is a trainer's that trains nothing, for trying out a mesh.
 type SyntheticConfig struct {
-	Bytes ByteSize      `yaml:"bytes"` // of the model that a run begun with Init starts from
-	Time  time.Duration `yaml:"time"`  // of one training
-	Seed  uint64        `yaml:"seed"`  // of the initial model
+	Bytes yamlfile.Size     `yaml:"bytes"` // of the model that a run begun with Init starts from
+	Time  yamlfile.Duration `yaml:"time"`  // of one training
+	Seed  uint64            `yaml:"seed"`  // of the initial model
 }
 
 // LogConfig is what the node says of itself on standard error.
@@ -95,36 +91,18 @@ func ReadConfig(path string) (*Config, error) {
 
 // ParseConfig reads the text of a config.yaml; name stands in its errors.
 func ParseConfig(name string, data []byte) (*Config, error) {
-	if len(data) > maxConfig {
-		return nil, fmt.Errorf("%w: %s: more than %d bytes", ErrConfig, name, maxConfig)
-	}
 	c := DefaultConfig("")
 	c.Trainer = TrainerConfig{}
-	tree, err := parser.ParseBytes(data, 0)
-	if err == nil {
-		err = yaml.NewDecoder(strings.NewReader(string(data)), yaml.Strict()).Decode(c)
-		if errors.Is(err, io.EOF) {
-			err = nil // an empty file: the checks below say what is missing
-		}
-	}
+	f, err := yamlfile.Decode(name, data, maxConfig, c)
 	if err != nil {
-		return nil, configError(name, err)
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	for _, check := range []func() *fieldError{c.checkName, c.checkAddrs, c.Trainer.check, c.checkRest} {
 		if e := check(); e != nil {
-			return nil, e.at(name, tree)
+			return nil, e.in(f)
 		}
 	}
 	return c, nil
-}
-
-// configError puts a decoder's error as "config.yaml:7: message".
-func configError(name string, err error) error {
-	var e yaml.Error
-	if !errors.As(err, &e) || e.GetToken() == nil {
-		return fmt.Errorf("%w: %s: %w", ErrConfig, name, err)
-	}
-	return fmt.Errorf("%w: %s:%d: %s", ErrConfig, name, e.GetToken().Position.Line, e.GetMessage())
 }
 
 // builtinOverrides are the hyperparameters of the embedded trainer that a site may set for itself:

@@ -7,11 +7,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
 	"github.com/multiformats/go-multiaddr"
 
 	"github.com/weft-mesh/weft/train/builtin/corpus"
+	"github.com/weft-mesh/weft/yamlfile"
 )
 
 // fieldError is a value that is well formed but wrong.
@@ -21,27 +20,14 @@ type fieldError struct {
 	hint string
 }
 
-// at names the line of the field, or of the nearest field above it that the file has.
-func (e *fieldError) at(name string, tree *ast.File) error {
-	where := name
-	for path := e.path; path != ""; path = parentPath(path) {
-		p, err := yaml.PathString("$." + path)
-		if err != nil {
-			break
-		}
-		if n, err := p.FilterFile(tree); err == nil && n != nil {
-			where = fmt.Sprintf("%s:%d", name, n.GetToken().Position.Line)
-			break
-		}
-	}
-	err := fmt.Errorf("%w: %s: %s: %s", ErrConfig, where, e.path, e.text)
+// in is the error as one of the file.
+func (e *fieldError) in(f *yamlfile.File) error {
+	err := fmt.Errorf("%w: %w", ErrConfig, f.Wrong(e.path, "%s", e.text))
 	if e.hint != "" {
 		return hint(err, e.hint)
 	}
 	return err
 }
-
-func parentPath(path string) string { return path[:max(0, strings.LastIndexAny(path, ".["))] }
 
 func (c *Config) checkName() *fieldError {
 	if c.Name == "" || len(c.Name) > 64 {
@@ -115,8 +101,8 @@ func (s *SyntheticConfig) check() *fieldError {
 	if s.Bytes == 0 {
 		s.Bytes = defaultSynthetic
 	}
-	if s.Time < 0 || s.Time > 24*time.Hour {
-		return &fieldError{"trainer.synthetic.time", fmt.Sprintf("%s is not between 0 and a day", s.Time), ""}
+	if s.Time > yamlfile.Duration(24*time.Hour) {
+		return &fieldError{"trainer.synthetic.time", fmt.Sprintf("%s is more than a day", time.Duration(s.Time)), ""}
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/weft-mesh/weft/train"
 	"github.com/weft-mesh/weft/train/builtin"
@@ -23,7 +24,7 @@ func (n *Node) newTrainer() (train.Trainer, error) {
 		}
 		return t, nil
 	case c.Synthetic != nil:
-		return &train.Synthetic{Time: c.Synthetic.Time}, nil
+		return &train.Synthetic{Time: time.Duration(c.Synthetic.Time)}, nil
 	default:
 		t, err := train.NewExec(train.ExecConfig{
 			Command: c.Exec, Dir: n.home.local(orDot(c.Dir)), Env: c.Env, RunDir: n.home.path(tmpName), Log: n.log.With("from", "trainer"),

@@ -10,9 +10,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/cmd/weft/runfile"
 	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/runfile"
 )
 
 // openWait is how long `weft run start` waits for the mesh to open the run. A quorum that can

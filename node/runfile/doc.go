@@ -15,6 +15,7 @@
 //	  weight: 1/2                  #   carry: weight for each round it is late; default 1/2
 //	  max: 2                       #   carry: rounds late at most; default 2
 //	keep_updates: false            # keep every site's updates, to recompute rounds later
+//	rule: fedavg                   # how updates become the model; the only one so far
 //
 // Anything else in the file is an error that names the line.
 package runfile

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/yamlfile"
 )
 
 const whole = `name: letters # what for
@@ -62,13 +63,14 @@ func TestParseSaysWhere(t *testing.T) {
 		{ok + "late:\n  policy: carry\n  weight: 3/2\n", "run.yaml:6: late.weight: \"3/2\""},
 		{ok + "late:\n  policy: drop\n  max: 2\n", "run.yaml:4: late: weight and max"},
 		{ok + "late: {policy: keep}\n", "run.yaml:4: late.policy: \"keep\""},
-		{ok + "min_sites: two\n", "run.yaml:4: "},
+		{ok + "min_sites: two\n", "run.yaml:4: min_sites: want a whole number"},
 		{ok + "min_sites: -1\n", "run.yaml:4: "},
-		{ok + "train:\n  steps: [1]\n", "want a number or a word"},
+		{ok + "train:\n  steps: [1]\n", "run.yaml:5: train.steps: want a number or a word"},
 		{ok + "name: b\n", "run.yaml:4: "},
 		{ok + "train: &a\n  x: *a\n", "run.yaml:4: anchors"},
 		{"rounds: 1\n", "run.yaml: name: missing"},
-		{"name: a\n", "run.yaml: rounds: missing"},
+		{"name: a\nmodel: {init: builtin}\n", "run.yaml: rounds: missing"},
+		{ok + "rule: median\n", "run.yaml:4: rule: \"median\""},
 		{"name: a\nrounds: 1\n", "run.yaml: model: want exactly one"},
 		{"name: a\nrounds: 1\nmodel: {init: gpt}\n", "run.yaml:3: model.init: \"gpt\""},
 		{"name: [\n", "run.yaml:"},
@@ -76,7 +78,7 @@ func TestParseSaysWhere(t *testing.T) {
 		{strings.Repeat("#", MaxSize+1), "run.yaml: 65537 bytes"},
 	} {
 		_, err := Parse("run.yaml", []byte(c.text))
-		if !errors.Is(err, ErrRunFile) || !strings.Contains(err.Error(), c.want) {
+		if !errors.As(err, new(*yamlfile.Error)) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q:\n got %v\nwant %s", c.text[:min(len(c.text), 80)], err, c.want)
 		}
 		if err != nil && strings.Contains(err.Error(), "\n") {
@@ -92,7 +94,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := Parse("run.yaml", data)
 		if err != nil {
-			if !errors.Is(err, ErrRunFile) {
+			if !errors.As(err, new(*yamlfile.Error)) {
 				t.Fatalf("%v", err)
 			}
 			return

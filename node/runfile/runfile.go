@@ -1,0 +1,70 @@
+package runfile
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/yamlfile"
+)
+
+// MaxSize is the longest run file, in bytes.
+const MaxSize = 64 << 10
+
+// Builtin is the value of model.init: the embedded trainer.
+const Builtin = "builtin"
+
+// Run is a run as its file describes it.
+type Run struct {
+	Spec round.RunSpec // without By, Base, Layout and Nonce, which the node fills in
+	Init bool          // the embedded trainer makes the model
+	File string        // else the safetensors file that holds it
+}
+
+// file is the YAML document.
+type file struct {
+	Name  string `yaml:"name"`
+	Model model  `yaml:"model"`
+	Terms `yaml:",inline"`
+}
+
+type model struct {
+	Init string `yaml:"init"`
+	File string `yaml:"file"`
+}
+
+// Parse reads a run file. name is its path, for errors and to find the model's file. Errors are of
+// type *yamlfile.Error.
+func Parse(name string, data []byte) (Run, error) {
+	var f file
+	where, err := yamlfile.Decode(name, data, MaxSize, &f)
+	if err != nil {
+		return Run{}, err
+	}
+	run, field, err := f.run(name)
+	if err != nil {
+		return Run{}, where.Wrong(field, "%v", err)
+	}
+	return run, nil
+}
+
+// run checks what the decoder cannot; on error it returns the field that is at fault.
+func (f *file) run(name string) (r Run, field string, err error) {
+	switch {
+	case f.Name == "":
+		return r, "name", errors.New("missing; say what the run is for")
+	case (f.Model.Init == "") == (f.Model.File == ""):
+		return r, "model", errors.New("want exactly one of init: builtin and file: PATH")
+	case f.Model.Init != "" && f.Model.Init != Builtin:
+		return r, "model.init", fmt.Errorf("%q; the only one is builtin, for another model name its file", f.Model.Init)
+	}
+	if r.Spec, field, err = f.Spec(f.Name); err != nil {
+		return r, field, err
+	}
+	r.Init, r.File = f.Model.Init != "", f.Model.File
+	if r.File != "" && !filepath.IsAbs(r.File) {
+		r.File = filepath.Join(filepath.Dir(name), r.File)
+	}
+	return r, "", nil
+}

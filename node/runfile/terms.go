@@ -1,0 +1,103 @@
+package runfile
+
+import (
+	"errors"
+	"fmt"
+	"math/big"
+	"strconv"
+	"strings"
+
+	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/yamlfile"
+)
+
+// Terms is what a run is about, whatever its model: the fields that run files and scenario files share.
+type Terms struct {
+	Rounds      yamlfile.Count             `yaml:"rounds" json:"rounds"`
+	Train       map[string]yamlfile.Scalar `yaml:"train" json:"train,omitempty"`
+	Rule        string                     `yaml:"rule" json:"rule,omitempty"`
+	MinSites    yamlfile.Count             `yaml:"min_sites" json:"min_sites,omitempty"`
+	SampleCap   yamlfile.Count             `yaml:"sample_cap" json:"sample_cap,omitempty"`
+	Late        Late                       `yaml:"late" json:"late,omitzero"`
+	KeepUpdates bool                       `yaml:"keep_updates" json:"keep_updates,omitempty"`
+}
+
+// Late says what becomes of an update that misses its round.
+type Late struct {
+	Policy string          `yaml:"policy" json:"policy,omitempty"`
+	Weight yamlfile.Scalar `yaml:"weight" json:"weight,omitempty"`
+	Max    yamlfile.Count  `yaml:"max" json:"max,omitempty"`
+}
+
+// Spec returns the run's description without By, Base, Layout and Nonce; on error it returns the field
+// that is at fault.
+func (t *Terms) Spec(name string) (s round.RunSpec, field string, err error) {
+	s = round.RunSpec{
+		Name: name, Rounds: uint64(t.Rounds), Rule: t.Rule, MinSites: uint64(t.MinSites), SampleCap: uint64(t.SampleCap),
+		KeepUpdates: t.KeepUpdates, Train: map[string]string{},
+	}
+	for k, v := range t.Train {
+		s.Train[k] = string(v)
+	}
+	switch {
+	case t.Rounds == 0:
+		return s, "rounds", errors.New("missing; say how many, 1 or more")
+	case t.Rule != "" && t.Rule != "fedavg":
+		return s, "rule", fmt.Errorf("%q; the only one is fedavg", t.Rule)
+	}
+	if field, err := t.Late.into(&s); err != nil {
+		return s, field, err
+	}
+	s.Default()
+	return s, "", nil
+}
+
+// into sets the spec's policy; on error it returns the field that is at fault.
+func (l Late) into(s *round.RunSpec) (string, error) {
+	switch l.Policy {
+	case "", string(round.Carry):
+		s.Late, s.LateNum, s.LateDen, s.LateMax = round.Carry, 1, 2, 2
+	case string(round.Drop):
+		s.Late = round.Drop
+		if l.Weight != "" || l.Max != 0 {
+			return "late", errors.New("weight and max belong to policy: carry")
+		}
+		return "", nil
+	default:
+		return "late.policy", fmt.Errorf("%q, want carry or drop", l.Policy)
+	}
+	if l.Max != 0 {
+		s.LateMax = uint64(l.Max)
+	}
+	if l.Weight == "" {
+		return "", nil
+	}
+	num, den, err := ratio(string(l.Weight))
+	if err != nil {
+		return "late.weight", err
+	}
+	s.LateNum, s.LateDen = num, den
+	return "", nil
+}
+
+// ratio reads "1/2", or "0.5", as a ratio of integers: 0 < num <= den <= 1000.
+func ratio(s string) (num, den uint64, err error) {
+	bad := fmt.Errorf("%.20q, want a ratio such as 1/2, more than 0 and at most 1", s)
+	if len(s) > 20 {
+		return 0, 0, bad
+	}
+	if a, b, ok := strings.Cut(s, "/"); ok {
+		num, err = strconv.ParseUint(strings.TrimSpace(a), 10, 32)
+		if err == nil {
+			den, err = strconv.ParseUint(strings.TrimSpace(b), 10, 32)
+		}
+	} else if strings.ContainsAny(s, "eE") {
+		err = bad
+	} else if r, ok := new(big.Rat).SetString(s); ok && r.Sign() > 0 {
+		num, den = r.Num().Uint64(), r.Denom().Uint64()
+	}
+	if err != nil || num == 0 || num > den || den > 1000 {
+		return 0, 0, bad
+	}
+	return num, den, nil
+}

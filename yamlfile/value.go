@@ -1,0 +1,134 @@
+package yamlfile
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+)
+
+var (
+	_ yaml.NodeUnmarshaler = (*Scalar)(nil)
+	_ yaml.NodeUnmarshaler = (*Count)(nil)
+	_ yaml.NodeUnmarshaler = (*Size)(nil)
+	_ yaml.NodeUnmarshaler = (*Duration)(nil)
+)
+
+// Wrong returns an error about the value that a node holds, for types that read themselves.
+func Wrong(n ast.Node, format string, args ...any) error {
+	return &yaml.SyntaxError{Message: fmt.Sprintf(format, args...), Token: n.GetToken()}
+}
+
+// Scalar is a value as it is written: 0.10 stays 0.10, yes stays yes.
+type Scalar string
+
+// UnmarshalYAML takes the node's text.
+func (s *Scalar) UnmarshalYAML(n ast.Node) error {
+	switch v := n.(type) {
+	case *ast.StringNode:
+		*s = Scalar(v.Value)
+	case *ast.LiteralNode:
+		*s = Scalar(v.Value.Value)
+	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
+		*s = Scalar(n.GetToken().Value)
+	default:
+		return Wrong(n, "want a number or a word, not %s", kind(n.Type()))
+	}
+	return nil
+}
+
+// text returns a node's text if it is a single value.
+func text(n ast.Node) (string, bool) {
+	var s Scalar
+	err := s.UnmarshalYAML(n)
+	return strings.TrimSpace(string(s)), err == nil
+}
+
+// Count is a whole number, not negative. The YAML library by itself cuts 1.5 down to 1.
+type Count uint64
+
+// UnmarshalYAML reads a whole number.
+func (c *Count) UnmarshalYAML(n ast.Node) error {
+	if v, ok := n.(*ast.IntegerNode); ok {
+		if whole, ok := v.Value.(uint64); ok {
+			*c = Count(whole)
+			return nil
+		}
+	}
+	return Wrong(n, "want a whole number, 0 or more")
+}
+
+// Size is a number of bytes, written such as 50MB or 64MiB.
+type Size uint64
+
+// UnmarshalYAML reads a number with an optional unit.
+func (b *Size) UnmarshalYAML(n ast.Node) error {
+	s, _ := text(n)
+	v, err := ParseSize(s)
+	if err != nil {
+		return Wrong(n, "%v", err)
+	}
+	*b = v
+	return nil
+}
+
+// ParseSize reads a number with an optional unit, up to 16 TiB.
+func ParseSize(s string) (Size, error) {
+	digits := strings.TrimRight(s, "kKmMgGiIbB ")
+	unit := strings.ToUpper(strings.TrimSpace(s[len(digits):]))
+	units := map[string]float64{"": 1, "B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30}
+	scale, ok := units[unit]
+	n, err := strconv.ParseFloat(digits, 64)
+	if err != nil || !ok || !(n >= 0 && n*scale <= 1<<44) {
+		return 0, fmt.Errorf("%.40q is not a size up to 16 TiB, such as 50MB or 64MiB", s)
+	}
+	return Size(n * scale), nil
+}
+
+// Duration is a time span, written such as 250ms, 90s, 2h or 1d12h.
+type Duration time.Duration
+
+// MaxDuration is the longest time span that is read.
+const MaxDuration = 366 * 24 * time.Hour
+
+// UnmarshalYAML reads numbers with units.
+func (d *Duration) UnmarshalYAML(n ast.Node) error {
+	s, _ := text(n)
+	v, err := ParseDuration(s)
+	if err != nil {
+		return Wrong(n, "%v", err)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// ParseDuration reads a time span of up to a year; it is not negative.
+func ParseDuration(s string) (time.Duration, error) {
+	bad := fmt.Errorf("%.40q is not a time span up to a year, such as 250ms, 90s, 2h or 1d12h", s)
+	days, rest, ok := strings.Cut(s, "d")
+	if !ok {
+		days, rest = "0", s
+	}
+	if s == "" {
+		return 0, bad
+	}
+	n, err := strconv.ParseUint(days, 10, 16)
+	if err != nil {
+		return 0, bad
+	}
+	d := time.Duration(n) * 24 * time.Hour
+	if rest != "" {
+		more, err := time.ParseDuration(rest)
+		if err != nil || more < 0 || more > MaxDuration {
+			return 0, bad
+		}
+		d += more
+	}
+	if d > MaxDuration {
+		return 0, bad
+	}
+	return d, nil
+}
