@@ -71,7 +71,7 @@ func (c *checker) event() { c.calm.event() }
 // sees looks at a line of a site's trace.
 func (c *checker) sees(s *site, t round.Trace) {
 	if s.liar == nil {
-		c.calm.sees(t)
+		c.calm.sees(s, t)
 		c.left.sees(t)
 	}
 }

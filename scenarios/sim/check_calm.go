@@ -4,28 +4,35 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/round"
 )
 
-// calm holds progress: once the last fault is mended, a height that is opened ends, and in time.
+// calm holds progress: once the last fault is mended, a height at which there is something to decide
+// ends, and in time. There is when so many honest sites are ready for an entry that they are a quorum:
+// a liar's vote opens a height too, for nothing.
 type calm struct {
 	w      *World
 	from   time.Duration // when the last fault is mended
 	limit  time.Duration // for a height
-	height uint64        // newest that a site has decided
-	opened time.Duration // when the next height was first seen open; 0: it is not
+	quorum int
+	height uint64                     // newest that a site has decided
+	ready  map[block.CID]map[int]bool // honest sites, by entry of the next height
+	opened time.Duration              // since when a quorum of them is ready for one; 0: not yet
 }
 
 func (c *calm) of(w *World) {
-	c.w = w
+	c.w, c.ready = w, map[block.CID]map[int]bool{}
 	for _, f := range w.cfg.Plan {
 		c.from = max(c.from, f.End())
 	}
 	n := len(w.genesis.Sites)
 	views := 0
 	if w.cfg.Faults == round.Crash {
-		views = n - (n/2 + 1) + 2
+		c.quorum = n/2 + 1
+		views = n - c.quorum + 2
 	} else {
+		c.quorum = (n+(n-1)/3)/2 + 1
 		views = (n-1)/3 + 2
 	}
 	// A view is three steps, each of a capped timeout; a vote that was lost is sent again within
@@ -38,12 +45,20 @@ func (c *calm) of(w *World) {
 func (c *calm) decided(height uint64) {
 	if height > c.height {
 		c.height, c.opened = height, 0
+		clear(c.ready)
 	}
 }
 
 // sees looks at a line of an honest site's trace.
-func (c *calm) sees(t round.Trace) {
-	if t.Event == "open height" && t.Height == c.height+1 && c.opened == 0 {
+func (c *calm) sees(s *site, t round.Trace) {
+	if t.Event != "ready" || t.Height != c.height+1 {
+		return
+	}
+	if c.ready[t.Entry] == nil {
+		c.ready[t.Entry] = map[int]bool{}
+	}
+	c.ready[t.Entry][s.i] = true
+	if len(c.ready[t.Entry]) >= c.quorum && c.opened == 0 {
 		c.opened = max(c.w.now, c.from)
 	}
 }
@@ -51,6 +66,6 @@ func (c *calm) sees(t round.Trace) {
 // event fails a height that has been open for too long.
 func (c *calm) event() {
 	if c.opened > 0 && c.w.now > c.opened+c.limit {
-		c.w.fail(-1, PromiseProgress, fmt.Sprintf("height %d, open since %v, is not decided after %v of calm", c.height+1, c.opened, c.limit))
+		c.w.fail(-1, PromiseProgress, fmt.Sprintf("height %d, decidable since %v, is not decided after %v of calm", c.height+1, c.opened, c.limit))
 	}
 }

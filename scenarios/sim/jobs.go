@@ -50,8 +50,8 @@ func (s *site) pace(d time.Duration) time.Duration {
 func (s *site) train(j round.Train) {
 	s.training[j.Run] = &j
 	done, err := s.w.cfg.Workload.Train(s.i, j)
-	if s.liar != nil {
-		s.liar.trained(j, &done)
+	if s.liar != nil && err == nil {
+		done, err = s.liar.trained(j, done)
 	}
 	s.later(s.pace(done.Took), func() {
 		if s.training[j.Run] != &j {
@@ -81,7 +81,7 @@ func (s *site) reduce(j round.Reduce) {
 		return
 	}
 	if s.liar != nil {
-		s.liar.reduced(j, &done)
+		done = s.liar.reduced(j, done)
 	}
 	s.later(s.pace(done.Took), func() {
 		if done.Bad == nil {
@@ -215,7 +215,7 @@ func (f *fetch) ask(from *site, a Artifact) {
 	f.asking = from
 	service := Serve
 	if from.liar != nil {
-		service = from.liar.serves(f.job.Manifest, f.s.i)
+		service = from.liar.serves(f.job.Manifest, f.s.id)
 	}
 	if service == Withhold {
 		f.s.later(stallWait, func() { f.turnAway(from, "") })

@@ -65,7 +65,7 @@ func newSite(w *World, i int, id peer.ID, c Site) *site {
 		s.Slow = 1
 	}
 	if c.Adversary != nil {
-		s.liar = &Liar{s: s, Adversary: c.Adversary}
+		s.liar = newLiar(s, c.Adversary)
 	}
 	return s
 }
@@ -85,6 +85,9 @@ func (s *site) boot() {
 	if err != nil {
 		s.w.fail(s.i, "start", err.Error())
 		return
+	}
+	if s.liar != nil {
+		s.log = s.liar.wakes(s.log)
 	}
 	for _, r := range s.log {
 		again, err := round.DecodeRecord(r.Encode()) // as it comes back from a disk
@@ -151,8 +154,10 @@ func (s *site) loseDisk() {
 
 // happen steps the machine, or keeps the event until the disk is done.
 func (s *site) happen(ev round.Event) {
-	if s.liar != nil && !s.liar.hears(ev) {
-		return
+	if s.liar != nil {
+		if ev = s.liar.hears(ev); ev == nil {
+			return
+		}
 	}
 	if r, ok := ev.(round.Received); ok && s.w.check != nil && s.liar == nil {
 		s.w.check.witness.hears(r.From, s, r.Message)

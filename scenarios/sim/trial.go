@@ -179,8 +179,10 @@ func (t *Trial) Play(observe func(at time.Duration, site int, tr round.Trace)) (
 	if err := w.Run(calm, nil); err != nil {
 		return w, err
 	}
-	if err := w.Run(end, w.Finished); err != nil {
-		return w, err
+	if !w.Finished() {
+		if err := w.Run(end, w.Finished); err != nil {
+			return w, err
+		}
 	}
 	if !w.Finished() {
 		w.fail(-1, PromiseProgress, fmt.Sprintf("the run has not finished %v after the last fault: %s", end-calm, w.standing()))

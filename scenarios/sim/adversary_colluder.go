@@ -1,0 +1,59 @@
+package sim
+
+import (
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/round"
+)
+
+// Colluder is an [Equivocator] with friends: whenever one of them proposes two entries, all of them vote
+// and precommit each before the half that was shown it. It attacks agreement with all that liars can
+// have: more than f of them get two entries certified at one height. Alone it is an equivocator that
+// knows no nil.
+type Colluder struct{ Equivocator }
+
+// Name returns the name of its kind.
+func (a *Colluder) Name() string { return "colluder" }
+
+// Send keeps the machine out of what was agreed.
+func (a *Colluder) Send(l *Liar, s round.Send) {
+	switch _, body := l.own(s); b := body.(type) {
+	case *round.Proposal:
+		known := a.height == b.Height && a.views[b.View] != nil
+		split := a.split(l, b)
+		if split == nil {
+			break
+		}
+		if !known {
+			split.aloud = false
+			for _, f := range append(l.Friends(), l) {
+				f.Adversary.(*Colluder).back(f, b.Height, b.View, split)
+			}
+		}
+		l.tell(s, split.face, split.proposal)
+		return
+	case *round.Vote:
+		if b.Height == a.height && a.views[b.View] != nil {
+			return // said by hand
+		}
+	}
+	l.Send(s)
+}
+
+// back votes for both entries of a friend, or of its own.
+func (a *Colluder) back(l *Liar, height, view uint64, split *schism) {
+	if a.height != height {
+		a.height, a.views = height, map[uint64]*schism{}
+	}
+	a.views[view] = split
+	for _, kind := range []round.Kind{round.KindPrevote, round.KindPrecommit} {
+		vote := func(entry block.CID) *round.Signed {
+			return l.Sign(kind, &round.Vote{Height: height, View: view, Entry: entry})
+		}
+		l.Did("backed two entries with " + string(kind) + "s")
+		for i, d := range repeats {
+			l.After(d, func() {
+				l.tell(round.Send{Message: &round.Message{Attempt: uint64(i + 1), Statement: vote(split.first)}}, split.face, vote(split.second))
+			})
+		}
+	}
+}

@@ -1,0 +1,115 @@
+package sim
+
+import (
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/round"
+)
+
+// swap puts other entries into the place of those that its site speaks of: when it is ready, when it
+// proposes, and when it votes in a view in which it has proposed.
+type swap struct{ known map[block.CID]*round.Entry } // by the true one; nil: it has no other
+
+// other returns what to say in the place of an entry, or nil to say the truth.
+func (a *swap) other(entry []byte, lie func(*round.Entry) *round.Entry) *round.Entry {
+	e, err := round.DecodeEntry(entry)
+	if err != nil {
+		return nil
+	}
+	if a.known == nil {
+		a.known = map[block.CID]*round.Entry{}
+	}
+	if _, known := a.known[e.CID()]; !known {
+		a.known[e.CID()] = lie(e)
+	}
+	return a.known[e.CID()]
+}
+
+// send sends what the machine says with other entries in it; what says in words what they are.
+func (a *swap) send(l *Liar, s round.Send, what string, lie func(*round.Entry) *round.Entry) {
+	st, body := l.own(s)
+	var said any
+	switch b := body.(type) {
+	case *round.Ready:
+		if e := a.other(b.Data, lie); e != nil {
+			l.Did("was ready for " + what)
+			said = &round.Ready{Height: b.Height, Entry: e.CID(), Data: e.Block().Data}
+		}
+	case *round.Proposal:
+		if e := a.other(b.Entry, lie); e != nil {
+			l.Did("proposed " + what)
+			said = &round.Proposal{Height: b.Height, View: b.View, ValidView: -1, Entry: e.Block().Data}
+		}
+	case *round.Vote:
+		mine := b.Height == l.next() && l.Ledger().Roster().Proposer(l.Ledger().Head(), b.View) == l.Self()
+		if e := a.known[b.Entry]; e != nil && mine {
+			l.Did("voted for " + what)
+			said = &round.Vote{Height: b.Height, View: b.View, Entry: e.CID()}
+		}
+	}
+	if said != nil {
+		s.Message = &round.Message{Attempt: s.Message.Attempt, Statement: l.Sign(st.Kind, said)}
+	}
+	l.Send(s)
+}
+
+// WrongCommit is ready for the commit to a model that the sealed updates do not give, proposes it and
+// votes for it. It attacks the claim that a committed model is the one that the seal gives: no honest
+// site may believe a model that it has not computed.
+type WrongCommit struct{ swap }
+
+// Name returns the name of its kind.
+func (a *WrongCommit) Name() string { return "wrong-commit" }
+
+// Send names another model.
+func (a *WrongCommit) Send(l *Liar, s round.Send) {
+	a.send(l, s, "a wrong commit", func(e *round.Entry) *round.Entry {
+		if e.Commit == nil {
+			return nil
+		}
+		return l.changed(e, func(c *round.Entry) {
+			commit := *e.Commit
+			commit.Model = l.nowhere()
+			c.Commit = &commit
+		})
+	})
+}
+
+// Omitter leaves one site's update out of every seal that it is ready for, proposes or votes for in its
+// views. It attacks the claim that no proposer can quietly leave a site out.
+type Omitter struct {
+	swap
+	victim peer.ID
+}
+
+// Name returns the name of its kind.
+func (a *Omitter) Name() string { return "omitter" }
+
+// Boot chooses whom to leave out, once.
+func (a *Omitter) Boot(l *Liar) {
+	if others := l.Others(); a.victim == "" {
+		a.victim = others[l.rng.IntN(len(others))]
+	}
+}
+
+// Send names a shorter seal.
+func (a *Omitter) Send(l *Liar, s round.Send) {
+	a.send(l, s, "a seal that leaves a site out", func(e *round.Entry) *round.Entry { return l.without(e, a.victim) })
+}
+
+// Broken means well, but its machine computes wrong models. It attacks the claim that sites which
+// get different results find out which of them is wrong, and that the others go on.
+type Broken struct{}
+
+// Name returns the name of its kind.
+func (a *Broken) Name() string { return "broken" }
+
+// Deceive yields another model.
+func (a *Broken) Deceive(l *Liar, _ round.Reduce, r Reduced) Reduced {
+	if r.Bad == nil {
+		l.Did("computed a wrong model")
+		r.Model.Manifest = l.nowhere()
+	}
+	return r
+}
