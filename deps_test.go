@@ -30,9 +30,11 @@ scenarios/sim           < block round
 train                   < blockstore blockstore/dtype
 node                    < *
 node/local              < node round
+scenarios               < aggregate block blockstore blockstore/dtype node/runfile round scenarios/sim train train/builtin train/builtin/corpus yamlfile
+scenarios/report        < scenarios block round
 scenarios/real/shape    <
 scenarios/real/netns    <
-scenarios/real          < block node node/local round scenarios/real/netns scenarios/real/shape scenarios/sim
+scenarios/real          < scenarios block node node/local round scenarios/real/netns scenarios/real/shape scenarios/sim
 cmd/weft                < *
 cmd/weft/term           <
 node/runfile            < round yamlfile

@@ -1,0 +1,276 @@
+package scenarios
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/scenarios/sim"
+	"github.com/weft-mesh/weft/yamlfile"
+)
+
+// ErrScenario is returned for a file that is not a valid scenario; the text names file and line.
+var ErrScenario = errors.New("not a valid scenario")
+
+// Limits on a scenario.
+const (
+	MaxFile   = 64 << 10 // bytes
+	MaxSites  = 256
+	maxRounds = 10_000
+	maxFaults = 10_000 // on the timeline, repetitions counted
+)
+
+// What a file that does not say it gets.
+const (
+	defaultUntil = Duration(24 * time.Hour)
+	defaultDisk  = Duration(5 * time.Millisecond)
+)
+
+// Parse reads a scenario file. name is its path, for errors.
+func Parse(name string, data []byte) (*Scenario, error) {
+	var s Scenario
+	f, err := yamlfile.Decode(name, data, MaxFile, &s)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrScenario, err)
+	}
+	s.fill()
+	if field, err := s.check(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrScenario, f.Wrong(field, "%v", err))
+	}
+	return &s, nil
+}
+
+// Validate fills in what the scenario leaves open and says what is wrong with it, if anything.
+func (s *Scenario) Validate() error {
+	s.fill()
+	if key, err := s.check(); err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrScenario, key, err)
+	}
+	return nil
+}
+
+// Resize makes the scenario one of n sites: the largest group grows or shrinks.
+func (s *Scenario) Resize(n int) error {
+	largest := 0
+	for i := range s.Sites {
+		if s.Sites[i].Count > s.Sites[largest].Count {
+			largest = i
+		}
+	}
+	g := &s.Sites[largest]
+	others := len(s.All()) - max(g.Count, 1)
+	if g.Count == 0 || n <= others {
+		return fmt.Errorf("%w: %d sites: no group with a count can be made to fit", ErrScenario, n)
+	}
+	g.Count = n - others
+	return s.Validate()
+}
+
+func (s *Scenario) fill() {
+	if s.Faults == "" {
+		s.Faults = round.Byzantine
+	}
+	if s.Seed == 0 {
+		s.Seed = 1
+	}
+	if s.Until == 0 {
+		s.Until = defaultUntil
+	}
+	for i := range s.Sites {
+		g := &s.Sites[i]
+		if g.Link == (Link{}) {
+			g.Link = Profiles["lan"]
+		}
+		if g.Disk == 0 {
+			g.Disk = defaultDisk
+		}
+		if g.Speed == 0 {
+			g.Speed = 1
+		}
+	}
+	if s.Trainer.Builtin != nil && s.Data.Partition == "" {
+		s.Data.Partition = BySource
+	}
+}
+
+var goodName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
+
+// check returns the first thing that is wrong, and the key that is at fault.
+func (s *Scenario) check() (string, error) {
+	if !goodName.MatchString(s.Name) {
+		return "name", errors.New("want small letters, digits and dashes, such as three-hospitals")
+	}
+	if s.Faults != round.Byzantine && s.Faults != round.Crash {
+		return "faults", fmt.Errorf("%q, want byzantine or crash", s.Faults)
+	}
+	for _, part := range []func() (string, error){s.checkSites, s.checkTrainer, s.checkRun, s.checkTimeline, s.checkExpect} {
+		if key, err := part(); err != nil {
+			return key, err
+		}
+	}
+	return "", nil
+}
+
+func (s *Scenario) checkSites() (string, error) {
+	total := 0
+	for i := range s.Sites {
+		g := &s.Sites[i]
+		key := fmt.Sprintf("sites[%d]", i)
+		switch {
+		case !goodName.MatchString(g.Name):
+			return key + ".name", errors.New("want small letters, digits and dashes, such as hospital-north")
+		case g.Count < 0 || g.Count > MaxSites:
+			return key + ".count", fmt.Errorf("%d, want 1 to %d", g.Count, MaxSites)
+		case g.Region != "" && !slices.Contains(Regions(), g.Region):
+			return key + ".region", fmt.Errorf("no region %q; there are %s", g.Region, strings.Join(Regions(), ", "))
+		case !(g.Speed > 0 && g.Speed <= 1000):
+			return key + ".speed", fmt.Errorf("%v, want more than 0, 2 for twice as fast", g.Speed)
+		case g.Adversary != "" && !slices.Contains(sim.AdversaryNames(), g.Adversary):
+			return key + ".adversary", fmt.Errorf("no adversary %q; there are %s", g.Adversary, strings.Join(sim.AdversaryNames(), ", "))
+		}
+		total += max(1, g.Count)
+	}
+	if total == 0 || total > MaxSites {
+		return "sites", fmt.Errorf("%d in all, want 1 to %d", total, MaxSites)
+	}
+	seen := map[string]bool{}
+	for _, site := range s.All() {
+		if seen[site.Name] {
+			return "sites", fmt.Errorf("two are named %s", site.Name)
+		}
+		seen[site.Name] = true
+	}
+	for i, g := range s.Sites {
+		if g.Count > 0 && seen[g.Name] {
+			return fmt.Sprintf("sites[%d].name", i), fmt.Errorf("%s is a site's name already", g.Name)
+		}
+		seen[g.Name] = true
+	}
+	return "", nil
+}
+
+func (s *Scenario) checkTrainer() (string, error) {
+	y, b, d := s.Trainer.Synthetic, s.Trainer.Builtin, s.Data
+	if (y == nil) == (b == nil) {
+		return "trainer", errors.New("want one of synthetic: {bytes: 1 MB, time: 10s} and builtin: {time: 60s}")
+	}
+	if y != nil {
+		switch {
+		case y.Bytes < 4:
+			return "trainer.synthetic.bytes", errors.New("want the size of a model, such as 1 MB")
+		case y.Time <= 0:
+			return "trainer.synthetic.time", errors.New("want how long a training takes, such as 10s")
+		case d != Data{}:
+			return "data", errors.New("a synthetic trainer has no data")
+		}
+		return "", nil
+	}
+	switch {
+	case b.Time <= 0:
+		return "trainer.builtin.time", errors.New("want how long a training takes, such as 60s")
+	case d.Partition != BySource && d.Partition != Dirichlet && d.Partition != Shards:
+		return "data.partition", fmt.Errorf("%q, want by-source, dirichlet or shards", d.Partition)
+	case d.Partition == Dirichlet && !(d.Alpha >= 0.001 && d.Alpha <= 1e6):
+		return "data.alpha", fmt.Errorf("%v, want more than 0: 0.1 for sites that differ much, 10 for sites that are alike", d.Alpha)
+	case d.Partition != Dirichlet && d.Alpha != 0:
+		return "data.alpha", errors.New("goes with partition: dirichlet")
+	case d.Partition == Shards && (d.Shards < 1 || d.Shards > 16):
+		return "data.shards", fmt.Errorf("%d, want 1 to 16 of each site", d.Shards)
+	case d.Partition != Shards && d.Shards != 0:
+		return "data.shards", errors.New("goes with partition: shards")
+	}
+	return "", nil
+}
+
+func (s *Scenario) checkRun() (string, error) {
+	if s.Run.Rounds > maxRounds {
+		return "run.rounds", fmt.Errorf("%d, at most %d", s.Run.Rounds, maxRounds)
+	}
+	if _, key, err := s.Run.Spec(s.Name); err != nil {
+		return "run." + key, err
+	}
+	if n := yamlfile.Count(len(s.All())); s.Run.MinSites > n {
+		return "run.min_sites", fmt.Errorf("%d of %d sites", s.Run.MinSites, n)
+	}
+	return "", nil
+}
+
+// degrees are the faults that need an amount, and what it is.
+var degrees = map[sim.FaultKind]string{
+	sim.Loss: "a part of the messages, such as 20%", sim.Duplicate: "a part of the messages, such as 20%",
+	sim.Delay: "a time, such as 300ms", sim.Slow: "a factor, such as 4", sim.SlowDisk: "a time, such as 300ms", sim.Jump: "a time, such as 10s",
+}
+
+func (s *Scenario) checkTimeline() (string, error) {
+	total := 0
+	for i := range s.Timeline {
+		h := &s.Timeline[i]
+		key := fmt.Sprintf("timeline[%d]", i)
+		want := degrees[h.Fault]
+		switch {
+		case !slices.Contains(sim.FaultKinds, h.Fault):
+			return key + ".fault", fmt.Errorf("no fault %q; there are %s", h.Fault, kinds())
+		case want != "" && h.Amount == 0:
+			return key, fmt.Errorf("%s needs an amount: %s", h.Fault, want)
+		case want == "" && h.Amount != 0:
+			return key + ".amount", fmt.Errorf("%s has no degree", h.Fault)
+		case want != "" && strings.HasPrefix(want, "a part") && h.Amount > 1:
+			return key + ".amount", fmt.Errorf("want %s", want)
+		case h.Fault == sim.Partition && len(h.Sites) == 0, h.Fault == sim.Cut && len(h.Sites) == 0:
+			return key, fmt.Errorf("%s needs sites: those on one side", h.Fault)
+		case (h.Every == 0) != (h.Times < 2):
+			return key, errors.New("every and times go together: every: 24h, times: 3")
+		case h.Every > 0 && h.Round > 0:
+			return key + ".every", errors.New("goes with times, not with a round")
+		}
+		if total += max(1, h.Times); h.Times < 0 || total > maxFaults {
+			return key + ".times", fmt.Errorf("more than %d faults in all", maxFaults)
+		}
+		for n, name := range h.Sites {
+			if len(s.Find(name)) == 0 {
+				return fmt.Sprintf("%s.sites[%d]", key, n), fmt.Errorf("no site or group %q", name)
+			}
+		}
+	}
+	return "", nil
+}
+
+func kinds() string {
+	var names []string
+	for _, k := range sim.FaultKinds {
+		names = append(names, string(k))
+	}
+	return strings.Join(names, ", ")
+}
+
+func (s *Scenario) checkExpect() (string, error) {
+	e := &s.Expect
+	learns := s.Trainer.Builtin != nil
+	switch {
+	case e.Rounds > uint64(s.Run.Rounds):
+		return "expect.rounds", fmt.Errorf("%d, but the run has %d", e.Rounds, s.Run.Rounds)
+	case e.LossBelow != 0 && !learns:
+		return "expect.loss_below", errors.New("only the builtin trainer learns")
+	case e.LossAbove != 0 && !learns:
+		return "expect.loss_above", errors.New("only the builtin trainer learns")
+	case e.Better && !learns:
+		return "expect.federated_better_than_alone", errors.New("only the builtin trainer learns")
+	}
+	for key, spans := range map[string][]Span{"stalled": e.Stalled, "progress": e.Progress} {
+		for i, span := range spans {
+			if span.To <= span.From {
+				return fmt.Sprintf("expect.%s[%d]", key, i), fmt.Errorf("ends at %v, begins at %v", span.To, span.From)
+			}
+		}
+	}
+	for i, name := range e.Liars {
+		if len(s.Find(name)) == 0 {
+			return fmt.Sprintf("expect.liars[%d]", i), fmt.Errorf("no site or group %q", name)
+		}
+	}
+	return "", nil
+}

@@ -1,0 +1,146 @@
+package scenarios
+
+import (
+	"encoding/json"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+const whole = `name: whole
+about: All that a file can say.
+faults: byzantine
+seed: 7
+until: 2h
+sites:
+  - name: clinic
+    count: 3
+    link: {latency: 20ms, jitter: 5ms, loss: 0.1%, up: 20 Mbit/s, down: 100 Mbit/s}
+    region: europe
+    speed: 2
+  - name: far
+    region: japan
+    link: dsl
+    starts: 1m
+    disk: 10ms
+trainer:
+  builtin: {time: 60s, spread: 20%}
+data: {partition: dirichlet, alpha: 0.1}
+run:
+  rounds: 4
+  min_sites: 2
+  train: {steps: 10}
+  late: {policy: drop}
+timeline:
+  - {fault: crash, at: 30s, for: 1m, sites: [clinic-1]}
+  - {fault: slow, round: 2, amount: 4, sites: [far], for: 2m}
+  - {fault: loss, at: 1m, amount: 20%, for: 10s, every: 1h, times: 3}
+expect:
+  rounds: 4
+  finished: true
+  same_model: true
+  loss_below: 2.5
+  federated_better_than_alone: true
+  bytes_per_site_below: 1.5 GB
+  time_below: 1h
+  stalled: [{from: 60s, to: 2m}]
+`
+
+func TestParse(t *testing.T) {
+	s, err := Parse("whole.yaml", []byte(whole))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(s.All()); n != 4 || s.All()[0].Name != "clinic-1" || s.All()[3].Name != "far" {
+		t.Errorf("sites: %v", s.All())
+	}
+	if g := s.Sites[0]; g.Link.Latency != Duration(20*time.Millisecond) || g.Link.Loss != 0.001 || g.Link.Up.Bytes() != 2.5e6 {
+		t.Errorf("link: %+v", g.Link)
+	}
+	if p := s.Path(&s.Sites[0], &s.Sites[1]); p.Latency != 156*time.Millisecond {
+		t.Errorf("path: %+v", p)
+	}
+	if s.Timeline[2].Amount != 0.2 || s.Expect.BytesBelow != 1.5e9 || s.Run.Train["steps"] != "10" {
+		t.Errorf("got %+v", s)
+	}
+	b, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back Scenario
+	if err := json.Unmarshal(b, &back); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(s, &back) {
+		t.Errorf("as JSON it comes back as\n%+v, was\n%+v", back, *s)
+	}
+}
+
+const small = "name: a\nsites: [{name: s, count: 3}]\ntrainer: {synthetic: {bytes: 1 MB, time: 10s}}\nrun: {rounds: 2}\n"
+
+func TestParseSaysWhere(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{small + "nmae: b\n", `a.yaml:5: unknown field "nmae"`},
+		{small + "name: b\n", "a.yaml:5: "},
+		{small + "until: soon\n", `a.yaml:5: until: "soon" is not a time span`},
+		{small + "seed: -1\n", "a.yaml:5: "},
+		{small + "faults: lies\n", `a.yaml:5: faults: "lies", want byzantine or crash`},
+		{small + "timeline:\n  - at: 1s\n    fault: fire\n", `a.yaml:7: timeline[0].fault: no fault "fire"`},
+		{small + "timeline:\n  - {fault: loss, at: 1s}\n", "a.yaml:6: timeline[0]: loss needs an amount"},
+		{small + "timeline:\n  - {fault: crash, at: 1s, sites: [x]}\n", `a.yaml:6: timeline[0].sites[0]: no site or group "x"`},
+		{small + "timeline:\n  - {fault: crash, at: 1s, every: 2s}\n", "a.yaml:6: timeline[0]: every and times"},
+		{small + "expect: {loss_below: 2}\n", "a.yaml:5: expect.loss_below: only the builtin"},
+		{small + "expect: {rounds: 3}\n", "a.yaml:5: expect.rounds: 3, but the run has 2"},
+		{small + "data: {partition: shards}\n", "a.yaml:5: data: a synthetic"},
+		{strings.Replace(small, "count: 3", "count: 300", 1), "a.yaml:2: sites[0].count: 300"},
+		{strings.Replace(small, "count: 3", "link: fibre", 1), `a.yaml:2: sites[0].link: no link "fibre"; there are dsl, lan, wan`},
+		{strings.Replace(small, "count: 3", "link: {lag: 1s}", 1), "a.yaml:2: unknown field"},
+		{strings.Replace(small, "count: 3", "region: moon", 1), `a.yaml:2: sites[0].region: no region "moon"`},
+		{strings.Replace(small, "count: 3", "adversary: rude", 1), `a.yaml:2: sites[0].adversary: no adversary "rude"`},
+		{strings.Replace(small, "1 MB", "big", 1), `a.yaml:3: trainer.synthetic.bytes: "big" is not a size`},
+		{strings.Replace(small, "rounds: 2", "min_sites: 1", 1), "a.yaml:4: run.rounds: missing"},
+		{"sites: []\n", "a.yaml: name: want"},
+		{"", "a.yaml: "},
+	} {
+		_, err := Parse("a.yaml", []byte(c.text))
+		if !errors.Is(err, ErrScenario) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s\n got %v\nwant %s", c.text, err, c.want)
+		}
+	}
+}
+
+func TestResize(t *testing.T) {
+	s, err := Parse("whole.yaml", []byte(whole))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Resize(7); err != nil || len(s.All()) != 7 {
+		t.Errorf("%d sites, %v", len(s.All()), err)
+	}
+	if err := s.Resize(1); !errors.Is(err, ErrScenario) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(whole))
+	f.Add([]byte(small))
+	f.Add([]byte("name: a\nsites: [{name: a, link: {up: 1e9 bit/s}}]\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s, err := Parse("a.yaml", data)
+		if err != nil {
+			if !errors.Is(err, ErrScenario) || strings.Contains(err.Error(), "\n") {
+				t.Fatalf("%v", err)
+			}
+			return
+		}
+		if err := s.Validate(); err != nil {
+			t.Fatalf("%q is read, but %v", data, err)
+		}
+		if n := len(s.All()); n == 0 || n > MaxSites {
+			t.Fatalf("%q has %d sites", data, n)
+		}
+	})
+}

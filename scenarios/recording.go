@@ -1,0 +1,129 @@
+package scenarios
+
+import (
+	"time"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/round"
+)
+
+// Driver is who played a scenario.
+type Driver string
+
+// The drivers.
+const (
+	Simulated Driver = "simulated" // machines in virtual time
+	Real      Driver = "real"      // node processes
+)
+
+// Recording is what the playing of a scenario leaves, whoever played it.
+type Recording struct {
+	Scenario *Scenario     `json:"scenario"`
+	Driver   Driver        `json:"driver"`
+	Version  string        `json:"version,omitempty"` // of weft
+	Seed     uint64        `json:"seed"`
+	Took     time.Duration `json:"took_ns"` // in the scenario's time; of real processes the wall clock's
+	Wall     time.Duration `json:"wall_ns"` // to play it
+	Faults   []Fault       `json:"faults,omitempty"`
+	Sites    []Record      `json:"sites"`
+	Links    [][]int64     `json:"links"` // bytes that site i has sent site j
+	Trace    []Line        `json:"trace"` // by time
+	Curves   []Curve       `json:"curves,omitempty"`
+	Broken   string        `json:"broken,omitempty"` // the promise of the protocol that did not hold
+	Verdicts []Verdict     `json:"verdicts,omitempty"`
+	Replay   string        `json:"replay,omitempty"` // the command that plays it again
+}
+
+// Record is what one site did.
+type Record struct {
+	Name      string      `json:"name"`
+	ID        string      `json:"id"` // its peer ID
+	Region    string      `json:"region,omitempty"`
+	Adversary string      `json:"adversary,omitempty"`
+	Up        bool        `json:"up"`     // at the end
+	Rounds    uint64      `json:"rounds"` // committed in its ledger
+	Models    []block.CID `json:"models"` // of those rounds
+	Named     []string    `json:"named,omitempty"`
+	Sent      Traffic     `json:"sent"`
+	Received  Traffic     `json:"received"`
+	Signed    int64       `json:"signed,omitempty"`   // signatures made
+	Verified  int64       `json:"verified,omitempty"` // signatures checked
+}
+
+// Traffic is messages and bytes.
+type Traffic struct {
+	Messages     int64 `json:"messages"`
+	MessageBytes int64 `json:"message_bytes"`
+	BlockBytes   int64 `json:"block_bytes"` // of artifacts
+}
+
+// Bytes returns all bytes.
+func (t Traffic) Bytes() int64 { return t.MessageBytes + t.BlockBytes }
+
+// Line is a line of a trace. Site is an index of Recording.Sites, or -1 for the world's own lines
+// ("fault", "mended").
+type Line struct {
+	At   time.Duration `json:"at"` // from the start
+	Site int           `json:"site"`
+	round.Trace
+}
+
+// Fault is a fault as it happened.
+type Fault struct {
+	Kind  string        `json:"kind"`
+	Sites []int         `json:"sites,omitempty"` // none: all
+	From  time.Duration `json:"from"`
+	To    time.Duration `json:"to,omitempty"` // 0: not mended
+	Text  string        `json:"text,omitempty"`
+}
+
+// Curve is how the loss of one line of models went, round by round. Losses are in nats per byte.
+type Curve struct {
+	Name   CurveName `json:"name"`
+	Site   string    `json:"site,omitempty"` // whose; empty: everybody's
+	Points []Point   `json:"points"`
+}
+
+// CurveName says of which models a curve is.
+type CurveName string
+
+// The curves.
+const (
+	Federated CurveName = "federated" // the mesh's models, on each site's own text and on all
+	Alone     CurveName = "alone"     // what a site gets without the others, in as many steps
+	Pooled    CurveName = "pooled"    // one trainer on all sites' text, which nobody could have
+)
+
+// Point is a model's loss after a round; 0 is before the first.
+type Point struct {
+	Round uint64  `json:"round"`
+	Own   float64 `json:"own,omitempty"` // on held-out text with the site's mix of kinds
+	All   float64 `json:"all"`           // the mean over all kinds of text
+}
+
+// Verdict says whether an expectation held.
+type Verdict struct {
+	Expected string `json:"expected"`
+	Got      string `json:"got"`
+	Held     bool   `json:"held"`
+}
+
+// Held reports whether all expectations held.
+func (r *Recording) Held() bool {
+	for _, v := range r.Verdicts {
+		if !v.Held {
+			return false
+		}
+	}
+	return r.Broken == ""
+}
+
+// Curve returns a curve by its name and site, or nil.
+func (r *Recording) Curve(name CurveName, site string) *Curve {
+	for i := range r.Curves {
+		if c := &r.Curves[i]; c.Name == name && c.Site == site {
+			return c
+		}
+	}
+	return nil
+}
