@@ -5,10 +5,10 @@ import (
 	"github.com/weft-mesh/weft/round"
 )
 
-// Colluder is an [Equivocator] with friends: whenever one of them proposes two entries, all of them vote
-// and precommit each before the half that was shown it. It attacks agreement with all that liars can
-// have: more than f of them get two entries certified at one height. Alone it is an equivocator that
-// knows no nil.
+// Colluder is an [Equivocator] with friends: when one of them proposes two entries that all may be ready
+// for, all of them prevote and precommit each before the half that was shown it. It attacks agreement
+// with all that liars can have: more than f of them get two entries certified at one height. Alone it is
+// an equivocator that knows no nil.
 type Colluder struct{ Equivocator }
 
 // Name returns the name of its kind.
@@ -16,6 +16,7 @@ func (a *Colluder) Name() string { return "colluder" }
 
 // Send keeps the machine out of what was agreed.
 func (a *Colluder) Send(l *Liar, s round.Send) {
+	a.patient = len(l.Friends()) > 0
 	switch _, body := l.own(s); b := body.(type) {
 	case *round.Proposal:
 		known := a.height == b.Height && a.views[b.View] != nil

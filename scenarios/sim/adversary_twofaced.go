@@ -103,6 +103,8 @@ type Equivocator struct {
 	height uint64
 	views  map[uint64]*schism
 	spare  map[uint64]*round.Signed // its second update, by opening
+
+	patient bool // it shows itself only where all may be ready for both entries
 }
 
 // schism is a view in which two entries are proposed.
@@ -188,14 +190,14 @@ func (a *Equivocator) variant(l *Liar, e *round.Entry) *round.Entry {
 	switch {
 	case e == nil:
 		return nil
-	case e.Commit != nil:
+	case e.Commit != nil && !a.patient:
 		return l.changed(e, func(c *round.Entry) {
 			commit := *e.Commit
 			commit.Model = l.nowhere()
 			c.Commit = &commit
 		})
 	case e.Seal != nil && e.Seal.Number == 0:
-		if spare := a.spare[e.Seal.Opened]; spare != nil && l.rng.IntN(4) > 0 {
+		if spare := a.spare[e.Seal.Opened]; spare != nil && (a.patient || l.rng.IntN(4) > 0) {
 			return l.changed(e, func(c *round.Entry) {
 				seal := *e.Seal
 				seal.Updates = nil
@@ -207,6 +209,9 @@ func (a *Equivocator) variant(l *Liar, e *round.Entry) *round.Entry {
 				}
 				c.Seal = &seal
 			})
+		}
+		if a.patient {
+			return nil
 		}
 		in := e.Seal.Contributors()
 		return l.without(e, in[l.rng.IntN(len(in))])
