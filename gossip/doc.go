@@ -31,7 +31,8 @@
 //
 //   - gossipsub 1.1 to 1.3 on the topic /weft/<mesh>/round/1. Nothing is signed or numbered by
 //     libp2p, and a message's ID is the BLAKE3-256 hash of its bytes: equal bytes are one message
-//     for two minutes. An author sends to all its neighbours, relayers to about six.
+//     for two minutes. An author sends to all its neighbours, relayers to about six, or three where all
+//     are connected with all.
 //   - /weft/<mesh>/direct/1: one long-lived stream per direction and pair. Frames follow each other: length
 //     as unsigned varint in its shortest form, 1 to [MaxMessage], then the bytes. Nothing is answered.
 //   - /weft/peers/1: the opener writes frames of at most 8 KiB, each a signed peer record (libp2p RFC

@@ -22,10 +22,7 @@ var gossipProtocols = []protocol.ID{pubsub.GossipSubID_v13, pubsub.GossipSubID_v
 // their validator, so there is no subscription whose queue could overflow.
 func (m *Mesh) joinTopic() error {
 	name := m.name("round")
-	params := pubsub.DefaultGossipSubParams()
-	params.HeartbeatInterval = heartbeat
-	params.SlowHeartbeatWarning = 1 // when one takes as long as the interval
-	params.HistoryLength, params.HistoryGossip = historyLength, historyGossip
+	params := gossipParams(len(m.sites())-1 <= m.seeker.degree)
 	filter := pubsub.WrapLimitSubscriptionFilter(pubsub.NewAllowlistSubscriptionFilter(name), 16)
 	ps, err := pubsub.NewGossipSub(m.life.ctx, m.host,
 		pubsub.WithGossipSubProtocols(gossipProtocols, pubsub.GossipSubDefaultFeatures),
@@ -65,6 +62,20 @@ func (m *Mesh) joinTopic() error {
 		return fmt.Errorf("join topic: %w", err)
 	}
 	return nil
+}
+
+// gossipParams says how gossipsub relays. Where all sites are connected with all, an author reaches everyone
+// by itself, and relayers are there for the ways that are broken: half as many as usual save a site of
+// twenty half of its traffic.
+func gossipParams(all bool) pubsub.GossipSubParams {
+	params := pubsub.DefaultGossipSubParams()
+	params.HeartbeatInterval = heartbeat
+	params.SlowHeartbeatWarning = 1 // when one takes as long as the interval
+	params.HistoryLength, params.HistoryGossip = historyLength, historyGossip
+	if all {
+		params.D, params.Dlo, params.Dhi, params.Dscore, params.Dout = 3, 2, 5, 2, 0
+	}
+	return params
 }
 
 // messageID makes equal bytes one message, whoever sent them.
