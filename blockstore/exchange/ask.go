@@ -3,6 +3,7 @@ package exchange
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/weft-mesh/weft/block"
 )
@@ -11,6 +12,7 @@ import (
 type outgoing struct {
 	cancel []block.CID
 	want   [2][]block.CID // by order: urgent, bulk
+	again  time.Time      // when to look again though nobody wakes it; zero: never
 }
 
 func (o *outgoing) empty() bool {
@@ -21,15 +23,15 @@ func (o *outgoing) empty() bool {
 //
 // Bulk wants go out only when a quarter of the window is free, many at a time; urgent ones
 // do not wait for the window.
-func (b *board) pick(p *provider) outgoing {
+func (b *board) pick(p *provider, now time.Time) outgoing {
 	o := outgoing{cancel: p.cancels}
 	p.cancels = nil
-	b.fill(p, urgent, &o)
+	b.fill(p, urgent, now, &o)
 	if p.inUse <= p.window.size*3/4 {
-		b.fill(p, bulk, &o)
+		b.fill(p, bulk, now, &o)
 	}
 	if len(p.asks) == 0 {
-		b.steal(p, &o)
+		b.steal(p, now, &o)
 	}
 	if len(p.asks) == 0 {
 		p.window.pause()
@@ -38,7 +40,7 @@ func (b *board) pick(p *provider) outgoing {
 }
 
 // fill takes open wants for p, one of each lane in turn, while there is room.
-func (b *board) fill(p *provider, ord order, o *outgoing) {
+func (b *board) fill(p *provider, ord order, now time.Time, o *outgoing) {
 	if ord == bulk {
 		p.window.limited = false
 	}
@@ -60,7 +62,7 @@ func (b *board) fill(p *provider, ord order, o *outgoing) {
 			continue
 		}
 		idle = 0
-		b.ask(p, e, o)
+		b.ask(p, e, now, o)
 	}
 }
 
@@ -102,10 +104,10 @@ func (l *lane) askable(e *entry) bool {
 	return !e.done && !e.refusedBy(l.by) && l.by.asks[e.want.cid] == nil
 }
 
-func (b *board) ask(p *provider, e *entry, o *outgoing) {
+func (b *board) ask(p *provider, e *entry, now time.Time, o *outgoing) {
 	f, w := e.fetch, e.want
 	b.seq++
-	a := &ask{seq: b.seq, cid: w.cid, want: w, by: p, fetch: f, size: f.size}
+	a := &ask{seq: b.seq, at: now, cid: w.cid, want: w, by: p, fetch: f, size: f.size}
 	p.asks[w.cid] = a
 	p.inUse += a.size
 	b.use(f, a.size)
@@ -118,26 +120,36 @@ func (b *board) ask(p *provider, e *entry, o *outgoing) {
 
 // steal gives p, which has nothing to do, half of the asks of the busiest other provider of one
 // of its fetches, from the end: the two meet in the middle. So the last blocks of a fetch do
-// not wait for its slowest provider.
-func (b *board) steal(p *provider, o *outgoing) {
+// not wait for its slowest provider. Who has delivered nothing to the fetch likely has nothing of it,
+// or has it from where it is on its way here too, and is given only what takes long.
+func (b *board) steal(p *provider, now time.Time, o *outgoing) {
 	for _, l := range p.lanes {
-		if l.fetch.ended {
+		f := l.fetch
+		if f.ended {
 			continue
 		}
+		before := now
+		if f.from[p.id].Blocks == 0 {
+			before = now.Add(-patience)
+		}
 		var best []*entry
-		for _, m := range l.fetch.lanes {
+		for _, m := range f.lanes {
 			if m.by == p {
 				continue
 			}
-			if es := l.stealable(m.by); len(es) > len(best) {
+			es, young := l.stealable(m.by, before)
+			if len(es) > len(best) {
 				best = es
+			}
+			if at := young.Add(patience); !young.IsZero() && (o.again.IsZero() || at.Before(o.again)) {
+				o.again = at
 			}
 		}
 		for _, e := range best[:(len(best)+1)/2] {
-			if len(p.asks) > 0 && p.inUse+l.fetch.size > p.window.size || !b.fits(l.fetch) {
+			if len(p.asks) > 0 && p.inUse+f.size > p.window.size || !b.fits(f) {
 				break
 			}
-			b.ask(p, e, o)
+			b.ask(p, e, now, o)
 		}
 		if len(best) > 0 {
 			return
@@ -145,9 +157,10 @@ func (b *board) steal(p *provider, o *outgoing) {
 	}
 }
 
-// stealable returns the entries of the lane's fetch that v was asked for and the lane's provider
-// can be asked for too, the last asked first. Those asked of fewest providers come before the others.
-func (l *lane) stealable(v *provider) []*entry {
+// stealable returns the entries of the lane's fetch that v was asked for, not after a time, and the lane's
+// provider can be asked for too, the last asked first. Those asked of fewest providers come before the others.
+// Of the asks after that time young is the first's, zero if there is none.
+func (l *lane) stealable(v *provider, before time.Time) (out []*entry, young time.Time) {
 	type candidate struct {
 		e   *entry
 		seq uint64
@@ -158,17 +171,20 @@ func (l *lane) stealable(v *provider) []*entry {
 			continue
 		}
 		for _, e := range a.want.entries {
-			if e.fetch == l.fetch && l.askable(e) {
+			switch {
+			case e.fetch != l.fetch || !l.askable(e):
+			case !a.at.After(before):
 				found = append(found, candidate{e, a.seq})
+			case young.IsZero() || a.at.Before(young):
+				young = a.at
 			}
 		}
 	}
 	slices.SortFunc(found, func(x, y candidate) int {
 		return cmp.Or(cmp.Compare(len(x.e.want.asks), len(y.e.want.asks)), cmp.Compare(y.seq, x.seq))
 	})
-	out := make([]*entry, len(found))
 	for i := range found {
-		out[i] = found[i].e
+		out = append(out, found[i].e)
 	}
-	return out
+	return out, young
 }

@@ -98,6 +98,7 @@ func (p *provider) kick() {
 // answered.
 type ask struct {
 	seq   uint64
+	at    time.Time
 	cid   block.CID
 	want  *want
 	by    *provider

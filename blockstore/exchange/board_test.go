@@ -109,7 +109,8 @@ func (m *boardModel) ask(*rapid.T) {
 		return
 	}
 	before := len(p.asks)
-	o := m.b.pick(p)
+	m.now = m.now.Add(rapid.SampledFrom([]time.Duration{0, time.Millisecond, patience}).Draw(m.t, "wait"))
+	o := m.b.pick(p, m.now)
 	sent := append(slices.Clone(o.want[urgent]), o.want[bulk]...)
 	if len(p.asks) != before+len(sent) {
 		m.t.Fatalf("%d asks, were %d, sent %d", len(p.asks), before, len(sent))
@@ -291,7 +292,8 @@ func (m *boardModel) drain() {
 		}
 		for _, id := range slices.Sorted(maps.Keys(m.b.providers)) {
 			p := m.b.providers[id]
-			m.b.pick(p)
+			m.now = m.now.Add(patience)
+			m.b.pick(p, m.now)
 			for _, c := range slices.SortedFunc(maps.Keys(p.asks), block.CID.Compare) {
 				if m.holds[id][c] {
 					m.b.arrive(p, c, &buffer{data: make([]byte, modelBlock)}, func() {}, m.now)
@@ -356,4 +358,35 @@ func TestBoard(t *testing.T) {
 		})
 		m.drain()
 	})
+}
+
+// The last ask of a fetch goes to a second provider at once if that one has delivered before, else when it
+// takes long; the board says when.
+func TestEndGameHasPatience(t *testing.T) {
+	begin := time.Unix(1, 0)
+	cids := someCIDs(3)
+	b := newBoard(limits{memory: 1 << 30, window: 8 << 20, maxWindow: 8 << 20, attempts: 3})
+	f := newFetch(b, bulk)
+	b.join(f, cids)
+	slow, _ := b.provider("slow")
+	idle, _ := b.provider("idle")
+	b.enlist(f, slow)
+	if o := b.pick(slow, begin); len(o.want[bulk]) != 3 {
+		t.Fatalf("asked for %d blocks", len(o.want[bulk]))
+	}
+	b.enlist(f, idle)
+	o := b.pick(idle, begin.Add(patience/2))
+	if !o.empty() || !o.again.Equal(begin.Add(patience)) {
+		t.Fatalf("asked too soon: %+v", o)
+	}
+	if o = b.pick(idle, o.again); len(o.want[bulk]) != 2 {
+		t.Fatalf("took over %d asks of 3, want the last two", len(o.want[bulk]))
+	}
+	for _, c := range o.want[bulk] {
+		b.arrive(idle, c, &buffer{data: make([]byte, 1)}, func() {}, begin)
+	}
+	f.from[idle.id] = Count{Blocks: 2} // through Put
+	if o = b.pick(idle, begin); len(o.want[bulk]) != 1 {
+		t.Fatalf("a provider that delivers waits: %+v", o)
+	}
 }

@@ -26,6 +26,8 @@ const (
 	maxAsks = 1024
 	// maxAskers is how many providers may be asked for the same block in the end game.
 	maxAskers = 3
+	// patience is how old an ask has to be before a provider that has delivered nothing yet is asked too.
+	patience = 500 * time.Millisecond
 	// maxRetractions is how often one provider may say dont-have and then have for a block.
 	maxRetractions = 4
 	// firstGuess is the size that a block is taken to have until the first one arrived.

@@ -164,9 +164,11 @@ func (l *link) write(ctx context.Context, s network.Stream) error {
 	b, p := l.x.board, l.provider
 	w := pulseWriter{s, &l.pulse}
 	var frames []byte
+	again := time.NewTimer(0)
+	defer again.Stop()
 	for {
 		b.mu.Lock()
-		o := b.pick(p)
+		o := b.pick(p, time.Now())
 		l.pulse.beat() // with the lock, so that new asks never meet an old pulse
 		b.mu.Unlock()
 		if !o.empty() {
@@ -176,8 +178,13 @@ func (l *link) write(ctx context.Context, s network.Stream) error {
 			}
 			continue
 		}
+		again.Stop()
+		if !o.again.IsZero() {
+			again.Reset(time.Until(o.again))
+		}
 		select {
 		case <-p.wake:
+		case <-again.C:
 		case <-ctx.Done():
 			return nil
 		}
