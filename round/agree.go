@@ -53,8 +53,8 @@ func (m *Machine) certificate(view uint64, c block.CID) *Certificate {
 func (m *Machine) decide(e *Entry, cert *Certificate) {
 	m.ledger.apply(e, cert)
 	m.save(Record{Decided: &Certified{e.Block().Data, *cert}})
-	if m.height.view > 0 {
-		m.pace = m.cfg.Timing.viewTimeout(m.pace, m.height.view)
+	if tries := m.height.tries(); tries > 0 {
+		m.pace = m.cfg.Timing.viewTimeout(m.pace, tries)
 	} else {
 		m.pace = max(m.cfg.Timing.Propose, m.pace*3/4)
 	}
@@ -173,7 +173,7 @@ func (m *Machine) precommit() bool {
 	h := m.height
 	q := m.roster.Quorum()
 	pre := h.votes(KindPrevote, h.view)
-	timeout := m.cfg.Timing.viewTimeout(m.pace, h.view)
+	timeout := m.timeout()
 	c, _ := pre.quorum(q)
 	if known := h.candidates[c]; known != nil && known.entry != nil && h.step >= stepPrevote {
 		if h.step == stepPrevote && m.mayVote(c, true) {
@@ -209,7 +209,7 @@ func (m *Machine) precommit() bool {
 // nothing can be decided in it any more.
 func (m *Machine) timeouts() bool {
 	h := m.height
-	timeout := m.cfg.Timing.viewTimeout(m.pace, h.view)
+	timeout := m.timeout()
 	switch {
 	case h.precommitBy > 0 && m.now >= h.precommitBy, h.votes(KindPrecommit, h.view).count[block.CID{}] >= m.roster.Quorum():
 		m.startView(h.view + 1)

@@ -338,6 +338,15 @@ func (e *env) stabilize() {
 	}
 }
 
+// pass lets time pass, at most d, with everything delivered, until something is so.
+func (e *env) pass(d time.Duration, until func() bool) {
+	for end := e.now + d; e.now < end && !until(); {
+		e.stabilize()
+		e.now += 100 * time.Millisecond
+		e.wake()
+	}
+}
+
 func (e *env) spec(rounds uint64) *RunSpec {
 	layout := block.Sum(block.DagCBOR, []byte("layout"))
 	base := block.Sum(block.DagCBOR, []byte("base"))

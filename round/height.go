@@ -22,6 +22,7 @@ type height struct {
 	tellAt     time.Duration   // the soonest of theirs
 
 	view  uint64
+	ripe  int64 // view in which a quorum was first ready for a candidate; -1: none is
 	step  step
 	since time.Duration // when the view began
 
@@ -79,7 +80,7 @@ const (
 
 func newHeight(l *Ledger) *height {
 	return &height{
-		number: l.Height() + 1, parent: l.Head(), lockedView: -1, validView: -1, tellAt: never,
+		number: l.Height() + 1, parent: l.Head(), ripe: -1, lockedView: -1, validView: -1, tellAt: never,
 		candidates: map[block.CID]*candidate{}, offers: map[peer.ID]int{}, proposals: map[uint64]*proposal{},
 		prevotes: map[uint64]*tally{}, precommits: map[uint64]*tally{}, views: map[peer.ID]uint64{}, mine: map[place]*Signed{},
 	}
@@ -192,12 +193,7 @@ func (m *Machine) learnEntry(e *Entry, by peer.ID) error {
 	c.entry = e
 	m.dirty = true
 	if e.Seal != nil {
-		if p := m.part(e.Seal.Run); p != nil {
-			for i := range e.Seal.Updates {
-				// A double is named there; the entry stands or falls without it.
-				_ = m.noteUpdate(p, &e.Seal.Updates[i].Update)
-			}
-		}
+		m.noteSealed(m.part(e.Seal.Run), e.Seal)
 	}
 	return nil
 }
@@ -222,11 +218,33 @@ func (m *Machine) receiveReady(s *Signed, b *Ready) error {
 	return nil
 }
 
-// openIfReady opens the height once a quorum is ready for a candidate.
+// openIfReady opens the height once a quorum is ready for a candidate. It may have been open before:
+// one vote of a liar is enough, and then views pass in which nobody has anything to propose. The
+// timeouts count from here, so that it has not made them long.
 func (m *Machine) openIfReady(c *candidate) {
-	if len(c.ready) >= m.roster.Quorum() {
-		m.openHeight()
+	if len(c.ready) < m.roster.Quorum() {
+		return
 	}
+	m.openHeight()
+	if h := m.height; h.ripe < 0 {
+		h.ripe, h.since = int64(h.view), m.now
+	}
+}
+
+// tries returns how many views have failed although there was something to decide.
+func (h *height) tries() uint64 {
+	if h.ripe < 0 {
+		return 0
+	}
+	return h.view - uint64(h.ripe)
+}
+
+// timeout returns how long the steps of the current view wait.
+func (m *Machine) timeout() time.Duration {
+	if m.height.ripe < 0 {
+		return m.cfg.Timing.viewTimeout(m.pace, m.height.view)
+	}
+	return m.cfg.Timing.viewTimeout(m.pace, m.height.tries())
 }
 
 func (m *Machine) openHeight() {

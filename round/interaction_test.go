@@ -151,6 +151,18 @@ func (e *env) command(d *datadriven.TestData) error {
 			}
 		}
 
+	case "found": // found 2: its updates are back, at itself
+		s := arg(0)
+		for _, p := range s.parts {
+			for _, u := range p.contributor(s.self).updates {
+				e.hold(s, u.Manifest)
+				if j, ok := s.seeking[u.Manifest]; ok {
+					e.job(s, j)
+				}
+			}
+		}
+		e.step(s, Alarm{})
+
 	case "lose": // lose 3: it is down, and its disk is gone
 		s := arg(0)
 		e.crash(s)

@@ -2,6 +2,8 @@ package round
 
 import (
 	"errors"
+	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -259,4 +261,115 @@ func TestWeight(t *testing.T) {
 	if got := s.weight(maxSamples, maxStale); got != maxSamples {
 		t.Errorf("greatest weight overflows to %d", got)
 	}
+}
+
+// TestCheckLate covers which updates of an earlier round may still count: of the opening that the round was
+// committed from, and not dropped as invalid.
+func TestCheckLate(t *testing.T) {
+	e, r := ledgerEnv(t)
+	l := e.sites[0].ledger
+	spoilt := e.offer(e.sites[3], r, 1, "spoilt")
+	first := e.sealNow()
+	seal := e.next(Entry{Seal: &Seal{Run: r.ID, Round: 1, Opened: r.Opened, Updates: append(first.Updates, SealedUpdate{*spoilt, 100})}})
+	slices.SortFunc(seal.Seal.Updates, func(a, b SealedUpdate) int { return compareIDs(a.Update.From, b.Update.From) })
+	ground := &Ground{Kind: Invalid, Dropped: []peer.ID{e.sites[3].self}, Shard: block.Sum(block.Raw, []byte("s"))}
+	l.apply(seal, nil)
+	void := Entry{Void: &Void{Run: r.ID, Round: 1, Seal: seal.CID(), Ground: *ground}}
+	voided := r.Opened
+	l.apply(e.next(void), nil)
+	fresh := first.Updates[:2]
+	for i := range fresh {
+		fresh[i].Update = *e.offer(e.sites[i], r, 1, fmt.Sprint("again", i))
+	}
+	l.apply(e.next(Entry{Seal: &Seal{Run: r.ID, Round: 1, Opened: r.Opened, Updates: fresh}}), nil)
+	opened := r.Opened
+	l.apply(e.next(Entry{Commit: &Commit{Run: r.ID, Round: 1, Seal: r.Latest().CID, Model: block.Sum(block.DagCBOR, []byte("m"))}}), nil)
+	for _, c := range []struct {
+		name   string
+		opened uint64
+		dir    *Signed // whose content
+		want   string
+	}{
+		{"of the opening that led to the commit", opened, nil, ""},
+		{"of an opening that was voided", voided, nil, "voided"},
+		{"of an opening that never was", opened + 1, nil, "voided"},
+		{"of the next round's opening", r.Opened, nil, "voided"},
+		{"dropped as invalid before", opened, spoilt, "dropped it as invalid"},
+	} {
+		u := Update{
+			Run: r.ID, Round: 1, Opened: c.opened, Attempt: 1, Base: r.Spec.Base, Samples: 100, Metrics: map[string]float64{},
+			Manifest: block.Sum(block.DagCBOR, []byte(c.name)),
+		}
+		if c.dir != nil {
+			u.Manifest = c.dir.Update().Manifest
+		}
+		stale, err := l.staleness(r, e.sites[3].sign(KindUpdate, &u))
+		switch {
+		case c.want == "" && (err != nil || stale != 1):
+			t.Errorf("%s: %d rounds late, %v", c.name, stale, err)
+		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%s: got %v, want an error that says %q", c.name, err, c.want)
+		}
+	}
+}
+
+// TestSizes: whatever is valid can be sent. A seal of all sites, each with the largest update that is
+// allowed, fits an entry, and a proposal of it with its prevotes fits a message; so does what any site
+// has to say without metrics.
+func TestSizes(t *testing.T) {
+	sig := make([]byte, 64)
+	run := block.Sum(block.DagCBOR, []byte("run"))
+	large := uint64(1<<63 - 1)
+	for _, n := range []int{1, 4, 100, 200, 500, maxSites} {
+		r := &Roster{faults: Byzantine}
+		for i := range n {
+			r.sites = append(r.sites, Site{ID: testID(i)})
+		}
+		plain := &Update{Run: run, Round: maxRounds, Opened: large, Attempt: maxAttempts, Base: run, Manifest: run, Samples: maxSamples, Metrics: map[string]float64{}}
+		if s := (&Signed{From: testID(0), Kind: KindUpdate, Body: block.Encode(plain), Sig: sig}); s.size() > r.updateBytes() {
+			t.Errorf("n=%d: an update without metrics has %d bytes, %d are allowed", n, s.size(), r.updateBytes())
+		}
+		seal := &Seal{Run: run, Round: maxRounds, Opened: large, Updates: make([]SealedUpdate, n)}
+		polka := make([]Signed, r.Quorum())
+		for i := range seal.Updates {
+			u := Signed{From: testID(i), Kind: KindUpdate, Sig: sig}
+			u.Body = make([]byte, r.updateBytes()-u.size())
+			if u.size() != r.updateBytes() {
+				t.Fatal("not the largest")
+			}
+			seal.Updates[i] = SealedUpdate{u, 1 << 52}
+		}
+		entry := (&Entry{Mesh: run, Height: large, Parent: run, Seal: seal}).Block().Data
+		if len(entry) > maxEntry {
+			t.Errorf("n=%d: a seal has %d bytes, an entry may have %d", n, len(entry), maxEntry)
+		}
+		for i := range polka {
+			polka[i] = Signed{From: testID(i), Kind: KindPrevote, Body: block.Encode(Vote{large, large, run}), Sig: sig}
+		}
+		p := &Proposal{Height: large, View: large, ValidView: math.MaxInt64, Entry: make([]byte, maxEntry), Polka: polka}
+		msg := &Message{Attempt: large, Statement: &Signed{From: testID(0), Kind: KindProposal, Body: block.Encode(p), Sig: sig}}
+		if size := len(msg.Encode()); size > maxMessage {
+			t.Errorf("n=%d: a proposal has %d bytes, a message may have %d", n, size, maxMessage)
+		}
+	}
+}
+
+// TestCheckSize: an entry that no site could send is not valid.
+func TestCheckSize(t *testing.T) {
+	e, _ := ledgerEnv(t)
+	l := e.sites[0].ledger
+	spec := e.spec(1)
+	spec.Nonce[0] = 9
+	spec.Train = map[string]string{}
+	x := e.next(Entry{Open: &Open{*e.sites[0].sign(KindOpen, spec)}})
+	x.Open.Spec.Sig = make([]byte, maxEntry)
+	wantInvalid(t, l.Check(x), "at most")
+	s := e.sealNow()
+	u := *s.Updates[0].Update.Update()
+	u.Metrics = map[string]float64{}
+	for i := range 2 * maxMetrics {
+		u.Metrics[fmt.Sprint(i, strings.Repeat("x", 2*maxName))] = 1
+	}
+	s.Updates[0].Update = Signed{From: e.sites[0].self, Kind: KindUpdate, Body: block.Encode(u), Sig: s.Updates[0].Update.Sig, opened: &u}
+	wantInvalid(t, l.Check(e.next(Entry{Seal: s})), "bytes, at most")
 }

@@ -131,6 +131,7 @@ func (m *Machine) restoreStatement(s *Signed) error {
 		if p := m.part(b.Run); p != nil {
 			p.noteConsent(s, b)
 			p.considered = true
+			m.publishConsent(s, b)
 		}
 	case *Update:
 		if p := m.part(b.Run); p != nil {
@@ -220,7 +221,7 @@ func (m *Machine) nextAlarm() time.Duration {
 			next = t
 		}
 	}
-	m.height.timers(m.cfg.Timing.viewTimeout(m.pace, m.height.view), soonest)
+	m.height.timers(m.timeout(), soonest)
 	soonest(m.resendAt)
 	soonest(m.due)
 	return next

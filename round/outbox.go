@@ -93,8 +93,8 @@ func (m *Machine) matters(s *standing) bool {
 		return b.Height == m.height.number && (b.View+1 >= m.height.view || s.sends == 0)
 	case *Update:
 		return m.offered(b)
-	case *Consent:
-		return m.active(b.Run)
+	case *Consent: // the newest
+		return m.active(b.Run) && m.parts[b.Run].contributor(m.self).consent == s.message.Statement
 	case *Stop:
 		return m.active(b.Run)
 	}

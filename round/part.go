@@ -107,16 +107,22 @@ func (m *Machine) consider(e Considered) {
 	s := m.sign(KindConsent, body)
 	p.noteConsent(s, body)
 	m.save(Record{Statement: s})
-	most := uint64(4) // later on, heads show who lacks it
-	if serial > 1 {
-		most = 0 // they do not show who knows an older one only
-	}
-	m.publish(s, most)
+	m.publishConsent(s, body)
 	m.dirty, p.unsought = true, true
 	if !e.Accept && p.training != nil {
 		p.training = nil
 		m.start(StopTrain{e.Run})
 	}
+}
+
+// publishConsent tells this site's answer on a run to the others. Heads show who lacks it, but not who
+// knows an older one only: a changed answer is sent again as long as the run lasts.
+func (m *Machine) publishConsent(s *Signed, b *Consent) {
+	most := uint64(4)
+	if b.Serial > 1 {
+		most = 0
+	}
+	m.publish(s, most)
 }
 
 // followRuns starts whatever each run needs next.

@@ -97,15 +97,18 @@ func (m *Machine) noteUpdate(p *part, s *Signed) error {
 	return nil
 }
 
-// noteSealed takes the updates that a decided seal lists, whatever else is known of their authors: the
-// round's model is made of them.
+// noteSealed takes the updates that a seal lists, whatever else is known of their authors: another site
+// may have locked it, and once it is decided the round's model is made of them.
 func (m *Machine) noteSealed(p *part, seal *Seal) {
 	for i := range seal.Updates {
 		s := &seal.Updates[i].Update
+		_ = m.noteUpdate(p, s) // a double is named there; the seal stands or falls without it
 		c, u := p.contributor(s.From), s.Update()
-		if c.find(u.Opened, u.Manifest) == nil {
-			m.seekSoon(p, c.add(s, u))
+		known := c.find(u.Opened, u.Manifest)
+		if known == nil {
+			known = c.add(s, u)
 		}
+		m.seekSoon(p, known) // one's own too, after the loss of a disk
 	}
 }
 
@@ -205,16 +208,24 @@ func (m *Machine) dropUpdates(p *part, sealed *Seal) {
 			used[id] = true
 		}
 	}
+	var gone []block.CID
+	stay := map[block.CID]bool{} // another site's update may have the same bytes
 	for _, c := range p.order {
 		c.updates = slices.DeleteFunc(c.updates, func(u *update) bool {
-			if _, err := m.ledger.staleness(r, u.statement); err == nil && r.Active() && !used[c.id] {
-				return false
+			_, err := m.ledger.staleness(r, u.statement)
+			counts := err == nil && r.Active()
+			if counts || used[c.id] && r.Spec.KeepUpdates {
+				stay[u.Manifest] = true
+			} else if u.held || u.sought || c.id == m.self {
+				gone = append(gone, u.Manifest)
 			}
-			if (u.held || u.sought || c.id == m.self) && (!used[c.id] || !r.Spec.KeepUpdates) {
-				m.start(Forget{Run: r.ID, Manifest: u.Manifest, Update: true})
-			}
-			return true
+			return !counts
 		})
+	}
+	for _, c := range gone {
+		if !stay[c] {
+			m.start(Forget{Run: r.ID, Manifest: c, Update: true})
+		}
 	}
 	m.recountAll(p)
 }

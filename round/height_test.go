@@ -1,0 +1,196 @@
+package round
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/weft-mesh/weft/block"
+)
+
+// proposerOf returns the site that proposes in a view of the current height.
+func (e *env) proposerOf(view uint64) *simSite {
+	m := e.sites[0].Machine
+	return e.sites[m.roster.index[m.roster.Proposer(m.height.parent, view)]]
+}
+
+// TestPolkaCountsByItself: a proposal proves by the prevotes that it brings that a quorum prevoted its
+// entry, whatever else a receiver has had of one of them.
+func TestPolkaCountsByItself(t *testing.T) {
+	e, r := openedEnv(t, 1)
+	var updates []*Signed
+	for _, s := range e.sites[:3] {
+		updates = append(updates, e.offer(s, r, 1, s.self.String()))
+	}
+	seal := e.sealOf(r, updates...)
+	liar, proposer := e.proposerOf(0), e.proposerOf(1)
+	var voter *simSite
+	var polka []Signed
+	for _, s := range e.sites {
+		switch {
+		case s != liar && s != proposer && voter == nil:
+			voter = s
+		default:
+			polka = append(polka, *s.sign(KindPrevote, &Vote{seal.Height, 0, seal.CID()}))
+		}
+	}
+	// The voter holds an update that the seal leaves out: by itself it would wait for its deadline.
+	e.tell(voter, e.offer(e.sites[3], r, 1, "left out"))
+	nilVote := func(s *simSite, kind Kind) *Signed { return s.sign(kind, &Vote{Height: seal.Height, View: 0}) }
+	e.tell(voter, nilVote(liar, KindPrevote)) // its other vote
+	for _, s := range e.sites {
+		e.tell(voter, nilVote(s, KindPrecommit)) // and so on to view 1
+	}
+	if voter.height.view != 1 {
+		t.Fatalf("in view %d", voter.height.view)
+	}
+	proposal := func(polka []Signed) *Signed {
+		return proposer.sign(KindProposal, &Proposal{Height: seal.Height, View: 1, ValidView: 0, Entry: seal.Block().Data, Polka: polka})
+	}
+	voted := func() block.CID {
+		s := voter.height.mine[place{KindPrevote, 1}]
+		if s == nil {
+			return block.CID{}
+		}
+		v, err := open[Vote](s, KindPrevote)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v.Entry
+	}
+	twice := append(polka[:2:2], polka[1])
+	for name, less := range map[string][]Signed{"two prevotes": polka[:2], "one twice": twice} {
+		if e.tell(voter, proposal(less)); voter.height.proposals[1] != nil {
+			t.Errorf("%s pass for a quorum", name)
+		}
+	}
+	if e.tell(voter, proposal(polka)); voter.isReady(seal.CID()) {
+		t.Error("ready for a seal that leaves an update out")
+	}
+	if voted() != seal.CID() {
+		t.Errorf("prevotes %v, want the seal that a quorum has prevoted", voted())
+	}
+	if len(voter.Named()) != 1 || voter.Named()[0] != liar.self {
+		t.Errorf("names %v", voter.Named())
+	}
+}
+
+// TestFarViewsAreNotKept: no vote is so far ahead that it counts as near.
+func TestFarViewsAreNotKept(t *testing.T) {
+	e, _ := openedEnv(t, 1)
+	one := e.sites[0]
+	for _, view := range []uint64{math.MaxUint64, math.MaxUint64 - 1, math.MaxInt64, math.MaxInt64 + 1, maxViewsAhead + 1} {
+		for _, kind := range []Kind{KindPrevote, KindPrecommit} {
+			e.tell(one, e.sites[3].sign(kind, &Vote{Height: one.height.number, View: view}))
+		}
+	}
+	e.tell(one, e.sites[3].sign(KindPrevote, &Vote{Height: one.height.number, View: maxViewsAhead}))
+	if n, m := len(one.height.prevotes), len(one.height.precommits); n != 2 || m != 1 { // those of view 0 are looked at
+		t.Errorf("votes of %d and %d views are kept", n, m)
+	}
+}
+
+// TestEarlyMessagesByAuthor: who sends much for heights to come pushes out none of another's messages.
+func TestEarlyMessagesByAuthor(t *testing.T) {
+	e, _ := openedEnv(t, 1)
+	one := e.sites[0]
+	next := one.height.number + 1
+	e.tell(one, e.sites[1].sign(KindPrevote, &Vote{Height: next}))
+	for view := range uint64(100 * maxEarly) {
+		e.tell(one, e.sites[3].sign(KindPrevote, &Vote{Height: next, View: view}))
+	}
+	of := map[string]int{}
+	for _, r := range one.early {
+		of[one.roster.Name(r.Message.Statement.From)]++
+	}
+	if of["2"] != 1 || of["4"] != maxEarly {
+		t.Errorf("kept by author: %v", of)
+	}
+}
+
+// TestIdleViewsCostNothing: one liar's vote opens a height in which nobody has anything to propose.
+// However many views pass, what comes to be decided then is decided as quickly as ever.
+func TestIdleViewsCostNothing(t *testing.T) {
+	e, r := openedEnv(t, 1)
+	liar := e.sites[3]
+	e.step(liar, Considered{r.ID, false})
+	e.stabilize()
+	e.crash(liar)
+	height := e.sites[0].height.number
+	for _, s := range e.sites[:3] {
+		e.tell(s, liar.sign(KindPrevote, &Vote{Height: height}))
+	}
+	e.pass(20*time.Minute, func() bool { return false })
+	one := e.sites[0]
+	if one.height.view < 10 || one.height.ripe >= 0 {
+		t.Fatalf("in view %d", one.height.view)
+	}
+	if kept := len(one.height.mine); kept > 8 {
+		t.Errorf("%d own votes of views long past are kept", kept)
+	}
+	e.pass(time.Hour, func() bool { return e.proposerOf(one.height.view) == liar && one.height.step == stepPropose })
+	for _, s := range e.sites[:3] {
+		e.trained(s)
+	}
+	e.pass(time.Hour, func() bool { return one.height.ripe >= 0 })
+	ripe := e.now
+	e.pass(time.Hour, func() bool { return one.ledger.Height() >= height })
+	if took := e.now - ripe; took > 10*e.timing.Propose || one.pace > 4*e.timing.Propose {
+		t.Errorf("a decision took %v after the idle views, and view 0 now waits %v", took, one.pace)
+	}
+}
+
+// TestNobodyIsLeftOut: a seal gets no prevote while a quorum is ready for one that lists more sites, however
+// late it is; once a quorum has prevoted it, it does.
+func TestNobodyIsLeftOut(t *testing.T) {
+	e, r := openedEnv(t, 1)
+	proposer := e.proposerOf(0)
+	var voter *simSite
+	var updates []*Signed
+	for _, s := range e.sites {
+		if s != proposer {
+			voter = s
+		}
+		updates = append(updates, e.offer(s, r, 1, s.self.String()))
+	}
+	less, all := e.sealOf(r, updates[:3]...), e.sealOf(r, updates...)
+	e.now += time.Hour
+	for _, s := range e.sites {
+		for _, x := range []*Entry{less, all} {
+			e.tell(voter, s.sign(KindReady, &Ready{Height: x.Height, Entry: x.CID(), Data: x.Block().Data}))
+		}
+	}
+	e.now += time.Hour // past its own deadline
+	e.step(voter, Alarm{})
+	if !voter.isReady(less.CID()) || !voter.isReady(all.CID()) {
+		t.Fatal("not ready for both")
+	}
+	for _, s := range e.sites { // time has ended a view or two
+		for v := voter.height.view; v < 4; v++ {
+			e.tell(voter, s.sign(KindPrecommit, &Vote{Height: less.Height, View: v}))
+		}
+	}
+	if voter.height.view != 4 || voter.height.step != stepPropose {
+		t.Fatalf("view %d step %d", voter.height.view, voter.height.step)
+	}
+	vote := func() *Signed { return voter.height.mine[place{KindPrevote, 4}] }
+	e.tell(voter, proposer.sign(KindProposal, &Proposal{Height: less.Height, View: 4, ValidView: -1, Entry: less.Block().Data, Polka: []Signed{}}))
+	if voter.height.proposals[4] == nil {
+		t.Fatal("no proposal")
+	}
+	if vote() != nil {
+		t.Error("it votes for the seal that leaves one out")
+	}
+	for _, s := range e.sites {
+		if s != voter {
+			e.tell(voter, s.sign(KindPrevote, &Vote{less.Height, 4, less.CID()}))
+		}
+	}
+	e.now += time.Hour
+	e.step(voter, Alarm{})
+	if s := voter.height.mine[place{KindPrecommit, 4}]; s == nil {
+		t.Error("no precommit although a quorum has prevoted")
+	} else if v, _ := open[Vote](s, KindPrecommit); v.Entry != less.CID() {
+		t.Errorf("precommits %v", v.Entry)
+	}
+}

@@ -1,0 +1,141 @@
+package round
+
+import (
+	"testing"
+	"time"
+)
+
+// TestTimesCountFromTheStart: a log has no clock. What was sealed before a restart is sought as long as
+// ever after it, and who is awaited is awaited as long.
+func TestTimesCountFromTheStart(t *testing.T) {
+	t.Run("a seal", func(t *testing.T) {
+		e, _ := openedEnv(t, 1)
+		e.now += time.Hour
+		e.idle = true
+		for _, s := range e.sites {
+			e.trained(s)
+		}
+		e.stabilize()
+		e.now += time.Hour
+		one := e.sites[0]
+		for _, u := range one.ledger.order[0].Latest().Updates {
+			delete(e.holds, u.Update.Update().Manifest)
+		}
+		for _, s := range e.sites {
+			e.crash(s)
+			e.restart(s)
+		}
+		at := func(after time.Duration) *Ground {
+			own := one.ledger.order[0]
+			one.Step(e.now+after, Alarm{})
+			return one.ground(one.parts[own.ID], own)
+		}
+		if g := at(e.timing.Unavailable - time.Second); g != nil {
+			t.Errorf("given up too early: %+v", g)
+		}
+		if g := at(e.timing.Unavailable + time.Second); g == nil {
+			t.Error("never given up")
+		}
+	})
+	t.Run("a round", func(t *testing.T) {
+		e, _ := openedEnv(t, 1)
+		e.now += time.Hour
+		one := e.sites[0]
+		e.crash(one)
+		e.restart(one)
+		e.now += time.Minute
+		for _, s := range e.sites[:3] {
+			e.trained(s)
+		}
+		e.stabilize()
+		e.now += 30 * time.Second
+		e.step(one, Alarm{})
+		if one.sealTime(one.parts[one.ledger.order[0].ID]) {
+			t.Error("seals after half the time that the fewest updates took")
+		}
+		e.now += 40 * time.Second
+		e.step(one, Alarm{})
+		if !one.sealTime(one.parts[one.ledger.order[0].ID]) {
+			t.Error("does not seal after as long again as the fewest updates took")
+		}
+	})
+}
+
+// TestLostLogTwiceRestarted: a site that lost its log leaves an opening out in which it may have offered
+// an update. A restart after its silence does not let it forget that.
+func TestLostLogTwiceRestarted(t *testing.T) {
+	e, r := openedEnv(t, 2)
+	s := e.sites[2]
+	e.trained(s) // what it does not know of any more
+	e.stabilize()
+	e.crash(s)
+	s.log = []Record{{Born: &Born{Mesh: s.ledger.mesh, Site: s.self, Lost: true}}}
+	e.restart(s)
+	e.stabilize()
+	for i := range 2 { // two more heights
+		spec := e.spec(1)
+		spec.Nonce[0] = byte(i + 1)
+		e.open(spec)
+		e.pass(time.Minute, func() bool { return s.ledger.Run(spec.ID()) != nil })
+	}
+	if s.mute.on {
+		t.Fatal("still silent")
+	}
+	for _, when := range []string{"after its silence", "after one more restart"} {
+		e.now += time.Minute
+		e.step(s, Alarm{})
+		if _, trains := s.training[r.ID]; trains {
+			t.Errorf("%s, it trains the round again in which it may have offered an update", when)
+		}
+		e.crash(s)
+		e.restart(s)
+		e.stabilize()
+	}
+}
+
+// TestChangedConsentIsRepeated: who has an older answer shows nobody that he lacks the newer, so it is
+// repeated, by a restarted site too, and the older not.
+func TestChangedConsentIsRepeated(t *testing.T) {
+	e, r := openedEnv(t, 1)
+	one := e.sites[0]
+	knows := func() bool { return !e.sites[1].Participates(r.ID, one.self) }
+	lose := func(d time.Duration) {
+		for end := e.now + d; e.now < end; e.now += time.Second {
+			e.wake()
+			e.wire = nil
+		}
+	}
+	e.step(one, Considered{r.ID, false})
+	lose(10 * time.Minute)
+	if knows() {
+		t.Fatal("nothing should have arrived")
+	}
+	for _, restart := range []bool{false, true} {
+		if restart {
+			e.step(one, Considered{r.ID, true})
+			e.step(one, Considered{r.ID, false})
+			e.tell(e.sites[1], one.sign(KindConsent, &Consent{r.ID, true, 3}))
+			lose(time.Minute)
+			e.crash(one)
+			e.restart(one)
+			e.wire = nil
+		}
+		for end := e.now + time.Minute; e.now < end && !knows(); e.now += time.Second {
+			e.wake()
+			e.stabilize()
+		}
+		if !knows() {
+			t.Errorf("restarted: %v: the changed answer does not arrive", restart)
+		}
+	}
+	repeated := map[uint64]bool{}
+	for _, s := range one.outbox {
+		if s.message.Statement != nil && s.message.Statement.Kind == KindConsent {
+			c, _ := open[Consent](s.message.Statement, KindConsent)
+			repeated[c.Serial] = true
+		}
+	}
+	if len(repeated) != 1 || !repeated[4] {
+		t.Errorf("answers that are repeated: %v", repeated)
+	}
+}
