@@ -169,12 +169,19 @@ func (n *Node) scrub(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		err := n.store.Scrub(ctx, func(bad error) {
-			n.log.Warn("a block went bad on this disk; it is fetched again when it is needed", "error", bad)
-			n.events.add(time.Now(), round.Trace{Event: "corrupt", Site: n.home.ID, Text: bad.Error()})
-		})
-		if err != nil && ctx.Err() == nil {
+		if err := n.store.Scrub(ctx, func(bad error) { n.wentBad(ctx, bad) }); err != nil && ctx.Err() == nil {
 			n.log.Warn("the store cannot be read through", "error", err)
 		}
+	}
+}
+
+// wentBad tells the machine of an artifact that is no longer whole, so that it is fetched again if a
+// round needs it, before this site promises anything on the strength of it.
+func (n *Node) wentBad(ctx context.Context, bad error) {
+	n.log.Warn("a block went bad on this disk; it is fetched again when it is needed", "error", bad)
+	n.events.add(time.Now(), round.Trace{Event: "corrupt", Site: n.home.ID, Text: bad.Error()})
+	var c *blockstore.CorruptError
+	if errors.As(bad, &c) && c.Manifest.Defined() {
+		n.deliver(ctx, round.Lost{Manifest: c.Manifest})
 	}
 }

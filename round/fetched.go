@@ -33,15 +33,17 @@ func (m *Machine) fetched(e Fetched) {
 	}
 }
 
-// lost tells that an artifact is not held any more.
+// lost tells that an artifact is not held any more, nor being fetched.
 func (m *Machine) lost(e Lost) {
 	m.dirty = true
-	maps.DeleteFunc(m.held, func(what model, _ bool) bool { return what.manifest == e.Manifest })
+	for _, models := range []map[model]bool{m.held, m.sought} {
+		maps.DeleteFunc(models, func(what model, _ bool) bool { return what.manifest == e.Manifest })
+	}
 	for _, r := range m.ledger.order {
 		p := m.part(r.ID)
 		for _, c := range p.order {
 			for _, u := range c.updates {
-				if u.Manifest == e.Manifest && u.held {
+				if u.Manifest == e.Manifest && u.invalid == "" {
 					u.held, u.sought, p.unsought = false, false, true
 					m.recount(p, c)
 				}
