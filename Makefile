@@ -53,6 +53,10 @@ crash: ## the kill -9 test, longer
 sim: ## random schedules of the protocol, by fuzzing their seed
 	go test ./round -run '^$$' -fuzz FuzzSchedule -fuzztime $(FUZZTIME)
 
+.PHONY: model
+model: ## every interleaving of the agreement in the model (docs/model.md)
+	WEFT_MODEL=full go test ./round/model -run TestExplore -count 1 -timeout 3h -v
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME
 	@grep -rlE '^func Fuzz' --include '*_test.go' . | xargs grep -HoE '^func Fuzz\w+' | sed 's/:func /\t/' | while read -r file name; do \

@@ -26,6 +26,7 @@ aggregate/aggregatetest < aggregate block blockstore/dtype
 gossip                  < block
 gossip/gossiptest       < block gossip
 round                   < block
+round/model             <
 scenarios/sim           < block round
 train                   < blockstore blockstore/dtype
 node                    < *

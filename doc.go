@@ -6,6 +6,7 @@
 //	aggregate    rules: sealed updates -> new global model, shard by shard
 //	gossip       messages between the sites of a mesh, over libp2p
 //	round        the protocol of one site as a pure state machine
+//	  model      a second opinion on its agreement, searched exhaustively
 //	train        a site's local training: the user's process, or builtin
 //	node         the daemon: drives round with real disks and networks
 //	cmd/weft     the command line
