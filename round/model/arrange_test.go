@@ -173,13 +173,7 @@ func (s *site) toPrevote(a Action) bool {
 		s.receive(s.lieProposal(a.View, a.Entry, a.ValidView))
 	}
 	s.prepare(a.Entry)
-	return a.View != s.model.cfg.Liar && !s.doubled(a.ValidView) || s.proven(a) // a correct proposer brings the polka
-}
-
-// proven tells whether a site has the polka that a proposal claims.
-func (s *site) proven(a Action) bool {
-	_, polka, _ := s.tally(round.KindPrevote, a.ValidView, a.Entry)
-	return a.ValidView < 0 || polka >= s.quorum() && !s.doubled(a.ValidView)
+	return true
 }
 
 // prepare makes a site ready, unless it is to be tempted unready.
@@ -195,11 +189,6 @@ func (s *site) proposal(view int) *round.Signed {
 		return o.said[place{round.KindProposal, view}]
 	}
 	return nil
-}
-
-// doubled tells whether a site has two prevotes of the liar. It refuses the proposal that brought the second.
-func (s *site) doubled(view int) bool {
-	return len(s.got[place{round.KindPrevote, view}][s.ids[s.model.cfg.Liar]]) > 1
 }
 
 // lieProposal is a proposal of the liar with all that there is of the polka that it claims, its own

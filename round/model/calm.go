@@ -177,7 +177,7 @@ func (r *reading) persuades(proposer int) bool {
 }
 
 func (r *reading) persuaded(site int, p proposal) bool {
-	ready := r.able(site, p.entry()) || r.lock(site).entry() == p.entry()
+	ready := r.able(site, p.entry()) || r.lock(site).entry() == p.entry() || p.validView() >= 0
 	return ready && free(r.lock(site), p.entry(), p.validView()) && r.counts(site, p)
 }
 

@@ -51,6 +51,8 @@ type site struct {
 	wants    map[block.CID]bool
 }
 
+var layout = block.Sum(block.DagCBOR, []byte("layout"))
+
 type place struct {
 	kind round.Kind
 	view int
@@ -111,7 +113,7 @@ func testGenesis(t testing.TB, seed uint64) *round.Genesis {
 func (m *mesh) newEntry(v Vote) (*round.Entry, block.CID) {
 	base := block.Sum(block.DagCBOR, []byte("base "+v.String()))
 	spec := &round.RunSpec{
-		Name: v.String(), By: m.ids[m.model.cfg.Liar], Base: base, Layout: block.Sum(block.DagCBOR, []byte("layout")),
+		Name: v.String(), By: m.ids[m.model.cfg.Liar], Base: base, Layout: layout,
 		Rounds: 1, Nonce: make([]byte, 16),
 	}
 	spec.Default()
@@ -277,7 +279,7 @@ func (s *site) answer() {
 	for _, v := range entries {
 		if base := s.bases[v]; s.holds[v] && s.wants[base] {
 			delete(s.wants, base)
-			s.step(round.Fetched{Manifest: base})
+			s.step(round.Fetched{Manifest: base, Layout: layout})
 		}
 	}
 }

@@ -26,7 +26,8 @@ type Config struct {
 	// VotesBehind lets a site that leaves a view, and has not voted there, first vote for nil there.
 	// The paper does not ask for it; see Recovery.
 	VotesBehind bool
-	// Unable names, by roster position, an entry that a site never becomes ready for.
+	// Unable names, by roster position, an entry that a site never becomes ready for by itself. A
+	// polka vouches for it to that site too.
 	Unable [sites]Vote
 	// Flaw is a rule to break.
 	Flaw Flaw

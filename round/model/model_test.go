@@ -23,6 +23,7 @@ func TestExplore(t *testing.T) {
 		{"short", Config{Views: 2, Liar: 1}, all, 168_627},
 		{"short", Config{Views: 2, Liar: 3}, all, 236_202},
 		{"short", Config{Views: 2, Liar: 1, Unable: [sites]Vote{0: B, 2: B}}, all, 178_629},
+		{"short", Config{Views: 2, Liar: 0, Unable: [sites]Vote{3: B}}, Safety, 387_291},
 		{"short", Config{Views: 2, Liar: 3, Crashes: true, VotesBehind: true}, all | Recovery, 296_759},
 		{"usual", Config{Views: 2, Liar: 0, Crashes: true}, all, 779_447},
 		{"usual", Config{Views: 2, Liar: 1, Crashes: true}, all, 554_383},
@@ -39,6 +40,7 @@ func TestExplore(t *testing.T) {
 		{"full", Config{Views: 3, Liar: 3, Untimed: true, Crashes: true}, Safety, 3_523_277},
 		{"full", Config{Views: 3, Liar: 0}, all, 103_046_035},
 		{"full", Config{Views: 3, Liar: 1}, all, 87_255_752},
+		{"full", Config{Views: 3, Liar: 2}, all, 83_408_577},
 	} {
 		t.Run(name(c.cfg), func(t *testing.T) {
 			if c.size == "full" && os.Getenv("WEFT_MODEL") != "full" || c.size == "usual" && testing.Short() {
@@ -119,7 +121,7 @@ func TestLimits(t *testing.T) {
 		depth  int
 	}{
 		// By the liar's word a quorum is ready for B, and so proposers may insist on it, but a correct site never is.
-		{"readiness does not spread", Config{Views: 1, Liar: 3, Unable: [sites]Vote{2: B}}, Progress, 0},
+		{"proposers insist on what has no quorum", Config{Views: 1, Liar: 3, Unable: [sites]Vote{2: B}}, Progress, 0},
 		// A site has left a view because of a vote of the liar, has not voted there, and forgets that vote.
 		{"a vote that moved a site on is lost", Config{Views: 2, Liar: 3}, Recovery, 5},
 	} {

@@ -41,7 +41,7 @@ func situations(m *Model) []situation {
 			return a.Kind == Prevote && r.against(site, a)
 		}},
 		{name: "an older polka does not", is: func(r *reading, site int, a Action) bool {
-			return a.ValidView >= 0 && r.prevotes[a.ValidView][a.Entry] == correct
+			return a.ValidView >= 0 && r.polka(a.Entry, a.ValidView)
 		}},
 		{name: "a lock is replaced", may: true, is: func(r *reading, site int, a Action) bool {
 			return a.Kind == Precommit && r.against(site, a)
@@ -118,5 +118,5 @@ func (m *mesh) drive(to situation) bool {
 		return false
 	}
 	voted := m.arrange(to.then, to.may)
-	return voted == to.may && (to.may || s.holds[to.then.Entry] && s.offered[to.then.View] && s.proven(to.then))
+	return voted == to.may && (to.may || s.holds[to.then.Entry] && s.offered[to.then.View])
 }

@@ -141,7 +141,7 @@ func (r *reading) prevote(site, view int, yield func(Action, State)) {
 		return
 	}
 	for _, entry := range entries {
-		if validView, ok := r.acceptable(site, view, entry); ok && r.ready(site, entry) {
+		if validView, ok := r.acceptable(site, view, entry); ok {
 			yield(r.action(Prevote, site, view, entry, validView), r.withPrevote(site, view, entry))
 		}
 	}
@@ -150,8 +150,8 @@ func (r *reading) prevote(site, view int, yield func(Action, State)) {
 	}
 }
 
-// acceptable tells whether an entry is proposed in a view in a way that a site's lock allows, and
-// the proposal's valid view. A lying proposer has made every proposal, to each site another.
+// acceptable tells whether an entry is proposed in a view in a way that lets a site prevote for it,
+// and the proposal's valid view. A lying proposer has made every proposal, to each site another.
 func (r *reading) acceptable(site, view int, entry Vote) (validView int, ok bool) {
 	if view != r.cfg.Liar {
 		p := r.proposed(view)
@@ -165,9 +165,12 @@ func (r *reading) acceptable(site, view int, entry Vote) (validView int, ok bool
 	return -1, false
 }
 
-// accepts is the condition of lines 22 and 28, but for validity and readiness.
+// accepts is the condition of lines 22 and 28, and readiness, for which a proven polka vouches.
 func (r *reading) accepts(site int, entry Vote, validView int) bool {
 	if validView >= 0 && !r.polka(entry, validView) && r.cfg.Flaw != TrustPolka {
+		return false
+	}
+	if validView < 0 && !r.ready(site, entry) {
 		return false
 	}
 	return free(r.lock(site), entry, validView) || r.cfg.Flaw == IgnoreLock
@@ -183,13 +186,13 @@ func (r *reading) polka(entry Vote, view int) bool {
 	return int(r.prevotes[view][entry]) >= r.enough()
 }
 
-// precommit is lines 36, 44 and 61.
+// precommit is lines 36, 44 and 61. The polka vouches for readiness.
 func (r *reading) precommit(site, view int, yield func(Action, State)) {
 	if !r.hasPrevoted(site, view) || r.step(site, view) == stepPrecommit && r.cfg.Flaw != VoteTwice {
 		return
 	}
 	for _, entry := range entries {
-		if !r.ready(site, entry) || !r.mayLock(entry, view) {
+		if !r.mayLock(entry, view) {
 			continue
 		}
 		p := polkaFor(entry, view)
@@ -243,7 +246,7 @@ func (r *reading) restart(site, view int, yield func(Action, State)) {
 	}
 }
 
-// ready tells whether a site can be ready for an entry by now.
+// ready tells whether a site can be ready for an entry by now, without a polka's vouching.
 func (r *reading) ready(site int, entry Vote) bool {
 	return r.able(site, entry) || r.cfg.Flaw == VoteUnready
 }
