@@ -47,6 +47,7 @@ type site struct {
 	said     map[place]*round.Signed
 	got      map[place]map[peer.ID][]Vote // what each author's votes that it has got are for, in order
 	offered  map[int]bool                 // views whose proposal it has
+	refused  bool                         // the message that came last
 	holds    map[Vote]bool
 	wants    map[block.CID]bool
 }
@@ -200,7 +201,7 @@ func (s *site) remember(r round.Record) {
 		}
 	}
 	if r.Statement != nil {
-		s.have(r.Statement)
+		s.own(r.Statement)
 		s.view = max(s.view, viewOf(s.t, r.Statement))
 	}
 }
@@ -235,10 +236,17 @@ func (s *site) have(stmt *round.Signed) {
 			s.got[at][stmt.From] = append(s.got[at][stmt.From], v)
 		}
 	case *round.Proposal:
-		s.offered[int(b.View)] = true
 		for i := range b.Polka {
 			s.have(&b.Polka[i])
 		}
+	}
+}
+
+// own notes what a site has said itself.
+func (s *site) own(stmt *round.Signed) {
+	s.have(stmt)
+	if stmt.Kind == round.KindProposal {
+		s.offered[viewOf(s.t, stmt)] = true
 	}
 }
 
@@ -257,15 +265,20 @@ func (s *site) tally(kind round.Kind, view int, v Vote) (all, first, any int) {
 	return all, first, any
 }
 
-// receive hands a statement to the machine.
+// receive hands a statement to the machine. A proposal that it refuses leaves room for another.
 func (s *site) receive(stmt *round.Signed) {
 	if s.over || stmt.From == s.ids[s.position] {
 		return
 	}
-	if b, ok := open(s.t, stmt).(*round.Proposal); !ok || !s.offered[int(b.View)] {
+	p, proposed := open(s.t, stmt).(*round.Proposal)
+	if !proposed || !s.offered[int(p.View)] {
 		s.have(stmt)
 	}
+	s.refused = false
 	s.step(round.Received{From: stmt.From, Message: &round.Message{Statement: stmt}})
+	if proposed && !s.refused {
+		s.offered[int(p.View)] = true
+	}
 }
 
 // hold makes a site ready for an entry.
@@ -344,9 +357,12 @@ func (s *site) trace(t round.Trace, said map[place]*round.Signed) {
 		if said[at] == nil {
 			s.fail("site %d: %s of view %d is not saved", s.position+1, t.Event, t.View)
 		}
-		s.have(said[at])
+		s.own(said[at])
 		s.follow(said[at])
 		s.learn()
+	case "rejected":
+		s.refused = true
+		s.note("site %d: rejects: %s", s.position+1, t.Text)
 	case "decide":
 		s.decide(int(t.View), s.vote(t.Entry))
 	}
