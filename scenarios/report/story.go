@@ -1,0 +1,218 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/weft-mesh/weft/scenarios"
+)
+
+// phase is what a site is at.
+type phase string
+
+const (
+	idle     phase = ""
+	training phase = "training"
+	waiting  phase = "waiting for others' updates"
+	fetching phase = "fetching sealed updates"
+	reducing phase = "computing the model"
+	agreeing phase = "agreeing on the model"
+	down     phase = "down"
+)
+
+// phases are all that are drawn, with their classes.
+var phases = []struct {
+	phase phase
+	class string
+}{
+	{training, "train"}, {waiting, "wait"}, {fetching, "fetch"}, {reducing, "reduce"}, {agreeing, "agree"}, {down, "down"},
+}
+
+// stretch is a time that a site spends in a phase.
+type stretch struct {
+	phase    phase
+	from, to time.Duration
+	round    uint64 // that the site was in when it ended
+}
+
+// turn is one round as the mesh saw it. Times are of the first site that had the entry.
+type turn struct {
+	number    uint64
+	opened    time.Duration
+	sealed    time.Duration // 0: never
+	committed time.Duration // 0: never
+	updates   int           // in the last seal
+	seals     int
+	last      int           // site whose update came in last before the seal; -1: not known
+	sealing   time.Duration // from the proposal to the decision; 0: not known
+	deciding  time.Duration // of the commit
+	views     uint64        // most that a decision needed, from 1
+}
+
+func (t *turn) took() time.Duration { return t.committed - t.opened }
+
+// story is what a trace comes to.
+type story struct {
+	sites []([]stretch)
+	turns []turn
+	ends  time.Duration
+}
+
+// teller walks through a trace, line by line.
+type teller struct {
+	story
+	index    map[string]int           // by peer ID
+	at       []stretch                // by site: where it is
+	round    []uint64                 // by site
+	proposed map[uint64]time.Duration // by height
+	decided  map[uint64]bool
+	honest   []bool
+	offered  int  // the site whose update came last
+	heard    bool // sites say which updates they hold, so that one that nobody got does not count
+}
+
+// tell works out a recording's story.
+func tell(r *scenarios.Recording) *story {
+	n := len(r.Sites)
+	t := &teller{
+		story: story{sites: make([][]stretch, n), ends: r.Took}, index: map[string]int{}, at: make([]stretch, n), round: make([]uint64, n),
+		proposed: map[uint64]time.Duration{}, decided: map[uint64]bool{}, offered: -1,
+	}
+	for i, s := range r.Sites {
+		t.index[s.ID] = i
+		t.round[i] = 1
+		t.honest = append(t.honest, s.Adversary == "")
+	}
+	t.heard = slices.ContainsFunc(r.Trace, func(l scenarios.Line) bool { return l.Event == "holds" })
+	for i := range r.Trace {
+		if l := &r.Trace[i]; l.Site >= 0 && l.Site < n {
+			t.line(l)
+			t.ends = max(t.ends, l.At)
+		}
+	}
+	for i := range t.at {
+		t.turnTo(i, idle, t.ends)
+	}
+	return &t.story
+}
+
+// turnTo ends a site's phase and begins another.
+func (t *teller) turnTo(site int, p phase, now time.Duration) {
+	old := t.at[site]
+	if old.phase == p {
+		return
+	}
+	if old.phase != idle && now > old.from {
+		old.to, old.round = now, t.round[site]
+		t.sites[site] = append(t.sites[site], old)
+	}
+	t.at[site] = stretch{phase: p, from: now}
+}
+
+func (t *teller) line(l *scenarios.Line) {
+	now := t.at[l.Site].phase
+	switch l.Event {
+	case "up":
+		if now == down {
+			t.turnTo(l.Site, idle, l.At)
+		}
+	case "down":
+		t.turnTo(l.Site, down, l.At)
+	case "train":
+		t.turnTo(l.Site, training, l.At)
+	case "train failed":
+		t.turnTo(l.Site, idle, l.At)
+	case "holds":
+		if from, known := t.index[l.Trace.Site.String()]; known && from != l.Site && t.honest[l.Site] {
+			t.offered = from
+		}
+	case "announce":
+		if !t.heard {
+			t.offered = l.Site
+		}
+		t.turnTo(l.Site, waiting, l.At)
+	case "reduce":
+		t.turnTo(l.Site, reducing, l.At)
+	case "reduced":
+		t.turnTo(l.Site, agreeing, l.At)
+	case "propose":
+		if _, known := t.proposed[l.Height]; !known {
+			t.proposed[l.Height] = l.At
+		}
+	case "decide":
+		t.decide(l, now)
+	}
+}
+
+// decide notes an entry at a site, and for the mesh if the site is the first that has it.
+func (t *teller) decide(l *scenarios.Line, now phase) {
+	switch l.Kind {
+	case "seal":
+		if now == waiting {
+			t.turnTo(l.Site, fetching, l.At)
+		}
+	case "commit", "void", "close":
+		if now != training && now != down {
+			t.turnTo(l.Site, idle, l.At)
+		}
+		if l.Kind == "commit" {
+			t.round[l.Site]++
+		}
+	}
+	if t.decided[l.Height] {
+		return
+	}
+	t.decided[l.Height] = true
+	took := time.Duration(0)
+	if from, known := t.proposed[l.Height]; known {
+		took = l.At - from
+	}
+	switch l.Kind {
+	case "open":
+		t.turns = append(t.turns, turn{number: 1, opened: l.At, last: -1})
+	case "seal":
+		if r := t.newest(); r != nil {
+			r.sealed, r.sealing, r.last = l.At, took, t.offered
+			r.seals++
+			r.views = max(r.views, l.View+1)
+			_, _ = fmt.Sscanf(l.Text, "seal %d.%d (%d updates)", new(uint64), new(uint64), &r.updates) // else it stays unknown
+		}
+	case "commit":
+		if r := t.newest(); r != nil {
+			r.committed, r.deciding = l.At, took
+			r.views = max(r.views, l.View+1)
+			t.turns = append(t.turns, turn{number: r.number + 1, opened: l.At, last: -1})
+		}
+	case "close":
+		t.turns = append(t.turns, turn{})
+	}
+}
+
+func (t *teller) newest() *turn {
+	if len(t.turns) == 0 {
+		return nil
+	}
+	return &t.turns[len(t.turns)-1]
+}
+
+// done returns the rounds that were committed.
+func (s *story) done() []turn {
+	return slices.DeleteFunc(slices.Clone(s.turns), func(t turn) bool { return t.committed == 0 })
+}
+
+// median returns the middle of what f gives for the committed rounds; what is not above 0 is left out.
+func (s *story) median(f func(*turn) time.Duration) time.Duration {
+	var all []time.Duration
+	for _, t := range s.done() {
+		if d := f(&t); d > 0 {
+			all = append(all, d)
+		}
+	}
+	if len(all) == 0 {
+		return 0
+	}
+	slices.SortFunc(all, cmp.Compare[time.Duration])
+	return all[len(all)/2]
+}
