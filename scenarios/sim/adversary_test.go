@@ -108,8 +108,10 @@ func (p *lied) agreed() {
 			p.Errorf("site %d: another ledger at height %d", i, l.Height())
 		}
 		for _, r := range l.Runs() {
-			if last, _ := r.BaseOf(r.Round); !p.Holds(i, last) {
-				p.Errorf("site %d: does not hold the model of round %d", i, r.Round-1)
+			for round := range r.Round {
+				if model, _ := r.BaseOf(round + 1); !p.Holds(i, model) {
+					p.Errorf("site %d: does not hold the model of round %d", i, round)
+				}
 			}
 		}
 		for _, id := range p.Machine(i).Named() {

@@ -85,7 +85,7 @@ func (s *site) reduce(j round.Reduce) {
 	}
 	s.later(s.pace(done.Took), func() {
 		if done.Bad == nil {
-			s.hold(done.Model.Manifest)
+			s.holdModel(done.Model.Manifest)
 		}
 		s.happen(round.Reduced{Seal: j.Seal, Model: done.Model.Manifest, Bad: done.Bad})
 	})
@@ -107,7 +107,13 @@ func (s *site) hold(manifest block.CID) {
 	}
 }
 
-// forget ends an artifact's fetch, and removes it if it is an update.
+// holdModel puts a model into the site's store, where it stays though an update has the same manifest.
+func (s *site) holdModel(manifest block.CID) {
+	s.models[manifest] = true
+	s.hold(manifest)
+}
+
+// forget ends an artifact's fetch, and removes it if it is an update and nothing else.
 func (s *site) forget(j round.Forget) {
 	for _, f := range s.fetching {
 		if f.job.Manifest == j.Manifest && f.job.Run == j.Run {
@@ -115,9 +121,14 @@ func (s *site) forget(j round.Forget) {
 			break
 		}
 	}
-	if j.Update && s.has(j.Manifest) {
+	if j.Update && s.has(j.Manifest) && !s.models[j.Manifest] {
 		delete(s.holds, j.Manifest)
 		s.w.holders[j.Manifest] = without(s.w.holders[j.Manifest], s)
+		s.later(0, func() {
+			if !s.has(j.Manifest) {
+				s.happen(round.Lost{Manifest: j.Manifest})
+			}
+		})
 	}
 }
 
@@ -260,6 +271,7 @@ func (f *fetch) fetched() {
 	}
 	if why == "" {
 		f.s.hold(f.job.Manifest)
+		f.s.models[f.job.Manifest] = f.s.models[f.job.Manifest] || f.job.Owner == ""
 	}
 	f.s.happen(round.Fetched{Manifest: f.job.Manifest, Layout: f.job.Layout, Invalid: why})
 }

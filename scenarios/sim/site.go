@@ -18,9 +18,10 @@ type site struct {
 	i  int
 
 	// On disk.
-	log   []round.Record
-	holds map[block.CID]time.Duration // artifacts in full, since when
-	lost  bool                        // this disk was lost at some time
+	log    []round.Record
+	holds  map[block.CID]time.Duration // artifacts in full, since when
+	models map[block.CID]bool          // those of them that are models
+	lost   bool                        // this disk was lost at some time
 
 	announced map[uint64]block.CID // its updates by opening, the newest attempt
 
@@ -60,7 +61,7 @@ type Traffic struct {
 }
 
 func newSite(w *World, i int, id peer.ID, c Site) *site {
-	s := &site{Site: c, w: w, id: id, i: i, holds: map[block.CID]time.Duration{}, announced: map[uint64]block.CID{}, slow: 1}
+	s := &site{Site: c, w: w, id: id, i: i, holds: map[block.CID]time.Duration{}, models: map[block.CID]bool{}, announced: map[uint64]block.CID{}, slow: 1}
 	if s.Slow == 0 {
 		s.Slow = 1
 	}
@@ -144,6 +145,7 @@ func (s *site) loseDisk() {
 		s.w.holders[m] = without(s.w.holders[m], s)
 	}
 	clear(s.holds)
+	clear(s.models)
 	clear(s.announced)
 	s.lost = true
 	s.w.observe(s.i, round.Trace{Event: "disk lost"})

@@ -148,7 +148,7 @@ func (w *World) act(s *site, ev round.Event) {
 		spec := *open.Spec
 		spec.By = s.id
 		if a, ok := w.cfg.Workload.Describe(spec.Base); ok {
-			s.hold(a.Manifest)
+			s.holdModel(a.Manifest)
 		}
 		ev = round.OpenRun{Spec: &spec}
 	}
