@@ -51,6 +51,7 @@ func (m *Machine) certificate(view uint64, c block.CID) *Certificate {
 
 // decide adds an entry to the ledger and turns to the next height.
 func (m *Machine) decide(e *Entry, cert *Certificate) {
+	m.compareVotes(cert)
 	m.ledger.apply(e, cert)
 	m.save(Record{Decided: &Certified{e.Block().Data, *cert}})
 	if tries := m.height.tries(); tries > 0 {

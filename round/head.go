@@ -108,12 +108,11 @@ func (m *Machine) receiveHead(from peer.ID, head *Head) {
 	m.fillInEvidence(from, head)
 	m.mute.heard(from, head.Height)
 	switch mine := m.ledger.Height(); {
+	case m.elsewhere(from, head):
 	case head.Height < mine:
 		m.answer(from, head.Height+1)
 	case head.Height > mine:
 		m.lag(from)
-	case head.Entry != m.ledger.Head():
-		m.trace(Trace{Event: "fork", Height: mine, Site: from, Entry: head.Entry, Text: "a site has another entry at this height: more sites lie than the mesh withstands, or one has lost its disk"})
 	default:
 		m.fillIn(from, head)
 	}
@@ -219,7 +218,7 @@ func mark(c block.CID) uint64 {
 }
 
 // receiveCertified applies decided entries that follow our head, whoever sends them: their
-// certificates are the proof. An entry that contradicts a decided one is a fork, and named.
+// certificates are the proof. One that contradicts a decided entry is a fork.
 func (m *Machine) receiveCertified(from peer.ID, list []Certified) error {
 	for i := range list {
 		e, err := DecodeEntry(list[i].Entry)
@@ -232,7 +231,7 @@ func (m *Machine) receiveCertified(from peer.ID, list []Certified) error {
 			return nil
 		case e.Height < m.height.number:
 			if m.ledger.At(e.Height).Entry.CID() != e.CID() && cert.Verify(m.ledger.mesh, m.roster, e, m.cfg.Verify) == nil {
-				m.trace(Trace{Event: "fork", Height: e.Height, Site: from, Entry: e.CID(), Text: "two certified entries: more sites lie than the mesh withstands"})
+				m.fork(from, e, cert)
 			}
 			continue
 		}

@@ -52,6 +52,7 @@ type Machine struct {
 	headAt   time.Duration
 	headNext int // roster position after the site that got the last head
 	early    []Received
+	forked   map[uint64]bool       // heights at which another entry is certified too
 	named    map[peer.ID]*Evidence // sites proven to have signed two statements for one place
 
 	born *Born
@@ -67,7 +68,7 @@ func New(cfg Config) (*Machine, error) {
 	m := &Machine{
 		cfg: cfg, self: cfg.Self, ledger: NewLedger(cfg.Genesis, cfg.Verify), pace: cfg.Timing.Propose, dirty: true, due: never, resendAt: never,
 		parts: map[block.CID]*part{}, held: map[model]bool{}, sought: map[model]bool{},
-		stops: map[block.CID]map[peer.ID]*Signed{}, peers: map[peer.ID]*neighbour{}, named: map[peer.ID]*Evidence{},
+		stops: map[block.CID]map[peer.ID]*Signed{}, peers: map[peer.ID]*neighbour{}, named: map[peer.ID]*Evidence{}, forked: map[uint64]bool{},
 	}
 	m.roster = m.ledger.Roster()
 	if !m.roster.Has(cfg.Self) {

@@ -133,6 +133,7 @@ type neighbour struct {
 	askedAt    time.Duration // when it last got our head out of turn
 	answered   uint64        // height from which it was sent certificates last
 	answeredAt time.Duration
+	forkAt     time.Duration // before then it is not shown our side of a fork again
 }
 
 func (m *Machine) neighbour(id peer.ID) *neighbour {

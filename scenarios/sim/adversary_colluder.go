@@ -17,7 +17,9 @@ func (a *Colluder) Name() string { return "colluder" }
 // Send keeps the machine out of what was agreed.
 func (a *Colluder) Send(l *Liar, s round.Send) {
 	a.patient = len(l.Friends()) > 0
-	switch _, body := l.own(s); b := body.(type) {
+	switch st, body := l.own(s); b := body.(type) {
+	case *round.Update:
+		a.note(st, b)
 	case *round.Proposal:
 		known := a.height == b.Height && a.views[b.View] != nil
 		split := a.split(l, b)

@@ -14,6 +14,7 @@ var AdversaryKinds = []AdversaryKind{
 	{"selective", "talks with half of the others only, and serves only those", func() Adversary { return &Selective{} }},
 	{"equivocator", "proposes two valid entries to two halves of the mesh, and votes with each half", func() Adversary { return &Equivocator{} }},
 	{"double-voter", "votes twice in one place, for an entry, another or nil, to different sites", func() Adversary { return &DoubleVoter{} }},
+	{"double-dealer", "offers two updates in one place, each to one half of the mesh", func() Adversary { return &DoubleDealer{} }},
 	{"colluder", "shares its lies with all other colluders: they back each other's two proposals", func() Adversary { return &Colluder{} }},
 	{"withholder", "announces its updates and serves nothing to anybody", func() Adversary { return &Withholder{} }},
 	{"miser", "announces its updates and serves them to one other site only", func() Adversary { return &Withholder{Serves: 1} }},

@@ -63,7 +63,16 @@ func (a *Poisoned) Poison(l *Liar, j round.Train, t Trained) (Trained, error) {
 // another site's update of this very round, or the base. It attacks the claim that every site's
 // update counts once and for itself: equal manifests must not displace an honest one, nor take an
 // artifact from a store that is needed there.
-type Stale struct{ known []copied }
+type Stale struct {
+	known []copied
+	said  map[offered]*round.Signed
+}
+
+// offered is the place of an update.
+type offered struct {
+	run             block.CID
+	opened, attempt uint64
+}
 
 // copied is an update that was heard of.
 type copied struct {
@@ -106,6 +115,11 @@ func (a *Stale) announce(l *Liar, t round.Trained) {
 	if !begun {
 		return
 	}
+	at := offered{t.Run, t.Opened, t.Attempt}
+	if again := a.said[at]; again != nil { // after a restart; another one would be a double
+		l.Repeat(again)
+		return
+	}
 	manifest, deed := a.copy(l, t, base)
 	if deed == "" { // nothing yet
 		l.After(100*time.Millisecond, func() { a.announce(l, t) })
@@ -114,10 +128,14 @@ func (a *Stale) announce(l *Liar, t round.Trained) {
 	a.know(copied{t.Manifest, t.Opened, true})
 	l.Did(deed)
 	l.Hold(manifest)
-	l.Repeat(l.Sign(round.KindUpdate, &round.Update{
+	if a.said == nil {
+		a.said = map[offered]*round.Signed{}
+	}
+	a.said[at] = l.Sign(round.KindUpdate, &round.Update{
 		Run: t.Run, Round: t.Round, Opened: t.Opened, Attempt: t.Attempt, Base: base,
 		Manifest: manifest, Samples: t.Samples, Metrics: map[string]float64{},
-	}))
+	})
+	l.Repeat(a.said[at])
 }
 
 // copy chooses what to announce, or waits for something.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -98,19 +99,22 @@ func (p *lied) honest() (list []int) {
 	return list
 }
 
-// agreed holds that the honest sites have the same models, hold the last, and name no honest site.
+// agreed holds that the honest sites have the same models and hold the last, that some of them hold each,
+// and that they name no honest site.
 func (p *lied) agreed() {
 	p.Helper()
-	head := p.Machine(0).Ledger().Head()
+	head, held := p.Machine(0).Ledger().Head(), map[block.CID]bool{}
 	for _, i := range p.honest() {
 		l := p.Machine(i).Ledger()
 		if l.Head() != head {
 			p.Errorf("site %d: another ledger at height %d", i, l.Height())
 		}
 		for _, r := range l.Runs() {
-			for round := range r.Round {
-				if model, _ := r.BaseOf(round + 1); !p.Holds(i, model) {
-					p.Errorf("site %d: does not hold the model of round %d", i, round)
+			for n := range r.Round {
+				model, _ := r.BaseOf(n + 1)
+				held[model] = held[model] || p.Holds(i, model)
+				if n+1 == r.Round && !p.Holds(i, model) {
+					p.Errorf("site %d: does not hold the last model", i)
 				}
 			}
 		}
@@ -118,6 +122,11 @@ func (p *lied) agreed() {
 			if p.Honest(p.index[id]) {
 				p.Errorf("site %d: names honest site %d", i, p.index[id])
 			}
+		}
+	}
+	for model, somewhere := range held {
+		if !somewhere {
+			p.Errorf("no honest site holds %s", model)
 		}
 	}
 	if runs := p.Machine(0).Ledger().Runs(); len(runs) != 1 {
@@ -139,24 +148,28 @@ func (p *lied) counted() (honest, liars int) {
 	return honest, liars
 }
 
-// named holds that every honest site names every liar that has done something.
-func (p *lied) named() {
+// named returns how many liars have done something, and how many of those every honest site names; it
+// holds that all do if one does.
+func (p *lied) named() (active, named int) {
 	p.Helper()
-	for i := range p.sites {
-		if len(p.Deeds(i)) > 0 {
-			p.nameIt(i)
+	for liar := range p.sites {
+		if len(p.Deeds(liar)) == 0 {
+			continue
+		}
+		active++
+		by := 0
+		for _, i := range p.honest() {
+			if slices.Contains(p.Machine(i).Named(), p.ID(liar)) {
+				by++
+			}
+		}
+		if by == len(p.honest()) {
+			named++
+		} else if by > 0 {
+			p.Errorf("only %d of %d honest sites name site %d", by, len(p.honest()), liar)
 		}
 	}
-}
-
-// nameIt holds that every honest site names a liar.
-func (p *lied) nameIt(liar int) {
-	p.Helper()
-	for _, i := range p.honest() {
-		if !slices.Contains(p.Machine(i).Named(), p.ID(liar)) {
-			p.Errorf("site %d: does not name site %d, which %v", i, liar, p.Deeds(liar))
-		}
-	}
+	return active, named
 }
 
 // noticed holds that honest sites have traced an event, about a liar.
@@ -172,47 +185,54 @@ func (p *lied) noticed(event string) {
 	}
 }
 
-// expectations say of each kind which deeds it must have done, in all its runs together, and what
-// is to be seen of them in each.
-var expectations = map[string]struct {
+// expectation says of a kind which deeds it must have done, in all its runs together, and what is to be
+// seen of them.
+type expectation struct {
 	deeds  []string
-	expect func(p *lied)
-	late   int // so many updates of honest sites may miss their rounds' seals
-}{
-	"silent":       {[]string{"said nothing"}, nil, 0},
-	"falls-silent": {[]string{"said nothing"}, nil, 0},
-	"selective":    {[]string{"left a site out", "served a site nothing"}, nil, 2}, // who waits for its update in vain has no base in time
-	"equivocator":  {[]string{"proposed two seals", "proposed two commits"}, (*lied).named, 0},
-	"double-voter": {[]string{"signed two prevotes", "signed two precommits"}, (*lied).named, 0},
-	"colluder":     {[]string{"proposed two seals", "proposed two commits", "backed two entries with prevotes", "backed two entries with precommits"}, (*lied).named, 0},
-	"withholder":   {[]string{"withheld an artifact"}, (*lied).excluded, 0},
-	"miser":        {[]string{"withheld an artifact"}, nil, 0},
-	"wrong-blocks": {[]string{"served wrong blocks"}, func(p *lied) { p.excluded(); p.noticed("dropped") }, 0},
-	"wrong-commit": {
-		[]string{"was ready for a wrong commit", "proposed a wrong commit", "voted for a wrong commit"},
-		func(p *lied) { p.noticed("diverged") }, 0,
+	expect func(p *lied) // in each run
+	late   int           // so many updates of honest sites may miss their rounds' seals, in each run
+	twice  bool          // it signs twice for one place, and most are named for it
+}
+
+var expectations = map[string]expectation{
+	"silent":        {deeds: []string{"said nothing"}},
+	"falls-silent":  {deeds: []string{"said nothing"}},
+	"selective":     {deeds: []string{"left a site out", "served a site nothing"}, late: 2}, // who waits for it in vain has no base in time
+	"equivocator":   {deeds: []string{"proposed two seals", "proposed two commits"}, twice: true},
+	"double-voter":  {deeds: []string{"signed two prevotes", "signed two precommits"}, twice: true},
+	"double-dealer": {deeds: []string{"offered two updates"}, twice: true},
+	"colluder": {
+		deeds: []string{"proposed two seals", "proposed two commits", "backed two entries with prevotes", "backed two entries with precommits"},
+		twice: true,
 	},
-	"broken":   {[]string{"computed a wrong model"}, func(p *lied) { p.noticed("diverged") }, 0},
-	"omitter":  {[]string{"was ready for a seal that leaves a site out", "proposed a seal that leaves a site out", "voted for a seal that leaves a site out"}, nil, 0},
-	"replayer": {[]string{"replayed a message", "replayed a message of an old height"}, nil, 0},
+	"withholder":   {deeds: []string{"withheld an artifact"}, expect: (*lied).excluded},
+	"miser":        {deeds: []string{"withheld an artifact"}},
+	"wrong-blocks": {deeds: []string{"served wrong blocks"}, expect: func(p *lied) { p.excluded(); p.noticed("dropped") }},
+	"wrong-commit": {
+		deeds:  []string{"was ready for a wrong commit", "proposed a wrong commit", "voted for a wrong commit"},
+		expect: func(p *lied) { p.noticed("diverged") },
+	},
+	"broken":   {deeds: []string{"computed a wrong model"}, expect: func(p *lied) { p.noticed("diverged") }},
+	"omitter":  {deeds: []string{"was ready for a seal that leaves a site out", "proposed a seal that leaves a site out", "voted for a seal that leaves a site out"}},
+	"replayer": {deeds: []string{"replayed a message", "replayed a message of an old height"}},
 	"spammer": {
-		[]string{
+		deeds: []string{
 			"candidates that are not there", "junk runs", "votes far ahead", "early messages", "updates that are not there", "heads that lie",
 			"evidence that proves nothing", "certificates of nothing", "consents without end", "proposals out of place",
 		},
-		func(p *lied) { p.noticed(round.ErrMalformed.Error()) }, 0,
+		expect: func(p *lied) { p.noticed(round.ErrMalformed.Error()) },
 	},
-	"pretender": {[]string{"was ready for what it does not hold", "prevoted unseen", "precommitted unseen"}, nil, 0},
+	"pretender": {deeds: []string{"was ready for what it does not hold", "prevoted unseen", "precommitted unseen"}},
 	"forger": {
-		[]string{"signed in another's name", "altered what another signed", "forged evidence", "forged a certificate"},
-		func(p *lied) { p.noticed(round.ErrSignature.Error()) }, 0,
+		deeds:  []string{"signed in another's name", "altered what another signed", "forged evidence", "forged a certificate"},
+		expect: func(p *lied) { p.noticed(round.ErrSignature.Error()) },
 	},
-	"rusher":    {[]string{"prevoted ahead of time", "precommitted ahead of time"}, nil, 0},
-	"forgetful": {[]string{"forgot a vote or a lock"}, nil, 0},
-	"sign-flip": {[]string{"spoilt an update: sign-flip"}, (*lied).included, 0},
-	"times-100": {[]string{"spoilt an update: times-100"}, (*lied).included, 0},
-	"nan":       {[]string{"spoilt an update: nan"}, (*lied).excluded, 0},
-	"stale":     {[]string{"announced an old update of its own", "announced another's old update", "announced another's update", "announced the base as its update"}, nil, 0},
+	"rusher":    {deeds: []string{"prevoted ahead of time", "precommitted ahead of time"}},
+	"forgetful": {deeds: []string{"forgot a vote or a lock"}}, // see TestForgetful
+	"sign-flip": {deeds: []string{"spoilt an update: sign-flip"}, expect: (*lied).included},
+	"times-100": {deeds: []string{"spoilt an update: times-100"}, expect: (*lied).included},
+	"nan":       {deeds: []string{"spoilt an update: nan"}, expect: (*lied).excluded},
+	"stale":     {deeds: []string{"announced an old update of its own", "announced another's old update", "announced another's update", "announced the base as its update"}},
 }
 
 // excluded holds that no update of a liar went into a model.
@@ -242,7 +262,7 @@ func TestAdversaries(t *testing.T) {
 			if !known {
 				t.Fatal("nothing is expected of it")
 			}
-			deeds := map[string]int{}
+			deeds, active, named := map[string]int{}, 0, 0
 			for seed := range seeds {
 				n, liars := 4, 1
 				if seed%2 == 1 {
@@ -257,11 +277,19 @@ func TestAdversaries(t *testing.T) {
 				if want.expect != nil {
 					want.expect(p)
 				}
+				a, b := p.named()
+				active, named = active+a, named+b
 				for deed, count := range p.deeds {
 					deeds[deed] += count
 				}
 			}
 			t.Log(deeds)
+			switch {
+			case want.twice && 2*named < active:
+				t.Errorf("%d of %d are named: want most of them", named, active)
+			case !want.twice && named > 0 && k.Name != "forgetful":
+				t.Errorf("%d of %d are named: they sign nothing twice", named, active)
+			}
 			for _, deed := range want.deeds {
 				if deeds[deed] == 0 && !testing.Short() {
 					t.Errorf("nobody %s", deed)
@@ -283,12 +311,16 @@ func TestForgetful(t *testing.T) {
 			c.Plan = []Fault{{Kind: Crash, At: 14 * time.Second, For: 40 * time.Second, Sites: []int{1}}}
 		})
 		p.agreed()
+		again := 0
 		for i := n - liars; i < n; i++ {
-			if again := p.Deeds(i)["voted again, and otherwise"]; again > 0 {
-				deeds += again
-				p.nameIt(i)
+			if p.Deeds(i)["voted again, and otherwise"] > 0 {
+				again++
 			}
 		}
+		if _, named := p.named(); named < again {
+			t.Errorf("seed %d: %d have voted again, %d are named", seed, again, named)
+		}
+		deeds += again
 	}
 	if deeds == 0 {
 		t.Error("nobody has voted again")
@@ -297,7 +329,8 @@ func TestForgetful(t *testing.T) {
 
 // TestTooManyLiars shows what breaks when one site more lies than the mesh withstands: two entries are
 // certified at one height. The simulator's checks find it; without them the mesh itself does, as soon as
-// two honest sites that have decided differently show each other their heads.
+// two honest sites that have decided differently show each other their heads: it traces the fork, and names
+// who signed both.
 func TestTooManyLiars(t *testing.T) {
 	for _, c := range []struct{ n, liars int }{{4, 2}, {7, 3}} {
 		for seed := range uint64(4) {
@@ -338,8 +371,8 @@ func TestTooManyLiars(t *testing.T) {
 				}
 			}
 			t.Logf("%d of %d, seed %d: %v; fork traced by %v, named %v", c.liars, c.n, seed, v, traced, named)
-			if len(traced) < c.n-c.liars {
-				t.Errorf("%d of %d, seed %d: only %v have traced the fork", c.liars, c.n, seed, traced)
+			if len(traced) < c.n-c.liars || len(named) < c.liars {
+				t.Errorf("%d of %d, seed %d: fork traced by %v, named %v; want all", c.liars, c.n, seed, traced, named)
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -9,8 +10,9 @@ import (
 	"github.com/weft-mesh/weft/round"
 )
 
-// witness notes who is proven to lie: an honest site has seen two of its statements for one place, or two
-// honest sites one each, and one has shown the other its head while both had them.
+// witness notes who is proven to lie: an honest site has been told two of its statements for one place. Two
+// sites that were told one each find out by their heads, unless both go on too soon: then one of them is
+// told the other's.
 type witness struct {
 	c      *checker
 	w      *World
@@ -27,13 +29,10 @@ func (t *witness) of(c *checker) {
 	t.c, t.w, t.seen, t.proven = c, c.w, map[sighting]uint64{}, map[peer.ID]bool{}
 }
 
-// hears sees what reaches an honest site, signed by a liar.
-func (t *witness) hears(from peer.ID, by *site, m *round.Message) {
+// hears sees what an honest site is told, signed by a liar.
+func (t *witness) hears(by *site, m *round.Message) {
 	s := m.Statement
 	if s == nil {
-		if m.Head != nil {
-			t.compares(from, by)
-		}
 		return
 	}
 	author, known := t.w.index[s.From]
@@ -48,42 +47,30 @@ func (t *witness) hears(from peer.ID, by *site, m *round.Message) {
 		return
 	}
 	key, sum := sighting{by.i, at}, digest(s)
-	if old, again := t.seen[key]; again && old != sum {
+	old, again := t.seen[key]
+	switch past := at.kind == round.KindProposal && at.height == by.machine.Ledger().Height(); {
+	case !again && !past: // a proposal that comes when its height is decided is not kept
+		t.seen[key] = sum
+	case again && old != sum:
 		t.proven[s.From] = true
 	}
-	t.seen[key] = sum
 }
 
-// compares sees a head go from one honest site to another: what both have seen of the height that both
-// decide, in a view in which both are, they can compare.
-func (t *witness) compares(from peer.ID, by *site) {
-	sender := t.w.sites[t.w.index[from]]
-	if sender.liar != nil || !sender.up || sender.machine.Ledger().Height() != by.machine.Ledger().Height() {
-		return
-	}
-	height := by.machine.Ledger().Height() + 1
-	for _, liar := range t.w.sites {
-		if liar.liar == nil {
-			continue
-		}
-		for _, kind := range []round.Kind{round.KindPrevote, round.KindPrecommit} {
-			at := place{site: liar.i, kind: kind, height: height, view: by.machine.View()}
-			a, seenA := t.seen[sighting{sender.i, at}]
-			b, seenB := t.seen[sighting{by.i, at}]
-			if seenA && seenB && a != b && sender.machine.View() == at.view {
-				t.proven[liar.id] = true
-			}
-		}
-	}
+// forgets says that a site has crashed: what others have said is on nobody's disk.
+func (t *witness) forgets(by *site) {
+	maps.DeleteFunc(t.seen, func(at sighting, _ uint64) bool { return at.by == by.i })
 }
 
 // inTime reports whether the site looks at such a statement now: of the height that it decides, in a
-// view near its own, or an update of an opening that it knows.
+// view near its own, or of the view that decided the one before, or an update of an opening that it knows.
 func (t *witness) inTime(by *site, at place) bool {
 	l := by.machine.Ledger()
 	if at.kind == round.KindUpdate {
 		r := l.Run(at.run)
 		return r != nil && r.Active() && at.height == r.Opened && r.Latest() == nil
+	}
+	if at.height == l.Height() && at.height > 0 {
+		return at.view == l.At(at.height).Certificate.View
 	}
 	return at.height == l.Height()+1 && at.view < 16
 }

@@ -127,8 +127,11 @@ func (s *site) crash() {
 		kept := s.w.rng.IntN(len(s.unsynced.Save) + 1)
 		s.log = append(s.log, s.unsynced.Save[:kept]...)
 	}
-	s.up = false
+	s.up, s.syncing, s.unsynced = false, false, round.Work{}
 	s.life++
+	if s.w.check != nil {
+		s.w.check.witness.forgets(s)
+	}
 	for _, f := range s.fetching {
 		f.over = true
 	}
@@ -161,15 +164,19 @@ func (s *site) happen(ev round.Event) {
 			return
 		}
 	}
-	if r, ok := ev.(round.Received); ok && s.w.check != nil && s.liar == nil {
-		s.w.check.witness.hears(r.From, s, r.Message)
-	}
 	if s.syncing {
 		s.inbox = append(s.inbox, ev)
 		return
 	}
-	s.machine.Step(s.local(), ev)
+	s.step(ev)
 	s.work()
+}
+
+func (s *site) step(ev round.Event) {
+	if r, ok := ev.(round.Received); ok && s.w.check != nil && s.liar == nil {
+		s.w.check.witness.hears(s, r.Message)
+	}
+	s.machine.Step(s.local(), ev)
 }
 
 func (s *site) local() time.Duration { return s.clock.local(s.w.now) }
@@ -214,7 +221,7 @@ func (s *site) stepInbox() {
 	inbox := s.inbox
 	s.inbox = nil
 	for _, ev := range inbox {
-		s.machine.Step(s.local(), ev)
+		s.step(ev)
 	}
 	s.work()
 }
