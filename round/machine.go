@@ -157,6 +157,7 @@ func (m *Machine) Step(now time.Duration, ev Event) {
 		m.connect(e.Peer)
 	case Disconnected:
 		m.neighbour(e.Peer).connected = false
+		m.dirty = true
 	case Considered:
 		m.consider(e)
 	case Trained:

@@ -213,16 +213,28 @@ func (m *Machine) mayFinish(t *Train, r *Run, latest *SealAt) bool {
 }
 
 // trainOn returns when a site whose update is out trains on from it: while too few updates are
-// in for a seal, after as long as the update took, up to the run's attempts.
+// in for a seal or on their way, after as long as the update took, up to the run's attempts.
 func (m *Machine) trainOn(p *part, own *update) (time.Duration, bool) {
 	r := p.run
 	if !own.held || own.Attempt >= r.Spec.Attempts || r.Latest() != nil {
 		return 0, false
 	}
-	if _, enough := m.sealDeadline(p); enough {
+	if m.coming(p) >= r.Spec.minSites(m.roster) {
 		return 0, false
 	}
 	return own.at + max(own.at-p.openedAt[r.Opened], m.cfg.Timing.Deadline), true
+}
+
+// coming counts the sites whose updates are in, or announced by sites that can be reached: those are being
+// fetched, and another attempt would only have everybody fetch again.
+func (m *Machine) coming(p *part) (n int) {
+	for _, c := range p.order {
+		u := c.offer(p.run.Opened)
+		if c.best != nil || u != nil && u.invalid == "" && m.neighbour(c.id).connected {
+			n++
+		}
+	}
+	return n
 }
 
 func (m *Machine) trained(e Trained) {
