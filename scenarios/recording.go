@@ -40,14 +40,16 @@ type Record struct {
 	ID        string      `json:"id"` // its peer ID
 	Region    string      `json:"region,omitempty"`
 	Adversary string      `json:"adversary,omitempty"`
-	Up        bool        `json:"up"`     // at the end
-	Rounds    uint64      `json:"rounds"` // committed in its ledger
-	Models    []block.CID `json:"models"` // of those rounds
-	Named     []string    `json:"named,omitempty"`
+	Up        bool        `json:"up"`              // at the end
+	Rounds    uint64      `json:"rounds"`          // committed in its ledger
+	Models    []block.CID `json:"models"`          // of those rounds
+	Named     []string    `json:"named,omitempty"` // whom it has proven to lie
 	Sent      Traffic     `json:"sent"`
 	Received  Traffic     `json:"received"`
 	Signed    int64       `json:"signed,omitempty"`   // signatures made
 	Verified  int64       `json:"verified,omitempty"` // signatures checked
+
+	Deeds map[string]int `json:"deeds,omitempty"` // of an adversary: what it did, and how often
 }
 
 // Traffic is messages and bytes.

@@ -1,0 +1,127 @@
+package scenarios
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/train/builtin"
+)
+
+// worstLoss stands for all that is worse, infinity and no number among it: guessing bytes costs 5.5.
+const worstLoss = 100
+
+// curves measures the mesh's models, and what would have come of training without it.
+func (l *learning) curves(r *Recording) ([]Curve, error) {
+	federated, err := l.federated(r)
+	if err != nil {
+		return nil, err
+	}
+	all := federated
+	base, err := l.file(l.base)
+	if err != nil {
+		return nil, err
+	}
+	for i := range l.sites {
+		l.note("training alone: %s, %d of %d", r.Sites[i].Name, i+1, len(l.sites))
+		c, err := l.lonely(l.sites[i], base, uint64(i), l.texts[i].mix)
+		if err != nil {
+			return nil, fmt.Errorf("train %s alone: %w", r.Sites[i].Name, err)
+		}
+		c.Name, c.Site = Alone, r.Sites[i].Name
+		all = append(all, c)
+	}
+	l.note("training on all sites' text")
+	c, err := l.lonely(l.pool, base, uint64(len(l.sites)), nil)
+	if err != nil {
+		return nil, fmt.Errorf("train on all text: %w", err)
+	}
+	c.Name = Pooled
+	return append(all, c), nil
+}
+
+// federated measures the models of the honest site that has most of them: for all sites, and for each
+// site's mix of text.
+func (l *learning) federated(r *Recording) ([]Curve, error) {
+	models := []block.CID{l.base}
+	for _, s := range r.Sites {
+		if s.Adversary == "" && len(s.Models) >= len(models) {
+			models = append([]block.CID{l.base}, s.Models...)
+		}
+	}
+	curves := []Curve{{Name: Federated}}
+	for _, s := range r.Sites {
+		curves = append(curves, Curve{Name: Federated, Site: s.Name})
+	}
+	for n, m := range models {
+		l.note("measuring the model of round %d", n)
+		path, err := l.file(m)
+		if err != nil {
+			return nil, err
+		}
+		for i := range curves {
+			var mix []float64
+			if i > 0 {
+				mix = l.texts[i-1].mix
+			}
+			p, err := l.measure(path, uint64(n), mix)
+			if err != nil {
+				return nil, err
+			}
+			curves[i].Points = append(curves[i].Points, p)
+		}
+	}
+	return curves, nil
+}
+
+// lonely trains without averaging, as many steps as a site of the mesh makes, and measures each round.
+func (l *learning) lonely(t *builtin.Trainer, base string, who uint64, mix []float64) (c Curve, err error) {
+	model := base
+	for n := uint64(0); ; n++ {
+		p, err := l.measure(model, n, mix)
+		if err != nil {
+			return c, err
+		}
+		c.Points = append(c.Points, p)
+		if n == uint64(l.s.Run.Rounds) {
+			return c, nil
+		}
+		res, err := l.task(t, model, n+1, l.s.Seed<<32|who<<16|n)
+		if err != nil {
+			return c, err
+		}
+		if model != base {
+			if err := os.RemoveAll(filepath.Dir(model)); err != nil {
+				return c, err
+			}
+		}
+		model = res.Update
+	}
+}
+
+// measure returns a model's loss on every kind of text, and on a mix of them; nil: none.
+func (l *learning) measure(path string, n uint64, mix []float64) (Point, error) {
+	losses, known := l.losses[path]
+	if !known {
+		for _, text := range l.heldout {
+			loss, err := builtin.Evaluate(l.ctx, path, l.hyper, text, 0)
+			if err != nil {
+				return Point{}, err
+			}
+			if !(loss < worstLoss) {
+				loss = worstLoss
+			}
+			losses = append(losses, loss)
+		}
+		l.losses[path] = losses
+	}
+	p := Point{Round: n}
+	for k, loss := range losses {
+		p.All += loss / float64(len(losses))
+		if mix != nil {
+			p.Own += mix[k] * loss
+		}
+	}
+	return p, nil
+}

@@ -1,0 +1,147 @@
+package scenarios
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"github.com/weft-mesh/weft/train/builtin/corpus"
+)
+
+// text is what one site trains on, and its mix: which part of it is of each of corpus.Kinds.
+type text struct {
+	data []byte
+	mix  []float64
+}
+
+// leastText is the least that a site gets, in bytes: the embedded trainer wants some.
+const leastText = 4 << 10
+
+// deal deals the embedded texts out to n sites.
+func (d Data) deal(n int, seed uint64) ([]text, error) {
+	var kinds [][]byte
+	for _, kind := range corpus.Kinds() {
+		all, err := corpus.Sample{Kind: kind, Part: 1, Parts: 1}.Train()
+		if err != nil {
+			return nil, err
+		}
+		kinds = append(kinds, all)
+	}
+	rng := rand.New(rand.NewPCG(seed, 3))
+	switch d.Partition {
+	case Dirichlet:
+		return dealMixes(kinds, n, func() []float64 { return dirichlet(rng, len(kinds), d.Alpha) }), nil
+	case Shards:
+		return dealShards(kinds, n, d.Shards, rng), nil
+	}
+	return dealSources(n, len(kinds))
+}
+
+// dealSources gives every site text of one kind.
+func dealSources(n, kinds int) ([]text, error) {
+	texts := make([]text, n)
+	for i := range texts {
+		sample, err := corpus.Site(i, n)
+		if err != nil {
+			return nil, err
+		}
+		if texts[i].data, err = sample.Train(); err != nil {
+			return nil, err
+		}
+		if len(texts[i].data) < leastText {
+			return nil, fmt.Errorf("%w: the text is too short for %d sites", ErrScenario, n)
+		}
+		texts[i].mix = make([]float64, kinds)
+		texts[i].mix[i%kinds] = 1
+	}
+	return texts, nil
+}
+
+// dealMixes gives every site as much text as any other, of each kind as its mix has it; a kind that is
+// used up begins again.
+func dealMixes(kinds [][]byte, n int, draw func() []float64) []text {
+	total := 0
+	for _, k := range kinds {
+		total += len(k)
+	}
+	each := max(leastText, total/n)
+	next := make([]int, len(kinds))
+	texts := make([]text, n)
+	for i := range texts {
+		texts[i].mix = draw()
+		for k, part := range texts[i].mix {
+			for want := int(part * float64(each)); want > 0; {
+				piece := kinds[k][next[k]:min(len(kinds[k]), next[k]+want)]
+				texts[i].data = append(texts[i].data, piece...)
+				want -= len(piece)
+				next[k] = (next[k] + len(piece)) % len(kinds[k])
+			}
+		}
+	}
+	return texts
+}
+
+// dealShards cuts the text, sorted by kind, into equal pieces and deals so many to each site.
+func dealShards(kinds [][]byte, n, each int, rng *rand.Rand) []text {
+	all := bytes.Join(kinds, nil)
+	order := rng.Perm(n * each)
+	texts := make([]text, n)
+	for i := range texts {
+		texts[i].mix = make([]float64, len(kinds))
+		for _, piece := range order[i*each : (i+1)*each] {
+			from, to := len(all)*piece/(n*each), len(all)*(piece+1)/(n*each)
+			texts[i].data = append(texts[i].data, all[from:to]...)
+			at := 0
+			for k := range kinds {
+				texts[i].mix[k] += float64(max(0, min(to, at+len(kinds[k]))-max(from, at)))
+				at += len(kinds[k])
+			}
+		}
+		for k := range kinds {
+			texts[i].mix[k] /= float64(len(texts[i].data))
+		}
+	}
+	return texts
+}
+
+// dirichlet draws from Dirichlet(alpha, ..., alpha): gammas over their sum.
+func dirichlet(rng *rand.Rand, n int, alpha float64) []float64 {
+	logs := make([]float64, n)
+	most := math.Inf(-1)
+	for i := range logs {
+		logs[i] = logGamma(rng, alpha)
+		most = max(most, logs[i])
+	}
+	sum := 0.0
+	for i := range logs {
+		logs[i] = math.Exp(logs[i] - most)
+		sum += logs[i]
+	}
+	for i := range logs {
+		logs[i] /= sum
+	}
+	return logs
+}
+
+// logGamma draws the logarithm of a Gamma(alpha, 1) number, by Marsaglia and Tsang, "A simple method for
+// generating gamma variables" (2000); small shapes are had from larger ones by a power of a uniform,
+// and as logarithms do not vanish.
+func logGamma(rng *rand.Rand, alpha float64) float64 {
+	if alpha < 1 {
+		return logGamma(rng, alpha+1) + math.Log(1-rng.Float64())/alpha
+	}
+	d := alpha - 1.0/3
+	c := 1 / math.Sqrt(9*d)
+	for {
+		x := rng.NormFloat64()
+		v := 1 + c*x
+		if v <= 0 {
+			continue
+		}
+		v = v * v * v
+		if math.Log(1-rng.Float64()) < x*x/2+d-d*v+d*math.Log(v) {
+			return math.Log(d) + math.Log(v)
+		}
+	}
+}

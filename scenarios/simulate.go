@@ -1,0 +1,264 @@
+package scenarios
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/scenarios/sim"
+)
+
+const (
+	openAt    = 5 * time.Second // when the run is asked for: the sites have found each other by then
+	slice     = time.Second     // of virtual time between two looks at the context
+	checked   = 32              // meshes of more sites are not held to the protocol's promises after every event: it takes too long
+	traceMost = 1 << 20         // lines of a trace
+)
+
+// Watch is told how the playing of a scenario goes, line by line; a line of site -1 with the event
+// "note" says what goes on beside the protocol.
+type Watch func(Line)
+
+// Simulate plays a scenario in virtual time. The same scenario gives the same recording, but for the
+// time that it took. It returns ctx's error if it was stopped.
+func Simulate(ctx context.Context, s *Scenario, watch Watch) (rec *Recording, err error) {
+	begun := time.Now()
+	if watch == nil {
+		watch = func(Line) {}
+	}
+	p := &play{s: s, watch: watch, sites: s.All(), rec: &Recording{Scenario: s, Driver: Simulated, Seed: s.Seed}}
+	if b := s.Trainer.Builtin; b != nil {
+		dir, err := os.MkdirTemp("", "weft-scenario-")
+		if err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+		if p.learning, err = newLearning(ctx, s, dir, p.note); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.run(ctx); err != nil {
+		return nil, err
+	}
+	if p.learning != nil {
+		if p.rec.Curves, err = p.learning.curves(p.rec); err != nil {
+			return nil, err
+		}
+	}
+	Judge(p.rec)
+	p.rec.Wall = time.Since(begun)
+	return p.rec, nil
+}
+
+// play is one simulation under way.
+type play struct {
+	s        *Scenario
+	watch    Watch
+	sites    []Site
+	rec      *Recording
+	world    *sim.World
+	learning *learning // nil: the trainer is synthetic
+	away     int       // faults that are to be mended
+	last     time.Duration
+}
+
+func (p *play) note(format string, args ...any) {
+	p.watch(Line{At: p.last, Site: -1, Trace: round.Trace{Event: "note", Text: fmt.Sprintf(format, args...)}})
+}
+
+func (p *play) run(ctx context.Context) (err error) {
+	c, err := p.config()
+	if err != nil {
+		return err
+	}
+	if p.world, err = sim.New(c); err != nil {
+		return err
+	}
+	done := false
+	for t := slice; !done && t <= time.Duration(p.s.Until); t += slice {
+		if err = p.world.Run(t, func() bool { done = p.finished(); return done || ctx.Err() != nil }); err != nil {
+			break
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if p.learning != nil && p.learning.failed != nil {
+			return p.learning.failed
+		}
+		done = done || p.finished()
+	}
+	var broken *sim.Violation
+	if errors.As(err, &broken) {
+		p.rec.Broken = broken.Error()
+	} else if err != nil {
+		return err
+	}
+	p.rec.Took = min(p.world.Now(), time.Duration(p.s.Until))
+	if done {
+		p.rec.Took = p.last
+	}
+	p.collect()
+	return nil
+}
+
+// config is the scenario as a world's configuration.
+func (p *play) config() (sim.Config, error) {
+	spec, _, err := p.s.Run.Spec(p.s.Name)
+	if err != nil {
+		return sim.Config{}, err
+	}
+	c := sim.Config{
+		Seed: p.s.Seed, Faults: p.s.Faults, Check: len(p.sites) <= checked, Observe: p.observe,
+		Path: func(from, to int) sim.Path { return p.s.Path(p.sites[from].Group, p.sites[to].Group) },
+		Plan: p.s.Plan(),
+	}
+	for _, site := range p.sites {
+		g := site.Group
+		w := sim.Site{
+			Name: site.Name, Start: time.Duration(g.Starts), Sync: time.Duration(g.Disk), Slow: 1 / g.Speed, Decline: g.Declines,
+			Up: g.Link.Up.Bytes(), Down: g.Link.Down.Bytes(),
+		}
+		if g.Adversary != "" {
+			w.Adversary = sim.NewAdversary(g.Adversary)
+		}
+		c.Sites = append(c.Sites, w)
+	}
+	if y := p.s.Trainer.Synthetic; y != nil {
+		work := &sim.Synthetic{Bytes: int64(y.Bytes), Time: time.Duration(y.Time), Spread: float64(y.Spread)}
+		base := work.Spec(p.s.Name, spec.Rounds)
+		spec.Base, spec.Layout = base.Base, base.Layout
+		c.Workload = work
+	} else {
+		spec.Base, spec.Layout, spec.Train = p.learning.base, p.learning.layout, p.learning.hyper
+		c.Workload = p.learning
+	}
+	nonce := block.Sum(block.Raw, binary.BigEndian.AppendUint64([]byte(p.s.Name), p.s.Seed)).Digest()
+	spec.Nonce = nonce[:16]
+	c.Acts = []sim.Act{{At: openAt, Site: p.opener(), Do: round.OpenRun{Spec: &spec}}}
+	return c, nil
+}
+
+// opener is the first honest site that is there from the start and takes part.
+func (p *play) opener() int {
+	for i, site := range p.sites {
+		if g := site.Group; g.Adversary == "" && !g.Declines && g.Starts == 0 {
+			return i
+		}
+	}
+	return 0
+}
+
+// Plan returns the timeline as the simulator's faults, repetitions apart.
+func (s *Scenario) Plan() (plan []sim.Fault) {
+	for _, h := range s.Timeline {
+		f := sim.Fault{Kind: h.Fault, At: time.Duration(h.At), Round: h.Round, For: time.Duration(h.For), Value: float64(h.Amount)}
+		for _, name := range h.Sites {
+			f.Sites = append(f.Sites, s.Find(name)...)
+		}
+		for n := range max(1, h.Times) {
+			again := f
+			again.At += time.Duration(n) * time.Duration(h.Every)
+			plan = append(plan, again)
+		}
+	}
+	return plan
+}
+
+// observe keeps what the report needs. Of a large mesh it leaves out what every site says of every
+// other's update.
+func (p *play) observe(at time.Duration, site int, t round.Trace) {
+	l := Line{At: at, Site: site, Trace: t}
+	switch t.Event {
+	case "fault":
+		p.rec.Faults = append(p.rec.Faults, p.fault(l))
+		if t.Took > 0 {
+			p.away++
+		}
+	case "mended":
+		p.away--
+	case "decide":
+		p.last = at
+	case "holds", "ready", "open height", "rejected", "dropped":
+		if len(p.sites) > checked {
+			return
+		}
+	}
+	if len(p.rec.Trace) < traceMost {
+		p.rec.Trace = append(p.rec.Trace, l)
+	}
+	p.watch(l)
+}
+
+func (p *play) fault(l Line) Fault {
+	f := Fault{Kind: l.Kind, From: l.At, Text: l.Text}
+	if l.Took > 0 {
+		f.To = l.At + l.Took
+	}
+	for _, id := range l.Sites {
+		for i := range p.sites {
+			if p.world.ID(i) == id {
+				f.Sites = append(f.Sites, i)
+			}
+		}
+	}
+	return f
+}
+
+// finished reports whether every honest site that is up has all rounds, and nothing is still to be mended.
+func (p *play) finished() bool {
+	if p.away > 0 {
+		return false
+	}
+	for i, site := range p.sites {
+		if site.Group.Adversary != "" || !p.world.Up(i) {
+			if p.world.Machine(i) == nil && site.Group.Adversary == "" {
+				return false // it has yet to start
+			}
+			continue
+		}
+		runs := p.world.Machine(i).Ledger().Runs()
+		if len(runs) == 0 || runs[0].Active() {
+			return false
+		}
+		commits := runs[0].Commits
+		if n := len(commits); !site.Group.Declines && n > 0 && !p.world.Holds(i, commits[n-1].Model) {
+			return false
+		}
+	}
+	return true
+}
+
+// collect takes down what every site has in the end.
+func (p *play) collect() {
+	for i, site := range p.sites {
+		t := p.world.Traffic(i)
+		r := Record{
+			Name: site.Name, ID: p.world.ID(i).String(), Region: site.Group.Region, Adversary: site.Group.Adversary, Up: p.world.Up(i),
+			Sent:     Traffic{t.MessagesSent, t.MessageBytesSent, t.BlockBytesSent},
+			Received: Traffic{t.MessagesReceived, t.MessageBytesReceived, t.BlockBytesReceived},
+			Signed:   t.Signed, Verified: t.Verified, Deeds: p.world.Deeds(i),
+		}
+		if m := p.world.Machine(i); m != nil {
+			for _, run := range m.Ledger().Runs() {
+				for _, c := range run.Commits {
+					r.Models = append(r.Models, c.Model)
+				}
+			}
+			r.Rounds = uint64(len(r.Models))
+			for _, id := range m.Named() {
+				r.Named = append(r.Named, p.world.Genesis().Roster().Name(id))
+			}
+		}
+		p.rec.Sites = append(p.rec.Sites, r)
+		row := make([]int64, len(p.sites))
+		for j := range p.sites {
+			row[j] = p.world.LinkBytes(i, j)
+		}
+		p.rec.Links = append(p.rec.Links, row)
+	}
+}

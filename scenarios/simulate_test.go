@@ -1,0 +1,158 @@
+package scenarios
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+)
+
+func parse(t testing.TB, text string) *Scenario {
+	t.Helper()
+	s, err := Parse("test.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func play1(t testing.TB, s *Scenario) *Recording {
+	t.Helper()
+	r, err := Simulate(context.Background(), s, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// verdicts lists what did not hold.
+func verdicts(r *Recording) string {
+	var b strings.Builder
+	if r.Broken != "" {
+		b.WriteString(r.Broken + "\n")
+	}
+	for _, v := range r.Verdicts {
+		if !v.Held {
+			b.WriteString(v.Expected + ": " + v.Got + "\n")
+		}
+	}
+	return b.String()
+}
+
+func TestSimulateSynthetic(t *testing.T) {
+	s := parse(t, `name: a
+sites: [{name: bank, count: 4, link: wan, region: europe}, {name: far, region: japan, link: dsl}]
+trainer: {synthetic: {bytes: 1 MB, time: 10s, spread: 20%}}
+run: {rounds: 4}
+timeline: [{fault: crash, at: 12s, for: 20s, sites: [bank-2]}]
+expect: {finished: true, same_model: true, time_below: 10m, bytes_per_site_below: 1 GB, progress: [{from: 0s, to: 1m}]}
+`)
+	r := play1(t, s)
+	if !r.Held() || len(r.Verdicts) != 5 {
+		t.Errorf("held: %v %+v", r.Held(), r.Verdicts)
+	}
+	if len(r.Faults) != 1 || r.Faults[0].Sites[0] != 1 || len(r.RoundEnds()) != 4 {
+		t.Errorf("faults %+v, rounds %v", r.Faults, r.RoundEnds())
+	}
+	a, err := json.Marshal(r.Trace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, _ := json.Marshal(play1(t, s).Trace)
+	if string(a) != string(b) {
+		t.Error("the same scenario gives another trace")
+	}
+}
+
+func TestSimulateNoticesWhatFails(t *testing.T) {
+	r := play1(t, parse(t, `name: a
+until: 2m
+sites: [{name: s, count: 4}]
+trainer: {synthetic: {bytes: 1 MB, time: 10s}}
+run: {rounds: 4}
+timeline: [{fault: crash, at: 10s, sites: [s-1, s-2]}]
+expect: {finished: true, same_model: true, time_below: 1m, bytes_per_site_below: 1 kB, progress: [{from: 0s, to: 1m}], stalled: [{from: 0s, to: 1m}], liars: [s-1]}
+`))
+	if r.Held() {
+		t.Error("all held")
+	}
+	for _, v := range r.Verdicts {
+		if v.Held {
+			t.Errorf("%s: held, %s", v.Expected, v.Got)
+		}
+	}
+}
+
+func TestSimulateStops(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := Simulate(ctx, parse(t, small), nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+const learns = `name: a
+sites: [{name: s, count: 3}]
+trainer: {builtin: {time: 60s, spread: 10%}}
+run: {rounds: 1, train: {steps: 2, batch: 1, warmup: 0}}
+expect: {finished: true, same_model: true}
+`
+
+func TestSimulateLearning(t *testing.T) {
+	s := parse(t, learns)
+	r := play1(t, s)
+	if !r.Held() {
+		t.Error(verdicts(r))
+	}
+	for _, name := range []CurveName{Federated, Pooled} {
+		c := r.Curve(name, "")
+		if c == nil || len(c.Points) != 2 || !(c.Points[1].All > 0.5 && c.Points[1].All < c.Points[0].All+0.1) {
+			t.Fatalf("%s: %+v", name, c)
+		}
+	}
+	if c := r.Curve(Alone, "s-2"); c == nil || len(c.Points) != 2 || c.Points[0].Own == c.Points[0].All {
+		t.Errorf("alone: %+v", c)
+	}
+	again := play1(t, s)
+	if r.Sites[0].Models[0] != again.Sites[0].Models[0] {
+		t.Error("the same scenario gives another model")
+	}
+}
+
+func TestPoisonShows(t *testing.T) {
+	bad := play1(t, parse(t, strings.Replace(learns, "[{name: s, count: 3}]", "[{name: s, count: 3}, {name: x, adversary: times-100}]", 1)))
+	if loss := bad.Curve(Federated, "").Points; !(loss[1].All > loss[0].All+0.05) {
+		t.Errorf("a poisoned update does not show: %v", loss)
+	}
+	nan := play1(t, parse(t, strings.Replace(learns, "[{name: s, count: 3}]", "[{name: s, count: 3}, {name: x, adversary: nan}]", 1)))
+	if !nan.Held() {
+		t.Error(verdicts(nan))
+	}
+	if loss := nan.Curve(Federated, "").Points; !(loss[1].All < loss[0].All+0.1) {
+		t.Errorf("an update of NaN got into the model: %v", loss)
+	}
+}
+
+func TestDeal(t *testing.T) {
+	for _, d := range []Data{{Partition: BySource}, {Partition: Dirichlet, Alpha: 0.1}, {Partition: Dirichlet, Alpha: 100}, {Partition: Shards, Shards: 2}} {
+		texts, err := d.deal(8, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		most := 0.0
+		for i, text := range texts {
+			sum := 0.0
+			for _, part := range text.mix {
+				sum += part
+				most = max(most, part)
+			}
+			if len(text.data) < leastText || sum < 0.999 || sum > 1.001 {
+				t.Errorf("%+v: site %d has %d bytes, mix %v", d, i, len(text.data), text.mix)
+			}
+		}
+		if alike := d.Alpha == 100; alike != (most < 0.6) {
+			t.Errorf("%+v: the largest part of a mix is %v", d, most)
+		}
+	}
+}
