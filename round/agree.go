@@ -60,7 +60,8 @@ func (m *Machine) decide(e *Entry, cert *Certificate) {
 		m.pace = max(m.cfg.Timing.Propose, m.pace*3/4)
 	}
 	m.trace(Trace{Event: "decide", Height: e.Height, View: cert.View, Kind: e.Kind(), Entry: e.CID(), Run: e.Run(), Text: e.String()})
-	m.past = m.height.decided(cert)
+	m.past = slices.Insert(m.past, 0, m.height.decided(cert))
+	m.past = m.past[:min(len(m.past), maxPast)]
 	m.height = newHeight(m.ledger)
 	m.mute.decided(e.Height)
 	m.dirty = true

@@ -33,22 +33,24 @@ func (h *height) decided(cert *Certificate) *height {
 	return past
 }
 
-// comparePast looks whether a statement of the height decided last contradicts one that was seen then.
+// comparePast looks whether a statement of a height decided lately contradicts one that was seen then.
 func (m *Machine) comparePast(s *Signed) {
 	body, _ := s.Open()
-	switch b := body.(type) {
-	case *Vote:
-		if b.Height != m.past.number || b.View != m.past.view {
-			return
-		}
-		if old := m.past.votes(s.Kind, b.View).votes[s.From]; old != nil {
-			_ = m.double(old, s) // it is named there
-		} else {
-			m.past.votes(s.Kind, b.View).add(s, b.Entry)
-		}
-	case *Proposal:
-		if old := m.past.proposals[b.View]; b.Height == m.past.number && old != nil {
-			_ = m.double(old.statement, s)
+	for _, h := range m.past {
+		switch b := body.(type) {
+		case *Vote:
+			if b.Height != h.number || b.View != h.view {
+				continue
+			}
+			if old := h.votes(s.Kind, b.View).votes[s.From]; old != nil {
+				_ = m.double(old, s) // it is named there
+			} else {
+				h.votes(s.Kind, b.View).add(s, b.Entry)
+			}
+		case *Proposal:
+			if old := h.proposals[b.View]; b.Height == h.number && old != nil {
+				_ = m.double(old.statement, s)
+			}
 		}
 	}
 }

@@ -51,8 +51,11 @@ func (m *Machine) sendHead(to peer.ID) {
 // head says where this site stands.
 func (m *Machine) head() *Head {
 	head := &Head{
-		Height: m.ledger.Height(), Entry: m.ledger.Head(), Now: m.height.seen(m.roster, m.height.view), Past: m.past.seen(m.roster, m.past.view),
+		Height: m.ledger.Height(), Entry: m.ledger.Head(), Now: m.height.seen(m.roster, m.height.view), Past: []Votes{},
 		Named: m.roster.bitmap(func(id peer.ID) bool { return m.named[id] != nil }),
+	}
+	for _, h := range m.past {
+		head.Past = append(head.Past, h.seen(m.roster, h.view))
 	}
 	for _, r := range m.ledger.order {
 		if p := m.parts[r.ID]; p != nil && r.Active() {
@@ -138,8 +141,14 @@ func (m *Machine) fillIn(to peer.ID, head *Head) {
 			m.fillInVotes(h, &Votes{View: h.view}, true, give)
 		}
 	}
-	if head.Past.View == m.past.view {
-		m.fillInVotes(m.past, &head.Past, false, give)
+	for i, h := range m.past {
+		if i >= len(head.Past) || head.Past[i].View != h.view {
+			continue
+		}
+		if p := h.proposals[h.view]; p != nil && head.Past[i].Proposal != 0 && head.Past[i].Proposal != mark(p.entry.CID()) {
+			give(p.statement)
+		}
+		m.fillInVotes(h, &head.Past[i], false, give)
 	}
 	for _, rh := range head.Runs {
 		r, p := m.ledger.Run(rh.Run), m.parts[rh.Run]
@@ -236,6 +245,9 @@ func (m *Machine) receiveCertified(from peer.ID, list []Certified) error {
 			continue
 		}
 		if err := m.ledger.Check(e); err != nil {
+			if e.Parent != m.ledger.Head() && cert.Verify(m.ledger.mesh, m.roster, e, m.cfg.Verify) == nil {
+				m.trace(Trace{Event: "fork", Height: e.Height, Site: from, Entry: e.CID(), Text: "a certified entry follows another than ours: more sites lie than the mesh withstands"})
+			}
 			return err
 		}
 		if err := cert.Verify(m.ledger.mesh, m.roster, e, m.cfg.Verify); err != nil {

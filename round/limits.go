@@ -21,5 +21,6 @@ const (
 	maxOffers      = 8       // candidates that one site may introduce at a height
 	maxViewsAhead  = 16      // views beyond one's own of which votes are kept
 	maxViewsBehind = 64      // views before one's own of which votes are kept
+	maxPast        = 4       // decided heights whose votes are kept: a seal and its commit may come within two heads
 	maxEarly       = 8       // messages kept for the next height, times the sites
 )

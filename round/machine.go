@@ -37,7 +37,7 @@ type Machine struct {
 	due   time.Duration // when the next deadline of a part comes
 
 	height *height
-	past   *height       // the one decided last: its votes may still prove a lie; its view is its certificate's
+	past   []*height     // those decided last, newest first: their votes may still prove a lie; a past one's view is its certificate's
 	pace   time.Duration // propose timeout of view 0; grows with failed views, shrinks with quick heights
 
 	parts  map[block.CID]*part // this site's part in each run
@@ -74,7 +74,7 @@ func New(cfg Config) (*Machine, error) {
 	if !m.roster.Has(cfg.Self) {
 		return nil, fmt.Errorf("site %s: %w of mesh %q", cfg.Self, ErrStranger, cfg.Genesis.Name)
 	}
-	m.height, m.past = newHeight(m.ledger), newHeight(m.ledger)
+	m.height = newHeight(m.ledger)
 	return m, nil
 }
 
@@ -101,7 +101,7 @@ func (m *Machine) Restore(r Record) error {
 		if err := m.ledger.Append(e, &r.Decided.Certificate); err != nil {
 			return err
 		}
-		m.height = newHeight(m.ledger)
+		m.height, m.past = newHeight(m.ledger), nil
 		m.mute.decided(m.ledger.Height())
 		m.follow(e)
 	case r.Lock != nil:

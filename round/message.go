@@ -30,7 +30,7 @@ type Head struct {
 	Height uint64    `cbor:"height"` // newest decided
 	Entry  block.CID `cbor:"entry"`
 	Now    Votes     `cbor:"now"`   // of the height after it, in the sender's view
-	Past   Votes     `cbor:"past"`  // of the newest decided height, in the view of its certificate
+	Past   []Votes   `cbor:"past"`  // of the newest decided heights, newest first, each in the view of its certificate
 	Named  []byte    `cbor:"named"` // whom it can prove to lie: a bit for each roster position
 	Runs   []RunHead `cbor:"runs"`
 }
@@ -90,8 +90,8 @@ func (m *Message) check() error {
 	}
 	if m.Head != nil {
 		contents++
-		if len(m.Head.Runs) > maxRuns {
-			return fmt.Errorf("head: %w: %d runs", ErrMalformed, len(m.Head.Runs))
+		if len(m.Head.Runs) > maxRuns || len(m.Head.Past) > maxPast {
+			return fmt.Errorf("head: %w: %d runs, %d past heights", ErrMalformed, len(m.Head.Runs), len(m.Head.Past))
 		}
 	}
 	if len(m.Certified) > 0 {

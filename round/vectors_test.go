@@ -106,7 +106,7 @@ func vectors(t *testing.T) []vector {
 	add("certificate", "Certificate", cert)
 	add("certified message", "Message", Message{Attempt: 1, Certified: []Certified{{commit.Block().Data, cert}}})
 	add("evidence message", "Message", Message{Attempt: 1, Evidence: &Evidence{a, b}})
-	add("head message", "Message", Message{Attempt: 1, Head: &Head{Height: 2, Entry: sealEntry.CID(), Now: Votes{1, 7, []byte{1, 0, 9, 0}, []byte{0, 0, 0, 0}}, Past: Votes{0, 8, []byte{8, 8, 8, 1}, []byte{8, 8, 8, 0}}, Named: []byte{4}, Runs: []RunHead{{run, []byte{15}, []byte{2}}}}})
+	add("head message", "Message", Message{Attempt: 1, Head: &Head{Height: 2, Entry: sealEntry.CID(), Now: Votes{1, 7, []byte{1, 0, 9, 0}, []byte{0, 0, 0, 0}}, Past: []Votes{{0, 8, []byte{8, 8, 8, 1}, []byte{8, 8, 8, 0}}}, Named: []byte{4}, Runs: []RunHead{{run, []byte{15}, []byte{2}}}}})
 	return list
 }
 

@@ -16,6 +16,7 @@ var AdversaryKinds = []AdversaryKind{
 	{"double-voter", "votes twice in one place, for an entry, another or nil, to different sites", func() Adversary { return &DoubleVoter{} }},
 	{"double-dealer", "offers two updates in one place, each to one half of the mesh", func() Adversary { return &DoubleDealer{} }},
 	{"colluder", "shares its lies with all other colluders: they back each other's two proposals", func() Adversary { return &Colluder{} }},
+	{"splitter", "lets one site alone decide, and helps all the others to decide something else", func() Adversary { return &Splitter{} }},
 	{"withholder", "announces its updates and serves nothing to anybody", func() Adversary { return &Withholder{} }},
 	{"miser", "announces its updates and serves them to one other site only", func() Adversary { return &Withholder{Serves: 1} }},
 	{"wrong-blocks", "serves blocks that do not match their CIDs", func() Adversary { return &WrongBlocks{} }},

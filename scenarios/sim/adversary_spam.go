@@ -122,7 +122,7 @@ func spamHeads(l *Liar) {
 		return v
 	}
 	bits := bytes.Repeat([]byte{byte(l.rng.Uint32())}, l.rng.IntN(200))
-	h := &round.Head{Height: wild(l, l.Ledger().Height()), Entry: l.nowhere(), Now: marks(), Past: marks(), Named: bits}
+	h := &round.Head{Height: wild(l, l.Ledger().Height()), Entry: l.nowhere(), Now: marks(), Past: []round.Votes{marks(), marks()}, Named: bits}
 	if h.Height == l.Ledger().Height() {
 		h.Entry = l.Ledger().Head()
 	}

@@ -15,6 +15,7 @@ const (
 	PromiseOneEntry  = "one certified entry a height"
 	PromiseQuorum    = "a certificate is a quorum's signatures"
 	PromiseOneModel  = "a committed model is the one that the sealed updates give"
+	PromiseCounted   = "an update counts once"
 	PromiseHeld      = "what is committed can be fetched"
 	PromiseOneVote   = "no site signs twice for one place"
 	PromiseBounded   = "queues are bounded"
@@ -33,6 +34,7 @@ type checker struct {
 	seals   map[block.CID]*round.Entry
 	bases   map[block.CID][]block.CID // run -> its models: base, then each commit's
 	models  []block.CID               // committed
+	counted map[counted]uint64        // round of the newest update that went into a model
 	spoken  map[place]uint64          // what honest sites have sent, by place
 	calm    calm
 	witness witness
@@ -57,7 +59,7 @@ type place struct {
 func newChecker(w *World) *checker {
 	c := &checker{
 		w: w, mesh: w.genesis.Block().CID, seals: map[block.CID]*round.Entry{}, bases: map[block.CID][]block.CID{},
-		spoken: map[place]uint64{},
+		spoken: map[place]uint64{}, counted: map[counted]uint64{},
 	}
 	c.calm.of(w)
 	c.witness.of(c)
@@ -192,6 +194,7 @@ func (c *checker) committed(s *site, m *round.Commit) {
 	for i := range sealed.Seal.Updates {
 		u := &sealed.Seal.Updates[i]
 		body := u.Update.Update()
+		c.count(m, u.Update.From, body.Round)
 		in := round.Input{Site: u.Update.From, Manifest: body.Manifest, Weight: u.Weight}
 		if body.Round != m.Round {
 			in.Base = body.Base
@@ -205,6 +208,21 @@ func (c *checker) committed(s *site, m *round.Commit) {
 	c.bases[m.Run] = append(models, m.Model)
 	c.models = append(c.models, m.Model)
 	c.held(m.Model)
+}
+
+// count notes that a site's update of a round went into a model.
+func (c *checker) count(m *round.Commit, from peer.ID, round uint64) {
+	key := counted{m.Run, from}
+	if round <= c.counted[key] {
+		c.w.fail(-1, PromiseCounted, fmt.Sprintf("round %d: an update of round %d, after one of round %d", m.Round, round, c.counted[key]))
+	}
+	c.counted[key] = round
+}
+
+// counted is a site in a run.
+type counted struct {
+	run  block.CID
+	site peer.ID
 }
 
 // held holds that an honest site has a committed model on its disk.

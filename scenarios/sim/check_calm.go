@@ -24,7 +24,9 @@ type calm struct {
 func (c *calm) of(w *World) {
 	c.w, c.ready = w, map[block.CID]map[int]bool{}
 	for _, f := range w.cfg.Plan {
-		c.from = max(c.from, f.End())
+		if f.On == "" && f.Round == 0 {
+			c.from = max(c.from, f.End())
+		}
 	}
 	n := len(w.genesis.Sites)
 	views := 0
@@ -39,6 +41,14 @@ func (c *calm) of(w *World) {
 	// twice the cap of repetitions; connections that were given up are made anew.
 	t := w.cfg.Timing
 	c.limit = time.Duration(views)*3*t.ProposeCap + 2*t.ResendCap + dialDelay + dialSpread + detectDelay
+}
+
+// disturbed tells that a fault begins which lasts until a time.
+func (c *calm) disturbed(until time.Duration) {
+	c.from = max(c.from, until)
+	if c.opened > 0 {
+		c.opened = max(c.opened, until)
+	}
 }
 
 // decided notes that a site has decided a height.

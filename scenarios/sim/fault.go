@@ -14,8 +14,10 @@ var errSick = errors.New("the trainer ended with status 1")
 // Fault is something that goes wrong, from a time on and for a while.
 type Fault struct {
 	Kind  FaultKind     `json:"kind"`
-	At    time.Duration `json:"at"`              // from the start; with Round, from that round's opening
+	At    time.Duration `json:"at"`              // from the start; with Round or On, from that moment
 	Round uint64        `json:"round,omitempty"` // begins when any site opens this round; 0: by time alone
+	On    string        `json:"on,omitempty"`    // begins when this event of the trace has come at the first of Sites for the Nth time; empty: by time
+	Nth   uint64        `json:"nth,omitempty"`
 	For   time.Duration `json:"for,omitempty"`   // until it is mended; 0: never, or it is over at once
 	Sites []int         `json:"sites,omitempty"` // whom it befalls; Partition: one side; none of them: all sites
 	Value float64       `json:"value,omitempty"` // how much; see the kinds
@@ -51,21 +53,27 @@ func (f *Fault) validate(sites int) error {
 			return fmt.Errorf("%s: site %d of %d", f.Kind, s, sites)
 		}
 	}
+	if f.On != "" && len(f.Sites) == 0 {
+		return fmt.Errorf("%s: on %q of no site", f.Kind, f.On)
+	}
 	if f.At < 0 || f.For < 0 || f.Value < 0 {
 		return fmt.Errorf("%s: times and amounts are not negative", f.Kind)
 	}
 	return nil
 }
 
-// End returns when the fault is mended, if it is.
+// End returns when the fault is mended, if it is and begins by time alone.
 func (f *Fault) End() time.Duration { return f.At + f.For }
 
-// pendingFault is one that begins with a round.
-type pendingFault struct{ *Fault }
+// pendingFault is one that begins with a round or an event.
+type pendingFault struct {
+	*Fault
+	seen uint64 // of the event
+}
 
 func (w *World) plan(f *Fault) {
-	if f.Round > 0 {
-		w.pending = append(w.pending, &pendingFault{f})
+	if f.Round > 0 || f.On != "" {
+		w.pending = append(w.pending, &pendingFault{Fault: f})
 		return
 	}
 	w.at(f.At, func() { w.begin(f) })
@@ -74,7 +82,24 @@ func (w *World) plan(f *Fault) {
 // roundOpened begins the faults that waited for a round.
 func (w *World) roundOpened() {
 	w.pending = slices.DeleteFunc(w.pending, func(p *pendingFault) bool {
-		if p.Round > w.rounds {
+		if p.Round == 0 || p.Round > w.rounds {
+			return false
+		}
+		w.after(p.At, func() { w.begin(p.Fault) })
+		return true
+	})
+}
+
+// Calm lets no more faults begin that wait for a round or an event.
+func (w *World) Calm() { w.pending = nil }
+
+// traced begins the faults that waited for an event of a site.
+func (w *World) traced(s *site, event string) {
+	w.pending = slices.DeleteFunc(w.pending, func(p *pendingFault) bool {
+		if p.On != event || p.Sites[0] != s.i {
+			return false
+		}
+		if p.seen++; p.seen < p.Nth {
 			return false
 		}
 		w.after(p.At, func() { w.begin(p.Fault) })
@@ -85,6 +110,9 @@ func (w *World) roundOpened() {
 // begin lets a fault happen, and has it mended.
 func (w *World) begin(f *Fault) {
 	w.tell("fault", f)
+	if w.check != nil {
+		w.check.calm.disturbed(w.now + f.For)
+	}
 	mend := w.befall(f)
 	if f.For > 0 && mend != nil {
 		w.after(f.For, func() {

@@ -10,45 +10,71 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
-// mutant is a bug planted into package round: a text of a file, which occurs once, and what stands there instead.
+// mutant is a bug planted into package round: a text that occurs once in it, and what stands there instead.
 type mutant struct {
 	name     string
-	file     string
 	old, new string
-	sites    int // of the trials that look for it; 0: any
+	sites    int    // of the trials that look for it; 0: any
+	liar     string // in them; empty: any
 }
 
 // mutants are bugs that the trials must find. If one no longer applies, the code has changed: plant it anew.
 var mutants = []mutant{
-	{
-		"a lock is not kept", "agree.go",
-		"free := h.lockedView < 0 ||", "free := true || h.lockedView < 0 ||", 0,
-	},
+	{"a lock is not kept", "free := h.lockedView < 0 ||", "free := true || h.lockedView < 0 ||", 4, "splitter"},
+	{"a lock is not logged", "				m.save(Record{Lock: &Lock{h.number, h.view, known.entry.Block().Data, pre.of(c)}})\n", "", 4, "splitter"},
+	{"a lock is never given up", "|| p.ValidView >= 0 && h.lockedView <= p.ValidView", "", 4, ""},
+	{"a vote is not logged before it is sent", "	m.save(Record{Statement: s})\n	m.publish(s, 0)\n	m.trace(Trace{Event: string(kind)", "	m.publish(s, 0)\n	m.trace(Trace{Event: string(kind)", 0, ""},
+	{"a restart forgets its votes", "	h.mine[place{s.Kind, view}] = s\n	m.publish", "	m.publish", 0, ""},
+	{"a lost log does not silence its key", "func (m *Machine) muted() bool { return m.mute.on }", "func (m *Machine) muted() bool { return false }", 4, ""},
+	{"a quorum is one too few", "return (len(r.sites)+r.F())/2 + 1", "return (len(r.sites) + r.F()) / 2", 0, ""},
+	{"a repeated vote counts twice", "	if t.votes[s.From] == nil {\n", "	if true {\n", 0, ""},
+	{"votes of all views count together", "	t := m.height.votes(s.Kind, v.View)\n", "	t := m.height.votes(s.Kind, m.height.view)\n", 0, ""},
+	{"a statement's signature is not checked", "	if !verify(s.From, signingBytes(mesh, s.Kind, s.Body), s.Sig) {", "	if false {", 4, ""},
+	{"a certificate's signatures are not checked", "		if !verify(v.From, data, v.Sig) {", "		if false {", 4, ""},
+	{"a commit is voted for without computing it", "		return p.models[e.Commit.Seal] == e.Commit.Model\n", "		return true\n", 4, ""},
+	{"a ground is not judged", "	case e.Void != nil:\n		return m.sameGround(p, r, &e.Void.Ground)\n", "", 4, ""},
+	{"weights are left out", "Weight: latest.Updates[i].Weight", "Weight: 1", 0, ""},
+	{"a late update is taken against the wrong base", "			in.Base = u.Base\n", "", 0, ""},
+	{"an update counts twice", "	case u.Round <= r.counted[s.From]:", "	case false:", 0, ""},
+	{"evidence of two views blames the honest", "return a.Height == b.Height && a.View == b.View && a.Entry != b.Entry", "return a.Height == b.Height && a.Entry != b.Entry", 0, ""},
+	{"heads do not show who was told otherwise", "their != 0 && their != byte(mark(v.Entry))", "false", 4, ""},
+	{"a view does not end", "	case h.precommitBy > 0 && m.now >= h.precommitBy, h.votes", "	case h.votes", 0, ""},
+	{"sealed updates are not sought by who gets the seal late", "		m.noteSealed(p, e.Seal)\n", "", 4, ""},
 }
 
 // TestMutantsApply: each bug can still be planted.
 func TestMutantsApply(t *testing.T) {
 	for _, m := range mutants {
-		if _, err := m.plant(); err != nil {
+		if _, _, err := m.plant(); err != nil {
 			t.Errorf("%s: %v", m.name, err)
 		}
 	}
 }
 
-func (m *mutant) path() string { return filepath.Join("..", "..", "round", m.file) }
-
-// plant returns the file's text with the bug.
-func (m *mutant) plant() ([]byte, error) {
-	src, err := os.ReadFile(m.path())
+// plant returns the file that has the bug, and its text.
+func (m *mutant) plant() (path string, src []byte, err error) {
+	files, err := filepath.Glob(filepath.Join("..", "..", "round", "*.go"))
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
-	if n := bytes.Count(src, []byte(m.old)); n != 1 {
-		return nil, fmt.Errorf("%q occurs %d times in %s", m.old, n, m.file)
+	found := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return "", nil, err
+		}
+		if n := bytes.Count(text, []byte(m.old)); n > 0 && !strings.HasSuffix(file, "_test.go") {
+			found += n
+			path, src = file, bytes.Replace(text, []byte(m.old), []byte(m.new), 1)
+		}
 	}
-	return bytes.Replace(src, []byte(m.old), []byte(m.new), 1), nil
+	if found != 1 {
+		return "", nil, fmt.Errorf("%q occurs %d times in round", m.old, found)
+	}
+	return path, src, nil
 }
 
 var failedSeed = regexp.MustCompile(`seed (\d+): .*`)
@@ -59,10 +85,12 @@ func TestMutants(t *testing.T) {
 	if os.Getenv("WEFT_MUTANTS") == "" {
 		t.Skip("long: make mutants runs it")
 	}
+	start := time.Now()
+	defer func() { t.Logf("%d bugs in %v", len(mutants), time.Since(start).Round(time.Second)) }()
 	for _, m := range mutants {
 		t.Run(strings.ReplaceAll(m.name, " ", "-"), func(t *testing.T) {
 			bin := m.build(t)
-			out, err := exec.Command(bin, "-test.run", "^TestTrials$", "-seeds", "2000", "-noshrink", "-sites", fmt.Sprint(m.sites)).CombinedOutput()
+			out, err := exec.Command(bin, "-test.run", "^TestTrials$", "-seeds", "2000", "-noshrink", "-sites", fmt.Sprint(m.sites), "-liar", m.liar).CombinedOutput()
 			if err == nil {
 				t.Fatal("2000 trials have not found it")
 			}
@@ -78,13 +106,13 @@ func TestMutants(t *testing.T) {
 // build compiles this package's tests with the bug, and returns the program.
 func (m *mutant) build(t *testing.T) string {
 	t.Helper()
-	src, err := m.plant()
+	path, src, err := m.plant()
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	file, overlay, bin := filepath.Join(dir, m.file), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "sim.test")
-	abs, err := filepath.Abs(m.path())
+	file, overlay, bin := filepath.Join(dir, filepath.Base(path)), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "sim.test")
+	abs, err := filepath.Abs(path)
 	if err != nil {
 		t.Fatal(err)
 	}

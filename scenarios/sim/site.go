@@ -238,6 +238,7 @@ func (s *site) synced(w round.Work) {
 		if s.w.check != nil {
 			s.w.check.sees(s, t)
 		}
+		s.w.traced(s, t.Event)
 		s.w.observe(s.i, t)
 	}
 	for _, send := range w.Send {

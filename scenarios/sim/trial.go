@@ -41,8 +41,8 @@ const (
 	faultLast = 40 * time.Second
 )
 
-// NewTrial draws the trial of a seed; sites 0 draws the size too.
-func NewTrial(seed uint64, sites int) *Trial {
+// NewTrial draws the trial of a seed; sites 0 draws the size too, and no liar's name draws the liars'.
+func NewTrial(seed uint64, sites int, liar string) *Trial {
 	rng := rand.New(rand.NewPCG(seed, 3))
 	if sites == 0 {
 		sites = TrialSizes[seed%uint64(len(TrialSizes))]
@@ -62,29 +62,67 @@ func NewTrial(seed uint64, sites int) *Trial {
 		t.Sync = time.Duration(rng.IntN(20)) * time.Millisecond
 	}
 	t.Work = Synthetic{Bytes: 1 << (10 + rng.IntN(14)), Time: time.Duration(1+rng.IntN(20)) * time.Second, Spread: 2 * rng.Float64()}
-	t.draw(rng)
+	t.draw(rng, liar)
 	return t
 }
 
 // draw draws who lies and what goes wrong. Who loses its disk counts as one that the mesh must
 // withstand, as it has forgotten what it held.
-func (t *Trial) draw(rng *rand.Rand) {
+func (t *Trial) draw(rng *rand.Rand, name string) {
 	f := 0
 	if t.Faults == round.Byzantine {
 		f = (t.Sites - 1) / 3
 	}
 	order := rng.Perm(t.Sites)
-	bad := order[:rng.IntN(f+1)]
+	bad, good := order[:f], order[f:]
+	if rng.IntN(3) == 0 {
+		bad, good = order[:rng.IntN(f+1)], order[f:]
+	}
 	kinds := slices.DeleteFunc(slices.Clone(FaultKinds), func(k FaultKind) bool { return k == LoseDisk })
 	for _, site := range bad {
-		if names := AdversaryNames(); rng.IntN(4) > 0 && len(names) > 0 {
-			t.Liars = append(t.Liars, LiarAt{site, names[rng.IntN(len(names))]})
+		if rng.IntN(4) == 0 {
+			t.Plan = append(t.Plan, t.fault(rng, LoseDisk, site))
 			continue
 		}
-		t.Plan = append(t.Plan, t.fault(rng, LoseDisk, site))
+		liar := LiarAt{site, t.adversary(rng)}
+		if name != "" {
+			liar.Adversary = name
+		}
+		t.Liars = append(t.Liars, liar)
+		if liar.Adversary == "splitter" {
+			t.isolate(rng, good)
+		}
 	}
 	for range rng.IntN(10) {
 		t.Plan = append(t.Plan, t.fault(rng, kinds[rng.IntN(len(kinds))], order[rng.IntN(t.Sites)]))
+	}
+}
+
+// adversary draws a kind; those that attack the agreement itself more often than the many others.
+func (t *Trial) adversary(rng *rand.Rand) string {
+	names := AdversaryNames()
+	if rng.IntN(2) == 0 {
+		names = []string{"equivocator", "splitter", "double-voter", "colluder"}
+	}
+	return names[rng.IntN(len(names))]
+}
+
+// isolate gives a splitter what it needs of the world: that whoever decides is cut off for a while, and
+// maybe that another site crashes when it has precommitted.
+func (t *Trial) isolate(rng *rand.Rand, good []int) {
+	crash := rng.IntN(2) == 0
+	for nth := uint64(1); nth <= 12; nth++ {
+		for _, site := range good {
+			t.Plan = append(t.Plan, Fault{
+				Kind: Partition, On: "decide", Nth: nth, Sites: []int{site}, For: time.Duration(3+rng.IntN(5)) * time.Second,
+			})
+		}
+		if crash && rng.IntN(2) == 0 {
+			t.Plan = append(t.Plan, Fault{
+				Kind: Crash, On: "precommit", Nth: nth, At: time.Duration(rng.Int64N(int64(20 * time.Millisecond))),
+				Sites: []int{good[rng.IntN(len(good))]}, For: time.Duration(100+rng.IntN(1500)) * time.Millisecond,
+			})
+		}
 	}
 }
 
@@ -94,13 +132,20 @@ func (t *Trial) fault(rng *rand.Rand, kind FaultKind, site int) Fault {
 		Kind: kind, At: time.Duration(rng.Int64N(int64(chaos))), For: time.Millisecond + time.Duration(rng.Int64N(int64(faultLast))),
 		Sites: []int{site},
 	}
+	if rng.IntN(2) == 0 { // at a moment that matters to the protocol
+		moments := []string{"ready", "propose", "prevote", "precommit", "decide", "announce", "reduced", "view"}
+		f.On, f.Nth, f.At = moments[rng.IntN(len(moments))], 1+rng.Uint64N(8), time.Duration(rng.Int64N(int64(200*time.Millisecond)))
+		f.For = time.Millisecond + time.Duration(rng.Int64N(int64(5*time.Second)))
+	}
 	switch kind {
 	case Crash, StallDisk, Sick:
 		if rng.IntN(4) == 0 { // many at once
 			f.Sites = rng.Perm(t.Sites)[:1+rng.IntN(t.Sites)]
 		}
 	case Partition, Cut:
-		f.Sites = rng.Perm(t.Sites)[:1+rng.IntN(t.Sites-1)]
+		if f.On == "" || rng.IntN(2) == 0 { // else it is the site alone
+			f.Sites = rng.Perm(t.Sites)[:1+rng.IntN(t.Sites-1)]
+		}
 	case Loss, Duplicate:
 		f.Sites, f.Value = nil, 0.5*rng.Float64()
 	case Delay:
@@ -112,7 +157,11 @@ func (t *Trial) fault(rng *rand.Rand, kind FaultKind, site int) Fault {
 	case Jump:
 		f.Value = 60 * rng.Float64()
 	}
-	slices.Sort(f.Sites)
+	if f.On == "" {
+		slices.Sort(f.Sites)
+	} else if len(f.Sites) == 0 {
+		f.Sites = []int{site}
+	}
 	return f
 }
 
@@ -137,8 +186,8 @@ func (t *Trial) Config() Config {
 		}
 		c.Sites = append(c.Sites, s)
 	}
-	opener := 0 // an honest one
-	for t.lies(opener) {
+	opener := 0 // who asks for the run is honest, and keeps its disk: its wish and the base are there alone
+	for t.bad(opener) {
 		opener++
 	}
 	c.Acts = []Act{{At: 3 * time.Second, Site: opener, Do: round.OpenRun{Spec: spec}}}
@@ -153,15 +202,19 @@ func (t *Trial) Config() Config {
 	return c
 }
 
-func (t *Trial) lies(site int) bool {
-	return slices.ContainsFunc(t.Liars, func(l LiarAt) bool { return l.Site == site })
+// bad reports whether a site is one of those that the mesh must withstand.
+func (t *Trial) bad(site int) bool {
+	return slices.ContainsFunc(t.Liars, func(l LiarAt) bool { return l.Site == site }) ||
+		slices.ContainsFunc(t.Plan, func(f Fault) bool { return f.Kind == LoseDisk && slices.Contains(f.Sites, site) })
 }
 
-// limits returns when the trial is calm and when it must have finished.
+// limits returns when no more faults begin by time, and when it must have finished.
 func (t *Trial) limits() (calm, end time.Duration) {
 	calm = chaos
 	for i := range t.Plan {
-		calm = max(calm, t.Plan[i].End())
+		if t.Plan[i].On == "" {
+			calm = max(calm, t.Plan[i].End())
+		}
 	}
 	training := time.Duration(float64(t.Work.Time) * (1 + t.Work.Spread) * 11)
 	return calm, calm + time.Duration(t.Rounds+1)*(4*training+10*time.Minute)

@@ -19,6 +19,7 @@ var (
 	seedsFlag = flag.Uint64("seeds", 0, "how many trials TestTrials plays")
 	firstFlag = flag.Uint64("first", 0, "seed of the first trial")
 	sitesFlag = flag.Int("sites", 0, "sites of each trial; 0: drawn")
+	liarFlag  = flag.String("liar", "", "adversary of every liar; empty: drawn")
 	noShrink  = flag.Bool("noshrink", false, "do not look for a smaller trial")
 	planFlag  = flag.String("trial", "", "play this trial, JSON as a failure prints it")
 )
@@ -48,7 +49,7 @@ func TestTrials(t *testing.T) {
 				if seed >= *firstFlag+seeds {
 					return
 				}
-				trial := NewTrial(seed, *sitesFlag)
+				trial := NewTrial(seed, *sitesFlag, *liarFlag)
 				w, err := trial.Play(nil)
 				if err != nil {
 					report(t, trial, err)
@@ -63,7 +64,7 @@ func TestTrials(t *testing.T) {
 }
 
 func report(t *testing.T, trial *Trial, err error) {
-	text := fmt.Sprintf("seed %d: %v\nplay it again: go test ./scenarios/sim -run TestTrials -v -seed %d -sites %d", trial.Seed, err, trial.Seed, trial.Sites)
+	text := fmt.Sprintf("seed %d: %v\nplay it again: go test ./scenarios/sim -run TestTrials -v -seed %d -sites %d -liar '%s'", trial.Seed, err, trial.Seed, trial.Sites, *liarFlag)
 	var v *Violation
 	if errors.As(err, &v) && !*noShrink {
 		small := trial.Shrink(v.Promise, 300)
@@ -75,7 +76,7 @@ func report(t *testing.T, trial *Trial, err error) {
 
 // replay plays one trial and prints its trace.
 func replay(t *testing.T) {
-	trial := NewTrial(uint64(max(0, *seedFlag)), *sitesFlag)
+	trial := NewTrial(uint64(max(0, *seedFlag)), *sitesFlag, *liarFlag)
 	if *planFlag != "" {
 		trial = &Trial{}
 		if err := json.Unmarshal([]byte(*planFlag), trial); err != nil {
