@@ -1,7 +1,10 @@
 package scenarios
 
 import (
+	"encoding/json"
 	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/round"
@@ -62,12 +65,35 @@ type Traffic struct {
 // Bytes returns all bytes.
 func (t Traffic) Bytes() int64 { return t.MessageBytes + t.BlockBytes }
 
-// Line is a line of a trace. Site is an index of Recording.Sites, or -1 for the world's own lines
-// ("fault", "mended").
+// Line is a line of a trace.
 type Line struct {
-	At   time.Duration `json:"at"` // from the start
-	Site int           `json:"site"`
+	At   time.Duration // from the start
+	Site int           // an index of Recording.Sites, or -1 for the world's own lines ("fault", "mended"); Trace.Site is whom the line is about
 	round.Trace
+}
+
+// lineJSON is a Line as it is written: as there are two sites, the one the line is about is named so.
+type lineJSON struct {
+	At    time.Duration `json:"at"`
+	Site  int           `json:"site"`
+	About peer.ID       `json:"about,omitempty"`
+	round.Trace
+}
+
+// MarshalJSON writes the line as one object.
+func (l Line) MarshalJSON() ([]byte, error) {
+	return json.Marshal(lineJSON{l.At, l.Site, l.Trace.Site, l.Trace})
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (l *Line) UnmarshalJSON(b []byte) error {
+	var j lineJSON
+	if err := json.Unmarshal(b, &j); err != nil {
+		return err
+	}
+	j.Trace.Site = j.About
+	*l = Line{j.At, j.Site, j.Trace}
+	return nil
 }
 
 // Fault is a fault as it happened.
@@ -101,6 +127,8 @@ type Point struct {
 	Round uint64  `json:"round"`
 	Own   float64 `json:"own,omitempty"` // on held-out text with the site's mix of kinds
 	All   float64 `json:"all"`           // the mean over all kinds of text
+
+	Accuracy float64 `json:"accuracy,omitempty"` // part of all that text's bytes that the model held for the likeliest
 }
 
 // Verdict says whether an expectation held.

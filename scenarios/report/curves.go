@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"math"
+	"strings"
 
 	"github.com/weft-mesh/weft/scenarios"
 )
@@ -47,7 +48,7 @@ func (c *chart) draw() template.HTML {
 	}
 	lo, hi := fit(false)
 	_, last := fit(true)
-	pad := max((hi-lo)*0.06, 1e-3)
+	pad := max((hi-lo)*0.08, 1e-3)
 	endRoom := 20.0
 	for _, s := range c.series {
 		endRoom = max(endRoom, textWidth(s.label)+12)
@@ -86,15 +87,21 @@ func (c *chart) axes(v *canvas, x, y scale, bottom float64) {
 	v.line(x.a, bottom, x.b, bottom, "axis", "")
 	if !c.tiny {
 		v.text((x.a+x.b)/2, bottom+31, middle, "small", "round")
-		v.text(x.a, 30-6, left, "small", "")
 	}
 }
 
 func (c *chart) number(v float64) string {
 	if c.percent {
-		return fmt.Sprintf("%.0f%%", 100*v)
+		return strings.TrimSuffix(fmt.Sprintf("%.1f", 100*v), ".0") + "%"
 	}
 	return fmt.Sprintf("%.2f", v)
+}
+
+func (c *chart) exactly(v float64) string {
+	if c.percent {
+		return fmt.Sprintf("%.2f%%", 100*v)
+	}
+	return fmt.Sprintf("%.4f", v)
 }
 
 func (c *chart) line(v *canvas, s series, x, y scale) {
@@ -107,7 +114,7 @@ func (c *chart) line(v *canvas, s series, x, y scale) {
 		return
 	}
 	for i, p := range s.points {
-		v.circle(points[2*i], points[2*i+1], 3, "dot "+s.class, fmt.Sprintf("%s, round %.0f: %.3f %s", s.name, p[0], p[1], c.unit))
+		v.circle(points[2*i], points[2*i+1], 3, "dot "+s.class, fmt.Sprintf("%s, round %.0f: %s %s", s.name, p[0], c.exactly(p[1]), c.unit))
 	}
 }
 
@@ -144,20 +151,35 @@ func curveClass(n scenarios.CurveName) string {
 	return "alone"
 }
 
-var lossLegend = []legendItem{
+var curveLegend = []legendItem{
 	{"federated", "federated: the mesh's model"}, {"alone", "alone: what one site gets without the others"}, {"pooled", "pooled: all text in one place"},
 }
 
 // drawLoss draws the loss on all kinds of text.
 func drawLoss(r *scenarios.Recording) template.HTML {
-	c := &chart{w: wide, h: 400, title: "Loss on all kinds of text, nats per byte (lower is better)", unit: "nats per byte", about: "loss by round", legend: lossLegend}
+	c := &chart{w: wide, h: 400, title: "Loss on all kinds of text, nats per byte (lower is better)", unit: "nats per byte", about: "loss by round", legend: curveLegend}
+	return c.drawCurves(r, func(p scenarios.Point) float64 { return p.All })
+}
+
+// drawAccuracy draws how much of all kinds of text the models foretell.
+func drawAccuracy(r *scenarios.Recording) template.HTML {
+	c := &chart{w: wide, h: 340, title: "Bytes foretold, of all kinds of text (higher is better)", unit: "of the bytes", percent: true, about: "accuracy by round", legend: curveLegend}
+	return c.drawCurves(r, func(p scenarios.Point) float64 { return p.Accuracy })
+}
+
+// drawCurves draws the mesh's curve and the pooled one over those of the sites alone; what was not
+// measured is left out.
+func (c *chart) drawCurves(r *scenarios.Recording, value func(scenarios.Point) float64) template.HTML {
 	var top []series
 	for _, curve := range r.Curves {
 		s := series{name: string(curve.Name), class: curveClass(curve.Name)}
 		for _, p := range curve.Points {
-			s.points = append(s.points, [2]float64{float64(p.Round), p.All})
+			if v := value(p); v != 0 {
+				s.points = append(s.points, [2]float64{float64(p.Round), v})
+			}
 		}
 		switch {
+		case len(s.points) == 0:
 		case curve.Site == "":
 			s.label = s.name
 			top = append(top, s)
@@ -166,7 +188,7 @@ func drawLoss(r *scenarios.Recording) template.HTML {
 			c.series = append(c.series, s)
 		}
 	}
-	c.series = append(c.series, top...) // over the others
+	c.series = append(c.series, top...)
 	if len(c.series) == 0 {
 		return ""
 	}

@@ -65,6 +65,7 @@ type run struct {
 	Mesh     template.HTML
 	Timeline template.HTML
 	Loss     template.HTML
+	Accuracy template.HTML
 	Own      []template.HTML
 	Links    template.HTML
 	Traffic  template.HTML
@@ -103,7 +104,7 @@ func newRun(r *scenarios.Recording) run {
 	s := tell(r)
 	v := run{
 		Driver: string(r.Driver), Summary: summary(r), Broken: r.Broken, Replay: r.Replay, Mesh: drawMesh(r), Timeline: drawTimeline(r, s),
-		Loss: drawLoss(r), Own: drawOwn(r), Links: drawLinks(r), Traffic: drawTraffic(r), story: s,
+		Loss: drawLoss(r), Accuracy: drawAccuracy(r), Own: drawOwn(r), Links: drawLinks(r), Traffic: drawTraffic(r), story: s,
 	}
 	for _, t := range s.turns {
 		if t.opened > 0 && (t.sealed > 0 || t.committed > 0) {

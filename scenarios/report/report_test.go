@@ -124,7 +124,7 @@ func learnt(r *scenarios.Recording) {
 		c := scenarios.Curve{Name: name, Site: site}
 		for n := range uint64(r.Scenario.Run.Rounds) + 1 {
 			loss := floor + (1.92-floor)*math.Exp(-pace*float64(n))
-			p := scenarios.Point{Round: n, All: loss}
+			p := scenarios.Point{Round: n, All: loss, Accuracy: 0.9 - loss/4}
 			if site != "" {
 				p.Own = loss - own*float64(n)/8
 			}
@@ -192,7 +192,7 @@ func TestPage(t *testing.T) {
 	page := write(t, r)
 	for _, want := range []string{
 		"nine-banks", "not as expected", "41.20 MB by bank-1", "a quorum is 6", "weft scenario run nine-banks --seed 1", "bank-2", "silent",
-		"partition", "loss (0.2)", "bank-3 to bank-1:", "came last", "pooled", "Loss on text like the site", "declines the run",
+		"partition", "loss (0.2)", "bank-3 to bank-1:", "came last", "pooled", "Bytes foretold", "Loss on text like the site", "declines the run",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("%q is missing", want)

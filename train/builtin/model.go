@@ -68,22 +68,31 @@ func (p parameters) load(path string) (blockstore.Layout, error) {
 	return layout, nil
 }
 
-// Evaluate returns the loss on text, in nats per byte, of the parameters in the safetensors file at path,
-// trained with the given hyperparameters; with path empty, of the embedded base. workers is how
-// many goroutines share the work; 0 takes GOMAXPROCS.
+// Quality is how well a model foretells a text.
+type Quality = llama.Quality
+
+// Evaluate returns the loss that Measure returns.
 func Evaluate(ctx context.Context, path string, config map[string]string, text []byte, workers int) (float64, error) {
+	q, err := Measure(ctx, path, config, text, workers)
+	return q.Loss, err
+}
+
+// Measure measures on text the parameters in the safetensors file at path, trained with the given
+// hyperparameters; with path empty, the embedded base. workers is how many goroutines share the
+// work; 0 takes GOMAXPROCS.
+func Measure(ctx context.Context, path string, config map[string]string, text []byte, workers int) (Quality, error) {
 	h, err := parse(config)
 	if err != nil {
-		return 0, err
+		return Quality{}, err
 	}
 	p, err := newParameters(h)
 	if err != nil {
-		return 0, err
+		return Quality{}, err
 	}
 	if path != "" {
 		if _, err := p.load(path); err != nil {
-			return 0, err
+			return Quality{}, err
 		}
 	}
-	return p.model.Loss(ctx, text, workers)
+	return p.model.Measure(ctx, text, workers)
 }

@@ -97,16 +97,20 @@ func clearTile(row []float32, t int) {
 }
 
 // loss turns logits into their gradient, scaled by weight, and returns the sum over positions of the
-// cross entropy in nats. target[i] is the byte that followed tokens[i].
-func (p *pass) loss(target []byte, weight float32) (sum float64) {
+// cross entropy in nats, and at how many the likeliest byte is the true one. target[i] is the byte that
+// followed tokens[i].
+func (p *pass) loss(target []byte, weight float32) (sum float64, right int) {
 	for t := range p.n {
 		row := p.logits[t*Vocab:][:Vocab]
 		top := kernel.Max(row)
 		truth := row[target[t]]
+		if truth >= top {
+			right++
+		}
 		total := kernel.ExpSum(row, top, 1)
 		sum += math.Log(float64(total)) + float64(top-truth)
 		kernel.Scale(row, weight/total)
 		row[target[t]] -= weight
 	}
-	return sum
+	return sum, right
 }

@@ -135,7 +135,8 @@ func (l *Learner) gradient(batch []Sequence) (loss float64) {
 		for _, seq := range batch[lane*len(batch)/used : (lane+1)*len(batch)/used] {
 			n := len(seq) - 1
 			p.forward(seq[:n])
-			l.losses[lane] += p.loss(seq[1:], weight)
+			sum, _ := p.loss(seq[1:], weight)
+			l.losses[lane] += sum
 			p.backward(s)
 		}
 	})

@@ -3,6 +3,7 @@ package llama
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -142,6 +143,39 @@ func TestLossOfUniformModel(t *testing.T) {
 		loss, err := m.Loss(t.Context(), text, workers)
 		if err != nil || math.Abs(loss-math.Log(Vocab)) > 1e-5 {
 			t.Errorf("loss %v, %v; want ln 256", loss, err)
+		}
+	}
+}
+
+// TestAccuracyMatchesDefinition compares with the likeliest byte of the reference's logits.
+func TestAccuracyMatchesDefinition(t *testing.T) {
+	c := small()
+	m := rough(t, c, 4)
+	w := map[string][]float32{}
+	for _, ts := range m.Tensors() {
+		w[ts.Name] = ts.Data
+	}
+	text := randomBatch(rand.New(rand.NewPCG(3, 4)), 1, 2*c.Context+3)[0]
+	logits := func(from int) [][]float64 { return reference{c, w}.logits(text[from:min(len(text)-1, from+c.Context)]) }
+	for from := 0; from < len(text)-1; from += c.Context { // make some of them true
+		for i, row := range logits(from) {
+			if (from+i)%3 == 0 && i+1 < c.Context { // the next window's first input stays
+				text[from+i+1] = byte(slices.Index(row, slices.Max(row)))
+			}
+		}
+	}
+	right := 0
+	for from := 0; from < len(text)-1; from += c.Context {
+		for i, row := range logits(from) {
+			if row[text[from+i+1]] == slices.Max(row) {
+				right++
+			}
+		}
+	}
+	for _, workers := range []int{1, 3} {
+		q, err := m.Measure(t.Context(), text, workers)
+		if err != nil || q.Accuracy != float64(right)/float64(len(text)-1) || right == 0 || right == len(text)-1 {
+			t.Errorf("accuracy %v, %v; want %d of %d", q.Accuracy, err, right, len(text)-1)
 		}
 	}
 }
