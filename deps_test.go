@@ -35,7 +35,7 @@ scenarios               < aggregate block blockstore blockstore/dtype node/runfi
 scenarios/report        < scenarios block round
 scenarios/real/shape    <
 scenarios/real/netns    <
-scenarios/real          < scenarios block node node/local round scenarios/real/netns scenarios/real/shape scenarios/sim
+scenarios/real          < scenarios block node node/local round scenarios/real/netns scenarios/real/shape scenarios/sim train/builtin/corpus yamlfile
 cmd/weft                < *
 cmd/weft/term           <
 node/runfile            < round yamlfile

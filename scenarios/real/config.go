@@ -57,18 +57,19 @@ const (
 // ErrImpossible is returned for what can be simulated but not done to real processes.
 var ErrImpossible = errors.New("cannot be done to real processes")
 
-// Possible returns ErrImpossible for a fault that cannot be done, and says why.
-func Possible(f sim.FaultKind) error {
-	why := map[sim.FaultKind]string{
-		sim.SlowDisk: "the disk is this machine's; stall stops the whole process",
-		sim.Jump:     "the clock is this machine's",
-		sim.Slow:     "a trainer's time is fixed when its node starts; give the site a slow trainer",
-		sim.Sick:     "a trainer does not fail on demand",
-	}[f]
-	if why == "" {
-		return nil
+// impossible says of each fault that cannot be done to a process, why.
+var impossible = map[sim.FaultKind]string{
+	sim.SlowDisk: "the disk is this machine's; stall stops the whole process",
+	sim.Jump:     "the clock is this machine's",
+	sim.Slow:     "a trainer's time is fixed when its node starts; give the site another speed",
+	sim.Sick:     "a trainer does not fail on demand",
+}
+
+func possible(f sim.FaultKind) error {
+	if why := impossible[f]; why != "" {
+		return fmt.Errorf("%s: %w: %s", f, ErrImpossible, why)
 	}
-	return fmt.Errorf("%s: %w: %s", f, ErrImpossible, why)
+	return nil
 }
 
 func (c *Config) validate() error {
@@ -77,7 +78,7 @@ func (c *Config) validate() error {
 			n, runtime.NumCPU(), MaxSites())
 	}
 	for i := range c.Plan {
-		if err := Possible(c.Plan[i].Kind); err != nil {
+		if err := possible(c.Plan[i].Kind); err != nil {
 			return err
 		}
 	}

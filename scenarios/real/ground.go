@@ -1,4 +1,3 @@
-// Package real runs a scenario with real nodes.
 package real
 
 import (

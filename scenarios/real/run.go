@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/peer"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/weft-mesh/weft/block"
@@ -39,11 +40,16 @@ type Result struct {
 	Took   time.Duration // until every site was done, or the run's time was up
 	Done   bool          // every site that was up at the end had every round
 	Run    block.CID
-	Mesh   *round.Genesis
+	IDs    []peer.ID
+	Up     []bool            // at the end
 	Last   []*node.Status    // what each node said last, nil: nothing
+	Blocks []Moved           // by each site, in all its lives
 	Links  [][]shape.Traffic // [from][to]
 	Trace  []Line            // by time
 }
+
+// Moved is bytes of blocks.
+type Moved struct{ Sent, Received int64 }
 
 // Run runs a mesh of real nodes. It leaves nothing behind, however it ends; what an earlier run that was killed
 // has left it removes. see is told what the nodes say of themselves, now and then.
@@ -78,7 +84,7 @@ func Run(ctx context.Context, c Config, see func(at time.Duration, last []*node.
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	d.result.Ground, d.result.Mesh = kind, m.Genesis
+	d.result.Ground = kind
 	return d.result, nil
 }
 
@@ -86,7 +92,7 @@ func Run(ctx context.Context, c Config, see func(at time.Duration, last []*node.
 func (c *Config) found(dir string, g ground) (*local.Mesh, error) {
 	mesh := local.Config{Exe: c.Exe, Dir: dir, Name: "scenario", Faults: c.Faults, Reach: g.reach}
 	for i, s := range c.Sites {
-		site := local.Site{Name: fmt.Sprintf("site-%d", i+1), Trainer: s.Trainer}
+		site := local.Site{Name: s.Name, Trainer: s.Trainer}
 		if s.Decline {
 			site.Accept = "ask" // and nobody answers
 		}
@@ -107,6 +113,7 @@ type director struct {
 	todo   []deed       // by time
 	waits  []*sim.Fault // for a round
 	round  uint64       // the newest that a site trains
+	past   []Moved      // by a site before its present life
 	result *Result
 }
 
@@ -119,7 +126,8 @@ type deed struct {
 func newDirector(c *Config, m *local.Mesh, g ground, see func(time.Duration, []*node.Status)) *director {
 	d := &director{
 		stage: newStage(m, g, c.Path), config: c, mesh: m, see: see,
-		result: &Result{Last: make([]*node.Status, len(m.Nodes))},
+		result: &Result{Last: make([]*node.Status, len(m.Nodes)), Blocks: make([]Moved, len(m.Nodes))},
+		past:   make([]Moved, len(m.Nodes)),
 	}
 	d.stage.tell = d.tell
 	for _, n := range m.Nodes {
@@ -311,7 +319,8 @@ func (d *director) ask(ctx context.Context) error {
 			ctx, cancel := context.WithTimeout(ctx, askWait)
 			defer cancel()
 			if s, err := n.Client.Status(ctx); err == nil {
-				d.result.Last[i], fresh[i] = s, true
+				d.heard(i, s)
+				fresh[i] = true
 			}
 			return nil
 		})
@@ -324,6 +333,15 @@ func (d *director) ask(ctx context.Context) error {
 	}
 	d.result.Done = d.done(fresh)
 	return nil
+}
+
+// heard takes what a node says of itself. It counts from its start on.
+func (d *director) heard(i int, s *node.Status) {
+	if last := d.result.Last[i]; last != nil && !last.Since.Equal(s.Since) {
+		d.past[i] = d.result.Blocks[i]
+	}
+	d.result.Last[i] = s
+	d.result.Blocks[i] = Moved{d.past[i].Sent + s.Sent, d.past[i].Received + s.Received}
 }
 
 // done reports whether nothing remains to be seen: no fault is to come or to be mended, and every site that is up has
@@ -357,7 +375,8 @@ func finished(s *node.Status, id block.CID) bool {
 
 // count takes what the links have carried.
 func (d *director) count() error {
-	for from := range d.nodes {
+	for from, n := range d.nodes {
+		d.result.IDs, d.result.Up = append(d.result.IDs, n.ID), append(d.result.Up, n.Running())
 		row := make([]shape.Traffic, len(d.nodes))
 		for to := range row {
 			if from == to {

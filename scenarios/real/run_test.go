@@ -3,6 +3,7 @@ package real
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,8 +22,8 @@ func small(sites int, rounds uint64) Config {
 		Path: func(int, int) shape.Path { return shape.Path{Latency: 5 * time.Millisecond} },
 		Run:  node.RunRequest{Spec: round.RunSpec{Name: "small", Rounds: rounds}, Init: true},
 	}
-	for range sites {
-		c.Sites = append(c.Sites, Site{Trainer: "{synthetic: {bytes: 100kB, time: 300ms}}"})
+	for i := range sites {
+		c.Sites = append(c.Sites, Site{Name: fmt.Sprintf("site-%d", i+1), Trainer: "{synthetic: {bytes: 100kB, time: 300ms}}"})
 	}
 	return c
 }

@@ -67,7 +67,7 @@ func (s *stage) change(f *sim.Fault, by int) error {
 		s.delay += time.Duration(amount * float64(time.Second))
 		return s.setPaths()
 	}
-	return Possible(f.Kind)
+	return possible(f.Kind)
 }
 
 // each does something to every site that a fault befalls.

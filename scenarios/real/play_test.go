@@ -1,0 +1,90 @@
+package real
+
+import (
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weft-mesh/weft/scenarios"
+)
+
+const clinics = `name: clinics
+until: 2m
+faults: crash
+sites:
+  - {name: clinic, count: 2, link: {latency: 10ms, up: 100 Mbit/s, down: 100 Mbit/s}}
+  - {name: far, region: europe, link: wan}
+trainer:
+  synthetic: {bytes: 200 kB, time: 400ms, spread: 20%}
+run: {rounds: 3}
+timeline:
+  - {fault: crash, round: 2, for: 1s, sites: [far]}
+`
+
+func parse(t *testing.T, text string) *scenarios.Scenario {
+	t.Helper()
+	s, err := scenarios.Parse("clinics.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestPlay(t *testing.T) {
+	t.Setenv("TMPDIR", shortDir(t))
+	r, err := Play(t.Context(), parse(t, clinics), os.Args[0], "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Sites) != 3 || len(r.Links) != 3 || r.Driver != scenarios.Real || r.Took < opens || r.Took > r.Wall {
+		t.Fatalf("%d sites, %v of %v", len(r.Sites), r.Took, r.Wall)
+	}
+	for _, s := range r.Sites {
+		if !s.Up || s.Rounds != 3 || len(s.Models) != 3 || !slices.Equal(s.Models, r.Sites[0].Models) {
+			t.Errorf("%s: up %t, %d rounds, %v", s.Name, s.Up, s.Rounds, s.Models)
+		}
+		// Each of three updates goes to each of two others.
+		if s.Sent.Bytes() < 200_000 || s.Sent.BlockBytes == 0 || s.Sent.MessageBytes == 0 {
+			t.Errorf("%s sent %+v", s.Name, s.Sent)
+		}
+	}
+	if len(r.Faults) != 1 || !slices.Equal(r.Faults[0].Sites, []int{2}) || r.Faults[0].To-r.Faults[0].From != time.Second {
+		t.Errorf("faults: %+v", r.Faults)
+	}
+	empty(t)
+}
+
+// TestRefused: what can only be simulated is refused with its line, before anything starts.
+func TestRefused(t *testing.T) {
+	for _, c := range []struct{ old, new, line, why string }{
+		{"{name: far, ", "{name: far, adversary: silent, ", "6", "keeps to the protocol"},
+		{"fault: crash", "fault: jump, amount: 5s", "11", "clock"},
+		{"fault: crash", "fault: slow, amount: 3", "11", "speed"},
+		{"synthetic: {bytes: 200 kB, time: 400ms, spread: 20%}", "builtin: {time: 5s}\ndata: {partition: shards, shards: 2}", "9", "by-source"},
+	} {
+		text := strings.Replace(clinics, c.old, c.new, 1)
+		_, err := Play(t.Context(), parse(t, text), "/nowhere", "", nil)
+		var no *Impossible
+		if !errors.As(err, &no) || !errors.Is(err, ErrImpossible) {
+			t.Errorf("%s: got %v", c.new, err)
+			continue
+		}
+		if got := no.Locate("clinics.yaml", []byte(text)); !strings.Contains(got.Error(), "clinics.yaml:"+c.line) || !strings.Contains(got.Error(), c.why) || !errors.Is(got, ErrImpossible) {
+			t.Errorf("%s: got %q, want line %s", c.new, got, c.line)
+		}
+	}
+}
+
+// TestTooMany: a machine is not asked for more nodes than it has room for.
+func TestTooMany(t *testing.T) {
+	s := parse(t, clinics)
+	if err := s.Resize(MaxSites() + 1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Play(t.Context(), s, "/nowhere", "", nil); err == nil || !strings.Contains(err.Error(), "--sites") {
+		t.Errorf("got %v", err)
+	}
+}
