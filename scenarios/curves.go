@@ -100,27 +100,28 @@ func (l *learning) lonely(t *builtin.Trainer, base string, who uint64, mix []flo
 	}
 }
 
-// measure returns a model's loss on every kind of text, and on a mix of them; nil: none.
+// measure returns how good a model is on every kind of text, and on a mix of them; nil: none.
 func (l *learning) measure(path string, n uint64, mix []float64) (Point, error) {
-	losses, known := l.losses[path]
+	kinds, known := l.measured[path]
 	if !known {
 		for _, text := range l.heldout {
-			loss, err := builtin.Evaluate(l.ctx, path, l.hyper, text, 0)
+			q, err := builtin.Measure(l.ctx, path, l.hyper, text, 0)
 			if err != nil {
 				return Point{}, err
 			}
-			if !(loss < worstLoss) {
-				loss = worstLoss
+			if !(q.Loss < worstLoss) {
+				q.Loss = worstLoss
 			}
-			losses = append(losses, loss)
+			kinds = append(kinds, q)
 		}
-		l.losses[path] = losses
+		l.measured[path] = kinds
 	}
 	p := Point{Round: n}
-	for k, loss := range losses {
-		p.All += loss / float64(len(losses))
+	for k, q := range kinds {
+		p.All += q.Loss / float64(len(kinds))
+		p.Accuracy += q.Accuracy / float64(len(kinds))
 		if mix != nil {
-			p.Own += mix[k] * loss
+			p.Own += mix[k] * q.Loss
 		}
 	}
 	return p, nil

@@ -35,11 +35,11 @@ type learning struct {
 	base    block.CID
 	layout  block.CID
 
-	known   map[block.CID]sim.Artifact
-	trained map[string]sim.Trained
-	reduced map[block.CID]sim.Reduced // by what they depend on
-	losses  map[string][]float64      // on each kind of text, by the model's file
-	failed  error                     // what ended it
+	known    map[block.CID]sim.Artifact
+	trained  map[string]sim.Trained
+	reduced  map[block.CID]sim.Reduced    // by what they depend on
+	measured map[string][]builtin.Quality // on each kind of text, by the model's file
+	failed   error                        // what ended it
 }
 
 var (
@@ -54,7 +54,7 @@ const heldoutBytes = 2 << 10
 func newLearning(ctx context.Context, s *Scenario, dir string, note func(string, ...any)) (*learning, error) {
 	l := &learning{
 		ctx: ctx, s: s, dir: dir, note: note, store: blockstore.NewMemory(blockstore.Options{}), hyper: map[string]string{},
-		known: map[block.CID]sim.Artifact{}, trained: map[string]sim.Trained{}, reduced: map[block.CID]sim.Reduced{}, losses: map[string][]float64{},
+		known: map[block.CID]sim.Artifact{}, trained: map[string]sim.Trained{}, reduced: map[block.CID]sim.Reduced{}, measured: map[string][]builtin.Quality{},
 	}
 	for k, v := range s.Run.Train {
 		l.hyper[k] = string(v)

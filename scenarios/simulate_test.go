@@ -107,7 +107,7 @@ func TestSimulateLearning(t *testing.T) {
 	}
 	for _, name := range []CurveName{Federated, Pooled} {
 		c := r.Curve(name, "")
-		if c == nil || len(c.Points) != 2 || !(c.Points[1].All > 0.5 && c.Points[1].All < c.Points[0].All+0.1) {
+		if c == nil || len(c.Points) != 2 || !(c.Points[1].All > 0.5 && c.Points[1].All < c.Points[0].All+0.1 && c.Points[1].Accuracy > 0.2 && c.Points[1].Accuracy < 0.9) {
 			t.Fatalf("%s: %+v", name, c)
 		}
 	}
