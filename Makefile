@@ -49,13 +49,14 @@ demo: ## three sites fine-tune one model, here
 crash: ## the kill -9 test, longer
 	WEFT_CRASH_ROUNDS=20 go test ./cmd/weft -run Crash -count 1 -timeout 30m -v
 
+SEEDS ?= 500
 .PHONY: sim
-sim: ## random schedules of the protocol, by fuzzing their seed
-	go test ./round -run '^$$' -fuzz FuzzSchedule -fuzztime $(FUZZTIME)
+sim: ## random meshes with faults and liars, SEEDS of them; a failure says how to play it again
+	go test ./scenarios/sim -run TestTrials -v -count 1 -timeout 24h -seeds $(SEEDS)
 
-.PHONY: model
-model: ## every interleaving of the agreement in the model (docs/model.md)
-	WEFT_MODEL=full go test ./round/model -run TestExplore -count 1 -timeout 3h -v
+.PHONY: mutants
+mutants: ## bugs planted into round: the simulator must find each within 2,000 seeds
+	WEFT_MUTANTS=1 go test ./scenarios/sim -run 'TestMutants$$' -v -count 1 -timeout 2h
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -87,17 +88,66 @@ func TestSameSeedSameTrace(t *testing.T) {
 	}
 }
 
+// BenchmarkMesh measures the simulator, and what a round costs a site: messages as their authors send
+// them, one for each receiver; gossip shares the work of carrying them.
 func BenchmarkMesh(b *testing.B) {
 	for _, n := range []int{4, 16, 64, 200} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			var events, rounds uint64
+			var events, rounds, messages, bytes, blocks, signed, verified float64
 			for b.Loop() {
-				w := play(b, mesh(n, 3, func(c *Config) { c.Check = false }), time.Hour)
-				events += w.Events()
-				rounds += w.Machine(0).Ledger().Runs()[0].Round - 1
+				w := play(b, mesh(n, 5, func(c *Config) { c.Check = false }), time.Hour)
+				events += float64(w.Events())
+				rounds += 5
+				for i := range n {
+					t := w.Traffic(i)
+					messages += float64(t.MessagesSent) / float64(n)
+					bytes += float64(t.MessageBytesSent) / float64(n)
+					blocks += float64(t.BlockBytesReceived) / float64(n)
+					signed += float64(t.Signed) / float64(n)
+					verified += float64(t.Verified) / float64(n)
+				}
 			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(events), "ns/event")
-			b.ReportMetric(float64(events)/float64(rounds), "events/round")
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/events, "ns/event")
+			b.ReportMetric(events/rounds, "events/round")
+			b.ReportMetric(messages/rounds, "messages/site/round")
+			b.ReportMetric(bytes/rounds/1e3, "kB/site/round")
+			b.ReportMetric(blocks/rounds/1e6, "MB-received/site/round")
+			b.ReportMetric(signed/rounds, "signed/site/round")
+			b.ReportMetric(verified/rounds, "checked/site/round")
+			b.ReportMetric(0, "ns/op")
 		})
+	}
+}
+
+// BenchmarkAgreement measures how long a height takes in virtual time, from the first ready to the last
+// site's decision.
+func BenchmarkAgreement(b *testing.B) {
+	for name, path := range map[string]Path{"LAN": LAN, "WAN-150ms": {Latency: 150 * time.Millisecond, Jitter: 10 * time.Millisecond, Bandwidth: 12.5e6}} {
+		for _, n := range []int{4, 16, 64} {
+			b.Run(fmt.Sprintf("%s/%d", name, n), func(b *testing.B) {
+				var took []time.Duration
+				for b.Loop() {
+					began, ended := map[uint64]time.Duration{}, map[uint64]time.Duration{}
+					play(b, mesh(n, 10, func(c *Config) {
+						c.Check, c.Path = false, func(int, int) Path { return path }
+						c.Observe = func(at time.Duration, _ int, t round.Trace) {
+							switch _, known := began[t.Height]; {
+							case t.Event == "ready" && !known:
+								began[t.Height] = at
+							case t.Event == "decide":
+								ended[t.Height] = at
+							}
+						}
+					}), time.Hour)
+					for h, at := range ended {
+						took = append(took, at-began[h])
+					}
+				}
+				slices.Sort(took)
+				b.ReportMetric(float64(took[len(took)/2].Milliseconds()), "virtual-ms/height")
+				b.ReportMetric(float64(took[len(took)*9/10].Milliseconds()), "virtual-ms-p90/height")
+				b.ReportMetric(0, "ns/op")
+			})
+		}
 	}
 }
