@@ -41,6 +41,10 @@ race: ## the concurrent packages under the race detector
 python: ## the Python package's tests
 	$(or $(WEFT_PYTHON),python3) -m unittest discover -s python/tests -t python
 
+.PHONY: scenarios
+scenarios: ## every scenario of the library, in full
+	WEFT_SCENARIOS=full go test ./scenarios -run 'Library|Learning|Poison' -v -count=1 -timeout 60m
+
 .PHONY: demo
 demo: ## three sites fine-tune one model, here
 	go run ./cmd/weft demo

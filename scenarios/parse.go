@@ -53,21 +53,27 @@ func (s *Scenario) Validate() error {
 	return nil
 }
 
-// Resize makes the scenario one of n sites: the largest group grows or shrinks.
+// Resize makes the scenario one of n sites: one after another the largest group shrinks or grows.
 func (s *Scenario) Resize(n int) error {
-	largest := 0
-	for i := range s.Sites {
-		if s.Sites[i].Count > s.Sites[largest].Count {
-			largest = i
+	for {
+		largest := -1
+		for i, g := range s.Sites {
+			if g.Count > 0 && (largest < 0 || g.Count > s.Sites[largest].Count) {
+				largest = i
+			}
+		}
+		have := len(s.All())
+		switch {
+		case n < 1 || n > MaxSites || largest < 0 || have > n && s.Sites[largest].Count == 1:
+			return fmt.Errorf("%w: it cannot have %d sites", ErrScenario, n)
+		case have > n:
+			s.Sites[largest].Count--
+		case have < n:
+			s.Sites[largest].Count++
+		default:
+			return s.Validate()
 		}
 	}
-	g := &s.Sites[largest]
-	others := len(s.All()) - max(g.Count, 1)
-	if g.Count == 0 || n <= others {
-		return fmt.Errorf("%w: %d sites: no group with a count can be made to fit", ErrScenario, n)
-	}
-	g.Count = n - others
-	return s.Validate()
 }
 
 func (s *Scenario) fill() {

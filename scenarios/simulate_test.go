@@ -114,6 +114,9 @@ func TestSimulateLearning(t *testing.T) {
 	if c := r.Curve(Alone, "s-2"); c == nil || len(c.Points) != 2 || c.Points[0].Own == c.Points[0].All {
 		t.Errorf("alone: %+v", c)
 	}
+	if !full() {
+		return
+	}
 	again := play1(t, s)
 	if r.Sites[0].Models[0] != again.Sites[0].Models[0] {
 		t.Error("the same scenario gives another model")
@@ -121,6 +124,9 @@ func TestSimulateLearning(t *testing.T) {
 }
 
 func TestPoisonShows(t *testing.T) {
+	if !full() {
+		t.Skip("it trains for long: make scenarios")
+	}
 	bad := play1(t, parse(t, strings.Replace(learns, "[{name: s, count: 3}]", "[{name: s, count: 3}, {name: x, adversary: times-100}]", 1)))
 	if loss := bad.Curve(Federated, "").Points; !(loss[1].All > loss[0].All+0.05) {
 		t.Errorf("a poisoned update does not show: %v", loss)

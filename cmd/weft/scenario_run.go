@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weft-mesh/weft/scenarios"
+	"github.com/weft-mesh/weft/scenarios/real"
+	"github.com/weft-mesh/weft/scenarios/report"
+)
+
+// playing is what `weft scenario run` was asked for.
+type playing struct {
+	seed   uint64
+	sites  int
+	report string
+	real   bool
+}
+
+func (a *app) scenarioRunCmd() *cobra.Command {
+	var p playing
+	cmd := &cobra.Command{
+		Use:   "run FILE|NAME",
+		Short: "Play a scenario in virtual time and hold it to what it expects",
+		Long: `Play a scenario, of a file or of the library, in virtual time: the protocol as nodes run it,
+with the sites, links and faults of the file. The same seed gives the same run. At the end
+a page with pictures is written. The exit code is 1 if an expectation did not hold.`,
+		Example: `  weft scenario run three-hospitals
+  weft scenario run ./mine.yaml --seed 7 --report mine.html
+  weft scenario run two-hundred --sites 40`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := p.scenario(args[0])
+			if err != nil {
+				return err
+			}
+			return a.playScenario(cmd.Context(), s, p, args[0])
+		},
+	}
+	f := cmd.Flags()
+	f.Uint64Var(&p.seed, "seed", 0, "seed of all chance (default: the scenario's)")
+	f.IntVar(&p.sites, "sites", 0, "how many sites: the largest group grows or shrinks")
+	f.StringVar(&p.report, "report", "", "where to write the page (default NAME.html; with --json none)")
+	f.BoolVar(&p.real, "real", false, "then run it with real nodes on this machine, in real time, and show both")
+	a.jsonFlag(cmd)
+	return cmd
+}
+
+// scenario is the one that is asked for, with the flags' changes.
+func (p *playing) scenario(name string) (*scenarios.Scenario, error) {
+	s, err := scenarios.Open(name)
+	if err == nil && p.sites != 0 {
+		err = s.Resize(p.sites)
+	}
+	switch {
+	case errors.Is(err, scenarios.ErrScenario):
+		return nil, &failure{kind: errUsage, text: err.Error(), hint: "weft scenario list names those of the library; ./FILE is a file; docs/scenarios.md describes them"}
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, usage("%v", err)
+	case err != nil:
+		return nil, err
+	}
+	if p.seed != 0 {
+		s.Seed = p.seed
+	}
+	return s, nil
+}
+
+func (a *app) playScenario(ctx context.Context, s *scenarios.Scenario, p playing, name string) error {
+	out := a.out
+	if a.json {
+		out = a.err // progress; the recording alone goes to standard output
+	}
+	if p.real {
+		if err := real.Check(s); err != nil {
+			return &failure{kind: errUsage, text: name, err: err, hint: "without --real it can be simulated"}
+		}
+	}
+	recs := []*scenarios.Recording{}
+	v := newScenarioView(s, out)
+	err := out.Live(ctx, v.frame, func(ctx context.Context) error {
+		rec, err := scenarios.Simulate(ctx, s, v.watch)
+		if err != nil || !p.real {
+			recs = append(recs, rec)
+			return err
+		}
+		exe, err := os.Executable()
+		if err != nil {
+			return err
+		}
+		again, err := real.Play(ctx, s, exe, "", v.nodes)
+		recs = append(recs, rec, again)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, rec := range recs {
+		rec.Replay, rec.Version = fmt.Sprintf("weft scenario run %s --seed %d", name, s.Seed), version()
+		if p.sites != 0 {
+			rec.Replay += fmt.Sprintf(" --sites %d", p.sites)
+		}
+	}
+	if p.report == "" && !a.json {
+		p.report = s.Name + ".html"
+	}
+	if p.report != "" {
+		if err := writeReport(p.report, recs); err != nil {
+			return err
+		}
+	}
+	return a.tellScenario(recs, p)
+}
+
+// tellScenario says what came of it; that an expectation did not hold is an error.
+func (a *app) tellScenario(recs []*scenarios.Recording, p playing) (err error) {
+	held := true
+	for _, rec := range recs {
+		held = held && rec.Held()
+		if !a.json {
+			a.out.Printf("%s", scenarioSummary(rec, a.out, p.report))
+		}
+	}
+	switch {
+	case a.json && p.real:
+		err = a.printJSON(recs)
+	case a.json:
+		err = a.printJSON(recs[0])
+	}
+	if err == nil && !held {
+		err = fail(nil, "the report shows when and where", "%s: not all expectations held", recs[0].Scenario.Name)
+	}
+	return err
+}
+
+func writeReport(path string, recs []*scenarios.Recording) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(report.Write(f, recs...), f.Close())
+}

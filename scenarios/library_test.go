@@ -1,0 +1,62 @@
+package scenarios
+
+import (
+	"context"
+	"os"
+	"testing"
+	"time"
+)
+
+// TestLibrary plays every scenario of the library at reduced size: small meshes, and a trainer that
+// pretends where the file's learns. With WEFT_SCENARIOS=full, as in `make scenarios`, it plays them
+// as they are.
+func TestLibrary(t *testing.T) {
+	all, err := Library()
+	if err != nil || len(all) < 13 {
+		t.Fatalf("%d scenarios, %v", len(all), err)
+	}
+	for _, s := range all {
+		t.Run(s.Name, func(t *testing.T) {
+			if _, err := os.Stat("../docs/scenarios/" + s.Name + ".md"); err != nil {
+				t.Error(err)
+			}
+			if !full() {
+				reduce(t, s)
+			}
+			begun := time.Now()
+			r, err := Simulate(context.Background(), s, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !r.Held() {
+				t.Error(verdicts(r))
+			}
+			t.Logf("%d sites, %v in %v", len(r.Sites), short(r.Took), short(time.Since(begun)))
+		})
+	}
+}
+
+// full reports whether tests may take minutes.
+func full() bool { return os.Getenv("WEFT_SCENARIOS") == "full" }
+
+func reduce(t *testing.T, s *Scenario) {
+	if b := s.Trainer.Builtin; b != nil {
+		s.Trainer = Trainer{Synthetic: &Synthetic{Bytes: 1e6, Time: b.Time, Spread: b.Spread}}
+		s.Data, s.Expect.LossAbove, s.Expect.LossBelow, s.Expect.Better = Data{}, 0, 0, false
+	}
+	if len(s.All()) > 32 {
+		if err := s.Resize(16); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestTemplate(t *testing.T) {
+	s, err := Parse("template.yaml", []byte(Template()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := play1(t, s); !r.Held() {
+		t.Error(verdicts(r))
+	}
+}
