@@ -191,8 +191,8 @@ func (s *site) proposal(view int) *round.Signed {
 	return nil
 }
 
-// lieProposal is a proposal of the liar with all that there is of the polka that it claims, its own
-// vote if that is of use.
+// lieProposal is a proposal of the liar with all that there is of the polka that it claims. If its
+// own vote does not complete it, it comes again, or any other prevote in its place.
 func (s *site) lieProposal(view int, v Vote, validView int) *round.Signed {
 	if validView >= view {
 		return nil
@@ -203,8 +203,12 @@ func (s *site) lieProposal(view int, v Vote, validView int) *round.Signed {
 			p.Polka = append(p.Polka, *stmt)
 		}
 	}
-	if validView >= 0 && len(p.Polka) < s.quorum() {
-		p.Polka = append(p.Polka, *s.lieVote(round.KindPrevote, validView, v))
+	mine := s.lieVote(round.KindPrevote, validView, v)
+	for validView >= 0 && len(p.Polka) < s.quorum() {
+		p.Polka = append(p.Polka, *mine)
+		if i := s.rng.IntN(len(s.pool) + 1); i < len(s.pool) && s.pool[i].Kind == round.KindPrevote {
+			mine = s.pool[i]
+		}
 	}
 	return s.lie(round.KindProposal, p)
 }

@@ -236,7 +236,14 @@ func (s *site) have(stmt *round.Signed) {
 			s.got[at][stmt.From] = append(s.got[at][stmt.From], v)
 		}
 	case *round.Proposal:
-		for i := range b.Polka {
+		seen := map[peer.ID]bool{}
+		for i := range b.Polka { // up to the one for which the machine refuses the proposal
+			v, ok := open(s.t, &b.Polka[i]).(*round.Vote)
+			from := b.Polka[i].From
+			if !ok || int64(v.View) != b.ValidView || v.Entry != s.cid(s.action(stmt).Entry) || seen[from] {
+				return
+			}
+			seen[from] = true
 			s.have(&b.Polka[i])
 		}
 	}
