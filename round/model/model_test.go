@@ -41,6 +41,7 @@ func TestExplore(t *testing.T) {
 		{"full", Config{Views: 3, Liar: 0}, all, 103_046_035},
 		{"full", Config{Views: 3, Liar: 1}, all, 87_255_752},
 		{"full", Config{Views: 3, Liar: 2}, all, 83_408_577},
+		{"full", Config{Views: 3, Liar: 3}, all, 64_775_974},
 	} {
 		t.Run(name(c.cfg), func(t *testing.T) {
 			if c.size == "full" && os.Getenv("WEFT_MODEL") != "full" || c.size == "usual" && testing.Short() {
