@@ -45,6 +45,29 @@ func TestCIDIsPlainIPFS(t *testing.T) {
 	}
 }
 
+// FuzzFromBytes compares with go-cid: every CID that weft uses is read, and nothing else.
+func FuzzFromBytes(f *testing.F) {
+	for _, codec := range []Codec{Raw, DagCBOR} {
+		f.Add(Sum(codec, []byte("x")).Bytes())
+	}
+	sha, _ := cid.Prefix{Version: 1, Codec: cid.Raw, MhType: multihash.SHA2_256, MhLength: 32}.Sum([]byte("x"))
+	f.Add(sha.Bytes())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var want CID
+		n, p, err := cid.CidFromBytes(b)
+		if err == nil && n == len(b) {
+			want, err = fromIPFS(p)
+		}
+		got, gotErr := FromBytes(b)
+		if ok := err == nil && n == len(b); ok != (gotErr == nil) || got != want {
+			t.Fatalf("%x: got %v %v, go-cid %v %v", b, got, gotErr, want, err)
+		}
+		if gotErr == nil && !bytes.Equal(got.Bytes(), b) {
+			t.Fatalf("%x comes back as %x", b, got.Bytes())
+		}
+	})
+}
+
 func TestVerify(t *testing.T) {
 	c := Sum(Raw, []byte("a"))
 	if err := c.Verify([]byte("a")); err != nil {

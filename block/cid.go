@@ -89,25 +89,36 @@ func (c CID) Compare(d CID) int {
 	return 0
 }
 
+// binaryLen is the length of a binary CID: version, codec, multihash code and length, each in one byte, digest.
+const binaryLen = 4 + DigestSize
+
 // Bytes returns the binary CID: version, codec, multihash; nil for the zero CID.
 func (c CID) Bytes() []byte {
 	if !c.Defined() {
 		return nil
 	}
-	mh, err := multihash.Encode(c.digest[:], multihash.BLAKE3)
-	if err != nil {
-		panic(err) // the code is registered and the length is fixed
+	return c.AppendBytes(make([]byte, 0, binaryLen))
+}
+
+// AppendBytes appends the binary CID to b; nothing for the zero CID.
+func (c CID) AppendBytes(b []byte) []byte {
+	if !c.Defined() {
+		return b
 	}
-	return cid.NewCidV1(uint64(c.codec), mh).Bytes()
+	b = append(b, 1, byte(c.codec), multihash.BLAKE3, DigestSize)
+	return append(b, c.digest[:]...)
 }
 
 // FromBytes reads a binary CID.
 func FromBytes(b []byte) (CID, error) {
-	n, p, err := cid.CidFromBytes(b)
-	if err != nil || n != len(b) {
+	if len(b) != binaryLen || b[0] != 1 || b[2] != multihash.BLAKE3 || b[3] != DigestSize {
 		return CID{}, ErrCID
 	}
-	return fromIPFS(p)
+	codec := Codec(b[1])
+	if codec != Raw && codec != DagCBOR {
+		return CID{}, ErrCID
+	}
+	return CID{codec, [DigestSize]byte(b[4:])}, nil
 }
 
 // String returns the CID in base32 (bafk... for raw, bafy... for dag-cbor), or "-" for the zero CID.
@@ -173,8 +184,8 @@ func (c CID) MarshalCBOR() ([]byte, error) {
 	if !c.Defined() {
 		return []byte{0xf6}, nil
 	}
-	b := c.Bytes()
-	return append([]byte{0xd8, 42, 0x58, byte(len(b) + 1), 0}, b...), nil
+	b := append(make([]byte, 0, 5+binaryLen), 0xd8, 42, 0x58, binaryLen+1, 0)
+	return c.AppendBytes(b), nil
 }
 
 // UnmarshalCBOR reads what MarshalCBOR wrote.
