@@ -11,27 +11,42 @@ import (
 // patience is how many times as long as the fewest updates took a site waits at most for the others.
 const patience = 8
 
+// noteEnough notes since when enough updates are in for a seal.
+func (m *Machine) noteEnough(p *part) {
+	enough := p.in >= p.run.Spec.minSites(m.roster)
+	if enough && !p.enough {
+		p.enoughAt = m.now
+	}
+	p.enough = enough
+}
+
+// lookBack notes how long updates usually took, at the start of a round.
+func (p *part) lookBack(least int) {
+	if len(p.arrivals) > least {
+		sorted := slices.Sorted(slices.Values(p.arrivals))
+		p.usual = sorted[len(sorted)*9/10]
+	}
+}
+
 // sealTime reports whether this site would seal now: all participants' updates are in, or the soft
 // deadline has passed with enough of them.
 func (m *Machine) sealTime(p *part) bool {
+	if !p.enough {
+		return false
+	}
 	if m.sealDeadlinePassed(p) {
 		return true
 	}
-	in := 0
 	for _, site := range m.roster.sites {
 		c := p.sites[site.ID]
 		if c == nil { // it has said nothing yet
 			return false
 		}
-		awaited := (c.accepts || !c.said()) && (c.best == nil || c.best.Round != p.run.Round) && m.named[c.id] == nil
-		if awaited {
-			return false
-		}
-		if c.best != nil {
-			in++
+		if (c.accepts || !c.said()) && (c.best == nil || c.best.Round != p.run.Round) && m.named[c.id] == nil {
+			return false // it is awaited
 		}
 	}
-	return in >= p.run.Spec.minSites(m.roster)
+	return true
 }
 
 func (m *Machine) sealDeadlinePassed(p *part) bool {
@@ -40,32 +55,20 @@ func (m *Machine) sealDeadlinePassed(p *part) bool {
 }
 
 // sealDeadline returns the soft deadline, once enough updates are in. It is measured: in the first
-// round, as long again as the last of the fewest updates took; later 1.5 times the 90th percentile
-// of all arrivals, but not without bound, or a site that comes ever later would stretch it for ever.
+// round, as long again as the last of the fewest updates took; later 1.5 times the 90th percentile of
+// the arrivals in the rounds before, late ones included, but not without bound, or a site that comes
+// ever later would stretch it for ever.
 func (m *Machine) sealDeadline(p *part) (time.Duration, bool) {
-	if p.deadlineKnown {
-		return p.deadline, p.deadline > 0
-	}
-	p.deadlineKnown, p.deadline = true, 0
-	in := make([]time.Duration, 0, len(p.order))
-	for _, c := range p.order {
-		if c.best != nil {
-			in = append(in, c.best.at)
-		}
-	}
-	least := p.run.Spec.minSites(m.roster)
-	if len(in) < least {
+	if !p.enough {
 		return 0, false
 	}
-	slices.Sort(in)
-	began, enough := p.openedAt[p.run.Opened], in[least-1]
-	wait := 2 * (enough - began)
-	if p.run.Round > 1 && len(p.arrivals) > least {
-		sorted := slices.Sorted(slices.Values(p.arrivals))
-		wait = min(sorted[len(sorted)*9/10]*3/2, patience*max(enough-began, m.cfg.Timing.Deadline))
+	began := p.openedAt[p.run.Opened]
+	took := p.enoughAt - began
+	wait := 2 * took
+	if p.run.Round > 1 && p.usual > 0 {
+		wait = min(p.usual*3/2, patience*max(took, m.cfg.Timing.Deadline))
 	}
-	p.deadline = max(enough, began+max(wait, m.cfg.Timing.Deadline), 1)
-	return p.deadline, true
+	return max(p.enoughAt, began+max(wait, m.cfg.Timing.Deadline)), true
 }
 
 // deadlines tells f when something in the part falls due.

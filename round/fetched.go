@@ -19,15 +19,13 @@ func (m *Machine) fetched(e Fetched) {
 		if r.Spec.Layout != e.Layout {
 			continue
 		}
-		for _, c := range p.order {
-			for _, u := range c.updates {
-				switch {
-				case u.Manifest != e.Manifest || u.held:
-				case e.Invalid != "":
-					m.spoilUpdate(p, c, u, e.Invalid)
-				default:
-					m.hasUpdate(p, c, u)
-				}
+		for _, u := range p.offers[e.Manifest] {
+			switch {
+			case u.held:
+			case e.Invalid != "":
+				m.spoilUpdate(p, u, e.Invalid)
+			default:
+				m.hasUpdate(p, u)
 			}
 		}
 	}
@@ -41,12 +39,10 @@ func (m *Machine) lost(e Lost) {
 	}
 	for _, r := range m.ledger.order {
 		p := m.part(r.ID)
-		for _, c := range p.order {
-			for _, u := range c.updates {
-				if u.Manifest == e.Manifest && u.invalid == "" {
-					u.held, u.sought, p.unsought = false, false, true
-					m.recount(p, c)
-				}
+		for _, u := range p.offers[e.Manifest] {
+			if u.invalid == "" {
+				u.held, u.sought, p.unsought = false, false, true
+				m.recount(p, u.by)
 			}
 		}
 	}

@@ -189,7 +189,7 @@ func (m *Machine) begin() {
 		for opened := range p.openedAt {
 			p.openedAt[opened] = m.now
 		}
-		p.sealedAt, p.deadlineKnown = m.now, false
+		p.sealedAt = m.now
 	}
 }
 

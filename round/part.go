@@ -20,14 +20,17 @@ type part struct {
 
 	sites    map[peer.ID]*contributor
 	order    []*contributor           // the same, ascending by site
+	offers   map[block.CID][]*update  // theirs, by manifest
 	openedAt map[uint64]time.Duration // when each opening began here
 	arrivals []time.Duration          // how long updates took, of the last rounds
+	usual    time.Duration            // how long nine in ten of them took at most, when this round began; 0: not known yet
 	sealedAt time.Duration
 
-	deadline      time.Duration // soft, of the opening; 0: too few updates are in
-	deadlineKnown bool          // nothing that it depends on has changed
-	formed        block.CID     // seal that this site would have decided; undefined: to be formed anew
-	lastHeld      bool          // the last model of a run that is over has been held here
+	in       int           // sites with an update for a seal formed now
+	enough   bool          // they are enough for one
+	enoughAt time.Duration // since when
+	formed   block.CID     // seal that this site would have decided; undefined: to be formed anew
+	lastHeld bool          // the last model of a run that is over has been held here
 
 	training  *Train // under way
 	trainAt   time.Duration
@@ -49,7 +52,7 @@ func (m *Machine) part(id block.CID) *part {
 		return nil
 	}
 	p := &part{
-		self: m.self, run: r, sites: map[peer.ID]*contributor{}, openedAt: map[uint64]time.Duration{r.Opened: m.now},
+		self: m.self, run: r, sites: map[peer.ID]*contributor{}, offers: map[block.CID][]*update{}, openedAt: map[uint64]time.Duration{r.Opened: m.now},
 		models: map[block.CID]block.CID{}, bad: map[block.CID]*BadInput{}, diverged: map[divergence]bool{},
 	}
 	m.parts[id] = p
@@ -190,16 +193,18 @@ func (m *Machine) train(p *part, r *Run, latest *SealAt, hasBase bool) {
 	if !hasBase || latest != nil || m.now < p.trainAt || m.muted() || r.Opened < m.mute.until {
 		return
 	}
-	next := &Train{Run: r.ID, Spec: r.Spec, Round: r.Round, Opened: r.Opened, Attempt: 1, Base: r.Base}
-	if own := p.contributor(m.self).offer(r.Opened); own != nil {
-		at, ok := m.trainOn(p, own)
-		if !ok || m.now < at {
+	own := p.contributor(m.self).offer(r.Opened)
+	if own != nil {
+		if at, ok := m.trainOn(p, own); !ok || m.now < at || m.coming(p) >= r.Spec.minSites(m.roster) {
 			return
 		}
+	}
+	next := Train{Run: r.ID, Spec: r.Spec, Round: r.Round, Opened: r.Opened, Attempt: 1, Base: r.Base}
+	if own != nil {
 		next.Attempt, next.From = own.Attempt+1, own.Manifest
 	}
-	p.training = next
-	m.start(*next)
+	p.training = &next
+	m.start(next)
 	m.trace(Trace{Event: "train", Run: r.ID, Round: r.Round})
 }
 
@@ -212,14 +217,11 @@ func (m *Machine) mayFinish(t *Train, r *Run, latest *SealAt) bool {
 	return r.Spec.Late == Carry && stale > 0 && stale <= r.Spec.LateMax && t.Round > r.counted[m.self]
 }
 
-// trainOn returns when a site whose update is out trains on from it: while too few updates are
-// in for a seal or on their way, after as long as the update took, up to the run's attempts.
+// trainOn returns when a site whose update is out trains on from it, if too few updates are in for a seal
+// or on their way then: after as long as the update took, up to the run's attempts.
 func (m *Machine) trainOn(p *part, own *update) (time.Duration, bool) {
 	r := p.run
-	if !own.held || own.Attempt >= r.Spec.Attempts || r.Latest() != nil {
-		return 0, false
-	}
-	if m.coming(p) >= r.Spec.minSites(m.roster) {
+	if !own.held || own.Attempt >= r.Spec.Attempts || r.Latest() != nil || p.enough {
 		return 0, false
 	}
 	return own.at + max(own.at-p.openedAt[r.Opened], m.cfg.Timing.Deadline), true
@@ -275,7 +277,7 @@ func (m *Machine) trained(e Trained) {
 		return
 	}
 	if own := self.find(u.Opened, u.Manifest); own != nil {
-		m.hasUpdate(p, self, own)
+		m.hasUpdate(p, own)
 	}
 	m.trace(Trace{Event: "announce", Run: e.Run, Round: e.Round, Model: e.Manifest})
 }
@@ -384,10 +386,13 @@ func (m *Machine) follow(e *Entry) {
 
 // reopen begins the next round, or the same again.
 func (m *Machine) reopen(p *part, r *Run) {
-	p.openedAt[r.Opened], p.deadlineKnown = m.now, false
+	p.openedAt[r.Opened] = m.now
 	if len(p.openedAt) > maxStale+2 { // no older update can count
 		delete(p.openedAt, slices.Min(slices.Collect(maps.Keys(p.openedAt))))
 	}
+	p.lookBack(r.Spec.minSites(m.roster))
+	p.enough = false // only since now
+	m.noteEnough(p)
 	p.trainAt, p.trainWait = 0, 0
 	p.reducing = block.CID{}
 	p.formed = block.CID{}

@@ -85,7 +85,7 @@ type Vote struct {
 func signingBytes(mesh block.CID, kind Kind, body []byte) []byte {
 	const domain = "weft/statement/1\x00"
 	b := make([]byte, 0, len(domain)+48+1+len(kind)+len(body))
-	b = append(append(b, domain...), mesh.Bytes()...)
+	b = mesh.AppendBytes(append(b, domain...))
 	b = append(append(b, byte(len(kind))), kind...)
 	return append(b, body...)
 }

@@ -12,6 +12,7 @@ import (
 
 // update is an update that has been announced.
 type update struct {
+	by        *contributor
 	statement *Signed
 	*Update
 	sought  bool // being fetched
@@ -87,7 +88,7 @@ func (m *Machine) noteUpdate(p *part, s *Signed) error {
 		m.trace(Trace{Event: "stale update", Site: s.From, Run: u.Run, Round: u.Round, Text: err.Error()})
 		return nil // late, not wrong
 	}
-	known := c.add(s, u)
+	known := p.add(c, s, u)
 	if s.From == m.self {
 		m.publish(s, 0) // and it is held, or sought after a restart
 		p.unsought = p.unsought || !m.begun
@@ -106,15 +107,16 @@ func (m *Machine) noteSealed(p *part, seal *Seal) {
 		c, u := p.contributor(s.From), s.Update()
 		known := c.find(u.Opened, u.Manifest)
 		if known == nil {
-			known = c.add(s, u)
+			known = p.add(c, s, u)
 		}
 		m.seekSoon(p, known) // one's own too, after the loss of a disk
 	}
 }
 
-func (c *contributor) add(s *Signed, u *Update) *update {
-	known := &update{statement: s, Update: u}
+func (p *part) add(c *contributor, s *Signed, u *Update) *update {
+	known := &update{by: c, statement: s, Update: u}
 	c.updates = append(c.updates, known)
+	p.offers[u.Manifest] = append(p.offers[u.Manifest], known)
 	return known
 }
 
@@ -137,7 +139,7 @@ func (m *Machine) seek(p *part, u *update) {
 }
 
 // hasUpdate notes that an update is held, and how long it took: deadlines follow from that.
-func (m *Machine) hasUpdate(p *part, c *contributor, u *update) {
+func (m *Machine) hasUpdate(p *part, u *update) {
 	u.held, u.sought, u.at = true, true, m.now
 	if began, ok := p.openedAt[u.Opened]; ok {
 		p.arrivals = append(p.arrivals, m.now-began)
@@ -145,23 +147,34 @@ func (m *Machine) hasUpdate(p *part, c *contributor, u *update) {
 			p.arrivals = slices.Delete(p.arrivals, 0, over)
 		}
 	}
-	m.recount(p, c)
+	m.recount(p, u.by)
 	m.trace(Trace{Event: "holds", Site: u.statement.From, Run: u.Run, Round: u.Round, Model: u.Manifest})
 }
 
 // spoilUpdate notes that an update can never be used.
-func (m *Machine) spoilUpdate(p *part, c *contributor, u *update, why string) {
+func (m *Machine) spoilUpdate(p *part, u *update, why string) {
 	u.invalid = why
-	m.recount(p, c)
+	m.recount(p, u.by)
 	m.trace(Trace{Event: "bad update", Site: u.statement.From, Run: u.Run, Round: u.Round, Model: u.Manifest, Text: why})
 }
 
-// recount finds the update with which a site would be in a seal formed now: the highest attempt for
-// this opening that is held, or else its newest late one; none if the site is proven to lie.
+// recount finds the update with which a site would be in a seal formed now.
 func (m *Machine) recount(p *part, c *contributor) {
-	c.best, p.deadlineKnown, p.formed, m.dirty = nil, false, block.CID{}, true
+	if c.best != nil {
+		p.in--
+	}
+	c.best, p.formed, m.dirty = m.countable(p, c), block.CID{}, true
+	if c.best != nil {
+		p.in++
+	}
+	m.noteEnough(p)
+}
+
+// countable returns a site's highest attempt for this opening that is held, or else its newest late update;
+// nil if the site is proven to lie.
+func (m *Machine) countable(p *part, c *contributor) (best *update) {
 	if m.named[c.id] != nil || !m.roster.Has(c.id) {
-		return
+		return nil
 	}
 	for _, u := range c.updates {
 		if !u.held || u.invalid != "" {
@@ -171,10 +184,11 @@ func (m *Machine) recount(p *part, c *contributor) {
 		if err != nil || p.run.Spec.weight(u.Samples, stale) == 0 {
 			continue
 		}
-		if best := c.best; best == nil || u.Opened > best.Opened || u.Opened == best.Opened && u.Attempt > best.Attempt {
-			c.best = u
+		if best == nil || u.Opened > best.Opened || u.Opened == best.Opened && u.Attempt > best.Attempt {
+			best = u
 		}
 	}
+	return best
 }
 
 func (m *Machine) recountAll(p *part) {
@@ -209,7 +223,7 @@ func (m *Machine) dropUpdates(p *part, sealed *Seal) {
 		}
 	}
 	var gone []block.CID
-	stay := map[block.CID]bool{} // another site's update may have the same bytes
+	stay := map[block.CID]bool{} // also because of another site's update with the same bytes
 	for _, c := range p.order {
 		c.updates = slices.DeleteFunc(c.updates, func(u *update) bool {
 			_, err := m.ledger.staleness(r, u.statement)
@@ -221,6 +235,12 @@ func (m *Machine) dropUpdates(p *part, sealed *Seal) {
 			}
 			return !counts
 		})
+	}
+	clear(p.offers)
+	for _, c := range p.order {
+		for _, u := range c.updates {
+			p.offers[u.Manifest] = append(p.offers[u.Manifest], u)
+		}
 	}
 	for _, c := range gone {
 		if !stay[c] {
