@@ -24,6 +24,10 @@ func (m *Machine) agree() bool {
 // decideIfCertified is line 49: a quorum has precommitted an entry in one view.
 func (m *Machine) decideIfCertified() bool {
 	h := m.height
+	if !h.news {
+		return false
+	}
+	h.news = false
 	first, found := uint64(0), block.CID{}
 	for view, t := range h.precommits {
 		if found.Defined() && view > first {
@@ -236,7 +240,7 @@ func (m *Machine) vote(kind Kind, c block.CID) {
 	}
 	s := m.sign(kind, &Vote{h.number, h.view, c})
 	h.mine[at] = s
-	h.votes(kind, h.view).add(s, c)
+	h.cast(s, h.view, c)
 	m.save(Record{Statement: s})
 	m.publish(s, 0)
 	m.trace(Trace{Event: string(kind), Height: h.number, View: h.view, Entry: c})
@@ -260,7 +264,7 @@ func (m *Machine) restoreVote(s *Signed, number, view uint64) {
 			h.proposals[view] = &proposal{s, b, e, len(b.Polka)}
 		}
 	case *Vote:
-		h.votes(s.Kind, view).add(s, b.Entry)
+		h.cast(s, view, b.Entry)
 		if s.Kind == KindPrevote {
 			h.step = max(h.step, stepPrevote)
 		} else {
@@ -284,7 +288,7 @@ func (m *Machine) restoreLock(l *Lock) error {
 	h.valid, h.validView = e.CID(), int64(l.View)
 	for i := range l.Polka {
 		if v, err := open[Vote](&l.Polka[i], KindPrevote); err == nil {
-			h.votes(KindPrevote, l.View).add(&l.Polka[i], v.Entry)
+			h.cast(&l.Polka[i], l.View, v.Entry)
 		}
 	}
 	return nil

@@ -10,8 +10,8 @@ import (
 	"github.com/weft-mesh/weft/block"
 )
 
-// crowd is a mesh of machines whose only cost is theirs: every message is one value for all its receivers, signatures hold,
-// artifacts are everywhere, and the time stands still between two messages.
+// crowd is a mesh of machines and nothing else that costs: a message is one value for all its receivers, all
+// signatures hold, every job is done at once, and a message takes a millisecond.
 type crowd struct {
 	t        testing.TB
 	machines []*Machine

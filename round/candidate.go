@@ -27,17 +27,11 @@ func (m *Machine) refresh() {
 	defer m.findDue()
 	m.followRuns()
 	for _, e := range m.form() {
-		if known := m.height.candidates[e.CID()]; known != nil && known.entry != nil {
-			if e.Seal != nil {
-				m.parts[e.Seal.Run].formed = e.CID()
-			}
-			continue
+		c, err := m.height.candidate(e.CID(), m.self, m.self)
+		if err == nil && c.entry == nil {
+			m.know(c, e)
+			c.formed = true
 		}
-		if err := m.learnEntry(e, m.self); err != nil {
-			m.trace(Trace{Event: "rejected", Site: m.self, Text: err.Error()})
-			continue
-		}
-		m.height.candidates[e.CID()].formed = true
 		if e.Seal != nil {
 			m.parts[e.Seal.Run].formed = e.CID()
 		}

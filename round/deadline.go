@@ -31,22 +31,7 @@ func (p *part) lookBack(least int) {
 // sealTime reports whether this site would seal now: all participants' updates are in, or the soft
 // deadline has passed with enough of them.
 func (m *Machine) sealTime(p *part) bool {
-	if !p.enough {
-		return false
-	}
-	if m.sealDeadlinePassed(p) {
-		return true
-	}
-	for _, site := range m.roster.sites {
-		c := p.sites[site.ID]
-		if c == nil { // it has said nothing yet
-			return false
-		}
-		if (c.accepts || !c.said()) && (c.best == nil || c.best.Round != p.run.Round) && m.named[c.id] == nil {
-			return false // it is awaited
-		}
-	}
-	return true
+	return p.enough && (p.awaited == 0 || m.sealDeadlinePassed(p))
 }
 
 func (m *Machine) sealDeadlinePassed(p *part) bool {

@@ -88,7 +88,7 @@ func (m *Machine) Named() []peer.ID {
 
 func (m *Machine) receiveEvidence(e *Evidence) error {
 	for _, s := range []*Signed{&e.A, &e.B} {
-		if err := s.verify(m.ledger.mesh, m.roster, m.cfg.Verify); err != nil {
+		if err := m.verify(s); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,8 @@
 package round
 
 import (
+	"bytes"
+
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
@@ -49,8 +51,9 @@ func (m *Machine) compareVotes(cert *Certificate) {
 	if seen == nil {
 		return
 	}
+	body := block.Encode(Vote{cert.Height, cert.View, cert.Entry})
 	for _, v := range cert.Votes {
-		if old := seen.votes[v.From]; old != nil {
+		if old := seen.votes[v.From]; old != nil && !bytes.Equal(old.Body, body) {
 			s := cert.vote(v)
 			_ = m.double(old, &s) // it is named there
 		}

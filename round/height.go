@@ -33,6 +33,7 @@ type height struct {
 	precommits map[uint64]*tally
 	views      map[peer.ID]uint64 // newest view each site has spoken of
 	newer      bool               // a site may have spoken of a view after ours
+	news       bool               // precommits or entries have come since it was looked whether one is decided
 
 	locked     block.CID // what this site has precommitted last
 	lockedView int64     // -1: nothing
@@ -99,7 +100,11 @@ func (h *height) votes(kind Kind, view uint64) *tally {
 	return t
 }
 
-func (t *tally) has(id peer.ID) bool { return t.votes[id] != nil }
+// cast takes a site's vote.
+func (h *height) cast(s *Signed, view uint64, entry block.CID) {
+	h.votes(s.Kind, view).add(s, entry)
+	h.news = h.news || s.Kind == KindPrecommit
+}
 
 func (t *tally) add(s *Signed, entry block.CID) {
 	if t.votes[s.From] == nil {
@@ -124,7 +129,7 @@ func (t *tally) quorum(q int) (c block.CID, ok bool) {
 
 // of returns the votes for an entry, by site.
 func (t *tally) of(entry block.CID) []Signed {
-	var list []Signed
+	list := make([]Signed, 0, t.count[entry])
 	for _, s := range t.votes {
 		if v, _ := open[Vote](s, s.Kind); v.Entry == entry {
 			list = append(list, *s)
@@ -175,6 +180,9 @@ func (h *height) candidate(c block.CID, by, self peer.ID) (*candidate, error) {
 
 // learn takes an entry's bytes; a site gets to know by them whatever updates they list.
 func (m *Machine) learn(data []byte, by peer.ID) (*Entry, error) {
+	if c := m.height.candidates[block.Sum(block.DagCBOR, data)]; c != nil && c.entry != nil {
+		return c.entry, nil // most often it was formed here too
+	}
 	e, err := DecodeEntry(data)
 	if err != nil {
 		return nil, err
@@ -190,12 +198,17 @@ func (m *Machine) learnEntry(e *Entry, by peer.ID) error {
 	if err := m.ledger.Check(e); err != nil {
 		return err
 	}
+	m.know(c, e)
+	return nil
+}
+
+// know takes the entry of a candidate, which has been checked.
+func (m *Machine) know(c *candidate, e *Entry) {
 	c.entry = e
-	m.dirty = true
+	m.dirty, m.height.news = true, true
 	if e.Seal != nil {
 		m.noteSealed(m.part(e.Seal.Run), e.Seal)
 	}
-	return nil
 }
 
 func (m *Machine) receiveReady(s *Signed, b *Ready) error {
@@ -293,7 +306,7 @@ func (m *Machine) receivePolka(b *Proposal, e *Entry) (proof int, err error) {
 		if v.Height != b.Height || !is(b.ValidView, v.View) || v.Entry != e.CID() || voted[s.From] {
 			return 0, fmt.Errorf("proposal: %w: a prevote of height %d view %d stands for valid view %d", ErrMalformed, v.Height, v.View, b.ValidView)
 		}
-		if err := s.verify(m.ledger.mesh, m.roster, m.cfg.Verify); err != nil {
+		if err := m.verify(s); err != nil {
 			return 0, err
 		}
 		voted[s.From] = true
@@ -315,11 +328,10 @@ func (m *Machine) addVote(s *Signed, v *Vote, keep bool) error {
 	if !keep {
 		return nil
 	}
-	t := m.height.votes(s.Kind, v.View)
-	if old := t.votes[s.From]; old != nil {
+	if old := m.height.votes(s.Kind, v.View).votes[s.From]; old != nil {
 		return m.double(old, s)
 	}
-	t.add(s, v.Entry)
+	m.height.cast(s, v.View, v.Entry)
 	return nil
 }
 

@@ -57,6 +57,8 @@ type Machine struct {
 
 	born *Born
 	mute mute
+
+	buf []byte // of the signature being checked
 }
 
 // New returns the machine of a site at genesis. Hand it the records of its log with [Machine.Restore]
@@ -130,7 +132,7 @@ func (m *Machine) restoreStatement(s *Signed) error {
 		m.noteStop(s, b)
 	case *Consent:
 		if p := m.part(b.Run); p != nil {
-			p.noteConsent(s, b)
+			m.noteConsent(p, s, b)
 			p.considered = true
 			m.publishConsent(s, b)
 		}
@@ -241,6 +243,11 @@ func (m *Machine) sign(kind Kind, body any) *Signed {
 	return Sign(m.ledger.mesh, m.self, kind, body, m.cfg.Sign)
 }
 
+// verify checks that a statement is signed by a site of the roster.
+func (m *Machine) verify(s *Signed) error {
+	return s.verifyIn(&m.buf, m.ledger.mesh, m.roster, m.cfg.Verify)
+}
+
 // receive sorts an arrived message to where it belongs; what is refused is traced with its reason.
 func (m *Machine) receive(r Received) {
 	if r.From == m.self {
@@ -271,7 +278,7 @@ func (m *Machine) receiveStatement(r Received) error {
 	if s.From == m.self {
 		return nil // one's own, relayed
 	}
-	if err := s.verify(m.ledger.mesh, m.roster, m.cfg.Verify); err != nil {
+	if err := m.verify(s); err != nil {
 		return err
 	}
 	switch b := body.(type) {
@@ -288,7 +295,7 @@ func (m *Machine) receiveStatement(r Received) error {
 			return m.receiveVote(s, b)
 		}
 	case *Consent:
-		return m.inRun(r, b.Run, 0, func(p *part) error { p.noteConsent(s, b); m.dirty = true; return nil })
+		return m.inRun(r, b.Run, 0, func(p *part) error { m.noteConsent(p, s, b); return nil })
 	case *Update:
 		return m.inRun(r, b.Run, b.Opened, func(p *part) error { return m.noteUpdate(p, s) })
 	case *Stop:

@@ -106,7 +106,7 @@ func (m *Message) check() error {
 	return nil
 }
 
-// Verifier checks signatures: whether sig is from's over data.
+// Verifier checks signatures: whether sig is from's over data. It must not keep data.
 type Verifier func(from peer.ID, data, sig []byte) bool
 
 // Verify checks what can be checked of a message without the ledger: that the authors are in the
@@ -125,10 +125,17 @@ func (m *Message) Verify(mesh block.CID, r *Roster, verify Verifier) error {
 }
 
 func (s *Signed) verify(mesh block.CID, r *Roster, verify Verifier) error {
+	buf := make([]byte, 0, 80+len(s.Kind)+len(s.Body))
+	return s.verifyIn(&buf, mesh, r, verify)
+}
+
+// verifyIn is verify with memory to use again.
+func (s *Signed) verifyIn(buf *[]byte, mesh block.CID, r *Roster, verify Verifier) error {
 	if !r.Has(s.From) {
 		return fmt.Errorf("%s of %s: %w", s.Kind, s.From, ErrStranger)
 	}
-	if !verify(s.From, signingBytes(mesh, s.Kind, s.Body), s.Sig) {
+	*buf = appendSigningBytes((*buf)[:0], mesh, s.Kind, s.Body)
+	if !verify(s.From, *buf, s.Sig) {
 		return fmt.Errorf("%s of %s: %w", s.Kind, r.Name(s.From), ErrSignature)
 	}
 	return nil

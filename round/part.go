@@ -27,6 +27,7 @@ type part struct {
 	sealedAt time.Duration
 
 	in       int           // sites with an update for a seal formed now
+	awaited  int           // sites that may yet offer one of this round
 	enough   bool          // they are enough for one
 	enoughAt time.Duration // since when
 	formed   block.CID     // seal that this site would have decided; undefined: to be formed anew
@@ -56,10 +57,13 @@ func (m *Machine) part(id block.CID) *part {
 		models: map[block.CID]block.CID{}, bad: map[block.CID]*BadInput{}, diverged: map[divergence]bool{},
 	}
 	m.parts[id] = p
+	for _, s := range m.roster.sites {
+		m.recount(p, p.contributor(s.ID))
+	}
 	return p
 }
 
-func (p *part) noteConsent(s *Signed, b *Consent) {
+func (m *Machine) noteConsent(p *part, s *Signed, b *Consent) {
 	c := p.contributor(s.From)
 	if c.consent != nil {
 		if o, _ := open[Consent](c.consent, KindConsent); o.Serial >= b.Serial {
@@ -67,6 +71,7 @@ func (p *part) noteConsent(s *Signed, b *Consent) {
 		}
 	}
 	c.consent, c.accepts = s, b.Accept
+	m.recount(p, c)
 }
 
 // Participants returns the sites that have said, as far as this site knows, that they take part in a run.
@@ -108,7 +113,7 @@ func (m *Machine) consider(e Considered) {
 	}
 	body := &Consent{Run: e.Run, Accept: e.Accept, Serial: serial}
 	s := m.sign(KindConsent, body)
-	p.noteConsent(s, body)
+	m.noteConsent(p, s, body)
 	m.save(Record{Statement: s})
 	m.publishConsent(s, body)
 	m.dirty, p.unsought = true, true

@@ -83,9 +83,11 @@ type Vote struct {
 
 // signingBytes are what a statement's signature covers.
 func signingBytes(mesh block.CID, kind Kind, body []byte) []byte {
-	const domain = "weft/statement/1\x00"
-	b := make([]byte, 0, len(domain)+48+1+len(kind)+len(body))
-	b = mesh.AppendBytes(append(b, domain...))
+	return appendSigningBytes(make([]byte, 0, 80+len(kind)+len(body)), mesh, kind, body)
+}
+
+func appendSigningBytes(b []byte, mesh block.CID, kind Kind, body []byte) []byte {
+	b = mesh.AppendBytes(append(b, "weft/statement/1\x00"...))
 	b = append(append(b, byte(len(kind))), kind...)
 	return append(b, body...)
 }

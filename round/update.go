@@ -26,6 +26,7 @@ type contributor struct {
 	id      peer.ID
 	updates []*update // in the order in which they came
 	best    *update   // with which the site would be in a seal formed now; nil: with none
+	awaited bool      // it may yet offer one of this round
 	consent *Signed
 	accepts bool
 }
@@ -158,16 +159,23 @@ func (m *Machine) spoilUpdate(p *part, u *update, why string) {
 	m.trace(Trace{Event: "bad update", Site: u.statement.From, Run: u.Run, Round: u.Round, Model: u.Manifest, Text: why})
 }
 
-// recount finds the update with which a site would be in a seal formed now.
+// recount finds the update with which a site would be in a seal formed now, and whether it is awaited.
 func (m *Machine) recount(p *part, c *contributor) {
-	if c.best != nil {
-		p.in--
-	}
-	c.best, p.formed, m.dirty = m.countable(p, c), block.CID{}, true
-	if c.best != nil {
-		p.in++
-	}
+	p.count(c, -1)
+	c.best = m.countable(p, c)
+	c.awaited = (c.accepts || !c.said()) && (c.best == nil || c.best.Round != p.run.Round) && m.named[c.id] == nil && m.roster.Has(c.id)
+	p.count(c, +1)
+	p.formed, m.dirty = block.CID{}, true
 	m.noteEnough(p)
+}
+
+func (p *part) count(c *contributor, by int) {
+	if c.best != nil {
+		p.in += by
+	}
+	if c.awaited {
+		p.awaited += by
+	}
 }
 
 // countable returns a site's highest attempt for this opening that is held, or else its newest late update;
