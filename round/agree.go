@@ -240,7 +240,8 @@ func (m *Machine) vote(kind Kind, c block.CID) {
 	}
 	s := m.sign(kind, &Vote{h.number, h.view, c})
 	h.mine[at] = s
-	h.cast(s, h.view, c)
+	h.votes(kind, h.view).add(s, c)
+	h.news = true
 	m.save(Record{Statement: s})
 	m.publish(s, 0)
 	m.trace(Trace{Event: string(kind), Height: h.number, View: h.view, Entry: c})
@@ -264,7 +265,8 @@ func (m *Machine) restoreVote(s *Signed, number, view uint64) {
 			h.proposals[view] = &proposal{s, b, e, len(b.Polka)}
 		}
 	case *Vote:
-		h.cast(s, view, b.Entry)
+		h.votes(s.Kind, view).add(s, b.Entry)
+		h.news = true
 		if s.Kind == KindPrevote {
 			h.step = max(h.step, stepPrevote)
 		} else {
@@ -288,7 +290,7 @@ func (m *Machine) restoreLock(l *Lock) error {
 	h.valid, h.validView = e.CID(), int64(l.View)
 	for i := range l.Polka {
 		if v, err := open[Vote](&l.Polka[i], KindPrevote); err == nil {
-			h.cast(&l.Polka[i], l.View, v.Entry)
+			h.votes(KindPrevote, l.View).add(&l.Polka[i], v.Entry)
 		}
 	}
 	return nil

@@ -40,9 +40,9 @@ func (m *Machine) sealDeadlinePassed(p *part) bool {
 }
 
 // sealDeadline returns the soft deadline, once enough updates are in. It is measured: in the first
-// round, as long again as the last of the fewest updates took; later 1.5 times the 90th percentile of
-// the arrivals in the rounds before, late ones included, but not without bound, or a site that comes
-// ever later would stretch it for ever.
+// round, as long again as the last of the fewest updates took; later 1.5 times what they took or the 90th
+// percentile of the arrivals in the rounds before, late ones included, whichever is longer, but not
+// without bound, or a site that comes ever later would stretch it for ever.
 func (m *Machine) sealDeadline(p *part) (time.Duration, bool) {
 	if !p.enough {
 		return 0, false
@@ -51,7 +51,7 @@ func (m *Machine) sealDeadline(p *part) (time.Duration, bool) {
 	took := p.enoughAt - began
 	wait := 2 * took
 	if p.run.Round > 1 && p.usual > 0 {
-		wait = min(p.usual*3/2, patience*max(took, m.cfg.Timing.Deadline))
+		wait = min(max(p.usual, took)*3/2, patience*max(took, m.cfg.Timing.Deadline))
 	}
 	return max(p.enoughAt, began+max(wait, m.cfg.Timing.Deadline)), true
 }

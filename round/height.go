@@ -33,7 +33,7 @@ type height struct {
 	precommits map[uint64]*tally
 	views      map[peer.ID]uint64 // newest view each site has spoken of
 	newer      bool               // a site may have spoken of a view after ours
-	news       bool               // precommits or entries have come since it was looked whether one is decided
+	news       bool               // votes or entries have come since it was looked whether one is decided
 
 	locked     block.CID // what this site has precommitted last
 	lockedView int64     // -1: nothing
@@ -98,12 +98,6 @@ func (h *height) votes(kind Kind, view uint64) *tally {
 		in[view] = t
 	}
 	return t
-}
-
-// cast takes a site's vote.
-func (h *height) cast(s *Signed, view uint64, entry block.CID) {
-	h.votes(s.Kind, view).add(s, entry)
-	h.news = h.news || s.Kind == KindPrecommit
 }
 
 func (t *tally) add(s *Signed, entry block.CID) {
@@ -328,10 +322,12 @@ func (m *Machine) addVote(s *Signed, v *Vote, keep bool) error {
 	if !keep {
 		return nil
 	}
-	if old := m.height.votes(s.Kind, v.View).votes[s.From]; old != nil {
+	t := m.height.votes(s.Kind, v.View)
+	if old := t.votes[s.From]; old != nil {
 		return m.double(old, s)
 	}
-	m.height.cast(s, v.View, v.Entry)
+	t.add(s, v.Entry)
+	m.height.news = true
 	return nil
 }
 

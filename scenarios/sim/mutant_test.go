@@ -32,7 +32,7 @@ var mutants = []mutant{
 	{"a quorum is one too few", "return (len(r.sites)+r.F())/2 + 1", "return (len(r.sites) + r.F()) / 2", 0, ""},
 	{"a repeated vote counts twice", "	if t.votes[s.From] == nil {\n", "	if true {\n", 0, ""},
 	{"votes of all views count together", "	t := m.height.votes(s.Kind, v.View)\n", "	t := m.height.votes(s.Kind, m.height.view)\n", 0, ""},
-	{"a statement's signature is not checked", "	if !verify(s.From, signingBytes(mesh, s.Kind, s.Body), s.Sig) {", "	if false {", 4, ""},
+	{"a statement's signature is not checked", "	if !verify(s.From, *buf, s.Sig) {", "	if false {", 4, ""},
 	{"a certificate's signatures are not checked", "		if !verify(v.From, data, v.Sig) {", "		if false {", 4, ""},
 	{"a commit is voted for without computing it", "		return p.models[e.Commit.Seal] == e.Commit.Model\n", "		return true\n", 4, ""},
 	{"a ground is not judged", "	case e.Void != nil:\n		return m.sameGround(p, r, &e.Void.Ground)\n", "", 4, ""},
