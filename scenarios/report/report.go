@@ -64,6 +64,8 @@ type run struct {
 	Replay   string
 	Mesh     template.HTML
 	Timeline template.HTML
+	End      template.HTML // how a round ends, close up
+	Ended    uint64        // which
 	Loss     template.HTML
 	Accuracy template.HTML
 	Own      []template.HTML
@@ -106,6 +108,7 @@ func newRun(r *scenarios.Recording) run {
 		Driver: string(r.Driver), Summary: summary(r), Broken: r.Broken, Replay: r.Replay, Mesh: drawMesh(r), Timeline: drawTimeline(r, s),
 		Loss: drawLoss(r), Accuracy: drawAccuracy(r), Own: drawOwn(r), Links: drawLinks(r), Traffic: drawTraffic(r), story: s,
 	}
+	v.End, v.Ended = drawEnd(r, s)
 	for _, t := range s.turns {
 		if t.opened > 0 && (t.sealed > 0 || t.committed > 0) {
 			v.Turns = append(v.Turns, newTurnRow(r, t))

@@ -142,7 +142,7 @@ func TestSideBySide(t *testing.T) {
 	b.Verdicts = b.Verdicts[:1]
 	learnt(a)
 	page := write(t, a, b)
-	if strings.Count(page, "<figcaption>simulated") != 2 || strings.Count(page, "<figcaption>real") != 2 {
+	if strings.Count(page, "<figcaption>simulated") != 3 || strings.Count(page, "<figcaption>real") != 3 {
 		t.Error("a picture has no pair")
 	}
 }

@@ -23,6 +23,9 @@ type timeline struct {
 	*canvas
 	rec   *scenarios.Recording
 	story *story
+	from  time.Duration // what it shows
+	to    time.Duration
+	zero  time.Duration // from when times are counted
 	x     scale
 	row   float64 // height of a site's row
 	top   float64 // of the first row
@@ -31,16 +34,37 @@ type timeline struct {
 
 // drawTimeline draws a row for each site over time, the rounds above and the faults in lanes of their own.
 func drawTimeline(r *scenarios.Recording, s *story) template.HTML {
-	n := len(r.Sites)
-	lanes := packFaults(r.Faults, s.ends)
-	t := &timeline{rec: r, story: s, row: min(20, max(3, 640/float64(max(n, 1))))}
+	t := &timeline{rec: r, story: s, to: max(s.ends, time.Second)}
+	return t.draw("timeline of " + plural(len(r.Sites), "site"))
+}
+
+// drawEnd draws how an ordinary round ends, close up, with times from its seal on; it returns the round's
+// number, and no picture if there is no such round.
+func drawEnd(r *scenarios.Recording, s *story) (template.HTML, uint64) {
+	end := func(t *turn) time.Duration { return t.sealing + t.committed - t.sealed }
+	middle := s.median(end)
+	for _, turn := range s.done() {
+		if middle > 0 && end(&turn) == middle {
+			t := &timeline{
+				rec: r, story: s, from: turn.sealed - turn.sealing - middle*6/10, to: turn.committed + middle/4, zero: turn.sealed,
+			}
+			return t.draw(fmt.Sprintf("the end of round %d", turn.number)), turn.number
+		}
+	}
+	return "", 0
+}
+
+func (t *timeline) draw(about string) template.HTML {
+	n := len(t.rec.Sites)
+	lanes := packFaults(t.rec.Faults, t.from, t.to)
+	t.row = min(20, max(3, 640/float64(max(n, 1))))
 	t.top = 52 + laneHeight*float64(len(lanes))
 	t.base = t.top + t.row*float64(n)
-	t.canvas = newCanvas(wide, t.base+46, "timeline of "+plural(n, "site"))
-	t.x = scale{0, float64(max(s.ends, time.Second)), labelWidth, wide - 12}
+	t.canvas = newCanvas(wide, t.base+46, about)
+	t.x = scale{float64(t.from), float64(t.to), labelWidth, wide - 12}
 	t.faults(lanes)
 	t.axis()
-	for i := range r.Sites {
+	for i := range t.rec.Sites {
 		t.site(i)
 	}
 	t.rounds()
@@ -48,11 +72,15 @@ func drawTimeline(r *scenarios.Recording, s *story) template.HTML {
 	return t.picture()
 }
 
+// shows reports whether a time is within the picture.
+func (t *timeline) shows(d time.Duration) bool { return d >= t.from && d <= t.to }
+
 func (t *timeline) at(d time.Duration) float64 { return t.x.at(float64(d)) }
 
 func (t *timeline) axis() {
-	for _, v := range t.x.timeTicks(10) {
-		x := t.x.at(v)
+	counted := scale{from: float64(t.from - t.zero), to: float64(t.to - t.zero)}
+	for _, v := range counted.timeTicks(10) {
+		x := t.at(time.Duration(v) + t.zero)
 		t.line(x, t.top, x, t.base, "grid", "")
 		t.text(x, t.base+14, middle, "small", span(time.Duration(v)))
 	}
@@ -74,7 +102,11 @@ func (t *timeline) site(i int) {
 		gap = 2
 	}
 	for _, s := range t.story.sites[i] {
-		t.rect(t.at(s.from), y+gap/2, max(t.at(s.to)-t.at(s.from), 0.4), t.row-gap, classOf(s.phase), t.tooltip(name, s))
+		if s.to < t.from || s.from > t.to {
+			continue
+		}
+		x, end := t.at(max(s.from, t.from)), t.at(min(s.to, t.to))
+		t.rect(x, y+gap/2, max(end-x, 0.4), t.row-gap, classOf(s.phase), t.tooltip(name, s))
 	}
 }
 
@@ -94,7 +126,7 @@ func (t *timeline) tooltip(name string, s stretch) string {
 func (t *timeline) rounds() {
 	labelled := -100.0
 	for _, r := range t.story.turns {
-		if r.sealed > 0 {
+		if r.sealed > 0 && t.shows(r.sealed) {
 			tip := fmt.Sprintf("round %d sealed at %s with %s", r.number, span(r.sealed), plural(r.updates, "update"))
 			t.line(t.at(r.sealed), t.top-4, t.at(r.sealed), t.base, "seal", tip)
 			if r.last >= 0 && t.row >= 5 { // whom the mesh waited for
@@ -103,7 +135,7 @@ func (t *timeline) rounds() {
 					fmt.Sprintf("round %d: %s came last, %s after the round opened", r.number, t.rec.Sites[r.last].Name, span(r.sealed-r.opened)))
 			}
 		}
-		if r.committed == 0 {
+		if r.committed == 0 || !t.shows(r.committed) {
 			continue
 		}
 		x := t.at(r.committed)
@@ -119,10 +151,14 @@ func (t *timeline) rounds() {
 // lane is a row of faults that do not overlap.
 type lane []int
 
-// packFaults puts faults into as few lanes as it takes, up to maxLanes; those that find no room share the last.
-func packFaults(faults []scenarios.Fault, ends time.Duration) (lanes []lane) {
+// packFaults puts the faults of a time into as few lanes as it takes, up to maxLanes; those that find no
+// room share the last.
+func packFaults(faults []scenarios.Fault, from, to time.Duration) (lanes []lane) {
 	for i, f := range faults {
-		fits := slices.IndexFunc(lanes, func(l lane) bool { return faultEnd(faults[l[len(l)-1]], ends) <= f.From })
+		if f.From > to || f.To != 0 && f.To < from {
+			continue
+		}
+		fits := slices.IndexFunc(lanes, func(l lane) bool { return faultEnd(faults[l[len(l)-1]], to) <= f.From })
 		switch {
 		case fits >= 0:
 			lanes[fits] = append(lanes[fits], i)
@@ -152,7 +188,7 @@ func (t *timeline) faults(lanes []lane) {
 		for k, i := range l {
 			f := t.rec.Faults[i]
 			tip := faultText(t.rec, f)
-			x, end := t.at(f.From), t.at(faultEnd(f, t.story.ends))
+			x, end := t.at(max(f.From, t.from)), t.at(faultEnd(f, t.to))
 			t.rect(x, y+1, max(end-x, 2), laneHeight-3, "fault", tip)
 			room := wide - x
 			if k+1 < len(l) {
