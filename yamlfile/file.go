@@ -59,7 +59,7 @@ func (f *File) line(field string) int {
 	if len(f.tree.Docs) == 0 || f.tree.Docs[0].Body == nil {
 		return 0
 	}
-	n, line := ast.Node(f.tree.Docs[0].Body), 0
+	n, line := f.tree.Docs[0].Body, 0
 	for _, step := range strings.FieldsFunc(field, func(r rune) bool { return r == '.' || r == '[' || r == ']' }) {
 		next := child(n, step)
 		if next == nil {
