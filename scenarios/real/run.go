@@ -142,6 +142,11 @@ func (d *director) direct(ctx context.Context) error {
 		return err
 	}
 	d.begun = time.Now()
+	for i := range d.nodes {
+		if d.down[i] == 0 {
+			d.tell(i, round.Trace{Event: "up"})
+		}
+	}
 	d.plan()
 	turn, ask := time.NewTicker(turnEvery), time.NewTicker(askEvery)
 	defer turn.Stop()
@@ -171,7 +176,7 @@ func (d *director) start(ctx context.Context) error {
 	for i, s := range d.config.Sites {
 		if s.Start > 0 {
 			d.down[i] = 1
-		} else if err := d.boot(i); err != nil {
+		} else if err := d.nodes[i].Start(); err != nil {
 			return err
 		}
 	}
@@ -281,7 +286,7 @@ func (d *director) read() error {
 			return fmt.Errorf("trace of %s: %w", d.nodes[i].Name, err)
 		}
 		for _, e := range events {
-			d.result.Trace = append(d.result.Trace, Line{e.Time.Sub(d.begun), i, e.Trace})
+			d.result.Trace = append(d.result.Trace, Line{max(0, e.Time.Sub(d.begun)), i, e.Trace})
 			if e.Event == "train" {
 				d.round = max(d.round, e.Round)
 			}

@@ -68,6 +68,9 @@ func TestRun(t *testing.T) {
 	if !slices.IsSortedFunc(r.Trace, func(a, b Line) int { return int(a.At - b.At) }) {
 		t.Error("the trace is not in order")
 	}
+	if first, last := r.Trace[0].At, r.Trace[len(r.Trace)-1].At; first < 0 || last > c.Until {
+		t.Errorf("the trace is from %v to %v", first, last)
+	}
 	if r.Links[0][1].Bytes < 5*100_000/4 {
 		t.Errorf("from site 0 to 1: %+v", r.Links[0][1])
 	}
