@@ -32,8 +32,14 @@ func Write(w io.Writer, recordings ...*scenarios.Recording) error {
 		Style: template.CSS(style), //nolint:gosec // our own file
 		Name:  recordings[0].Scenario.Name, About: recordings[0].Scenario.About, Held: true,
 	}
-	for _, r := range recordings {
-		p.Runs = append(p.Runs, newRun(r))
+	var common scales
+	stories := make([]*story, len(recordings))
+	for i, r := range recordings {
+		stories[i] = tell(r)
+		common.include(r, stories[i])
+	}
+	for i, r := range recordings {
+		p.Runs = append(p.Runs, newRun(r, stories[i], common))
 		p.Held = p.Held && r.Held()
 	}
 	p.Side = len(p.Runs) > 1
@@ -102,11 +108,10 @@ type siteRow struct {
 
 type logRow struct{ At, Site, Text string }
 
-func newRun(r *scenarios.Recording) run {
-	s := tell(r)
+func newRun(r *scenarios.Recording, s *story, c scales) run {
 	v := run{
-		Driver: string(r.Driver), Summary: summary(r), Broken: r.Broken, Replay: r.Replay, Mesh: drawMesh(r), Timeline: drawTimeline(r, s),
-		Loss: drawLoss(r), Accuracy: drawAccuracy(r), Own: drawOwn(r), Links: drawLinks(r), Traffic: drawTraffic(r), story: s,
+		Driver: string(r.Driver), Summary: summary(r), Broken: r.Broken, Replay: r.Replay, Mesh: drawMesh(r), Timeline: drawTimeline(r, s, c.time),
+		Loss: drawLoss(r), Accuracy: drawAccuracy(r), Own: drawOwn(r), Links: drawLinks(r, c.cell), Traffic: drawTraffic(r, c.site), story: s,
 	}
 	v.End, v.Ended = drawEnd(r, s)
 	for _, t := range s.turns {
@@ -184,7 +189,11 @@ func figures(recordings []*scenarios.Recording, runs []run) []figure {
 			return size(mean(r, func(t scenarios.Traffic) int64 { return t.Bytes() }))
 		}},
 		{"messages sent by a site (mean)", func(r *scenarios.Recording, _ *story) string {
-			return fmt.Sprintf("%.0f, %s", mean(r, func(t scenarios.Traffic) int64 { return t.Messages }), size(mean(r, func(t scenarios.Traffic) int64 { return t.MessageBytes })))
+			bytes := size(mean(r, func(t scenarios.Traffic) int64 { return t.MessageBytes }))
+			if n := mean(r, func(t scenarios.Traffic) int64 { return t.Messages }); n > 0 {
+				return fmt.Sprintf("%.0f, %s", n, bytes)
+			}
+			return bytes // real processes count the bytes of their links
 		}},
 		{"took in all", func(_ *scenarios.Recording, s *story) string { return span(s.ends) }},
 	}

@@ -36,6 +36,9 @@ func newSiteRow(s scenarios.Record) siteRow {
 		Name: s.Name, Region: s.Region, Lies: s.Adversary, Rounds: strconv.FormatUint(s.Rounds, 10), Sent: size(float64(s.Sent.Bytes())),
 		Received: size(float64(s.Received.Bytes())), Messages: strconv.FormatInt(s.Sent.Messages, 10), Names: strings.Join(s.Named, ", "), Down: !s.Up,
 	}
+	if s.Sent.Messages == 0 {
+		row.Messages = "–"
+	}
 	if s.Signed+s.Verified > 0 {
 		row.Signatures = fmt.Sprintf("%d made, %d checked", s.Signed, s.Verified)
 	}

@@ -89,7 +89,9 @@ func tell(r *scenarios.Recording) *story {
 	for i := range r.Trace {
 		if l := &r.Trace[i]; l.Site >= 0 && l.Site < n {
 			t.line(l)
-			t.ends = max(t.ends, l.At)
+			if r.Took == 0 {
+				t.ends = max(t.ends, l.At)
+			}
 		}
 	}
 	for i := range t.at {

@@ -32,9 +32,10 @@ type timeline struct {
 	base  float64 // below the last
 }
 
-// drawTimeline draws a row for each site over time, the rounds above and the faults in lanes of their own.
-func drawTimeline(r *scenarios.Recording, s *story) template.HTML {
-	t := &timeline{rec: r, story: s, to: max(s.ends, time.Second)}
+// drawTimeline draws a row for each site over time up to an end, the rounds above and the faults in lanes of
+// their own.
+func drawTimeline(r *scenarios.Recording, s *story, ends time.Duration) template.HTML {
+	t := &timeline{rec: r, story: s, to: max(ends, time.Second)}
 	return t.draw("timeline of " + plural(len(r.Sites), "site"))
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"math"
+	"time"
 
 	"github.com/weft-mesh/weft/scenarios"
 )
@@ -11,15 +12,34 @@ import (
 // maxCells is how many rows and columns the matrix has; sites beyond share cells with their neighbours.
 const maxCells = 48
 
-// drawLinks draws the bytes of every link as a matrix: rows send, columns receive.
-func drawLinks(r *scenarios.Recording) template.HTML {
+// scales are what pictures that stand side by side have in common, so that they can be compared.
+type scales struct {
+	time time.Duration // of the longest run
+	site float64       // most bytes that a site has sent or received
+	cell float64       // most bytes in a cell of the matrix of links
+}
+
+// include makes the scales fit a recording.
+func (c *scales) include(r *scenarios.Recording, s *story) {
+	c.time = max(c.time, s.ends)
+	for _, site := range r.Sites {
+		c.site = max(c.site, float64(site.Sent.Bytes()), float64(site.Received.Bytes()))
+	}
+	if len(r.Sites) > 1 && len(r.Links) == len(r.Sites) {
+		_, most := cellSums(r.Links)
+		c.cell = max(c.cell, most)
+	}
+}
+
+// drawLinks draws the bytes of every link as a matrix: rows send, columns receive; the darkest is most.
+func drawLinks(r *scenarios.Recording, most float64) template.HTML {
 	n := len(r.Sites)
 	if n < 2 || len(r.Links) != n {
 		return ""
 	}
-	per := (n + maxCells - 1) / maxCells
-	cells := (n + per - 1) / per
-	sum, most := cellSums(r.Links, per, cells)
+	per := sitesPerCell(n)
+	sum, _ := cellSums(r.Links)
+	cells := len(sum)
 	cell := min(34, 560/float64(cells))
 	x0, y0 := labelWidth, 92.0
 	side := cell * float64(cells)
@@ -59,10 +79,15 @@ func shade(v, most float64) string {
 	return fmt.Sprintf("%.2f", 0.04+0.96*math.Sqrt(v/most))
 }
 
-func cellSums(links [][]int64, per, cells int) (sum [][]float64, most float64) {
-	sum = make([][]float64, cells)
+// sitesPerCell is how many sites share a row and a column.
+func sitesPerCell(n int) int { return (n + maxCells - 1) / maxCells }
+
+// cellSums adds the links up by cells, and returns the largest sum too.
+func cellSums(links [][]int64) (sum [][]float64, most float64) {
+	per := sitesPerCell(len(links))
+	sum = make([][]float64, (len(links)+per-1)/per)
 	for i := range sum {
-		sum[i] = make([]float64, cells)
+		sum[i] = make([]float64, len(sum))
 	}
 	for i, row := range links {
 		for j, b := range row {
@@ -82,12 +107,8 @@ func cellName(r *scenarios.Recording, i, per int) string {
 	return first + " to " + last
 }
 
-// drawTraffic draws what each site has sent, upwards, and received, downwards.
-func drawTraffic(r *scenarios.Recording) template.HTML {
-	most := 0.0
-	for _, s := range r.Sites {
-		most = max(most, float64(s.Sent.Bytes()), float64(s.Received.Bytes()))
-	}
+// drawTraffic draws what each site has sent, upwards, and received, downwards; the axes reach to most.
+func drawTraffic(r *scenarios.Recording, most float64) template.HTML {
 	if most == 0 {
 		return ""
 	}
@@ -113,8 +134,8 @@ func drawTraffic(r *scenarios.Recording) template.HTML {
 	for i, s := range r.Sites {
 		x := 80 + step*(float64(i)+0.5) - width/2
 		column := func(t scenarios.Traffic, y scale, verb string) {
-			tip := fmt.Sprintf("%s %s %s: %s of models and updates, %s in %d messages", s.Name, verb, size(float64(t.Bytes())),
-				size(float64(t.BlockBytes)), size(float64(t.MessageBytes)), t.Messages)
+			tip := fmt.Sprintf("%s %s %s: %s of models and updates, %s of messages", s.Name, verb, size(float64(t.Bytes())),
+				size(float64(t.BlockBytes)), size(float64(t.MessageBytes)))
 			a, b, e := y.at(0), y.at(float64(t.BlockBytes)), y.at(float64(t.Bytes()))
 			c.rect(x, min(a, b), width, math.Abs(a-b), "blocks", tip)
 			c.rect(x, min(b, e), width, math.Abs(b-e), "messages", tip)
