@@ -82,7 +82,7 @@ const small = "name: a\nsites: [{name: s, count: 3}]\ntrainer: {synthetic: {byte
 
 func TestParseSaysWhere(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
-		{small + "nmae: b\n", `a.yaml:5: unknown field "nmae"`},
+		{small + "title: b\n", `a.yaml:5: unknown field "title"`},
 		{small + "name: b\n", "a.yaml:5: "},
 		{small + "until: soon\n", `a.yaml:5: until: "soon" is not a time span`},
 		{small + "seed: -1\n", "a.yaml:5: "},

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -280,8 +281,8 @@ func (t *Trial) Shrink(promise string, plays int) *Trial {
 			return false
 		}
 		_, err := c.Play(nil)
-		v, ok := err.(*Violation)
-		return ok && v.Promise == promise
+		var v *Violation
+		return errors.As(err, &v) && v.Promise == promise
 	}
 	best := *t
 	for smaller := true; smaller && plays > 0; {
