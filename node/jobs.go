@@ -127,7 +127,8 @@ func (j *jobs) drop(manifest block.CID, gone use) {
 	}
 }
 
-// discard removes an artifact from the store once its fetch has ended, unless it has got a new use.
+// discard removes an artifact from the store once its fetches and the trainings from it have ended, unless
+// it has got a new use.
 func (j *jobs) discard(manifest block.CID) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -135,10 +136,18 @@ func (j *jobs) discard(manifest block.CID) {
 }
 
 func (j *jobs) discardLocked(manifest block.CID) {
-	ending := j.endFetches(manifest)
+	var ends []<-chan struct{}
+	for _, f := range j.endFetches(manifest) {
+		ends = append(ends, f.done)
+	}
+	for _, t := range j.training { // a late update counts too, and a trainer reads its base when it likes
+		if t.job.Base == manifest || t.job.From == manifest {
+			ends = append(ends, t.done)
+		}
+	}
 	j.spawn(func() {
-		for _, f := range ending {
-			<-f.done
+		for _, done := range ends {
+			<-done
 		}
 		j.keep.Lock()
 		defer j.keep.Unlock()

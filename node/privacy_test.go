@@ -242,3 +242,26 @@ func TestKeep(t *testing.T) {
 	a.up(b)
 	want(a, 1)
 }
+
+// What a training begins from stays until it has ended, however far the mesh has come.
+func TestTrainedFromStays(t *testing.T) {
+	t.Parallel()
+	sites := newTestMesh(t, 1, nil)
+	upAll(sites)
+	s := sites[0]
+	j, from := s.node.jobs, testArtifact(t, s.node.store, 3)
+	under := &training{job: round.Train{From: from}, cancel: func() {}, done: make(chan struct{})}
+	j.mu.Lock()
+	j.training[from] = under
+	j.mu.Unlock()
+	j.discard(from)
+	time.Sleep(50 * time.Millisecond)
+	if !s.node.holds(from) {
+		t.Fatal("removed under the trainer")
+	}
+	j.mu.Lock()
+	delete(j.training, from)
+	close(under.done)
+	j.mu.Unlock()
+	s.await("it to be removed", func(*Status) bool { return !s.node.holds(from) })
+}
