@@ -82,7 +82,7 @@ func (n *Node) restore() (err error) {
 	if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
 		n.log.Warn("the log is gone: this site votes again once it has seen the others decide", "log", path)
 		n.events.add(time.Now(), round.Trace{Event: "log lost", Site: h.ID, Text: "a new log was begun"})
-		if err := createWAL(path, round.Born{Mesh: h.Genesis.Block().CID, Site: h.ID, Lost: true}); err != nil {
+		if err := createWAL(path, round.Born{Mesh: n.mesh, Site: h.ID, Lost: true}); err != nil {
 			return err
 		}
 	}
@@ -136,7 +136,7 @@ func (n *Node) connect(closers *[]func() error) error {
 		bootstrap = append(bootstrap, *info)
 	}
 	n.gossip, err = gossip.New(gossip.Config{
-		Host: n.host, Mesh: n.home.Genesis.Block().CID, Sites: n.siteIDs, Bootstrap: bootstrap,
+		Host: n.host, Mesh: n.mesh, Sites: n.siteIDs, Bootstrap: bootstrap,
 		AddressFile: n.home.path(addressesName), Handler: n.handle, Log: n.log,
 	})
 	if err != nil {

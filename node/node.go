@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/blockstore/exchange"
 	"github.com/weft-mesh/weft/gossip"
@@ -29,6 +30,7 @@ type Options struct {
 	Agent   string        // name and version of this program, told to other sites
 	Network libp2p.Option // what carries its connections; nil: TCP and QUIC on this machine's own network
 	NoAPI   bool          // do not serve the local API: the program that runs the node asks it itself
+	Shard   uint64        // elements of the shards into which models are cut that runs start from; 0: as the store does
 }
 
 // Node is a site's daemon.
@@ -36,6 +38,7 @@ type Node struct {
 	home   *Home
 	opt    Options
 	log    *slog.Logger
+	mesh   block.CID // the genesis document's
 	roster *round.Roster
 	start  time.Time
 	ready  chan struct{}
@@ -80,7 +83,7 @@ func New(h *Home, opt Options) (*Node, error) {
 		opt.Agent = "weft"
 	}
 	return &Node{
-		home: h, opt: opt, log: opt.Log, roster: h.Genesis.Roster(), ready: make(chan struct{}),
+		home: h, opt: opt, log: opt.Log, mesh: h.Genesis.Block().CID, roster: h.Genesis.Roster(), ready: make(chan struct{}),
 		verifier: newVerifier(), reach: newReach(),
 		queue: make(chan round.Event, queueEvents), asks: make(chan func()), done: make(chan struct{}),
 	}, nil

@@ -17,7 +17,7 @@ import (
 func (n *Node) handle(ctx context.Context, from peer.ID, data []byte) gossip.Verdict {
 	m, err := round.DecodeMessage(data)
 	if err == nil {
-		err = m.Verify(n.home.Genesis.Block().CID, n.roster, n.verifier.verify)
+		err = m.Verify(n.mesh, n.roster, n.verifier.verify)
 	}
 	if err != nil {
 		n.events.add(time.Now(), round.Trace{Event: "rejected", Site: from, Text: err.Error()})

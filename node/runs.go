@@ -134,7 +134,7 @@ func (n *Node) describe(req RunRequest) (*round.RunSpec, error) {
 	}
 	spec.Default()
 	check := spec
-	check.Base = n.home.Genesis.Block().CID // stands for those to come
+	check.Base = n.mesh // stands for those to come
 	check.Layout = check.Base
 	if err := check.Validate(n.roster); err != nil {
 		return nil, bad("correct the run's description", "%v", err)
@@ -165,7 +165,7 @@ func (n *Node) importBase(ctx context.Context, req RunRequest, spec *round.RunSp
 			return c, m, refuse(http.StatusBadRequest, "train: in the run's description has the hyperparameters", "make the initial model: %v", err)
 		}
 	}
-	c, err = n.store.Import(ctx, path, blockstore.ImportOptions{Finite: true, Keep: !req.Init})
+	c, err = n.store.Import(ctx, path, blockstore.ImportOptions{ShardElements: n.opt.Shard, Finite: true, Keep: !req.Init})
 	switch {
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission):
 		return c, m, refuse(http.StatusBadRequest, "the node must be able to read the file", "%v", err)
