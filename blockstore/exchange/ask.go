@@ -134,7 +134,7 @@ func (b *board) steal(p *provider, now time.Time, o *outgoing) {
 		}
 		var best []*entry
 		for _, m := range f.lanes {
-			if m.by == p {
+			if m.by == p || len(m.by.asks) == 0 {
 				continue
 			}
 			es, young := l.stealable(m.by, before)
