@@ -26,6 +26,7 @@ const (
 	queueSends    = 512     // messages that wait for one peer
 	verifiedCache = 1 << 15 // signatures remembered as good
 
+	headStart   = 500 * time.Millisecond // in which an update is asked of its owner alone
 	askAgainMin = 500 * time.Millisecond // before sites that lack a block are asked again; doubles
 	askAgainMax = 15 * time.Second
 

@@ -44,6 +44,12 @@ func (r *reach) list() []peer.ID {
 	return slices.Sorted(maps.Keys(r.up))
 }
 
+func (r *reach) has(p peer.ID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.up[p]
+}
+
 func (r *reach) count() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -51,7 +57,8 @@ func (r *reach) count() int {
 }
 
 // providers yields, on the returned channel, the connected sites and those that connect later, all of
-// them again every now and then, until ctx ends; first stands before them.
+// them again every now and then, until ctx ends. First, if it is one of them, has a head start: it has what
+// is wanted, while the others would only be asked in vain, or send what is on its way already.
 func (r *reach) providers(ctx context.Context, first peer.ID, self peer.ID) <-chan peer.ID {
 	out, come := make(chan peer.ID), make(chan peer.ID, 16)
 	r.mu.Lock()
@@ -64,6 +71,16 @@ func (r *reach) providers(ctx context.Context, first peer.ID, self peer.ID) <-ch
 			r.mu.Unlock()
 			close(out)
 		}()
+		if first != self && r.has(first) {
+			select {
+			case out <- first:
+			case <-ctx.Done():
+				return
+			}
+			if !relay(ctx, come, out, headStart) {
+				return
+			}
+		}
 		wait := askAgainMin
 		for {
 			list := r.list()
