@@ -261,7 +261,7 @@ func (m *Machine) restoreVote(s *Signed, number, view uint64) {
 	m.publish(s, 0)
 	switch b, _ := s.Open(); b := b.(type) {
 	case *Proposal:
-		if e, err := m.learn(b.Entry, m.self); err == nil {
+		if e, err := m.learn(b.Entry); err == nil {
 			h.proposals[view] = &proposal{s, b, e, len(b.Polka)}
 		}
 	case *Vote:
@@ -281,7 +281,7 @@ func (m *Machine) restoreLock(l *Lock) error {
 	if l.Height != h.number {
 		return nil
 	}
-	e, err := m.learn(l.Entry, m.self)
+	e, err := m.learn(l.Entry)
 	if err != nil {
 		return err
 	}

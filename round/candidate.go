@@ -27,8 +27,7 @@ func (m *Machine) refresh() {
 	defer m.findDue()
 	m.followRuns()
 	for _, e := range m.form() {
-		c, err := m.height.candidate(e.CID(), m.self, m.self)
-		if err == nil && c.entry == nil {
+		if c := m.height.candidate(e.CID()); c.entry == nil {
 			m.know(c, e)
 			c.formed = true
 		}

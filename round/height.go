@@ -18,8 +18,9 @@ type height struct {
 	opened bool // something is to be decided: a quorum is ready, or a message of the height came
 
 	candidates map[block.CID]*candidate
-	offers     map[peer.ID]int // candidates that each site introduced
-	tellAt     time.Duration   // the soonest of theirs
+	mentions   map[peer.ID]int // candidates that each site was the first to speak of here
+	told       map[peer.ID]int // entries that each site has told
+	tellAt     time.Duration   // the soonest of the candidates'
 
 	view  uint64
 	ripe  int64 // view in which a quorum was first ready for a candidate; -1: none is
@@ -82,7 +83,7 @@ const (
 func newHeight(l *Ledger) *height {
 	return &height{
 		number: l.Height() + 1, parent: l.Head(), ripe: -1, lockedView: -1, validView: -1, tellAt: never,
-		candidates: map[block.CID]*candidate{}, offers: map[peer.ID]int{}, proposals: map[uint64]*proposal{},
+		candidates: map[block.CID]*candidate{}, mentions: map[peer.ID]int{}, told: map[peer.ID]int{}, proposals: map[uint64]*proposal{},
 		prevotes: map[uint64]*tally{}, precommits: map[uint64]*tally{}, views: map[peer.ID]uint64{}, mine: map[place]*Signed{},
 	}
 }
@@ -159,41 +160,43 @@ func (h *height) timers(timeout time.Duration, soonest func(time.Duration)) {
 	}
 }
 
-// candidate returns the candidate with that CID, making it; by is the site that speaks of it,
-// which may not introduce too many.
-func (h *height) candidate(c block.CID, by, self peer.ID) (*candidate, error) {
-	if known := h.candidates[c]; known != nil {
-		return known, nil
+// candidate returns the candidate with that CID, making it.
+func (h *height) candidate(c block.CID) *candidate {
+	known := h.candidates[c]
+	if known == nil {
+		known = &candidate{ready: map[peer.ID]bool{}}
+		h.candidates[c] = known
 	}
-	if h.offers[by]++; h.offers[by] > maxOffers && by != self {
-		return nil, fmt.Errorf("%w: more than %d candidates at height %d", ErrMalformed, maxOffers, h.number)
+	return known
+}
+
+// mentioned returns the candidate that a site speaks of, or nil if it was the first to speak of too many. That
+// need not be a lie: a site is ready for whatever it holds, and who comes late hears of it all from one.
+func (m *Machine) mentioned(c block.CID, by peer.ID) *candidate {
+	h := m.height
+	if h.candidates[c] == nil {
+		if h.mentions[by] >= maxTold+2*m.roster.Len() {
+			return nil
+		}
+		h.mentions[by]++
 	}
-	h.candidates[c] = &candidate{ready: map[peer.ID]bool{}}
-	return h.candidates[c], nil
+	return h.candidate(c)
 }
 
 // learn takes an entry's bytes; a site gets to know by them whatever updates they list.
-func (m *Machine) learn(data []byte, by peer.ID) (*Entry, error) {
+func (m *Machine) learn(data []byte) (*Entry, error) {
 	if c := m.height.candidates[block.Sum(block.DagCBOR, data)]; c != nil && c.entry != nil {
 		return c.entry, nil // most often it was formed here too
 	}
 	e, err := DecodeEntry(data)
+	if err == nil {
+		err = m.ledger.Check(e)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return e, m.learnEntry(e, by)
-}
-
-func (m *Machine) learnEntry(e *Entry, by peer.ID) error {
-	c, err := m.height.candidate(e.CID(), by, m.self)
-	if err != nil || c.entry != nil {
-		return err
-	}
-	if err := m.ledger.Check(e); err != nil {
-		return err
-	}
-	m.know(c, e)
-	return nil
+	m.know(m.height.candidate(e.CID()), e)
+	return e, nil
 }
 
 // know takes the entry of a candidate, which has been checked.
@@ -206,12 +209,13 @@ func (m *Machine) know(c *candidate, e *Entry) {
 }
 
 func (m *Machine) receiveReady(s *Signed, b *Ready) error {
-	c, err := m.height.candidate(b.Entry, s.From, m.self)
-	if err != nil {
-		return err
+	c := m.mentioned(b.Entry, s.From)
+	if c == nil {
+		return nil
 	}
-	if len(b.Data) > 0 && c.entry == nil {
-		e, err := m.learn(b.Data, s.From)
+	if len(b.Data) > 0 && c.entry == nil && m.height.told[s.From] < maxTold {
+		m.height.told[s.From]++
+		e, err := m.learn(b.Data)
 		if err != nil {
 			return err
 		}
@@ -275,7 +279,7 @@ func (m *Machine) receiveProposal(s *Signed, b *Proposal) error {
 	if old := h.proposals[b.View]; old != nil {
 		return m.double(old.statement, s)
 	}
-	e, err := m.learn(b.Entry, s.From)
+	e, err := m.learn(b.Entry)
 	if err != nil {
 		return err
 	}

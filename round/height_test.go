@@ -1,6 +1,7 @@
 package round
 
 import (
+	"fmt"
 	"math"
 	"testing"
 	"time"
@@ -192,5 +193,41 @@ func TestNobodyIsLeftOut(t *testing.T) {
 		t.Error("no precommit although a quorum has prevoted")
 	} else if v, _ := open[Vote](s, KindPrecommit); v.Entry != less.CID() {
 		t.Errorf("precommits %v", v.Entry)
+	}
+}
+
+// TestManyCandidates: a site that comes late hears of many candidates from one other, which is no lie of
+// that one. What a site may have others keep is bounded all the same, and whoever it spoke of first, others
+// are heard about it.
+func TestManyCandidates(t *testing.T) {
+	e, r := openedEnv(t, 1)
+	one, two, three := e.sites[0], e.sites[1], e.sites[2]
+	at, most := one.height.number, maxTold+2*one.roster.Len()
+	var named []block.CID
+	for i := range byte(200) {
+		named = append(named, block.Sum(block.DagCBOR, []byte{i}))
+		one.Step(e.now, Received{two.self, &Message{Attempt: 1, Statement: two.sign(KindReady, &Ready{Height: at, Entry: named[i]})}})
+	}
+	for i := range 3 * maxTold {
+		seal := e.sealOf(r, e.offer(two, r, 1, fmt.Sprint("a", i)), e.offer(e.sites[3], r, 1, "b"), e.offer(three, r, 1, "c"))
+		one.Step(e.now, Received{three.self, &Message{Attempt: 1, Statement: three.sign(KindReady, &Ready{Height: at, Entry: seal.CID(), Data: seal.Block().Data})}})
+	}
+	for _, x := range one.Ready().Trace {
+		if x.Event == "rejected" {
+			t.Errorf("rejected: %s", x.Text)
+		}
+	}
+	known := 0
+	for _, c := range one.height.candidates {
+		if c.entry != nil {
+			known++
+		}
+	}
+	if n := len(one.height.candidates); n != 2*most || known != maxTold {
+		t.Errorf("keeps %d candidates and %d of their entries, want %d and %d", n, known, 2*most, maxTold)
+	}
+	e.tell(one, three.sign(KindReady, &Ready{Height: at, Entry: named[0]}))
+	if !one.height.candidates[named[0]].ready[three.self] {
+		t.Error("site 3 is not heard")
 	}
 }

@@ -18,7 +18,7 @@ const (
 	maxAttempts    = 4       // updates of one site for one opening of a round
 	maxStale       = 8       // rounds an update may be late
 	maxCertified   = 64      // certified entries in a message
-	maxOffers      = 8       // candidates that one site may introduce at a height
+	maxTold        = 8       // entries that one site may tell at a height, beside what it proposes
 	maxViewsAhead  = 16      // views beyond one's own of which votes are kept
 	maxViewsBehind = 64      // views before one's own of which votes are kept
 	maxPast        = 4       // decided heights whose votes are kept: a seal and its commit may come within two heads
