@@ -138,8 +138,16 @@ func (m *Mesh) watchTopic(events *pubsub.TopicEventHandler) {
 	}
 }
 
-// loud lets through what gossipsub warns of; the rest is its inner life.
+// loud lets through what gossipsub warns of; the rest is its inner life. So is how much the connection manager
+// thinks of each peer: it cannot keep up with bursts of messages, but sites are protected in any case.
 type loud struct{ slog.Handler }
+
+func (h loud) Handle(ctx context.Context, r slog.Record) error {
+	if r.Message == "error bumping delivery tag" {
+		return nil
+	}
+	return h.Handler.Handle(ctx, r)
+}
 
 func (h loud) Enabled(ctx context.Context, level slog.Level) bool {
 	return level >= slog.LevelWarn && h.Handler.Enabled(ctx, level)
