@@ -62,6 +62,15 @@ sim: ## random meshes with faults and liars, SEEDS of them; a failure says how t
 mutants: ## bugs planted into round: the simulator must find each within 2,000 seeds
 	WEFT_MUTANTS=1 go test ./scenarios/sim -run 'TestMutants$$' -v -count 1 -timeout 2h
 
+.PHONY: model
+model: ## every interleaving of the agreement in the model (docs/model.md)
+	WEFT_MODEL=full go test ./round/model -run TestExplore -count 1 -timeout 3h -v
+
+.PHONY: vnode
+vnode: SEEDS = 20
+vnode: ## twenty whole nodes in virtual time, under SEEDS schedules of faults
+	WEFT_VNODE_SEEDS=$(SEEDS) go test ./node/nodetest -count 1 -timeout 0 -v
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME
 	@grep -rlE '^func Fuzz' --include '*_test.go' . | xargs grep -HoE '^func Fuzz\w+' | sed 's/:func /\t/' | while read -r file name; do \

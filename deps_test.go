@@ -31,6 +31,7 @@ scenarios/sim           < block round
 train                   < blockstore blockstore/dtype
 node                    < *
 node/local              < node round
+node/nodetest           < node round yamlfile
 scenarios               < aggregate block blockstore blockstore/dtype node/runfile round scenarios/sim train train/builtin train/builtin/corpus yamlfile
 scenarios/report        < scenarios block round
 scenarios/real/shape    <
