@@ -20,9 +20,10 @@ type reducing struct {
 	done   chan struct{}
 }
 
-// reduce computes the new model of a seal, unless that is under way. The mutex is held.
+// reduce computes the new model of a seal, unless that is under way or the run has gone on already: seal and
+// commit may come at once, and then the updates are gone. The mutex is held.
 func (j *jobs) reduce(job round.Reduce) {
-	if j.reducing[job.Seal] != nil || j.closed {
+	if j.reducing[job.Seal] != nil || j.closed || j.n.view.Load().seals[job.Run] != job.Seal {
 		return
 	}
 	r := &reducing{job: job, done: make(chan struct{})}

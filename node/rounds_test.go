@@ -138,3 +138,20 @@ func checkVerify(t *testing.T, sites []*testSite, r RunStatus) {
 		}
 	}
 }
+
+// A site that learns of a seal and of its commit at once does not wait for updates that are gone: what waits for
+// the reduction is the fetch of the very model.
+func TestReduceOfThePast(t *testing.T) {
+	t.Parallel()
+	sites := newTestMesh(t, 1, nil)
+	upAll(sites)
+	s := sites[0]
+	run := s.start(round.RunSpec{Name: "past", Rounds: 1})
+	done := s.awaitRounds(run, 1).History[0]
+	err := s.node.ask(t.Context(), func(m *round.Machine) {
+		s.node.jobs.start(round.Reduce{Run: run, Round: 1, Seal: done.Seal, Base: m.Ledger().Run(run).Spec.Base})
+	})
+	if err != nil || s.node.jobs.underway(run) != nil {
+		t.Errorf("a reduction of a round that is committed is under way (%v)", err)
+	}
+}
