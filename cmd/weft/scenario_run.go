@@ -18,6 +18,7 @@ import (
 type playing struct {
 	seed   uint64
 	sites  int
+	hurry  float64
 	report string
 	real   bool
 }
@@ -29,10 +30,14 @@ func (a *app) scenarioRunCmd() *cobra.Command {
 		Short: "Play a scenario in virtual time and hold it to what it expects",
 		Long: `Play a scenario, of a file or of the library, in virtual time: the protocol as nodes run it,
 with the sites, links and faults of the file. The same seed gives the same run. At the end
-a page with pictures is written. The exit code is 1 if an expectation did not hold.`,
+a page with pictures is written. The exit code is 1 if an expectation did not hold.
+
+With --real it is played again with a node process for each site, which takes as long as the
+scenario says; --hurry shortens trainings and timeline, for both.`,
 		Example: `  weft scenario run three-hospitals
   weft scenario run ./mine.yaml --seed 7 --report mine.html
-  weft scenario run two-hundred --sites 40`,
+  weft scenario run two-hundred --sites 40
+  weft scenario run partition-heals --sites 4 --real --hurry 10`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := p.scenario(args[0])
@@ -45,6 +50,7 @@ a page with pictures is written. The exit code is 1 if an expectation did not ho
 	f := cmd.Flags()
 	f.Uint64Var(&p.seed, "seed", 0, "seed of all chance (default: the scenario's)")
 	f.IntVar(&p.sites, "sites", 0, "how many sites: the largest group grows or shrinks")
+	f.Float64Var(&p.hurry, "hurry", 1, "trainings and the timeline take so many times less; links stay as they are")
 	f.StringVar(&p.report, "report", "", "where to write the page (default NAME.html; with --json none)")
 	f.BoolVar(&p.real, "real", false, "then run it with real nodes on this machine, in real time, and show both")
 	a.jsonFlag(cmd)
@@ -68,6 +74,10 @@ func (p *playing) scenario(name string) (*scenarios.Scenario, error) {
 	if p.seed != 0 {
 		s.Seed = p.seed
 	}
+	if !(p.hurry >= 1 && p.hurry <= 1e6) {
+		return nil, usage("--hurry %v: want 1 or more", p.hurry)
+	}
+	s.Hurry(p.hurry)
 	return s, nil
 }
 
@@ -78,7 +88,7 @@ func (a *app) playScenario(ctx context.Context, s *scenarios.Scenario, p playing
 	}
 	if p.real {
 		if err := real.Check(s); err != nil {
-			return &failure{kind: errUsage, text: name, err: err, hint: "without --real it can be simulated"}
+			return &failure{kind: errUsage, text: name, err: locate(name, err), hint: "without --real it can be simulated"}
 		}
 	}
 	recs := []*scenarios.Recording{}
@@ -101,10 +111,7 @@ func (a *app) playScenario(ctx context.Context, s *scenarios.Scenario, p playing
 		return err
 	}
 	for _, rec := range recs {
-		rec.Replay, rec.Version = fmt.Sprintf("weft scenario run %s --seed %d", name, s.Seed), version()
-		if p.sites != 0 {
-			rec.Replay += fmt.Sprintf(" --sites %d", p.sites)
-		}
+		rec.Replay, rec.Version = p.replay(name, s.Seed), version()
 	}
 	if p.report == "" && !a.json {
 		p.report = s.Name + ".html"
@@ -117,6 +124,30 @@ func (a *app) playScenario(ctx context.Context, s *scenarios.Scenario, p playing
 	return a.tellScenario(recs, p)
 }
 
+// locate says in which line a file asks for what cannot be done to real nodes. Of the library there is no file.
+func locate(name string, err error) error {
+	var no *real.Impossible
+	if data, errRead := os.ReadFile(name); errRead == nil && errors.As(err, &no) {
+		return no.Locate(name, data)
+	}
+	return err
+}
+
+// replay is the command that plays it again.
+func (p *playing) replay(name string, seed uint64) string {
+	again := fmt.Sprintf("weft scenario run %s --seed %d", name, seed)
+	if p.sites != 0 {
+		again += fmt.Sprintf(" --sites %d", p.sites)
+	}
+	if p.hurry != 1 {
+		again += fmt.Sprintf(" --hurry %v", p.hurry)
+	}
+	if p.real {
+		again += " --real"
+	}
+	return again
+}
+
 // tellScenario says what came of it; that an expectation did not hold is an error.
 func (a *app) tellScenario(recs []*scenarios.Recording, p playing) (err error) {
 	held := true
@@ -125,6 +156,9 @@ func (a *app) tellScenario(recs []*scenarios.Recording, p playing) (err error) {
 		if !a.json {
 			a.out.Printf("%s", scenarioSummary(rec, a.out, p.report))
 		}
+	}
+	if !a.json && len(recs) > 1 {
+		a.out.Printf("%s", sideBySide(recs, a.out))
 	}
 	switch {
 	case a.json && p.real:

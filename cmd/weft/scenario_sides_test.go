@@ -1,0 +1,53 @@
+package main
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/cmd/weft/term"
+	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/scenarios"
+)
+
+// slowMesh is a recording of four sites, of which the third is ready after n seconds and all decide a second later.
+func slowMesh(driver scenarios.Driver, n time.Duration) *scenarios.Recording {
+	r := &scenarios.Recording{Scenario: &scenarios.Scenario{Faults: round.Byzantine}, Driver: driver, Took: 20 * time.Second}
+	line := func(at time.Duration, site int, event, kind string, height uint64) {
+		r.Trace = append(r.Trace, scenarios.Line{At: at, Site: site, Trace: round.Trace{Event: event, Kind: kind, Height: height, Entry: block.Of(height).CID}})
+	}
+	line(0, 0, "decide", "open", 1)
+	for height := uint64(2); height <= 3; height++ {
+		begun := time.Duration(height-2) * (n + time.Second)
+		for site := range 4 {
+			line(begun+[]time.Duration{0, time.Millisecond, n, n + time.Millisecond}[site], site, "ready", "commit", height)
+		}
+		for site := range 4 {
+			line(begun+n+time.Second, site, "decide", "commit", height)
+		}
+	}
+	r.Sites = make([]scenarios.Record, 4)
+	for i := range r.Sites {
+		r.Sites[i].Sent.BlockBytes = 3_000_000
+	}
+	return r
+}
+
+func TestSideBySide(t *testing.T) {
+	fast, slow := slowMesh(scenarios.Simulated, 2*time.Second), slowMesh(scenarios.Real, 4*time.Second)
+	if got, want := roundTimes(slow), []time.Duration{5 * time.Second, 5 * time.Second}; !slices.Equal(got, want) {
+		t.Errorf("rounds took %v, want %v", got, want)
+	}
+	if got, want := agreements(slow), []time.Duration{time.Second, time.Second}; !slices.Equal(got, want) {
+		t.Errorf("agreements took %v, want %v", got, want)
+	}
+	text := sideBySide([]*scenarios.Recording{fast, slow}, term.New(&bytes.Buffer{}))
+	for _, want := range []string{"simulated", "real", "3.00 s", "5.00 s", "1.00 s", "3.0 MB"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is missing in\n%s", want, text)
+		}
+	}
+}
