@@ -184,10 +184,29 @@ func (n *Node) summary(l *round.Ledger, e *round.Entry) string {
 		return fmt.Sprintf("seals round %d: %s", e.Seal.Round, names(e.Seal.Contributors()))
 	case e.Void != nil:
 		return fmt.Sprintf("voids round %d: too few updates without %s (%s)", e.Void.Round, names(e.Void.Ground.Dropped), e.Void.Ground.Kind)
+	case e.Roster != nil:
+		return summaryChange(l, e)
 	case e.Commit != nil:
 		return fmt.Sprintf("commits round %d: model %s", e.Commit.Round, e.Commit.Model.Short())
 	}
 	return e.String()
+}
+
+// summaryChange says what a change of the roster came to.
+func summaryChange(l *round.Ledger, e *round.Entry) string {
+	c, r := &e.Roster.Change, l.RosterAt(e.Height+1)
+	what := "removes site "
+	switch {
+	case c.Remove != nil && c.Add != nil:
+		what = "gives another key to site "
+	case c.Add != nil:
+		what = "adds site "
+	}
+	name := c.Remove
+	if name == nil {
+		name = c.Add
+	}
+	return fmt.Sprintf("%s%s: %d sites, a quorum is %d", what, name.Name, r.Len(), r.Quorum())
 }
 
 // peakMemory returns the largest resident set that the process has had, in bytes.

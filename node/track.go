@@ -110,6 +110,9 @@ func (k *track) see(t *tracker, tr round.Trace, self peer.ID, now time.Time) {
 // decided turns to what an entry has decided.
 func (t *tracker) decided(l *round.Ledger, e *round.Entry, now time.Time) {
 	r := l.Run(e.Run())
+	if r == nil {
+		return // of the roster
+	}
 	k := t.runs[r.ID]
 	switch {
 	case e.Open != nil:

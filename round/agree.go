@@ -66,15 +66,21 @@ func (m *Machine) decide(e *Entry, cert *Certificate) {
 	m.trace(Trace{Event: "decide", Height: e.Height, View: cert.View, Kind: e.Kind(), Entry: e.CID(), Run: e.Run(), Text: e.String()})
 	m.past = slices.Insert(m.past, 0, m.height.decided(cert))
 	m.past = m.past[:min(len(m.past), maxPast)]
-	m.height = newHeight(m.ledger)
-	m.mute.decided(e.Height)
 	m.dirty = true
-	m.follow(e)
+	m.advance(e)
 	early := m.early
 	m.early = nil
 	for _, r := range early {
 		m.receive(r)
 	}
+}
+
+// advance turns to the height after a decided entry.
+func (m *Machine) advance(e *Entry) {
+	m.roster = m.ledger.Roster()
+	m.height = newHeight(m.ledger)
+	m.mute.decided(e.Height)
+	m.follow(e)
 }
 
 // skipAhead is line 55: f+1 sites are in a newer view, so a correct one is.

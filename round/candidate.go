@@ -26,6 +26,10 @@ func (m *Machine) refresh() {
 	m.dirty = false
 	defer m.findDue()
 	m.followRuns()
+	m.joinAgain()
+	if m.observes() {
+		return
+	}
 	for _, e := range m.form() {
 		if c := m.height.candidate(e.CID()); c.entry == nil {
 			m.know(c, e)
@@ -110,6 +114,9 @@ func (m *Machine) form() []*Entry {
 			list = append(list, e)
 		}
 	}
+	for _, e := range m.formChanges() {
+		add(e)
+	}
 	for _, s := range m.asked {
 		add(&Entry{Open: &Open{Spec: *s}})
 	}
@@ -143,7 +150,7 @@ func (m *Machine) form() []*Entry {
 // formClose returns the end of a run if enough sites ask for it.
 func (m *Machine) formClose(r *Run) *Close {
 	stops := m.stops[r.ID]
-	if len(stops) == 0 || stops[r.Spec.By] == nil && len(stops) <= m.roster.F() {
+	if len(stops) == 0 || stops[m.ledger.heir(r.Spec.By)] == nil && len(stops) <= m.roster.F() {
 		return nil
 	}
 	c := &Close{Run: r.ID}
@@ -236,7 +243,7 @@ func (m *Machine) holds(e *Entry) bool {
 		spec, _ := open[RunSpec](&e.Open.Spec, KindOpen)
 		return m.hold(e.Run(), spec.Base, spec.Layout)
 	}
-	if e.Close != nil {
+	if e.Close != nil || e.Roster != nil {
 		return true
 	}
 	p := m.parts[e.Run()]
@@ -318,7 +325,7 @@ func (m *Machine) sameGround(p *part, r *Run, g *Ground) bool {
 }
 
 // best returns the candidate that this site proposes: those that a quorum is ready for first, then
-// by kind (commit, void and re-seal, run, seal), then the oldest run, then the most updates.
+// by kind (roster, commit, void and re-seal, run, seal), then the oldest run, then the most updates.
 func (m *Machine) best() *Entry {
 	var best *candidate
 	for _, id := range m.height.order() {
@@ -357,6 +364,8 @@ func (m *Machine) before(a, b *candidate) bool {
 
 func precedence(e *Entry) int {
 	switch {
+	case e.Roster != nil:
+		return 0
 	case e.Commit != nil:
 		return 1
 	case e.Void != nil, e.Seal != nil && e.Seal.Number > 0:

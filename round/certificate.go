@@ -17,13 +17,13 @@ type Certificate struct {
 	Votes  []CertVote `cbor:"votes" json:"votes"` // ascending by site
 }
 
-// CertVote is one site's signature of a certificate.
+// CertVote is one site's signature of a certificate, or of an approved change.
 type CertVote struct {
 	From peer.ID `cbor:"from" json:"from"`
 	Sig  []byte  `cbor:"sig" json:"sig"`
 }
 
-// Verify checks that the certificate holds a quorum of the roster for this entry.
+// Verify checks that the certificate holds a quorum for this entry, of the roster in force at its height.
 func (c *Certificate) Verify(mesh block.CID, r *Roster, e *Entry, verify Verifier) error {
 	if c.Mesh != mesh || c.Height != e.Height || c.Entry != e.CID() {
 		return fmt.Errorf("certificate of height %d: %w: it is for another entry", e.Height, ErrMalformed)
@@ -32,15 +32,22 @@ func (c *Certificate) Verify(mesh block.CID, r *Roster, e *Entry, verify Verifie
 		return fmt.Errorf("certificate of height %d: %w: %d signatures, a quorum is %d", c.Height, ErrQuorum, len(c.Votes), r.Quorum())
 	}
 	data := signingBytes(mesh, KindPrecommit, block.Encode(Vote{c.Height, c.View, c.Entry}))
-	for i, v := range c.Votes {
-		if i > 0 && compareIDs(c.Votes[i-1].From, v.From) >= 0 {
-			return fmt.Errorf("certificate of height %d: %w: sites must ascend and differ", c.Height, ErrQuorum)
-		}
-		if !r.Has(v.From) {
-			return fmt.Errorf("certificate of height %d: %w: %s: %w", c.Height, ErrQuorum, v.From, ErrStranger)
-		}
-		if !verify(v.From, data, v.Sig) {
-			return fmt.Errorf("certificate of height %d: %w: %s: %w", c.Height, ErrQuorum, r.Name(v.From), ErrSignature)
+	if err := checkVotes(c.Votes, r, data, verify); err != nil {
+		return fmt.Errorf("certificate of height %d: %w: %w", c.Height, ErrQuorum, err)
+	}
+	return nil
+}
+
+// checkVotes says whether every signature is of another site, in order, and covers data.
+func checkVotes(votes []CertVote, r *Roster, data []byte, verify Verifier) error {
+	for i, v := range votes {
+		switch {
+		case i > 0 && compareIDs(votes[i-1].From, v.From) >= 0:
+			return fmt.Errorf("sites must ascend and differ")
+		case !r.Has(v.From):
+			return fmt.Errorf("%s: %w", v.From, ErrStranger)
+		case !verify(v.From, data, v.Sig):
+			return fmt.Errorf("%s: %w", r.Name(v.From), ErrSignature)
 		}
 	}
 	return nil

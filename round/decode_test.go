@@ -21,6 +21,18 @@ func FuzzDecodeMessage(f *testing.F) {
 			e.trained(s)
 		}
 	}
+	j := newJoinEnv(f, 2, 1, Byzantine)
+	c := &Change{Add: &j.known[2]}
+	j.step(j.sites[0], Approve{c})
+	j.step(j.sites[1], Approve{c})
+	for range 40 {
+		for _, l := range j.wire {
+			f.Add(l.msg.Encode())
+		}
+		j.now += j.timing.Head
+		j.wake()
+		j.stabilize()
+	}
 	f.Add((&Message{Certified: []Certified{e.sites[0].ledger.At(1).Certified()}}).Encode())
 	f.Fuzz(func(t *testing.T, data []byte) {
 		m, err := DecodeMessage(data)
@@ -41,6 +53,8 @@ func FuzzDecodeEntry(f *testing.F) {
 	e.open(e.spec(1))
 	e.stabilize()
 	f.Add(e.sites[0].ledger.At(1).Entry.Block().Data)
+	j := newJoinEnv(f, 2, 1, Byzantine)
+	f.Add(j.changed(&Change{Add: &j.known[2]}, j.sites[0], j.sites[1]).Block().Data)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		x, err := DecodeEntry(data)
 		if err != nil {

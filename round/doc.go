@@ -5,8 +5,9 @@
 //
 // A mesh's sites agree on one [Entry] after another; the decided ones, each with a
 // [Certificate], are the [Ledger]. Entries open and close a run, seal the updates of a
-// round, void a round, and commit the model that came out. The agreement at one height
-// is Tendermint (arXiv 1807.04938) in views; see docs/protocol.md.
+// round, void a round, commit the model that came out, and change the [Roster], the list of
+// sites. The agreement at one height is Tendermint (arXiv 1807.04938) in views; see
+// docs/protocol.md.
 //
 // # Contract
 //
@@ -22,6 +23,11 @@
 //		start(w.Jobs)             // each ends as an event, in any order, some time
 //		wake at w.Alarm           // with Alarm{}, unless another event comes before
 //	}
+//
+// The driver connects with the sites of the roster in force, [Ledger.Roster], with
+// [Machine.Observers], and with whom its operator names; what is to go to all it sends to the
+// roster's sites only. A machine whose key is none of theirs is an observer: it follows, and
+// says nothing but where it stands and that it wants to join.
 //
 // After a restart the driver hands the saved records to [Machine.Restore], in order, and
 // then steps on; the machine asks again for every job that it still needs, so jobs must be

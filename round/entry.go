@@ -19,6 +19,7 @@ type Entry struct {
 	Seal   *Seal     `cbor:"seal,omitempty" json:"seal,omitempty"`
 	Void   *Void     `cbor:"void,omitempty" json:"void,omitempty"`
 	Commit *Commit   `cbor:"commit,omitempty" json:"commit,omitempty"`
+	Roster *Changed  `cbor:"roster,omitempty" json:"roster,omitempty"`
 
 	block block.Block
 }
@@ -92,7 +93,7 @@ func DecodeEntry(data []byte) (*Entry, error) {
 		return nil, fmt.Errorf("entry: %w: %w", ErrMalformed, err)
 	}
 	bodies := 0
-	for _, set := range []bool{e.Open != nil, e.Close != nil, e.Seal != nil, e.Void != nil, e.Commit != nil} {
+	for _, set := range []bool{e.Open != nil, e.Close != nil, e.Seal != nil, e.Void != nil, e.Commit != nil, e.Roster != nil} {
 		if set {
 			bodies++
 		}
@@ -128,11 +129,13 @@ func (e *Entry) Kind() string {
 		return "void"
 	case e.Commit != nil:
 		return "commit"
+	case e.Roster != nil:
+		return "roster"
 	}
 	return "unknown"
 }
 
-// Run returns the CID of the run that the entry is about.
+// Run returns the CID of the run that the entry is about; undefined for one that is about no run.
 func (e *Entry) Run() block.CID {
 	switch {
 	case e.Open != nil:
@@ -162,6 +165,8 @@ func (e *Entry) String() string {
 		return fmt.Sprintf("void %d", e.Void.Round)
 	case e.Commit != nil:
 		return fmt.Sprintf("commit %d", e.Commit.Round)
+	case e.Roster != nil:
+		return e.Roster.Change.String()
 	}
 	return "unknown"
 }

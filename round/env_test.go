@@ -22,6 +22,9 @@ type env struct {
 	t       testing.TB
 	genesis *Genesis
 	sites   []*simSite
+	known   []Site  // of them all; those after the genesis' are to join
+	asked   *Change // the last
+	gates   bool    // drivers connect with anyone
 	now     time.Duration
 	wire    []letter
 	holds   map[block.CID]map[int]bool // artifact -> sites that hold it
@@ -45,6 +48,7 @@ type simSite struct {
 	log      []Record
 	alarm    time.Duration
 	down     bool
+	admitted string // by what its driver decides whom to connect with, when it last looked
 	training map[block.CID]Train
 	seeking  map[block.CID]Fetch
 	queue    []Event
@@ -96,12 +100,19 @@ func testGenesis(n int, faults Faults) *Genesis {
 	return g
 }
 
-func newEnv(t testing.TB, n int, faults Faults) *env {
+func newEnv(t testing.TB, n int, faults Faults) *env { return newJoinEnv(t, n, 0, faults) }
+
+// newJoinEnv returns a mesh of n sites, and machines of further keys that its genesis does not list.
+func newJoinEnv(t testing.TB, n, joiners int, faults Faults) *env {
 	e := &env{
 		t: t, genesis: testGenesis(n, faults), holds: map[block.CID]map[int]bool{}, timing: DefaultTiming(),
 		broken: map[int]bool{}, lies: map[int]bool{}, spoilt: map[int]bool{}, liars: map[block.CID]string{}, signed: map[string]string{}, chain: map[uint64]block.CID{},
 	}
-	for i := range n {
+	e.known = slices.Clone(e.genesis.Sites)
+	for i := n; i < n+joiners; i++ {
+		e.known = append(e.known, Site{testID(i), fmt.Sprint(i + 1)})
+	}
+	for i := range e.known {
 		e.sites = append(e.sites, &simSite{num: i + 1})
 		e.boot(e.sites[i])
 	}
@@ -111,9 +122,14 @@ func newEnv(t testing.TB, n int, faults Faults) *env {
 	return e
 }
 
+// num returns the number of the site with that key.
+func (e *env) num(id peer.ID) int {
+	return slices.IndexFunc(e.known, func(s Site) bool { return s.ID == id }) + 1
+}
+
 // boot makes a site's machine from its log.
 func (e *env) boot(s *simSite) {
-	id := e.genesis.Sites[s.num-1].ID
+	id := e.known[s.num-1].ID
 	m, err := New(Config{
 		Self: id, Genesis: e.genesis, Timing: e.timing, Verify: testVerify,
 		Sign: func(data []byte) []byte { return testSign(id, data) },
@@ -137,9 +153,34 @@ func (e *env) boot(s *simSite) {
 
 func (e *env) connect(s *simSite) {
 	for _, o := range e.sites {
-		if o != s && !o.down {
+		if o != s && !o.down && e.linked(s, o) {
 			e.step(s, Connected{o.self})
 			e.step(o, Connected{s.self})
+		}
+	}
+}
+
+// linked reports whether the drivers of two sites keep a connection: both let the other in.
+func (e *env) linked(a, b *simSite) bool {
+	admits := func(s, o *simSite) bool {
+		_, known := s.ledger.members[o.self] // who observes lets in those whom its operator named: any that it does not know
+		return e.gates || s.roster.Has(o.self) || slices.Contains(s.Observers(), o.self) || s.observes() && !known
+	}
+	return admits(a, b) && admits(b, a)
+}
+
+// relink connects and disconnects what a change of the roster, or of a site's approvals, asks for.
+func (e *env) relink() {
+	for _, s := range e.sites {
+		for _, o := range e.sites {
+			if s == o || s.down || o.down || s.Machine == nil || o.Machine == nil {
+				continue
+			}
+			if now := e.linked(s, o); now && !s.reaches(o.self) {
+				e.step(s, Connected{o.self})
+			} else if !now && s.reaches(o.self) {
+				e.step(s, Disconnected{o.self})
+			}
 		}
 	}
 }
@@ -168,6 +209,13 @@ func (e *env) step(s *simSite, ev Event) {
 		s.Step(e.now, ev)
 		e.do(s, s.Ready())
 	}
+	if now := fmt.Sprint(s.roster.version, s.Observers()); now != s.admitted {
+		before := s.admitted
+		s.admitted = now
+		if before != "" {
+			e.relink()
+		}
+	}
 }
 
 func (e *env) do(s *simSite, w Work) {
@@ -186,7 +234,8 @@ func (e *env) do(s *simSite, w Work) {
 			e.t.Fatalf("site %d sends what does not decode: %v", s.num, err)
 		}
 		for _, o := range e.sites {
-			if o != s && (send.To == "" || send.To == o.self) {
+			to := send.To == o.self || send.To == "" && s.roster.Has(o.self) // what is said to all is for sites only
+			if o != s && to && o.Machine != nil && e.linked(s, o) {
 				e.wire = append(e.wire, letter{s.num, o.num, send.Message, 0})
 			}
 		}
@@ -260,7 +309,7 @@ func (e *env) job(s *simSite, j Job) {
 			return
 		}
 		for _, in := range j.Inputs {
-			if num := s.roster.index[in.Site] + 1; e.spoilt[num] {
+			if e.spoilt[e.num(in.Site)] {
 				s.queue = append(s.queue, Reduced{Seal: j.Seal, Bad: &BadInput{in.Site, block.Sum(block.Raw, []byte("shard")), "not finite"}})
 				return
 			}
@@ -364,7 +413,7 @@ func (e *env) print(s *simSite, t Trace) {
 	if e.out == nil {
 		return
 	}
-	name := func(id peer.ID) string { return e.genesis.Roster().Name(id) }
+	name := func(id peer.ID) string { return fmt.Sprint(e.num(id)) }
 	fmt.Fprintf(e.out, "%d %s", s.num, t.Event)
 	if t.Height > 0 {
 		fmt.Fprintf(e.out, " h%d", t.Height)

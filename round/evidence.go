@@ -2,6 +2,7 @@ package round
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -88,7 +89,9 @@ func (m *Machine) Named() []peer.ID {
 
 func (m *Machine) receiveEvidence(e *Evidence) error {
 	for _, s := range []*Signed{&e.A, &e.B} {
-		if err := m.verify(s); err != nil {
+		if err := m.verify(s); errors.Is(err, ErrStranger) {
+			return nil // not a site any more, or not known here yet
+		} else if err != nil {
 			return err
 		}
 	}

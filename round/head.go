@@ -2,6 +2,7 @@ package round
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -20,27 +21,39 @@ const (
 )
 
 func (m *Machine) connect(id peer.ID) {
-	if id == m.self || !m.roster.Has(id) {
+	if id == m.self {
 		return
 	}
 	m.neighbour(id).connected = true
 	m.sendHead(id)
 }
 
-// sendHeads sends the head to the next connected site when it is time.
+func (m *Machine) disconnect(id peer.ID) {
+	m.neighbour(id).connected = false
+	if !m.roster.Has(id) {
+		delete(m.peers, id)
+	}
+}
+
+// reaches reports whether this site is connected with a peer.
+func (m *Machine) reaches(id peer.ID) bool { return m.peers[id] != nil && m.peers[id].connected }
+
+// sendHeads sends the head to the next connected peer, in the order of their IDs, when it is time.
 func (m *Machine) sendHeads() {
 	if m.now < m.headAt {
 		return
 	}
 	m.headAt = m.now + m.cfg.Timing.Head
-	for range m.roster.Len() {
-		site := m.roster.sites[m.headNext%m.roster.Len()]
-		m.headNext++
-		if site.ID != m.self && m.neighbour(site.ID).connected {
-			m.sendHead(site.ID)
-			return
-		}
+	ids := m.connected()
+	if len(ids) == 0 {
+		return
 	}
+	i, found := slices.BinarySearchFunc(ids, m.headLast, compareIDs)
+	if found {
+		i++
+	}
+	m.headLast = ids[i%len(ids)]
+	m.sendHead(m.headLast)
 }
 
 func (m *Machine) sendHead(to peer.ID) {
@@ -66,6 +79,7 @@ func (m *Machine) head() *Head {
 			})
 		}
 	}
+	head.Changes = m.changeHeads()
 	return head
 }
 
@@ -103,7 +117,7 @@ func (m *Machine) sendCertified(to peer.ID, from uint64) {
 }
 
 func (m *Machine) receiveHead(from peer.ID, head *Head) {
-	if !m.roster.Has(from) {
+	if !m.roster.Has(from) && !m.reaches(from) {
 		return
 	}
 	n := m.neighbour(from)
@@ -128,6 +142,10 @@ func (m *Machine) fillIn(to peer.ID, head *Head) {
 		if s != nil && s.From != to {
 			m.send(to, &Message{Statement: s})
 		}
+	}
+	m.fillInChanges(head, give)
+	if m.observes() || !m.roster.Has(to) {
+		return // who observes is shown the ledger and who asks to join, and shows no more
 	}
 	h := m.height
 	if ahead := head.Now.View < h.view; h.opened && head.Now.View <= h.view {
@@ -192,8 +210,12 @@ func (m *Machine) fillInVotes(h *height, theirs *Votes, lacking bool, give func(
 
 // fillInEvidence proves to a site the lies that it does not know of.
 func (m *Machine) fillInEvidence(to peer.ID, head *Head) {
+	if head.Height > m.ledger.Height() {
+		return // by a roster that is not known here yet
+	}
+	r := m.ledger.RosterAt(head.Height + 1)
 	for _, site := range m.roster.sites {
-		if e := m.named[site.ID]; e != nil && site.ID != to && !m.roster.inBitmap(head.Named, site.ID) {
+		if e := m.named[site.ID]; e != nil && site.ID != to && r.Has(site.ID) && !r.inBitmap(head.Named, site.ID) {
 			m.send(to, &Message{Evidence: e})
 		}
 	}
@@ -211,8 +233,10 @@ func (h *height) seen(r *Roster, view uint64) Votes {
 func (h *height) marks(r *Roster, kind Kind, view uint64) []byte {
 	b := make([]byte, len(r.sites))
 	for id, s := range h.votes(kind, view).votes {
-		v, _ := open[Vote](s, kind)
-		b[r.index[id]] = byte(mark(v.Entry))
+		if i, ok := r.index[id]; ok { // the last height may have had another roster
+			v, _ := open[Vote](s, kind)
+			b[i] = byte(mark(v.Entry))
+		}
 	}
 	return b
 }
@@ -239,7 +263,7 @@ func (m *Machine) receiveCertified(from peer.ID, list []Certified) error {
 		case e.Height == 0 || e.Height > m.height.number:
 			return nil
 		case e.Height < m.height.number:
-			if m.ledger.At(e.Height).Entry.CID() != e.CID() && cert.Verify(m.ledger.mesh, m.roster, e, m.cfg.Verify) == nil {
+			if m.ledger.At(e.Height).Entry.CID() != e.CID() && cert.Verify(m.ledger.mesh, m.ledger.RosterAt(e.Height), e, m.cfg.Verify) == nil {
 				m.fork(from, e, cert)
 			}
 			continue
@@ -251,7 +275,7 @@ func (m *Machine) receiveCertified(from peer.ID, list []Certified) error {
 			return err
 		}
 		if err := cert.Verify(m.ledger.mesh, m.roster, e, m.cfg.Verify); err != nil {
-			return fmt.Errorf("from %s: %w", m.roster.Name(from), err)
+			return fmt.Errorf("from %s: %w", m.ledger.Name(from), err)
 		}
 		m.decide(e, cert)
 	}

@@ -18,9 +18,10 @@ type height struct {
 	opened bool // something is to be decided: a quorum is ready, or a message of the height came
 
 	candidates map[block.CID]*candidate
-	mentions   map[peer.ID]int // candidates that each site was the first to speak of here
-	told       map[peer.ID]int // entries that each site has told
-	tellAt     time.Duration   // the soonest of the candidates'
+	mentions   map[peer.ID]int    // candidates that each site was the first to speak of here
+	told       map[peer.ID]int    // entries that each site has told
+	changes    map[block.CID]bool // changes of the roster that candidates would make
+	tellAt     time.Duration      // the soonest of the candidates'
 
 	view  uint64
 	ripe  int64 // view in which a quorum was first ready for a candidate; -1: none is
@@ -83,7 +84,7 @@ const (
 func newHeight(l *Ledger) *height {
 	return &height{
 		number: l.Height() + 1, parent: l.Head(), ripe: -1, lockedView: -1, validView: -1, tellAt: never,
-		candidates: map[block.CID]*candidate{}, mentions: map[peer.ID]int{}, told: map[peer.ID]int{}, proposals: map[uint64]*proposal{},
+		candidates: map[block.CID]*candidate{}, mentions: map[peer.ID]int{}, told: map[peer.ID]int{}, changes: map[block.CID]bool{}, proposals: map[uint64]*proposal{},
 		prevotes: map[uint64]*tally{}, precommits: map[uint64]*tally{}, views: map[peer.ID]uint64{}, mine: map[place]*Signed{},
 	}
 }
@@ -203,6 +204,9 @@ func (m *Machine) learn(data []byte) (*Entry, error) {
 func (m *Machine) know(c *candidate, e *Entry) {
 	c.entry = e
 	m.dirty, m.height.news = true, true
+	if e.Roster != nil {
+		m.height.changes[e.Roster.Change.ID()] = true
+	}
 	if e.Seal != nil {
 		m.noteSealed(m.part(e.Seal.Run), e.Seal)
 	}

@@ -33,11 +33,13 @@ func TestInteraction(t *testing.T) {
 	})
 }
 
-// sites 4 [faults=crash]: a new mesh of sites 1 to 4.
+// sites 4 [faults=crash] [joiners=1]: a new mesh of sites 1 to 4, and a site 5 that is not of the mesh.
 func newInteraction(t *testing.T, d *datadriven.TestData) *env {
 	faults := "byzantine"
 	d.MaybeScanArgs(t, "faults", &faults)
-	e := newEnv(t, number(t, d.CmdArgs[0].Key), Faults(faults))
+	joiners := 0
+	d.MaybeScanArgs(t, "joiners", &joiners)
+	e := newJoinEnv(t, number(t, d.CmdArgs[0].Key), joiners, Faults(faults))
 	e.stabilize()
 	return e
 }
@@ -214,10 +216,13 @@ func (e *env) command(d *datadriven.TestData) error {
 			for _, r := range s.ledger.Runs() {
 				fmt.Fprintf(e.out, ", round %d of %d, %d seals, model %s", r.Round, r.Spec.Rounds, len(r.Seals), r.Base.Short())
 			}
+			if len(e.known) > len(e.genesis.Sites) || s.roster.version > 0 {
+				fmt.Fprintf(e.out, ", %s", e.rosterOf(s))
+			}
 			fmt.Fprintln(e.out)
 		}
 	default:
-		return fmt.Errorf("no command %q", d.Cmd)
+		return e.rosterCommand(d)
 	}
 	return nil
 }

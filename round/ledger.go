@@ -13,11 +13,15 @@ import (
 // that has the same height: [Ledger.Check] and [Ledger.apply] see nothing else.
 type Ledger struct {
 	mesh    block.CID
-	roster  *Roster
+	roster  *Roster // in force at the next height
 	verify  Verifier
 	decided []Decided
 	runs    map[block.CID]*Run
 	order   []*Run // by opening
+
+	rosters []*Roster // all there have been
+	members map[peer.ID]membership
+	heirs   map[peer.ID]peer.ID // replaced key -> the one in its place
 }
 
 // Decided is an entry and the certificate that decided it.
@@ -85,13 +89,21 @@ func (r *Run) BaseOf(round uint64) (block.CID, bool) {
 
 // NewLedger returns the empty ledger of a mesh.
 func NewLedger(g *Genesis, verify Verifier) *Ledger {
-	return &Ledger{mesh: g.Block().CID, roster: g.Roster(), verify: verify, runs: map[block.CID]*Run{}}
+	first := g.Roster()
+	l := &Ledger{
+		mesh: g.Block().CID, roster: first, verify: verify, runs: map[block.CID]*Run{},
+		rosters: []*Roster{first}, members: map[peer.ID]membership{}, heirs: map[peer.ID]peer.ID{},
+	}
+	for _, s := range g.Sites {
+		l.members[s.ID] = membership{name: s.Name}
+	}
+	return l
 }
 
 // Mesh returns the mesh's name, the CID of its genesis.
 func (l *Ledger) Mesh() block.CID { return l.mesh }
 
-// Roster returns the sites.
+// Roster returns the sites: the roster in force at the next height.
 func (l *Ledger) Roster() *Roster { return l.roster }
 
 // Height returns the newest decided height; 0 is the genesis.
@@ -130,6 +142,8 @@ func (l *Ledger) Append(e *Entry, c *Certificate) error {
 func (l *Ledger) apply(e *Entry, c *Certificate) {
 	l.decided = append(l.decided, Decided{e, c})
 	switch {
+	case e.Roster != nil:
+		l.applyChanged(e)
 	case e.Open != nil:
 		spec, _ := open[RunSpec](&e.Open.Spec, KindOpen)
 		r := &Run{ID: e.Run(), Spec: spec, Height: e.Height, Round: 1, Opened: e.Height, Base: spec.Base, counted: map[peer.ID]uint64{}, spoilt: map[block.CID]bool{}}
@@ -185,6 +199,8 @@ func (l *Ledger) Check(e *Entry) error {
 		return invalid(e, "parent %s is not the head %s", e.Parent, l.Head())
 	case len(e.Block().Data) > maxEntry:
 		return invalid(e, "%d bytes, at most %d", len(e.Block().Data), maxEntry)
+	case e.Roster != nil:
+		return l.checkChanged(e)
 	case e.Open != nil:
 		return l.checkOpen(e)
 	}
@@ -254,7 +270,7 @@ func (l *Ledger) checkClose(e *Entry, r *Run) error {
 		if err := s.verify(l.mesh, l.roster, l.verify); err != nil {
 			return invalid(e, "%v", err)
 		}
-		byOpener = byOpener || s.From == r.Spec.By
+		byOpener = byOpener || s.From == l.heir(r.Spec.By)
 	}
 	if !byOpener && len(e.Close.Stops) <= l.roster.F() {
 		return invalid(e, "%d sites ask for it, want the opener or %d", len(e.Close.Stops), l.roster.F()+1)

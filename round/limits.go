@@ -19,6 +19,9 @@ const (
 	maxStale       = 8       // rounds an update may be late
 	maxCertified   = 64      // certified entries in a message
 	maxTold        = 8       // entries that one site may tell at a height, beside what it proposes
+	maxChanges     = 4       // changes of one roster that one site may approve of
+	maxShown       = 16      // changes in a head: those that most sites approve of
+	maxJoinAge     = 16      // newest entries of which a join names one
 	maxViewsAhead  = 16      // views beyond one's own of which votes are kept
 	maxViewsBehind = 64      // views before one's own of which votes are kept
 	maxPast        = 4       // decided heights whose votes are kept: a seal and its commit may come within two heads

@@ -1,6 +1,7 @@
 package round
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -46,11 +47,14 @@ type Machine struct {
 	asked  []*Signed           // own open statements that are not decided yet
 	stops  map[block.CID]map[peer.ID]*Signed
 
+	changes map[block.CID]*pending // changes of the roster that are not decided
+	joins   map[block.CID]bool     // own joins of this log since it began, or since the roster last changed
+
 	outbox   []*standing
 	resendAt time.Duration // when the next of them is due
 	peers    map[peer.ID]*neighbour
 	headAt   time.Duration
-	headNext int // roster position after the site that got the last head
+	headLast peer.ID // who got the last head in turn
 	early    []Received
 	forked   map[uint64]bool       // heights at which another entry is certified too
 	named    map[peer.ID]*Evidence // sites proven to have signed two statements for one place
@@ -61,7 +65,8 @@ type Machine struct {
 	buf []byte // of the signature being checked
 }
 
-// New returns the machine of a site at genesis. Hand it the records of its log with [Machine.Restore]
+// New returns the machine of a site at genesis; of a key that the genesis does not list, that of an observer,
+// which becomes a site's when the roster lists it. Hand it the records of its log with [Machine.Restore]
 // before the first Step.
 func New(cfg Config) (*Machine, error) {
 	if err := cfg.Genesis.Validate(); err != nil {
@@ -71,11 +76,9 @@ func New(cfg Config) (*Machine, error) {
 		cfg: cfg, self: cfg.Self, ledger: NewLedger(cfg.Genesis, cfg.Verify), pace: cfg.Timing.Propose, dirty: true, due: never, resendAt: never,
 		parts: map[block.CID]*part{}, held: map[model]bool{}, sought: map[model]bool{},
 		stops: map[block.CID]map[peer.ID]*Signed{}, peers: map[peer.ID]*neighbour{}, named: map[peer.ID]*Evidence{}, forked: map[uint64]bool{},
+		changes: map[block.CID]*pending{}, joins: map[block.CID]bool{},
 	}
 	m.roster = m.ledger.Roster()
-	if !m.roster.Has(cfg.Self) {
-		return nil, fmt.Errorf("site %s: %w of mesh %q", cfg.Self, ErrStranger, cfg.Genesis.Name)
-	}
 	m.height = newHeight(m.ledger)
 	return m, nil
 }
@@ -94,7 +97,7 @@ func (m *Machine) Restore(r Record) error {
 			return fmt.Errorf("log: %w: it is of site %s in mesh %s", ErrMalformed, r.Born.Site, r.Born.Mesh)
 		}
 		m.born = r.Born
-		m.mute = mute{on: r.Born.Lost && m.roster.Len() > 1, until: r.Born.Until} // alone, there is nobody to contradict
+		m.mute = mute{on: r.Born.Lost && m.others() > 0, until: r.Born.Until} // alone, there is nobody to contradict
 	case r.Decided != nil:
 		e, err := DecodeEntry(r.Decided.Entry)
 		if err != nil {
@@ -103,9 +106,8 @@ func (m *Machine) Restore(r Record) error {
 		if err := m.ledger.Append(e, &r.Decided.Certificate); err != nil {
 			return err
 		}
-		m.height, m.past = newHeight(m.ledger), nil
-		m.mute.decided(m.ledger.Height())
-		m.follow(e)
+		m.past = nil
+		m.advance(e)
 	case r.Lock != nil:
 		return m.restoreLock(r.Lock)
 	case r.Evidence != nil:
@@ -130,6 +132,10 @@ func (m *Machine) restoreStatement(s *Signed) error {
 		m.asked = append(m.asked, s)
 	case *Stop:
 		m.noteStop(s, b)
+	case *Change:
+		return m.noteApproval(s, b)
+	case *Join:
+		m.joins[block.Sum(block.DagCBOR, s.Body)] = true
 	case *Consent:
 		if p := m.part(b.Run); p != nil {
 			m.noteConsent(p, s, b)
@@ -158,7 +164,7 @@ func (m *Machine) Step(now time.Duration, ev Event) {
 	case Connected:
 		m.connect(e.Peer)
 	case Disconnected:
-		m.neighbour(e.Peer).connected = false
+		m.disconnect(e.Peer)
 		m.dirty = true
 	case Considered:
 		m.consider(e)
@@ -176,6 +182,8 @@ func (m *Machine) Step(now time.Duration, ev Event) {
 		m.openRun(e.Spec)
 	case StopRun:
 		m.stopRun(e)
+	case Approve:
+		m.approve(e.Change)
 	}
 	m.settle()
 }
@@ -278,10 +286,17 @@ func (m *Machine) receiveStatement(r Received) error {
 	if s.From == m.self {
 		return nil // one's own, relayed
 	}
-	if err := m.verify(s); err != nil {
+	if j, ok := body.(*Join); ok {
+		return m.receiveJoin(r, s, j)
+	}
+	if err := m.verify(s); errors.Is(err, ErrStranger) {
+		return m.receiveStranger(r, body, err)
+	} else if err != nil {
 		return err
 	}
 	switch b := body.(type) {
+	case *Change:
+		return m.receiveApproval(r, s, b)
 	case *Ready:
 		if m.inHeight(r, b.Height) {
 			return m.receiveReady(s, b)

@@ -27,12 +27,13 @@ type Certified struct {
 // Head says where a site stands, so that its neighbour can send what it lacks. It carries no
 // signature: the connection says whose it is, and nothing is believed because of it.
 type Head struct {
-	Height uint64    `cbor:"height"` // newest decided
-	Entry  block.CID `cbor:"entry"`
-	Now    Votes     `cbor:"now"`   // of the height after it, in the sender's view
-	Past   []Votes   `cbor:"past"`  // of the newest decided heights, newest first, each in the view of its certificate
-	Named  []byte    `cbor:"named"` // whom it can prove to lie: a bit for each roster position
-	Runs   []RunHead `cbor:"runs"`
+	Height  uint64       `cbor:"height"` // newest decided
+	Entry   block.CID    `cbor:"entry"`
+	Now     Votes        `cbor:"now"`   // of the height after it, in the sender's view
+	Past    []Votes      `cbor:"past"`  // of the newest decided heights, newest first, each in the view of its certificate
+	Named   []byte       `cbor:"named"` // whom it can prove to lie: a bit for each roster position
+	Runs    []RunHead    `cbor:"runs"`
+	Changes []ChangeHead `cbor:"changes"`
 }
 
 // Votes is what a site has seen in a view: for the proposal and each roster position's vote a mark, 0 if
@@ -49,6 +50,13 @@ type RunHead struct {
 	Run      block.CID `cbor:"run"`
 	Updates  []byte    `cbor:"updates"`  // whose updates it knows
 	Consents []byte    `cbor:"consents"` // whose consent it knows
+}
+
+// ChangeHead is what a site knows of a change of the roster that is not decided.
+type ChangeHead struct {
+	Change    block.CID `cbor:"change"`
+	Approvals []byte    `cbor:"approvals"` // whose approval it knows
+	Join      int64     `cbor:"join"`      // height that the newest join it has names; -1: none
 }
 
 // Evidence is two statements of one site for one place.
@@ -93,6 +101,9 @@ func (m *Message) check() error {
 		if len(m.Head.Runs) > maxRuns || len(m.Head.Past) > maxPast {
 			return fmt.Errorf("head: %w: %d runs, %d past heights", ErrMalformed, len(m.Head.Runs), len(m.Head.Past))
 		}
+		if len(m.Head.Changes) > maxShown {
+			return fmt.Errorf("head: %w: %d changes of the roster", ErrMalformed, len(m.Head.Changes))
+		}
 	}
 	if len(m.Certified) > 0 {
 		contents++
@@ -109,10 +120,13 @@ func (m *Message) check() error {
 // Verifier checks signatures: whether sig is from's over data. It must not keep data.
 type Verifier func(from peer.ID, data, sig []byte) bool
 
-// Verify checks what can be checked of a message without the ledger: that the authors are in the
-// roster and their signatures hold. Gossip's validators call it, the machine does so again.
+// Verify checks what can be checked of a message with a roster alone: that its signatures hold
+// (else it returns ErrSignature) and that their authors are sites (else ErrStranger, which a site that
+// lags says of newcomers too). Who joins is no site yet. Gossip's validators call it, the machine does so again.
 func (m *Message) Verify(mesh block.CID, r *Roster, verify Verifier) error {
 	switch {
+	case m.Statement != nil && m.Statement.Kind == KindJoin:
+		return m.Statement.checkSignature(mesh, m.Statement.From.ShortString(), verify)
 	case m.Statement != nil:
 		return m.Statement.verify(mesh, r, verify)
 	case m.Evidence != nil:
@@ -131,12 +145,20 @@ func (s *Signed) verify(mesh block.CID, r *Roster, verify Verifier) error {
 
 // verifyIn is verify with memory to use again.
 func (s *Signed) verifyIn(buf *[]byte, mesh block.CID, r *Roster, verify Verifier) error {
-	if !r.Has(s.From) {
+	*buf = appendSigningBytes((*buf)[:0], mesh, s.Kind, s.Body)
+	switch {
+	case !verify(s.From, *buf, s.Sig):
+		return fmt.Errorf("%s of %s: %w", s.Kind, r.Name(s.From), ErrSignature)
+	case !r.Has(s.From):
 		return fmt.Errorf("%s of %s: %w", s.Kind, s.From, ErrStranger)
 	}
-	*buf = appendSigningBytes((*buf)[:0], mesh, s.Kind, s.Body)
-	if !verify(s.From, *buf, s.Sig) {
-		return fmt.Errorf("%s of %s: %w", s.Kind, r.Name(s.From), ErrSignature)
+	return nil
+}
+
+// checkSignature says whether the statement's author, whom errors call name, has signed it.
+func (s *Signed) checkSignature(mesh block.CID, name string, verify Verifier) error {
+	if !verify(s.From, signingBytes(mesh, s.Kind, s.Body), s.Sig) {
+		return fmt.Errorf("%s of %s: %w", s.Kind, name, ErrSignature)
 	}
 	return nil
 }

@@ -30,8 +30,25 @@ func (q *mute) heard(from peer.ID, height uint64) {
 
 func (q *mute) decided(height uint64) { q.height = height }
 
-// muted reports whether the site must not vote, nor offer an update: it may have done so before.
-func (m *Machine) muted() bool { return m.mute.on }
+// extend makes a site that is mute wait from a change of the roster on: the quorum that it has heard
+// may be none of the roster that decided what came next.
+func (q *mute) extend(height uint64) {
+	if q.on && q.until > 0 {
+		q.until = max(q.until, height+2)
+	}
+}
+
+// muted reports whether the site must not vote, nor offer an update: it may have done so before, or
+// it is none of the mesh's sites.
+func (m *Machine) muted() bool { return m.mute.on || m.observes() }
+
+// others returns how many other sites the mesh has.
+func (m *Machine) others() int {
+	if m.observes() {
+		return m.roster.Len()
+	}
+	return m.roster.Len() - 1
+}
 
 // speakAgain ends the silence of a site that lost its log once it is safe, and for good.
 func (m *Machine) speakAgain() {
@@ -41,12 +58,12 @@ func (m *Machine) speakAgain() {
 	}
 	if q.until == 0 {
 		caughtUp := 0
-		for _, h := range q.heads {
-			if h <= q.height {
+		for id, h := range q.heads {
+			if h <= q.height && m.roster.Has(id) {
 				caughtUp++
 			}
 		}
-		if caughtUp < min(m.roster.Quorum(), m.roster.Len()-1) {
+		if caughtUp < min(m.roster.Quorum(), m.others()) {
 			return
 		}
 		q.until = q.height + 2
@@ -54,9 +71,13 @@ func (m *Machine) speakAgain() {
 	if q.height < q.until {
 		return
 	}
-	q.on = false
+	m.endMute()
+}
+
+func (m *Machine) endMute() {
+	m.mute.on = false
 	m.dirty = true
-	m.born = &Born{Mesh: m.ledger.mesh, Site: m.self, Until: q.until}
+	m.born = &Born{Mesh: m.ledger.mesh, Site: m.self, Until: m.mute.until}
 	m.save(Record{Born: m.born})
-	m.trace(Trace{Event: "votes again", Height: q.height})
+	m.trace(Trace{Event: "votes again", Height: m.mute.height})
 }

@@ -17,7 +17,7 @@ func (m *Machine) openRun(spec *RunSpec) {
 }
 
 func (m *Machine) stopRun(e StopRun) {
-	if !m.active(e.Run) {
+	if !m.active(e.Run) || m.observes() {
 		return
 	}
 	body := &Stop{Run: e.Run, Reason: e.Reason}

@@ -2,6 +2,7 @@ package round
 
 import (
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -46,7 +47,7 @@ func (m *Machine) resend() {
 			s.sends++
 			msg := s.message
 			msg.Attempt = s.sends
-			m.send("", &msg)
+			m.sendAll(&msg)
 			s.next = m.now + m.backoff(s)
 		}
 		m.resendAt = min(m.resendAt, s.next)
@@ -75,6 +76,18 @@ func (m *Machine) chance(s *standing) float64 {
 	return float64(binary.BigEndian.Uint32(d[:4])) / (1 << 32)
 }
 
+// sendAll sends a message to all sites. An observer is not among those who hear what is said to all, and
+// speaks to whom it is connected with.
+func (m *Machine) sendAll(msg *Message) {
+	if !m.observes() {
+		m.send("", msg)
+		return
+	}
+	for _, id := range m.connected() {
+		m.send(id, msg)
+	}
+}
+
 // matters reports whether a message is still worth sending.
 func (m *Machine) matters(s *standing) bool {
 	if s.most > 0 && s.sends >= s.most {
@@ -84,6 +97,9 @@ func (m *Machine) matters(s *standing) bool {
 		return true // evidence, limited by most
 	}
 	body, _ := s.message.Statement.Open()
+	if _, joins := body.(*Join); m.observes() != joins {
+		return false
+	}
 	switch b := body.(type) {
 	case *Ready:
 		return b.Height == m.height.number
@@ -97,6 +113,11 @@ func (m *Machine) matters(s *standing) bool {
 		return m.active(b.Run) && m.parts[b.Run].contributor(m.self).consent == s.message.Statement
 	case *Stop:
 		return m.active(b.Run)
+	case *Change:
+		return b.Version == m.roster.version
+	case *Join:
+		c := m.changes[b.Change]
+		return c != nil && c.join == s.message.Statement
 	}
 	return false
 }
@@ -134,6 +155,18 @@ type neighbour struct {
 	answered   uint64        // height from which it was sent certificates last
 	answeredAt time.Duration
 	forkAt     time.Duration // before then it is not shown our side of a fork again
+}
+
+// connected returns whom this site is connected with, in order.
+func (m *Machine) connected() []peer.ID {
+	var ids []peer.ID
+	for id, n := range m.peers {
+		if n.connected {
+			ids = append(ids, id)
+		}
+	}
+	slices.SortFunc(ids, compareIDs)
+	return ids
 }
 
 func (m *Machine) neighbour(id peer.ID) *neighbour {

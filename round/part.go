@@ -100,7 +100,7 @@ func (m *Machine) participates(p *part) bool { return p.run.Active() && p.accept
 // consider is the site's answer on a run.
 func (m *Machine) consider(e Considered) {
 	p := m.part(e.Run)
-	if p == nil {
+	if p == nil || m.observes() {
 		return
 	}
 	serial := uint64(1)
@@ -145,6 +145,10 @@ func (m *Machine) followRuns() {
 }
 
 func (m *Machine) followRun(p *part, r *Run) {
+	if m.observes() {
+		m.hold(r.ID, r.Base, r.Spec.Layout)
+		return
+	}
 	if !p.considered {
 		p.considered = true
 		m.start(Consider{r.ID, r.Spec})
@@ -215,11 +219,12 @@ func (m *Machine) train(p *part, r *Run, latest *SealAt, hasBase bool) {
 
 // mayFinish reports whether a training under way can still yield an update that counts.
 func (m *Machine) mayFinish(t *Train, r *Run, latest *SealAt) bool {
-	if t.Opened == r.Opened && (latest == nil || r.Spec.Late == Carry && !slices.Contains(latest.Contributors(), m.self)) {
+	carry := r.Spec.Late == Carry && !m.ledger.joinedAfter(m.self, t.Opened)
+	if t.Opened == r.Opened && (latest == nil || carry && !slices.Contains(latest.Contributors(), m.self)) {
 		return true
 	}
 	stale := r.Round - t.Round
-	return r.Spec.Late == Carry && stale > 0 && stale <= r.Spec.LateMax && t.Round > r.counted[m.self]
+	return carry && stale > 0 && stale <= r.Spec.LateMax && t.Round > r.counted[m.self]
 }
 
 // trainOn returns when a site whose update is out trains on from it, if too few updates are in for a seal
@@ -357,6 +362,10 @@ func (m *Machine) reduced(e Reduced) {
 func (m *Machine) follow(e *Entry) {
 	if e.Open != nil {
 		m.asked = slices.DeleteFunc(m.asked, func(s *Signed) bool { return block.Sum(block.DagCBOR, s.Body) == e.Run() })
+	}
+	if e.Roster != nil {
+		m.followChanged(e)
+		return
 	}
 	p := m.part(e.Run())
 	r := p.run

@@ -23,7 +23,7 @@ type Work struct {
 type Record struct {
 	Born      *Born      `cbor:"born,omitempty"`      // first record of a site's log
 	Decided   *Certified `cbor:"decided,omitempty"`   // an entry of the ledger; also two blocks
-	Statement *Signed    `cbor:"statement,omitempty"` // own vote, proposal, update, consent, open or stop
+	Statement *Signed    `cbor:"statement,omitempty"` // own vote, proposal, update, consent, open, stop, approve or join
 	Lock      *Lock      `cbor:"lock,omitempty"`      // before the precommit that it stands behind
 	Evidence  *Evidence  `cbor:"evidence,omitempty"`  // against a site
 }
@@ -205,6 +205,10 @@ type StopRun struct {
 	Reason string
 }
 
+// Approve says that the site's operator approves of a change of the roster, which asks for it if no
+// site has done so before.
+type Approve struct{ Change *Change }
+
 func (Received) event()     {}
 func (Connected) event()    {}
 func (Disconnected) event() {}
@@ -217,6 +221,7 @@ func (Lost) event()         {}
 func (Reduced) event()      {}
 func (OpenRun) event()      {}
 func (StopRun) event()      {}
+func (Approve) event()      {}
 
 // Trace is one step of a site's protocol, for logs, tests, the terminal and the dashboard.
 type Trace struct {

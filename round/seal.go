@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/block"
 )
 
 // checkSeal holds the rules of seals: the first lists enough valid updates, a later one drops
@@ -57,9 +59,6 @@ func (l *Ledger) checkSealed(r *Run, s *SealedUpdate) error {
 	if w := r.Spec.weight(s.Update.Update().Samples, stale); s.Weight != w || w == 0 {
 		return fmt.Errorf("weight %d, its samples give %d", s.Weight, w)
 	}
-	if s.Update.size() > l.roster.updateBytes() {
-		return fmt.Errorf("%d bytes, at most %d", s.Update.size(), l.roster.updateBytes())
-	}
 	return s.Update.verify(l.mesh, l.roster, l.verify)
 }
 
@@ -72,6 +71,8 @@ func (l *Ledger) staleness(r *Run, s *Signed) (uint64, error) {
 	}
 	base, begun := r.BaseOf(u.Round)
 	switch {
+	case !l.roster.Has(s.From):
+		return 0, ErrStranger
 	case u.Run != r.ID:
 		return 0, fmt.Errorf("of another run")
 	case u.Round > r.Round || !begun:
@@ -82,6 +83,10 @@ func (l *Ledger) staleness(r *Run, s *Signed) (uint64, error) {
 		return 0, fmt.Errorf("an update of round %d of this site has counted already", r.counted[s.From])
 	case u.Round == r.Round && u.Opened != r.Opened || u.Round < r.Round && u.Opened != r.Commits[u.Round-1].Opened:
 		return 0, fmt.Errorf("for an opening of the round that was voided")
+	case u.Round < r.Round && l.joinedAfter(s.From, r.Commits[u.Round-1].Opened):
+		return 0, fmt.Errorf("of a round that was open before the site joined, in which its earlier key may have counted")
+	case s.size() > l.roster.updateBytes():
+		return 0, fmt.Errorf("%d bytes, at most %d", s.size(), l.roster.updateBytes())
 	case r.spoilt[u.Manifest]:
 		return 0, fmt.Errorf("a seal has dropped it as invalid")
 	}
@@ -133,6 +138,11 @@ func (l *Ledger) checkVoid(e *Entry, r *Run) error {
 
 func sameStatement(a, b *Signed) bool {
 	return a.From == b.From && a.Kind == b.Kind && string(a.Body) == string(b.Body) && string(a.Sig) == string(b.Sig)
+}
+
+// lists reports whether a seal lists an update.
+func (s *Seal) lists(manifest block.CID) bool {
+	return slices.ContainsFunc(s.Updates, func(u SealedUpdate) bool { return u.Update.Update().Manifest == manifest })
 }
 
 // Contributors returns whose updates a seal lists, in its order.

@@ -17,6 +17,8 @@ const (
 	KindStop      Kind = "stop"      // body Stop: the author asks for a run's end
 	KindConsent   Kind = "consent"   // body Consent: the author takes part in a run or declines
 	KindUpdate    Kind = "update"    // body Update: the author's offer in a round
+	KindApprove   Kind = "approve"   // body Change: the author approves of a change of the roster
+	KindJoin      Kind = "join"      // body Join: the author, whom a change adds, wants to be a site
 	KindReady     Kind = "ready"     // body Ready: the author has all that an entry needs
 	KindProposal  Kind = "proposal"  // body Proposal
 	KindPrevote   Kind = "prevote"   // body Vote
@@ -101,7 +103,8 @@ func Sign(mesh block.CID, from peer.ID, kind Kind, body any, sign func(data []by
 // size is about how many bytes the statement takes in a message or an entry.
 func (s *Signed) size() int { return len(s.From) + len(s.Body) + len(s.Sig) + 64 }
 
-// Open returns the statement's body: *RunSpec, *Stop, *Consent, *Update, *Ready, *Proposal or *Vote.
+// Open returns the statement's body: *RunSpec, *Stop, *Consent, *Update, *Change, *Join, *Ready,
+// *Proposal or *Vote.
 // It checks form and limits, not the signature.
 func (s *Signed) Open() (any, error) {
 	if s.opened != nil {
@@ -117,6 +120,10 @@ func (s *Signed) Open() (any, error) {
 		body = &Consent{}
 	case KindUpdate:
 		body = &Update{}
+	case KindApprove:
+		body = &Change{}
+	case KindJoin:
+		body = &Join{}
 	case KindReady:
 		body = &Ready{}
 	case KindProposal:
@@ -148,6 +155,12 @@ func checkBody(body any) error {
 		}
 	case *Update:
 		return b.check()
+	case *Change:
+		return b.check()
+	case *Join:
+		if !b.Change.Defined() || !b.Entry.Defined() {
+			return fmt.Errorf("change or entry missing")
+		}
 	case *Ready:
 		if len(b.Data) > maxEntry || b.Height == 0 || !b.Entry.Defined() {
 			return fmt.Errorf("entry missing or over %d bytes", maxEntry)

@@ -163,7 +163,8 @@ func (m *Machine) spoilUpdate(p *part, u *update, why string) {
 func (m *Machine) recount(p *part, c *contributor) {
 	p.count(c, -1)
 	c.best = m.countable(p, c)
-	c.awaited = (c.accepts || !c.said()) && (c.best == nil || c.best.Round != p.run.Round) && m.named[c.id] == nil && m.roster.Has(c.id)
+	c.awaited = (c.accepts || !c.said()) && (c.best == nil || c.best.Round != p.run.Round) && m.named[c.id] == nil && m.roster.Has(c.id) &&
+		!m.ledger.joinedAfter(c.id, p.run.Opened) // who began later than the others is not waited for
 	p.count(c, +1)
 	p.formed, m.dirty = block.CID{}, true
 	m.noteEnough(p)
@@ -230,12 +231,13 @@ func (m *Machine) dropUpdates(p *part, sealed *Seal) {
 			used[id] = true
 		}
 	}
+	latest := r.Latest() // what is sealed stays, though its author may be gone
 	var gone []block.CID
 	stay := map[block.CID]bool{} // also because of another site's update with the same bytes
 	for _, c := range p.order {
 		c.updates = slices.DeleteFunc(c.updates, func(u *update) bool {
 			_, err := m.ledger.staleness(r, u.statement)
-			counts := err == nil && r.Active()
+			counts := r.Active() && (err == nil || latest != nil && latest.lists(u.Manifest))
 			if counts || used[c.id] && r.Spec.KeepUpdates {
 				stay[u.Manifest] = true
 			} else if u.held || u.sought || c.id == m.self {

@@ -48,23 +48,24 @@ func vectors(t *testing.T) []vector {
 	mesh := g.Block().CID
 	model, layout := block.Sum(block.DagCBOR, []byte("model")), block.Sum(block.DagCBOR, []byte("layout"))
 	seeds := map[peer.ID][]byte{}
-	for i := range 4 {
+	for i := range 5 { // the last is to join
 		d := block.Sum(block.Raw, fmtSeed(i)).Digest()
 		seeds[testID(i)] = d[:]
 	}
-	sign := func(site int, kind Kind, body any) Signed {
-		id := g.Sites[site].ID
+	signAs := func(id peer.ID, kind Kind, body any) Signed {
 		data := block.Encode(body)
 		return Signed{From: id, Kind: kind, Body: data, Sig: ed25519.Sign(ed25519.NewKeyFromSeed(seeds[id]), signingBytes(mesh, kind, data))}
 	}
-	statement := func(site int, kind Kind, body any) Signed {
-		s := sign(site, kind, body)
+	sign := func(site int, kind Kind, body any) Signed { return signAs(g.Sites[site].ID, kind, body) }
+	statementAs := func(id peer.ID, kind Kind, body any) Signed {
+		s := signAs(id, kind, body)
 		add(string(kind)+" body", "body", body)
 		v := add(string(kind)+" message", "Message", Message{Attempt: 1, Statement: &s})
 		v.Signing = hex.EncodeToString(signingBytes(mesh, kind, s.Body))
 		v.Seed, v.Sig = hex.EncodeToString(seeds[s.From]), hex.EncodeToString(s.Sig)
 		return s
 	}
+	statement := func(site int, kind Kind, body any) Signed { return statementAs(g.Sites[site].ID, kind, body) }
 	spec := &RunSpec{Name: "tumour", By: g.Sites[0].ID, Base: model, Layout: layout, Rounds: 5, Nonce: make([]byte, 16), Train: map[string]string{"lr": "0.001", "steps": "100"}}
 	spec.Default()
 	open := statement(0, KindOpen, spec)
@@ -106,7 +107,19 @@ func vectors(t *testing.T) []vector {
 	add("certificate", "Certificate", cert)
 	add("certified message", "Message", Message{Attempt: 1, Certified: []Certified{{commit.Block().Data, cert}}})
 	add("evidence message", "Message", Message{Attempt: 1, Evidence: &Evidence{a, b}})
-	add("head message", "Message", Message{Attempt: 1, Head: &Head{Height: 2, Entry: sealEntry.CID(), Now: Votes{1, 7, []byte{1, 0, 9, 0}, []byte{0, 0, 0, 0}}, Past: []Votes{{0, 8, []byte{8, 8, 8, 1}, []byte{8, 8, 8, 0}}}, Named: []byte{4}, Runs: []RunHead{{run, []byte{15}, []byte{2}}}}})
+	change := &Change{Add: &Site{testID(4), "north"}}
+	changed := &Changed{Change: *change}
+	for i := range 3 {
+		a := sign(i, KindApprove, change)
+		changed.Approvals = append(changed.Approvals, CertVote{a.From, a.Sig})
+	}
+	statement(0, KindApprove, change)
+	join := statementAs(testID(4), KindJoin, &Join{Change: change.ID(), Height: 2, Entry: sealEntry.CID()})
+	changed.Join = &join
+	add("roster entry", "Entry", &Entry{Mesh: mesh, Height: 3, Parent: sealEntry.CID(), Roster: changed})
+	add("removal body", "body", &Change{Version: 1, Remove: &g.Sites[3]})
+	add("replacement body", "body", &Change{Version: 1, Remove: &g.Sites[3], Add: &Site{testID(4), g.Sites[3].Name}})
+	add("head message", "Message", Message{Attempt: 1, Head: &Head{Height: 2, Entry: sealEntry.CID(), Now: Votes{1, 7, []byte{1, 0, 9, 0}, []byte{0, 0, 0, 0}}, Past: []Votes{{0, 8, []byte{8, 8, 8, 1}, []byte{8, 8, 8, 0}}}, Named: []byte{4}, Runs: []RunHead{{run, []byte{15}, []byte{2}}}, Changes: []ChangeHead{{change.ID(), []byte{7}, 2}}}})
 	return list
 }
 

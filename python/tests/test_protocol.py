@@ -77,6 +77,16 @@ class Protocol(unittest.TestCase):
                 want = b"weft/statement/1\0" + cid_bytes(mesh) + bytes([len(kind)]) + kind + body
                 self.assertEqual(want.hex(), v["signing"])
 
+    def test_roster_entry(self):
+        """Approvals cover the change as the entry has it, and the join names it by its CID."""
+        by_name = {v["name"]: v for v in self.vectors}
+        entry, approve = by_name["roster entry"]["json"]["roster"], by_name["approve body"]
+        self.assertEqual(encode(entry["change"]).hex(), approve["hex"])
+        text = entry["join"]["body"]["/"]["bytes"]
+        join = base64.b64decode(text + "=" * (-len(text) % 4))
+        self.assertEqual(join, encode(by_name["join body"]["json"]))
+        self.assertEqual(by_name["join body"]["json"]["change"], {"/": approve["cid"]})
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -1,0 +1,336 @@
+package round
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/block"
+)
+
+// changed makes the entry that a change of the roster is decided with; a key that comes signs at the head.
+func (e *env) changed(c *Change, by ...*simSite) *Entry {
+	l := e.sites[0].ledger
+	x := &Changed{Change: *c}
+	slices.SortFunc(by, func(a, b *simSite) int { return compareIDs(a.self, b.self) })
+	for _, s := range by {
+		x.Approvals = append(x.Approvals, CertVote{s.self, s.sign(KindApprove, c).Sig})
+	}
+	if c.Add != nil {
+		x.Join = e.site(c.Add.ID).sign(KindJoin, &Join{c.ID(), l.Height(), l.Head()})
+	}
+	return e.next(Entry{Roster: x})
+}
+
+func (e *env) site(id peer.ID) *simSite { return e.sites[e.num(id)-1] }
+
+func TestCheckChanged(t *testing.T) {
+	e := newJoinEnv(t, 4, 2, Byzantine)
+	e.open(e.spec(3))
+	e.stabilize()
+	l := e.sites[0].ledger
+	one, two, three, five := e.sites[0], e.sites[1], e.sites[2], e.sites[4]
+	add := &Change{Add: &e.known[4]}
+	remove := &Change{Remove: &e.known[3]}
+	replace := &Change{Remove: &e.known[3], Add: &Site{five.self, "4"}}
+	for name, c := range map[string]*Change{"add": add, "remove": remove, "replace": replace} {
+		x := e.changed(c, one, two, three)
+		if err := l.Check(x); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		again, err := DecodeEntry(x.Block().Data)
+		if err != nil || again.CID() != x.CID() || l.Check(again) != nil {
+			t.Errorf("%s: another entry after the wire: %v", name, err)
+		}
+	}
+	rejoin := func(x *Entry, s *simSite, change func(*Join)) {
+		j := *must(open[Join](x.Roster.Join, KindJoin))
+		change(&j)
+		x.Roster.Join = s.sign(KindJoin, &j)
+	}
+	for _, c := range []struct {
+		name   string
+		of     *Change
+		change func(*Entry)
+		want   string
+	}{
+		{"too few", add, func(x *Entry) { x.Roster.Approvals = x.Roster.Approvals[1:] }, "2 sites approve, want 3"},
+		{"one twice", add, func(x *Entry) { x.Roster.Approvals[1] = x.Roster.Approvals[0] }, "ascend and differ"},
+		{"disorder", add, func(x *Entry) { slices.Reverse(x.Roster.Approvals) }, "ascend and differ"},
+		{"a stranger's", add, func(x *Entry) {
+			x.Roster.Approvals[2] = CertVote{five.self, five.sign(KindApprove, add).Sig}
+			slices.SortFunc(x.Roster.Approvals, func(a, b CertVote) int { return compareIDs(a.From, b.From) })
+		}, "not a site of the roster"},
+		{"forged", add, func(x *Entry) { x.Roster.Approvals[0].Sig = x.Roster.Approvals[1].Sig }, "does not verify"},
+		{"approved otherwise", add, func(x *Entry) {
+			x.Roster.Change.Add = &Site{five.self, "6"}
+			rejoin(x, five, func(j *Join) { j.Change = x.Roster.Change.ID() })
+		}, "does not verify"},
+		{"of another version", &Change{Version: 1, Add: &e.known[4]}, nil, "in force is version 0"},
+		{"no join", add, func(x *Entry) { x.Roster.Join = nil }, "who comes signs"},
+		{"a join for a removal", remove, func(x *Entry) { x.Roster.Join = e.changed(add, one).Roster.Join }, "nobody else"},
+		{"join by another", add, func(x *Entry) { rejoin(x, e.sites[5], func(*Join) {}) }, "comes"},
+		{"join of another change", add, func(x *Entry) { rejoin(x, five, func(j *Join) { j.Change = remove.ID() }) }, "another change"},
+		{"join ahead", add, func(x *Entry) { rejoin(x, five, func(j *Join) { j.Height++ }) }, "no entry of the last"},
+		{"join of another ledger", add, func(x *Entry) { rejoin(x, five, func(j *Join) { j.Entry = add.ID() }) }, "no entry of the last"},
+		{"join forged", add, func(x *Entry) { x.Roster.Join.Sig = make([]byte, 32) }, "does not verify"},
+		{"another statement", add, func(x *Entry) { x.Roster.Join = five.sign(KindApprove, add) }, "want join"},
+		{"nothing", &Change{}, nil, "changes nothing"},
+		{"a key that is a site's", &Change{Add: &Site{two.self, "5"}}, nil, `that of site "2"`},
+		{"a name that is a site's", &Change{Add: &Site{five.self, "2"}}, nil, `there is a site "2" already`},
+		{"a site that is none", &Change{Remove: &e.known[4]}, nil, `no site "5"`},
+		{"by another name", &Change{Remove: &Site{two.self, "3"}}, nil, `no site "3"`},
+		{"two changes at once", &Change{Remove: &e.known[3], Add: &e.known[4]}, nil, "keeps the site's name"},
+		{"the same key", &Change{Remove: &e.known[3], Add: &e.known[3]}, nil, "keeps the site's name"},
+		{"no name", &Change{Add: &Site{five.self, ""}}, nil, "name"},
+		{"no key", &Change{Add: &Site{"", "5"}}, nil, "peer ID"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			by := []*simSite{one, two, three}
+			var x *Entry
+			if c.of.Add != nil && e.num(c.of.Add.ID) == 0 {
+				x = e.next(Entry{Roster: &Changed{Change: *c.of}})
+			} else {
+				x = e.changed(c.of, by...)
+			}
+			if c.change != nil {
+				c.change(x)
+			}
+			wantInvalid(t, l.Check(x), c.want)
+		})
+	}
+}
+
+// TestRosterByHeight: every height is judged by the roster in force at it, before and after a change.
+func TestRosterByHeight(t *testing.T) {
+	e := newJoinEnv(t, 3, 1, Byzantine)
+	e.open(e.spec(1))
+	e.stabilize()
+	l := e.sites[0].ledger
+	x := e.changed(&Change{Add: &e.known[3]}, e.sites[0], e.sites[1])
+	l.apply(x, e.certify(x, e.sites[0], e.sites[1])) // a quorum of three is two
+	for h, want := range map[uint64]int{1: 3, 2: 3, 3: 4, 99: 4} {
+		if n := l.RosterAt(h).Len(); n != want {
+			t.Errorf("height %d: %d sites, want %d", h, n, want)
+		}
+	}
+	if r := l.Roster(); r.Version() != 1 || r.From() != 3 || r.Quorum() != 3 || !r.Has(testID(3)) {
+		t.Errorf("the new roster: %+v", r)
+	}
+	fresh := NewLedger(e.genesis, testVerify) // what weft verify does
+	for h := uint64(1); h <= 2; h++ {
+		if err := fresh.Append(l.At(h).Entry, l.At(h).Certificate); err != nil {
+			t.Fatal(err)
+		}
+	}
+	next := e.changed(&Change{Version: 1, Remove: &e.known[0]}, e.sites...)
+	for _, c := range []struct {
+		by   []*simSite
+		want bool
+	}{{e.sites[:2], false}, {e.sites[:3], true}, {e.sites[1:], true}} {
+		if err := e.certify(next, c.by...).Verify(l.mesh, l.Roster(), next, testVerify); (err == nil) != c.want {
+			t.Errorf("%d votes: %v", len(c.by), err)
+		}
+	}
+	if err := fresh.Append(next, e.certify(next, e.sites[1:]...)); err != nil {
+		t.Fatal(err)
+	}
+	back := &Change{Version: 2, Add: &Site{e.known[0].ID, "back"}}
+	if err := fresh.CheckChange(back); err == nil {
+		t.Error("a key that was removed comes back")
+	}
+	if err := fresh.CheckChange(&Change{Version: 2, Add: &Site{testID(9), e.known[0].Name}}); err != nil {
+		t.Errorf("a removed site's name with a new key: %v", err)
+	}
+	if got := fresh.Name(e.known[0].ID); got != e.known[0].Name {
+		t.Errorf("a removed site is called %q", got)
+	}
+}
+
+func (e *env) certify(x *Entry, by ...*simSite) *Certificate {
+	c := &Certificate{Mesh: x.Mesh, Height: x.Height, Entry: x.CID()}
+	for _, s := range by {
+		c.Votes = append(c.Votes, CertVote{s.self, s.sign(KindPrecommit, &Vote{x.Height, 0, x.CID()}).Sig})
+	}
+	slices.SortFunc(c.Votes, func(a, b CertVote) int { return compareIDs(a.From, b.From) })
+	return c
+}
+
+// TestJoinAge: a join counts while its head is one of the newest maxJoinAge entries.
+func TestJoinAge(t *testing.T) {
+	e := newJoinEnv(t, 1, 1, Byzantine)
+	c := &Change{Add: &e.known[1]}
+	old := e.changed(c, e.sites[0]) // at the genesis
+	e.open(e.spec(20))
+	l := e.sites[0].ledger
+	for l.Height() < maxJoinAge+3 {
+		x := e.next(*old)
+		x.block = block.Block{}
+		if err, want := l.Check(x), l.Height() < maxJoinAge; (err == nil) != want {
+			t.Fatalf("at height %d: %v", x.Height, err)
+		}
+		before := l.Height()
+		for l.Height() == before {
+			e.trained(e.sites[0])
+			e.stabilize()
+		}
+	}
+}
+
+// TestJoinedLate: a site's update of a round that was open when it joined counts in that round only.
+func TestJoinedLate(t *testing.T) {
+	e := newJoinEnv(t, 3, 1, Byzantine)
+	spec := e.spec(5)
+	e.open(spec)
+	e.stabilize()
+	c := &Change{Add: &e.known[3]}
+	for _, s := range e.sites[:2] {
+		e.step(s, Approve{c})
+	}
+	four := e.sites[3]
+	e.pass(10*time.Second, func() bool { return !four.observes() })
+	if four.observes() {
+		t.Fatal("it does not join")
+	}
+	l := e.sites[0].ledger
+	r := l.Run(spec.ID())
+	early := e.offer(four, r, 1, "early")
+	if _, err := l.staleness(r, early); err != nil {
+		t.Errorf("in the round that is open: %v", err)
+	}
+	round := func() {
+		before := r.Round
+		e.pass(time.Minute, func() bool {
+			for _, s := range e.sites {
+				e.trained(s)
+			}
+			return r.Round > before
+		})
+	}
+	for _, s := range e.sites[:3] {
+		e.trained(s)
+	}
+	e.pass(time.Minute, func() bool { return r.Round == 2 })
+	if _, err := l.staleness(r, early); err == nil {
+		t.Error("in the round after")
+	}
+	later := e.offer(four, r, 1, "later")
+	for _, s := range e.sites[:3] {
+		e.trained(s)
+	}
+	e.pass(time.Minute, func() bool { return r.Round == 3 })
+	if stale, err := l.staleness(r, later); err != nil || stale != 1 {
+		t.Errorf("of a round that began after it joined: %d rounds late, %v", stale, err)
+	}
+	round()
+}
+
+// TestRandomRosters plays random schedules in which operators also change the roster.
+func TestRandomRosters(t *testing.T) {
+	seeds := 10
+	if testing.Short() {
+		seeds = 4
+	}
+	for _, mesh := range []struct{ n, joiners, crashes int }{{1, 2, 0}, {3, 2, 1}, {4, 3, 1}, {5, 3, 2}} {
+		t.Run(fmt.Sprintf("n=%d joiners=%d down=%d", mesh.n, mesh.joiners, mesh.crashes), func(t *testing.T) {
+			for seed := range uint64(seeds) {
+				randomRosters(t, seed, mesh.n, mesh.joiners, mesh.crashes)
+				if t.Failed() {
+					t.Fatalf("seed %d", seed)
+				}
+			}
+		})
+	}
+}
+
+func randomRosters(t testing.TB, seed uint64, n, joiners, crashes int) {
+	rng := rand.New(rand.NewPCG(seed, 8))
+	e := newJoinEnv(t, n, joiners, Byzantine)
+	spec := e.spec(12)
+	e.open(spec)
+	loss := 0.1 * rng.Float64()
+	for range 12 {
+		e.random(rng, e.now+5*time.Second, loss, crashes)
+		e.randomChange(rng)
+	}
+	e.gates = true // whoever was away for long finds the others
+	for _, s := range e.sites {
+		if s.down {
+			e.restart(s)
+		}
+	}
+	e.relink()
+	for end := e.now + 10*time.Minute; e.now < end; {
+		e.random(rng, e.now+5*time.Second, 0, 0)
+		if newest, done := e.ended(spec); done {
+			if newest.version == 0 && n > 1 {
+				t.Logf("seed %d: the roster has not changed", seed)
+			}
+			return
+		}
+	}
+	for _, s := range e.sites {
+		t.Logf("site %d: %s, height %d view %d opened %v, %d candidates, mute %+v, run %+v", s.num, e.rosterOf(s), s.height.number, s.height.view, s.height.opened, len(s.height.candidates), s.mute, s.ledger.Run(spec.ID()))
+	}
+	t.Errorf("seed %d: n=%d: the run does not finish", seed, n)
+}
+
+// ended reports whether all sites of the newest roster have done the run, with the same models.
+func (e *env) ended(spec *RunSpec) (*Roster, bool) {
+	newest := e.sites[0].roster
+	for _, s := range e.sites {
+		if s.roster.version > newest.version {
+			newest = s.roster
+		}
+	}
+	var model block.CID
+	for _, site := range newest.sites {
+		s := e.site(site.ID)
+		r := s.ledger.Run(spec.ID())
+		if s.roster != newest && s.roster.version != newest.version || r == nil || r.Active() {
+			return newest, false
+		}
+		if model.Defined() && r.Base != model {
+			e.t.Errorf("site %d ends with %s, another with %s", s.num, r.Base, model)
+		}
+		model = r.Base
+	}
+	return newest, true
+}
+
+// randomChange has most operators approve of some change of the newest roster.
+func (e *env) randomChange(rng *rand.Rand) {
+	newest := e.sites[0].ledger
+	for _, s := range e.sites {
+		if s.ledger.Height() > newest.Height() {
+			newest = s.ledger
+		}
+	}
+	sites := newest.roster.sites
+	var fresh []Site
+	for _, s := range e.known {
+		if _, ever := newest.members[s.ID]; !ever {
+			fresh = append(fresh, s)
+		}
+	}
+	c := &Change{Version: newest.roster.version}
+	switch out := sites[rng.IntN(len(sites))]; {
+	case len(fresh) > 0 && rng.IntN(2) == 0:
+		c.Add = &fresh[rng.IntN(len(fresh))]
+	case len(fresh) > 0 && rng.IntN(2) == 0:
+		c.Remove, c.Add = &out, &Site{fresh[0].ID, out.Name}
+	case len(sites) > 3 || len(sites) > 1 && e.site(out.ID).down:
+		c.Remove = &out
+	default:
+		return
+	}
+	for _, site := range sites {
+		if s := e.site(site.ID); !s.down && rng.IntN(5) > 0 {
+			e.step(s, Approve{c})
+		}
+	}
+}

@@ -1,0 +1,200 @@
+package round
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/block"
+)
+
+// pending is a change of the roster that sites ask for and the ledger does not have yet.
+type pending struct {
+	*Change
+	id        block.CID
+	approvals map[peer.ID]*Signed
+	join      *Signed // the newest of the key that comes
+	at        *Join   // its body
+}
+
+// joined returns the height that the newest join names; -1 if there is none.
+func (c *pending) joined() int64 {
+	if c.join == nil {
+		return -1
+	}
+	return int64(c.at.Height)
+}
+
+// approve is the operator's yes to a change.
+func (m *Machine) approve(c *Change) {
+	if m.observes() || m.ledger.CheckChange(c) != nil {
+		return // the driver has checked and told the operator
+	}
+	if old := m.changes[c.ID()]; old != nil && old.approvals[m.self] != nil {
+		return
+	}
+	s := m.sign(KindApprove, c)
+	if m.noteApproval(s, c) == nil {
+		m.save(Record{Statement: s})
+	}
+}
+
+func (m *Machine) receiveApproval(r Received, s *Signed, c *Change) error {
+	switch {
+	case c.Version > m.roster.version:
+		m.keepEarly(r)
+		m.lag(s.From)
+		return nil
+	case c.Version < m.roster.version:
+		return nil // its author hears of the roster in force by our head
+	}
+	return m.noteApproval(s, c)
+}
+
+// noteApproval takes an approval of a change of the roster in force; one's own is told to the others.
+func (m *Machine) noteApproval(s *Signed, c *Change) error {
+	id := block.Sum(block.DagCBOR, s.Body)
+	p := m.changes[id]
+	if p != nil && p.approvals[s.From] != nil {
+		return nil
+	}
+	if p == nil {
+		if err := m.ledger.CheckChange(c); err != nil {
+			return err
+		}
+	}
+	if m.approves(s.From) >= maxChanges {
+		return fmt.Errorf("approve: %w: %s approves of more than %d changes", ErrMalformed, m.roster.Name(s.From), maxChanges)
+	}
+	if p == nil {
+		p = &pending{Change: c, id: id, approvals: map[peer.ID]*Signed{}}
+		m.changes[id] = p
+		m.trace(Trace{Event: "change asked", Site: s.From, Entry: id, Text: c.String()})
+	}
+	p.approvals[s.From] = s
+	m.dirty = true
+	m.trace(Trace{Event: "approved", Site: s.From, Entry: id, Text: fmt.Sprintf("%s: %d of %d", c, len(p.approvals), m.roster.Quorum())})
+	if s.From == m.self {
+		m.publish(s, 0)
+	}
+	return nil
+}
+
+// approves returns how many pending changes a site approves of.
+func (m *Machine) approves(id peer.ID) (n int) {
+	for _, c := range m.changes {
+		if c.approvals[id] != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// pending returns the changes, those that most sites approve of first.
+func (m *Machine) pending() []*pending {
+	return slices.SortedFunc(maps.Values(m.changes), func(a, b *pending) int {
+		return cmp.Or(len(b.approvals)-len(a.approvals), a.id.Compare(b.id))
+	})
+}
+
+// formChanges returns the changes that can be decided now. One that another site has formed already
+// with other signatures is left alone: one set is as good as another.
+func (m *Machine) formChanges() []*Entry {
+	var list []*Entry
+	for _, p := range m.pending() {
+		if m.height.changes[p.id] || len(p.approvals) < m.roster.Quorum() {
+			continue
+		}
+		c := &Changed{Change: *p.Change}
+		if p.Add != nil {
+			if p.join == nil || !m.ledger.recent(p.at) {
+				continue
+			}
+			c.Join = p.join
+		}
+		for _, site := range m.roster.sites {
+			if s := p.approvals[site.ID]; s != nil {
+				c.Approvals = append(c.Approvals, CertVote{s.From, s.Sig})
+			}
+		}
+		list = append(list, &Entry{Roster: c})
+	}
+	return list
+}
+
+// changeHeads says which approvals and joins this site has.
+func (m *Machine) changeHeads() []ChangeHead {
+	var list []ChangeHead
+	for _, p := range m.shown() {
+		list = append(list, ChangeHead{
+			Change:    p.id,
+			Approvals: m.roster.bitmap(func(id peer.ID) bool { return p.approvals[id] != nil }),
+			Join:      p.joined(),
+		})
+	}
+	return list
+}
+
+// shown returns the changes that heads are about.
+func (m *Machine) shown() []*pending {
+	all := m.pending()
+	return all[:min(len(all), maxShown)]
+}
+
+// fillInChanges gives the approvals and joins that a head lacks.
+func (m *Machine) fillInChanges(head *Head, give func(*Signed)) {
+	for _, p := range m.shown() {
+		theirs := ChangeHead{Join: -1}
+		for _, h := range head.Changes {
+			if h.Change == p.id {
+				theirs = h
+			}
+		}
+		for _, site := range m.roster.sites {
+			if !m.roster.inBitmap(theirs.Approvals, site.ID) {
+				give(p.approvals[site.ID])
+			}
+		}
+		if p.joined() > theirs.Join {
+			give(p.join)
+		}
+	}
+}
+
+// Observers returns the keys that pending changes add and that this site's operator has approved: they
+// may be shown the ledger and committed models, so that they can join.
+func (m *Machine) Observers() []peer.ID {
+	var ids []peer.ID
+	for _, p := range m.pending() {
+		if p.Add != nil && p.approvals[m.self] != nil && !slices.Contains(ids, p.Add.ID) {
+			ids = append(ids, p.Add.ID)
+		}
+	}
+	return ids
+}
+
+// PendingChange is a change of the roster that sites ask for.
+type PendingChange struct {
+	ID        block.CID
+	Change    *Change
+	Approvals []peer.ID // ascending
+	Joined    bool      // the key that comes has signed of late, or none comes
+}
+
+// Changes returns the changes of the roster that sites ask for, those that most approve of first.
+func (m *Machine) Changes() []PendingChange {
+	var list []PendingChange
+	for _, p := range m.pending() {
+		c := PendingChange{ID: p.id, Change: p.Change, Joined: p.Add == nil || p.join != nil && m.ledger.recent(p.at)}
+		for _, s := range m.roster.sites {
+			if p.approvals[s.ID] != nil {
+				c.Approvals = append(c.Approvals, s.ID)
+			}
+		}
+		list = append(list, c)
+	}
+	return list
+}
