@@ -105,6 +105,7 @@ func (m *Machine) skipAhead() bool {
 }
 
 func (m *Machine) startView(view uint64) {
+	m.leaveViews(view)
 	h := m.height
 	h.view, h.step, h.since, h.prevoteBy, h.precommitBy = view, stepPropose, m.now, 0, 0
 	for v := range h.prevotes {
@@ -131,6 +132,16 @@ func (m *Machine) startView(view uint64) {
 	m.trace(Trace{Event: "view", Height: h.number, View: view})
 }
 
+// leaveViews votes nil wherever this site has not voted in the views before one. Whatever moved it on may be
+// forgotten, by it and by whoever told it: others that are still there must not miss its vote for ever.
+func (m *Machine) leaveViews(to uint64) {
+	h := m.height
+	for view := max(h.view, to-min(to, maxViewsBehind)); view < to; view++ {
+		m.voteIn(view, KindPrevote, block.CID{})
+		m.voteIn(view, KindPrecommit, block.CID{})
+	}
+}
+
 // propose is line 14: the view's proposer offers the valid entry, or else the best candidate.
 func (m *Machine) propose() bool {
 	h := m.height
@@ -151,7 +162,8 @@ func (m *Machine) propose() bool {
 	b.Entry = e.Block().Data
 	s := m.sign(KindProposal, b)
 	h.mine[place{KindProposal, h.view}] = s
-	h.proposals[h.view] = &proposal{s, b, e, len(b.Polka)}
+	h.keepProposal(&proposal{s, b, e, len(b.Polka)})
+	h.candidates[e.CID()].offers++
 	m.save(Record{Statement: s})
 	m.publish(s, 0)
 	m.trace(Trace{Event: "propose", Height: h.number, View: h.view, Entry: e.CID(), Text: e.String()})
@@ -237,20 +249,23 @@ func (m *Machine) timeouts() bool {
 	return true
 }
 
-// vote signs a vote of the current view, unless one was signed for that place before.
-func (m *Machine) vote(kind Kind, c block.CID) {
+// vote signs a vote of the current view.
+func (m *Machine) vote(kind Kind, c block.CID) { m.voteIn(m.height.view, kind, c) }
+
+// voteIn signs a vote, unless one was signed for that place before.
+func (m *Machine) voteIn(view uint64, kind Kind, c block.CID) {
 	h := m.height
-	at := place{kind, h.view}
+	at := place{kind, view}
 	if m.muted() || h.mine[at] != nil {
 		return
 	}
-	s := m.sign(kind, &Vote{h.number, h.view, c})
+	s := m.sign(kind, &Vote{h.number, view, c})
 	h.mine[at] = s
-	h.votes(kind, h.view).add(s, c)
+	h.votes(kind, view).add(s, c)
 	h.news = true
 	m.save(Record{Statement: s})
 	m.publish(s, 0)
-	m.trace(Trace{Event: string(kind), Height: h.number, View: h.view, Entry: c})
+	m.trace(Trace{Event: string(kind), Height: h.number, View: view, Entry: c})
 }
 
 // restoreVote rebuilds the agreement of the current height from an own vote or proposal of the log.
@@ -268,7 +283,8 @@ func (m *Machine) restoreVote(s *Signed, number, view uint64) {
 	switch b, _ := s.Open(); b := b.(type) {
 	case *Proposal:
 		if e, err := m.learn(b.Entry); err == nil {
-			h.proposals[view] = &proposal{s, b, e, len(b.Polka)}
+			h.keepProposal(&proposal{s, b, e, len(b.Polka)})
+			h.candidates[e.CID()].offers++
 		}
 	case *Vote:
 		h.votes(s.Kind, view).add(s, b.Entry)

@@ -324,8 +324,9 @@ func (m *Machine) sameGround(p *part, r *Run, g *Ground) bool {
 	return true
 }
 
-// best returns the candidate that this site proposes: those that a quorum is ready for first, then
-// by kind (roster, commit, void and re-seal, run, seal), then the oldest run, then the most updates.
+// best returns the candidate that this site proposes: those that a quorum is ready for first; then what it has
+// proposed least often, and what all have, as a quorum that says it is ready may have a liar in it, who does not
+// vote then; then by kind (roster, commit, void and re-seal, run, seal), the oldest run, the most updates.
 func (m *Machine) best() *Entry {
 	var best *candidate
 	for _, id := range m.height.order() {
@@ -344,17 +345,17 @@ func (m *Machine) best() *Entry {
 }
 
 func (m *Machine) before(a, b *candidate) bool {
-	rank := func(c *candidate) [4]int {
+	rank := func(c *candidate) [6]int {
 		e := c.entry
-		k := [4]int{1, precedence(e), 0, 0}
+		k := [6]int{1, c.offers, c.tried, precedence(e), 0, 0}
 		if len(c.ready) >= m.roster.Quorum() {
 			k[0] = 0
 		}
 		if r := m.ledger.Run(e.Run()); r != nil {
-			k[2] = int(r.Height)
+			k[4] = int(r.Height)
 		}
 		if e.Seal != nil {
-			k[3] = -len(e.Seal.Updates)
+			k[5] = -len(e.Seal.Updates)
 		}
 		return k
 	}

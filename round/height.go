@@ -51,6 +51,8 @@ type candidate struct {
 	formed bool   // by this site, before another sent it
 	ready  map[peer.ID]bool
 	tellAt time.Duration // when this site tells its bytes; 0: it does not, or has
+	tried  int           // views in which it was proposed
+	offers int           // of them those in which this site proposed it
 }
 
 type proposal struct {
@@ -291,8 +293,13 @@ func (m *Machine) receiveProposal(s *Signed, b *Proposal) error {
 	if p.proof, err = m.receivePolka(b, e); err != nil {
 		return err
 	}
-	h.proposals[b.View] = p
+	h.keepProposal(p)
 	return nil
+}
+
+func (h *height) keepProposal(p *proposal) {
+	h.proposals[p.View] = p
+	h.candidates[p.entry.CID()].tried++
 }
 
 // receivePolka takes the prevotes that a proposal brings along and counts those for its entry. It
