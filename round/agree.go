@@ -105,8 +105,8 @@ func (m *Machine) skipAhead() bool {
 }
 
 func (m *Machine) startView(view uint64) {
-	m.leaveViews(view)
 	h := m.height
+	left := h.view
 	h.view, h.step, h.since, h.prevoteBy, h.precommitBy = view, stepPropose, m.now, 0, 0
 	for v := range h.prevotes {
 		if !h.keeps(v) {
@@ -123,20 +123,21 @@ func (m *Machine) startView(view uint64) {
 			delete(h.proposals, v)
 		}
 	}
+	h.newer = true
+	m.trace(Trace{Event: "view", Height: h.number, View: view})
+	m.voteBehind(left)
 	for at := range h.mine { // a view that has passed is not spoken in again
 		if at.view+1 < view {
 			delete(h.mine, at)
 		}
 	}
-	h.newer = true
-	m.trace(Trace{Event: "view", Height: h.number, View: view})
 }
 
-// leaveViews votes nil wherever this site has not voted in the views before one. Whatever moved it on may be
-// forgotten, by it and by whoever told it: others that are still there must not miss its vote for ever.
-func (m *Machine) leaveViews(to uint64) {
+// voteBehind votes nil in the views from one on that this site has left, wherever it has not voted. Whatever moved
+// it on may be forgotten, by it and by whoever said it: others that are still there must not miss its vote for ever.
+func (m *Machine) voteBehind(from uint64) {
 	h := m.height
-	for view := max(h.view, to-min(to, maxViewsBehind)); view < to; view++ {
+	for view := max(from, h.view-min(h.view, maxViewsBehind)); view < h.view; view++ {
 		m.voteIn(view, KindPrevote, block.CID{})
 		m.voteIn(view, KindPrecommit, block.CID{})
 	}

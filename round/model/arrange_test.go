@@ -30,6 +30,9 @@ func (m *mesh) arrange(a Action, possible bool) bool {
 		must = s.toPass(a)
 	case Learn:
 		return s.toLearn(a)
+	case Leave:
+		s.enter(a.View + 1)
+		return s.view > a.View
 	}
 	kind := map[Kind]round.Kind{Propose: round.KindProposal, Prevote: round.KindPrevote, Abstain: round.KindPrevote, Precommit: round.KindPrecommit, Pass: round.KindPrecommit}[a.Kind]
 	stmt := s.said[place{kind, a.View}]

@@ -66,7 +66,7 @@ func newMesh(t testing.TB, seed uint64, liar int, opening ...int) *mesh {
 		entries: map[Vote]*round.Entry{}, bases: map[Vote]block.CID{},
 	}
 	var err error
-	if m.model, err = New(Config{Views: MaxViews, Liar: liar, Crashes: true}); err != nil {
+	if m.model, err = New(Config{Views: MaxViews, Liar: liar, Crashes: true, VotesBehind: true}); err != nil {
 		t.Fatal(err)
 	}
 	m.genesis = testGenesis(t, seed)
@@ -356,6 +356,7 @@ func (s *site) trace(t round.Trace, said map[place]*round.Signed) {
 		s.view = int(t.View)
 		s.over = s.view >= s.model.cfg.Views
 		s.note("site %d: view %d", s.position+1, t.View)
+		s.behind(said)
 	case "propose", "prevote", "precommit":
 		at := place{round.Kind(t.Event), int(t.View)}
 		if t.Event == "propose" {
@@ -363,6 +364,9 @@ func (s *site) trace(t round.Trace, said map[place]*round.Signed) {
 		}
 		if said[at] == nil {
 			s.fail("site %d: %s of view %d is not saved", s.position+1, t.Event, t.View)
+		}
+		if at.kind != round.KindProposal && at.view < s.view {
+			return // behind it
 		}
 		s.own(said[at])
 		s.follow(said[at])
@@ -373,6 +377,29 @@ func (s *site) trace(t round.Trace, said map[place]*round.Signed) {
 	case "decide":
 		s.decide(int(t.View), s.vote(t.Entry))
 	}
+}
+
+// behind follows the votes for nil with which a site has left the views before its own.
+func (s *site) behind(said map[place]*round.Signed) {
+	left := -1
+	for at, stmt := range said {
+		if at.view >= s.view || at.kind == round.KindProposal || s.said[at] != nil {
+			continue
+		}
+		if at.view < s.model.cfg.Views {
+			left = max(left, at.view)
+		}
+		s.own(stmt)
+		s.said[at] = stmt
+		if s.action(stmt).Entry != Nil {
+			s.fail("site %d votes in view %d, which it has left", s.position+1, at.view)
+		}
+	}
+	if left < 0 {
+		return
+	}
+	s.note("site %d: votes nil up to view %d, which it leaves", s.position+1, left)
+	s.take(func(a Action) bool { return a.Kind == Leave && a.Site == s.position && a.View == left })
 }
 
 // sent checks that what leaves a site is what it has said before, and adds it to the pool.

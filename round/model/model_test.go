@@ -38,10 +38,10 @@ func TestExplore(t *testing.T) {
 		{"full", Config{Views: 3, Liar: 1, Untimed: true, Crashes: true}, Safety, 4_033_851},
 		{"full", Config{Views: 3, Liar: 2, Untimed: true, Crashes: true}, Safety, 3_249_615},
 		{"full", Config{Views: 3, Liar: 3, Untimed: true, Crashes: true}, Safety, 3_523_277},
-		{"full", Config{Views: 3, Liar: 0}, all, 103_046_035},
-		{"full", Config{Views: 3, Liar: 1}, all, 87_255_752},
-		{"full", Config{Views: 3, Liar: 2}, all, 83_408_577},
-		{"full", Config{Views: 3, Liar: 3}, all, 64_775_974},
+		{"full", Config{Views: 3, Liar: 0, VotesBehind: true}, all, 0},
+		{"full", Config{Views: 3, Liar: 1, VotesBehind: true}, all, 0},
+		{"full", Config{Views: 3, Liar: 2, VotesBehind: true}, all, 0},
+		{"full", Config{Views: 3, Liar: 3, VotesBehind: true}, all, 0},
 	} {
 		t.Run(name(c.cfg), func(t *testing.T) {
 			if c.size == "full" && os.Getenv("WEFT_MODEL") != "full" || c.size == "usual" && testing.Short() {

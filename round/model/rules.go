@@ -56,10 +56,13 @@ func (r *reading) behind(next State, site, view int) State {
 	return next
 }
 
-// leave is the way out of a view for a site that votes behind: others notice it at once.
+// leave is the way out of a view, and of those that it passes over, for a site that votes behind: others
+// notice it at once.
 func (r *reading) leave(site, view int, yield func(Action, State)) {
-	if next := r.behind(r.State, site, view+1); next != r.State && r.enters(site, view+1) {
-		yield(r.action(Leave, site, view, Nil, -1), next)
+	for ; view < r.cfg.Views && r.enters(site, view+1); view++ {
+		if next := r.behind(r.State, site, view+1); next != r.State {
+			yield(r.action(Leave, site, view, Nil, -1), next)
+		}
 	}
 }
 
