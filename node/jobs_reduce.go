@@ -103,6 +103,9 @@ func (j *jobs) tryReduce(r *reducing, spec *round.RunSpec) (round.Reduced, error
 	}
 	shards := make([]block.CID, 0, base.Len())
 	err = aggregate.FedAvg(j.ctx, shapeOf(base), in.base, in.inputs, func(i int, data []byte) error {
+		if j.n.spoil != nil {
+			j.n.spoil(i, data)
+		}
 		c, err := b.WriteShard(i, data)
 		shards = append(shards, c)
 		return err

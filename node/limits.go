@@ -27,6 +27,7 @@ const (
 	verifiedCache = 1 << 15 // signatures remembered as good
 
 	headStart   = 500 * time.Millisecond // in which an update is asked of its owner alone
+	divergeWait = time.Minute            // for the manifest of a model that differs
 	askAgainMin = 500 * time.Millisecond // before sites that lack a block are asked again; doubles
 	askAgainMax = 15 * time.Second
 

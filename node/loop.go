@@ -86,6 +86,11 @@ func (n *Node) do(w round.Work) error {
 		n.tidy()
 	}
 	n.track(w)
+	for _, tr := range w.Trace {
+		if tr.Event == "diverged" {
+			n.explain(tr) // before the jobs, which may remove the model computed here
+		}
+	}
 	for i := range w.Send {
 		n.sender.send(&w.Send[i])
 	}

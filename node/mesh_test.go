@@ -37,6 +37,7 @@ type testSite struct {
 	client  *Client
 	trainer train.Trainer // nil: the synthetic one
 	log     *slog.Logger
+	spoil   func(shard int, data []byte)
 
 	node   *Node
 	cancel context.CancelFunc
@@ -102,6 +103,7 @@ func (s *testSite) up(others ...*testSite) {
 	if s.node, err = New(h, Options{Timing: quick(), Trainer: s.trainer, Log: s.log}); err != nil {
 		s.t.Fatal(err)
 	}
+	s.node.spoil = s.spoil
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel, s.ended = cancel, make(chan error, 1)
 	n := s.node

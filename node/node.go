@@ -42,6 +42,7 @@ type Node struct {
 	roster *round.Roster
 	start  time.Time
 	ready  chan struct{}
+	spoil  func(shard int, data []byte) // for tests: what a broken machine does to a model that it computes
 
 	// What Run assembles.
 	machine  *round.Machine // the loop's alone

@@ -68,7 +68,7 @@ func (k *track) enter(p Phase, now time.Time) {
 }
 
 // see takes one line of the machine's trace.
-func (t *tracker) see(l *round.Ledger, tr round.Trace, self peer.ID, now time.Time) {
+func (t *tracker) see(l *round.Ledger, tr round.Trace, now time.Time) {
 	switch tr.Event {
 	case "decide":
 		t.decided(l, l.At(tr.Height).Entry, now)
@@ -78,13 +78,13 @@ func (t *tracker) see(l *round.Ledger, tr round.Trace, self peer.ID, now time.Ti
 		t.trouble = "the ledger has forked: " + tr.Text
 	default:
 		if k := t.runs[tr.Run]; k != nil {
-			k.see(t, tr, self, now)
+			k.see(tr, now)
 		}
 	}
 }
 
 // see takes a line that is about the run's current round.
-func (k *track) see(t *tracker, tr round.Trace, self peer.ID, now time.Time) {
+func (k *track) see(tr round.Trace, now time.Time) {
 	switch tr.Event {
 	case "train":
 		k.enter(PhaseTraining, now)
@@ -100,10 +100,6 @@ func (k *track) see(t *tracker, tr round.Trace, self peer.ID, now time.Time) {
 		}
 	case "reduced":
 		k.enter(PhaseCommitting, now)
-	case "diverged":
-		if tr.Site == self {
-			t.trouble = "this site computed another model than the mesh committed: its memory, processor or disk may be broken"
-		}
 	}
 }
 
@@ -136,6 +132,6 @@ func (k *track) start(now time.Time) { k.began, k.since = now, now }
 func (n *Node) track(w round.Work) {
 	now := time.Now()
 	for _, tr := range w.Trace {
-		n.tracker.see(n.machine.Ledger(), tr, n.home.ID, now)
+		n.tracker.see(n.machine.Ledger(), tr, now)
 	}
 }

@@ -38,10 +38,14 @@ func TestExplore(t *testing.T) {
 		{"full", Config{Views: 3, Liar: 1, Untimed: true, Crashes: true}, Safety, 4_033_851},
 		{"full", Config{Views: 3, Liar: 2, Untimed: true, Crashes: true}, Safety, 3_249_615},
 		{"full", Config{Views: 3, Liar: 3, Untimed: true, Crashes: true}, Safety, 3_523_277},
-		{"full", Config{Views: 3, Liar: 0, VotesBehind: true}, all, 0},
-		{"full", Config{Views: 3, Liar: 1, VotesBehind: true}, all, 0},
-		{"full", Config{Views: 3, Liar: 2, VotesBehind: true}, all, 0},
-		{"full", Config{Views: 3, Liar: 3, VotesBehind: true}, all, 0},
+		{"full", Config{Views: 3, Liar: 0, VotesBehind: true}, all, 9_926_314},
+		{"full", Config{Views: 3, Liar: 1, VotesBehind: true}, all, 7_660_966},
+		{"full", Config{Views: 3, Liar: 2, VotesBehind: true}, all, 6_942_327},
+		{"full", Config{Views: 3, Liar: 3, VotesBehind: true}, all, 5_801_120},
+		{"full", Config{Views: 3, Liar: 0, Crashes: true, VotesBehind: true}, all | Recovery, 0},
+		{"full", Config{Views: 3, Liar: 1, Crashes: true, VotesBehind: true}, all | Recovery, 0},
+		{"full", Config{Views: 3, Liar: 2, Crashes: true, VotesBehind: true}, all | Recovery, 0},
+		{"full", Config{Views: 3, Liar: 3, Crashes: true, VotesBehind: true}, all | Recovery, 0},
 	} {
 		t.Run(name(c.cfg), func(t *testing.T) {
 			if c.size == "full" && os.Getenv("WEFT_MODEL") != "full" || c.size == "usual" && testing.Short() {
