@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"slices"
+
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
@@ -96,6 +98,45 @@ func (a *Omitter) Boot(l *Liar) {
 // Send names a shorter seal.
 func (a *Omitter) Send(l *Liar, s round.Send) {
 	a.send(l, s, "a seal that leaves a site out", func(e *round.Entry) *round.Entry { return l.without(e, a.victim) })
+}
+
+// Accuser claims in the place of each commit that one site's update cannot be had: it is ready for the seal without
+// it, proposes it and votes for it. It attacks the claim that nobody is dropped without cause: whoever holds the
+// update does not believe it.
+type Accuser struct {
+	swap
+	victim peer.ID
+}
+
+// Name returns the name of its kind.
+func (a *Accuser) Name() string { return "accuser" }
+
+// Boot chooses whom to accuse, once.
+func (a *Accuser) Boot(l *Liar) {
+	if others := l.Others(); a.victim == "" {
+		a.victim = others[l.rng.IntN(len(others))]
+	}
+}
+
+// Send names the seal without the victim, or the round's void if too few would remain.
+func (a *Accuser) Send(l *Liar, s round.Send) {
+	a.send(l, s, "a seal without an update that all hold", func(e *round.Entry) *round.Entry {
+		if e.Commit == nil || e.Height != l.next() {
+			return nil
+		}
+		r := l.Ledger().Run(e.Commit.Run)
+		latest := r.Latest()
+		g := &round.Ground{Kind: round.Unavailable, Dropped: []peer.ID{a.victim}}
+		rest := slices.DeleteFunc(slices.Clone(latest.Updates), func(u round.SealedUpdate) bool { return u.Update.From == a.victim })
+		if again := l.changed(e, func(c *round.Entry) {
+			c.Seal = &round.Seal{Run: r.ID, Round: r.Round, Opened: r.Opened, Number: latest.Number + 1, Ground: g, Updates: rest}
+		}); again != nil {
+			return again
+		}
+		return l.changed(e, func(c *round.Entry) {
+			c.Void = &round.Void{Run: r.ID, Round: r.Round, Seal: latest.CID, Ground: *g}
+		})
+	})
 }
 
 // Broken means well, but its machine computes wrong models. It attacks the claim that sites which

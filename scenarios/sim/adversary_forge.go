@@ -10,12 +10,13 @@ import (
 )
 
 // Forger says things in other sites' names: statements with its own signature under their names, their
-// real signatures under altered bodies, damaged signatures, certificates made of prevotes, and evidence
-// of doubles that never were. It attacks authenticity: nothing of it may be believed, and no honest
-// site may be named.
+// real signatures under altered bodies, damaged signatures, certificates made of prevotes, evidence
+// of doubles that never were, and evidence made of true votes of two views. It attacks authenticity: nothing of it
+// may be believed, and no honest site may be named.
 type Forger struct {
 	entry []byte                                 // of the newest candidate
 	votes map[block.CID]map[string]*round.Signed // prevotes heard, by entry and author
+	last  map[peer.ID]*round.Signed              // of each author
 	at    uint64
 }
 
@@ -56,7 +57,7 @@ func (a *Forger) Hear(l *Liar, ev round.Event) round.Event {
 // note remembers what a certificate can be made to look like.
 func (a *Forger) note(l *Liar, s *round.Signed, body any) {
 	if a.at != l.next() {
-		a.at, a.entry, a.votes = l.next(), nil, map[block.CID]map[string]*round.Signed{}
+		a.at, a.entry, a.votes, a.last = l.next(), nil, map[block.CID]map[string]*round.Signed{}, map[peer.ID]*round.Signed{}
 	}
 	switch b := body.(type) {
 	case *round.Ready:
@@ -69,8 +70,21 @@ func (a *Forger) note(l *Liar, s *round.Signed, body any) {
 				a.votes[b.Entry] = map[string]*round.Signed{}
 			}
 			a.votes[b.Entry][string(s.From)] = s
+			a.blame(l, s, b)
 		}
 	}
+}
+
+// blame shows two prevotes of a site that may well differ, as they are of different views.
+func (a *Forger) blame(l *Liar, s *round.Signed, b *round.Vote) {
+	if old := a.last[s.From]; old != nil {
+		was, _ := old.Open()
+		if v := was.(*round.Vote); v.View != b.View && v.Entry != b.Entry {
+			l.Did("blamed a site for voting in two views")
+			l.Send(round.Send{Message: &round.Message{Attempt: l.rng.Uint64(), Evidence: &round.Evidence{A: *old, B: *s}}})
+		}
+	}
+	a.last[s.From] = s
 }
 
 // certify sends a candidate with a certificate of prevotes where it has them, and of its own

@@ -23,6 +23,7 @@ var AdversaryKinds = []AdversaryKind{
 	{"wrong-commit", "proposes to commit a model that the sealed updates do not give, and votes for it", func() Adversary { return &WrongCommit{} }},
 	{"broken", "means well, but computes wrong models", func() Adversary { return &Broken{} }},
 	{"omitter", "leaves one site's update out of every seal that it proposes", func() Adversary { return &Omitter{} }},
+	{"accuser", "says that it cannot get one site's update, and seals again without it", func() Adversary { return &Accuser{} }},
 	{"replayer", "says again what it has heard: old heights, old views, old runs, as if it were new", func() Adversary { return &Replayer{} }},
 	{"spammer", "floods the mesh with candidates, far votes, early messages, junk runs, false heads and empty evidence", func() Adversary { return &Spammer{} }},
 	{"pretender", "is ready and votes for whatever it hears of, before it holds it", func() Adversary { return &Pretender{} }},

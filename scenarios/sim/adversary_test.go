@@ -216,8 +216,11 @@ var expectations = map[string]expectation{
 		deeds:  []string{"was ready for a wrong commit", "proposed a wrong commit", "voted for a wrong commit"},
 		expect: func(p *lied) { p.noticed("diverged") },
 	},
-	"broken":   {deeds: []string{"computed a wrong model"}, expect: func(p *lied) { p.noticed("diverged") }},
-	"omitter":  {deeds: []string{"was ready for a seal that leaves a site out", "proposed a seal that leaves a site out", "voted for a seal that leaves a site out"}},
+	"broken":  {deeds: []string{"computed a wrong model"}, expect: func(p *lied) { p.noticed("diverged") }},
+	"omitter": {deeds: []string{"was ready for a seal that leaves a site out", "proposed a seal that leaves a site out", "voted for a seal that leaves a site out"}},
+	"accuser": {deeds: []string{
+		"was ready for a seal without an update that all hold", "proposed a seal without an update that all hold", "voted for a seal without an update that all hold",
+	}},
 	"replayer": {deeds: []string{"replayed a message", "replayed a message of an old height"}},
 	"spammer": {
 		deeds: []string{

@@ -22,6 +22,7 @@ const (
 	PromiseProgress  = "with a quorum connected a height ends, and the run resumes"
 	PromiseNamed     = "who signs twice is named by all"
 	PromiseNotBlamed = "no honest site is named"
+	PromiseCause     = "nobody is dropped without cause"
 	PromiseIncluded  = "no valid update that all hold in time is left out twice"
 )
 
@@ -39,6 +40,7 @@ type checker struct {
 	calm    calm
 	witness witness
 	left    leftOut
+	dropped dropped
 }
 
 // certified is a decided entry as the first site had it.
@@ -64,6 +66,7 @@ func newChecker(w *World) *checker {
 	c.calm.of(w)
 	c.witness.of(c)
 	c.left.of(c)
+	c.dropped.of(c)
 	return c
 }
 
@@ -173,6 +176,9 @@ func (c *checker) extend(s *site, e *round.Entry) {
 	case e.Seal != nil:
 		c.seals[e.CID()] = e
 		c.left.sealed(e.Seal)
+		c.dropped.sealed(e.Seal)
+	case e.Void != nil:
+		c.dropped.without(e.Void.Run, &e.Void.Ground)
 	case e.Commit != nil:
 		c.committed(s, e.Commit)
 	}
