@@ -137,7 +137,7 @@ func (b *board) steal(p *provider, now time.Time, o *outgoing) {
 			if m.by == p || len(m.by.asks) == 0 {
 				continue
 			}
-			es, young := l.stealable(m.by, before)
+			es, young := l.stealable(m.by, now, before)
 			if len(es) > len(best) {
 				best = es
 			}
@@ -159,8 +159,9 @@ func (b *board) steal(p *provider, now time.Time, o *outgoing) {
 
 // stealable returns the entries of the lane's fetch that v was asked for, not after a time, and the lane's
 // provider can be asked for too, the last asked first. Those asked of fewest providers come before the others.
-// Of the asks after that time young is the first's, zero if there is none.
-func (l *lane) stealable(v *provider, before time.Time) (out []*entry, young time.Time) {
+// Of the asks after that time young is the first's, zero if there is none. A block that will soon be here is not
+// asked for again.
+func (l *lane) stealable(v *provider, now, before time.Time) (out []*entry, young time.Time) {
 	type candidate struct {
 		e   *entry
 		seq uint64
@@ -173,6 +174,10 @@ func (l *lane) stealable(v *provider, before time.Time) (out []*entry, young tim
 		for _, e := range a.want.entries {
 			switch {
 			case e.fetch != l.fetch || !l.askable(e):
+			case a.coming != nil && a.coming.left(now) < soon:
+				if young.IsZero() {
+					young = now
+				}
 			case !a.at.After(before):
 				found = append(found, candidate{e, a.seq})
 			case young.IsZero() || a.at.Before(young):

@@ -104,6 +104,8 @@ type ask struct {
 	by    *provider
 	fetch *fetch // whose memory it counts to
 	size  int64  // a guess
+
+	coming *arrival // nil: not yet
 }
 
 // lane is a provider as seen by a fetch. The cursors say what of the fetch's lists it has looked at.

@@ -390,3 +390,33 @@ func TestEndGameHasPatience(t *testing.T) {
 		t.Fatalf("a provider that delivers waits: %+v", o)
 	}
 }
+
+// A block that is on its way and will soon be here is not asked for again; one that comes too slowly is.
+func TestEndGameLetsArrive(t *testing.T) {
+	begin := time.Unix(1, 0)
+	cids := someCIDs(1)
+	b := newBoard(limits{memory: 1 << 30, window: 8 << 20, maxWindow: 8 << 20, attempts: 3})
+	f := newFetch(b, bulk)
+	b.join(f, cids)
+	owner, _ := b.provider("owner")
+	idle, _ := b.provider("idle")
+	b.enlist(f, owner)
+	b.pick(owner, begin)
+	b.enlist(f, idle)
+	if b.comes(idle, cids[0], &arrival{}) {
+		t.Error("it comes from who was not asked")
+	}
+	a := &arrival{pulse: &pulse{}, begun: begin, size: 1 << 20}
+	if !b.comes(owner, cids[0], a) {
+		t.Fatal("it was not asked for")
+	}
+	a.pulse.read.Store(1 << 18) // a quarter after 0.6 s: 1.8 s are left
+	now := begin.Add(600 * time.Millisecond)
+	if o := b.pick(idle, now); !o.empty() || !o.again.Equal(now.Add(patience)) {
+		t.Fatalf("asked for what is coming: %+v", o)
+	}
+	now = now.Add(patience) // nothing has come since: 3.3 s are left
+	if o := b.pick(idle, now); len(o.want[bulk]) != 1 {
+		t.Fatalf("waits for what comes slowly: %+v", o)
+	}
+}

@@ -28,6 +28,9 @@ const (
 	maxAskers = 3
 	// patience is how old an ask has to be before a provider that has delivered nothing yet is asked too.
 	patience = 500 * time.Millisecond
+	// soon is how long the rest of a block that is coming may take until another provider is asked too: it cannot
+	// be called back any more, so that asking twice costs its bytes.
+	soon = 2 * time.Second
 	// maxRetractions is how often one provider may say dont-have and then have for a block.
 	maxRetractions = 4
 	// firstGuess is the size that a block is taken to have until the first one arrived.

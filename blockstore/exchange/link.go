@@ -259,7 +259,7 @@ func (l *link) readBlock(ctx context.Context, d *decoder, n int) error {
 		return err
 	}
 	b.mu.Lock()
-	if !b.asked(p, c) {
+	if !b.comes(p, c, &arrival{&l.pulse, time.Now(), l.pulse.read.Load(), int64(n)}) {
 		err = unasked(p, c)
 	}
 	b.mu.Unlock()

@@ -10,6 +10,7 @@ import (
 // them, at one call each for every chunk; a pulse is swept once in a while.
 type pulse struct {
 	last atomic.Int64 // Unix time, ns
+	read atomic.Int64 // bytes
 	rest atomic.Bool  // this side holds the transfer up
 }
 
@@ -27,6 +28,7 @@ type pulseReader struct {
 
 func (r pulseReader) Read(b []byte) (int, error) {
 	n, err := r.r.Read(b)
+	r.p.read.Add(int64(n))
 	r.p.beat()
 	return n, err
 }

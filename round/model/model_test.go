@@ -42,10 +42,10 @@ func TestExplore(t *testing.T) {
 		{"full", Config{Views: 3, Liar: 1, VotesBehind: true}, all, 7_660_966},
 		{"full", Config{Views: 3, Liar: 2, VotesBehind: true}, all, 6_942_327},
 		{"full", Config{Views: 3, Liar: 3, VotesBehind: true}, all, 5_801_120},
-		{"full", Config{Views: 3, Liar: 0, Crashes: true, VotesBehind: true}, all | Recovery, 0},
-		{"full", Config{Views: 3, Liar: 1, Crashes: true, VotesBehind: true}, all | Recovery, 0},
-		{"full", Config{Views: 3, Liar: 2, Crashes: true, VotesBehind: true}, all | Recovery, 0},
-		{"full", Config{Views: 3, Liar: 3, Crashes: true, VotesBehind: true}, all | Recovery, 0},
+		{"full", Config{Views: 3, Liar: 0, Crashes: true, VotesBehind: true}, all | Recovery, 56_782_098},
+		{"full", Config{Views: 3, Liar: 1, Crashes: true, VotesBehind: true}, all | Recovery, 37_936_381},
+		{"full", Config{Views: 3, Liar: 2, Crashes: true, VotesBehind: true}, all | Recovery, 30_253_209},
+		{"full", Config{Views: 3, Liar: 3, Crashes: true, VotesBehind: true}, all | Recovery, 32_931_848},
 	} {
 		t.Run(name(c.cfg), func(t *testing.T) {
 			if c.size == "full" && os.Getenv("WEFT_MODEL") != "full" || c.size == "usual" && testing.Short() {
