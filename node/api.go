@@ -22,6 +22,8 @@ import (
 //	POST /v1/runs                          RunRequest -> RunReply
 //	POST /v1/runs/{run}/consent            Consent
 //	POST /v1/runs/{run}/stop               Stop
+//	GET  /v1/roster                        Roster
+//	POST /v1/roster                        ChangeRequest -> RosterChange
 //
 // An error is a status of 400 or more with APIError as its body.
 
@@ -46,6 +48,8 @@ type Status struct {
 	Mesh     block.CID     `json:"mesh"`
 	MeshName string        `json:"mesh_name"`
 	Faults   round.Faults  `json:"faults"`
+	Observes bool          `json:"observes,omitempty"` // this site is not in the roster: not yet, or no longer
+	Changes  int           `json:"changes,omitempty"`  // of the roster, that sites ask for
 	Sites    int           `json:"sites"`
 	Quorum   int           `json:"quorum"`
 	Up       int           `json:"up"` // sites that can be reached, this one included

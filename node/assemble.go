@@ -27,7 +27,7 @@ func (n *Node) open(closers *[]func() error) error {
 	}
 	after(lock.Close)
 	n.start = time.Now()
-	if n.events, err = openEvents(h.path(traceName), n.siteName(h.ID), n.log); err != nil {
+	if n.events, err = openEvents(h.path(traceName), n.ownName(), n.log); err != nil {
 		return err
 	}
 	after(n.events.close)
@@ -61,7 +61,7 @@ func (n *Node) open(closers *[]func() error) error {
 		after(c.Close)
 	}
 	n.tracker = newTracker(n.machine.Ledger(), n.mute)
-	n.view.Store(newView(n.machine))
+	n.view.Store(newView(n.machine, n.home.ID))
 	n.sender = newSender(n.log)
 	n.jobs = newJobs(n)
 	return nil
@@ -89,7 +89,7 @@ func (n *Node) restore() (err error) {
 	var torn int64
 	n.wal, torn, err = openWAL(path, func(r round.Record) error {
 		if r.Born != nil {
-			n.mute = r.Born.Lost && n.roster.Len() > 1
+			n.mute = r.Born.Lost && len(n.siteIDs()) > 1
 		}
 		return n.machine.Restore(r)
 	})
@@ -119,22 +119,18 @@ func (n *Node) connect(closers *[]func() error) error {
 	if err != nil {
 		return err
 	}
+	bootstrap, err := n.bootstrap()
+	if err != nil {
+		return err
+	}
 	n.host, err = gossip.NewHost(gossip.HostConfig{
-		Key: n.home.Key, Listen: listen, Announce: announce, Roster: n.roster.Has,
-		Peers: max(256, 2*n.roster.Len()), Agent: n.opt.Agent, Network: n.opt.Network, Log: n.log,
+		Key: n.home.Key, Listen: listen, Announce: announce, Roster: n.admits,
+		Peers: max(256, 2*n.view.Load().roster.Len()), Agent: n.opt.Agent, Network: n.opt.Network, Log: n.log,
 	})
 	if err != nil {
 		return hint(err, "if another program listens there, change listen in "+n.home.path(configName))
 	}
 	*closers = append(*closers, n.host.Close)
-	var bootstrap []peer.AddrInfo
-	for _, s := range c.Bootstrap {
-		info, err := peer.AddrInfoFromString(s)
-		if err != nil {
-			return fmt.Errorf("%w: bootstrap: %w", ErrConfig, err)
-		}
-		bootstrap = append(bootstrap, *info)
-	}
 	n.gossip, err = gossip.New(gossip.Config{
 		Host: n.host, Mesh: n.mesh, Sites: n.siteIDs, Bootstrap: bootstrap,
 		AddressFile: n.home.path(addressesName), Handler: n.handle, Log: n.log,
@@ -164,12 +160,31 @@ func multiaddrs(list []string) ([]multiaddr.Multiaddr, error) {
 	return addrs, nil
 }
 
-func (n *Node) siteIDs() []peer.ID {
-	var ids []peer.ID
-	for _, s := range n.roster.Sites() {
-		ids = append(ids, s.ID)
+// bootstrap returns the addresses of the configuration, and notes whose they are.
+func (n *Node) bootstrap() ([]peer.AddrInfo, error) {
+	var list []peer.AddrInfo
+	n.named = map[peer.ID]bool{}
+	for _, s := range n.home.Config.Bootstrap {
+		info, err := peer.AddrInfoFromString(s)
+		if err != nil {
+			return nil, fmt.Errorf("%w: bootstrap: %w", ErrConfig, err)
+		}
+		list = append(list, *info)
+		n.named[info.ID] = true
 	}
-	return ids
+	return list, nil
 }
 
-func (n *Node) siteName(id peer.ID) string { return n.roster.Name(id) }
+func (n *Node) siteIDs() []peer.ID { return n.view.Load().sought(n.named) }
+
+func (n *Node) admits(p peer.ID) bool { return n.view.Load().admits(p, n.named) }
+
+func (n *Node) siteName(id peer.ID) string { return n.view.Load().name(id) }
+
+// ownName returns the name that the mesh knows this site by, or else that of its configuration.
+func (n *Node) ownName() string {
+	if name, ok := n.view.Load().names[n.home.ID]; ok {
+		return name
+	}
+	return n.home.Config.Name
+}

@@ -123,6 +123,16 @@ func (c *Client) Stop(ctx context.Context, run block.CID, stop Stop) error {
 	return err
 }
 
+// Roster describes the sites of the mesh and the changes that are asked for.
+func (c *Client) Roster(ctx context.Context) (Roster, error) {
+	return get[Roster](ctx, c, "/v1/roster")
+}
+
+// Approve says the operator's yes to a change of the roster.
+func (c *Client) Approve(ctx context.Context, req ChangeRequest) (RosterChange, error) {
+	return post[RosterChange](ctx, c, "/v1/roster", req)
+}
+
 func get[T any](ctx context.Context, c *Client, path string) (v T, err error) {
 	return decode[T](c.do(ctx, http.MethodGet, path, nil))
 }

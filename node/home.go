@@ -67,8 +67,8 @@ func Init(dir, name string) (peer.ID, error) {
 	return peer.IDFromPrivateKey(key)
 }
 
-// Join makes the site part of a mesh that lists it: it keeps the genesis document and begins the
-// log. Joining the same mesh again changes nothing.
+// Join ties the site to a mesh: it keeps the genesis document and begins the log. A site that the genesis does not list
+// follows the mesh, and takes part once a change of the roster has added it. Joining the same mesh again changes nothing.
 func Join(dir string, g *round.Genesis) error {
 	_, id, err := readSite(dir)
 	if err != nil {
@@ -76,10 +76,6 @@ func Join(dir string, g *round.Genesis) error {
 	}
 	if err := g.Validate(); err != nil {
 		return err
-	}
-	if !g.Roster().Has(id) {
-		return hint(fmt.Errorf("join mesh %q: this site, %s, is not in its roster", g.Name, id),
-			"have the mesh founded with this site's peer ID, which weft init printed")
 	}
 	path := filepath.Join(dir, genesisName)
 	if old, err := readGenesis(dir); err == nil {
@@ -121,9 +117,6 @@ func Open(dir string) (*Home, error) {
 	h := &Home{Dir: dir, Key: key, ID: id}
 	if h.Genesis, err = readGenesis(dir); err != nil {
 		return nil, err
-	}
-	if !h.Genesis.Roster().Has(id) {
-		return nil, hint(fmt.Errorf("%s: the key, of %s, is not a site of mesh %q", dir, id, h.Genesis.Name), "restore the key that the mesh was founded with")
 	}
 	if h.Config, err = ReadConfig(h.path(configName)); err != nil {
 		return nil, err

@@ -28,6 +28,7 @@ const (
 
 	headStart   = 500 * time.Millisecond // in which an update is asked of its owner alone
 	divergeWait = time.Minute            // for the manifest of a model that differs
+	partingTime = 3 * time.Second       // in which a site that was removed is told
 	askAgainMin = 500 * time.Millisecond // before sites that lack a block are asked again; doubles
 	askAgainMax = 15 * time.Second
 

@@ -40,7 +40,7 @@ func (n *Node) loop(ctx context.Context) error {
 func (n *Node) step(ev round.Event) {
 	n.machine.Step(time.Since(n.start), ev)
 	switch e := ev.(type) {
-	case round.Considered:
+	case round.Considered, round.Approve:
 		n.changed = true
 	case round.Received:
 		s := e.Message.Statement
@@ -117,13 +117,17 @@ func (n *Node) publishView() {
 		return
 	}
 	n.changed = false
-	old, now := n.view.Load(), newView(n.machine)
+	old, now := n.view.Load(), newView(n.machine, n.home.ID)
 	for h := old.height + 1; h <= now.height; h++ {
 		if e := n.machine.Ledger().At(h).Entry; e.Commit != nil {
 			n.index.commit(e.Commit.Model, e.Commit.Run)
 		}
 	}
+	moved := now.follow(&old.members)
 	n.view.Store(now)
+	if moved {
+		n.gossip.RosterChanged()
+	}
 	n.newlyAllowed(old, now)
 	n.jobs.goneOn(now)
 }

@@ -60,21 +60,9 @@ func newTestMesh(t *testing.T, n int, edit func(name, config string) string) []*
 	var sites []*testSite
 	var roster []round.Site
 	for i := range n {
-		name := string(rune('a' + i))
-		s := &testSite{t: t, name: name, dir: filepath.Join(dir, name), log: slog.New(slog.DiscardHandler)}
-		if s.id, err = Init(s.dir, name); err != nil {
-			t.Fatal(err)
-		}
-		config := "name: " + name + "\nlisten: [/ip4/127.0.0.1/tcp/0]\naccept: auto\ntrainer: {synthetic: {bytes: 2500KB, seed: 1}}\n"
-		if edit != nil {
-			config = edit(name, config)
-		}
-		if err := os.WriteFile(filepath.Join(s.dir, configName), []byte(config), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		s.client = Dial(s.dir)
+		s := newTestSite(t, dir, string(rune('a'+i)), edit)
 		sites = append(sites, s)
-		roster = append(roster, round.Site{ID: s.id, Name: name})
+		roster = append(roster, round.Site{ID: s.id, Name: s.name})
 	}
 	g, err := round.NewGenesis("test", round.Byzantine, roster, make([]byte, 16))
 	if err != nil {
@@ -86,6 +74,25 @@ func newTestMesh(t *testing.T, n int, edit func(name, config string) string) []*
 		}
 	}
 	return sites
+}
+
+// newTestSite makes a site's directory, in no mesh yet.
+func newTestSite(t *testing.T, dir, name string, edit func(name, config string) string) *testSite {
+	t.Helper()
+	s := &testSite{t: t, name: name, dir: filepath.Join(dir, name), log: slog.New(slog.DiscardHandler)}
+	var err error
+	if s.id, err = Init(s.dir, name); err != nil {
+		t.Fatal(err)
+	}
+	config := "name: " + name + "\nlisten: [/ip4/127.0.0.1/tcp/0]\naccept: auto\ntrainer: {synthetic: {bytes: 2500KB, seed: 1}}\n"
+	if edit != nil {
+		config = edit(name, config)
+	}
+	if err := os.WriteFile(filepath.Join(s.dir, configName), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.client = Dial(s.dir)
+	return s
 }
 
 // up starts the site and waits until it answers; others that run are told to it.

@@ -35,14 +35,13 @@ type Options struct {
 
 // Node is a site's daemon.
 type Node struct {
-	home   *Home
-	opt    Options
-	log    *slog.Logger
-	mesh   block.CID // the genesis document's
-	roster *round.Roster
-	start  time.Time
-	ready  chan struct{}
-	spoil  func(shard int, data []byte) // for tests: what a broken machine does to a model that it computes
+	home  *Home
+	opt   Options
+	log   *slog.Logger
+	mesh  block.CID // the genesis document's
+	start time.Time
+	ready chan struct{}
+	spoil func(shard int, data []byte) // for tests: what a broken machine does to a model that it computes
 
 	// What Run assembles.
 	machine  *round.Machine // the loop's alone
@@ -59,6 +58,7 @@ type Node struct {
 	host     *gossip.Host
 	gossip   *gossip.Mesh
 	exchange *exchange.Exchange
+	named    map[peer.ID]bool // in the configuration's bootstrap addresses
 	reach    *reach
 	sender   *sender
 	jobs     *jobs
@@ -83,11 +83,20 @@ func New(h *Home, opt Options) (*Node, error) {
 	if opt.Agent == "" {
 		opt.Agent = "weft"
 	}
-	return &Node{
-		home: h, opt: opt, log: opt.Log, mesh: h.Genesis.Block().CID, roster: h.Genesis.Roster(), ready: make(chan struct{}),
+	n := &Node{
+		home: h, opt: opt, log: opt.Log, mesh: h.Genesis.Block().CID, ready: make(chan struct{}),
 		verifier: newVerifier(), reach: newReach(),
 		queue: make(chan round.Event, queueEvents), asks: make(chan func()), done: make(chan struct{}),
-	}, nil
+	}
+	m, err := round.New(round.Config{ // what the genesis says, until the log has been read
+		Self: h.ID, Genesis: h.Genesis, Timing: opt.Timing,
+		Sign: func([]byte) []byte { return nil }, Verify: func(peer.ID, []byte, []byte) bool { return false },
+	})
+	if err != nil {
+		return nil, err
+	}
+	n.view.Store(newView(m, h.ID))
+	return n, nil
 }
 
 func newLogger(w io.Writer, c LogConfig) *slog.Logger {

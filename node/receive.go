@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -11,20 +12,21 @@ import (
 )
 
 // handle judges a message on gossip's goroutines and queues it for the machine. What no correct site
-// passes on is rejected: malformed, of a stranger, or with a bad signature. What comes late is good for
-// the machine, which answers it, but for nobody else. Heads and certified entries are meant for this
+// passes on is rejected: malformed, or with a bad signature. What comes late, or of a stranger, who may have joined where
+// this site has not got to yet, is good for the machine, which answers it, but for nobody else. Heads and certified entries are meant for this
 // site alone, and a head is believed to be of whoever sent it, so they are never relayed.
 func (n *Node) handle(ctx context.Context, from peer.ID, data []byte) gossip.Verdict {
 	m, err := round.DecodeMessage(data)
 	if err == nil {
-		err = m.Verify(n.mesh, n.roster, n.verifier.verify)
+		err = m.Verify(n.mesh, n.view.Load().roster, n.verifier.verify)
 	}
-	if err != nil {
+	stranger := errors.Is(err, round.ErrStranger)
+	if err != nil && !stranger {
 		n.events.add(time.Now(), round.Trace{Event: "rejected", Site: from, Text: err.Error()})
 		return gossip.Reject
 	}
 	verdict := gossip.Accept
-	if m.Head != nil || len(m.Certified) > 0 || n.late(m.Statement) {
+	if m.Head != nil || len(m.Certified) > 0 || stranger || n.late(m.Statement) {
 		verdict = gossip.Ignore
 	}
 	if !n.deliver(ctx, round.Received{From: from, Message: m}) {

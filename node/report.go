@@ -1,7 +1,7 @@
 package node
 
 import (
-	"github.com/libp2p/go-libp2p/core/peer"
+	"slices"
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/round"
@@ -13,13 +13,14 @@ type Report struct {
 	Mesh     block.CID     `json:"mesh"`
 	MeshName string        `json:"mesh_name"`
 	Faults   round.Faults  `json:"faults"`
-	Sites    []string      `json:"sites"`
+	Sites    []string      `json:"sites"`          // of the roster in force at the head
+	Changes  uint64        `json:"roster_changes"` // of the roster since the genesis
 	Quorum   int           `json:"quorum"`
 	Height   uint64        `json:"height"`
 	Head     block.CID     `json:"head"`
 	Runs     []RunReport   `json:"runs"`
 	Models   []ModelReport `json:"models"`
-	Signers  []Signer      `json:"signers"` // in the order of Sites
+	Signers  []Signer      `json:"signers"` // in the order of Sites, then those that were removed
 }
 
 // RunReport is a run of a verified ledger.
@@ -54,22 +55,24 @@ type Signer struct {
 func newReport(g *round.Genesis, l *round.Ledger) *Report {
 	roster := l.Roster()
 	r := &Report{
-		Mesh: l.Mesh(), MeshName: g.Name, Faults: g.Faults, Quorum: roster.Quorum(), Height: l.Height(), Head: l.Head(),
+		Mesh: l.Mesh(), MeshName: g.Name, Faults: g.Faults, Changes: roster.Version(), Quorum: roster.Quorum(), Height: l.Height(), Head: l.Head(),
 		Runs: []RunReport{}, Models: []ModelReport{},
 	}
-	counts := map[peer.ID]uint64{}
+	counts := map[string]uint64{}
 	for h := uint64(1); h <= l.Height(); h++ {
 		for _, v := range l.At(h).Certificate.Votes {
-			counts[v.From]++
+			counts[l.Name(v.From)]++
 		}
 	}
 	for _, s := range roster.Sites() {
 		r.Sites = append(r.Sites, s.Name)
-		r.Signers = append(r.Signers, Signer{s.Name, counts[s.ID]})
+	}
+	for _, name := range append(r.Sites[:len(r.Sites):len(r.Sites)], former(l)...) {
+		r.Signers = append(r.Signers, Signer{name, counts[name]})
 	}
 	for _, run := range l.Runs() {
 		r.Runs = append(r.Runs, RunReport{
-			ID: run.ID, Name: run.Spec.Name, By: roster.Name(run.Spec.By), Base: run.Spec.Base, Model: run.Base,
+			ID: run.ID, Name: run.Spec.Name, By: l.Name(run.Spec.By), Base: run.Spec.Base, Model: run.Base,
 			Done: uint64(len(run.Commits)), Rounds: run.Spec.Rounds, Closed: run.Closed,
 		})
 		for i := range run.Commits {
@@ -79,10 +82,21 @@ func newReport(g *round.Genesis, l *round.Ledger) *Report {
 	return r
 }
 
+// former returns the names of sites that are no longer there, in order.
+func former(l *round.Ledger) (names []string) {
+	for _, name := range l.Members() {
+		if !slices.ContainsFunc(l.Roster().Sites(), func(s round.Site) bool { return s.Name == name }) && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 func reportModel(l *round.Ledger, run *round.Run, c *round.CommitAt) ModelReport {
 	m := ModelReport{Model: c.Model, Run: run.Spec.Name, Round: c.Round, Height: c.Height, Seal: c.Seal}
 	for _, id := range c.Sealed.Contributors() {
-		m.Sites = append(m.Sites, l.Roster().Name(id))
+		m.Sites = append(m.Sites, l.Name(id))
 	}
 	m.Signers = signers(l, c.Height)
 	return m
@@ -92,7 +106,7 @@ func reportModel(l *round.Ledger, run *round.Run, c *round.CommitAt) ModelReport
 func signers(l *round.Ledger, height uint64) []string {
 	var names []string
 	for _, v := range l.At(height).Certificate.Votes {
-		names = append(names, l.Roster().Name(v.From))
+		names = append(names, l.Name(v.From))
 	}
 	return names
 }

@@ -81,6 +81,9 @@ func (n *Node) StopRun(ctx context.Context, run block.CID, reason string) error 
 	if err := n.active(run); err != nil {
 		return err
 	}
+	if n.view.Load().observes {
+		return refuse(http.StatusConflict, "", "this site is not in the mesh's roster, so it cannot end a run")
+	}
 	if len(reason) > maxReason {
 		return refuse(http.StatusBadRequest, "", "reason: %d bytes, at most %d", len(reason), maxReason)
 	}
@@ -121,6 +124,8 @@ func (n *Node) describe(req RunRequest) (*round.RunSpec, error) {
 		return refuse(http.StatusBadRequest, hint, format, args...)
 	}
 	switch {
+	case n.view.Load().observes:
+		return nil, refuse(http.StatusConflict, "weft roster list shows what is missing", "this site is not in the mesh's roster, so it cannot ask for a run")
 	case (req.Model == "") != req.Init:
 		return nil, bad("name a safetensors file, or let the embedded trainer make the model", "exactly one of model and init says what the run starts from")
 	case spec.By != "" || spec.Base.Defined() || spec.Layout.Defined() || len(spec.Nonce) > 0:
@@ -136,7 +141,7 @@ func (n *Node) describe(req RunRequest) (*round.RunSpec, error) {
 	check := spec
 	check.Base = n.mesh // stands for those to come
 	check.Layout = check.Base
-	if err := check.Validate(n.roster); err != nil {
+	if err := check.Validate(n.view.Load().roster); err != nil {
 		return nil, bad("correct the run's description", "%v", err)
 	}
 	active := 0

@@ -110,6 +110,8 @@ func (s *server) routes() http.Handler {
 	route("POST /v1/runs", s.openRun)
 	route("POST /v1/runs/{run}/consent", s.consent)
 	route("POST /v1/runs/{run}/stop", s.stop)
+	route("GET /v1/roster", s.roster)
+	route("POST /v1/roster", s.approve)
 	route("/", func(_ http.ResponseWriter, r *http.Request) (any, error) {
 		return nil, refuse(http.StatusNotFound, "the calls are listed in node/api.go", "no such call: %s %.80q", r.Method, r.URL.Path)
 	})

@@ -20,9 +20,11 @@ func (n *Node) Status(ctx context.Context) (Status, error) {
 	var s Status
 	err := n.ask(ctx, func(m *round.Machine) {
 		l := m.Ledger()
+		r := l.Roster()
 		s = Status{
-			Site: n.siteName(n.home.ID), ID: n.home.ID, Mesh: l.Mesh(), MeshName: n.home.Genesis.Name, Faults: n.home.Genesis.Faults,
-			Sites: n.roster.Len(), Quorum: n.roster.Quorum(), Height: l.Height(), Head: l.Head(), Runs: []RunStatus{},
+			Site: n.ownName(), ID: n.home.ID, Mesh: l.Mesh(), MeshName: n.home.Genesis.Name, Faults: n.home.Genesis.Faults,
+			Sites: r.Len(), Quorum: r.Quorum(), Height: l.Height(), Head: l.Head(), Runs: []RunStatus{}, Observes: !r.Has(n.home.ID),
+			Changes: len(m.Changes()),
 		}
 		for _, id := range m.Named() {
 			s.Named = append(s.Named, n.siteName(id))
@@ -31,14 +33,14 @@ func (n *Node) Status(ctx context.Context) (Status, error) {
 			s.Runs = append(s.Runs, n.runStatus(m, r))
 		}
 		s.Pending = n.jobs.waiting(l)
-		s.Problem = n.problem()
+		s.Problem = n.problem(m)
 	})
 	if err != nil {
 		return s, err
 	}
 	total := n.exchange.Stats().Total
 	s.Sent, s.Received = total.Sent.Bytes, total.Received.Bytes
-	s.Addrs, s.Up, s.Memory = n.Addrs(), n.reach.count()+1, peakMemory()
+	s.Addrs, s.Up, s.Memory = n.Addrs(), n.view.Load().up(n.reach.list(), n.home.ID), peakMemory()
 	s.Since, s.Uptime = n.start, time.Since(n.start)
 	return s, nil
 }
@@ -55,7 +57,7 @@ func (n *Node) runStatus(m *round.Machine, r *round.Run) RunStatus {
 	for i := range r.Commits { // of a run that is over nobody repeats the consents
 		part = append(part, r.Commits[i].Sealed.Contributors()...)
 	}
-	for _, site := range n.roster.Sites() {
+	for _, site := range m.Ledger().Roster().Sites() {
 		if slices.Contains(part, site.ID) {
 			s.Takes = append(s.Takes, site.Name)
 		}
@@ -109,13 +111,18 @@ func (n *Node) holds(manifest block.CID) bool {
 }
 
 // problem says what keeps the site from going on, if anything; the gravest first.
-func (n *Node) problem() string {
-	up, q := n.reach.count()+1, n.roster.Quorum()
+func (n *Node) problem(m *round.Machine) string {
+	v := n.view.Load()
+	up, q := v.up(n.reach.list(), n.home.ID), v.roster.Quorum()
 	switch {
 	case n.tracker.trouble != "":
 		return n.tracker.trouble + "; hint: the trace (" + traceName + ") has the details"
+	case v.observes:
+		return n.outside(m, up)
+	case up == 1 && q > 1:
+		return fmt.Sprintf("no other of %d sites reachable; hint: are the others up, do the addresses under bootstrap lead to one of them, and is this site still in their roster (weft roster list, there)?", v.roster.Len())
 	case up < q:
-		return fmt.Sprintf("%d of %d sites reachable, a quorum is %d; hint: are the others up, and do the addresses under bootstrap lead to one of them?", up, n.roster.Len(), q)
+		return fmt.Sprintf("%d of %d sites reachable, a quorum is %d; hint: are the others up, and do the addresses under bootstrap lead to one of them?", up, v.roster.Len(), q)
 	case n.tracker.mute:
 		return "this site's log was lost: it does not vote until it has seen the others decide two entries; hint: nothing to do"
 	}

@@ -1,6 +1,8 @@
 package node
 
 import (
+	"maps"
+
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
@@ -16,14 +18,21 @@ type view struct {
 	active map[block.CID]bool             // runs with rounds to do
 	seals  map[block.CID]block.CID        // the latest seal of each run's current round
 	rounds map[block.CID]uint64           // each run's current round
+	members
 }
 
-// newView looks at a machine between two steps.
-func newView(m *round.Machine) *view {
+// newView looks at the machine of a site between two steps.
+func newView(m *round.Machine, self peer.ID) *view {
 	l := m.Ledger()
 	v := &view{
 		height: l.Height(), takes: map[block.CID]map[peer.ID]bool{}, runs: map[block.CID]*round.RunSpec{},
 		active: map[block.CID]bool{}, rounds: map[block.CID]uint64{}, seals: map[block.CID]block.CID{},
+		members: members{
+			roster: l.Roster(), names: maps.Collect(l.Members()), observes: !l.Roster().Has(self), observers: map[peer.ID]bool{},
+		},
+	}
+	for _, id := range m.Observers() {
+		v.observers[id] = true
 	}
 	for _, r := range l.Runs() {
 		v.runs[r.ID], v.active[r.ID], v.rounds[r.ID] = r.Spec, r.Active(), r.Round
@@ -40,13 +49,13 @@ func newView(m *round.Machine) *view {
 }
 
 // allow says which block may go to whom: the ledger, layouts, bases and committed models to every
-// site; updates, and models that are not committed, to the participants of their run; what nobody
-// knows the use of to none.
+// site and to who is to become one; updates, and models that are not committed, to the participants of their run; what
+// nobody knows the use of to none.
 func (n *Node) allow(p peer.ID, c block.CID) bool {
-	if !n.roster.Has(p) {
+	v := n.view.Load()
+	if !v.roster.Has(p) && !v.observers[p] {
 		return false
 	}
-	v := n.view.Load()
 	readable, known := n.index.readable(c, func(run block.CID) bool { return v.takes[run][p] })
 	if !known {
 		return c.Codec() == block.DagCBOR

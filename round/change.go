@@ -2,6 +2,7 @@ package round
 
 import (
 	"fmt"
+	"iter"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -82,6 +83,17 @@ func (l *Ledger) Name(id peer.ID) string {
 		return m.name
 	}
 	return id.ShortString()
+}
+
+// Members yields every key that is or was a site's, and the site's name, in no order.
+func (l *Ledger) Members() iter.Seq2[peer.ID, string] {
+	return func(yield func(peer.ID, string) bool) {
+		for id, m := range l.members {
+			if !yield(id, m.name) {
+				return
+			}
+		}
+	}
 }
 
 // RosterAt returns the roster in force at a height, which may be one above the newest decided.

@@ -104,9 +104,10 @@ func (a *app) meshJoinCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "join FILE",
 		Short: "Make this site part of the mesh in a mesh file",
-		Long: `Make this site part of the mesh in a mesh file. The site's key must be in the
-roster. Compare the mesh's CID with the other sites, by phone for instance: equal
-CIDs mean equal rosters, to the last byte.`,
+		Long: `Make this site part of the mesh in a mesh file. Compare the mesh's CID with the other
+sites, by phone for instance: equal CIDs mean equal founding rosters, to the last byte.
+A site whose key the file does not list takes part once a change of the roster has added it
+(weft roster add, at the sites that are in it).`,
 		Example: `  weft mesh join mesh.weft`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -128,8 +129,17 @@ func (a *app) joined(g *round.Genesis) error {
 	if err != nil {
 		return err
 	}
-	a.out.Printf("%s\nCompare the mesh's CID with the other sites, then: weft up\n", a.meshText(g, h.ID.String()))
-	warnName(a, g, h)
+	a.out.Printf("%s\nCompare the mesh's CID with the other sites, then: ", a.meshText(g, h.ID.String()))
+	if g.Roster().Has(h.ID) {
+		a.out.Printf("weft up\n")
+		warnName(a, g, h)
+		return nil
+	}
+	a.out.Printf(`weft up --bootstrap ADDR
+This site is not one of those above. It takes part once the operators of a quorum of them have run
+  weft roster add %s=%s
+and ADDR is where it reaches one of them (weft status shows it there).
+`, h.Config.Name, h.ID)
 	return nil
 }
 

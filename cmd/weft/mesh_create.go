@@ -62,18 +62,27 @@ func parseSites(list []string) ([]round.Site, error) {
 		return nil, usage("a mesh needs its sites: --site NAME=PEERID, once for each")
 	}
 	sites := make([]round.Site, 0, len(list))
-	for _, s := range list {
-		i := strings.LastIndexByte(s, '=') // a name may have one too
-		if i < 0 {
-			return nil, usage("--site %q: want NAME=PEERID", s)
-		}
-		id, err := peer.Decode(s[i+1:])
+	for _, arg := range list {
+		s, err := parseSite(arg)
 		if err != nil {
-			return nil, usage("--site %q: %q is not a peer ID: %v", s, s[i+1:], err)
+			return nil, err
 		}
-		sites = append(sites, round.Site{ID: id, Name: s[:i]})
+		sites = append(sites, s)
 	}
 	return sites, nil
+}
+
+// parseSite reads NAME=PEERID, as weft id prints it.
+func parseSite(s string) (round.Site, error) {
+	i := strings.LastIndexByte(s, '=') // a name may have one too
+	if i < 0 {
+		return round.Site{}, usage("%q: want NAME=PEERID, as `weft id` prints it", s)
+	}
+	id, err := peer.Decode(s[i+1:])
+	if err != nil {
+		return round.Site{}, usage("%q: %q is not a peer ID: %v", s, s[i+1:], err)
+	}
+	return round.Site{ID: id, Name: s[:i]}, nil
 }
 
 // writeNew writes a file that must not be there yet: another genesis is another mesh.

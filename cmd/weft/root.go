@@ -58,7 +58,7 @@ signed by a quorum of sites.`,
 	root.PersistentFlags().StringVar(&a.dir, "dir", defaultDir(), "the site's directory, also $"+dirEnv)
 	root.SetHelpCommand(&cobra.Command{Hidden: true, Use: "no-help"}) // --help says the same
 	root.AddCommand(
-		a.demoCmd(), a.scenarioCmd(), a.initCmd(), a.idCmd(), a.meshCmd(), a.upCmd(), a.runCmd(), a.statusCmd(), a.peersCmd(),
+		a.demoCmd(), a.scenarioCmd(), a.initCmd(), a.idCmd(), a.meshCmd(), a.rosterCmd(), a.upCmd(), a.runCmd(), a.statusCmd(), a.peersCmd(),
 		a.ledgerCmd(), a.modelCmd(), a.verifyCmd(), a.catCmd(), a.benchCmd(),
 	)
 	return root

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/spf13/cobra"
+
+	"github.com/weft-mesh/weft/cmd/weft/term"
+	"github.com/weft-mesh/weft/node"
+)
+
+// rosterEvery is the time between two looks at the roster while a change is awaited.
+const rosterEvery = 200 * time.Millisecond
+
+func (a *app) rosterCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "roster",
+		Short: "Show the mesh's sites; add, remove and replace them",
+		Long: `Show the mesh's sites; add, remove and replace them.
+
+A change of the roster is decided like everything else: once the operators of a quorum of
+sites have approved it, and, if a site comes, once that site has signed too. Its node does
+so by itself when it is up and has followed the ledger. docs/roster.md goes through it.`,
+		RunE: group,
+	}
+	cmd.AddCommand(a.rosterListCmd(), a.rosterAddCmd(), a.rosterRemoveCmd(), a.rosterReplaceCmd(), a.rosterApproveCmd())
+	return cmd
+}
+
+func (a *app) rosterListCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the sites in force, and the changes that are asked for",
+		Example: `  weft roster list
+  weft roster list --json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			r, err := a.client().Roster(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(r)
+			}
+			a.out.Printf("%s", a.rosterText(&r))
+			return nil
+		},
+	}
+	a.jsonFlag(cmd)
+	return cmd
+}
+
+// rosterText draws a roster and what is asked for.
+func (a *app) rosterText(r *node.Roster) string {
+	t := term.NewTable(term.Column{Name: "site", Shrink: true}, term.Column{Name: "peer ID"}, term.Column{Name: "state"})
+	for _, s := range r.Sites {
+		state := a.out.Bad("away")
+		if s.Up {
+			state = a.out.Good("up")
+		}
+		t.Row(s.Name, s.ID.String(), state)
+	}
+	for _, s := range r.Former {
+		t.Row(s.Name, s.ID.String(), "former")
+	}
+	text := fmt.Sprintf("%s, a quorum is %s; changed %s\n\n", term.Plural(len(r.Sites), "site"), term.Plural(r.Quorum, "site"), term.Plural(r.Version, "time")) + t.Text(a.out.Columns(), a.out.Dim)
+	for i := range r.Changes {
+		text += "\n" + a.changeText(&r.Changes[i])
+	}
+	return text
+}
+
+// changeText says what a change does, who approves, and what is missing.
+func (a *app) changeText(c *node.RosterChange) string {
+	text := fmt.Sprintf("%s  %s\n  %s", a.out.Bold(c.ID.Short()), c.Text, term.Plural(len(c.Approvals), "approval"))
+	if len(c.Approvals) > 0 {
+		text += " (" + strings.Join(c.Approvals, ", ") + ")"
+	}
+	if c.Missing > 0 {
+		text += fmt.Sprintf(", %d more needed: on other sites, weft roster approve %s", c.Missing, c.ID.Short())
+	}
+	if !c.Joined {
+		text += "\n  the new key has not signed yet: is its node up, with this mesh's file, and can it reach a site that approves?"
+	}
+	return text + "\n"
+}
+
+func (a *app) rosterAddCmd() *cobra.Command {
+	return a.changeCmd(&cobra.Command{
+		Use:   "add NAME=PEERID",
+		Short: "Ask for a new site, or approve of one that others ask for",
+		Long: `Ask for a new site, or approve of one that others ask for. The new site prints NAME=PEERID
+with weft init or weft id; compare it by phone. Give it the mesh's file and the address of a
+site that approves: weft mesh join mesh.weft, then weft up --bootstrap ADDR.`,
+		Example: `  weft roster add hospital-west=12D3KooW...
+  weft roster add hospital-west=12D3KooW... --wait`,
+		Args: cobra.ExactArgs(1),
+	}, func(args []string) (node.ChangeRequest, error) {
+		s, err := parseSite(args[0])
+		return node.ChangeRequest{Add: &node.RosterSite{Name: s.Name, ID: s.ID}}, err
+	})
+}
+
+func (a *app) rosterRemoveCmd() *cobra.Command {
+	return a.changeCmd(&cobra.Command{
+		Use:   "remove NAME",
+		Short: "Ask that a site goes, or approve that it does",
+		Long: `Ask that a site goes, or approve that it does. What it has contributed stays; its key never
+comes back. It need not agree.`,
+		Example: `  weft roster remove hospital-west`,
+		Args:    cobra.ExactArgs(1),
+	}, func(args []string) (node.ChangeRequest, error) { return node.ChangeRequest{Remove: args[0]}, nil })
+}
+
+func (a *app) rosterReplaceCmd() *cobra.Command {
+	return a.changeCmd(&cobra.Command{
+		Use:   "replace NAME=PEERID",
+		Short: "Ask for another key for a site, or approve of it",
+		Long: `Ask for another key for a site, or approve of it: the key was lost or stolen, or the disk
+with the site's log is gone. The site makes the new key with weft init in a new directory.`,
+		Example: `  weft roster replace hospital-west=12D3KooW...`,
+		Args:    cobra.ExactArgs(1),
+	}, func(args []string) (node.ChangeRequest, error) {
+		s, err := parseSite(args[0])
+		return node.ChangeRequest{Remove: s.Name, Add: &node.RosterSite{Name: s.Name, ID: s.ID}}, err
+	})
+}
+
+func (a *app) rosterApproveCmd() *cobra.Command {
+	return a.changeCmd(&cobra.Command{
+		Use:   "approve CHANGE",
+		Short: "Approve of a change that another site asks for",
+		Long: `Approve of a change that another site asks for; weft roster list shows them. Make sure by
+other means, by phone for instance, that the change is what the other operators mean.`,
+		Example: `  weft roster approve 7k2m4q6a`,
+		Args:    cobra.ExactArgs(1),
+	}, func(args []string) (node.ChangeRequest, error) { return node.ChangeRequest{Approve: args[0]}, nil })
+}
+
+// changeCmd completes a command that says yes to a change.
+func (a *app) changeCmd(cmd *cobra.Command, request func(args []string) (node.ChangeRequest, error)) *cobra.Command {
+	wait := false
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		req, err := request(args)
+		if err != nil {
+			return err
+		}
+		c, err := a.client().Approve(cmd.Context(), req)
+		if err != nil {
+			return err
+		}
+		if !a.json {
+			a.out.Printf("this site approves:\n%s", a.changeText(&c))
+		}
+		if wait {
+			if err := a.awaitChange(cmd.Context(), &c); err != nil {
+				return err
+			}
+		}
+		if a.json {
+			return a.printJSON(c)
+		}
+		return nil
+	}
+	cmd.Flags().BoolVar(&wait, "wait", false, "wait until the change is decided")
+	a.jsonFlag(cmd)
+	return cmd
+}
+
+// awaitChange returns once the ledger has the change, and says how it stands whenever that changes.
+func (a *app) awaitChange(ctx context.Context, c *node.RosterChange) error {
+	said := ""
+	for {
+		r, err := a.client().Roster(ctx)
+		if err != nil {
+			return err
+		}
+		if r.Version > c.Change.Version {
+			break
+		}
+		for i := range r.Changes {
+			if now := a.changeText(&r.Changes[i]); r.Changes[i].ID == c.ID && now != said {
+				if said != "" && !a.json {
+					a.out.Printf("%s", now)
+				}
+				said = now
+			}
+		}
+		if err := sleep(ctx, rosterEvery); err != nil {
+			return err
+		}
+	}
+	return a.changed(ctx, c)
+}
+
+// changed tells whether the change that was awaited is the one that was decided.
+func (a *app) changed(ctx context.Context, c *node.RosterChange) error {
+	r, err := a.client().Roster(ctx)
+	if err != nil {
+		return err
+	}
+	has := func(id peer.ID) bool {
+		for _, s := range r.Sites {
+			if s.ID == id {
+				return true
+			}
+		}
+		return false
+	}
+	if add, out := c.Change.Add, c.Change.Remove; add != nil && !has(add.ID) || out != nil && has(out.ID) {
+		return fail(nil, "weft roster list shows the roster in force; ask for the change again", "another change was decided before this one")
+	}
+	c.Missing, c.Joined = 0, true
+	if !a.json {
+		a.out.Printf("decided: %s, a quorum is %s\n", term.Plural(len(r.Sites), "site"), term.Plural(r.Quorum, "site"))
+	}
+	return nil
+}

@@ -1,0 +1,216 @@
+package node
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/round"
+)
+
+// Roster is the sites of the mesh and the changes that are asked for.
+type Roster struct {
+	Version uint64         `json:"version"` // changes so far
+	From    uint64         `json:"from"`    // height from which it is in force
+	Quorum  int            `json:"quorum"`
+	Sites   []RosterSite   `json:"sites"`
+	Former  []RosterSite   `json:"former"` // keys that were a site's
+	Changes []RosterChange `json:"changes"`
+}
+
+// RosterSite is a site of the roster.
+type RosterSite struct {
+	Name string  `json:"name"`
+	ID   peer.ID `json:"id"`
+	Up   bool    `json:"up"` // connected, or this site itself
+}
+
+// RosterChange is a change of the roster that sites ask for.
+type RosterChange struct {
+	ID        block.CID     `json:"id"`
+	Text      string        `json:"text"`
+	Change    *round.Change `json:"change"`
+	Approvals []string      `json:"approvals"` // sites that approve
+	Missing   int           `json:"missing"`   // approvals until there is a quorum
+	Own       bool          `json:"own"`       // whether this site approves
+	Joined    bool          `json:"joined"`    // the key that comes has signed, or none comes
+}
+
+// ChangeRequest is the operator's yes to a change of the roster: one that it asks for itself, by Add, Remove or both
+// with one name, or one that another site has asked for, by Approve.
+type ChangeRequest struct {
+	Add     *RosterSite `json:"add,omitempty"`
+	Remove  string      `json:"remove,omitempty"`  // a site's name
+	Approve string      `json:"approve,omitempty"` // the change's ID, or the end of it
+}
+
+// Roster describes the roster in force and what is asked for.
+func (n *Node) Roster(ctx context.Context) (s Roster, err error) {
+	err = n.ask(ctx, func(m *round.Machine) {
+		l := m.Ledger()
+		r := l.Roster()
+		s = Roster{Version: r.Version(), From: r.From(), Quorum: r.Quorum(), Sites: []RosterSite{}, Former: []RosterSite{}, Changes: []RosterChange{}}
+		for _, site := range r.Sites() {
+			s.Sites = append(s.Sites, RosterSite{site.Name, site.ID, site.ID == n.home.ID || n.reach.has(site.ID)})
+		}
+		for id, name := range l.Members() {
+			if !r.Has(id) {
+				s.Former = append(s.Former, RosterSite{name, id, false})
+			}
+		}
+		slices.SortFunc(s.Former, func(a, b RosterSite) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
+		for _, c := range m.Changes() {
+			s.Changes = append(s.Changes, n.describeChange(r, c))
+		}
+	})
+	return s, err
+}
+
+func (n *Node) describeChange(r *round.Roster, c round.PendingChange) RosterChange {
+	d := RosterChange{ID: c.ID, Text: c.Change.String(), Change: c.Change, Approvals: []string{}, Joined: c.Joined, Missing: max(0, r.Quorum()-len(c.Approvals))}
+	for _, id := range c.Approvals {
+		d.Approvals = append(d.Approvals, r.Name(id))
+		d.Own = d.Own || id == n.home.ID
+	}
+	return d
+}
+
+// Approve says the operator's yes to a change of the roster, and returns how it stands then.
+func (n *Node) Approve(ctx context.Context, req ChangeRequest) (RosterChange, error) {
+	var c *round.Change
+	var refused error
+	err := n.ask(ctx, func(m *round.Machine) {
+		if c, refused = n.change(m, req); refused == nil {
+			if err := m.Ledger().CheckChange(c); err != nil {
+				refused = refuse(http.StatusConflict, changeHint(err), "%v", err)
+			}
+		}
+	})
+	switch {
+	case err != nil:
+		return RosterChange{}, err
+	case refused != nil:
+		return RosterChange{}, refused
+	case !n.deliver(ctx, round.Approve{Change: c}):
+		return RosterChange{}, ErrStopped
+	}
+	return n.standing(ctx, c)
+}
+
+// changeHint says what to do about a change that cannot be.
+func changeHint(err error) string {
+	if strings.Contains(err.Error(), "no key comes back") {
+		return "let the site make a new key: weft init in a new directory"
+	}
+	return "weft roster list shows the roster in force"
+}
+
+// change returns the change that the operator means; it runs on the loop's goroutine.
+func (n *Node) change(m *round.Machine, req ChangeRequest) (*round.Change, error) {
+	r := m.Ledger().Roster()
+	if !r.Has(n.home.ID) {
+		return nil, refuse(http.StatusConflict, "the operators of the mesh's sites can", "this site is not in the roster, so it cannot approve of changes")
+	}
+	if req.Approve != "" {
+		if req.Add != nil || req.Remove != "" {
+			return nil, refuse(http.StatusBadRequest, "", "either a change of one's own, or one to approve of")
+		}
+		return n.asked(m, req.Approve)
+	}
+	c := &round.Change{Version: r.Version()}
+	if req.Remove != "" {
+		i := slices.IndexFunc(r.Sites(), func(s round.Site) bool { return s.Name == req.Remove })
+		if i < 0 {
+			return nil, refuse(http.StatusNotFound, "weft roster list shows the sites", "no site %q in the roster", req.Remove)
+		}
+		site := r.Sites()[i]
+		c.Remove = &site
+	}
+	if req.Add != nil {
+		c.Add = &round.Site{ID: req.Add.ID, Name: req.Add.Name}
+	}
+	return c, nil
+}
+
+// asked finds a pending change by the end of its ID.
+func (n *Node) asked(m *round.Machine, id string) (*round.Change, error) {
+	var found []round.PendingChange
+	for _, c := range m.Changes() {
+		if strings.HasSuffix(c.ID.String(), id) {
+			found = append(found, c)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0].Change, nil
+	case 0:
+		return nil, refuse(http.StatusNotFound, "weft roster list shows the changes that are asked for", "no change %q is asked for", id)
+	}
+	return nil, refuse(http.StatusConflict, "give more of its end", "%d changes end with %q", len(found), id)
+}
+
+// standing waits until the machine has taken the operator's yes, and says how the change stands. One that is decided
+// already has all approvals.
+func (n *Node) standing(ctx context.Context, c *round.Change) (d RosterChange, err error) {
+	id := c.ID()
+	for {
+		done := false
+		err = n.ask(ctx, func(m *round.Machine) {
+			r := m.Ledger().Roster()
+			for _, p := range m.Changes() {
+				if p.ID == id {
+					d = n.describeChange(r, p)
+					done = d.Own
+				}
+			}
+			if r.Version() > c.Version {
+				d, done = RosterChange{ID: id, Text: c.String(), Change: c, Approvals: []string{}, Own: true, Joined: true}, true
+			}
+		})
+		if err != nil || done {
+			return d, err
+		}
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-ctx.Done():
+			return d, ctx.Err()
+		}
+	}
+}
+
+// outside says what a site that is not in the roster waits for.
+func (n *Node) outside(m *round.Machine, up int) string {
+	l := m.Ledger()
+	if _, was := n.view.Load().names[n.home.ID]; was {
+		return "this site was removed from the mesh's roster and no longer takes part; hint: to come back it needs a new key, so a new directory (weft init --dir), and weft roster add at the other sites"
+	}
+	for _, c := range m.Changes() {
+		if c.Change.Add != nil && c.Change.Add.ID == n.home.ID {
+			return fmt.Sprintf("this site is to join the mesh as %q: %d of %d approvals; hint: the operators of other sites approve with weft roster approve", c.Change.Add.Name, len(c.Approvals), l.Roster().Quorum())
+		}
+	}
+	text := "this site is not in the mesh's roster"
+	if up == 0 {
+		text += ", and no site lets it in yet"
+	}
+	return fmt.Sprintf("%s; hint: have the operators of %d sites run: weft roster add %s=%s", text, l.Roster().Quorum(), n.home.Config.Name, n.home.ID)
+}
+
+func (s *server) roster(_ http.ResponseWriter, r *http.Request) (any, error) {
+	return s.n.Roster(r.Context())
+}
+
+func (s *server) approve(_ http.ResponseWriter, r *http.Request) (any, error) {
+	var req ChangeRequest
+	if err := decodeBody(r.Body, &req); err != nil {
+		return nil, err
+	}
+	return s.n.Approve(r.Context(), req)
+}

@@ -1,0 +1,126 @@
+package node
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/weft-mesh/weft/round"
+)
+
+// newcomer makes a site that the mesh's genesis does not list, and ties it to the mesh.
+func (s *testSite) newcomer(name string) *testSite {
+	s.t.Helper()
+	h, err := Open(s.dir)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	c := newTestSite(s.t, strings.TrimSuffix(s.dir, "/"+s.name), name, nil)
+	if err := Join(c.dir, h.Genesis); err != nil {
+		s.t.Fatal(err)
+	}
+	return c
+}
+
+// approve has the operators of sites say yes to a change.
+func approve(t *testing.T, req ChangeRequest, sites ...*testSite) {
+	t.Helper()
+	for _, s := range sites {
+		if _, err := s.client.Approve(t.Context(), req); err != nil {
+			t.Fatalf("site %s: %v", s.name, err)
+		}
+	}
+}
+
+func (s *testSite) awaitVersion(version uint64) {
+	s.t.Helper()
+	s.await("the roster", func(st *Status) bool {
+		r, err := s.client.Roster(s.t.Context())
+		return err == nil && r.Version == version
+	})
+}
+
+// TestRoster: in the middle of a run a site is added, which trains from then on; another is given a new key; a third
+// is removed, and is told. All that remain have the same models, and the ledger verifies.
+func TestRoster(t *testing.T) {
+	sites := newTestMesh(t, 4, nil)
+	a, b, c, d := sites[0], sites[1], sites[2], sites[3]
+	upAll(sites)
+	run := a.start(round.RunSpec{Name: "long", Rounds: 1000})
+	a.awaitRounds(run, 1)
+
+	e := a.newcomer("e")
+	e.up(a)
+	e.await("where it stands", func(st *Status) bool {
+		return st.Observes && strings.Contains(st.Problem, "weft roster add e="+e.id.String())
+	})
+	add := ChangeRequest{Add: &RosterSite{Name: "e", ID: e.id}}
+	approve(t, add, a)
+	r, err := b.client.Roster(t.Context())
+	if err != nil || r.Version != 0 || len(r.Sites) != 4 {
+		t.Errorf("one approval: %+v, %v", r, err)
+	}
+	e.await("to be let in", func(st *Status) bool { return strings.Contains(st.Problem, "1 of 3 approvals") && st.Height > 0 })
+	b.down() // and what it has said is in its log
+	b.up(sites...)
+	approve(t, add, b, c)
+	for _, s := range []*testSite{a, b, c, d, e} {
+		s.awaitVersion(1)
+	}
+	e.await("to train", func(st *Status) bool {
+		h := st.Runs[0].History
+		return !st.Observes && st.Sites == 5 && len(h) > 0 && strings.Contains(strings.Join(h[len(h)-1].Sites, ""), "e")
+	})
+
+	c2 := a.newcomer("c2")
+	c.down() // its disk is gone
+	approve(t, ChangeRequest{Remove: "c", Add: &RosterSite{Name: "c", ID: c2.id}}, a, b, d, e)
+	c2.up(a, b)
+	c2.awaitVersion(2)
+	if _, err := a.client.Approve(t.Context(), ChangeRequest{Add: &RosterSite{Name: "f", ID: c.id}}); err == nil || !strings.Contains(err.Error(), "no key comes back") {
+		t.Errorf("a key comes back: %v", err)
+	}
+
+	approve(t, ChangeRequest{Remove: "d"}, a, b, e, c2)
+	d.await("to be told", func(st *Status) bool { return st.Observes && strings.Contains(st.Problem, "was removed") })
+	a.await("d to be cut off", func(st *Status) bool {
+		for _, p := range a.node.Peers() {
+			if p.ID == d.id {
+				return false
+			}
+		}
+		return st.Sites == 4 && !a.node.reach.has(d.id)
+	})
+	if _, err := d.client.Approve(t.Context(), ChangeRequest{Remove: "a"}); err == nil {
+		t.Error("a removed site approves")
+	}
+
+	here := []*testSite{a, b, e, c2}
+	c2.await("to train", func(st *Status) bool {
+		h := st.Runs[0].History
+		return len(h) > 0 && len(h[len(h)-1].Sites) == 4
+	})
+	if err := a.client.Stop(t.Context(), run, Stop{"enough"}); err != nil {
+		t.Fatal(err)
+	}
+	var head Status
+	for i, s := range here {
+		st := s.await("the end", func(st *Status) bool { return st.Runs[0].Phase == PhaseStopped })
+		if i == 0 {
+			head = *st
+		}
+		s.await("the same ledger", func(st *Status) bool { return st.Head == head.Head })
+		if st.Runs[0].Base != head.Runs[0].Base || !st.Runs[0].History[len(st.Runs[0].History)-1].Held {
+			t.Errorf("site %s: model %s, site a has %s", s.name, st.Runs[0].Base, head.Runs[0].Base)
+		}
+	}
+	for _, s := range append(here, d) {
+		s.down()
+		r, err := Verify(s.dir)
+		if err != nil {
+			t.Fatalf("site %s: %v", s.name, err)
+		}
+		if r.Changes != 3 || strings.Join(r.Sites, " ") == "" || len(r.Sites) != 4 || len(r.Signers) != 5 {
+			t.Errorf("site %s: %d changes, sites %v, signers %v", s.name, r.Changes, r.Sites, r.Signers)
+		}
+	}
+}
