@@ -177,7 +177,10 @@ func (n *Node) bootstrap() ([]peer.AddrInfo, error) {
 
 func (n *Node) siteIDs() []peer.ID { return n.view.Load().sought(n.named) }
 
-func (n *Node) admits(p peer.ID) bool { return n.view.Load().admits(p, n.named) }
+func (n *Node) admits(p peer.ID) bool {
+	v := n.view.Load()
+	return v.admits(p, n.named) || v.former(p) && !v.observes && n.visits.open(p, time.Now())
+}
 
 func (n *Node) siteName(id peer.ID) string { return n.view.Load().name(id) }
 

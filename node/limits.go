@@ -28,7 +28,8 @@ const (
 
 	headStart   = 500 * time.Millisecond // in which an update is asked of its owner alone
 	divergeWait = time.Minute            // for the manifest of a model that differs
-	partingTime = 3 * time.Second       // in which a site that was removed is told
+	visitTime   = 3 * time.Second        // in which a site that was removed is told
+	visitEvery  = 10 * time.Minute       // between two times that it is let in
 	askAgainMin = 500 * time.Millisecond // before sites that lack a block are asked again; doubles
 	askAgainMax = 15 * time.Second
 

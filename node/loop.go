@@ -123,7 +123,7 @@ func (n *Node) publishView() {
 			n.index.commit(e.Commit.Model, e.Commit.Run)
 		}
 	}
-	moved := now.follow(&old.members)
+	moved := now.differ(&old.members)
 	n.view.Store(now)
 	if moved {
 		n.gossip.RosterChanged()

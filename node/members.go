@@ -3,6 +3,7 @@ package node
 import (
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -12,18 +13,23 @@ import (
 
 // members is who belongs to the mesh, as the ledger and this site's operator have it.
 type members struct {
-	roster    *round.Roster         // in force
-	names     map[peer.ID]string    // of every key that is or was a site's
-	observers map[peer.ID]bool      // who is to become a site, with this operator's approval
-	observes  bool                  // this site is in no roster: not yet, or no longer
-	parting   map[peer.ID]time.Time // who has been removed just now, and until when it is heard: it has to learn of it
+	roster    *round.Roster      // in force
+	names     map[peer.ID]string // of every key that is or was a site's
+	observers map[peer.ID]bool   // who is to become a site, with this operator's approval
+	observes  bool               // this site is in no roster: not yet, or no longer
 }
 
 // admits reports whether this site keeps connections with p. While it is no site itself it also trusts whom its
 // operator has named, as the roster may have changed beyond recognition since the genesis; but nobody who was removed.
 func (m *members) admits(p peer.ID, named map[peer.ID]bool) bool {
 	_, was := m.names[p]
-	return m.roster.Has(p) || m.observers[p] || m.observes && named[p] && !was || time.Now().Before(m.parting[p])
+	return m.roster.Has(p) || m.observers[p] || m.observes && named[p] && !was
+}
+
+// former reports whether p was a site and is none any more.
+func (m *members) former(p peer.ID) bool {
+	_, was := m.names[p]
+	return was && !m.roster.Has(p)
 }
 
 // sought returns whom this site seeks connections with.
@@ -48,18 +54,30 @@ func (m *members) name(id peer.ID) string {
 	return id.ShortString()
 }
 
-// follow takes over from the members before: who is no longer one parts. It reports whether anybody came or went.
-func (m *members) follow(old *members) (changed bool) {
-	m.parting = maps.Clone(old.parting)
-	if m.parting == nil {
-		m.parting = map[peer.ID]time.Time{}
-	}
-	for _, s := range old.roster.Sites() {
-		if !m.roster.Has(s.ID) {
-			m.parting[s.ID] = time.Now().Add(partingTime)
-		}
-	}
+// differ reports whether anybody has come or gone.
+func (m *members) differ(old *members) bool {
 	return m.roster.Version() != old.roster.Version() || m.observes != old.observes || !maps.Equal(m.observers, old.observers)
+}
+
+// visits are the moments in which who was removed is let in, to be handed the ledger up to its removal: when
+// it goes, or, if it was away then, when it comes back.
+type visits struct {
+	mu    sync.Mutex
+	since map[peer.ID]time.Time
+}
+
+// open reports whether p is let in now; a visit begins with the first question after visitEvery.
+func (v *visits) open(p peer.ID, now time.Time) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.since == nil {
+		v.since = map[peer.ID]time.Time{}
+	}
+	if began, before := v.since[p]; before && now.Sub(began) < visitEvery {
+		return now.Sub(began) < visitTime
+	}
+	v.since[p] = now
+	return true
 }
 
 // up returns how many sites of the roster are connected, this one included.

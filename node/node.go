@@ -59,6 +59,7 @@ type Node struct {
 	gossip   *gossip.Mesh
 	exchange *exchange.Exchange
 	named    map[peer.ID]bool // in the configuration's bootstrap addresses
+	visits   visits
 	reach    *reach
 	sender   *sender
 	jobs     *jobs

@@ -50,12 +50,6 @@ func (r *reach) has(p peer.ID) bool {
 	return r.up[p]
 }
 
-func (r *reach) count() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.up)
-}
-
 // providers yields, on the returned channel, the connected sites and those that connect later, all of
 // them again every now and then, until ctx ends. First, if it is one of them, has a head start: it has what
 // is wanted, while the others would only be asked in vain, or send what is on its way already.

@@ -85,10 +85,14 @@ func TestPrivacy(t *testing.T) {
 	if len(private) < 6*(1+3) {
 		t.Fatalf("%d private blocks", len(private))
 	}
+	e := a.newcomer("e")
+	approve(t, ChangeRequest{Add: &RosterSite{Name: "e", ID: e.id}}, a) // one approval is no quorum
+	e.up(a)
+	e.await("the ledger", func(st *Status) bool { return st.Observes && len(st.run(run).History) == 2 })
 	for name, c := range map[string]struct {
 		as          *testSite
 		participant bool
-	}{"participant": {b, true}, "site that declined": {d, false}} {
+	}{"participant": {b, true}, "site that declined": {d, false}, "observer": {e, false}} {
 		got := fetchFrom(t, a, c.as, append(public, private...)...)
 		for _, id := range public {
 			if !got[id] {

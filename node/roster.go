@@ -88,7 +88,7 @@ func (n *Node) Approve(ctx context.Context, req ChangeRequest) (RosterChange, er
 	var refused error
 	err := n.ask(ctx, func(m *round.Machine) {
 		if c, refused = n.change(m, req); refused == nil {
-			if err := m.Ledger().CheckChange(c); err != nil {
+			if err := m.CheckApproval(c); err != nil {
 				refused = refuse(http.StatusConflict, changeHint(err), "%v", err)
 			}
 		}
@@ -106,8 +106,11 @@ func (n *Node) Approve(ctx context.Context, req ChangeRequest) (RosterChange, er
 
 // changeHint says what to do about a change that cannot be.
 func changeHint(err error) string {
-	if strings.Contains(err.Error(), "no key comes back") {
+	switch {
+	case strings.Contains(err.Error(), "no key comes back"):
 		return "let the site make a new key: weft init in a new directory"
+	case strings.Contains(err.Error(), "changes already"):
+		return "one of them has to be decided first: weft roster list shows them"
 	}
 	return "weft roster list shows the roster in force"
 }

@@ -124,3 +124,61 @@ func TestRoster(t *testing.T) {
 		}
 	}
 }
+
+// A site that was away while it was removed is let in when it returns, for as long as it takes to be told.
+func TestRemovedWhileAway(t *testing.T) {
+	sites := newTestMesh(t, 4, nil)
+	upAll(sites)
+	a, d := sites[0], sites[3]
+	a.await("all", func(st *Status) bool { return st.Up == 4 })
+	d.down()
+	approve(t, ChangeRequest{Remove: "d"}, sites[:3]...)
+	a.awaitVersion(1)
+	approve(t, ChangeRequest{Remove: "c"}, sites[:2]...) // is no longer d's affair
+	a.awaitVersion(2)
+	d.up(sites...)
+	st := d.await("to be told", func(st *Status) bool { return st.Observes })
+	if st.Height != 1 {
+		t.Errorf("it is told the ledger up to height %d, its removal is at 1", st.Height)
+	}
+	a.await("d to be cut off", func(*Status) bool { return !a.node.reach.has(d.id) })
+}
+
+// TestApprove: what an operator cannot approve of is refused with a reason.
+func TestApprove(t *testing.T) {
+	sites := newTestMesh(t, 2, nil)
+	upAll(sites)
+	a := sites[0]
+	for _, c := range []struct {
+		req  ChangeRequest
+		want string
+	}{
+		{ChangeRequest{}, "changes nothing"},
+		{ChangeRequest{Remove: "x"}, `no site "x"`},
+		{ChangeRequest{Approve: "zzzz"}, `no change "zzzz"`},
+		{ChangeRequest{Approve: "zzzz", Remove: "b"}, "either"},
+		{ChangeRequest{Add: &RosterSite{Name: "b", ID: testID(t, 50)}}, `there is a site "b" already`},
+		{ChangeRequest{Add: &RosterSite{Name: "x", ID: sites[1].id}}, "its key is that of site"},
+		{ChangeRequest{Add: &RosterSite{Name: "", ID: testID(t, 50)}}, "name"},
+	} {
+		if _, err := a.client.Approve(t.Context(), c.req); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: %v, want %q", c.req, err, c.want)
+		}
+	}
+	most := 0
+	var err error
+	for ; err == nil && most < 100; most++ {
+		_, err = a.client.Approve(t.Context(), ChangeRequest{Add: &RosterSite{Name: "x", ID: testID(t, 60+most)}})
+	}
+	if most > 20 || !strings.Contains(err.Error(), "changes already") || !strings.Contains(err.Error(), "decided first") {
+		t.Errorf("after %d: %v", most, err)
+	}
+	r, err := a.client.Roster(t.Context())
+	if err != nil || len(r.Changes) != most-1 || !r.Changes[0].Own || r.Changes[0].Missing != 1 || r.Changes[0].Joined {
+		t.Errorf("%+v, %v", r.Changes, err)
+	}
+	again, err := a.client.Approve(t.Context(), ChangeRequest{Approve: r.Changes[0].ID.Short()})
+	if err != nil || len(again.Approvals) != 1 {
+		t.Errorf("approved twice: %+v, %v", again, err)
+	}
+}

@@ -106,6 +106,18 @@ func (l *Ledger) RosterAt(height uint64) *Roster {
 	return l.rosters[0]
 }
 
+// lastFor returns the newest height that is a key's affair: who was removed is shown the ledger up to its removal.
+func (l *Ledger) lastFor(id peer.ID) uint64 {
+	if _, was := l.members[id]; !was || l.roster.Has(id) {
+		return l.Height()
+	}
+	last := len(l.rosters) - 2
+	for last > 0 && !l.rosters[last].Has(id) {
+		last--
+	}
+	return l.rosters[last+1].from - 1
+}
+
 // cidAt returns the CID of the entry at a height that has been decided; of the genesis at 0.
 func (l *Ledger) cidAt(height uint64) block.CID {
 	if height == 0 {

@@ -106,7 +106,8 @@ func (m *Machine) answer(to peer.ID, height uint64) {
 func (m *Machine) sendCertified(to peer.ID, from uint64) {
 	msg := &Message{}
 	size := 0
-	for h := from; h <= m.ledger.Height() && len(msg.Certified) < maxCertified && size < batchBytes; h++ {
+	last := m.ledger.lastFor(to)
+	for h := from; h <= last && len(msg.Certified) < maxCertified && size < batchBytes; h++ {
 		c := m.ledger.At(h).Certified()
 		size += len(c.Entry) + len(c.Certificate.Votes)*(maxSignature+64)
 		msg.Certified = append(msg.Certified, c)

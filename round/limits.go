@@ -19,7 +19,7 @@ const (
 	maxStale       = 8       // rounds an update may be late
 	maxCertified   = 64      // certified entries in a message
 	maxTold        = 8       // entries that one site may tell at a height, beside what it proposes
-	maxChanges     = 4       // changes of one roster that one site may approve of
+	maxChanges     = 8       // changes of one roster that one site may approve of
 	maxShown       = 16      // changes in a head: those that most sites approve of
 	maxJoinAge     = 16      // newest entries of which a join names one
 	maxViewsAhead  = 16      // views beyond one's own of which votes are kept

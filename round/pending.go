@@ -28,13 +28,27 @@ func (c *pending) joined() int64 {
 	return int64(c.at.Height)
 }
 
+// CheckApproval says whether this site's operator may approve of a change now.
+func (m *Machine) CheckApproval(c *Change) error {
+	switch {
+	case m.observes():
+		return fmt.Errorf("%w: this site is not in the roster", ErrStranger)
+	case !m.approved(c) && m.approves(m.self) >= maxChanges:
+		return fmt.Errorf("%w: this site approves of %d changes already", ErrInvalid, maxChanges)
+	}
+	return m.ledger.CheckChange(c)
+}
+
+// approved reports whether this site has approved of a change.
+func (m *Machine) approved(c *Change) bool {
+	p := m.changes[c.ID()]
+	return p != nil && p.approvals[m.self] != nil
+}
+
 // approve is the operator's yes to a change.
 func (m *Machine) approve(c *Change) {
-	if m.observes() || m.ledger.CheckChange(c) != nil {
+	if m.CheckApproval(c) != nil || m.approved(c) {
 		return // the driver has checked and told the operator
-	}
-	if old := m.changes[c.ID()]; old != nil && old.approvals[m.self] != nil {
-		return
 	}
 	s := m.sign(KindApprove, c)
 	if m.noteApproval(s, c) == nil {

@@ -63,6 +63,11 @@ var told = map[string]string{
 	"announce":     "update announced",
 	"holds":        "update received",
 	"votes again":  "votes again",
+
+	"change asked":   "a change of the roster is asked for: weft roster list",
+	"roster changed": "the roster has changed",
+	"joins":          "a new site has signed that it joins",
+	"takes part":     "this site takes part from now on",
 }
 
 // warned are the events that a person must know.
@@ -76,6 +81,7 @@ var warned = map[string]string{
 	"dropped":      "a site sent wrong blocks and was dropped",
 	"corrupt":      "a block went bad on this disk",
 	"log lost":     "the log is gone; a new one was begun",
+	"observes":     "this site is no longer in the roster",
 }
 
 // events logs the trace of this life of the node as it comes.

@@ -15,16 +15,16 @@ import (
 	"time"
 )
 
-// command is a block of docs/quickstart.md and the terminal it is typed in.
+// command is a block of a page of docs and the terminal it is typed in.
 type command struct {
 	terminal string
 	text     string
 }
 
-// quickstart returns the page's blocks for shells.
-func quickstart(t *testing.T) (list []command) {
+// page returns the blocks for shells of a page of docs.
+func page(t *testing.T, name string) (list []command) {
 	t.Helper()
-	f, err := os.Open("../../docs/quickstart.md")
+	f, err := os.Open("../../docs/" + name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,27 +124,8 @@ func TestQuickstart(t *testing.T) {
 	if testing.Short() {
 		t.Skip("trains a model")
 	}
-	dir := t.TempDir()
 	terminals := map[string]*terminal{}
-	for i, c := range quickstart(t) {
-		s := terminals[c.terminal]
-		if s == nil {
-			s = openTerminal(t, c.terminal, dir)
-			terminals[c.terminal] = s
-		}
-		from := len(s.text())
-		text := c.text
-		done := "site is up"
-		if !strings.HasSuffix(c.terminal, " node") {
-			done = fmt.Sprintf("done %d of the page", i)
-			text += fmt.Sprintf("printf 'done %%d of the page\\n' %d\n", i)
-		}
-		// -e ends the shell at the first failure; its output then ends before the mark.
-		if _, err := io.WriteString(s.in, text); err != nil {
-			t.Fatalf("%s: %v", c.terminal, err)
-		}
-		s.until(t, from, done)
-	}
+	typePage(t, terminals, t.TempDir(), page(t, "quickstart.md"))
 	for _, site := range []string{"hospital-a", "hospital-b", "hospital-c"} {
 		if out := terminals[site+" node"].text(); strings.Contains(out, "warning") {
 			t.Errorf("%s warns:\n%s", site, out)
@@ -157,12 +138,44 @@ func TestQuickstart(t *testing.T) {
 		t.Errorf("hospital-c:\n%s", out)
 	}
 	for _, site := range []string{"hospital-a", "hospital-b", "hospital-c"} {
-		s := terminals[site+" node"]
-		from := len(s.text())
-		// The shell is in the group too: it ignores what ends the node.
-		if err := syscall.Kill(-s.cmd.Process.Pid, syscall.SIGINT); err != nil {
-			t.Error(err)
-		}
-		s.until(t, from, "stopped")
+		terminals[site+" node"].stop(t)
 	}
+}
+
+// typePage types the blocks of a page, each in its terminal, in a directory.
+func typePage(t *testing.T, terminals map[string]*terminal, dir string, list []command) {
+	t.Helper()
+	for i, c := range list {
+		s := terminals[c.terminal]
+		if s == nil {
+			s = openTerminal(t, c.terminal, dir)
+			terminals[c.terminal] = s
+		}
+		from := len(s.text())
+		text := c.text
+		done := "site is up"
+		if !c.starts() {
+			done = fmt.Sprintf("done %d of the page", i)
+			text += fmt.Sprintf("printf 'done %%d of the page\\n' %d\n", i)
+		}
+		// -e ends the shell at the first failure; its output then ends before the mark.
+		if _, err := io.WriteString(s.in, text); err != nil {
+			t.Fatalf("%s: %v", c.terminal, err)
+		}
+		s.until(t, from, done)
+	}
+}
+
+// starts reports whether the block starts a node, which keeps its terminal.
+func (c *command) starts() bool { return strings.HasSuffix(c.terminal, " node") }
+
+// stop ends the node of a terminal as Ctrl-C does.
+func (s *terminal) stop(t *testing.T) {
+	t.Helper()
+	from := len(s.text())
+	// The shell is in the group too: it ignores what ends the node.
+	if err := syscall.Kill(-s.cmd.Process.Pid, syscall.SIGINT); err != nil {
+		t.Error(err)
+	}
+	s.until(t, from, "stopped")
 }

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/spf13/cobra"
 
 	"github.com/weft-mesh/weft/cmd/weft/term"
@@ -84,7 +83,7 @@ func (a *app) changeText(c *node.RosterChange) string {
 		text += fmt.Sprintf(", %d more needed: on other sites, weft roster approve %s", c.Missing, c.ID.Short())
 	}
 	if !c.Joined {
-		text += "\n  the new key has not signed yet: is its node up, with this mesh's file, and can it reach a site that approves?"
+		text += "\n  the new key has not signed yet: its node does once it is up and reaches a site that approves"
 	}
 	return text + "\n"
 }
@@ -149,6 +148,10 @@ func (a *app) changeCmd(cmd *cobra.Command, request func(args []string) (node.Ch
 		if err != nil {
 			return err
 		}
+		before, err := a.client().Status(cmd.Context())
+		if err != nil {
+			return err
+		}
 		c, err := a.client().Approve(cmd.Context(), req)
 		if err != nil {
 			return err
@@ -157,7 +160,7 @@ func (a *app) changeCmd(cmd *cobra.Command, request func(args []string) (node.Ch
 			a.out.Printf("this site approves:\n%s", a.changeText(&c))
 		}
 		if wait {
-			if err := a.awaitChange(cmd.Context(), &c); err != nil {
+			if err := a.awaitChange(cmd.Context(), &c, before.Height+1); err != nil {
 				return err
 			}
 		}
@@ -172,7 +175,7 @@ func (a *app) changeCmd(cmd *cobra.Command, request func(args []string) (node.Ch
 }
 
 // awaitChange returns once the ledger has the change, and says how it stands whenever that changes.
-func (a *app) awaitChange(ctx context.Context, c *node.RosterChange) error {
+func (a *app) awaitChange(ctx context.Context, c *node.RosterChange, from uint64) error {
 	said := ""
 	for {
 		r, err := a.client().Roster(ctx)
@@ -180,7 +183,7 @@ func (a *app) awaitChange(ctx context.Context, c *node.RosterChange) error {
 			return err
 		}
 		if r.Version > c.Change.Version {
-			break
+			return a.decided(ctx, c, from)
 		}
 		for i := range r.Changes {
 			if now := a.changeText(&r.Changes[i]); r.Changes[i].ID == c.ID && now != said {
@@ -194,29 +197,31 @@ func (a *app) awaitChange(ctx context.Context, c *node.RosterChange) error {
 			return err
 		}
 	}
-	return a.changed(ctx, c)
 }
 
-// changed tells whether the change that was awaited is the one that was decided.
-func (a *app) changed(ctx context.Context, c *node.RosterChange) error {
-	r, err := a.client().Roster(ctx)
-	if err != nil {
-		return err
-	}
-	has := func(id peer.ID) bool {
-		for _, s := range r.Sites {
-			if s.ID == id {
-				return true
-			}
+// decided looks in the ledger, from a height on, which change it was that was decided for that roster.
+func (a *app) decided(ctx context.Context, c *node.RosterChange, from uint64) error {
+	for {
+		page, err := a.client().Ledger(ctx, from, ledgerPage)
+		if err != nil {
+			return err
 		}
-		return false
+		for _, e := range page {
+			from = e.Height + 1
+			if e.Entry.Roster == nil || e.Entry.Roster.Change.Version != c.Change.Version {
+				continue
+			}
+			if e.Entry.Roster.Change.ID() != c.ID {
+				return fail(nil, "weft roster list shows the roster in force; ask for the change again", "another change was decided before this one: %s", e.Summary)
+			}
+			c.Missing, c.Joined = 0, true
+			if !a.json {
+				a.out.Printf("decided at height %d: %s\n", e.Height, e.Summary)
+			}
+			return nil
+		}
+		if len(page) == 0 {
+			return fail(nil, "", "the ledger does not show what was decided")
+		}
 	}
-	if add, out := c.Change.Add, c.Change.Remove; add != nil && !has(add.ID) || out != nil && has(out.ID) {
-		return fail(nil, "weft roster list shows the roster in force; ask for the change again", "another change was decided before this one")
-	}
-	c.Missing, c.Joined = 0, true
-	if !a.json {
-		a.out.Printf("decided: %s, a quorum is %s\n", term.Plural(len(r.Sites), "site"), term.Plural(r.Quorum, "site"))
-	}
-	return nil
 }
