@@ -133,7 +133,9 @@ func scenarioSummary(r *scenarios.Recording, out *term.Out, page string) string 
 		term.Plural(len(r.RoundEnds()), "round"), r.Scenario.Run.Rounds, term.Duration(r.Took))
 	fmt.Fprintf(&b, "%s\n\n", out.Dim(r.Scenario.About))
 	num := func(name string) term.Column { return term.Column{Name: name, Right: true} }
-	t := term.NewTable(term.Column{Name: "site", Shrink: true}, num("rounds"), num("sent"), num("received"), num("alone"), num("federated"), term.Column{Name: "named as liars", Shrink: true})
+	t := term.NewTable(term.Column{Name: "site", Shrink: true}, num("rounds"), num("sent"), num("received"),
+		term.Column{Name: "alone", Right: true, Optional: true}, term.Column{Name: "federated", Right: true, Optional: true},
+		term.Column{Name: "named as liars", Shrink: true, Optional: true})
 	for _, s := range r.Sites[:min(len(r.Sites), scenarioSites)] {
 		t.Row(s.Name, strconv.FormatUint(s.Rounds, 10), term.Bytes(s.Sent.Bytes()), term.Bytes(s.Received.Bytes()),
 			lastLoss(r, scenarios.Alone, s.Name), lastLoss(r, scenarios.Federated, ""), strings.Join(s.Named, ", "))

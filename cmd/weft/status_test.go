@@ -36,6 +36,7 @@ func testStatus() *node.Status {
 
 func TestStatusText(t *testing.T) {
 	a := &app{out: term.New(&bytes.Buffer{})}
+	a.out.Wide = term.Width
 	s := testStatus()
 	got := a.statusText(s, "")
 	want := `site    hospital-a  ` + s.ID.String() + `

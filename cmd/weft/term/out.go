@@ -1,6 +1,7 @@
 package term
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -9,14 +10,18 @@ import (
 	xterm "golang.org/x/term"
 )
 
-// Width is how many columns output has, at most.
-const Width = 80
+const (
+	Width = 80   // columns that texts are written for
+	wide  = 1000 // columns of what is no terminal: who reads it there wants all of it
+)
 
 // Out is where a command writes.
 type Out struct {
 	io.Writer
 	// TTY reports whether a person's terminal is at the other end.
-	TTY    bool
+	TTY bool
+	// Wide is how many columns there are where there is no terminal to ask; 0: enough for everything.
+	Wide   int
 	styles *lipgloss.Renderer
 }
 
@@ -35,14 +40,14 @@ func (o *Out) Printf(format string, args ...any) { _, _ = fmt.Fprintf(o.Writer, 
 // Println writes a line.
 func (o *Out) Println(args ...any) { _, _ = fmt.Fprintln(o.Writer, args...) }
 
-// Columns returns the width to draw in: the terminal's, at most [Width].
+// Columns returns the width that tables may take: the terminal's.
 func (o *Out) Columns() int {
 	if f, ok := o.Writer.(*os.File); ok && o.TTY {
 		if w, _, err := xterm.GetSize(int(f.Fd())); err == nil && w > 0 {
-			return min(w, Width)
+			return w
 		}
 	}
-	return Width
+	return cmp.Or(o.Wide, wide)
 }
 
 func (o *Out) paint(color, s string) string {

@@ -1,6 +1,7 @@
 package term
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/charmbracelet/x/ansi"
@@ -12,6 +13,8 @@ type Column struct {
 	Right bool // align to the right, for numbers
 	// Shrink lets the column give way when the table is too wide; at least one should.
 	Shrink bool
+	// Optional leaves the column out if no row has anything in it.
+	Optional bool
 }
 
 // gap separates columns.
@@ -36,6 +39,7 @@ func (t *Table) Len() int { return len(t.rows) }
 
 // Text returns the table as lines of at most width columns. head styles the heading; nil leaves it out.
 func (t *Table) Text(width int, head func(string) string) string {
+	t = t.filled()
 	widths := t.widths(width, head != nil)
 	var b strings.Builder
 	if head != nil {
@@ -49,6 +53,21 @@ func (t *Table) Text(width int, head func(string) string) string {
 		t.line(&b, r, widths)
 	}
 	return b.String()
+}
+
+// filled returns the table without optional columns that are empty.
+func (t *Table) filled() *Table {
+	f := &Table{rows: make([][]string, len(t.rows))}
+	for i, c := range t.columns {
+		if c.Optional && !slices.ContainsFunc(t.rows, func(r []string) bool { return r[i] != "" }) {
+			continue
+		}
+		f.columns = append(f.columns, c)
+		for k, r := range t.rows {
+			f.rows[k] = append(f.rows[k], r[i])
+		}
+	}
+	return f
 }
 
 func (t *Table) widths(width int, heads bool) []int {

@@ -67,7 +67,7 @@ func TestTableText(t *testing.T) {
 func TestNoTerminalIsPlain(t *testing.T) {
 	var b bytes.Buffer
 	o := New(&b)
-	if o.TTY || o.Columns() != Width {
+	if o.TTY || o.Columns() != wide {
 		t.Errorf("a buffer is taken for a terminal")
 	}
 	if s := o.Bad("x") + o.Bold("y") + o.Dim("z"); s != "xyz" {
@@ -77,5 +77,15 @@ func TestNoTerminalIsPlain(t *testing.T) {
 	err := o.Live(context.Background(), func() string { t.Error("a frame"); return "" }, func(context.Context) error { return want })
 	if !errors.Is(err, want) || b.Len() > 0 {
 		t.Errorf("got %v and %q", err, b.String())
+	}
+}
+
+func TestOptionalColumns(t *testing.T) {
+	for rows, want := range map[string]string{"": "a\nx\n", "y": "a  b\nx  y\n"} {
+		table := NewTable(Column{Name: "a"}, Column{Name: "b", Optional: true})
+		table.Row("x", rows)
+		if got := table.Text(Width, func(s string) string { return s }); got != want {
+			t.Errorf("%q: %q, want %q", rows, got, want)
+		}
 	}
 }
