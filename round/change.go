@@ -96,6 +96,9 @@ func (l *Ledger) Members() iter.Seq2[peer.ID, string] {
 	}
 }
 
+// HasBeen reports whether a key is or was a site's.
+func (l *Ledger) HasBeen(id peer.ID) bool { _, ok := l.members[id]; return ok }
+
 // RosterAt returns the roster in force at a height, which may be one above the newest decided.
 func (l *Ledger) RosterAt(height uint64) *Roster {
 	for i := len(l.rosters) - 1; i > 0; i-- {

@@ -2,6 +2,7 @@ package round
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -332,5 +333,20 @@ func (e *env) randomChange(rng *rand.Rand) {
 		if s := e.site(site.ID); !s.down && rng.IntN(5) > 0 {
 			e.step(s, Approve{c})
 		}
+	}
+}
+
+// TestRemovedSiteLiesAboutItsHeight: whoever goes is sent the ledger from where it says it is, wherever that is.
+func TestRemovedSiteLiesAboutItsHeight(t *testing.T) {
+	e := newEnv(t, 4, Byzantine)
+	e.stabilize()
+	liar := e.sites[3]
+	for _, s := range e.sites[:3] {
+		e.step(s, Received{liar.self, &Message{Head: &Head{Height: math.MaxUint64, Entry: e.sites[0].ledger.Head(), Past: []Votes{}}}})
+		e.step(s, Approve{&Change{Remove: &e.known[3]}})
+	}
+	e.pass(time.Minute, func() bool { return e.sites[0].roster.Version() == 1 })
+	if e.sites[0].roster.Has(liar.self) {
+		t.Error("it is still there")
 	}
 }

@@ -82,7 +82,7 @@ func (m *Machine) followChanged(e *Entry) {
 	}
 	for _, s := range []*Site{c.Remove, c.Add} {
 		if s != nil && m.reaches(s.ID) { // so that it learns of it at once, and before it is cut off
-			m.sendCertified(s.ID, min(e.Height, m.peers[s.ID].height+1))
+			m.sendCertified(s.ID, min(e.Height-1, m.peers[s.ID].height)+1)
 		}
 	}
 	clear(m.joins)

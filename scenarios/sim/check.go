@@ -22,6 +22,7 @@ const (
 	PromiseProgress  = "with a quorum connected a height ends, and the run resumes"
 	PromiseNamed     = "who signs twice is named by all"
 	PromiseNotBlamed = "no honest site is named"
+	PromiseMember    = "who has not been taken in says nothing that counts"
 	PromiseCause     = "nobody is dropped without cause"
 	PromiseIncluded  = "no valid update that all hold in time is left out twice"
 )
@@ -31,7 +32,9 @@ const (
 type checker struct {
 	w       *World
 	mesh    block.CID
-	chain   []certified // by height-1
+	chain   []certified      // by height-1
+	members []peer.ID        // the roster after the newest of them
+	ever    map[peer.ID]bool // who is or was in one
 	seals   map[block.CID]*round.Entry
 	bases   map[block.CID][]block.CID // run -> its models: base, then each commit's
 	models  []block.CID               // committed
@@ -61,7 +64,11 @@ type place struct {
 func newChecker(w *World) *checker {
 	c := &checker{
 		w: w, mesh: w.genesis.Block().CID, seals: map[block.CID]*round.Entry{}, bases: map[block.CID][]block.CID{},
-		spoken: map[place]uint64{}, counted: map[counted]uint64{},
+		spoken: map[place]uint64{}, counted: map[counted]uint64{}, ever: map[peer.ID]bool{},
+	}
+	for _, site := range w.genesis.Sites {
+		c.members = append(c.members, site.ID)
+		c.ever[site.ID] = true
 	}
 	c.calm.of(w)
 	c.witness.of(c)
@@ -153,18 +160,9 @@ func (c *checker) faulty(n int) int {
 
 func (c *checker) quorum(n int) int { return (n+c.faulty(n))/2 + 1 }
 
-// roster returns the sites that vote on the next height.
-func (c *checker) roster() []peer.ID {
-	var ids []peer.ID
-	for _, s := range c.w.genesis.Sites {
-		ids = append(ids, s.ID)
-	}
-	return ids
-}
-
 // extend takes the first decision of a height.
 func (c *checker) extend(s *site, e *round.Entry) {
-	c.chain = append(c.chain, certified{e.CID(), c.roster()})
+	c.chain = append(c.chain, certified{e.CID(), c.members})
 	switch {
 	case e.Open != nil:
 		body, err := e.Open.Spec.Open()
@@ -181,6 +179,8 @@ func (c *checker) extend(s *site, e *round.Entry) {
 		c.dropped.without(e.Void.Run, &e.Void.Ground)
 	case e.Commit != nil:
 		c.committed(s, e.Commit)
+	case e.Roster != nil:
+		c.changed(e.Roster)
 	}
 }
 
@@ -256,6 +256,9 @@ func (c *checker) sends(s *site, m *round.Message) {
 	at, ok := placeOf(s.i, m.Statement)
 	if !ok {
 		return
+	}
+	if !c.ever[s.id] {
+		c.w.fail(s.i, PromiseMember, fmt.Sprintf("it says %s for height %d", at.kind, at.height))
 	}
 	sum := xxhash.Sum64(m.Statement.Body)
 	if old, spoke := c.spoken[at]; spoke && old != sum {

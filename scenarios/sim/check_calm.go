@@ -28,9 +28,13 @@ func (c *calm) of(w *World) {
 			c.from = max(c.from, f.End())
 		}
 	}
-	n := len(w.genesis.Sites)
+	c.sized(len(w.genesis.Sites))
+}
+
+// sized takes the size of the roster that decides the next height.
+func (c *calm) sized(n int) {
 	views := 0
-	if w.cfg.Faults == round.Crash {
+	if c.w.cfg.Faults == round.Crash {
 		c.quorum = n/2 + 1
 		views = n - c.quorum + 2
 	} else {
@@ -39,7 +43,7 @@ func (c *calm) of(w *World) {
 	}
 	// A view is three steps, each of a capped timeout; a vote that was lost is sent again within
 	// twice the cap of repetitions; connections that were given up are made anew.
-	t := w.cfg.Timing
+	t := c.w.cfg.Timing
 	c.limit = time.Duration(views)*3*t.ProposeCap + 2*t.ResendCap + dialDelay + dialSpread + detectDelay
 }
 

@@ -56,7 +56,7 @@ func (d *dropped) hadByAll(seal sealing, id peer.ID) bool {
 	}
 	update := seal.Updates[i].Update.Update().Manifest
 	for _, o := range d.c.w.sites {
-		if !o.up || !o.honest() {
+		if !o.up || !o.honest() || !d.c.sits(o) {
 			continue
 		}
 		if since, holds := o.holds[update]; !holds || since >= seal.at {

@@ -66,7 +66,7 @@ func (t *leftOut) wronged(s *site, seal *round.Seal, ready time.Duration) bool {
 		return false
 	}
 	for _, o := range t.c.w.sites {
-		if !o.up || !o.honest() {
+		if !o.up || !o.honest() || !t.c.sits(o) {
 			continue
 		}
 		if since, holds := o.holds[update]; !holds || since >= ready {

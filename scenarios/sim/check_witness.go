@@ -78,7 +78,7 @@ func (t *witness) inTime(by *site, at place) bool {
 // settled holds, at the end, that all honest sites name whoever is proven to lie, and none else.
 func (t *witness) settled() {
 	for _, s := range t.w.sites {
-		if !s.up || s.liar != nil {
+		if !s.up || s.liar != nil || !t.c.sits(s) {
 			continue
 		}
 		named := s.machine.Named()
@@ -88,7 +88,7 @@ func (t *witness) settled() {
 			}
 		}
 		for _, liar := range t.w.sites {
-			if t.proven[liar.id] && !slices.Contains(named, liar.id) {
+			if t.proven[liar.id] && t.c.sits(liar) && !slices.Contains(named, liar.id) {
 				t.w.fail(s.i, PromiseNamed, fmt.Sprintf("does not name %s, whom a site has caught", liar.Name))
 			}
 		}

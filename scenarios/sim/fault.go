@@ -39,14 +39,26 @@ const (
 	StallDisk FaultKind = "stall"     // syncs hang until it is mended
 	Jump      FaultKind = "jump"      // clocks jump ahead by Value seconds
 	Sick      FaultKind = "sick"      // trainings fail
+
+	// No faults, but they come at moments too.
+	Add     FaultKind = "add"     // the operators want the site in the roster
+	Remove  FaultKind = "remove"  // they want it out
+	Replace FaultKind = "replace" // they want the second of Sites in the place of the first
 )
 
 // FaultKinds are all there are.
 var FaultKinds = []FaultKind{Crash, LoseDisk, Partition, Cut, Loss, Duplicate, Delay, Slow, SlowDisk, StallDisk, Jump, Sick}
 
+// RosterKinds are the changes of the roster.
+var RosterKinds = []FaultKind{Add, Remove, Replace}
+
 func (f *Fault) validate(sites int) error {
-	if !slices.Contains(FaultKinds, f.Kind) {
+	switch {
+	case slices.Contains(FaultKinds, f.Kind):
+	case !slices.Contains(RosterKinds, f.Kind):
 		return fmt.Errorf("no fault %q", f.Kind)
+	case len(f.Sites) != 1 && f.Kind != Replace, len(f.Sites) != 2 && f.Kind == Replace:
+		return fmt.Errorf("%s: %d sites", f.Kind, len(f.Sites))
 	}
 	for _, s := range f.Sites {
 		if s < 0 || s >= sites {
@@ -179,6 +191,12 @@ func (w *World) befall(f *Fault) (mend func()) {
 		return func() { each(func(s *site) { s.stalled--; s.syncSoon() }) }
 	case Jump:
 		each((func(s *site) { s.jump(seconds) }))
+	case Add:
+		w.want(nil, hit[0])
+	case Remove:
+		w.want(hit[0], nil)
+	case Replace:
+		w.want(hit[0], hit[1])
 	case Sick:
 		each(func(s *site) { s.sick++ })
 		return func() { each(func(s *site) { s.sick-- }) }

@@ -69,7 +69,7 @@ func (t *network) stopped(s *site) {
 func (t *network) dial(a, b *site) {
 	lifeA, lifeB := a.life, b.life
 	t.w.after(dialDelay+time.Duration(t.rng.Int64N(int64(dialSpread))), func() {
-		if a.life != lifeA || b.life != lifeB || !a.up || !b.up || t.joined[a.i*t.n+b.i] || t.cuts[a.i*t.n+b.i] > 0 {
+		if a.life != lifeA || b.life != lifeB || !a.up || !b.up || t.joined[a.i*t.n+b.i] || t.cuts[a.i*t.n+b.i] > 0 || !t.linked(a, b) {
 			return
 		}
 		t.joined[a.i*t.n+b.i], t.joined[b.i*t.n+a.i] = true, true

@@ -243,6 +243,7 @@ func (s *site) synced(w round.Work) {
 			s.w.check.sees(s, t)
 		}
 		s.w.traced(s, t.Event)
+		s.w.moved(s, t)
 		s.w.observe(s.i, t)
 	}
 	for _, send := range w.Send {

@@ -18,16 +18,17 @@ var TrialSizes = []int{3, 4, 5, 7, 10, 16, 31}
 // Trial is a random mesh with random faults and liars, no more of them than it withstands, all drawn
 // from one seed. After the last fault it must find its way: finish its run, with every promise held.
 type Trial struct {
-	Seed   uint64        `json:"seed"`
-	Sites  int           `json:"sites"`
-	Faults round.Faults  `json:"faults"`
-	Rounds uint64        `json:"rounds"`
-	Late   bool          `json:"late"` // late updates are carried
-	Liars  []LiarAt      `json:"liars,omitempty"`
-	Plan   []Fault       `json:"plan,omitempty"`
-	Net    Path          `json:"net"`  // of the worst pair; the others are between it and nothing
-	Sync   time.Duration `json:"sync"` // of the slowest disk
-	Work   Synthetic     `json:"work"`
+	Seed    uint64        `json:"seed"`
+	Sites   int           `json:"sites"`
+	Joiners int           `json:"joiners,omitempty"` // beyond Sites: who is to be added
+	Faults  round.Faults  `json:"faults"`
+	Rounds  uint64        `json:"rounds"`
+	Late    bool          `json:"late"` // late updates are carried
+	Liars   []LiarAt      `json:"liars,omitempty"`
+	Plan    []Fault       `json:"plan,omitempty"`
+	Net     Path          `json:"net"`  // of the worst pair; the others are between it and nothing
+	Sync    time.Duration `json:"sync"` // of the slowest disk
+	Work    Synthetic     `json:"work"`
 }
 
 // LiarAt is a site with an adversary.
@@ -42,8 +43,9 @@ const (
 	faultLast = 40 * time.Second
 )
 
-// NewTrial draws the trial of a seed; sites 0 draws the size too, and no liar's name draws the liars'.
-func NewTrial(seed uint64, sites int, liar string) *Trial {
+// NewTrial draws the trial of a seed; sites 0 draws the size too, and no liar's name draws the liars'. One trial in
+// three changes its roster, with roster every one.
+func NewTrial(seed uint64, sites int, liar string, roster bool) *Trial {
 	rng := rand.New(rand.NewPCG(seed, 3))
 	if sites == 0 {
 		sites = TrialSizes[seed%uint64(len(TrialSizes))]
@@ -64,6 +66,9 @@ func NewTrial(seed uint64, sites int, liar string) *Trial {
 	}
 	t.Work = Synthetic{Bytes: 1 << (10 + rng.IntN(14)), Time: time.Duration(1+rng.IntN(20)) * time.Second, Spread: 2 * rng.Float64()}
 	t.draw(rng, liar)
+	if rng := rand.New(rand.NewPCG(seed, 5)); rng.IntN(3) == 0 || roster {
+		t.drawRoster(rng, liar)
+	}
 	return t
 }
 
@@ -175,9 +180,9 @@ func (t *Trial) Config() Config {
 	}
 	rng := rand.New(rand.NewPCG(t.Seed, 4))
 	c := Config{Seed: t.Seed, Faults: t.Faults, Workload: &work, Plan: t.Plan, Check: true}
-	for i := range t.Sites {
+	for i := range t.Sites + t.Joiners {
 		s := Site{
-			Name: fmt.Sprint(i + 1), Sync: time.Duration(rng.Int64N(int64(t.Sync) + 1)),
+			Name: fmt.Sprint(i + 1), Outside: i >= t.Sites, Sync: time.Duration(rng.Int64N(int64(t.Sync) + 1)),
 			Clock: Clock{Offset: time.Duration(rng.Int64N(int64(time.Hour))), Drift: 400*rng.Float64() - 200},
 		}
 		for _, l := range t.Liars {
@@ -187,11 +192,7 @@ func (t *Trial) Config() Config {
 		}
 		c.Sites = append(c.Sites, s)
 	}
-	opener := 0 // who asks for the run is honest, and keeps its disk: its wish and the base are there alone
-	for t.bad(opener) {
-		opener++
-	}
-	c.Acts = []Act{{At: 3 * time.Second, Site: opener, Do: round.OpenRun{Spec: spec}}}
+	c.Acts = []Act{{At: 3 * time.Second, Site: t.opener(), Do: round.OpenRun{Spec: spec}}}
 	far := rng.Float64()
 	c.Path = func(from, to int) Path {
 		p := t.Net
@@ -201,6 +202,15 @@ func (t *Trial) Config() Config {
 		return p
 	}
 	return c
+}
+
+// opener returns who asks for the run: one that is honest, and keeps its disk, since its wish and the base are
+// there alone.
+func (t *Trial) opener() (site int) {
+	for t.bad(site) {
+		site++
+	}
+	return site
 }
 
 // bad reports whether a site is one of those that the mesh must withstand.

@@ -15,13 +15,14 @@ import (
 )
 
 var (
-	seedFlag  = flag.Int64("seed", -1, "play the trial of this seed alone, with its trace")
-	seedsFlag = flag.Uint64("seeds", 0, "how many trials TestTrials plays")
-	firstFlag = flag.Uint64("first", 0, "seed of the first trial")
-	sitesFlag = flag.Int("sites", 0, "sites of each trial; 0: drawn")
-	liarFlag  = flag.String("liar", "", "adversary of every liar; empty: drawn")
-	noShrink  = flag.Bool("noshrink", false, "do not look for a smaller trial")
-	planFlag  = flag.String("trial", "", "play this trial, JSON as a failure prints it")
+	seedFlag   = flag.Int64("seed", -1, "play the trial of this seed alone, with its trace")
+	seedsFlag  = flag.Uint64("seeds", 0, "how many trials TestTrials plays")
+	firstFlag  = flag.Uint64("first", 0, "seed of the first trial")
+	sitesFlag  = flag.Int("sites", 0, "sites of each trial; 0: drawn")
+	liarFlag   = flag.String("liar", "", "adversary of every liar; empty: drawn")
+	rosterFlag = flag.Bool("roster", false, "every trial changes its roster")
+	noShrink   = flag.Bool("noshrink", false, "do not look for a smaller trial")
+	planFlag   = flag.String("trial", "", "play this trial, JSON as a failure prints it")
 )
 
 // TestTrials plays random meshes with random faults and liars. A failure says how to play it again, and
@@ -49,7 +50,7 @@ func TestTrials(t *testing.T) {
 				if seed >= *firstFlag+seeds {
 					return
 				}
-				trial := NewTrial(seed, *sitesFlag, *liarFlag)
+				trial := NewTrial(seed, *sitesFlag, *liarFlag, *rosterFlag)
 				w, err := trial.Play(nil)
 				if err != nil {
 					report(t, trial, err)
@@ -64,7 +65,7 @@ func TestTrials(t *testing.T) {
 }
 
 func report(t *testing.T, trial *Trial, err error) {
-	text := fmt.Sprintf("seed %d: %v\nplay it again: go test ./scenarios/sim -run TestTrials -v -seed %d -sites %d -liar '%s'", trial.Seed, err, trial.Seed, trial.Sites, *liarFlag)
+	text := fmt.Sprintf("seed %d: %v\nplay it again: go test ./scenarios/sim -run TestTrials -v -seed %d -sites %d -liar '%s' -roster=%v", trial.Seed, err, trial.Seed, trial.Sites, *liarFlag, *rosterFlag)
 	var v *Violation
 	if errors.As(err, &v) && !*noShrink {
 		small := trial.Shrink(v.Promise, 300)
@@ -76,7 +77,7 @@ func report(t *testing.T, trial *Trial, err error) {
 
 // replay plays one trial and prints its trace.
 func replay(t *testing.T) {
-	trial := NewTrial(uint64(max(0, *seedFlag)), *sitesFlag, *liarFlag)
+	trial := NewTrial(uint64(max(0, *seedFlag)), *sitesFlag, *liarFlag, *rosterFlag)
 	if *planFlag != "" {
 		trial = &Trial{}
 		if err := json.Unmarshal([]byte(*planFlag), trial); err != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -25,6 +26,7 @@ type World struct {
 	holders map[block.CID][]*site
 	waiting map[block.CID][]*fetch // for somebody to hold it
 	pending []*pendingFault        // that wait for a round
+	wishes  []*wish                // of the operators, for the roster
 	rounds  uint64                 // newest that a site has opened, over all runs
 	check   *checker               // nil: nothing is held
 	failed  error
@@ -187,21 +189,19 @@ func (w *World) Holds(site int, manifest block.CID) bool { return w.sites[site].
 // Genesis returns the mesh's genesis.
 func (w *World) Genesis() *round.Genesis { return w.genesis }
 
-// Finished reports whether every site that runs has done all rounds of all runs that any site knows.
-// Liars may stand where they like.
+// Finished reports whether every site that runs has done all rounds of all runs that any site knows, and the roster
+// is what the operators wanted. Liars may stand where they like, and so may who is in no roster; and they need not join.
 func (w *World) Finished() bool {
-	most := uint64(0)
-	for _, s := range w.sites {
-		if s.machine != nil && s.liar == nil {
-			most = max(most, s.machine.Ledger().Height())
-		}
+	newest := w.newest()
+	if newest == nil || slices.ContainsFunc(w.wishes, func(h *wish) bool { return !h.hopeless() && !h.fulfilled(newest) }) {
+		return false
 	}
 	for _, s := range w.sites {
-		if !s.up || s.liar != nil {
+		if !s.up || s.liar != nil || !newest.Roster().Has(s.id) {
 			continue
 		}
 		l := s.machine.Ledger()
-		if l.Height() < most || len(l.Runs()) == 0 {
+		if l.Height() < newest.Height() || len(l.Runs()) == 0 {
 			return false
 		}
 		for _, r := range l.Runs() {

@@ -1,0 +1,138 @@
+package sim
+
+import (
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/round"
+)
+
+const (
+	approveSpread = 10 * time.Second // within which the operators say yes
+	approveAgain  = 20 * time.Second // until one looks again whether it has come to be
+	partDelay     = 3 * time.Second  // for which a site that was removed is still heard, so that it is told
+)
+
+// wish is a change of the roster that the operators want: one goes, one comes, or one comes in another's place.
+type wish struct {
+	w       *World
+	out, in *site // nil: none
+}
+
+// want has the operators approve of a change, each in its own time and again if another change came between.
+func (w *World) want(out, in *site) {
+	h := &wish{w, out, in}
+	w.wishes = append(w.wishes, h)
+	for _, s := range w.sites {
+		w.after(time.Duration(w.rng.Int64N(int64(approveSpread))), func() { h.consider(s) })
+	}
+}
+
+// consider lets a site's operator approve, unless what is wished for has come to be there.
+func (h *wish) consider(s *site) {
+	if s.up {
+		l := s.machine.Ledger()
+		if h.fulfilled(l) {
+			return
+		}
+		if l.Roster().Has(s.id) {
+			s.happen(round.Approve{Change: h.change(l)})
+		}
+	}
+	h.w.after(approveAgain, func() { h.consider(s) })
+}
+
+func (h *wish) fulfilled(l *round.Ledger) bool {
+	return (h.out == nil || !l.Roster().Has(h.out.id)) && (h.in == nil || l.Roster().Has(h.in.id))
+}
+
+// hopeless reports whether it depends on a liar.
+func (h *wish) hopeless() bool { return h.in != nil && h.in.liar != nil }
+
+// change is the wish as a change of the roster that is in force.
+func (h *wish) change(l *round.Ledger) *round.Change {
+	c := &round.Change{Version: l.Roster().Version()}
+	if h.out != nil {
+		c.Remove = &round.Site{ID: h.out.id, Name: l.Name(h.out.id)}
+	}
+	if h.in != nil {
+		c.Add = &round.Site{ID: h.in.id, Name: h.in.Name}
+		if h.out != nil {
+			c.Add.Name = c.Remove.Name
+		}
+	}
+	return c
+}
+
+// newest returns the longest ledger of an honest site.
+func (w *World) newest() (l *round.Ledger) {
+	for _, s := range w.sites {
+		if s.machine != nil && s.liar == nil && (l == nil || s.machine.Ledger().Height() > l.Height()) {
+			l = s.machine.Ledger()
+		}
+	}
+	return l
+}
+
+// moved looks at a line of a site's trace after which it may be connected with others than before.
+func (w *World) moved(s *site, t round.Trace) {
+	switch {
+	case t.Event == "roster changed", t.Event == "observes", t.Event == "takes part", t.Event == "approved" && t.Site == s.id:
+		w.net.relink(s)
+	}
+}
+
+// relink connects a site with those that let each other in now, and parts it from those that no longer do.
+func (t *network) relink(s *site) {
+	for _, o := range t.w.sites {
+		if o == s || !s.up || !o.up {
+			continue
+		}
+		joined, linked := t.joined[s.i*t.n+o.i], t.linked(s, o)
+		switch {
+		case linked && !joined:
+			t.dial(s, o)
+		case !linked && joined:
+			t.w.after(partDelay, func() {
+				if t.joined[s.i*t.n+o.i] && !t.linked(s, o) {
+					t.part(s, o, t.paths[s.i*t.n+o.i].Latency)
+				}
+			})
+		}
+	}
+}
+
+// linked reports whether the nodes of two sites let each other in.
+func (t *network) linked(a, b *site) bool { return a.admits(b) && b.admits(a) }
+
+// admits reports whether a site's node lets another in: a site of its roster, who is to become one, and who was
+// removed and does not know. Who is no site itself trusts whom its operator has named, which may be anybody new to it.
+func (s *site) admits(o *site) bool {
+	l := s.machine.Ledger()
+	switch {
+	case l.Roster().Has(o.id), slices.Contains(s.machine.Observers(), o.id):
+		return true
+	case l.HasBeen(o.id):
+		return o.machine.Ledger().Roster().Has(o.id)
+	}
+	return !l.Roster().Has(s.id)
+}
+
+// changed applies a decided change to the roster that the checks go by.
+func (c *checker) changed(e *round.Changed) {
+	next := slices.Clone(c.members)
+	if out := e.Change.Remove; out != nil {
+		next = slices.DeleteFunc(next, func(id peer.ID) bool { return id == out.ID })
+	}
+	if in := e.Change.Add; in != nil {
+		next = append(next, in.ID)
+		c.ever[in.ID] = true
+	}
+	c.members = next
+	c.calm.sized(len(next))
+}
+
+// sits reports whether a site is in the roster after the newest decided entry.
+func (c *checker) sits(s *site) bool { return slices.Contains(c.members, s.id) }
