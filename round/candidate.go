@@ -241,7 +241,7 @@ func (m *Machine) mayVote(id block.CID, proven bool) bool {
 func (m *Machine) holds(e *Entry) bool {
 	if e.Open != nil {
 		spec, _ := open[RunSpec](&e.Open.Spec, KindOpen)
-		return m.hold(e.Run(), spec.Base, spec.Layout)
+		return m.holdBase(e.Run(), spec)
 	}
 	if e.Close != nil || e.Roster != nil {
 		return true

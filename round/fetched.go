@@ -1,12 +1,16 @@
 package round
 
-import "maps"
+import (
+	"maps"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+)
 
 // fetched tells that an artifact is held now, or can never be used.
 func (m *Machine) fetched(e Fetched) {
 	m.dirty = true
 	what := model{e.Manifest, e.Layout}
-	if m.sought[what] {
+	if _, sought := m.sought[what]; sought {
 		if e.Invalid == "" {
 			delete(m.sought, what)
 			m.held[what] = true
@@ -34,9 +38,8 @@ func (m *Machine) fetched(e Fetched) {
 // lost tells that an artifact is not held any more, nor being fetched.
 func (m *Machine) lost(e Lost) {
 	m.dirty = true
-	for _, models := range []map[model]bool{m.held, m.sought} {
-		maps.DeleteFunc(models, func(what model, _ bool) bool { return what.manifest == e.Manifest })
-	}
+	maps.DeleteFunc(m.held, func(what model, _ bool) bool { return what.manifest == e.Manifest })
+	maps.DeleteFunc(m.sought, func(what model, _ peer.ID) bool { return what.manifest == e.Manifest })
 	for _, r := range m.ledger.order {
 		p := m.part(r.ID)
 		for _, u := range p.offers[e.Manifest] {

@@ -20,6 +20,7 @@ type height struct {
 	candidates map[block.CID]*candidate
 	mentions   map[peer.ID]int    // candidates that each site was the first to speak of here
 	told       map[peer.ID]int    // entries that each site has told
+	brought    map[peer.ID]int    // entries that each site's proposals have brought, not known before
 	changes    map[block.CID]bool // changes of the roster that candidates would make
 	tellAt     time.Duration      // the soonest of the candidates'
 
@@ -86,7 +87,7 @@ const (
 func newHeight(l *Ledger) *height {
 	return &height{
 		number: l.Height() + 1, parent: l.Head(), ripe: -1, lockedView: -1, validView: -1, tellAt: never,
-		candidates: map[block.CID]*candidate{}, mentions: map[peer.ID]int{}, told: map[peer.ID]int{}, changes: map[block.CID]bool{}, proposals: map[uint64]*proposal{},
+		candidates: map[block.CID]*candidate{}, mentions: map[peer.ID]int{}, told: map[peer.ID]int{}, brought: map[peer.ID]int{}, changes: map[block.CID]bool{}, proposals: map[uint64]*proposal{},
 		prevotes: map[uint64]*tally{}, precommits: map[uint64]*tally{}, views: map[peer.ID]uint64{}, mine: map[place]*Signed{},
 	}
 }
@@ -284,6 +285,11 @@ func (m *Machine) receiveProposal(s *Signed, b *Proposal) error {
 	}
 	if old := h.proposals[b.View]; old != nil {
 		return m.double(old.statement, s)
+	}
+	if c := h.candidates[block.Sum(block.DagCBOR, b.Entry)]; c == nil || c.entry == nil {
+		if h.brought[s.From]++; h.brought[s.From] > maxTold {
+			return nil // one that means well proposes what others know
+		}
 	}
 	e, err := m.learn(b.Entry)
 	if err != nil {

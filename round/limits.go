@@ -20,6 +20,7 @@ const (
 	maxCertified   = 64      // certified entries in a message
 	maxTold        = 8       // entries that one site may tell at a height, beside what it proposes
 	maxChanges     = 8       // changes of one roster that one site may approve of
+	maxSought      = 32      // models that are fetched for runs which one site asks for
 	maxShown       = 16      // changes in a head: those that most sites approve of
 	maxJoinAge     = 16      // newest entries of which a join names one
 	maxViewsAhead  = 16      // views beyond one's own of which votes are kept

@@ -43,7 +43,7 @@ type Machine struct {
 
 	parts  map[block.CID]*part // this site's part in each run
 	held   map[model]bool      // models held in full
-	sought map[model]bool      // models being fetched, or found useless
+	sought map[model]peer.ID   // models being fetched, or found useless, and who asked for a run from one; empty: the mesh
 	asked  []*Signed           // own open statements that are not decided yet
 	stops  map[block.CID]map[peer.ID]*Signed
 
@@ -74,7 +74,7 @@ func New(cfg Config) (*Machine, error) {
 	}
 	m := &Machine{
 		cfg: cfg, self: cfg.Self, ledger: NewLedger(cfg.Genesis, cfg.Verify), pace: cfg.Timing.Propose, dirty: true, due: never, resendAt: never,
-		parts: map[block.CID]*part{}, held: map[model]bool{}, sought: map[model]bool{},
+		parts: map[block.CID]*part{}, held: map[model]bool{}, sought: map[model]peer.ID{},
 		stops: map[block.CID]map[peer.ID]*Signed{}, peers: map[peer.ID]*neighbour{}, named: map[peer.ID]*Evidence{}, forked: map[uint64]bool{},
 		changes: map[block.CID]*pending{}, joins: map[block.CID]bool{},
 	}

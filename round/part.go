@@ -178,14 +178,34 @@ type model struct{ manifest, layout block.CID }
 // hold reports whether a model is held in full, and has it fetched if not.
 func (m *Machine) hold(run, manifest, layout block.CID) bool {
 	model := model{manifest, layout}
+	if !m.held[model] {
+		m.fetch(run, model, "")
+	}
+	return m.held[model]
+}
+
+// holdBase is hold for a run that a site asks for, which may have the others fetch so much and no more.
+func (m *Machine) holdBase(run block.CID, spec *RunSpec) bool {
+	model, waits := model{spec.Base, spec.Layout}, 0
 	if m.held[model] {
 		return true
 	}
-	if !m.sought[model] {
-		m.sought[model] = true
-		m.start(Fetch{Run: run, Manifest: manifest, Layout: layout})
+	for _, by := range m.sought {
+		if by == spec.By {
+			waits++
+		}
+	}
+	if waits < maxSought {
+		m.fetch(run, model, spec.By)
 	}
 	return false
+}
+
+func (m *Machine) fetch(run block.CID, what model, by peer.ID) {
+	if _, known := m.sought[what]; !known {
+		m.sought[what] = by
+		m.start(Fetch{Run: run, Manifest: what.manifest, Layout: what.layout})
+	}
 }
 
 // train starts this site's training of the round, unless it has offered an update already or one

@@ -36,6 +36,8 @@ var mutants = []mutant{
 	{"a late update is taken against the wrong base", "			in.Base = u.Base\n", "", 0, ""},
 	{"an update counts twice", "	case u.Round <= r.counted[s.From]:", "	case false:", 0, ""},
 	{"evidence of two views blames the honest", "return a.Height == b.Height && a.View == b.View && a.Entry != b.Entry", "return a.Height == b.Height && a.Entry != b.Entry", 4, "forger"},
+	{"early messages are kept without end", "	if of >= maxEarly {", "	if false {", 4, "spammer"},
+	{"candidates are kept without end", "		if h.mentions[by] >= maxTold+2*m.roster.Len() {", "		if false {", 4, "spammer"},
 	{"a view does not end", "	case h.precommitBy > 0 && m.now >= h.precommitBy, h.votes", "	case h.votes", 0, ""},
 }
 

@@ -37,6 +37,7 @@ type site struct {
 	inbox    []round.Event // what came meanwhile
 	training map[block.CID]*round.Train
 	fetching []*fetch
+	steps    uint64        // since it looked at what the machine keeps
 	acts     []round.Event // of the operator, for when it is up
 
 	// What faults do to it at the moment.
@@ -190,6 +191,9 @@ func (s *site) work() {
 	w := s.machine.Ready()
 	if s.w.check != nil {
 		s.w.check.saving(s, w.Save)
+		if s.liar == nil {
+			s.w.check.kept(s)
+		}
 	}
 	if len(w.Save) == 0 || s.Sync+s.sync == 0 && s.stalled == 0 {
 		s.synced(w)
