@@ -65,7 +65,7 @@ func (j *judge) say(expected, got string, held bool) {
 func (j *judge) least() uint64 {
 	least := uint64(math.MaxUint64)
 	for _, s := range j.r.Sites {
-		if s.Adversary == "" && s.Up {
+		if s.Adversary == "" && s.Up && !s.Out {
 			least = min(least, s.Rounds)
 		}
 	}
@@ -145,7 +145,7 @@ func (j *judge) liars(names []string) {
 	got, held := "all of them by every honest site", true
 	for _, s := range j.r.Sites {
 		named := slices.Sorted(slices.Values(s.Named))
-		if s.Adversary == "" && s.Up && !slices.Equal(named, want) {
+		if s.Adversary == "" && s.Up && !s.Out && !slices.Equal(named, want) {
 			got, held = fmt.Sprintf("%s names %s", s.Name, list(named)), false
 		}
 	}

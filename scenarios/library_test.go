@@ -12,7 +12,7 @@ import (
 // as they are.
 func TestLibrary(t *testing.T) {
 	all, err := Library()
-	if err != nil || len(all) < 13 {
+	if err != nil || len(all) < 14 {
 		t.Fatalf("%d scenarios, %v", len(all), err)
 	}
 	for _, s := range all {

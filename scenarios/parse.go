@@ -216,6 +216,12 @@ func (s *Scenario) checkTimeline() (string, error) {
 	for i := range s.Timeline {
 		h := &s.Timeline[i]
 		key := fmt.Sprintf("timeline[%d]", i)
+		if h.Roster != "" {
+			if field, err := s.checkChange(h); err != nil {
+				return key + field, err
+			}
+			continue
+		}
 		want := degrees[h.Fault]
 		switch {
 		case !slices.Contains(sim.FaultKinds, h.Fault):
@@ -240,6 +246,54 @@ func (s *Scenario) checkTimeline() (string, error) {
 			if len(s.Find(name)) == 0 {
 				return fmt.Sprintf("%s.sites[%d]", key, n), fmt.Errorf("no site or group %q", name)
 			}
+		}
+	}
+	if len(s.Outside()) == len(s.All()) {
+		return "timeline", errors.New("it adds all sites: somebody has to found the mesh")
+	}
+	return s.checkMoves()
+}
+
+// checkChange looks at a change of the roster by itself.
+func (s *Scenario) checkChange(h *Happening) (string, error) {
+	switch {
+	case !slices.Contains(sim.RosterKinds, h.Roster):
+		return ".roster", fmt.Errorf("no change %q; there are add, remove and replace", h.Roster)
+	case h.Fault != "":
+		return ".fault", errors.New("goes in a line of its own")
+	case h.For != 0 || h.Every != 0 || h.Times != 0 || h.Amount != 0:
+		return "", errors.New("a change of the roster has a time or a round, and sites")
+	case len(h.Sites) == 0:
+		return "", errors.New("want sites: who comes or goes")
+	}
+	for n, name := range h.Sites {
+		switch found := len(s.Find(name)); {
+		case found == 0:
+			return fmt.Sprintf(".sites[%d]", n), fmt.Errorf("no site or group %q", name)
+		case h.Roster == sim.Replace && (found != 1 || len(h.Sites) != 2):
+			return ".sites", errors.New("want two sites: the one that goes, and the one that comes in its place")
+		}
+	}
+	return "", nil
+}
+
+// checkMoves holds that each site comes once and goes once, in this order.
+func (s *Scenario) checkMoves() (string, error) {
+	sites := s.All()
+	came, went := map[int]bool{}, map[int]bool{}
+	for _, f := range s.Plan() {
+		for n, site := range f.Sites {
+			comes := f.Kind == sim.Add || f.Kind == sim.Replace && n == 1
+			goes := f.Kind == sim.Remove || f.Kind == sim.Replace && n == 0
+			switch {
+			case comes && came[site]:
+				return "timeline", fmt.Errorf("%s is added twice", sites[site].Name)
+			case comes && went[site]:
+				return "timeline", fmt.Errorf("%s is removed before it is added, and no key comes back", sites[site].Name)
+			case goes && went[site]:
+				return "timeline", fmt.Errorf("%s is removed twice", sites[site].Name)
+			}
+			came[site], went[site] = came[site] || comes, went[site] || goes
 		}
 	}
 	return "", nil

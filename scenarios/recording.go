@@ -44,6 +44,7 @@ type Record struct {
 	Region    string      `json:"region,omitempty"`
 	Adversary string      `json:"adversary,omitempty"`
 	Up        bool        `json:"up"`              // at the end
+	Out       bool        `json:"out,omitempty"`   // not in the roster at the end: it is held to nothing
 	Rounds    uint64      `json:"rounds"`          // committed in its ledger
 	Models    []block.CID `json:"models"`          // of those rounds
 	Named     []string    `json:"named,omitempty"` // whom it has proven to lie

@@ -81,9 +81,10 @@ const (
 	Shards    Partition = "shards"    // the text, sorted by kind, is cut and so many pieces dealt to each site
 )
 
-// Happening is a fault, once or again and again.
+// Happening is a fault, once or again and again, or a change of the roster.
 type Happening struct {
-	Fault  sim.FaultKind `yaml:"fault" json:"fault"`
+	Fault  sim.FaultKind `yaml:"fault" json:"fault,omitempty"`
+	Roster sim.FaultKind `yaml:"roster" json:"roster,omitempty"` // instead: add, remove or replace, the second of Sites for the first
 	At     Duration      `yaml:"at" json:"at"`                   // from the start, or from the round's opening
 	Round  uint64        `yaml:"round" json:"round,omitempty"`   // 0: by time alone
 	For    Duration      `yaml:"for" json:"for,omitempty"`       // 0: for good
@@ -133,6 +134,20 @@ func (s *Scenario) All() []Site {
 		}
 	}
 	return all
+}
+
+// Outside returns the indexes in All of the sites that the first roster does not have: those that the timeline adds.
+func (s *Scenario) Outside() map[int]bool {
+	out := map[int]bool{}
+	for _, f := range s.Plan() {
+		switch f.Kind {
+		case sim.Add:
+			out[f.Sites[0]] = true
+		case sim.Replace:
+			out[f.Sites[1]] = true
+		}
+	}
+	return out
 }
 
 // Find returns the indexes in All of the sites that a name means: a site's, or a group's.

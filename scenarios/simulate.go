@@ -117,10 +117,11 @@ func (p *play) config() (sim.Config, error) {
 		Path: func(from, to int) sim.Path { return p.s.Path(p.sites[from].Group, p.sites[to].Group) },
 		Plan: p.s.Plan(),
 	}
-	for _, site := range p.sites {
+	outside := p.s.Outside()
+	for i, site := range p.sites {
 		g := site.Group
 		w := sim.Site{
-			Name: site.Name, Start: time.Duration(g.Starts), Sync: time.Duration(g.Disk), Slow: 1 / g.Speed, Decline: g.Declines,
+			Name: site.Name, Outside: outside[i], Start: time.Duration(g.Starts), Sync: time.Duration(g.Disk), Slow: 1 / g.Speed, Decline: g.Declines,
 			Up: g.Link.Up.Bytes(), Down: g.Link.Down.Bytes(),
 		}
 		if g.Adversary != "" {
@@ -145,8 +146,9 @@ func (p *play) config() (sim.Config, error) {
 
 // opener is the first honest site that is there from the start and takes part.
 func (p *play) opener() int {
+	outside := p.s.Outside()
 	for i, site := range p.sites {
-		if g := site.Group; g.Adversary == "" && !g.Declines && g.Starts == 0 {
+		if g := site.Group; g.Adversary == "" && !g.Declines && g.Starts == 0 && !outside[i] {
 			return i
 		}
 	}
@@ -159,6 +161,17 @@ func (s *Scenario) Plan() (plan []sim.Fault) {
 		f := sim.Fault{Kind: h.Fault, At: time.Duration(h.At), Round: h.Round, For: time.Duration(h.For), Value: float64(h.Amount)}
 		for _, name := range h.Sites {
 			f.Sites = append(f.Sites, s.Find(name)...)
+		}
+		if h.Roster != "" {
+			f.Kind = h.Roster
+		}
+		if f.Kind == sim.Add || f.Kind == sim.Remove { // each site by itself
+			for _, site := range f.Sites {
+				one := f
+				one.Sites = []int{site}
+				plan = append(plan, one)
+			}
+			continue
 		}
 		for n := range max(1, h.Times) {
 			again := f
@@ -211,10 +224,13 @@ func (p *play) fault(l Line) Fault {
 
 // finished reports whether every honest site that is up has all rounds, and nothing is still to be mended.
 func (p *play) finished() bool {
-	if p.away > 0 {
+	if p.away > 0 || !p.world.Wished() {
 		return false
 	}
 	for i, site := range p.sites {
+		if !p.world.Sits(i) {
+			continue
+		}
 		if site.Group.Adversary != "" || !p.world.Up(i) {
 			if p.world.Machine(i) == nil && site.Group.Adversary == "" {
 				return false // it has yet to start
@@ -238,7 +254,7 @@ func (p *play) collect() {
 	for i, site := range p.sites {
 		t := p.world.Traffic(i)
 		r := Record{
-			Name: site.Name, ID: p.world.ID(i).String(), Region: site.Group.Region, Adversary: site.Group.Adversary, Up: p.world.Up(i),
+			Name: site.Name, ID: p.world.ID(i).String(), Region: site.Group.Region, Adversary: site.Group.Adversary, Up: p.world.Up(i), Out: !p.world.Sits(i),
 			Sent:     Traffic{t.MessagesSent, t.MessageBytesSent, t.BlockBytesSent},
 			Received: Traffic{t.MessagesReceived, t.MessageBytesReceived, t.BlockBytesReceived},
 			Signed:   t.Signed, Verified: t.Verified, Deeds: p.world.Deeds(i),
@@ -251,7 +267,7 @@ func (p *play) collect() {
 			}
 			r.Rounds = uint64(len(r.Models))
 			for _, id := range m.Named() {
-				r.Named = append(r.Named, p.world.Genesis().Roster().Name(id))
+				r.Named = append(r.Named, m.Ledger().Name(id))
 			}
 		}
 		p.rec.Sites = append(p.rec.Sites, r)

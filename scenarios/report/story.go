@@ -20,6 +20,7 @@ const (
 	reducing phase = "computing the model"
 	agreeing phase = "agreeing on the model"
 	down     phase = "down"
+	outside  phase = "not in the roster"
 )
 
 // phases are all that are drawn, with their classes.
@@ -27,7 +28,7 @@ var phases = []struct {
 	phase phase
 	class string
 }{
-	{training, "train"}, {waiting, "wait"}, {fetching, "fetch"}, {reducing, "reduce"}, {agreeing, "agree"}, {down, "down"},
+	{training, "train"}, {waiting, "wait"}, {fetching, "fetch"}, {reducing, "reduce"}, {agreeing, "agree"}, {down, "down"}, {outside, "outside"},
 }
 
 // stretch is a time that a site spends in a phase.
@@ -85,6 +86,9 @@ func tell(r *scenarios.Recording) *story {
 		t.round[i] = 1
 		t.honest = append(t.honest, s.Adversary == "")
 	}
+	for i := range r.Scenario.Outside() {
+		t.at[i].phase = outside
+	}
 	t.heard = slices.ContainsFunc(r.Trace, func(l scenarios.Line) bool { return l.Event == "holds" })
 	for i := range r.Trace {
 		if l := &r.Trace[i]; l.Site >= 0 && l.Site < n {
@@ -115,7 +119,14 @@ func (t *teller) turnTo(site int, p phase, now time.Duration) {
 
 func (t *teller) line(l *scenarios.Line) {
 	now := t.at[l.Site].phase
+	if now == outside && l.Event != "takes part" && l.Event != "decide" {
+		return
+	}
 	switch l.Event {
+	case "takes part":
+		t.turnTo(l.Site, idle, l.At)
+	case "observes":
+		t.turnTo(l.Site, outside, l.At)
 	case "up":
 		if now == down {
 			t.turnTo(l.Site, idle, l.At)
@@ -156,7 +167,7 @@ func (t *teller) decide(l *scenarios.Line, now phase) {
 			t.turnTo(l.Site, fetching, l.At)
 		}
 	case "commit", "void", "close":
-		if now != training && now != down {
+		if now != training && now != down && now != outside {
 			t.turnTo(l.Site, idle, l.At)
 		}
 		if l.Kind == "commit" {

@@ -76,6 +76,18 @@ func (w *World) newest() (l *round.Ledger) {
 	return l
 }
 
+// Wished reports whether the roster is what the operators want, as far as it does not take a liar.
+func (w *World) Wished() bool {
+	newest := w.newest()
+	return !slices.ContainsFunc(w.wishes, func(h *wish) bool { return !h.hopeless() && (newest == nil || !h.fulfilled(newest)) })
+}
+
+// Sits reports whether a site is in the roster of the longest ledger of an honest site.
+func (w *World) Sits(site int) bool {
+	newest := w.newest()
+	return newest != nil && newest.Roster().Has(w.sites[site].id)
+}
+
 // moved looks at a line of a site's trace after which it may be connected with others than before.
 func (w *World) moved(s *site, t round.Trace) {
 	switch {

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -193,7 +192,7 @@ func (w *World) Genesis() *round.Genesis { return w.genesis }
 // is what the operators wanted. Liars may stand where they like, and so may who is in no roster; and they need not join.
 func (w *World) Finished() bool {
 	newest := w.newest()
-	if newest == nil || slices.ContainsFunc(w.wishes, func(h *wish) bool { return !h.hopeless() && !h.fulfilled(newest) }) {
+	if newest == nil || !w.Wished() {
 		return false
 	}
 	for _, s := range w.sites {
