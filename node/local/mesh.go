@@ -36,6 +36,7 @@ type Site struct {
 	Listen   string                // multiaddr; empty: a free port of loopback
 	Announce string                // multiaddr to tell others instead; empty: none
 	Start    func(*exec.Cmd) error // starts the node's process; nil: cmd.Start
+	Outside  bool                  // not in the genesis: it is to be added
 }
 
 // Mesh is a mesh on this machine.
@@ -51,14 +52,16 @@ func New(c Config) (*Mesh, error) {
 		return nil, err
 	}
 	m := &Mesh{}
-	roster := make([]round.Site, len(c.Sites))
-	for i, s := range c.Sites {
+	var roster []round.Site
+	for _, s := range c.Sites {
 		dir := filepath.Join(c.Dir, s.Name)
 		id, err := node.Init(dir, s.Name)
 		if err != nil {
 			return nil, err
 		}
-		roster[i] = round.Site{ID: id, Name: s.Name}
+		if !s.Outside {
+			roster = append(roster, round.Site{ID: id, Name: s.Name})
+		}
 		m.Nodes = append(m.Nodes, &Node{Name: s.Name, Dir: dir, ID: id, Client: node.Dial(dir), exe: c.Exe, start: s.Start})
 	}
 	nonce := make([]byte, 16)

@@ -41,6 +41,7 @@ type Site struct {
 	Trainer string        // as in config.yaml, on one line
 	Start   time.Duration // when its node is first started
 	Decline bool          // it takes part in no run
+	Outside bool          // not in the first roster
 	Access  shape.Access
 }
 

@@ -93,6 +93,7 @@ func configure(s *scenarios.Scenario, exe string) (Config, error) {
 			return shape.Path{Latency: p.Latency, Jitter: p.Jitter, Loss: p.Loss, Duplicate: p.Duplicate, Bandwidth: int64(p.Bandwidth)}
 		},
 	}
+	outside := s.Outside()
 	for i, site := range sites {
 		g := site.Group
 		trainer, err := trainerOf(s, i, len(sites))
@@ -100,7 +101,7 @@ func configure(s *scenarios.Scenario, exe string) (Config, error) {
 			return c, err
 		}
 		c.Sites = append(c.Sites, Site{
-			Name: site.Name, Trainer: trainer, Start: time.Duration(g.Starts), Decline: g.Declines,
+			Name: site.Name, Trainer: trainer, Start: time.Duration(g.Starts), Decline: g.Declines, Outside: outside[i],
 			Access: shape.Access{Up: int64(g.Link.Up.Bytes()), Down: int64(g.Link.Down.Bytes())},
 		})
 	}
@@ -148,7 +149,7 @@ func record(s *scenarios.Scenario, r *Result) *scenarios.Recording {
 		split(&x.Sent, r.Blocks[i].Sent)
 		split(&x.Received, r.Blocks[i].Received)
 		if last := r.Last[i]; last != nil {
-			x.Named = last.Named
+			x.Named, x.Out = last.Named, last.Observes
 			x.Models = models(last, r)
 			x.Rounds = uint64(len(x.Models))
 		}

@@ -92,7 +92,7 @@ func Run(ctx context.Context, c Config, see func(at time.Duration, last []*node.
 func (c *Config) found(dir string, g ground) (*local.Mesh, error) {
 	mesh := local.Config{Exe: c.Exe, Dir: dir, Name: "scenario", Faults: c.Faults, Reach: g.reach}
 	for i, s := range c.Sites {
-		site := local.Site{Name: s.Name, Trainer: s.Trainer}
+		site := local.Site{Name: s.Name, Trainer: s.Trainer, Outside: s.Outside}
 		if s.Decline {
 			site.Accept = "ask" // and nobody answers
 		}
@@ -112,6 +112,7 @@ type director struct {
 	tails  []*tail
 	todo   []deed       // by time
 	waits  []*sim.Fault // for a round
+	wishes []wish       // of the operators, for the roster
 	round  uint64       // the newest that a site trains
 	past   []Moved      // by a site before its present life
 	result *Result
@@ -228,6 +229,10 @@ func (d *director) beginning(f *sim.Fault) func(context.Context) error {
 				return d.mend(f)
 			})
 		}
+		if slices.Contains(sim.RosterKinds, f.Kind) {
+			d.want(f)
+			return nil
+		}
 		return d.begin(f)
 	}
 }
@@ -247,7 +252,7 @@ func (d *director) work(ctx context.Context) error {
 // openRun has the first site that is up ask for the run.
 func (d *director) openRun(ctx context.Context) error {
 	for i, n := range d.nodes {
-		if d.down[i] > 0 || d.frozen[i] > 0 {
+		if d.down[i] > 0 || d.frozen[i] > 0 || d.config.Sites[i].Outside {
 			continue
 		}
 		ctx, cancel := context.WithTimeout(ctx, openWait)
@@ -327,6 +332,7 @@ func (d *director) ask(ctx context.Context) error {
 				d.heard(i, s)
 				fresh[i] = true
 			}
+			d.approve(ctx, n.Client)
 			return nil
 		})
 	}
@@ -352,12 +358,15 @@ func (d *director) heard(i int, s *node.Status) {
 // done reports whether nothing remains to be seen: no fault is to come or to be mended, and every site that is up has
 // the last model of the run.
 func (d *director) done(fresh []bool) bool {
-	if len(d.todo) > 0 || !d.result.Run.Defined() {
+	if len(d.todo) > 0 || !d.result.Run.Defined() || !d.wished() {
 		return false
 	}
 	some := false
 	for i := range d.nodes {
 		if d.down[i] > 0 || d.frozen[i] > 0 {
+			continue
+		}
+		if last := d.result.Last[i]; last != nil && last.Observes {
 			continue
 		}
 		if !fresh[i] || !d.config.Sites[i].Decline && !finished(d.result.Last[i], d.result.Run) {
