@@ -2,12 +2,14 @@ package scenarios
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/scenarios/sim"
 )
 
 // Driver is who played a scenario.
@@ -105,6 +107,9 @@ type Fault struct {
 	To    time.Duration `json:"to,omitempty"` // 0: not mended
 	Text  string        `json:"text,omitempty"`
 }
+
+// Moment reports whether it is a change of the roster, which is asked for and no more.
+func (f Fault) Moment() bool { return slices.Contains(sim.RosterKinds, sim.FaultKind(f.Kind)) }
 
 // Curve is how the loss of one line of models went, round by round. Losses are in nats per byte.
 type Curve struct {

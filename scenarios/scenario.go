@@ -150,6 +150,15 @@ func (s *Scenario) Outside() map[int]bool {
 	return out
 }
 
+// Quorum returns how many sites of the first roster decide.
+func (s *Scenario) Quorum() int {
+	n, f := len(s.All())-len(s.Outside()), 0
+	if s.Faults == round.Byzantine {
+		f = (n - 1) / 3
+	}
+	return (n+f)/2 + 1
+}
+
 // Find returns the indexes in All of the sites that a name means: a site's, or a group's.
 func (s *Scenario) Find(name string) (found []int) {
 	for i, site := range s.All() {

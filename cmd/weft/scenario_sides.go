@@ -8,7 +8,6 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/cmd/weft/term"
-	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/scenarios"
 )
 
@@ -64,11 +63,7 @@ func roundTimes(r *scenarios.Recording) (all []time.Duration) {
 
 // agreements is how long the sites took to decide each entry, after a quorum had become ready for it.
 func agreements(r *scenarios.Recording) (all []time.Duration) {
-	n := len(r.Sites)
-	quorum := (n+(n-1)/3)/2 + 1
-	if r.Scenario.Faults == round.Crash {
-		quorum = n/2 + 1
-	}
+	quorum := r.Scenario.Quorum()
 	ready, decided := map[block.CID]map[int]time.Duration{}, map[block.CID]bool{}
 	for _, l := range r.Trace {
 		switch {

@@ -15,7 +15,7 @@ import (
 
 // slowMesh is a recording of four sites, of which the third is ready after n seconds and all decide a second later.
 func slowMesh(driver scenarios.Driver, n time.Duration) *scenarios.Recording {
-	r := &scenarios.Recording{Scenario: &scenarios.Scenario{Faults: round.Byzantine}, Driver: driver, Took: 20 * time.Second}
+	r := &scenarios.Recording{Scenario: &scenarios.Scenario{Faults: round.Byzantine, Sites: []scenarios.Group{{Name: "s", Count: 4}}}, Driver: driver, Took: 20 * time.Second}
 	line := func(at time.Duration, site int, event, kind string, height uint64) {
 		r.Trace = append(r.Trace, scenarios.Line{At: at, Site: site, Trace: round.Trace{Event: event, Kind: kind, Height: height, Entry: block.Of(height).CID}})
 	}

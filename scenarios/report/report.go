@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/scenarios"
 )
 
@@ -128,9 +127,7 @@ func newRun(r *scenarios.Recording, s *story, c scales) run {
 
 func summary(r *scenarios.Recording) string {
 	s := []string{plural(len(r.Sites), "site")}
-	if q := quorum(r); q > 0 {
-		s = append(s, fmt.Sprintf("a quorum is %d", q))
-	}
+	s = append(s, fmt.Sprintf("a quorum is %d", r.Scenario.Quorum()))
 	s = append(s, "faults: "+string(r.Scenario.Faults), "seed "+strconv.FormatUint(r.Seed, 10))
 	switch t := r.Scenario.Trainer; {
 	case t.Synthetic != nil:
@@ -147,14 +144,6 @@ func summary(r *scenarios.Recording) string {
 		s = append(s, "weft "+r.Version)
 	}
 	return strings.Join(s, " · ")
-}
-
-func quorum(r *scenarios.Recording) int {
-	n, f := len(r.Sites), 0
-	if r.Scenario.Faults == round.Byzantine {
-		f = (n - 1) / 3
-	}
-	return (n+f)/2 + 1
 }
 
 // expectations lines the runs' verdicts up.

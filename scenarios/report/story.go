@@ -20,7 +20,7 @@ const (
 	reducing phase = "computing the model"
 	agreeing phase = "agreeing on the model"
 	down     phase = "down"
-	outside  phase = "not in the roster"
+	outside  phase = "no site"
 )
 
 // phases are all that are drawn, with their classes.

@@ -156,7 +156,7 @@ type lane []int
 // room share the last.
 func packFaults(faults []scenarios.Fault, from, to time.Duration) (lanes []lane) {
 	for i, f := range faults {
-		if f.From > to || f.To != 0 && f.To < from {
+		if f.From > to || f.To != 0 && f.To < from || f.Moment() && f.From < from {
 			continue
 		}
 		fits := slices.IndexFunc(lanes, func(l lane) bool { return faultEnd(faults[l[len(l)-1]], to) <= f.From })
@@ -173,7 +173,10 @@ func packFaults(faults []scenarios.Fault, from, to time.Duration) (lanes []lane)
 }
 
 func faultEnd(f scenarios.Fault, ends time.Duration) time.Duration {
-	if f.To == 0 {
+	switch {
+	case f.Moment():
+		return f.From
+	case f.To == 0:
 		return ends
 	}
 	return min(f.To, ends)
@@ -257,6 +260,9 @@ func faultText(r *scenarios.Recording, f scenarios.Fault) string {
 	}
 	if names := siteNames(r, f.Sites); len(names) > 0 {
 		text += " at " + join(names)
+	}
+	if f.Moment() {
+		return text + ", asked for at " + span(f.From)
 	}
 	text += ", from " + span(f.From)
 	if f.To > 0 {
