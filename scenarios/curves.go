@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,6 +9,26 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/train/builtin"
 )
+
+// Measure adds the curves of models that real nodes have trained, of which a folder has the files, each CID.safetensors.
+// What training without the mesh comes to is the same whoever plays: it is taken from a simulation, if there is one.
+func Measure(ctx context.Context, r *Recording, dir string, simulated *Recording) error {
+	l, err := newLearning(ctx, r.Scenario, dir, func(string, ...any) {})
+	if err != nil {
+		return err
+	}
+	if r.Curves, err = l.federated(r); err != nil {
+		return err
+	}
+	if simulated != nil {
+		for _, c := range simulated.Curves {
+			if c.Name != Federated {
+				r.Curves = append(r.Curves, c)
+			}
+		}
+	}
+	return nil
+}
 
 // worstLoss stands for all that is worse, infinity and no number among it: guessing bytes costs 5.5.
 const worstLoss = 100

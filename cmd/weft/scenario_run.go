@@ -103,7 +103,7 @@ func (a *app) playScenario(ctx context.Context, s *scenarios.Scenario, p playing
 		if err != nil {
 			return err
 		}
-		again, err := real.Play(ctx, s, exe, "", v.nodes)
+		again, err := real.Play(ctx, s, rec, exe, "", v.nodes)
 		recs = append(recs, rec, again)
 		return err
 	})

@@ -37,6 +37,7 @@ type Site struct {
 	Announce string                // multiaddr to tell others instead; empty: none
 	Start    func(*exec.Cmd) error // starts the node's process; nil: cmd.Start
 	Outside  bool                  // not in the genesis: it is to be added
+	Keep     int                   // models that its disk keeps; 0: as a site does that does not say
 }
 
 // Mesh is a mesh on this machine.
@@ -110,6 +111,9 @@ func (m *Mesh) config(c *Config, site int, listen []string) string {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "name: %s\nlisten: [%s]\naccept: %s\ntrainer: %s\n", strconv.Quote(s.Name), listen[site], s.Accept, s.Trainer)
+	if s.Keep > 0 {
+		fmt.Fprintf(&b, "keep_models: %d\n", s.Keep)
+	}
 	if s.Announce != "" {
 		fmt.Fprintf(&b, "announce: [%s]\n", s.Announce)
 	}

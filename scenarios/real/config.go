@@ -31,6 +31,7 @@ type Config struct {
 	Run    node.RunRequest // what the first site asks for
 	Opens  time.Duration   // when it does
 	Plan   []sim.Fault
+	Models string        // folder into which the models of all rounds are written, as CID.safetensors; empty: nowhere
 	Until  time.Duration // when the run ends if it is not done before
 	Ground Ground        // empty: the best that is to be had here
 }

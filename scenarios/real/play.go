@@ -2,7 +2,9 @@ package real
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/weft-mesh/weft/block"
@@ -55,10 +57,11 @@ func Check(s *scenarios.Scenario) error {
 	return nil
 }
 
-// Play runs a scenario with real nodes, processes of the weft binary exe. It takes as long as the scenario says.
+// Play runs a scenario with real nodes, processes of the weft binary exe. It takes as long as the scenario says. What
+// training alone and on all text would have come to it takes from a simulation of the same, which may be nil.
 // Its errors are *Impossible for what can only be simulated, before anything has started, and ctx's. What the recording calls messages are all bytes on the links that were
 // not blocks, their headers included; they are not counted one by one.
-func Play(ctx context.Context, s *scenarios.Scenario, exe string, g Ground, watch func(at time.Duration, last []*node.Status)) (*scenarios.Recording, error) {
+func Play(ctx context.Context, s *scenarios.Scenario, simulated *scenarios.Recording, exe string, g Ground, watch func(at time.Duration, last []*node.Status)) (_ *scenarios.Recording, err error) {
 	if err := Check(s); err != nil {
 		return nil, err
 	}
@@ -67,6 +70,12 @@ func Play(ctx context.Context, s *scenarios.Scenario, exe string, g Ground, watc
 		return nil, err
 	}
 	c.Ground = g
+	if s.Trainer.Builtin != nil {
+		if c.Models, err = os.MkdirTemp("", "weft-scenario-"); err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(c.Models)) }()
+	}
 	begun := time.Now()
 	r, err := Run(ctx, c, watch)
 	if err != nil {
@@ -74,6 +83,11 @@ func Play(ctx context.Context, s *scenarios.Scenario, exe string, g Ground, watc
 	}
 	rec := record(s, r)
 	rec.Wall = time.Since(begun)
+	if c.Models != "" {
+		if err := scenarios.Measure(ctx, rec, c.Models, simulated); err != nil {
+			return nil, err
+		}
+	}
 	scenarios.Judge(rec)
 	return rec, nil
 }

@@ -35,7 +35,7 @@ func parse(t *testing.T, text string) *scenarios.Scenario {
 
 func TestPlay(t *testing.T) {
 	t.Setenv("TMPDIR", shortDir(t))
-	r, err := Play(t.Context(), parse(t, clinics), os.Args[0], "", nil)
+	r, err := Play(t.Context(), parse(t, clinics), nil, os.Args[0], "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestRefused(t *testing.T) {
 		{"synthetic: {bytes: 200 kB, time: 400ms, spread: 20%}", "builtin: {time: 5s}\ndata: {partition: shards, shards: 2}", "9", "by-source"},
 	} {
 		text := strings.Replace(clinics, c.old, c.new, 1)
-		_, err := Play(t.Context(), parse(t, text), "/nowhere", "", nil)
+		_, err := Play(t.Context(), parse(t, text), nil, "/nowhere", "", nil)
 		var no *Impossible
 		if !errors.As(err, &no) || !errors.Is(err, ErrImpossible) {
 			t.Errorf("%s: got %v", c.new, err)
@@ -84,7 +84,35 @@ func TestTooMany(t *testing.T) {
 	if err := s.Resize(MaxSites() + 1); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Play(t.Context(), s, "/nowhere", "", nil); err == nil || !strings.Contains(err.Error(), "--sites") {
+	if _, err := Play(t.Context(), s, nil, "/nowhere", "", nil); err == nil || !strings.Contains(err.Error(), "--sites") {
 		t.Errorf("got %v", err)
+	}
+}
+
+const readers = `
+name: readers
+sites:
+  - {name: site, count: 3}
+trainer: {builtin: {time: 1s}}
+run: {rounds: 2, min_sites: 3, train: {steps: 6}}
+expect: {finished: true, same_model: true, loss_below: 1.9}
+`
+
+// TestPlayLearns: what real nodes have learnt is measured, and compared with what was learnt without them.
+func TestPlayLearns(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains models")
+	}
+	alone := &scenarios.Recording{Curves: []scenarios.Curve{{Name: scenarios.Alone, Site: "site-1"}, {Name: scenarios.Federated}}}
+	r, err := Play(t.Context(), parse(t, readers), alone, os.Args[0], "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := r.Curve(scenarios.Federated, "")
+	if !r.Held() || c == nil || len(c.Points) != 3 || !(c.Points[2].All < c.Points[0].All) {
+		t.Errorf("held %v, the models' losses %+v, %+v", r.Held(), c, r.Verdicts)
+	}
+	if len(r.Curves) != 5 || r.Curve(scenarios.Alone, "site-1") == nil {
+		t.Errorf("%d curves", len(r.Curves))
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -93,6 +95,9 @@ func (c *Config) found(dir string, g ground) (*local.Mesh, error) {
 	mesh := local.Config{Exe: c.Exe, Dir: dir, Name: "scenario", Faults: c.Faults, Reach: g.reach}
 	for i, s := range c.Sites {
 		site := local.Site{Name: s.Name, Trainer: s.Trainer, Outside: s.Outside}
+		if c.Models != "" {
+			site.Keep = int(c.Run.Spec.Rounds) + 1
+		}
 		if s.Decline {
 			site.Accept = "ask" // and nobody answers
 		}
@@ -167,7 +172,46 @@ func (d *director) direct(ctx context.Context) error {
 		}
 	}
 	d.result.Took = d.at()
-	return d.count()
+	return errors.Join(d.count(), d.export(ctx))
+}
+
+// export writes down the models of all rounds, each from a site that holds it.
+func (d *director) export(ctx context.Context) error {
+	if d.config.Models == "" {
+		return nil
+	}
+	done := map[block.CID]bool{}
+	for i, last := range d.result.Last {
+		if last == nil || d.down[i] > 0 || d.frozen[i] > 0 {
+			continue
+		}
+		for _, r := range last.Runs {
+			for _, h := range r.History {
+				if !h.Held || done[h.Model] {
+					continue
+				}
+				if err := d.save(ctx, d.nodes[i], h.Model); err != nil {
+					return fmt.Errorf("model of round %d from %s: %w", h.Round, d.nodes[i].Name, err)
+				}
+				done[h.Model] = true
+			}
+		}
+	}
+	return nil
+}
+
+func (d *director) save(ctx context.Context, n *local.Node, model block.CID) error {
+	r, err := n.Client.Model(ctx, model)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	f, err := os.Create(filepath.Join(d.config.Models, model.String()+".safetensors"))
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, r)
+	return errors.Join(err, f.Close())
 }
 
 func (d *director) at() time.Duration { return time.Since(d.begun) }
