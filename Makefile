@@ -48,7 +48,7 @@ scenarios: ## every scenario of the library, in full
 # Few sites and short trainings: a small machine runs them in a quarter of an hour.
 .PHONY: scenarios-real
 scenarios-real: build ## six scenarios, simulated and with real nodes
-	cd dist && for s in "three-hospitals" "transatlantic --sites 4 --hurry 10" "late-joiner --hurry 10" "partition-heals --sites 6 --hurry 10" "churn --hurry 10" "come-and-go --hurry 10"; do \
+	cd dist && for s in "three-hospitals" "transatlantic --sites 4 --hurry 10" "late-joiner --hurry 10" "partition-heals --sites 6 --hurry 10" "churn --hurry 5" "come-and-go --hurry 10"; do \
 		./weft scenario run $$s --real || failed="$$failed $${s%% *}"; done; test -z "$$failed" || { echo "not as expected:$$failed"; exit 1; }
 
 .PHONY: demo
