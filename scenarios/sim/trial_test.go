@@ -34,7 +34,7 @@ func TestTrials(t *testing.T) {
 	}
 	seeds := *seedsFlag
 	if seeds == 0 {
-		seeds = 56
+		seeds = 42
 		if testing.Short() {
 			seeds = 14
 		}
