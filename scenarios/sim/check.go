@@ -22,7 +22,8 @@ const (
 	PromiseProgress  = "with a quorum connected a height ends, and the run resumes"
 	PromiseNamed     = "who signs twice is named by all"
 	PromiseNotBlamed = "no honest site is named"
-	PromiseMember    = "who has not been taken in says nothing that counts"
+	PromiseMember    = "who is not in the roster says nothing that counts"
+	PromiseApproved  = "the roster changes as a quorum of it has approved"
 	PromiseCause     = "nobody is dropped without cause"
 	PromiseIncluded  = "no valid update that all hold in time is left out twice"
 )
@@ -35,6 +36,7 @@ type checker struct {
 	chain   []certified      // by height-1
 	members []peer.ID        // the roster after the newest of them
 	ever    map[peer.ID]bool // who is or was in one
+	version uint64           // changes so far
 	seals   map[block.CID]*round.Entry
 	bases   map[block.CID][]block.CID // run -> its models: base, then each commit's
 	models  []block.CID               // committed
@@ -180,6 +182,7 @@ func (c *checker) extend(s *site, e *round.Entry) {
 	case e.Commit != nil:
 		c.committed(s, e.Commit)
 	case e.Roster != nil:
+		c.approved(s, e.Roster)
 		c.changed(e.Roster)
 	}
 }
@@ -257,7 +260,7 @@ func (c *checker) sends(s *site, m *round.Message) {
 	if !ok {
 		return
 	}
-	if !c.ever[s.id] {
+	if !c.maySpeak(s, at) {
 		c.w.fail(s.i, PromiseMember, fmt.Sprintf("it says %s for height %d", at.kind, at.height))
 	}
 	sum := xxhash.Sum64(m.Statement.Body)

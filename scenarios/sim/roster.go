@@ -4,8 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/peer"
-
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -131,20 +129,3 @@ func (s *site) admits(o *site) bool {
 	}
 	return !l.Roster().Has(s.id)
 }
-
-// changed applies a decided change to the roster that the checks go by.
-func (c *checker) changed(e *round.Changed) {
-	next := slices.Clone(c.members)
-	if out := e.Change.Remove; out != nil {
-		next = slices.DeleteFunc(next, func(id peer.ID) bool { return id == out.ID })
-	}
-	if in := e.Change.Add; in != nil {
-		next = append(next, in.ID)
-		c.ever[in.ID] = true
-	}
-	c.members = next
-	c.calm.sized(len(next))
-}
-
-// sits reports whether a site is in the roster after the newest decided entry.
-func (c *checker) sits(s *site) bool { return slices.Contains(c.members, s.id) }
