@@ -17,6 +17,7 @@ type witness struct {
 	c      *checker
 	w      *World
 	seen   map[sighting]uint64
+	caught map[int][]peer.ID // by site: whom it has caught, and its disk does not have yet
 	proven map[peer.ID]bool
 }
 
@@ -26,7 +27,7 @@ type sighting struct {
 }
 
 func (t *witness) of(c *checker) {
-	t.c, t.w, t.seen, t.proven = c, c.w, map[sighting]uint64{}, map[peer.ID]bool{}
+	t.c, t.w, t.seen, t.caught, t.proven = c, c.w, map[sighting]uint64{}, map[int][]peer.ID{}, map[peer.ID]bool{}
 }
 
 // hears sees what an honest site is told, signed by a liar.
@@ -52,13 +53,22 @@ func (t *witness) hears(by *site, m *round.Message) {
 	case !again && !past: // a proposal that comes when its height is decided is not kept
 		t.seen[key] = sum
 	case again && old != sum:
-		t.proven[s.From] = true
+		t.caught[by.i] = append(t.caught[by.i], s.From)
 	}
 }
 
 // forgets says that a site has crashed: what others have said is on nobody's disk.
 func (t *witness) forgets(by *site) {
 	maps.DeleteFunc(t.seen, func(at sighting, _ uint64) bool { return at.by == by.i })
+	delete(t.caught, by.i)
+}
+
+// saved says that a site's disk has what the site has done so far.
+func (t *witness) saved(by *site) {
+	for _, id := range t.caught[by.i] {
+		t.proven[id] = true
+	}
+	delete(t.caught, by.i)
 }
 
 // inTime reports whether the site looks at such a statement now: of the height that it decides, in a

@@ -237,6 +237,9 @@ func (s *site) stepInbox() {
 // synced does what had to wait for the disk: durable before sent, sent before begun.
 func (s *site) synced(w round.Work) {
 	s.log = append(s.log, w.Save...)
+	if s.w.check != nil {
+		s.w.check.witness.saved(s)
+	}
 	for _, r := range w.Save {
 		if r.Decided != nil {
 			s.w.decided(s)
