@@ -53,7 +53,7 @@ func (m *Mesh) Send(_ context.Context, to peer.ID, data []byte) error {
 	switch {
 	case len(data) == 0 || len(data) > MaxMessage:
 		return fmt.Errorf("send %d bytes: %w", len(data), ErrSize)
-	case to == m.host.ID() || !m.host.gate.roster(to):
+	case to == m.host.ID() || !m.host.gate.expects(to):
 		return fmt.Errorf("send to %s: %w", to, ErrStranger)
 	}
 	if err := m.direct.outbox(to).lane.push(appendFrame(nil, data)); err != nil {

@@ -15,8 +15,9 @@ import (
 // gate closes connections with whom the roster does not list, as soon as the handshake has shown
 // who it is, and dials nobody else.
 type gate struct {
-	roster func(peer.ID) bool
-	log    *slog.Logger
+	roster  func(peer.ID) bool
+	visitor func(peer.ID) bool // nil: nobody is
+	log     *slog.Logger
 
 	mu     sync.Mutex
 	banned map[peer.ID]time.Time
@@ -25,9 +26,12 @@ type gate struct {
 
 var _ connmgr.ConnectionGater = (*gate)(nil)
 
+// expects reports whether p is in the roster, or visits.
+func (g *gate) expects(p peer.ID) bool { return g.roster(p) || g.visitor != nil && g.visitor(p) }
+
 // admits reports whether connections with p are allowed now.
 func (g *gate) admits(p peer.ID) bool {
-	if !g.roster(p) {
+	if !g.expects(p) {
 		return false
 	}
 	g.mu.Lock()

@@ -29,6 +29,7 @@ type HostConfig struct {
 	Listen   []multiaddr.Multiaddr // TCP and QUIC addresses; none: dial only
 	Announce []multiaddr.Multiaddr // addresses to tell others instead of those listened on, for instance behind a NAT
 	Roster   func(peer.ID) bool    // who may connect and be dialed; its answers may change, see Mesh.RosterChanged
+	Visitor  func(peer.ID) bool    // asked when somebody else connects, and while the connection lasts: whether to let it; nil: nobody
 	Peers    int                   // how many peers to have room for; 0: 256
 	Agent    string                // name and version of this program, told to peers
 	Network  libp2p.Option         // what carries its connections; nil: TCP and QUIC on this machine's own network
@@ -55,7 +56,7 @@ func NewHost(c HostConfig) (*Host, error) {
 	if c.Network == nil {
 		c.Network = transports()
 	}
-	g := &gate{roster: c.Roster, log: c.Log, banned: map[peer.ID]time.Time{}, told: map[peer.ID]struct{}{}}
+	g := &gate{roster: c.Roster, visitor: c.Visitor, log: c.Log, banned: map[peer.ID]time.Time{}, told: map[peer.ID]struct{}{}}
 	resources, err := newResources(c.Peers)
 	if err != nil {
 		return nil, fmt.Errorf("start host: %w", err)

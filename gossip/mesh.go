@@ -176,7 +176,7 @@ func (m *Mesh) RosterChanged() {
 	m.book.retain(m.host.gate.roster)
 	m.direct.forget(m.host.gate.roster)
 	for _, p := range m.host.Network().Peers() {
-		if !m.host.gate.roster(p) {
+		if !m.host.gate.expects(p) {
 			m.drop(p, "not in the roster")
 			continue
 		}

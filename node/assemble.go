@@ -124,7 +124,7 @@ func (n *Node) connect(closers *[]func() error) error {
 		return err
 	}
 	n.host, err = gossip.NewHost(gossip.HostConfig{
-		Key: n.home.Key, Listen: listen, Announce: announce, Roster: n.admits,
+		Key: n.home.Key, Listen: listen, Announce: announce, Roster: n.admits, Visitor: n.visitor,
 		Peers: max(256, 2*n.view.Load().roster.Len()), Agent: n.opt.Agent, Network: n.opt.Network, Log: n.log,
 	})
 	if err != nil {
@@ -177,9 +177,12 @@ func (n *Node) bootstrap() ([]peer.AddrInfo, error) {
 
 func (n *Node) siteIDs() []peer.ID { return n.view.Load().sought(n.named) }
 
-func (n *Node) admits(p peer.ID) bool {
+func (n *Node) admits(p peer.ID) bool { return n.view.Load().admits(p, n.named) }
+
+// visitor reports whether p is let in for a moment, though it is no site any more.
+func (n *Node) visitor(p peer.ID) bool {
 	v := n.view.Load()
-	return v.admits(p, n.named) || v.former(p) && !v.observes && n.visits.open(p, time.Now())
+	return v.former(p) && !v.observes && n.visits.open(p, time.Now())
 }
 
 func (n *Node) siteName(id peer.ID) string { return n.view.Load().name(id) }

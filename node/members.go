@@ -19,6 +19,14 @@ type members struct {
 	observes  bool               // this site is in no roster: not yet, or no longer
 }
 
+func newMembers(l *round.Ledger, self peer.ID, observers []peer.ID) members {
+	m := members{roster: l.Roster(), names: maps.Collect(l.Members()), observes: !l.Roster().Has(self), observers: map[peer.ID]bool{}}
+	for _, id := range observers {
+		m.observers[id] = true
+	}
+	return m
+}
+
 // admits reports whether this site keeps connections with p. While it is no site itself it also trusts whom its
 // operator has named, as the roster may have changed beyond recognition since the genesis; but nobody who was removed.
 func (m *members) admits(p peer.ID, named map[peer.ID]bool) bool {

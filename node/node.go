@@ -89,14 +89,8 @@ func New(h *Home, opt Options) (*Node, error) {
 		verifier: newVerifier(), reach: newReach(),
 		queue: make(chan round.Event, queueEvents), asks: make(chan func()), done: make(chan struct{}),
 	}
-	m, err := round.New(round.Config{ // what the genesis says, until the log has been read
-		Self: h.ID, Genesis: h.Genesis, Timing: opt.Timing,
-		Sign: func([]byte) []byte { return nil }, Verify: func(peer.ID, []byte, []byte) bool { return false },
-	})
-	if err != nil {
-		return nil, err
-	}
-	n.view.Store(newView(m, h.ID))
+	// What the genesis says, until the log has been read.
+	n.view.Store(&view{members: newMembers(round.NewLedger(h.Genesis, verifySignature), h.ID, nil)})
 	return n, nil
 }
 

@@ -1,8 +1,6 @@
 package node
 
 import (
-	"maps"
-
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
@@ -27,12 +25,7 @@ func newView(m *round.Machine, self peer.ID) *view {
 	v := &view{
 		height: l.Height(), takes: map[block.CID]map[peer.ID]bool{}, runs: map[block.CID]*round.RunSpec{},
 		active: map[block.CID]bool{}, rounds: map[block.CID]uint64{}, seals: map[block.CID]block.CID{},
-		members: members{
-			roster: l.Roster(), names: maps.Collect(l.Members()), observes: !l.Roster().Has(self), observers: map[peer.ID]bool{},
-		},
-	}
-	for _, id := range m.Observers() {
-		v.observers[id] = true
+		members: newMembers(l, self, m.Observers()),
 	}
 	for _, r := range l.Runs() {
 		v.runs[r.ID], v.active[r.ID], v.rounds[r.ID] = r.Spec, r.Active(), r.Round

@@ -103,20 +103,10 @@ func (a *Omitter) Send(l *Liar, s round.Send) {
 // Accuser claims in the place of each commit that one site's update cannot be had: it is ready for the seal without
 // it, proposes it and votes for it. It attacks the claim that nobody is dropped without cause: whoever holds the
 // update does not believe it.
-type Accuser struct {
-	swap
-	victim peer.ID
-}
+type Accuser struct{ Omitter } // which chooses the victim
 
 // Name returns the name of its kind.
 func (a *Accuser) Name() string { return "accuser" }
-
-// Boot chooses whom to accuse, once.
-func (a *Accuser) Boot(l *Liar) {
-	if others := l.Others(); a.victim == "" {
-		a.victim = others[l.rng.IntN(len(others))]
-	}
-}
 
 // Send names the seal without the victim, or the round's void if too few would remain.
 func (a *Accuser) Send(l *Liar, s round.Send) {

@@ -48,20 +48,8 @@ func (d *dropped) without(run block.CID, g *round.Ground) {
 	}
 }
 
-// hadByAll reports whether all honest sites that are up have held a site's update since before it was sealed.
+// hadByAll reports whether a site's update was held by all before it was sealed.
 func (d *dropped) hadByAll(seal sealing, id peer.ID) bool {
 	i := slices.IndexFunc(seal.Updates, func(u round.SealedUpdate) bool { return u.Update.From == id })
-	if i < 0 {
-		return false
-	}
-	update := seal.Updates[i].Update.Update().Manifest
-	for _, o := range d.c.w.sites {
-		if !o.up || !o.honest() || !d.c.sits(o) {
-			continue
-		}
-		if since, holds := o.holds[update]; !holds || since >= seal.at {
-			return false
-		}
-	}
-	return true
+	return i >= 0 && d.c.heldByAll(seal.Updates[i].Update.Update().Manifest, seal.at)
 }

@@ -65,11 +65,16 @@ func (t *leftOut) wronged(s *site, seal *round.Seal, ready time.Duration) bool {
 	if !s.up || !s.honest() || !announced {
 		return false
 	}
-	for _, o := range t.c.w.sites {
-		if !o.up || !o.honest() || !t.c.sits(o) {
+	return t.c.heldByAll(update, ready)
+}
+
+// heldByAll reports whether every honest site of the roster that is up has held an artifact since before a time.
+func (c *checker) heldByAll(manifest block.CID, before time.Duration) bool {
+	for _, o := range c.w.sites {
+		if !o.up || !o.honest() || !c.sits(o) {
 			continue
 		}
-		if since, holds := o.holds[update]; !holds || since >= ready {
+		if since, holds := o.holds[manifest]; !holds || since >= before {
 			return false
 		}
 	}
