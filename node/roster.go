@@ -3,6 +3,7 @@ package node
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -107,9 +108,9 @@ func (n *Node) Approve(ctx context.Context, req ChangeRequest) (RosterChange, er
 // changeHint says what to do about a change that cannot be.
 func changeHint(err error) string {
 	switch {
-	case strings.Contains(err.Error(), "no key comes back"):
+	case errors.Is(err, round.ErrKeySpent):
 		return "let the site make a new key: weft init in a new directory"
-	case strings.Contains(err.Error(), "changes already"):
+	case errors.Is(err, round.ErrTooMany):
 		return "one of them has to be decided first: weft roster list shows them"
 	}
 	return "weft roster list shows the roster in force"

@@ -170,7 +170,7 @@ func TestApprove(t *testing.T) {
 	for ; err == nil && most < 100; most++ {
 		_, err = a.client.Approve(t.Context(), ChangeRequest{Add: &RosterSite{Name: "x", ID: testID(t, 60+most)}})
 	}
-	if most > 20 || !strings.Contains(err.Error(), "changes already") || !strings.Contains(err.Error(), "decided first") {
+	if most > 20 || !strings.Contains(err.Error(), "too many changes") || !strings.Contains(err.Error(), "decided first") {
 		t.Errorf("after %d: %v", most, err)
 	}
 	r, err := a.client.Roster(t.Context())

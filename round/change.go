@@ -151,7 +151,7 @@ func (l *Ledger) CheckChange(c *Change) error {
 	if c.Add != nil {
 		// A key that comes has never voted here, so it may vote with an empty log.
 		if old, ever := l.members[c.Add.ID]; ever {
-			return fmt.Errorf("%w: %s: its key was that of site %q, and no key comes back", ErrInvalid, c, old.name)
+			return fmt.Errorf("%w: %s: its key was that of site %q: %w", ErrInvalid, c, old.name, ErrKeySpent)
 		}
 	}
 	return nil

@@ -10,4 +10,6 @@ var (
 	ErrInvalid    = errors.New("invalid entry")                // against the ledger's rules
 	ErrQuorum     = errors.New("certificate has no quorum")    // too few, doubled or bad signatures
 	ErrEquivocate = errors.New("two statements for one place") // signed proof of a double vote
+	ErrKeySpent   = errors.New("no key comes back")            // a change adds a key that is or was a site's
+	ErrTooMany    = errors.New("too many changes at one time") // of the roster, that this site approves of
 )

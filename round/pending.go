@@ -34,7 +34,7 @@ func (m *Machine) CheckApproval(c *Change) error {
 	case m.observes():
 		return fmt.Errorf("%w: this site is not in the roster", ErrStranger)
 	case !m.approved(c) && m.approves(m.self) >= maxChanges:
-		return fmt.Errorf("%w: this site approves of %d changes already", ErrInvalid, maxChanges)
+		return fmt.Errorf("%w: this site approves of %d already", ErrTooMany, maxChanges)
 	}
 	return m.ledger.CheckChange(c)
 }
@@ -80,8 +80,8 @@ func (m *Machine) noteApproval(s *Signed, c *Change) error {
 			return err
 		}
 	}
-	if m.approves(s.From) >= maxChanges {
-		return fmt.Errorf("approve: %w: %s approves of more than %d changes", ErrMalformed, m.roster.Name(s.From), maxChanges)
+	if m.approves(s.From) >= maxChanges && !m.makeRoom(s.From, id) {
+		return nil
 	}
 	if p == nil {
 		p = &pending{Change: c, id: id, approvals: map[peer.ID]*Signed{}}
@@ -105,6 +105,24 @@ func (m *Machine) approves(id peer.ID) (n int) {
 		}
 	}
 	return n
+}
+
+// makeRoom drops an approval of a site that approves of more changes than it may, if it comes after the one of id: all
+// sites keep the same, and do not tell each other of the rest for ever.
+func (m *Machine) makeRoom(from peer.ID, id block.CID) bool {
+	var last *pending
+	for _, c := range m.changes {
+		if c.approvals[from] != nil && (last == nil || last.id.Compare(c.id) < 0) {
+			last = c
+		}
+	}
+	if last.id.Compare(id) < 0 {
+		return false
+	}
+	if delete(last.approvals, from); len(last.approvals) == 0 {
+		delete(m.changes, last.id)
+	}
+	return true
 }
 
 // pending returns the changes, those that most sites approve of first.
