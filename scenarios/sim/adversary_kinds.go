@@ -24,6 +24,7 @@ var AdversaryKinds = []AdversaryKind{
 	{"broken", "means well, but computes wrong models", func() Adversary { return &Broken{} }},
 	{"omitter", "leaves one site's update out of every seal that it proposes", func() Adversary { return &Omitter{} }},
 	{"accuser", "says that it cannot get one site's update, and seals again without it", func() Adversary { return &Accuser{} }},
+	{"gatecrasher", "wants another roster: changes that no quorum approves of, and its votes when it is removed", func() Adversary { return &Gatecrasher{} }},
 	{"replayer", "says again what it has heard: old heights, old views, old runs, as if it were new", func() Adversary { return &Replayer{} }},
 	{"spammer", "floods the mesh with candidates, far votes, early messages, junk runs, false heads and empty evidence", func() Adversary { return &Spammer{} }},
 	{"pretender", "is ready and votes for whatever it hears of, before it holds it", func() Adversary { return &Pretender{} }},

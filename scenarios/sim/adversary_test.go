@@ -221,6 +221,20 @@ var expectations = map[string]expectation{
 	"accuser": {deeds: []string{
 		"was ready for a seal without an update that all hold", "proposed a seal without an update that all hold", "voted for a seal without an update that all hold",
 	}},
+	"gatecrasher": {
+		deeds: []string{
+			"approved alone of a change", "approved of more changes than it may", "approved in another's name", "forged a change: too few approvals",
+			"forged a change: one approval many times", "forged a change: votes as approvals", "forged a change: no join of the key that comes",
+			"was ready for a change without a quorum", "proposed a change without a quorum", "voted for a change without a quorum",
+		},
+		expect: func(p *lied) {
+			p.noticed(round.ErrInvalid.Error())
+			p.noticed(round.ErrSignature.Error())
+			if r := p.Machine(0).Ledger().Roster(); r.Version() != 0 {
+				p.Errorf("the roster has changed %d times", r.Version())
+			}
+		},
+	},
 	"replayer": {deeds: []string{"replayed a message", "replayed a message of an old height"}},
 	"spammer": {
 		deeds: []string{
@@ -303,6 +317,34 @@ func TestAdversaries(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestGatecrasher gives a gatecrasher what it needs to do all that it does: changes that the operators want, also one
+// that too few of them want, and its own removal.
+func TestGatecrasher(t *testing.T) {
+	deeds := map[string]int{}
+	for seed := range uint64(8) {
+		p := lie(t, 8, 1, "gatecrasher", seed, func(c *Config) {
+			c.Sites = append(c.Sites, Site{Name: "newcomer", Outside: true}, Site{Name: "unwanted", Outside: true})
+			c.Plan = []Fault{
+				{Kind: Add, Round: 1, Sites: []int{8}}, {Kind: Add, Round: 1, Sites: []int{9}, Few: true},
+				{Kind: Remove, Round: 1, Sites: []int{1}, Few: true}, {Kind: Remove, Round: 3, Sites: []int{7}},
+			}
+		})
+		l := p.Machine(0).Ledger()
+		if r := l.Roster(); r.Version() != 2 || !r.Has(p.ID(8)) || r.Has(p.ID(7)) || l.HasBeen(p.ID(9)) || !r.Has(p.ID(1)) {
+			t.Errorf("seed %d: version %d of the roster: %v", seed, r.Version(), r.Sites())
+		}
+		for deed, count := range p.deeds {
+			deeds[deed] += count
+		}
+	}
+	t.Log(deeds)
+	for _, deed := range []string{"forged a change: one that was decided before", "voted when it had been removed"} {
+		if deeds[deed] == 0 {
+			t.Errorf("nobody %s", deed)
+		}
 	}
 }
 

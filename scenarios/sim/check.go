@@ -91,7 +91,10 @@ func (c *checker) sees(s *site, t round.Trace) {
 }
 
 // settled holds what must be true at the end.
-func (c *checker) settled() { c.witness.settled() }
+func (c *checker) settled() {
+	c.witness.settled()
+	c.unwanted()
+}
 
 // saving sees what a site is about to make durable.
 func (c *checker) saving(s *site, records []round.Record) {
@@ -255,6 +258,9 @@ func (c *checker) gone(*site) {
 func (c *checker) sends(s *site, m *round.Message) {
 	if m.Statement == nil || m.Statement.From != s.id {
 		return
+	}
+	if m.Statement.Kind == round.KindApprove && !s.wants[block.Sum(block.DagCBOR, m.Statement.Body)] {
+		c.w.fail(s.i, PromiseApproved, "it approves of what its operator has not approved of")
 	}
 	at, ok := placeOf(s.i, m.Statement)
 	if !ok {

@@ -66,6 +66,15 @@ func (c *checker) approved(s *site, e *round.Changed) {
 	}
 }
 
+// unwanted holds, at the end, that nothing has come about that too few wanted.
+func (c *checker) unwanted() {
+	for _, h := range c.w.wishes {
+		if h.few && (h.in != nil && c.ever[h.in.id] || h.out != nil && !slices.Contains(c.members, h.out.id)) {
+			c.w.fail(-1, PromiseApproved, "too few operators wanted a change, and it was decided")
+		}
+	}
+}
+
 // changed applies a decided change to the roster that the checks go by.
 func (c *checker) changed(e *round.Changed) {
 	next := slices.Clone(c.members)

@@ -21,6 +21,7 @@ type Fault struct {
 	For   time.Duration `json:"for,omitempty"`   // until it is mended; 0: never, or it is over at once
 	Sites []int         `json:"sites,omitempty"` // whom it befalls; Partition: one side; none of them: all sites
 	Value float64       `json:"value,omitempty"` // how much; see the kinds
+	Few   bool          `json:"few,omitempty"`   // of a change of the roster: one operator too few wants it, or fewer
 }
 
 // FaultKind says what goes wrong.
@@ -192,11 +193,11 @@ func (w *World) befall(f *Fault) (mend func()) {
 	case Jump:
 		each((func(s *site) { s.jump(seconds) }))
 	case Add:
-		w.want(nil, hit[0])
+		w.want(nil, hit[0], f.Few)
 	case Remove:
-		w.want(hit[0], nil)
+		w.want(hit[0], nil, f.Few)
 	case Replace:
-		w.want(hit[0], hit[1])
+		w.want(hit[0], hit[1], f.Few)
 	case Sick:
 		each(func(s *site) { s.sick++ })
 		return func() { each(func(s *site) { s.sick-- }) }

@@ -38,6 +38,9 @@ var mutants = []mutant{
 	{"evidence of two views blames the honest", "return a.Height == b.Height && a.View == b.View && a.Entry != b.Entry", "return a.Height == b.Height && a.Entry != b.Entry", 4, "forger"},
 	{"early messages are kept without end", "	if of >= maxEarly {", "	if false {", 4, "spammer"},
 	{"candidates are kept without end", "		if h.mentions[by] >= maxTold+2*m.roster.Len() {", "		if false {", 4, "spammer"},
+	{"a change needs an approval less than a quorum", "	if n := len(e.Roster.Approvals); n < l.roster.Quorum() {", "	if n := len(e.Roster.Approvals); n+1 < l.roster.Quorum() {", 4, "gatecrasher"},
+	{"a joiner's signature is not checked", "	return c.Join.checkSignature(l.mesh, l.Name(c.Join.From), l.verify)\n", "	return nil\n", 4, "gatecrasher"},
+	{"the votes of who was removed count", "	case !r.Has(s.From):\n		return fmt.Errorf(\"%s of %s: %w\", s.Kind", "	case false:\n		return fmt.Errorf(\"%s of %s: %w\", s.Kind", 0, "gatecrasher"},
 	{"a view does not end", "	case h.precommitBy > 0 && m.now >= h.precommitBy, h.votes", "	case h.votes", 0, ""},
 }
 
@@ -86,7 +89,7 @@ func TestMutants(t *testing.T) {
 	for _, m := range mutants {
 		t.Run(strings.ReplaceAll(m.name, " ", "-"), func(t *testing.T) {
 			bin := m.build(t)
-			out, err := exec.Command(bin, "-test.run", "^TestTrials$", "-seeds", "2000", "-noshrink", "-sites", fmt.Sprint(m.sites), "-liar", m.liar).CombinedOutput()
+			out, err := exec.Command(bin, "-test.run", "^TestTrials$", "-seeds", "2000", "-noshrink", fmt.Sprintf("-roster=%v", m.liar == "gatecrasher"), "-sites", fmt.Sprint(m.sites), "-liar", m.liar).CombinedOutput()
 			if err == nil {
 				t.Fatal("2000 trials have not found it")
 			}

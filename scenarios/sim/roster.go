@@ -17,11 +17,13 @@ const (
 type wish struct {
 	w       *World
 	out, in *site // nil: none
+	few     bool  // too few want it
 }
 
-// want has the operators approve of a change, each in its own time and again if another change came between.
-func (w *World) want(out, in *site) {
-	h := &wish{w, out, in}
+// want has the operators approve of a change, each in its own time and again if another change came between; or so
+// few of them that it must not come about.
+func (w *World) want(out, in *site, few bool) {
+	h := &wish{w, out, in, few}
 	w.wishes = append(w.wishes, h)
 	for _, s := range w.sites {
 		w.after(time.Duration(w.rng.Int64N(int64(approveSpread))), func() { h.consider(s) })
@@ -35,19 +37,44 @@ func (h *wish) consider(s *site) {
 		if h.fulfilled(l) {
 			return
 		}
-		if l.Roster().Has(s.id) {
-			s.happen(round.Approve{Change: h.change(l)})
+		if l.Roster().Has(s.id) && (!h.few || h.amongFew(s, l.Roster())) {
+			s.approve(h.change(l))
 		}
 	}
 	h.w.after(approveAgain, func() { h.consider(s) })
+}
+
+// amongFew reports whether a site is one of those who want what too few do: with all liars they are no quorum.
+func (h *wish) amongFew(s *site, r *round.Roster) bool {
+	left := r.Quorum() - 1
+	for _, o := range h.w.sites {
+		if r.Has(o.id) && o.liar != nil {
+			left--
+		}
+	}
+	for _, o := range h.w.sites {
+		if r.Has(o.id) && o.liar == nil && left > 0 {
+			left--
+			if o == s {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// approve is the operator's yes.
+func (s *site) approve(c *round.Change) {
+	s.wants[c.ID()] = true
+	s.happen(round.Approve{Change: c})
 }
 
 func (h *wish) fulfilled(l *round.Ledger) bool {
 	return (h.out == nil || !l.Roster().Has(h.out.id)) && (h.in == nil || l.Roster().Has(h.in.id))
 }
 
-// hopeless reports whether it depends on a liar.
-func (h *wish) hopeless() bool { return h.in != nil && h.in.liar != nil }
+// hopeless reports whether it depends on a liar, or too few want it.
+func (h *wish) hopeless() bool { return h.few || h.in != nil && h.in.liar != nil }
 
 // change is the wish as a change of the roster that is in force.
 func (h *wish) change(l *round.Ledger) *round.Change {
@@ -125,7 +152,7 @@ func (s *site) admits(o *site) bool {
 	case l.Roster().Has(o.id), slices.Contains(s.machine.Observers(), o.id):
 		return true
 	case l.HasBeen(o.id):
-		return o.machine.Ledger().Roster().Has(o.id)
+		return o.liar != nil || o.machine.Ledger().Roster().Has(o.id) // a liar says that it does not know
 	}
 	return !l.Roster().Has(s.id)
 }

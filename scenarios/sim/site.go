@@ -37,8 +37,9 @@ type site struct {
 	inbox    []round.Event // what came meanwhile
 	training map[block.CID]*round.Train
 	fetching []*fetch
-	steps    uint64        // since it looked at what the machine keeps
-	acts     []round.Event // of the operator, for when it is up
+	steps    uint64             // since it looked at what the machine keeps
+	acts     []round.Event      // of the operator, for when it is up
+	wants    map[block.CID]bool // changes of the roster that the operator has approved of
 
 	// What faults do to it at the moment.
 	slow    float64       // times as slow, over Site.Slow
@@ -62,7 +63,7 @@ type Traffic struct {
 }
 
 func newSite(w *World, i int, id peer.ID, c Site) *site {
-	s := &site{Site: c, w: w, id: id, i: i, holds: map[block.CID]time.Duration{}, models: map[block.CID]bool{}, announced: map[uint64]block.CID{}, slow: 1}
+	s := &site{Site: c, w: w, id: id, i: i, holds: map[block.CID]time.Duration{}, models: map[block.CID]bool{}, announced: map[uint64]block.CID{}, wants: map[block.CID]bool{}, slow: 1}
 	if s.Slow == 0 {
 		s.Slow = 1
 	}

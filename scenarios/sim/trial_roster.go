@@ -9,12 +9,12 @@ import (
 )
 
 // drawRoster draws one to three changes of the roster, each about a site of its own, with no more liars than every
-// roster on the way withstands: changes may come in any order.
+// roster on the way withstands: changes may come in any order. Of some of them too few operators approve.
 func (t *Trial) drawRoster(rng *rand.Rand, liar string) {
 	there := slices.DeleteFunc(rng.Perm(t.Sites), func(site int) bool { return site == t.opener() })
 	least := t.Sites // that the roster ever has
 	for range 1 + rng.IntN(3) {
-		f := Fault{Kind: RosterKinds[rng.IntN(len(RosterKinds))], At: time.Duration(rng.Int64N(int64(chaos)))}
+		f := Fault{Kind: RosterKinds[rng.IntN(len(RosterKinds))], At: time.Duration(rng.Int64N(int64(chaos))), Few: rng.IntN(4) == 0}
 		if rng.IntN(2) == 0 {
 			f.Round, f.At = 1+rng.Uint64N(t.Rounds), time.Duration(rng.Int64N(int64(faultLast)))
 		}
@@ -28,12 +28,13 @@ func (t *Trial) drawRoster(rng *rand.Rand, liar string) {
 		case f.Kind != Remove:
 			f.Sites = append(f.Sites, t.Sites+t.Joiners)
 			t.Joiners++
-			if rng.IntN(4) == 0 && t.bads() < t.withstands(least) {
+			if !f.Few && rng.IntN(4) == 0 && t.bads() < t.withstands(least) {
 				t.Liars = append(t.Liars, LiarAt{t.Sites + t.Joiners - 1, t.adversary(rng)})
 				if liar != "" {
 					t.Liars[len(t.Liars)-1].Adversary = liar
 				}
 			}
+		case f.Few:
 		case least <= 2 || t.bads() > t.withstands(least-1):
 			continue
 		default:
