@@ -89,7 +89,7 @@ func (n *Node) restore() (err error) {
 	var torn int64
 	n.wal, torn, err = openWAL(path, func(r round.Record) error {
 		if r.Born != nil {
-			n.mute = r.Born.Lost && len(n.siteIDs()) > 1
+			n.mute = r.Born.Lost && n.view.Load().roster.Len() > 1
 		}
 		return n.machine.Restore(r)
 	})
@@ -132,7 +132,7 @@ func (n *Node) connect(closers *[]func() error) error {
 	}
 	*closers = append(*closers, n.host.Close)
 	n.gossip, err = gossip.New(gossip.Config{
-		Host: n.host, Mesh: n.mesh, Sites: n.siteIDs, Bootstrap: bootstrap,
+		Host: n.host, Mesh: n.mesh, Sites: n.sought, Bootstrap: bootstrap,
 		AddressFile: n.home.path(addressesName), Handler: n.handle, Log: n.log,
 	})
 	if err != nil {
@@ -174,10 +174,6 @@ func (n *Node) bootstrap() ([]peer.AddrInfo, error) {
 	}
 	return list, nil
 }
-
-func (n *Node) siteIDs() []peer.ID { return n.view.Load().sought(n.named) }
-
-func (n *Node) admits(p peer.ID) bool { return n.view.Load().admits(p, n.named) }
 
 // visitor reports whether p is let in for a moment, though it is no site any more.
 func (n *Node) visitor(p peer.ID) bool {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/round"
 )
@@ -15,11 +16,16 @@ import (
 // explain finds out where another model of a seal differs from the one computed here, and tells the operator.
 // The line of the trace says whose it is: another site's, or, if the site is this one, the mesh's.
 func (n *Node) explain(tr round.Trace) {
-	own, err := readManifest(n.store, tr.Entry)
+	data, err := n.store.Get(tr.Entry)
+	var own blockstore.Manifest
+	if err == nil {
+		own, err = blockstore.DecodeManifest(data)
+	}
 	if err != nil {
 		n.log.Warn("the model computed here is gone, so how another differs cannot be said", "model", tr.Entry, "error", err)
 		return
 	}
+	n.shelf.keep(block.Block{CID: tr.Entry, Data: data})
 	job := round.Fetch{Run: tr.Run, Manifest: tr.Model, Layout: own.Layout}
 	what, owner := "the mesh committed another model than this site computed", peer.ID("")
 	if tr.Site != n.home.ID {

@@ -30,6 +30,15 @@ func TestDiverge(t *testing.T) {
 			return strings.Contains(st.Problem, want) && strings.Contains(st.Problem, "1 of 3 shards differ, the first is shard 1 (of ")
 		})
 	}
+	d, wrong := sites[3], block.CID{}
+	d.awaitEvent("its wrong model", func(e Event) bool {
+		wrong = e.Entry
+		return e.Event == "diverged" && e.Trace.Site == d.id
+	})
+	d.await("it to be removed", func(*Status) bool { return !d.node.store.Has(wrong) })
+	if data, err := d.node.shelf.Get(wrong); err != nil || !d.node.shelf.Has(wrong) || !d.node.allow(sites[0].id, wrong) {
+		t.Errorf("who asks late how it differed is not told: %d bytes, %v", len(data), err)
+	}
 }
 
 func TestDifference(t *testing.T) {

@@ -20,6 +20,7 @@ const (
 	maxMetrics    = 16      // of an update, as package round has it
 	maxMetricName = 64      // bytes, as package round has it
 	maxReason     = 256     // bytes of a reason to stop, as package round has it
+	maxDiffer     = 4       // manifests kept of models that differ
 	maxRuns       = 16      // runs open at one time, as package round has it
 
 	queueEvents   = 4096    // events that wait for the machine

@@ -27,31 +27,36 @@ func newMembers(l *round.Ledger, self peer.ID, observers []peer.ID) members {
 	return m
 }
 
-// admits reports whether this site keeps connections with p. While it is no site itself it also trusts whom its
-// operator has named, as the roster may have changed beyond recognition since the genesis; but nobody who was removed.
-func (m *members) admits(p peer.ID, named map[peer.ID]bool) bool {
-	_, was := m.names[p]
-	return m.roster.Has(p) || m.observers[p] || m.observes && named[p] && !was
+// admits reports whether this site keeps connections with p. While it is no site itself, or reaches no other that it
+// knows, it also trusts whom its operator has named, as the roster may have changed beyond recognition since it heard
+// of it last; but nobody who was removed.
+func (n *Node) admits(p peer.ID) bool {
+	m := n.view.Load()
+	return m.roster.Has(p) || m.observers[p] || n.named[p] && !m.former(p) && (m.observes || n.alone())
+}
+
+// alone reports whether no other site of the roster is connected.
+func (n *Node) alone() bool { return n.view.Load().up(n.reach.list(), n.home.ID) <= 1 }
+
+// sought returns whom this site seeks connections with.
+func (n *Node) sought() []peer.ID {
+	m := n.view.Load()
+	var ids []peer.ID
+	for _, s := range m.roster.Sites() {
+		ids = append(ids, s.ID)
+	}
+	for p := range n.named {
+		if !m.roster.Has(p) && n.admits(p) {
+			ids = append(ids, p)
+		}
+	}
+	return ids
 }
 
 // former reports whether p was a site and is none any more.
 func (m *members) former(p peer.ID) bool {
 	_, was := m.names[p]
 	return was && !m.roster.Has(p)
-}
-
-// sought returns whom this site seeks connections with.
-func (m *members) sought(named map[peer.ID]bool) []peer.ID {
-	var ids []peer.ID
-	for _, s := range m.roster.Sites() {
-		ids = append(ids, s.ID)
-	}
-	for p := range named {
-		if !m.roster.Has(p) && m.admits(p, named) {
-			ids = append(ids, p)
-		}
-	}
-	return ids
 }
 
 // name returns the name of the site whose key id is or was, or the peer ID's end for a stranger.

@@ -158,8 +158,13 @@ func (n *Node) Run(ctx context.Context) (err error) {
 
 // watch tells the machine and the fetches who comes and goes.
 func (n *Node) watch(ctx context.Context) error {
+	alone := n.alone()
 	for e := range n.gossip.Watch(ctx) {
 		n.reach.set(e.Peer, e.Connected)
+		if now := n.alone(); now != alone {
+			alone = now
+			n.gossip.RosterChanged() // whom this site trusts has
+		}
 		if e.Connected {
 			n.deliver(ctx, round.Connected{Peer: e.Peer})
 		} else {

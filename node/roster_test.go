@@ -1,6 +1,7 @@
 package node
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -142,6 +143,34 @@ func TestRemovedWhileAway(t *testing.T) {
 		t.Errorf("it is told the ledger up to height %d, its removal is at 1", st.Height)
 	}
 	a.await("d to be cut off", func(*Status) bool { return !a.node.reach.has(d.id) })
+}
+
+// A site that was away while all the others were given new keys finds its way back through an address that it is told.
+func TestAllOthersReplacedWhileAway(t *testing.T) {
+	sites := newTestMesh(t, 4, nil)
+	upAll(sites)
+	there, d := slices.Clone(sites[:3]), sites[3]
+	for _, s := range there {
+		s.await("all", func(st *Status) bool { return st.Up == 4 })
+	}
+	d.down()
+	for i, old := range sites[:3] {
+		heir := old.newcomer(old.name + "2")
+		heir.up(there...)
+		approve(t, ChangeRequest{Remove: old.name, Add: &RosterSite{Name: old.name, ID: heir.id}}, there...)
+		there[i] = heir
+		for _, s := range there {
+			s.awaitVersion(uint64(i + 1))
+		}
+		old.down()
+	}
+	d.up(there...)
+	d.awaitVersion(3)
+	d.await("all", func(st *Status) bool { return st.Up == 4 && !st.Observes })
+	run := d.start(round.RunSpec{Name: "again", Rounds: 1, MinSites: 4})
+	for _, s := range append(there, d) {
+		s.awaitRounds(run, 1)
+	}
 }
 
 // TestApprove: what an operator cannot approve of is refused with a reason.

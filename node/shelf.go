@@ -14,7 +14,8 @@ import (
 )
 
 // shelf puts the ledger's blocks into the store without the loop having to wait: they are safe in the log
-// already, and until they are in the store they are read from here.
+// already, and until they are in the store they are read from here. It also keeps, in memory, the manifests of a few
+// models that this site computed and others did not: the models are removed soon, but others ask how they differ.
 type shelf struct {
 	store blockstore.Store
 	log   *slog.Logger
@@ -22,6 +23,7 @@ type shelf struct {
 	mu      sync.RWMutex
 	waiting map[block.CID][]byte
 	order   []block.CID
+	differ  []block.Block
 	more    chan struct{}
 }
 
@@ -63,6 +65,27 @@ func (s *shelf) put(c *round.Certified) {
 	}
 }
 
+// keep has the manifest of a model that differs at hand for a while.
+func (s *shelf) keep(b block.Block) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.kept(b.CID) != nil {
+		return
+	}
+	s.differ = append(s.differ, b)
+	s.differ = s.differ[max(0, len(s.differ)-maxDiffer):]
+}
+
+// kept returns what keep has kept, or nil; the mutex is held.
+func (s *shelf) kept(c block.CID) []byte {
+	for _, b := range s.differ {
+		if b.CID == c {
+			return b.Data
+		}
+	}
+	return nil
+}
+
 // run puts what is queued until ctx ends. What a full disk refuses is put at the next start.
 func (s *shelf) run(ctx context.Context) error {
 	for {
@@ -101,6 +124,7 @@ func (s *shelf) next() (block.Block, bool) {
 func (s *shelf) Has(c block.CID) bool {
 	s.mu.RLock()
 	_, ok := s.waiting[c]
+	ok = ok || s.kept(c) != nil
 	s.mu.RUnlock()
 	return ok || s.store.Has(c)
 }
@@ -118,6 +142,9 @@ func (s *shelf) Get(c block.CID) ([]byte, error) {
 		s.mu.RLock()
 		defer s.mu.RUnlock()
 		if data, ok := s.waiting[c]; ok {
+			return data, nil
+		}
+		if data := s.kept(c); data != nil {
 			return data, nil
 		}
 	}
