@@ -182,7 +182,7 @@ func (m *Machine) formSeal(p *part, r *Run) *Seal {
 func (m *Machine) formNext(r *Run, g *Ground) *Entry {
 	latest := r.Latest()
 	rest, err := m.ledger.dropped(r, g)
-	if err != nil || len(rest) < r.Spec.minSites(m.roster) {
+	if err != nil || len(rest) < r.Spec.Needed(m.roster) {
 		return &Entry{Void: &Void{Run: r.ID, Round: r.Round, Seal: latest.CID, Ground: *g}}
 	}
 	return &Entry{Seal: &Seal{Run: r.ID, Round: r.Round, Opened: r.Opened, Number: latest.Number + 1, Ground: g, Updates: rest}}

@@ -13,7 +13,7 @@ const patience = 8
 
 // noteEnough notes since when enough updates are in for a seal.
 func (m *Machine) noteEnough(p *part) {
-	enough := p.in >= p.run.Spec.minSites(m.roster)
+	enough := p.in >= p.run.Spec.Needed(m.roster)
 	if enough && !p.enough {
 		p.enoughAt = m.now
 	}

@@ -1,6 +1,7 @@
 package round
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -89,6 +90,12 @@ func (m *Machine) Participants(run block.CID) []peer.ID {
 func (m *Machine) Participates(run block.CID, id peer.ID) bool {
 	p := m.parts[run]
 	return p != nil && m.roster.Has(id) && p.sites[id] != nil && p.sites[id].accepts
+}
+
+// Declines reports whether a site has said, as far as this site knows, that it takes no part in a run.
+func (m *Machine) Declines(run block.CID, id peer.ID) bool {
+	p := m.parts[run]
+	return p != nil && p.sites[id] != nil && p.sites[id].said() && !p.sites[id].accepts
 }
 
 // accepted reports whether this site takes part.
@@ -224,7 +231,7 @@ func (m *Machine) train(p *part, r *Run, latest *SealAt, hasBase bool) {
 	}
 	own := p.contributor(m.self).offer(r.Opened)
 	if own != nil {
-		if at, ok := m.trainOn(p, own); !ok || m.now < at || m.coming(p) >= r.Spec.minSites(m.roster) {
+		if at, ok := m.trainOn(p, own); !ok || m.now < at || m.coming(p) >= r.Spec.Needed(m.roster) {
 			return
 		}
 	}
@@ -234,7 +241,11 @@ func (m *Machine) train(p *part, r *Run, latest *SealAt, hasBase bool) {
 	}
 	p.training = &next
 	m.start(next)
-	m.trace(Trace{Event: "train", Run: r.ID, Round: r.Round})
+	said := Trace{Event: "train", Run: r.ID, Round: r.Round}
+	if next.Attempt > 1 {
+		said.Text = fmt.Sprintf("on from its own update while too few are in: attempt %d of %d", next.Attempt, r.Spec.Attempts)
+	}
+	m.trace(said)
 }
 
 // mayFinish reports whether a training under way can still yield an update that counts.
@@ -424,7 +435,7 @@ func (m *Machine) reopen(p *part, r *Run) {
 	if len(p.openedAt) > maxStale+2 { // no older update can count
 		delete(p.openedAt, slices.Min(slices.Collect(maps.Keys(p.openedAt))))
 	}
-	p.lookBack(r.Spec.minSites(m.roster))
+	p.lookBack(r.Spec.Needed(m.roster))
 	p.enough = false // only since now
 	m.noteEnough(p)
 	p.trainAt, p.trainWait = 0, 0

@@ -58,52 +58,64 @@ func (s *RunSpec) Default() {
 	}
 }
 
+// SpecError says what is wrong with a run's description. It is an ErrMalformed.
+type SpecError struct {
+	Run   string
+	Field string // as run files name it, such as min_sites
+	Text  string
+}
+
+func (e *SpecError) Error() string { return fmt.Sprintf("run %q: %s: %s", e.Run, e.Field, e.Text) }
+
+// Unwrap returns ErrMalformed.
+func (e *SpecError) Unwrap() error { return ErrMalformed }
+
 // Validate says what is wrong with the description for a mesh with this roster, if anything.
 func (s *RunSpec) Validate(r *Roster) error {
-	bad := func(format string, args ...any) error {
-		return fmt.Errorf("run %q: %w: %s", s.Name, ErrMalformed, fmt.Sprintf(format, args...))
+	bad := func(field, format string, args ...any) error {
+		return &SpecError{s.Name, field, fmt.Sprintf(format, args...)}
 	}
 	switch {
 	case !validName(s.Name):
-		return bad("name must be 1 to %d bytes of printable text", maxName)
+		return bad("name", "want 1 to %d bytes of printable text", maxName)
 	case !r.Has(s.By):
-		return bad("opener %s is not in the roster", s.By)
+		return bad("by", "opener %s is not in the roster", s.By)
 	case !s.Base.Defined() || s.Base.Codec() != block.DagCBOR || !s.Layout.Defined() || s.Layout.Codec() != block.DagCBOR:
-		return bad("base and layout must be CIDs of a manifest and a layout")
+		return bad("model", "base and layout must be CIDs of a manifest and a layout")
 	case s.Rounds == 0 || s.Rounds > maxRounds:
-		return bad("%d rounds, want 1 to %d", s.Rounds, maxRounds)
+		return bad("rounds", "%d, want 1 to %d", s.Rounds, maxRounds)
 	case s.Rule != "fedavg":
-		return bad("rule %q, this weft knows fedavg", s.Rule)
+		return bad("rule", "%q, this weft knows fedavg", s.Rule)
 	case s.MinSites > uint64(r.Len()):
-		return bad("min_sites %d of %d sites", s.MinSites, r.Len())
+		return bad("min_sites", "%d, the mesh has %d sites", s.MinSites, r.Len())
 	case s.SampleCap > maxSamples:
-		return bad("sample_cap %d, at most %d", s.SampleCap, uint64(maxSamples))
+		return bad("sample_cap", "%d, at most %d", s.SampleCap, uint64(maxSamples))
 	case s.Attempts == 0 || s.Attempts > maxAttempts:
-		return bad("%d attempts, want 1 to %d", s.Attempts, maxAttempts)
+		return bad("attempts", "%d, want 1 to %d", s.Attempts, maxAttempts)
 	case len(s.Nonce) != 16:
-		return bad("nonce of %d bytes, want 16", len(s.Nonce))
+		return bad("nonce", "%d bytes, want 16", len(s.Nonce))
 	case len(s.Train) > maxTrain:
-		return bad("%d hyperparameters, at most %d", len(s.Train), maxTrain)
+		return bad("train", "%d hyperparameters, at most %d", len(s.Train), maxTrain)
 	}
 	switch s.Late {
 	case Drop:
 	case Carry:
 		if s.LateNum == 0 || s.LateNum > s.LateDen || s.LateDen > 1000 || s.LateMax == 0 || s.LateMax > maxStale {
-			return bad("late weight %d/%d for up to %d rounds: want 0 < num <= den <= 1000 and 1 to %d rounds", s.LateNum, s.LateDen, s.LateMax, maxStale)
+			return bad("late", "weight %d/%d for up to %d rounds: want 0 < num <= den <= 1000 and 1 to %d rounds", s.LateNum, s.LateDen, s.LateMax, maxStale)
 		}
 	default:
-		return bad("late %q, want %q or %q", s.Late, Drop, Carry)
+		return bad("late", "policy %q, want %q or %q", s.Late, Drop, Carry)
 	}
 	for k, v := range s.Train {
 		if len(k) == 0 || len(k) > maxTrainValue || len(v) > maxTrainValue {
-			return bad("hyperparameter %.40q: name and value may have %d bytes each", k, maxTrainValue)
+			return bad("train", "%.40q: name and value may have %d bytes each", k, maxTrainValue)
 		}
 	}
 	return nil
 }
 
-// minSites returns the fewest updates that a seal of the run may list.
-func (s *RunSpec) minSites(r *Roster) int {
+// Needed returns the fewest updates that a seal of the run may list, with this roster in force.
+func (s *RunSpec) Needed(r *Roster) int {
 	if s.MinSites == 0 {
 		return r.Quorum()
 	}

@@ -18,8 +18,8 @@ func (l *Ledger) checkSeal(e *Entry, r *Run) error {
 		return invalid(e, "for round %d opened at %d, current is round %d opened at %d", s.Round, s.Opened, r.Round, r.Opened)
 	case s.Number != uint64(len(r.Seals)):
 		return invalid(e, "number %d, the next is %d", s.Number, len(r.Seals))
-	case len(s.Updates) < r.Spec.minSites(l.roster):
-		return invalid(e, "%d updates, the run wants %d", len(s.Updates), r.Spec.minSites(l.roster))
+	case len(s.Updates) < r.Spec.Needed(l.roster):
+		return invalid(e, "%d updates, the run wants %d", len(s.Updates), r.Spec.Needed(l.roster))
 	case (s.Number == 0) != (s.Ground == nil):
 		return invalid(e, "seal %d: a ground stands exactly in the seals after the first", s.Number)
 	}
@@ -130,7 +130,7 @@ func (l *Ledger) checkVoid(e *Entry, r *Run) error {
 	if err != nil {
 		return invalid(e, "%v", err)
 	}
-	if len(rest) >= r.Spec.minSites(l.roster) {
+	if len(rest) >= r.Spec.Needed(l.roster) {
 		return invalid(e, "%d updates remain, enough for another seal", len(rest))
 	}
 	return nil

@@ -217,7 +217,7 @@ func TestDeadlineIsBounded(t *testing.T) {
 		for range 5 {
 			p.arrivals = append(p.arrivals, time.Second, time.Second, time.Second, c.slow)
 		}
-		p.lookBack(r.Spec.minSites(one.roster))
+		p.lookBack(r.Spec.Needed(one.roster))
 		began := one.now
 		p.openedAt[r.Opened], p.enough = began, false
 		for _, s := range e.sites[:3] { // the last of them after ten seconds
