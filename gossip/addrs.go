@@ -1,12 +1,10 @@
 package gossip
 
 import (
-	"context"
 	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/event"
-	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
 	"github.com/multiformats/go-multiaddr"
@@ -133,39 +131,4 @@ func (m *Mesh) wake() {
 	case m.poke <- struct{}{}:
 	default:
 	}
-}
-
-// dialLoop dials whom the seeker names.
-func (m *Mesh) dialLoop() {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-m.life.ctx.Done():
-			return
-		case <-m.poke:
-		case <-timer.C:
-		}
-		peers, at := m.seeker.due(time.Now())
-		for _, p := range peers {
-			m.life.spawn(func() { m.dial(p) })
-		}
-		timer.Stop()
-		if !at.IsZero() {
-			timer.Reset(time.Until(at))
-		}
-	}
-}
-
-func (m *Mesh) dial(p peer.ID) {
-	ctx, cancel := context.WithTimeout(m.life.ctx, dialTimeout)
-	defer cancel()
-	// A forced dial passes over the swarm's own backoff, which begins at five seconds: too long for a
-	// site that restarts.
-	ctx = network.WithForceDirectDial(ctx, "the seeker's backoff counts")
-	if err := m.host.Connect(ctx, peer.AddrInfo{ID: p, Addrs: m.addrs(p)}); err != nil {
-		m.log.Debug("dial failed", "peer", p, "err", err)
-	}
-	m.seeker.ended(p, time.Now())
-	m.wake()
 }

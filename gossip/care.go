@@ -50,10 +50,14 @@ func (m *Mesh) disconnected(p peer.ID) {
 
 // linkChanged passes on how far a connection is.
 func (m *Mesh) linkChanged(p peer.ID, s linkState) {
-	m.seeker.set(p, s, time.Now())
+	was := m.seeker.set(p, s, time.Now())
 	m.wake()
-	if s == ready {
+	switch {
+	case s == ready:
+		m.failures.forget(p)
 		m.records.push(p) // it failed if the other side was still starting
+	case s == apart && was == linked && m.life.ctx.Err() == nil:
+		m.failed(p, "it closes the connection: is this site in its roster?", 2) // once: two dials may have crossed
 	}
 }
 

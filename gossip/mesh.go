@@ -53,6 +53,7 @@ type Mesh struct {
 	records   *records
 	seeker    *seeker
 	poke      chan struct{} // wakes the dial loop
+	failures  failures
 
 	storeMu sync.Mutex // held while the peerstore or the file is brought up to date with the book
 	saved   uint64     // version of the book in the file
@@ -235,7 +236,9 @@ func (m *Mesh) Peers() []PeerInfo {
 			continue
 		}
 		i := PeerInfo{ID: p, RTT: m.host.Peerstore().LatencyEWMA(p)}
-		i.Since, i.Connected = ready[p]
+		if i.Since, i.Connected = ready[p]; !i.Connected {
+			i.Failure = m.failures.of(p)
+		}
 		if conns := m.host.Network().ConnsToPeer(p); len(conns) > 0 {
 			i.Inbound = conns[0].Stat().Direction == network.DirInbound
 			i.Addrs = append(i.Addrs, conns[0].RemoteMultiaddr())

@@ -129,20 +129,22 @@ func (s *seeker) ended(p peer.ID, now time.Time) {
 	}
 }
 
-// set says how far the connection with p is.
-func (s *seeker) set(p peer.ID, to linkState, now time.Time) {
+// set says how far the connection with p is, and returns how far it was.
+func (s *seeker) set(p peer.ID, to linkState, now time.Time) (was linkState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a := s.sites[p]
 	if a == nil || a.state == to {
-		return
+		return to
 	}
+	was = a.state
 	if to == ready || a.state == ready {
 		a.wait = dialMin
 	}
 	if a.state = to; to == apart {
 		s.apart(a, now)
 	}
+	return was
 }
 
 func (s *seeker) apart(a *attempt, now time.Time) {

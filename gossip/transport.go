@@ -75,6 +75,7 @@ type PeerInfo struct {
 	Since     time.Time             // connected since; zero where not
 	RTT       time.Duration         // smoothed round trip; 0 if not yet measured
 	Addrs     []multiaddr.Multiaddr // where to dial it; the address in use first
+	Failure   string                // why it could not be reached when it was dialed last; empty where connected
 	Rejected  uint64                // messages and frames from it that no correct site sends
 	Dropped   uint64                // messages to it that were given up: queue full or connection broken
 	Banned    time.Time             // connections refused until then for misbehaviour; zero where not
