@@ -30,14 +30,19 @@ import (
 // APIError is the body of a failed request.
 type APIError struct {
 	Message string `json:"error"`
-	Hint    string `json:"hint,omitempty"` // what to do about it
+	Hint    string `json:"hint,omitempty"`  // what to do about it
+	Field   string `json:"field,omitempty"` // of a run's description, as run files name it, that is at fault
 }
 
 func (e *APIError) Error() string {
-	if e.Hint == "" {
-		return e.Message
+	text := e.Message
+	if e.Field != "" {
+		text = e.Field + ": " + text
 	}
-	return e.Message + "\n  hint: " + e.Hint
+	if e.Hint != "" {
+		text += "\n  hint: " + e.Hint
+	}
+	return text
 }
 
 // Status is where a site stands.
@@ -83,19 +88,23 @@ const (
 
 // RunStatus is a run as one site sees it.
 type RunStatus struct {
-	ID      block.CID          `json:"id"`
-	Name    string             `json:"name"`
-	Round   uint64             `json:"round"` // current, from 1; Rounds+1 when done
-	Rounds  uint64             `json:"rounds"`
-	Phase   Phase              `json:"phase"`
-	Step    uint64             `json:"step"` // of the training under way
-	Steps   uint64             `json:"steps"`
-	Metrics map[string]float64 `json:"metrics,omitempty"` // newest of the training under way
-	Updates []string           `json:"updates"`           // sites whose updates of this round are held here
-	Takes   []string           `json:"takes"`             // sites that take part
-	Base    block.CID          `json:"base"`
-	Spec    *round.RunSpec     `json:"spec"`
-	History []RoundStatus      `json:"history"` // committed rounds
+	ID       block.CID          `json:"id"`
+	Name     string             `json:"name"`
+	Round    uint64             `json:"round"` // current, from 1; Rounds+1 when done
+	Rounds   uint64             `json:"rounds"`
+	Phase    Phase              `json:"phase"`
+	Step     uint64             `json:"step"` // of the training under way
+	Steps    uint64             `json:"steps"`
+	Metrics  map[string]float64 `json:"metrics,omitempty"`  // newest of the training under way
+	Updates  []string           `json:"updates"`            // sites whose updates of this round are held here
+	Takes    []string           `json:"takes"`              // sites that take part
+	Declined []string           `json:"declined,omitempty"` // sites that have said that they do not
+	Silent   []string           `json:"silent,omitempty"`   // sites that have not answered yet, while the run lasts
+	MinSites uint64             `json:"min_sites"`          // fewest updates in a round
+	Waits    string             `json:"waits,omitempty"`    // what the round waits for, where it does not go on
+	Base     block.CID          `json:"base"`
+	Spec     *round.RunSpec     `json:"spec"`
+	History  []RoundStatus      `json:"history"` // committed rounds
 }
 
 // RoundStatus is a committed round.
@@ -118,6 +127,7 @@ type Peer struct {
 	ID        peer.ID       `json:"id"`
 	Connected bool          `json:"connected"`
 	Addrs     []string      `json:"addrs"`
+	Failure   string        `json:"failure,omitempty"` // why it could not be reached when it was dialed last
 	RTT       time.Duration `json:"rtt"`
 	Sent      int64         `json:"sent"` // bytes of blocks
 	Received  int64         `json:"received"`

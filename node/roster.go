@@ -192,7 +192,10 @@ func (n *Node) standing(ctx context.Context, c *round.Change) (d RosterChange, e
 // outside says what a site that is not in the roster waits for.
 func (n *Node) outside(m *round.Machine, up int) string {
 	l := m.Ledger()
-	if _, was := n.view.Load().names[n.home.ID]; was {
+	if name, was := n.view.Load().names[n.home.ID]; was {
+		if slices.ContainsFunc(l.Roster().Sites(), func(s round.Site) bool { return s.Name == name }) {
+			return fmt.Sprintf("the mesh has given site %q another key, and this one no longer takes part; hint: start the node in the directory with the new key (weft up --dir), or have the other sites give it one: weft roster replace %s=PEERID", name, name)
+		}
 		return "this site was removed from the mesh's roster and no longer takes part; hint: to come back it needs a new key, so a new directory (weft init --dir), and weft roster add at the other sites"
 	}
 	for _, c := range m.Changes() {
@@ -202,7 +205,7 @@ func (n *Node) outside(m *round.Machine, up int) string {
 	}
 	text := "this site is not in the mesh's roster"
 	if up == 0 {
-		text += ", and no site lets it in yet"
+		text += ", and no site lets it in yet" + n.unreachable()
 	}
 	return fmt.Sprintf("%s; hint: have the operators of %d sites run: weft roster add %s=%s", text, l.Roster().Quorum(), n.home.Config.Name, n.home.ID)
 }

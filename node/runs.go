@@ -141,8 +141,9 @@ func (n *Node) describe(req RunRequest) (*round.RunSpec, error) {
 	check := spec
 	check.Base = n.mesh // stands for those to come
 	check.Layout = check.Base
-	if err := check.Validate(n.view.Load().roster); err != nil {
-		return nil, bad("correct the run's description", "%v", err)
+	var wrong *round.SpecError
+	if err := check.Validate(n.view.Load().roster); errors.As(err, &wrong) {
+		return nil, refuseField(wrong.Field, "correct the run's description", errors.New(wrong.Text))
 	}
 	active := 0
 	for _, is := range n.view.Load().active {
@@ -167,15 +168,15 @@ func (n *Node) importBase(ctx context.Context, req RunRequest, spec *round.RunSp
 		defer os.RemoveAll(dir)
 		path = filepath.Join(dir, "model.safetensors")
 		if err := n.initModel(ctx, path, spec.Train); err != nil {
-			return c, m, refuse(http.StatusBadRequest, "train: in the run's description has the hyperparameters", "make the initial model: %v", err)
+			return c, m, refuseField("train", "train: in the run's description has the hyperparameters", fmt.Errorf("make the initial model: %w", err))
 		}
 	}
 	c, err = n.store.Import(ctx, path, blockstore.ImportOptions{ShardElements: n.opt.Shard, Finite: true, Keep: !req.Init})
 	switch {
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission):
-		return c, m, refuse(http.StatusBadRequest, "the node must be able to read the file", "%v", err)
+		return c, m, refuseField("model.file", "the node must be able to read the file", err)
 	case errors.Is(err, blockstore.ErrSafetensors), errors.Is(err, blockstore.ErrInvalid), errors.Is(err, blockstore.ErrNotFinite), errors.Is(err, blockstore.ErrChanged):
-		return c, m, refuse(http.StatusBadRequest, "a model is a safetensors file with elements F32, F16 or BF16, all finite", "%v", err)
+		return c, m, refuseField("model.file", "a model is a safetensors file with elements F32, F16 or BF16, all finite", err)
 	case err != nil:
 		return c, m, fmt.Errorf("take in the model: %w", err)
 	}

@@ -127,7 +127,12 @@ type refusal struct {
 func (r *refusal) Error() string { return r.APIError.Error() }
 
 func refuse(status int, hint, format string, args ...any) error {
-	return &refusal{status, APIError{fmt.Sprintf(format, args...), hint}}
+	return &refusal{status, APIError{Message: fmt.Sprintf(format, args...), Hint: hint}}
+}
+
+// refuseField refuses a run for what its description has in a field.
+func refuseField(field, hint string, err error) error {
+	return &refusal{http.StatusBadRequest, APIError{Message: err.Error(), Hint: hint, Field: field}}
 }
 
 // writeError maps an error to a status and its body.
@@ -147,7 +152,7 @@ func writeError(w http.ResponseWriter, err error) {
 	case errors.Is(err, ErrStopped), errors.Is(err, context.Canceled):
 		status = http.StatusServiceUnavailable
 	case errors.As(err, &hinted):
-		body = APIError{hinted.Err.Error(), hinted.Hint}
+		body = APIError{Message: hinted.Err.Error(), Hint: hinted.Hint}
 	}
 	writeJSON(w, status, body)
 }

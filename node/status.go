@@ -6,6 +6,7 @@ import (
 	"maps"
 	"runtime"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -50,7 +51,7 @@ func (n *Node) runStatus(m *round.Machine, r *round.Run) RunStatus {
 	k := n.tracker.runs[r.ID]
 	s := RunStatus{
 		ID: r.ID, Name: r.Spec.Name, Round: r.Round, Rounds: r.Spec.Rounds, Phase: k.phase, Base: r.Base, Spec: r.Spec,
-		Updates: []string{}, Takes: []string{}, History: []RoundStatus{},
+		MinSites: uint64(r.Spec.Needed(m.Ledger().Roster())), Updates: []string{}, Takes: []string{}, History: []RoundStatus{},
 	}
 	takes := m.Participants(r.ID)
 	part := slices.Clone(takes)
@@ -63,6 +64,12 @@ func (n *Node) runStatus(m *round.Machine, r *round.Run) RunStatus {
 		}
 		if k.held[site.ID] {
 			s.Updates = append(s.Updates, site.Name)
+		}
+		switch {
+		case m.Declines(r.ID, site.ID):
+			s.Declined = append(s.Declined, site.Name)
+		case r.Active() && !slices.Contains(takes, site.ID):
+			s.Silent = append(s.Silent, site.Name)
 		}
 	}
 	p, training, open := n.jobs.standing(r.ID)
@@ -79,10 +86,41 @@ func (n *Node) runStatus(m *round.Machine, r *round.Run) RunStatus {
 	case training && k.phase == PhaseWaiting:
 		s.Phase = PhaseTraining
 	}
+	if r.Active() && r.Latest() == nil {
+		s.Waits = n.waits(&s)
+	}
 	for i := range r.Commits {
 		s.History = append(s.History, n.roundStatus(&r.Commits[i], k.past[r.Commits[i].Round]))
 	}
 	return s
+}
+
+// waits says what the updates of a round are waiting for, beyond trainings that go on.
+func (n *Node) waits(s *RunStatus) string {
+	v := n.view.Load()
+	up, q := v.up(n.reach.list(), n.home.ID), v.roster.Quorum()
+	var why []string
+	if len(s.Silent) > 0 {
+		why = append(why, strings.Join(s.Silent, ", ")+" has not answered")
+	}
+	if len(s.Declined) > 0 {
+		why = append(why, strings.Join(s.Declined, ", ")+" declines")
+	}
+	switch {
+	case up < q:
+		return fmt.Sprintf("a quorum: %d of %d sites are up, %d are needed", up, v.roster.Len(), q)
+	case uint64(len(s.Takes)) < s.MinSites:
+		return fmt.Sprintf("sites that take part: %d of the %d needed; %s", len(s.Takes), s.MinSites, strings.Join(why, "; "))
+	case uint64(len(s.Updates)) >= s.MinSites, s.Phase == PhaseTraining && !slices.Contains(s.Updates, n.ownName()):
+		return ""
+	}
+	var missing []string
+	for _, name := range s.Takes {
+		if !slices.Contains(s.Updates, name) {
+			missing = append(missing, name)
+		}
+	}
+	return fmt.Sprintf("updates: %d of the %d needed are here; none yet of %s", len(s.Updates), s.MinSites, strings.Join(missing, ", "))
 }
 
 // roundStatus describes a committed round.
@@ -120,9 +158,9 @@ func (n *Node) problem(m *round.Machine) string {
 	case v.observes:
 		return n.outside(m, up)
 	case up == 1 && q > 1:
-		return fmt.Sprintf("no other of %d sites reachable; hint: are the others up, do the addresses under bootstrap lead to one of them, and is this site still in their roster (weft roster list, there)?", v.roster.Len())
+		return fmt.Sprintf("no other of %d sites reachable%s; hint: are the others up, do the addresses under bootstrap lead to one of them, and is this site still in their roster (weft roster list, there)?", v.roster.Len(), n.unreachable())
 	case up < q:
-		return fmt.Sprintf("%d of %d sites reachable, a quorum is %d; hint: are the others up, and do the addresses under bootstrap lead to one of them?", up, v.roster.Len(), q)
+		return fmt.Sprintf("%d of %d sites reachable, a quorum is %d%s; hint: are the others up, and do the addresses under bootstrap lead to one of them?", up, v.roster.Len(), q, n.unreachable())
 	case n.tracker.mute:
 		return "this site's log was lost: it does not vote until it has seen the others decide two entries; hint: nothing to do"
 	}
@@ -132,12 +170,22 @@ func (n *Node) problem(m *round.Machine) string {
 	return ""
 }
 
+// unreachable says why the sites whose addresses the operator has given cannot be reached, or nothing.
+func (n *Node) unreachable() (text string) {
+	for _, i := range n.gossip.Peers() {
+		if n.named[i.ID] && i.Failure != "" {
+			text += fmt.Sprintf("; %s: %s", n.siteName(i.ID), i.Failure)
+		}
+	}
+	return text
+}
+
 // Peers describes the other sites.
 func (n *Node) Peers() []Peer {
 	stats := n.exchange.Stats()
 	list := []Peer{}
 	for _, i := range n.gossip.Peers() {
-		p := Peer{Site: n.siteName(i.ID), ID: i.ID, Connected: i.Connected, Addrs: []string{}, RTT: i.RTT, Rejected: int(i.Rejected)}
+		p := Peer{Site: n.siteName(i.ID), ID: i.ID, Connected: i.Connected, Addrs: []string{}, Failure: i.Failure, RTT: i.RTT, Rejected: int(i.Rejected)}
 		for _, a := range i.Addrs {
 			p.Addrs = append(p.Addrs, a.String())
 		}

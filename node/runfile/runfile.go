@@ -20,6 +20,13 @@ type Run struct {
 	Spec round.RunSpec // without By, Base, Layout and Nonce, which the node fills in
 	Init bool          // the embedded trainer makes the model
 	File string        // else the safetensors file that holds it
+
+	where *yamlfile.File
+}
+
+// Wrong returns an error about a field of the file that turned out wrong later; it names the line.
+func (r *Run) Wrong(field, format string, args ...any) error {
+	return r.where.Wrong(field, format, args...)
 }
 
 // file is the YAML document.
@@ -46,6 +53,7 @@ func Parse(name string, data []byte) (Run, error) {
 	if err != nil {
 		return Run{}, where.Wrong(field, "%v", err)
 	}
+	run.where = where
 	return run, nil
 }
 

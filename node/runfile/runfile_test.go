@@ -21,6 +21,7 @@ train:
   big: 1_000
 min_sites: 2
 sample_cap: 1000
+attempts: 5
 late:
   policy: carry
   weight: 2/3
@@ -34,7 +35,7 @@ func TestParse(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := r.Spec
-	if !r.Init || r.File != "" || s.Name != "letters" || s.Rounds != 5 || s.MinSites != 2 || s.SampleCap != 1000 || !s.KeepUpdates {
+	if !r.Init || r.File != "" || s.Name != "letters" || s.Rounds != 5 || s.MinSites != 2 || s.SampleCap != 1000 || s.Attempts != 5 || !s.KeepUpdates {
 		t.Errorf("got %+v", r)
 	}
 	if s.Late != round.Carry || s.LateNum != 2 || s.LateDen != 3 || s.LateMax != 3 || s.Rule != "fedavg" {
@@ -65,6 +66,7 @@ func TestParseSaysWhere(t *testing.T) {
 		{ok + "late: {policy: keep}\n", "run.yaml:4: late.policy: \"keep\""},
 		{ok + "min_sites: two\n", "run.yaml:4: min_sites: want a whole number"},
 		{ok + "min_sites: -1\n", "run.yaml:4: "},
+		{ok + "attempts: many\n", "run.yaml:4: attempts: want a whole number"},
 		{ok + "train:\n  steps: [1]\n", "run.yaml:5: train.steps: want a number or a word"},
 		{ok + "name: b\n", "run.yaml:4: "},
 		{ok + "train: &a\n  x: *a\n", "run.yaml:4: anchors"},
@@ -83,6 +85,22 @@ func TestParseSaysWhere(t *testing.T) {
 		}
 		if err != nil && strings.Contains(err.Error(), "\n") {
 			t.Errorf("%q: more than one line: %v", c.text, err)
+		}
+	}
+}
+
+func TestWrong(t *testing.T) {
+	r, err := Parse("run.yaml", []byte(whole))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for field, want := range map[string]string{
+		"min_sites":   "run.yaml:10: min_sites: 2 of 1",
+		"late.weight": "run.yaml:15: late.weight: 2 of 1",
+		"rule":        "run.yaml: rule: 2 of 1", // the file leaves it out
+	} {
+		if got := r.Wrong(field, "%d of %d", 2, 1).Error(); got != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }

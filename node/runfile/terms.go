@@ -18,6 +18,7 @@ type Terms struct {
 	Rule        string                     `yaml:"rule" json:"rule,omitempty"`
 	MinSites    yamlfile.Count             `yaml:"min_sites" json:"min_sites,omitempty"`
 	SampleCap   yamlfile.Count             `yaml:"sample_cap" json:"sample_cap,omitempty"`
+	Attempts    yamlfile.Count             `yaml:"attempts" json:"attempts,omitempty"`
 	Late        Late                       `yaml:"late" json:"late,omitzero"`
 	KeepUpdates bool                       `yaml:"keep_updates" json:"keep_updates,omitempty"`
 }
@@ -33,7 +34,7 @@ type Late struct {
 // that is at fault.
 func (t *Terms) Spec(name string) (s round.RunSpec, field string, err error) {
 	s = round.RunSpec{
-		Name: name, Rounds: uint64(t.Rounds), Rule: t.Rule, MinSites: uint64(t.MinSites), SampleCap: uint64(t.SampleCap),
+		Name: name, Rounds: uint64(t.Rounds), Rule: t.Rule, MinSites: uint64(t.MinSites), SampleCap: uint64(t.SampleCap), Attempts: uint64(t.Attempts),
 		KeepUpdates: t.KeepUpdates, Train: map[string]string{},
 	}
 	for k, v := range t.Train {
