@@ -69,11 +69,7 @@ func (a *app) runDemo(ctx context.Context, c demo.Config, keep string) (err erro
 	if c.Output == "" {
 		c.Output = filepath.Join(keep, "weft-demo.safetensors")
 	}
-	out := a.out
-	if a.json {
-		out = a.err // progress; the result alone goes to standard output
-	}
-	d, err := demo.New(c, out)
+	d, err := demo.New(c, a.err)
 	if err != nil {
 		return err
 	}

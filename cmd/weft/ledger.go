@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/weft-mesh/weft/cmd/weft/outfile"
 	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/node"
 )
@@ -49,7 +47,7 @@ with ` + "`weft verify`" + ` and which IPFS tools read.`,
 	}
 	cmd.Flags().Uint64Var(&from, "from", 1, "first height")
 	cmd.Flags().IntVar(&limit, "limit", 0, "show at most so many entries; 0: all")
-	cmd.Flags().StringVar(&car, "car", "", "write the ledger to this CAR file instead")
+	cmd.Flags().StringVar(&car, "car", "", "write the ledger to this CAR file instead, - for standard output")
 	a.jsonFlag(cmd)
 	return cmd
 }
@@ -87,20 +85,21 @@ func (a *app) ledgerText(entries []node.LedgerEntry) string {
 	return t.Text(a.out.Columns(), a.out.Dim)
 }
 
-// exportLedger writes the ledger as a CAR file, whole or not at all.
+// exportLedger writes the ledger as a CAR file.
 func (a *app) exportLedger(path string) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	f, err := outfile.Create(path, a.out)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // gone already if all went well
-	err = node.ExportLedger(a.dir, f)
-	if err = errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
+	defer f.Discard()
+	if err := node.ExportLedger(a.dir, f); err != nil {
 		return err
 	}
-	if err := os.Rename(f.Name(), path); err != nil {
+	if err := f.Commit(); err != nil {
 		return err
 	}
-	a.out.Printf("wrote %s; anyone can check it: weft verify %s\n", path, path)
+	if path != outfile.Stdout {
+		a.out.Printf("wrote %s; anyone can check it: weft verify %s\n", path, path)
+	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/spf13/cobra"
 
+	"github.com/weft-mesh/weft/cmd/weft/outfile"
 	"github.com/weft-mesh/weft/node"
 	"github.com/weft-mesh/weft/round"
 )
@@ -42,7 +43,11 @@ another file has another mesh, as its CID shows.
 			}
 			g, err := round.NewGenesis(args[0], round.Faults(faults), roster, nonce)
 			if err != nil {
-				return &failure{kind: errUsage, text: err.Error(), hint: "add --help for the flags and examples"}
+				return usage("%v", err)
+			}
+			if to == outfile.Stdout {
+				_, err := a.out.Write(g.Block().Data)
+				return err
 			}
 			if err := writeNew(to, g.Block().Data); err != nil {
 				return err
@@ -51,9 +56,9 @@ another file has another mesh, as its CID shows.
 			return a.joinIfListed(g)
 		},
 	}
-	cmd.Flags().StringArrayVar(&sites, "site", nil, "a site of the roster, NAME=PEERID as `weft init` printed it; repeat for each")
+	cmd.Flags().StringArrayVar(&sites, "site", nil, "a site of the roster, `NAME=PEERID` as weft init printed it; repeat for each")
 	cmd.Flags().StringVar(&faults, "faults", string(round.Byzantine), "what the mesh withstands: byzantine or crash")
-	cmd.Flags().StringVarP(&to, "output", "o", defaultMeshFile, "the mesh file to write")
+	cmd.Flags().StringVarP(&to, "output", "o", defaultMeshFile, "the mesh file to write; - for standard output, and this site does not join")
 	return cmd
 }
 

@@ -2,15 +2,13 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strconv"
 
 	"github.com/spf13/cobra"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/cmd/weft/outfile"
 	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/node"
 )
@@ -45,8 +43,13 @@ func (a *app) modelExportCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			n, err := export(cmd.Context(), c, model, to, a.out)
-			if err == nil && to != "-" {
+			f, err := outfile.Create(to, a.out)
+			if err != nil {
+				return err
+			}
+			defer f.Discard()
+			n, err := export(cmd.Context(), c, model, f)
+			if err == nil && to != outfile.Stdout {
 				a.out.Printf("%s  %s  model %s\n", to, term.Bytes(n), model)
 			}
 			return err
@@ -89,30 +92,15 @@ func findModel(ctx context.Context, c *node.Client, which, run string) (block.CI
 	return block.CID{}, fail(nil, "`weft status` shows the committed rounds", "run %s has no committed round %d", r.Name, number)
 }
 
-// export writes a model to a file, whole or not at all, and returns its size.
-func export(ctx context.Context, c *node.Client, model block.CID, to string, stdout io.Writer) (n int64, err error) {
+// export writes a model to a file and returns its size in bytes.
+func export(ctx context.Context, c *node.Client, model block.CID, f *outfile.File) (int64, error) {
 	body, err := c.Model(ctx, model)
 	if err != nil {
 		return 0, err
 	}
 	defer body.Close()
-	if to == "-" {
-		return io.Copy(stdout, body)
-	}
-	f, err := os.CreateTemp(filepath.Dir(to), "."+filepath.Base(to)+".*")
-	if err != nil {
-		return 0, fmt.Errorf("write %s: %w", to, err)
-	}
-	defer os.Remove(f.Name())
-	defer f.Close()
-	if n, err = io.Copy(f, body); err != nil {
-		return 0, fmt.Errorf("write %s: %w", to, err)
-	}
-	if err := f.Chmod(0o644); err != nil {
+	if _, err := io.Copy(f, body); err != nil {
 		return 0, err
 	}
-	if err := f.Sync(); err != nil {
-		return 0, fmt.Errorf("write %s: %w", to, err)
-	}
-	return n, os.Rename(f.Name(), to)
+	return f.Size(), f.Commit()
 }

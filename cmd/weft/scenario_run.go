@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/weft-mesh/weft/cmd/weft/outfile"
 	"github.com/weft-mesh/weft/scenarios"
 	"github.com/weft-mesh/weft/scenarios/real"
 	"github.com/weft-mesh/weft/scenarios/report"
@@ -40,6 +41,9 @@ scenario says; --hurry shortens trainings and timeline, for both.`,
   weft scenario run partition-heals --sites 4 --real --hurry 10`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if a.json && p.report == outfile.Stdout {
+				return usage("--json and --report - both write to standard output")
+			}
 			s, err := p.scenario(args[0])
 			if err != nil {
 				return err
@@ -51,7 +55,7 @@ scenario says; --hurry shortens trainings and timeline, for both.`,
 	f.Uint64Var(&p.seed, "seed", 0, "seed of all chance (default: the scenario's)")
 	f.IntVar(&p.sites, "sites", 0, "how many sites: the largest group grows or shrinks")
 	f.Float64Var(&p.hurry, "hurry", 1, "trainings and the timeline take so many times less; links stay as they are")
-	f.StringVar(&p.report, "report", "", "where to write the page (default NAME.html; with --json none)")
+	f.StringVar(&p.report, "report", "", "where to write the page, - for standard output (default NAME.html; with --json none)")
 	f.BoolVar(&p.real, "real", false, "then run it with real nodes on this machine, in real time, and show both")
 	a.jsonFlag(cmd)
 	return cmd
@@ -82,46 +86,59 @@ func (p *playing) scenario(name string) (*scenarios.Scenario, error) {
 }
 
 func (a *app) playScenario(ctx context.Context, s *scenarios.Scenario, p playing, name string) error {
-	out := a.out
-	if a.json {
-		out = a.err // progress; the recording alone goes to standard output
+	if p.report == "" && !a.json {
+		p.report = s.Name + ".html"
 	}
 	if p.real {
 		if err := real.Check(s); err != nil {
 			return &failure{kind: errUsage, text: name, err: locate(name, err), hint: "without --real it can be simulated"}
 		}
 	}
-	recs := []*scenarios.Recording{}
-	v := newScenarioView(s, out)
-	err := out.Live(ctx, v.frame, func(ctx context.Context) error {
-		rec, err := scenarios.Simulate(ctx, s, v.watch)
-		if err != nil || !p.real {
-			recs = append(recs, rec)
+	var page *outfile.File // opened before it takes hours to fill
+	if p.report != "" {
+		var err error
+		if page, err = outfile.Create(p.report, a.out); err != nil {
 			return err
+		}
+		defer page.Discard()
+	}
+	recs, err := a.play(ctx, s, p)
+	if len(recs) == 0 {
+		return err
+	}
+	for _, rec := range recs { // the simulated one is worth having even if real nodes did not come to an end
+		rec.Replay, rec.Version = p.replay(name, s.Seed), version()
+	}
+	if page != nil {
+		if err := errors.Join(report.Write(page, recs...), page.Commit()); err != nil {
+			return err
+		}
+	}
+	return errors.Join(err, a.tellScenario(recs, p))
+}
+
+// play returns a recording for each player that came to an end, and what ended the others.
+func (a *app) play(ctx context.Context, s *scenarios.Scenario, p playing) (recs []*scenarios.Recording, err error) {
+	v := newScenarioView(s, a.err)
+	err = a.err.Live(ctx, v.frame, func(ctx context.Context) error {
+		rec, err := scenarios.Simulate(ctx, s, v.watch)
+		if err != nil {
+			return err
+		}
+		if recs = append(recs, rec); !p.real {
+			return nil
 		}
 		exe, err := os.Executable()
 		if err != nil {
 			return err
 		}
 		again, err := real.Play(ctx, s, rec, exe, "", v.nodes)
-		recs = append(recs, rec, again)
+		if err == nil {
+			recs = append(recs, again)
+		}
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	for _, rec := range recs {
-		rec.Replay, rec.Version = p.replay(name, s.Seed), version()
-	}
-	if p.report == "" && !a.json {
-		p.report = s.Name + ".html"
-	}
-	if p.report != "" {
-		if err := writeReport(p.report, recs); err != nil {
-			return err
-		}
-	}
-	return a.tellScenario(recs, p)
+	return recs, err
 }
 
 // locate says in which line a file asks for what cannot be done to real nodes. Of the library there is no file.
@@ -150,15 +167,19 @@ func (p *playing) replay(name string, seed uint64) string {
 
 // tellScenario says what came of it; that an expectation did not hold is an error.
 func (a *app) tellScenario(recs []*scenarios.Recording, p playing) (err error) {
+	out := a.out
+	if p.report == outfile.Stdout {
+		out = a.err
+	}
 	held := true
 	for _, rec := range recs {
 		held = held && rec.Held()
 		if !a.json {
-			a.out.Printf("%s", scenarioSummary(rec, a.out, p.report))
+			out.Printf("%s", scenarioSummary(rec, out, p.report))
 		}
 	}
 	if !a.json && len(recs) > 1 {
-		a.out.Printf("%s", sideBySide(recs, a.out))
+		out.Printf("%s", sideBySide(recs, out))
 	}
 	switch {
 	case a.json && p.real:
@@ -170,12 +191,4 @@ func (a *app) tellScenario(recs []*scenarios.Recording, p playing) (err error) {
 		err = fail(nil, "the report shows when and where", "%s: not all expectations held", recs[0].Scenario.Name)
 	}
 	return err
-}
-
-func writeReport(path string, recs []*scenarios.Recording) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(report.Write(f, recs...), f.Close())
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/weft-mesh/weft/cmd/weft/outfile"
 	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/node"
 	"github.com/weft-mesh/weft/scenarios"
@@ -162,7 +163,7 @@ func scenarioSummary(r *scenarios.Recording, out *term.Out, page string) string 
 		}
 		b.WriteString(t.Text(out.Columns(), nil))
 	}
-	if page != "" {
+	if page != "" && page != outfile.Stdout {
 		fmt.Fprintf(&b, "\n%s\n", out.Bold(page))
 	}
 	fmt.Fprintf(&b, "again: %s\n", r.Replay)

@@ -24,7 +24,7 @@ func workersEach(sites int) int { return max(1, runtime.GOMAXPROCS(0)/sites) }
 // compare trains every site's model alone, for as many steps as the federation made, and
 // measures all models on all held-out texts.
 func (d *Demo) compare(ctx context.Context, r *Result) error {
-	models := []string{"", r.Output} // base, federated, then each site's own
+	models := []string{"", d.modelPath()} // base, federated, then each site's own
 	alone, err := d.trainAlone(ctx)
 	if err != nil {
 		return err

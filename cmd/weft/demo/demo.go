@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/cmd/weft/outfile"
 	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/node"
 	"github.com/weft-mesh/weft/node/local"
@@ -41,6 +42,8 @@ type Config struct {
 // Validate says what is wrong with the configuration, if anything.
 func (c *Config) Validate() error {
 	switch {
+	case c.Output == outfile.Stdout:
+		return errors.New("the model cannot go where the demo prints its result: name a file with -o")
 	case c.Sites < 2 || c.Sites > MaxSites:
 		return fmt.Errorf("%d sites, want 2 to %d", c.Sites, MaxSites)
 	case c.Rounds < 1 || c.Rounds > 1000:
@@ -74,12 +77,21 @@ type Demo struct {
 	mesh  *local.Mesh
 	sites []site
 	view  *view
-	based bool // basePath is written: nodes do not keep a base for ever
+	file  *outfile.File // for the federated model
+	based bool          // basePath is written: nodes do not keep a base for ever
 }
 
-// New makes the sites' directories; nothing runs yet.
-func New(c Config, out *term.Out) (*Demo, error) {
+// New makes the sites' directories and opens the file for the model; nothing runs yet.
+func New(c Config, out *term.Out) (_ *Demo, err error) {
 	d := &Demo{cfg: c, out: out}
+	if d.file, err = outfile.Create(c.Output, nil); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			d.file.Discard()
+		}
+	}()
 	mesh := local.Config{Exe: c.Exe, Dir: c.Dir, Name: "demo", Faults: round.Byzantine}
 	for i := range c.Sites {
 		text, err := corpus.Site(i, c.Sites)
@@ -90,7 +102,6 @@ func New(c Config, out *term.Out) (*Demo, error) {
 		d.sites = append(d.sites, s)
 		mesh.Sites = append(mesh.Sites, local.Site{Name: s.name, Trainer: fmt.Sprintf("{builtin: {data: %q, workers: %d}}", text, workersEach(c.Sites))})
 	}
-	var err error
 	if d.mesh, err = local.New(mesh); err != nil {
 		return nil, err
 	}
@@ -103,6 +114,7 @@ func New(c Config, out *term.Out) (*Demo, error) {
 
 // Run starts the nodes, opens the run, shows it to its end, measures and ends the nodes.
 func (d *Demo) Run(ctx context.Context) (*Result, error) {
+	defer d.file.Discard()
 	var result *Result
 	err := d.out.Live(ctx, d.view.frame, func(ctx context.Context) error {
 		var err error
@@ -146,7 +158,7 @@ func (d *Demo) work(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	r.Took = time.Since(begun)
-	return r, nil
+	return r, os.Remove(d.modelPath()) // r.Output has it
 }
 
 // follow shows the run until every site has ended it, and returns their last status.
@@ -199,7 +211,7 @@ func (d *Demo) hasEnded(ctx context.Context, s site, r *node.RunStatus) (bool, e
 		return false, nil
 	}
 	if !d.based {
-		if _, err := save(ctx, s.node.Client, r.Spec.Base, d.basePath()); err != nil {
+		if err := save(ctx, s.node.Client, r.Spec.Base, d.basePath()); err != nil {
 			return false, err
 		}
 		d.based = true
@@ -232,29 +244,43 @@ func (d *Demo) collect(ctx context.Context, r *Result, last []*node.Status) erro
 		r.Base = run.Spec.Base
 	}
 	r.Model = r.Sites[0].Model
-	c := d.sites[0].node.Client
-	var err error
-	if r.ModelBytes, err = save(ctx, c, r.Model, d.cfg.Output); err != nil {
+	if err := save(ctx, d.sites[0].node.Client, r.Model, d.modelPath()); err != nil {
 		return err
 	}
-	r.Output = d.cfg.Output
-	return nil
+	return d.publish(r)
+}
+
+// publish copies the federated model to where the person wants it.
+func (d *Demo) publish(r *Result) error {
+	f, err := os.Open(d.modelPath())
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := io.Copy(d.file, f); err != nil {
+		return err
+	}
+	r.Output, r.ModelBytes = d.cfg.Output, d.file.Size()
+	return d.file.Commit()
 }
 
 // basePath names the file with what the run began with.
 func (d *Demo) basePath() string { return filepath.Join(d.cfg.Dir, "base.safetensors") }
 
-// save writes a model to a file and returns its size in bytes.
-func save(ctx context.Context, c *node.Client, model block.CID, path string) (int64, error) {
+// modelPath names the file with the federated model.
+func (d *Demo) modelPath() string { return filepath.Join(d.cfg.Dir, "federated.safetensors") }
+
+// save writes a model to a file.
+func save(ctx context.Context, c *node.Client, model block.CID, path string) error {
 	body, err := c.Model(ctx, model)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer body.Close()
 	f, err := os.Create(path)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	n, err := io.Copy(f, body)
-	return n, errors.Join(err, f.Close())
+	_, err = io.Copy(f, body)
+	return errors.Join(err, f.Close())
 }

@@ -2,6 +2,8 @@ package demo
 
 import (
 	"bytes"
+	"math"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +18,8 @@ import (
 // newDemo returns a demo whose nodes never run.
 func newDemo(t *testing.T, sites int, out *term.Out) *Demo {
 	t.Helper()
-	c := Config{Dir: t.TempDir(), Sites: sites, Rounds: 40, Steps: 1000, Full: true}
+	dir := t.TempDir()
+	c := Config{Dir: dir, Output: filepath.Join(dir, "model.safetensors"), Sites: sites, Rounds: 40, Steps: 1000, Full: true}
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
 	}
@@ -95,11 +98,11 @@ func TestResultText(t *testing.T) {
 	for range 3 {
 		r.Sites = append(r.Sites, SiteResult{Site: "site-a", Text: "shakespeare", Model: block.Of(1).CID, Base: 1.9, Alone: 1.7, Federated: 1.75, BaseOthers: 1.9, AloneOthers: 2, FederatedOthers: 1.8})
 	}
-	if g := r.Gain(); g < 0.199 || g > 0.201 {
-		t.Errorf("gain %v, want 0.2", g)
+	if own, others := r.Gain(); math.Abs(own+0.05) > 1e-9 || math.Abs(others-0.2) > 1e-9 {
+		t.Errorf("gain %v and %v, want -0.05 and 0.2", own, others)
 	}
 	text := r.Text(term.New(&bytes.Buffer{}))
-	for _, want := range []string{"0.200 below training alone", r.Sites[0].Model.String(), "12.3 kB"} {
+	for _, want := range []string{"0.200 below training alone", "0.050 above it", r.Sites[0].Model.String(), "12.3 kB"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing in\n%s", want, text)
 		}

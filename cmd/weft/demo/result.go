@@ -41,14 +41,23 @@ type SiteResult struct {
 	FederatedOthers float64 `json:"loss_federated_others"`
 }
 
-// Gain returns by how much the federated model's mean loss on the others' text is below that of
-// training alone.
-func (r *Result) Gain() float64 {
-	sum := 0.0
+// Gain returns by how much the federated model's mean loss is below that of training alone, on the
+// sites' own text and on the others'.
+func (r *Result) Gain() (own, others float64) {
 	for _, s := range r.Sites {
-		sum += s.AloneOthers - s.FederatedOthers
+		own += s.Alone - s.Federated
+		others += s.AloneOthers - s.FederatedOthers
 	}
-	return sum / float64(len(r.Sites))
+	n := float64(len(r.Sites))
+	return own / n, others / n
+}
+
+// than says how far a loss is below another one.
+func than(gain float64) string {
+	if gain < 0 {
+		return fmt.Sprintf("%.3f above", -gain)
+	}
+	return fmt.Sprintf("%.3f below", gain)
 }
 
 // Text is the result for people.
@@ -69,11 +78,8 @@ func (r *Result) Text(out *term.Out) string {
 		t.Row(s.Site, s.Text, three(s.Base), three(s.Alone), three(s.Federated), three(s.BaseOthers), three(s.AloneOthers), fed)
 	}
 	b.WriteString(t.Text(out.Columns(), out.Dim))
-	verdict := "below"
-	if r.Gain() < 0 {
-		verdict = "above"
-	}
-	fmt.Fprintf(&b, "\nOn the other sites' text the federated model is %.3f %s training alone.\n", max(r.Gain(), -r.Gain()), verdict)
+	own, others := r.Gain()
+	fmt.Fprintf(&b, "\nOn the other sites' text the federated model is %s training alone,\non a site's own text %s it.\n", than(others), than(own))
 	b.WriteString("\nThe model, as read from every site:\n\n")
 	t = term.NewTable(term.Column{}, term.Column{})
 	for _, s := range r.Sites {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 
 	"github.com/charmbracelet/lipgloss"
 	xterm "golang.org/x/term"
@@ -23,6 +24,7 @@ type Out struct {
 	// Wide is how many columns there are where there is no terminal to ask; 0: enough for everything.
 	Wide   int
 	styles *lipgloss.Renderer
+	failed atomic.Pointer[error] // the first failure to write
 }
 
 // New returns an Out that writes to w. It is a terminal if w is one and TERM is not "dumb".
@@ -34,11 +36,28 @@ func New(w io.Writer) *Out {
 	return o
 }
 
-// Printf writes formatted text. A terminal that is gone cannot be told so: its error is dropped.
-func (o *Out) Printf(format string, args ...any) { _, _ = fmt.Fprintf(o.Writer, format, args...) }
+// Write writes as it stands. Err keeps the first error.
+func (o *Out) Write(p []byte) (int, error) {
+	n, err := o.Writer.Write(p)
+	if err != nil {
+		o.failed.CompareAndSwap(nil, &err)
+	}
+	return n, err
+}
+
+// Err returns the first error of writing, or nil: a full disk must not pass for success.
+func (o *Out) Err() error {
+	if err := o.failed.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// Printf writes formatted text; Err tells if that failed.
+func (o *Out) Printf(format string, args ...any) { _, _ = fmt.Fprintf(o, format, args...) }
 
 // Println writes a line.
-func (o *Out) Println(args ...any) { _, _ = fmt.Fprintln(o.Writer, args...) }
+func (o *Out) Println(args ...any) { _, _ = fmt.Fprintln(o, args...) }
 
 // Columns returns the width that tables may take: the terminal's.
 func (o *Out) Columns() int {

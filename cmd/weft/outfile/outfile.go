@@ -1,0 +1,145 @@
+// Package outfile writes the files that a person names on the command line.
+//
+// A regular file appears whole or not at all: what was there before stays until the new one is
+// complete. A symbolic link is followed, a device or a pipe is written to and never replaced,
+// and "-" is standard output.
+package outfile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Stdout is the path that means standard output.
+const Stdout = "-"
+
+// File is a file under way. Either Commit or Discard ends it; Discard after Commit does nothing.
+type File struct {
+	w      io.Writer
+	path   string   // as the person named it
+	file   *os.File // nil for standard output
+	target string   // what file is to become; empty if it is written in place
+	n      int64
+}
+
+// Create opens what path names for writing.
+func Create(path string, stdout io.Writer) (*File, error) {
+	f := &File{w: stdout, path: path}
+	if path == Stdout {
+		return f, nil
+	}
+	if err := f.open(); err != nil {
+		f.Discard()
+		return nil, f.wrap(err)
+	}
+	f.w = f.file
+	return f, nil
+}
+
+func (f *File) open() (err error) {
+	info, err := os.Stat(f.path)
+	switch {
+	case f.path == "":
+		return errors.New("the path is empty")
+	case err == nil && info.IsDir():
+		return errors.New("it is a directory")
+	case err == nil && inPlace(f.path, info):
+		f.file, err = os.OpenFile(f.path, os.O_WRONLY, 0)
+		return err
+	case err == nil:
+		if f.target, err = filepath.EvalSymlinks(f.path); err != nil {
+			return err
+		}
+		if err := f.beside(); err != nil {
+			return err
+		}
+		return f.file.Chmod(info.Mode().Perm())
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	if _, err := os.Lstat(f.path); err == nil { // a link to what is not there yet
+		f.file, err = os.OpenFile(f.path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+		return err
+	}
+	f.target = f.path
+	return f.beside()
+}
+
+// inPlace reports whether a path must be written to as it is: it is no regular file, or only
+// another name of one that somebody has open, such as /dev/stdout.
+func inPlace(path string, info fs.FileInfo) bool {
+	return !info.Mode().IsRegular() || strings.HasPrefix(path, "/dev/") || strings.HasPrefix(path, "/proc/")
+}
+
+// beside begins a file that takes the target's place at the end. Who may read it is up to the
+// umask, as for any new file.
+func (f *File) beside() (err error) {
+	name := fmt.Sprintf(".%s.%08x", filepath.Base(f.target), rand.Uint32()) //nolint:gosec // only a free name
+	f.file, err = os.OpenFile(filepath.Join(filepath.Dir(f.target), name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	return err
+}
+
+// Write writes to the file; errors name it.
+func (f *File) Write(p []byte) (int, error) {
+	n, err := f.w.Write(p)
+	f.n += int64(n)
+	return n, f.wrap(err)
+}
+
+// Size returns how many bytes have been written.
+func (f *File) Size() int64 { return f.n }
+
+// Commit puts the file in its place.
+func (f *File) Commit() error {
+	if f.file == nil {
+		return nil
+	}
+	defer f.Discard()
+	if f.target == "" {
+		err := f.file.Close()
+		f.file = nil
+		return f.wrap(err)
+	}
+	temp := f.file.Name()
+	err := errors.Join(f.file.Sync(), f.file.Close())
+	if err == nil {
+		if err = os.Rename(temp, f.target); err == nil {
+			f.file = nil
+		}
+	}
+	return f.wrap(err)
+}
+
+// Discard leaves everything as it was, but for what a device or a pipe has taken.
+func (f *File) Discard() {
+	if f.file == nil {
+		return
+	}
+	_ = f.file.Close()
+	if f.target != "" {
+		_ = os.Remove(f.file.Name())
+	}
+	f.file = nil
+}
+
+// wrap says which file it is about.
+func (f *File) wrap(err error) error {
+	if err == nil {
+		return nil
+	}
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		err = p.Err // its path may be the temporary one
+	}
+	name := f.path
+	if name == Stdout {
+		name = "standard output"
+	}
+	return fmt.Errorf("write %s: %w", name, err)
+}

@@ -1,0 +1,145 @@
+package outfile
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// put writes text to a path and commits it.
+func put(t *testing.T, path, text string) {
+	t.Helper()
+	f, err := Create(path, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(f, text); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if f.Size() != int64(len(text)) {
+		t.Errorf("size %d, want %d", f.Size(), len(text))
+	}
+	f.Discard() // nothing any more
+}
+
+func want(t *testing.T, path, text string) {
+	t.Helper()
+	got, err := os.ReadFile(path)
+	if err != nil || string(got) != text {
+		t.Errorf("%s has %q (%v), want %q", path, got, err, text)
+	}
+}
+
+func alone(t *testing.T, dir string, n int) {
+	t.Helper()
+	if names, err := os.ReadDir(dir); err != nil || len(names) != n {
+		t.Errorf("%s has %v (%v), want %d files", dir, names, err, n)
+	}
+}
+
+func TestRegularFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "model")
+	put(t, path, "first")
+	if err := os.Chmod(path, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Create(path, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(f, "half"); err != nil {
+		t.Fatal(err)
+	}
+	want(t, path, "first") // until the new one is whole
+	f.Discard()
+	want(t, path, "first")
+	put(t, path, "second")
+	want(t, path, "second")
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o640 {
+		t.Errorf("mode %v (%v), want that of the file that was there", info.Mode(), err)
+	}
+	alone(t, dir, 1)
+}
+
+func TestLinksAreFollowed(t *testing.T) {
+	dir := t.TempDir()
+	file, link := filepath.Join(dir, "file"), filepath.Join(dir, "link")
+	if err := os.Symlink("file", link); err != nil {
+		t.Fatal(err)
+	}
+	put(t, link, "first") // the link leads nowhere yet
+	want(t, file, "first")
+	put(t, link, "second")
+	want(t, file, "second")
+	if to, err := os.Readlink(link); err != nil || to != "file" {
+		t.Errorf("the link leads to %q (%v)", to, err)
+	}
+	alone(t, dir, 2)
+}
+
+func TestPipeIsWrittenTo(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Skip(err)
+	}
+	read := make(chan string)
+	go func() {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Error(err)
+		}
+		read <- string(b)
+	}()
+	put(t, path, "through")
+	if got := <-read; got != "through" {
+		t.Errorf("read %q", got)
+	}
+	if info, err := os.Lstat(path); err != nil || info.Mode().IsRegular() {
+		t.Errorf("the pipe is %v (%v)", info.Mode(), err)
+	}
+}
+
+func TestStdout(t *testing.T) {
+	var b bytes.Buffer
+	f, err := Create(Stdout, &b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(f, "text"); err != nil || f.Commit() != nil || b.String() != "text" {
+		t.Errorf("%q, %v", b.String(), err)
+	}
+}
+
+func TestErrorsNameTheFile(t *testing.T) {
+	dir := t.TempDir()
+	for path, text := range map[string]string{
+		dir:                            "is a directory",
+		filepath.Join(dir, "no", "m"):  "no such file",
+		filepath.Join(dir, "m", "sub"): "not a directory",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, "m"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Create(path, io.Discard)
+		if err == nil || !strings.Contains(err.Error(), path+": ") || !strings.Contains(err.Error(), text) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	f, err := Create("/dev/full", io.Discard)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer f.Discard()
+	if _, err = io.WriteString(f, "text"); !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "/dev/full") {
+		t.Errorf("a full disk: %v", err)
+	}
+}
