@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 
+	"github.com/spf13/cobra"
+
 	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/node"
 )
@@ -46,8 +48,18 @@ func (f *failure) Error() string {
 
 func (f *failure) Unwrap() []error { return []error{f.kind, f.err} }
 
+// usage returns an error of the command line; the hint is the command's help.
 func usage(format string, args ...any) error {
-	return &failure{kind: errUsage, text: fmt.Sprintf(format, args...), hint: "add --help for the flags and examples"}
+	return &failure{kind: errUsage, text: fmt.Sprintf(format, args...)}
+}
+
+// helped returns err with the hint that cmd has a help, if it is about the command line and has no better one.
+func helped(cmd *cobra.Command, err error) error {
+	var f *failure
+	if errors.As(err, &f) && f.kind == errUsage && f.hint == "" {
+		f.hint = fmt.Sprintf("`%s --help` shows flags and examples", cmd.CommandPath())
+	}
+	return err
 }
 
 // fail returns an error with a hint; err may be nil.

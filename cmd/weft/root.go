@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -30,11 +32,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	a := &app{out: term.New(stdout), err: term.New(stderr)}
 	root := a.rootCmd()
 	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil && !a.started {
 		err = usage("%v", err)
+	}
+	err = helped(cmd, err)
+	if failed := a.out.Err(); err == nil && failed != nil {
+		err = fmt.Errorf("write standard output: %w", failed)
 	}
 	return a.report(ctx, err)
 }
@@ -53,23 +59,58 @@ signed by a quorum of sites.`,
 		Version:       version(),
 		SilenceErrors: true, SilenceUsage: true,
 		PersistentPreRun: func(*cobra.Command, []string) { a.started = true },
+		Args:             cobra.ArbitraryArgs, // group names the unknown ones
 		RunE:             group,
 	}
 	root.PersistentFlags().StringVar(&a.dir, "dir", defaultDir(), "the site's directory, also $"+dirEnv)
 	root.SetHelpCommand(&cobra.Command{Hidden: true, Use: "no-help"}) // --help says the same
 	root.AddCommand(
 		a.demoCmd(), a.scenarioCmd(), a.initCmd(), a.idCmd(), a.meshCmd(), a.rosterCmd(), a.upCmd(), a.runCmd(), a.statusCmd(), a.peersCmd(),
-		a.ledgerCmd(), a.modelCmd(), a.verifyCmd(), a.catCmd(), a.benchCmd(),
+		a.ledgerCmd(), a.modelCmd(), a.verifyCmd(), a.catCmd(), a.benchCmd(), a.versionCmd(),
 	)
+	explainArgs(root)
 	return root
 }
 
 // group is the body of a command that only has subcommands.
 func group(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usage("unknown command %q for %q", args[0], cmd.CommandPath())
+	if len(args) == 0 {
+		return cmd.Help()
 	}
-	return cmd.Help()
+	cmd.SuggestionsMinimumDistance = 2
+	if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
+		return usage("unknown command %q for %q; did you mean %s?", args[0], cmd.CommandPath(), strings.Join(like, " or "))
+	}
+	return usage("unknown command %q for %q", args[0], cmd.CommandPath())
+}
+
+func (a *app) versionCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  cobra.NoArgs,
+		Run:   func(*cobra.Command, []string) { a.out.Printf("weft version %s\n", version()) },
+	}
+}
+
+// explainArgs lets every command say what arguments it wants when it gets others.
+func explainArgs(cmd *cobra.Command) {
+	for _, c := range cmd.Commands() {
+		explainArgs(c)
+	}
+	check := cmd.Args
+	if check == nil {
+		return
+	}
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		switch {
+		case check(cmd, args) == nil:
+			return nil
+		case len(args) == 0:
+			return fmt.Errorf("an argument is missing: %s", cmd.UseLine())
+		}
+		return fmt.Errorf("unexpected argument %q: %s", args[len(args)-1], cmd.UseLine())
+	}
 }
 
 func defaultDir() string {

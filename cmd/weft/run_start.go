@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -17,7 +18,10 @@ import (
 
 // openWait is how long `weft run start` waits for the mesh to open the run. A quorum that can
 // be reached needs a second or two.
-const openWait = 30 * time.Second
+const (
+	openWait  = 30 * time.Second
+	quietWait = 2 * time.Second // then it says what it waits for
+)
 
 func (a *app) runStartCmd() *cobra.Command {
 	var watch bool
@@ -31,14 +35,14 @@ then takes part if its own configuration or operator says so.`,
   weft run start run.yaml --watch`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			req, err := readRun(args[0])
+			run, req, err := readRun(args[0])
 			if err != nil {
 				return err
 			}
 			c := a.client()
 			reply, err := c.Start(cmd.Context(), req)
 			if err != nil {
-				return err
+				return locateField(run, err)
 			}
 			if err := a.awaitOpen(cmd.Context(), c, reply.Run, req.Spec.Name); err != nil || !watch {
 				return err
@@ -50,37 +54,47 @@ then takes part if its own configuration or operator says so.`,
 	return cmd
 }
 
-// readRun reads a run file.
-func readRun(path string) (node.RunRequest, error) {
+// readRun reads a run file, and makes the request of it.
+func readRun(path string) (r runfile.Run, req node.RunRequest, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return node.RunRequest{}, usage("%v", err)
+		return r, req, usage("%v", err)
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, runfile.MaxSize+1))
 	if err != nil {
-		return node.RunRequest{}, usage("%v", err)
+		return r, req, usage("%v", err)
 	}
-	r, err := runfile.Parse(path, data)
-	if err != nil {
-		return node.RunRequest{}, &failure{kind: errUsage, text: err.Error(), hint: "docs/cli.md describes run files"}
+	if r, err = runfile.Parse(path, data); err != nil {
+		return r, req, &failure{kind: errUsage, text: err.Error(), hint: "docs/cli.md describes run files"}
 	}
-	req := node.RunRequest{Spec: r.Spec, Init: r.Init}
-	if r.File != "" {
-		// The node's working directory is another.
-		if req.Model, err = filepath.Abs(r.File); err != nil {
-			return node.RunRequest{}, err
-		}
-		if _, err := os.Stat(req.Model); err != nil {
-			return node.RunRequest{}, &failure{kind: errUsage, text: path + ": model.file", err: err, hint: "the path is relative to the run file"}
-		}
+	req = node.RunRequest{Spec: r.Spec, Init: r.Init}
+	if r.File == "" {
+		return r, req, nil
 	}
-	return req, nil
+	// The node's working directory is another.
+	if req.Model, err = filepath.Abs(r.File); err != nil {
+		return r, req, err
+	}
+	if _, err := os.Stat(req.Model); err != nil {
+		return r, req, &failure{kind: errUsage, text: r.Wrong("model.file", "%v", err).Error(), hint: "the path is relative to the run file"}
+	}
+	return r, req, nil
+}
+
+// locateField says in which line of the run file the node finds what it refuses.
+func locateField(r runfile.Run, err error) error {
+	var refused *node.APIError
+	if errors.As(err, &refused) && refused.Field != "" {
+		return &failure{kind: errUsage, text: r.Wrong(refused.Field, "%s", refused.Message).Error(), hint: refused.Hint}
+	}
+	return err
 }
 
 // awaitOpen waits until the ledger has the run.
 func (a *app) awaitOpen(ctx context.Context, c *node.Client, id block.CID, name string) error {
-	for end := time.Now().Add(openWait); ; {
+	begun, said := time.Now(), false
+	for {
 		s, err := c.Status(ctx)
 		if err != nil {
 			return err
@@ -89,7 +103,11 @@ func (a *app) awaitOpen(ctx context.Context, c *node.Client, id block.CID, name 
 			a.out.Printf("run %s (%s) is open: %s, mesh of %s\n", name, id.Short(), term.Plural(r.Rounds, "round"), term.Plural(s.Sites, "site"))
 			return nil
 		}
-		if time.Now().After(end) {
+		if !said && s.Up < s.Quorum && time.Since(begun) > quietWait {
+			said = true
+			a.err.Printf("waiting for a quorum: %d of %d sites up, %d needed\n", s.Up, s.Sites, s.Quorum)
+		}
+		if time.Since(begun) > openWait {
 			a.out.Printf("run %s (%s) is asked for and opens when a quorum agrees: %d of %d sites up, a quorum is %d\n", name, id.Short(), s.Up, s.Sites, s.Quorum)
 			return nil
 		}

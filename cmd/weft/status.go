@@ -101,6 +101,9 @@ func statusLine(s *node.Status, id string) string {
 			continue
 		}
 		line += fmt.Sprintf(", %s: round %d of %d %s", r.Name, min(r.Round, r.Rounds), r.Rounds, r.Phase)
+		if r.Waits != "" {
+			line += ", waits for " + r.Waits
+		}
 		if n := len(r.History); n > 0 {
 			line += fmt.Sprintf(", newest model %s", r.History[n-1].Model.Short())
 		}

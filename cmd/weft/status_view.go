@@ -70,6 +70,9 @@ func (a *app) runText(r *node.RunStatus) string {
 	default:
 		fmt.Fprintf(&b, "        updates here: %d of %d (%s)\n", len(r.Updates), len(r.Takes), strings.Join(r.Updates, ", "))
 	}
+	if r.Waits != "" {
+		fmt.Fprintf(&b, "        waits for %s\n", r.Waits)
+	}
 	if len(r.History) > 0 {
 		b.WriteString(a.historyText(r.History))
 	}

@@ -31,7 +31,7 @@ learnt; one that answers is enough. A node that was killed goes on where it was.
 			return a.up(cmd.Context(), bootstrap)
 		},
 	}
-	cmd.Flags().StringArrayVar(&bootstrap, "bootstrap", nil, "full address of another site, as its `weft status` shows it; may be repeated")
+	cmd.Flags().StringArrayVar(&bootstrap, "bootstrap", nil, "full `address` of another site, as weft status shows it there; may be repeated")
 	return cmd
 }
 
