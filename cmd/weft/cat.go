@@ -30,9 +30,10 @@ func (a *app) catCmd() *cobra.Command {
 		Short: "Print any stored object so that a person can read it",
 		Long: `Print any stored object: the genesis, an entry, a certificate, a manifest or a layout
 as JSON, a shard as its size and first bytes. While the node does not run, only what
-the ledger is made of can be read. CID may also be a file that holds one
-block, such as mesh.weft. --raw writes the block's bytes as they are stored.`,
+the ledger is made of can be read. CID may be the end of one, as tables show it, or
+a file that holds one block, such as mesh.weft. --raw writes the block's bytes as they are stored.`,
 		Example: `  weft cat bafyr4i...
+  weft cat trwvfrza
   weft cat mesh.weft
   weft cat --raw bafkr4i... > shard`,
 		Args: cobra.ExactArgs(1),
@@ -64,13 +65,22 @@ block, such as mesh.weft. --raw writes the block's bytes as they are stored.`,
 // findBlock reads a block from the node, or from a file.
 func (a *app) findBlock(ctx context.Context, name string) (block.Block, error) {
 	id, err := block.Parse(name)
-	if err != nil {
+	if err != nil && !isCIDEnd(name) || exists(name) {
 		return blockFile(name)
 	}
-	data, err := a.client().Block(ctx, id)
+	if err != nil {
+		id, err = findCID(ctx, a.client(), name)
+	}
+	var data []byte
+	if err == nil {
+		data, err = a.client().Block(ctx, id)
+	}
 	if errors.Is(err, node.ErrNotRunning) {
-		if b, ok := offlineBlock(a.dir, id); ok {
+		if b, ok := offlineBlock(a.dir, name); ok {
 			return b, nil
+		}
+		if !id.Defined() {
+			return block.Block{}, fail(err, "", "%q is no file, and no CID in this site's ledger ends in it", name)
 		}
 	}
 	if err != nil {
@@ -79,8 +89,13 @@ func (a *app) findBlock(ctx context.Context, name string) (block.Block, error) {
 	return block.Block{CID: id, Data: data}, id.Verify(data)
 }
 
-// offlineBlock finds a block of the ledger in the directory of a node that does not run.
-func offlineBlock(dir string, id block.CID) (block.Block, bool) {
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// offlineBlock finds a block of the ledger, by its CID or the end of it, in the directory of a node that does not run.
+func offlineBlock(dir, name string) (block.Block, bool) {
 	r, w := io.Pipe()
 	defer func() { _ = r.Close() }() // ends the export
 	go func() { w.CloseWithError(node.ExportLedger(dir, w)) }()
@@ -92,7 +107,7 @@ func offlineBlock(dir string, id block.CID) (block.Block, bool) {
 		if err != nil {
 			break
 		}
-		if b.CID == id {
+		if endsIn(b.CID, name) {
 			return b, true
 		}
 	}

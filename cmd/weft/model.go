@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
+	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -29,9 +31,10 @@ func (a *app) modelExportCmd() *cobra.Command {
 		Use:   "export ROUND -o FILE",
 		Short: "Write a round's model as a safetensors file",
 		Long: `Write a committed model as a safetensors file. ROUND is a round's number, "latest",
-0 for the model that the run began with, or a model's CID.`,
+0 for the model that the run began with, or a model's CID or the end of it.`,
 		Example: `  weft model export latest -o adapter.safetensors
   weft model export 3 --run letters -o adapter.safetensors
+  weft model export trwvfrza -o adapter.safetensors
   weft model export 3 -o - | sha256sum`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -56,24 +59,24 @@ func (a *app) modelExportCmd() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVarP(&to, "output", "o", "", "file to write, - for standard output")
-	cmd.Flags().StringVar(&run, "run", "", "the run: name, CID or the CID's end; default the only one")
+	cmd.Flags().StringVar(&run, "run", "", "the run: name, CID or the CID's end; default the only one that has a model")
 	return cmd
 }
 
-// findModel returns the CID that a round, "latest" or a CID names.
+// findModel returns the CID that a round, "latest", a CID or the end of one names.
 func findModel(ctx context.Context, c *node.Client, which, run string) (block.CID, error) {
 	if id, err := block.Parse(which); err == nil {
 		return id, nil
 	}
 	number, err := strconv.ParseUint(which, 10, 64)
-	if err != nil && which != "latest" {
+	switch {
+	case err == nil || which == "latest":
+	case isCIDEnd(which):
+		return findCID(ctx, c, which)
+	default:
 		return block.CID{}, usage("%q is no round: want a number, latest, or a model's CID", which)
 	}
-	var args []string
-	if run != "" {
-		args = []string{run}
-	}
-	r, err := statusOf(ctx, c, args)
+	r, err := modelRun(ctx, c, run)
 	switch {
 	case err != nil:
 		return block.CID{}, err
@@ -81,7 +84,7 @@ func findModel(ctx context.Context, c *node.Client, which, run string) (block.CI
 		return r.History[len(r.History)-1].Model, nil
 	case which == "latest":
 		return block.CID{}, fail(nil, "`weft status --watch` shows how far it is", "run %s has no committed round yet", r.Name)
-	case number == 0 && r.Spec != nil:
+	case number == 0:
 		return r.Spec.Base, nil
 	}
 	for _, h := range r.History {
@@ -90,6 +93,27 @@ func findModel(ctx context.Context, c *node.Client, which, run string) (block.CI
 		}
 	}
 	return block.CID{}, fail(nil, "`weft status` shows the committed rounds", "run %s has no committed round %d", r.Name, number)
+}
+
+// modelRun returns the run of that name, or without one the only run that has a model, or else the only run.
+func modelRun(ctx context.Context, c *node.Client, name string) (*node.RunStatus, error) {
+	if name != "" {
+		return statusOf(ctx, c, []string{name})
+	}
+	s, err := c.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	trained := slices.DeleteFunc(slices.Clone(s.Runs), func(r node.RunStatus) bool { return len(r.History) == 0 })
+	if len(trained) == 1 {
+		return &trained[0], nil
+	}
+	r, err := statusOf(ctx, c, nil)
+	var f *failure
+	if errors.Is(err, errSeveral) && errors.As(err, &f) {
+		f.hint = "say which: --run and its name, or the CID's end in brackets"
+	}
+	return r, err
 }
 
 // export writes a model to a file and returns its size in bytes.

@@ -73,9 +73,17 @@ func (a *app) rosterText(r *node.Roster) string {
 	return text
 }
 
-// changeText says what a change does, who approves, and what is missing.
+// changeText says what a change does, with the whole keys, as an operator must compare them; who approves, and
+// what is missing.
 func (a *app) changeText(c *node.RosterChange) string {
-	text := fmt.Sprintf("%s  %s\n  %s", a.out.Bold(c.ID.Short()), c.Text, term.Plural(len(c.Approvals), "approval"))
+	text := fmt.Sprintf("%s  %s\n", a.out.Bold(c.ID.Short()), c.Text)
+	if s := c.Change.Remove; s != nil {
+		text += fmt.Sprintf("  goes   %s=%s\n", s.Name, s.ID)
+	}
+	if s := c.Change.Add; s != nil {
+		text += fmt.Sprintf("  comes  %s=%s\n", s.Name, s.ID)
+	}
+	text += "  " + term.Plural(len(c.Approvals), "approval")
 	if len(c.Approvals) > 0 {
 		text += " (" + strings.Join(c.Approvals, ", ") + ")"
 	}

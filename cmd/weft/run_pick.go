@@ -11,11 +11,10 @@ import (
 	"github.com/weft-mesh/weft/node"
 )
 
-// minCIDEnd is the fewest characters of a CID's end that name a run.
-const minCIDEnd = 6
-
-// errNoRun is returned where no run can be meant.
-var errNoRun = errors.New("there is none")
+var (
+	errNoRun   = errors.New("there is none")      // no run can be meant
+	errSeveral = errors.New("say which is meant") // more than one can
+)
 
 // runRef is a run that a command is about.
 type runRef struct {
@@ -47,7 +46,7 @@ func pickRun(ctx context.Context, c *node.Client, args []string, kind runKind) (
 		for i, r := range found {
 			names[i] = r.name + " (" + r.id.Short() + ")"
 		}
-		return runRef{}, fail(nil, "say which, by the CID's end in brackets", "more than one run can be meant: %s", strings.Join(names, ", "))
+		return runRef{}, fail(errSeveral, "say which, by its name or by the CID's end in brackets", "more than one run can be meant: %s", strings.Join(names, ", "))
 	case len(args) > 0:
 		return runRef{}, fail(errNoRun, hint, "run %q", args[0])
 	}
@@ -79,7 +78,7 @@ func named(runs []runRef, name string) (found []runRef) {
 		if slices.Contains(found, r) {
 			continue
 		}
-		if id := r.id.String(); r.name == name || id == name || len(name) >= minCIDEnd && strings.HasSuffix(id, name) {
+		if r.name == name || endsIn(r.id, name) {
 			found = append(found, r)
 		}
 	}
