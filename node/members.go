@@ -59,12 +59,13 @@ func (m *members) former(p peer.ID) bool {
 	return was && !m.roster.Has(p)
 }
 
-// name returns the name of the site whose key id is or was, or the peer ID's end for a stranger.
+// name returns the name of the site whose key id is or was, or the end of the peer ID for a stranger.
 func (m *members) name(id peer.ID) string {
 	if name, ok := m.names[id]; ok {
 		return name
 	}
-	return id.ShortString()
+	s := id.String()
+	return "…" + s[max(0, len(s)-8):]
 }
 
 // differ reports whether anybody has come or gone.

@@ -218,7 +218,10 @@ func TestConsentAndStop(t *testing.T) {
 	}
 	upAll(sites)
 	ctx, c := t.Context(), sites[2]
-	asked := sites[0].start(round.RunSpec{Name: "asked", Rounds: 1})
+	asked := sites[0].start(round.RunSpec{Name: "asked", Rounds: 1, MinSites: 3})
+	sites[0].await("whom the round waits for", func(st *Status) bool {
+		return st.run(asked).Waits == "sites that take part: 2 of the 3 needed; c has not answered"
+	})
 	st := c.await("the question", func(st *Status) bool { return len(st.Pending) == 1 && st.run(asked).Phase == PhaseWaiting })
 	if st.Pending[0].Run != asked || st.Pending[0].Spec.Name != "asked" {
 		t.Errorf("pending %+v", st.Pending)
@@ -227,12 +230,14 @@ func TestConsentAndStop(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.await("training", func(st *Status) bool { return len(st.Pending) == 0 && st.run(asked).Phase == PhaseTraining })
-	sites[0].await("its consent", func(st *Status) bool { return len(st.run(asked).Takes) == 3 })
+	sites[0].await("its consent", func(st *Status) bool { return len(st.run(asked).Takes) == 3 && st.run(asked).Waits == "" })
 	if err := c.client.Consent(ctx, asked, Consent{Accept: false}); err != nil {
 		t.Fatal(err)
 	}
 	c.await("its end", func(st *Status) bool { return st.run(asked).Phase == PhaseDeclined })
-	sites[0].await("the withdrawal", func(st *Status) bool { return len(st.run(asked).Takes) == 2 })
+	sites[0].await("the withdrawal", func(st *Status) bool {
+		return len(st.run(asked).Takes) == 2 && st.run(asked).Waits == "sites that take part: 2 of the 3 needed; c declines"
+	})
 
 	wanted := sites[1].start(round.RunSpec{Name: "wanted-1", Rounds: 1})
 	sites[1].await("its own run", func(st *Status) bool { return st.run(wanted).Phase != "" })

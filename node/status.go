@@ -232,7 +232,7 @@ func (n *Node) summary(l *round.Ledger, e *round.Entry) string {
 	case e.Open != nil:
 		return fmt.Sprintf("opens run %q: %d rounds, asked for by %s", r.Spec.Name, r.Spec.Rounds, n.siteName(r.Spec.By))
 	case e.Close != nil:
-		return fmt.Sprintf("ends run %q", r.Spec.Name)
+		return fmt.Sprintf("ends run %q, as %s", r.Spec.Name, n.summaryStops(e.Close))
 	case e.Seal != nil && e.Seal.Ground != nil:
 		return fmt.Sprintf("seals round %d again: %s; without %s (%s)", e.Seal.Round, names(e.Seal.Contributors()), names(e.Seal.Ground.Dropped), e.Seal.Ground.Kind)
 	case e.Seal != nil:
@@ -245,6 +245,21 @@ func (n *Node) summary(l *round.Ledger, e *round.Entry) string {
 		return fmt.Sprintf("commits round %d: model %s", e.Commit.Round, e.Commit.Model.Short())
 	}
 	return e.String()
+}
+
+// summaryStops says who wanted a run to end, and why.
+func (n *Node) summaryStops(c *round.Close) string {
+	var who []string
+	for i := range c.Stops {
+		text := n.siteName(c.Stops[i].From)
+		if body, err := c.Stops[i].Open(); err == nil && body.(*round.Stop).Reason != "" {
+			text += fmt.Sprintf(" asked (%q)", body.(*round.Stop).Reason) // another site wrote it
+		} else {
+			text += " asked"
+		}
+		who = append(who, text)
+	}
+	return strings.Join(who, ", ")
 }
 
 // summaryChange says what a change of the roster came to.

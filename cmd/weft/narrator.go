@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -33,16 +34,11 @@ func (t *narrator) peers(ctx context.Context) error {
 	connected := map[string]bool{}
 	for {
 		peers, err := t.client.Peers(ctx)
-		up := 1
-		for _, p := range peers {
-			if p.Connected {
-				up++
-			}
-		}
-		for _, p := range peers {
-			if p.Connected != connected[p.Site] && err == nil {
+		peers = slices.DeleteFunc(peers, func(p node.Peer) bool { return p.Connected == connected[p.Site] })
+		if s, failed := t.client.Status(ctx); err == nil && failed == nil {
+			for _, p := range peers {
 				connected[p.Site] = p.Connected
-				attrs := []any{"site", p.Site, "up", up, "of", len(peers) + 1}
+				attrs := []any{"site", p.Site, "up", s.Up, "of", s.Sites}
 				if p.Connected {
 					t.log.Info("site connected", attrs...)
 				} else {

@@ -45,6 +45,11 @@ func (a *app) peersCmd() *cobra.Command {
 				return nil
 			}
 			a.out.Printf("%s", t.Text(a.out.Columns(), a.out.Dim))
+			for _, p := range peers {
+				if p.Failure != "" {
+					a.out.Printf("%s: %s\n", p.Site, p.Failure)
+				}
+			}
 			return nil
 		},
 	}

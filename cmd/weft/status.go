@@ -97,7 +97,7 @@ func statusLine(s *node.Status, id string) string {
 	line := fmt.Sprintf("height %d, %d of %d sites up", s.Height, s.Up, s.Sites)
 	for i := range s.Runs {
 		r := &s.Runs[i]
-		if id != "" && r.ID.String() != id {
+		if id != "" && r.ID.String() != id || id == "" && over(r.Phase) {
 			continue
 		}
 		line += fmt.Sprintf(", %s: round %d of %d %s", r.Name, min(r.Round, r.Rounds), r.Rounds, r.Phase)

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +16,7 @@ import (
 const (
 	barWidth      = 24
 	historyShown  = 8 // newest rounds
+	runsShown     = 5 // newest of those that are over
 	sitesAcross   = 4 // sites that get a column of their own
 	lossDecimals  = 4
 	metricSpacing = "  "
@@ -45,24 +47,56 @@ func (a *app) statusText(s *node.Status, id string) string {
 	for _, p := range s.Pending {
 		fmt.Fprintf(&b, "%s%s, %s: take part with `weft run accept %s`\n", label("asks"), a.out.Bold(p.Spec.Name), term.Plural(p.Spec.Rounds, "round"), p.Run.Short())
 	}
-	shown := 0
+	b.WriteString(a.runsText(s, id))
+	return b.String()
+}
+
+// runsText draws the run of that ID; without one all: those that are over in a line each, the newest of them only, then
+// those that go on, or else the one that ended last, in full.
+func (a *app) runsText(s *node.Status, id string) string {
+	var past, live []*node.RunStatus
 	for i := range s.Runs {
-		if r := &s.Runs[i]; id == "" || r.ID.String() == id {
-			b.WriteString("\n" + a.runText(r))
-			shown++
+		switch r := &s.Runs[i]; {
+		case id != "" && r.ID.String() == id:
+			return "\n" + a.runText(r)
+		case over(r.Phase):
+			past = append(past, r)
+		default:
+			live = append(live, r)
 		}
 	}
-	if shown == 0 && len(s.Pending) == 0 {
-		b.WriteString("\nno runs; open one with `weft run start FILE`\n")
+	switch {
+	case id != "" || len(s.Runs)+len(s.Pending) == 0:
+		return "\nno runs; open one with `weft run start FILE`\n"
+	case len(live) == 0 && len(past) > 0:
+		live, past = past[len(past)-1:], past[:len(past)-1]
+	}
+	var b strings.Builder
+	if more := len(past) - runsShown; more > 0 {
+		past = past[more:]
+		fmt.Fprintf(&b, "\n        %s before these: weft run list", term.Plural(more, "run"))
+	}
+	for i, r := range past {
+		if i == 0 {
+			b.WriteString("\n")
+		}
+		b.WriteString(a.runHead(r))
+	}
+	for _, r := range live {
+		b.WriteString("\n" + a.runText(r))
 	}
 	return b.String()
+}
+
+// runHead says in a line where a run stands.
+func (a *app) runHead(r *node.RunStatus) string {
+	return fmt.Sprintf("%s%s  %s  round %d of %d  %s\n", a.out.Dim("run     "), a.out.Bold(r.Name), r.ID.Short(), min(r.Round, r.Rounds), r.Rounds, a.phase(r.Phase))
 }
 
 // runText draws a run: where it stands, then its newest rounds.
 func (a *app) runText(r *node.RunStatus) string {
 	var b strings.Builder
-	where := fmt.Sprintf("round %d of %d", min(r.Round, r.Rounds), r.Rounds)
-	fmt.Fprintf(&b, "%s%s  %s  %s  %s\n", a.out.Dim("run     "), a.out.Bold(r.Name), r.ID.Short(), where, a.phase(r.Phase))
+	b.WriteString(a.runHead(r))
 	switch r.Phase {
 	case node.PhaseTraining:
 		fmt.Fprintf(&b, "        %s  %d/%d%s\n", a.out.Busy(term.Bar(barWidth, r.Step, r.Steps)), r.Step, r.Steps, metricsText(r.Metrics))
@@ -104,7 +138,7 @@ func (a *app) historyText(rounds []node.RoundStatus) string {
 	}
 	columns := []term.Column{{Name: "round", Right: true}, {Name: "sites", Right: true}}
 	for _, s := range across {
-		columns = append(columns, term.Column{Name: key + " " + s, Right: true, Shrink: true})
+		columns = append(columns, term.Column{Name: s, Right: true, Shrink: true})
 	}
 	if across == nil && key != "" {
 		columns = append(columns, term.Column{Name: key + ", mean of sites", Right: true, Shrink: true})
@@ -124,7 +158,11 @@ func (a *app) historyText(rounds []node.RoundStatus) string {
 		}
 		t.Row(append(cells, strconv.FormatUint(r.Samples, 10), took, r.Model.Short())...)
 	}
-	return t.Text(a.out.Columns(), a.out.Dim)
+	text := t.Text(a.out.Columns(), a.out.Dim)
+	if across != nil {
+		text = a.out.Dim(key+" by site") + "\n" + text
+	}
+	return text
 }
 
 // lossKey returns the metric to show: the first of the usual names that the rounds have.
@@ -170,7 +208,15 @@ func metricsText(m map[string]float64) string {
 		if i == shown {
 			break
 		}
-		s += metricSpacing + k + " " + strconv.FormatFloat(m[k], 'g', 4, 64)
+		s += metricSpacing + k + " " + metricText(m[k])
 	}
 	return s
+}
+
+// metricText writes a metric in four digits or so.
+func metricText(v float64) string {
+	if math.Abs(v) >= 1000 && !math.IsInf(v, 0) {
+		return term.Count(v)
+	}
+	return strconv.FormatFloat(v, 'g', 4, 64)
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/gologshim"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
@@ -50,6 +51,7 @@ func (a *app) up(ctx context.Context, bootstrap []string) error {
 		}
 	}
 	log := a.logger(h.Config.Log)
+	quietLibp2p(log)
 	n, err := node.New(h, node.Options{Log: log, Agent: "weft/" + version()})
 	if err != nil {
 		return err
@@ -82,6 +84,35 @@ func (a *app) logger(c node.LogConfig) *slog.Logger {
 	}
 	return slog.New(term.NewLog(a.err, slog.Level(c.Level)))
 }
+
+// libp2pLogEnv is how libp2p is asked to log by itself.
+const libp2pLogEnv = "GOLOG_LOG_LEVEL"
+
+// quietLibp2p lets what libp2p calls errors, most of which are other peers' or are told by weft too, into the log only
+// where that has everything.
+func quietLibp2p(log *slog.Logger) {
+	if os.Getenv(libp2pLogEnv) == "" {
+		gologshim.SetDefaultHandler(demoted{log.Handler()})
+	}
+}
+
+// demoted makes debug messages of errors, and leaves out the rest.
+type demoted struct{ slog.Handler }
+
+func (d demoted) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelError && d.Handler.Enabled(ctx, slog.LevelDebug)
+}
+
+func (d demoted) Handle(ctx context.Context, r slog.Record) error {
+	r.Level = slog.LevelDebug
+	return d.Handler.Handle(ctx, r)
+}
+
+func (d demoted) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return demoted{d.Handler.WithAttrs(attrs)}
+}
+
+func (d demoted) WithGroup(name string) slog.Handler { return demoted{d.Handler.WithGroup(name)} }
 
 // checkBootstrap refuses what is not a site's full address.
 func checkBootstrap(addr string) error {

@@ -95,18 +95,17 @@ func (a *app) reportText(r *node.Report) string {
 	fmt.Fprintf(&b, "%s  %s\n", a.out.Bold(r.MeshName), r.Mesh)
 	fmt.Fprintf(&b, "%s: every entry up to height %d follows the rules and is signed by a quorum\n", a.out.Good("verified"), r.Height)
 	fmt.Fprintf(&b, "%s, faults: %s, a quorum is %s\nhead  %s\n\n", term.Plural(len(r.Sites), "site"), r.Faults, term.Plural(r.Quorum, "site"), r.Head)
-	t := term.NewTable(term.Column{Name: "run", Shrink: true}, term.Column{Name: "rounds", Right: true}, term.Column{Name: "newest model"})
 	for _, run := range r.Runs {
-		rounds := fmt.Sprintf("%d/%d", run.Done, run.Rounds)
+		closed := ""
 		if run.Closed {
-			rounds += " closed"
+			closed = ", closed"
 		}
-		t.Row(run.Name, rounds, run.Model.String())
+		fmt.Fprintf(&b, "run %s: %d of %d rounds%s; newest model\n  %s\n", a.out.Bold(run.Name), run.Done, run.Rounds, closed, run.Model)
 	}
-	if t.Len() > 0 {
-		b.WriteString(t.Text(a.out.Columns(), a.out.Dim) + "\n")
+	if len(r.Runs) > 0 {
+		b.WriteString("\n")
 	}
-	t = term.NewTable(term.Column{Name: "site", Shrink: true}, term.Column{Name: "certificates signed", Right: true})
+	t := term.NewTable(term.Column{Name: "site", Shrink: true}, term.Column{Name: "certificates signed", Right: true})
 	for _, s := range r.Signers {
 		t.Row(s.Site, strconv.FormatUint(s.Count, 10))
 	}

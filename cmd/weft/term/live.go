@@ -8,6 +8,7 @@ import (
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
+	"github.com/charmbracelet/x/ansi"
 	xterm "golang.org/x/term"
 )
 
@@ -37,7 +38,7 @@ func (o *Out) Live(ctx context.Context, frame func() string, work func(context.C
 	if xterm.IsTerminal(int(os.Stdin.Fd())) {
 		in = os.Stdin
 	}
-	m := &liveModel{frame: frame, done: done}
+	m := &liveModel{frame: frame, columns: o.Columns, done: done}
 	// Signals stay with the caller's context; a terminal in raw mode sends Ctrl-C as a key.
 	p := tea.NewProgram(m, tea.WithOutput(o.Writer), tea.WithInput(in), tea.WithoutSignalHandler(), tea.WithContext(ctx))
 	_, err := p.Run()
@@ -55,6 +56,7 @@ func (o *Out) Live(ctx context.Context, frame func() string, work func(context.C
 
 type liveModel struct {
 	frame       func() string
+	columns     func() int
 	done        <-chan struct{}
 	ended       bool // the work, not by Ctrl-C
 	interrupted bool
@@ -88,4 +90,5 @@ func (m *liveModel) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	return m, nil
 }
 
-func (m *liveModel) View() string { return m.frame() }
+// View wraps what is too wide for the terminal; bubbletea would cut it off.
+func (m *liveModel) View() string { return ansi.Wrap(m.frame(), m.columns(), "") }

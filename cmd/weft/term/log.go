@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"unicode"
 )
 
 // Log is a slog handler that writes lines for people: time of day, message, values.
@@ -67,7 +68,8 @@ func (l *Log) WithGroup(name string) slog.Handler {
 	return &more
 }
 
-// write adds " key=value"; text with spaces is quoted, newlines never break a line.
+// write adds " key=value"; text with spaces is quoted, and what another site wrote can neither break a line nor command
+// the terminal.
 func write(b *strings.Builder, group string, a slog.Attr) {
 	v := a.Value.Resolve()
 	if v.Kind() == slog.KindGroup {
@@ -83,7 +85,7 @@ func write(b *strings.Builder, group string, a slog.Attr) {
 		return
 	}
 	text := fmt.Sprint(v.Any())
-	if text == "" || strings.ContainsAny(text, " \t\r\n\"=") {
+	if text == "" || strings.ContainsFunc(text, func(r rune) bool { return strings.ContainsRune(" \"=", r) || !unicode.IsPrint(r) }) {
 		text = fmt.Sprintf("%q", text)
 	}
 	fmt.Fprintf(b, "  %s%s=%s", group, a.Key, text)

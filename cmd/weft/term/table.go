@@ -45,7 +45,7 @@ func (t *Table) Text(width int, head func(string) string) string {
 	if head != nil {
 		names := make([]string, len(t.columns))
 		for i, c := range t.columns {
-			names[i] = head(ansi.Truncate(c.Name, widths[i], "…"))
+			names[i] = head(c.heading(widths[i]))
 		}
 		t.line(&b, names, widths)
 	}
@@ -53,6 +53,15 @@ func (t *Table) Text(width int, head func(string) string) string {
 		t.line(&b, r, widths)
 	}
 	return b.String()
+}
+
+// heading returns the column's name in at most width columns. Over numbers the end of it is kept: what tells columns
+// of numbers apart, such as sites', is there.
+func (c *Column) heading(width int) string {
+	if over := ansi.StringWidth(c.Name) - width; over > 0 && c.Right {
+		return ansi.TruncateLeft(c.Name, over+1, "…")
+	}
+	return ansi.Truncate(c.Name, width, "…")
 }
 
 // filled returns the table without optional columns that are empty.

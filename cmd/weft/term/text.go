@@ -36,15 +36,17 @@ func Bytes[T int64 | uint64](n T) string {
 	return fmt.Sprintf("%.1f PB", v/1000)
 }
 
-// Count returns a large number in three digits or so: 950, 12.3k, 4.5M.
+// Count returns a large number in three digits or so: 950, 12.3k, 4.5M, 1.23e+15.
 func Count(v float64) string {
-	switch {
-	case v < 1000:
+	switch abs := math.Abs(v); {
+	case abs < 999.5:
 		return fmt.Sprintf("%.0f", v)
-	case v < 999_950:
+	case abs < 999_950:
 		return fmt.Sprintf("%.1fk", v/1e3)
+	case abs < 1e12:
+		return fmt.Sprintf("%.1fM", v/1e6)
 	}
-	return fmt.Sprintf("%.1fM", v/1e6)
+	return fmt.Sprintf("%.2e", v)
 }
 
 // Duration returns a time span as a person says it: 0.4s, 12s, 3m20s, 5h02m, 3d04h.
