@@ -103,8 +103,8 @@ func (c *canvas) turned(x, y float64, anchor, class, s string) {
 func (c *canvas) swatch(x, y float64, class, name string) float64 {
 	c.rect(x, y-9, 14, 10, class, "")
 	c.text(x+19, y, left, "small", name)
-	return x + 19 + textWidth(name) + 12
+	return x + 19 + textWidth(name) + 14
 }
 
 // textWidth guesses how wide small text is.
-func textWidth(s string) float64 { return 6 * float64(len([]rune(s))) }
+func textWidth(s string) float64 { return 6.3 * float64(len([]rune(s))) }

@@ -116,7 +116,7 @@ func (m *mesh) hits() {
 	m.hit = make([]map[string][]string, len(m.rec.Sites))
 	for _, f := range m.rec.Faults {
 		for _, i := range f.Sites {
-			if i < 0 || i >= len(m.hit) {
+			if i < 0 || i >= len(m.hit) || f.Moment() {
 				continue
 			}
 			if m.hit[i] == nil {

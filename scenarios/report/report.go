@@ -102,7 +102,7 @@ type turnRow struct {
 
 type siteRow struct {
 	Name, Region, Lies, Rounds, Model, Sent, Received, Messages, Signatures, Names string
-	Down                                                                           bool
+	Down, Gone                                                                     bool
 }
 
 type logRow struct{ At, Site, Text string }
@@ -118,8 +118,10 @@ func newRun(r *scenarios.Recording, s *story, c scales) run {
 			v.Turns = append(v.Turns, newTurnRow(r, t))
 		}
 	}
-	for _, site := range r.Sites {
-		v.Sites = append(v.Sites, newSiteRow(site))
+	for i, site := range r.Sites {
+		row := newSiteRow(site)
+		row.Gone = s.gone(i)
+		v.Sites = append(v.Sites, row)
 	}
 	v.Log, v.Omitted = newLog(r)
 	return v
@@ -180,7 +182,7 @@ func figures(recordings []*scenarios.Recording, runs []run) []figure {
 		{"messages sent by a site (mean)", func(r *scenarios.Recording, _ *story) string {
 			bytes := size(mean(r, func(t scenarios.Traffic) int64 { return t.MessageBytes }))
 			if n := mean(r, func(t scenarios.Traffic) int64 { return t.Messages }); n > 0 {
-				return fmt.Sprintf("%.0f, %s", n, bytes)
+				return fmt.Sprintf("%.0f (%s)", n, bytes)
 			}
 			return bytes // real processes count the bytes of their links
 		}},

@@ -61,6 +61,20 @@ type story struct {
 	ends  time.Duration
 }
 
+// has reports whether any site was ever in that phase.
+func (s *story) has(p phase) bool {
+	return slices.ContainsFunc(s.sites, func(row []stretch) bool {
+		return slices.ContainsFunc(row, func(t stretch) bool { return t.phase == p })
+	})
+}
+
+// gone reports whether a site that took part is no longer in the roster at the end.
+func (s *story) gone(site int) bool {
+	row := s.sites[site]
+	n := len(row)
+	return n > 1 && row[n-1].phase == outside && row[n-1].to == s.ends
+}
+
 // teller walks through a trace, line by line.
 type teller struct {
 	story

@@ -223,11 +223,13 @@ func (t *timeline) befell(f scenarios.Fault, x, end float64, tip string) {
 }
 
 func (t *timeline) legend() {
-	x, y := labelWidth, t.base+36
+	x, y := 12.0, t.base+36
 	for _, p := range phases {
-		x = t.swatch(x, y, p.class, string(p.phase))
+		if t.story.has(p.phase) {
+			x = t.swatch(x, y, p.class, string(p.phase))
+		}
 	}
-	if len(t.rec.Faults) > 0 {
+	if slices.ContainsFunc(t.rec.Faults, func(f scenarios.Fault) bool { return !f.Moment() }) {
 		t.swatch(x, y, "befell", "fault")
 	}
 }
