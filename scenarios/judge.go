@@ -34,7 +34,7 @@ func Judge(r *Recording) {
 		j.say("every site sends less than "+megabytes(int64(e.BytesBelow)), megabytes(most)+" by "+who, most < int64(e.BytesBelow))
 	}
 	if e.TimeBelow > 0 {
-		j.say("it takes less than "+e.TimeBelow.String(), short(r.Took), r.Took < time.Duration(e.TimeBelow))
+		j.within(time.Duration(e.TimeBelow))
 	}
 	for _, s := range e.Stalled {
 		within, after := j.commits(s)
@@ -73,6 +73,16 @@ func (j *judge) least() uint64 {
 		return 0
 	}
 	return least
+}
+
+// within says whether the run came to its end in less than a time.
+func (j *judge) within(most time.Duration) {
+	expected, took := "it takes less than "+Duration(most).String(), short(j.r.Took)
+	if all := uint64(j.r.Scenario.Run.Rounds); j.least() < all {
+		j.say(expected, fmt.Sprintf("not finished after %s: %d of %d rounds", took, j.least(), all), false)
+		return
+	}
+	j.say(expected, took, j.r.Took < most)
 }
 
 // sameModel compares every round's model at all honest sites that have it.

@@ -216,6 +216,12 @@ func (s *Scenario) checkTimeline() (string, error) {
 	for i := range s.Timeline {
 		h := &s.Timeline[i]
 		key := fmt.Sprintf("timeline[%d]", i)
+		switch {
+		case h.At >= s.Until:
+			return key + ".at", fmt.Errorf("%v, but the scenario ends at %v: raise until", h.At, s.Until)
+		case h.Round > uint64(s.Run.Rounds):
+			return key + ".round", fmt.Errorf("%d, but the run has %d", h.Round, s.Run.Rounds)
+		}
 		if h.Roster != "" {
 			if field, err := s.checkChange(h); err != nil {
 				return key + field, err
@@ -324,6 +330,9 @@ func (s *Scenario) checkExpect() (string, error) {
 		for i, span := range spans {
 			if span.To <= span.From {
 				return fmt.Sprintf("expect.%s[%d]", key, i), fmt.Errorf("ends at %v, begins at %v", span.To, span.From)
+			}
+			if span.From >= s.Until {
+				return fmt.Sprintf("expect.%s[%d]", key, i), fmt.Errorf("begins at %v, but the scenario ends at %v: raise until", span.From, s.Until)
 			}
 		}
 	}

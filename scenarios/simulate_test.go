@@ -84,6 +84,20 @@ expect: {finished: true, same_model: true, time_below: 1m, bytes_per_site_below:
 	}
 }
 
+// A run that has not come to its end has not been quick.
+func TestUnfinishedIsNotInTime(t *testing.T) {
+	r := play1(t, parse(t, `name: a
+until: 30s
+sites: [{name: s, count: 4}]
+trainer: {synthetic: {bytes: 1 MB, time: 10s}}
+run: {rounds: 40}
+expect: {time_below: 1m}
+`))
+	if v := r.Verdicts[0]; v.Held || !strings.Contains(v.Got, "not finished after 30s: 2 of 40 rounds") {
+		t.Errorf("%+v", v)
+	}
+}
+
 func TestSimulateStops(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
