@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"maps"
 	"os"
-	"path/filepath"
 
 	"github.com/weft-mesh/weft/yamlfile"
 )
@@ -86,7 +85,7 @@ func ReadConfig(path string) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	return ParseConfig(filepath.Base(path), data)
+	return ParseConfig(path, data)
 }
 
 // ParseConfig reads the text of a config.yaml; name stands in its errors.

@@ -76,6 +76,7 @@ func TestConfigErrors(t *testing.T) {
 		{ok + "bootstrap: [/ip4/10.0.0.7/tcp/4801]\n", "config.yaml:3: bootstrap[0]: "},
 		{ok + "keep_models: 0\n", "config.yaml:3: keep_models: 0: at least the newest"},
 		{ok + "keep_models: many\n", "config.yaml:3: "},
+		{ok + "keep_models: many\n", "config.yaml:3: keep_models: want a whole number"},
 		{ok + "log: {format: xml}\n", `config.yaml:3: log.format: "xml", want text or json`},
 		{ok + "log: {level: loud}\n", "config.yaml:3: "},
 		{ok + "accept: maybe\n", `config.yaml:3: accept: "maybe", want auto, ask, or a list`},

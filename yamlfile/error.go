@@ -67,6 +67,8 @@ func describe(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Bool:
 		return "true or false"
+	case reflect.Int, reflect.Int64, reflect.Uint64:
+		return "a whole number"
 	case reflect.Float64:
 		return "a number"
 	case reflect.String:
