@@ -89,8 +89,9 @@ func (m *Machine) Ledger() *Ledger { return m.ledger }
 // View returns the view of the height being decided in which the site is.
 func (m *Machine) View() uint64 { return m.height.view }
 
-// Restore replays one record of the site's log.
+// Restore replays one record of the site's log. What it comes to was told when it happened.
 func (m *Machine) Restore(r Record) error {
+	defer func() { m.work.Trace = nil }()
 	switch {
 	case r.Born != nil:
 		if r.Born.Mesh != m.ledger.mesh || r.Born.Site != m.self {
