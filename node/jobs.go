@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/weft-mesh/weft/block"
@@ -37,6 +38,13 @@ type jobs struct {
 
 // problem is what goes wrong for the moment.
 type problem struct{ text, hint string }
+
+func (p problem) String() string {
+	if strings.Contains(p.text, "hint: ") { // the error brought one along
+		return p.text + "; " + p.hint
+	}
+	return p.text + "; hint: " + p.hint
+}
 
 func newJobs(n *Node) *jobs {
 	j := &jobs{

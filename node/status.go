@@ -165,7 +165,7 @@ func (n *Node) problem(m *round.Machine) string {
 		return "this site's log was lost: it does not vote until it has seen the others decide two entries; hint: nothing to do"
 	}
 	if p, ok := n.jobs.problem(); ok {
-		return p.text + "; hint: " + p.hint
+		return p.String()
 	}
 	return ""
 }

@@ -25,7 +25,7 @@ type ExitError struct {
 	Stderr  []string // the last lines of its standard error, oldest first
 }
 
-// Error returns what happened, the last lines of standard error, and a hint, on several lines.
+// Error returns what happened, the last lines of standard error, and a hint if those say nothing, on several lines.
 func (e *ExitError) Error() string {
 	var b strings.Builder
 	when := "before it asked for a task"
@@ -37,7 +37,9 @@ func (e *ExitError) Error() string {
 		b.WriteString("; the last lines of its standard error:\n    ")
 		b.WriteString(strings.Join(e.Stderr, "\n    "))
 	}
-	b.WriteString("\nhint: " + e.hint())
+	if hint := e.hint(); hint != "" {
+		b.WriteString("\nhint: " + hint)
+	}
 	return b.String()
 }
 
@@ -52,5 +54,5 @@ func (e *ExitError) hint() string {
 	case len(e.Stderr) == 0:
 		return "the process wrote nothing to standard error: run the command by hand in its folder"
 	}
-	return "the lines above are the process' own words"
+	return "" // the process says it in its own words
 }

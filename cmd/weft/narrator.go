@@ -55,7 +55,6 @@ func (t *narrator) peers(ctx context.Context) error {
 // told are the events of the trace that a person wants, with what they say.
 var told = map[string]string{
 	"train":        "training",
-	"train failed": "training failed",
 	"announce":     "update announced",
 	"holds":        "update received",
 	"votes again":  "votes again",

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync/atomic"
 
 	"github.com/charmbracelet/lipgloss"
@@ -70,7 +71,16 @@ func (o *Out) Columns() int {
 }
 
 func (o *Out) paint(color, s string) string {
-	return o.styles.NewStyle().Foreground(lipgloss.Color(color)).Render(s)
+	return render(o.styles.NewStyle().Foreground(lipgloss.Color(color)), s)
+}
+
+// render styles each line by itself; together they would be filled up to the longest.
+func render(style lipgloss.Style, s string) string {
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		lines[i] = style.Render(line)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // Bold sets a heading off.
