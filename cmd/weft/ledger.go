@@ -78,7 +78,7 @@ func (a *app) ledgerText(entries []node.LedgerEntry) string {
 		return "no entries yet: the ledger begins with the first run\n"
 	}
 	t := term.NewTable(term.Column{Name: "height", Right: true}, term.Column{Name: "entry"}, term.Column{Name: "run", Shrink: true},
-		term.Column{Name: "what", Shrink: true}, term.Column{Name: "view", Right: true}, term.Column{Name: "signed by", Shrink: true})
+		term.Column{Name: "what", Wrap: true}, term.Column{Name: "view", Right: true}, term.Column{Name: "signed by", Wrap: true})
 	for _, e := range entries {
 		t.Row(strconv.FormatUint(e.Height, 10), e.CID.Short(), e.Run, e.Summary, strconv.FormatUint(e.View, 10), strings.Join(e.Signers, " "))
 	}

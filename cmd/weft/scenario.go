@@ -33,7 +33,7 @@ func (a *app) scenarioListCmd() *cobra.Command {
 			if a.json {
 				return a.printJSON(all)
 			}
-			t := term.NewTable(term.Column{Name: "name"}, term.Column{Name: "what it shows", Shrink: true})
+			t := term.NewTable(term.Column{Name: "name"}, term.Column{Name: "what it shows", Wrap: true})
 			for _, s := range all {
 				t.Row(s.Name, s.About)
 			}

@@ -13,6 +13,8 @@ type Column struct {
 	Right bool // align to the right, for numbers
 	// Shrink lets the column give way when the table is too wide; at least one should.
 	Shrink bool
+	// Wrap lets the column give way too, and goes on in the next line with what would be cut off.
+	Wrap bool
 	// Optional leaves the column out if no row has anything in it.
 	Optional bool
 }
@@ -50,9 +52,28 @@ func (t *Table) Text(width int, head func(string) string) string {
 		t.line(&b, names, widths)
 	}
 	for _, r := range t.rows {
-		t.line(&b, r, widths)
+		for _, cells := range t.wrapped(r, widths) {
+			t.line(&b, cells, widths)
+		}
 	}
 	return b.String()
+}
+
+// wrapped returns a row as the lines that it takes.
+func (t *Table) wrapped(row []string, widths []int) [][]string {
+	lines := [][]string{slices.Clone(row)}
+	for i, c := range t.columns {
+		if !c.Wrap {
+			continue
+		}
+		for k, part := range strings.Split(ansi.Wrap(row[i], widths[i], ""), "\n") {
+			if k == len(lines) {
+				lines = append(lines, make([]string, len(t.columns)))
+			}
+			lines[k][i] = strings.TrimSpace(part)
+		}
+	}
+	return lines
 }
 
 // heading returns the column's name in at most width columns. Over numbers the end of it is kept: what tells columns
@@ -94,7 +115,7 @@ func (t *Table) widths(width int, heads bool) []int {
 	for over := total - width; over > 0; over-- {
 		widest := -1 // of those that may shrink
 		for i, c := range t.columns {
-			if c.Shrink && (widest < 0 || widths[i] > widths[widest]) {
+			if (c.Shrink || c.Wrap) && (widest < 0 || widths[i] > widths[widest]) {
 				widest = i
 			}
 		}

@@ -54,6 +54,17 @@ func TestTableKeepsItsWidth(t *testing.T) {
 	})
 }
 
+// What wraps is whole, and stays in its column.
+func TestTableWraps(t *testing.T) {
+	tab := NewTable(Column{Name: "n", Right: true}, Column{Name: "text", Wrap: true}, Column{Name: "end"})
+	tab.Row("7", "the quick brown fox", "x")
+	tab.Row("8", "jumps", "y")
+	want := "n  text        end\n7  the quick   x\n   brown fox\n8  jumps       y\n"
+	if got := tab.Text(18, func(s string) string { return s }); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
 func TestTableText(t *testing.T) {
 	tab := NewTable(Column{Name: "site"}, Column{Name: "sent", Right: true})
 	tab.Row("a", "12")
