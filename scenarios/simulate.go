@@ -21,15 +21,15 @@ const (
 )
 
 // Watch is told how the playing of a scenario goes, line by line; a line of site -1 with the event
-// "note" says what goes on beside the protocol.
-type Watch func(Line)
+// "note" says what goes on beside the protocol. befell names the sites that a fault is about.
+type Watch func(l Line, befell []string)
 
 // Simulate plays a scenario in virtual time. The same scenario gives the same recording, but for the
 // time that it took. It returns ctx's error if it was stopped.
 func Simulate(ctx context.Context, s *Scenario, watch Watch) (rec *Recording, err error) {
 	begun := time.Now()
 	if watch == nil {
-		watch = func(Line) {}
+		watch = func(Line, []string) {}
 	}
 	p := &play{s: s, watch: watch, sites: s.All(), rec: &Recording{Scenario: s, Driver: Simulated, Seed: s.Seed}}
 	if b := s.Trainer.Builtin; b != nil {
@@ -68,7 +68,7 @@ type play struct {
 }
 
 func (p *play) note(format string, args ...any) {
-	p.watch(Line{At: p.last, Site: -1, Trace: round.Trace{Event: "note", Text: fmt.Sprintf(format, args...)}})
+	p.watch(Line{At: p.last, Site: -1, Trace: round.Trace{Event: "note", Text: fmt.Sprintf(format, args...)}}, nil)
 }
 
 func (p *play) run(ctx context.Context) (err error) {
@@ -186,9 +186,14 @@ func (s *Scenario) Plan() (plan []sim.Fault) {
 // other's update.
 func (p *play) observe(at time.Duration, site int, t round.Trace) {
 	l := Line{At: at, Site: site, Trace: t}
+	var befell []string
 	switch t.Event {
 	case "fault":
-		p.rec.Faults = append(p.rec.Faults, p.fault(l))
+		f := p.fault(l)
+		for _, i := range f.Sites {
+			befell = append(befell, p.sites[i].Name)
+		}
+		p.rec.Faults = append(p.rec.Faults, f)
 		if t.Took > 0 {
 			p.away++
 		}
@@ -204,7 +209,7 @@ func (p *play) observe(at time.Duration, site int, t round.Trace) {
 	if len(p.rec.Trace) < traceMost {
 		p.rec.Trace = append(p.rec.Trace, l)
 	}
-	p.watch(l)
+	p.watch(l, befell)
 }
 
 func (p *play) fault(l Line) Fault {

@@ -42,7 +42,7 @@ func newScenarioView(s *scenarios.Scenario, out *term.Out) *scenarioView {
 }
 
 // watch takes in a line of the trace.
-func (v *scenarioView) watch(l scenarios.Line) {
+func (v *scenarioView) watch(l scenarios.Line, befell []string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.at = max(v.at, l.At)
@@ -51,7 +51,11 @@ func (v *scenarioView) watch(l scenarios.Line) {
 		v.note = l.Text
 		v.line("%s", l.Text)
 	case l.Event == "fault" || l.Event == "mended":
-		v.note = fmt.Sprintf("%s: %s", l.Event, l.Kind)
+		what := l.Event
+		if (scenarios.Fault{Kind: l.Kind}).Moment() {
+			what = "asked for"
+		}
+		v.note = strings.TrimSpace(fmt.Sprintf("%s: %s %s", what, l.Kind, befallen(befell)))
 		v.line("%s", v.note)
 	case l.Event == "decide" && l.Kind == "commit" && l.Height > v.height:
 		v.height, v.note = l.Height, ""
@@ -79,6 +83,14 @@ func (v *scenarioView) watch(l scenarios.Line) {
 			v.phase[l.Site] = "has the model"
 		}
 	}
+}
+
+// befallen lists the sites that a fault is about, if they are few.
+func befallen(names []string) string {
+	if len(names) > 4 {
+		return term.Plural(len(names), "site")
+	}
+	return strings.Join(names, ", ")
 }
 
 // nodes takes in what real nodes say.

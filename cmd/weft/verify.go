@@ -93,14 +93,14 @@ func demand(r *node.Report, mesh, model string) error {
 func (a *app) reportText(r *node.Report) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s\n", a.out.Bold(r.MeshName), r.Mesh)
-	fmt.Fprintf(&b, "%s: every entry up to height %d follows the rules and is signed by a quorum\n", a.out.Good("verified"), r.Height)
+	fmt.Fprintf(&b, "%s: every entry up to height %d is valid and signed by a quorum\n", a.out.Good("verified"), r.Height)
 	fmt.Fprintf(&b, "%s, faults: %s, a quorum is %s\nhead  %s\n\n", term.Plural(len(r.Sites), "site"), r.Faults, term.Plural(r.Quorum, "site"), r.Head)
 	for _, run := range r.Runs {
 		closed := ""
 		if run.Closed {
 			closed = ", closed"
 		}
-		fmt.Fprintf(&b, "run %s: %d of %d rounds%s; newest model\n  %s\n", a.out.Bold(run.Name), run.Done, run.Rounds, closed, run.Model)
+		fmt.Fprintf(&b, "run %s: %d of %d rounds%s, model\n  %s\n", a.out.Bold(run.Name), run.Done, run.Rounds, closed, run.Model)
 	}
 	if len(r.Runs) > 0 {
 		b.WriteString("\n")
