@@ -54,10 +54,10 @@ func (t *narrator) peers(ctx context.Context) error {
 
 // told are the events of the trace that a person wants, with what they say.
 var told = map[string]string{
-	"train":        "training",
-	"announce":     "update announced",
-	"holds":        "update received",
-	"votes again":  "votes again",
+	"train":       "training",
+	"announce":    "update announced",
+	"holds":       "update received",
+	"votes again": "votes again",
 
 	"change asked":   "a change of the roster is asked for: weft roster list",
 	"roster changed": "the roster has changed",

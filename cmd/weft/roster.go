@@ -118,8 +118,9 @@ func (a *app) rosterRemoveCmd() *cobra.Command {
 		Short: "Ask that a site goes, or approve that it does",
 		Long: `Ask that a site goes, or approve that it does. What it has contributed stays; its key never
 comes back. It need not agree.`,
-		Example: `  weft roster remove hospital-west`,
-		Args:    cobra.ExactArgs(1),
+		Example:           `  weft roster remove hospital-west`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeSites,
 	}, func(args []string) (node.ChangeRequest, error) { return node.ChangeRequest{Remove: args[0]}, nil })
 }
 
@@ -143,8 +144,9 @@ func (a *app) rosterApproveCmd() *cobra.Command {
 		Short: "Approve of a change that another site asks for",
 		Long: `Approve of a change that another site asks for; weft roster list shows them. Make sure by
 other means, by phone for instance, that the change is what the other operators mean.`,
-		Example: `  weft roster approve 7k2m4q6a`,
-		Args:    cobra.ExactArgs(1),
+		Example:           `  weft roster approve 7k2m4q6a`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeChanges,
 	}, func(args []string) (node.ChangeRequest, error) { return node.ChangeRequest{Approve: args[0]}, nil })
 }
 

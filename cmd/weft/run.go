@@ -70,6 +70,8 @@ func (a *app) runConsentCmd(accept bool) *cobra.Command {
 		Long:    short + ". " + runArgument,
 		Example: "  weft run " + verb + "\n  weft run " + verb + " letters",
 		Args:    cobra.MaximumNArgs(1),
+
+		ValidArgsFunction: a.completeRuns(runAnswerable),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c := a.client()
 			r, err := awaitRun(cmd.Context(), c, args)
@@ -92,7 +94,8 @@ func (a *app) runWatchCmd() *cobra.Command {
 		Long:  "Show a run until it is over. " + runArgument,
 		Example: `  weft run watch
   weft run watch letters`,
-		Args: cobra.MaximumNArgs(1),
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: a.completeRuns(runAny),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			kind := runAny
 			if len(args) == 0 {
@@ -116,7 +119,8 @@ func (a *app) runStopCmd() *cobra.Command {
 f more sites to ask for it. What was committed stays. ` + runArgument,
 		Example: `  weft run stop
   weft run stop letters --reason "loss has settled"`,
-		Args: cobra.MaximumNArgs(1),
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: a.completeRuns(runActive),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c := a.client()
 			r, err := pickRun(cmd.Context(), c, args, runActive)

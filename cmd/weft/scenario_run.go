@@ -39,7 +39,8 @@ scenario says; --hurry shortens trainings and timeline, for both.`,
   weft scenario run ./mine.yaml --seed 7 --report mine.html
   weft scenario run two-hundred --sites 40
   weft scenario run partition-heals --sites 4 --real --hurry 10`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeScenario,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if a.json && p.report == outfile.Stdout {
 				return usage("--json and --report - both write to standard output")

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/weft-mesh/weft/scenarios"
+)
+
+// completeRuns offers the runs of that kind that the node knows; none where it does not run.
+func (a *app) completeRuns(kind runKind) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
+		s, err := a.client().Status(cmd.Context())
+		if err != nil || len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		for _, r := range candidates(s, kind) {
+			names = append(names, r.name)
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// completeSites offers the sites of the roster.
+func (a *app) completeSites(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	r, err := a.client().Roster(cmd.Context())
+	if err != nil || len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []string
+	for _, s := range r.Sites {
+		names = append(names, s.Name)
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeChanges offers the changes of the roster that are asked for.
+func (a *app) completeChanges(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	r, err := a.client().Roster(cmd.Context())
+	if err != nil || len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []string
+	for _, c := range r.Changes {
+		names = append(names, cobra.CompletionWithDesc(c.ID.Short(), c.Text))
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeScenario offers the library; files complete too.
+func completeScenario(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	all, err := scenarios.Library()
+	if err != nil || len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	var names []string
+	for _, s := range all {
+		names = append(names, cobra.CompletionWithDesc(s.Name, s.About))
+	}
+	return names, cobra.ShellCompDirectiveDefault
+}
