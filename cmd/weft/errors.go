@@ -56,7 +56,7 @@ func usage(format string, args ...any) error {
 // helped returns err with the hint that cmd has a help, if it is about the command line and has no better one.
 func helped(cmd *cobra.Command, err error) error {
 	var f *failure
-	if errors.As(err, &f) && f.kind == errUsage && f.hint == "" {
+	if errors.As(err, &f) && errors.Is(f.kind, errUsage) && f.hint == "" {
 		f.hint = fmt.Sprintf("`%s --help` shows flags and examples", cmd.CommandPath())
 	}
 	return err
