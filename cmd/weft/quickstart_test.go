@@ -5,9 +5,12 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -37,7 +40,7 @@ func page(t *testing.T, name string) (list []command) {
 		}
 		c := command{terminal: terminal}
 		for in.Scan() && in.Text() != "```" {
-			c.text += in.Text() + "\n"
+			c.text += listens.ReplaceAllStringFunc(in.Text(), func(string) string { return freePort(t) }) + "\n"
 		}
 		list = append(list, c)
 	}
@@ -45,6 +48,20 @@ func page(t *testing.T, name string) (list []command) {
 		t.Fatal("the page has no commands")
 	}
 	return list
+}
+
+// listens is where a page's command says which port a site listens on.
+var listens = regexp.MustCompile(`/ip4/127\.0\.0\.1/tcp/\d+`)
+
+// freePort returns an address that nobody listens on: a machine that runs the tests may run a node too, on the port that
+// the page names.
+func freePort(t *testing.T) string {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return "/ip4/127.0.0.1/tcp/" + strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }
 
 // terminal is a shell that stays open, as a person's does.
@@ -119,7 +136,7 @@ func (s *terminal) until(t *testing.T, from int, text string) {
 	}
 }
 
-// TestQuickstart types docs/quickstart.md as it is printed: three sites, six terminals.
+// TestQuickstart types docs/quickstart.md as it is printed, but for the ports: three sites, six terminals.
 func TestQuickstart(t *testing.T) {
 	if testing.Short() {
 		t.Skip("trains a model")

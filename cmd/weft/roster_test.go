@@ -11,7 +11,7 @@ import (
 	"github.com/weft-mesh/weft/node"
 )
 
-// TestRosterPage types docs/roster.md as it is printed, then kills all nodes at once and starts them again: each
+// TestRosterPage types docs/roster.md as it is printed, but for the ports, then kills all nodes at once and starts them again: each
 // still knows who is a site.
 func TestRosterPage(t *testing.T) {
 	if testing.Short() {
