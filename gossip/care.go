@@ -57,7 +57,7 @@ func (m *Mesh) linkChanged(p peer.ID, s linkState) {
 		m.failures.forget(p)
 		m.records.push(p) // it failed if the other side was still starting
 	case s == apart && was == linked && m.life.ctx.Err() == nil:
-		m.failed(p, "it closes the connection: is this site in its roster?", 2) // once: two dials may have crossed
+		m.failed(p, m.failures.ended(p))
 	}
 }
 
@@ -108,7 +108,7 @@ func (m *Mesh) revive() {
 		switch {
 		case !slices.Contains(sites, p): // an observer need not take part
 		case l.dull >= dropAfter, l.writable && l.dull >= nudgeAfter:
-			m.drop(p, "no gossip over this connection")
+			m.drop(p, "no gossip over this connection: is it of the same mesh?")
 		case l.dull == nudgeAfter:
 			late = append(late, p)
 		}

@@ -193,6 +193,9 @@ func (m *Mesh) RosterChanged() {
 
 // drop closes the connections with p, in a goroutine: callers may be on their paths.
 func (m *Mesh) drop(p peer.ID, why string) {
+	if slices.Contains(m.sites(), p) { // strangers are many
+		m.failures.closing(p, why)
+	}
 	m.life.spawn(func() {
 		m.log.Info("disconnecting", "peer", p, "why", why)
 		m.host.ConnManager().Unprotect(p, protectTag)

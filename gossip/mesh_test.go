@@ -45,6 +45,7 @@ func (r *roster) set(sites ...peer.ID) {
 // site is one site on loopback; start and stop are those of its process.
 type site struct {
 	t       testing.TB
+	of      block.CID // its mesh
 	key     crypto.PrivKey
 	id      peer.ID
 	roster  *roster
@@ -65,7 +66,7 @@ func newSite(t testing.TB, r *roster, h gossip.Handler) *site {
 	must(t, err)
 	id, err := peer.IDFromPublicKey(pub)
 	must(t, err)
-	return &site{t: t, key: key, id: id, roster: r, listen: loopback, handler: h}
+	return &site{t: t, of: meshCID, key: key, id: id, roster: r, listen: loopback, handler: h}
 }
 
 // newSites returns sites that list each other; h may be nil for one that accepts everything.
@@ -103,7 +104,7 @@ func (s *site) start() {
 	s.listenAt()
 	var err error
 	s.mesh, err = gossip.New(gossip.Config{
-		Host: s.host, Mesh: meshCID, Sites: s.roster.list, Bootstrap: s.known, AddressFile: s.file,
+		Host: s.host, Mesh: s.of, Sites: s.roster.list, Bootstrap: s.known, AddressFile: s.file,
 		Degree: s.degree, Handler: s.handler, Log: testLog(s.t),
 	})
 	must(s.t, err)
