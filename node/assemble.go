@@ -172,7 +172,7 @@ func (n *Node) bootstrap() ([]peer.AddrInfo, error) {
 		list = append(list, *info)
 		n.named[info.ID] = true
 		if v := n.view.Load(); !v.observes && !v.roster.Has(info.ID) {
-			n.log.Warn("a bootstrap address is of no site in the roster: it is dialed only while no other site can be reached", "address", s)
+			n.log.Warn("a bootstrap address is of no site in the roster: it is dialed only while too few others can be reached", "address", s)
 		}
 	}
 	return list, nil

@@ -127,6 +127,7 @@ func (n *Node) publishView() {
 	n.view.Store(now)
 	if moved {
 		n.gossip.RosterChanged()
+		n.trust()
 	}
 	n.newlyAllowed(old, now)
 	n.jobs.goneOn(now)

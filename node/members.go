@@ -27,16 +27,20 @@ func newMembers(l *round.Ledger, self peer.ID, observers []peer.ID) members {
 	return m
 }
 
-// admits reports whether this site keeps connections with p. While it is no site itself, or reaches no other that it
-// knows, it also trusts whom its operator has named, as the roster may have changed beyond recognition since it heard
-// of it last; but nobody who was removed.
+// admits reports whether this site keeps connections with p. While it is no site itself, or reaches too few of those
+// that it knows, it also trusts whom its operator has named, as the roster may have changed beyond recognition since it
+// heard of it last; but nobody who was removed.
 func (n *Node) admits(p peer.ID) bool {
 	m := n.view.Load()
-	return m.roster.Has(p) || m.observers[p] || n.named[p] && !m.former(p) && (m.observes || n.alone())
+	return m.roster.Has(p) || m.observers[p] || n.named[p] && !m.former(p) && (m.observes || n.few())
 }
 
-// alone reports whether no other site of the roster is connected.
-func (n *Node) alone() bool { return n.view.Load().up(n.reach.list(), n.home.ID) <= 1 }
+// few reports whether the sites of the roster that are connected, this one included, are no quorum: then they decide
+// nothing, and others may have.
+func (n *Node) few() bool {
+	m := n.view.Load()
+	return m.up(n.reach.list(), n.home.ID) < m.roster.Quorum()
+}
 
 // sought returns whom this site seeks connections with.
 func (n *Node) sought() []peer.ID {

@@ -48,6 +48,12 @@ type testSite struct {
 // runs yet.
 func newTestMesh(t *testing.T, n int, edit func(name, config string) string) []*testSite {
 	t.Helper()
+	return newFaultyMesh(t, round.Byzantine, n, edit)
+}
+
+// newFaultyMesh is newTestMesh for a mesh that withstands other faults.
+func newFaultyMesh(t *testing.T, faults round.Faults, n int, edit func(name, config string) string) []*testSite {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "weft") // t.TempDir is too long for a socket under some tests' names
 	if err != nil {
 		t.Fatal(err)
@@ -64,7 +70,7 @@ func newTestMesh(t *testing.T, n int, edit func(name, config string) string) []*
 		sites = append(sites, s)
 		roster = append(roster, round.Site{ID: s.id, Name: s.name})
 	}
-	g, err := round.NewGenesis("test", round.Byzantine, roster, make([]byte, 16))
+	g, err := round.NewGenesis("test", faults, roster, make([]byte, 16))
 	if err != nil {
 		t.Fatal(err)
 	}

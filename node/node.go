@@ -59,6 +59,7 @@ type Node struct {
 	gossip   *gossip.Mesh
 	exchange *exchange.Exchange
 	named    map[peer.ID]bool // in the configuration's bootstrap addresses
+	trusts   atomic.Bool      // those too, as it reaches few others
 	visits   visits
 	reach    *reach
 	sender   *sender
@@ -158,13 +159,10 @@ func (n *Node) Run(ctx context.Context) (err error) {
 
 // watch tells the machine and the fetches who comes and goes.
 func (n *Node) watch(ctx context.Context) error {
-	alone := n.alone()
+	n.trust()
 	for e := range n.gossip.Watch(ctx) {
 		n.reach.set(e.Peer, e.Connected)
-		if now := n.alone(); now != alone {
-			alone = now
-			n.gossip.RosterChanged() // whom this site trusts has
-		}
+		n.trust()
 		if e.Connected {
 			n.deliver(ctx, round.Connected{Peer: e.Peer})
 		} else {
@@ -172,6 +170,13 @@ func (n *Node) watch(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// trust tells of a change of whom this site trusts, if that hangs on how many it reaches.
+func (n *Node) trust() {
+	if few := n.few(); n.trusts.Swap(few) != few {
+		n.gossip.RosterChanged()
+	}
 }
 
 // scrub looks for blocks that went bad, slowly, once a day.

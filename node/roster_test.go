@@ -145,15 +145,18 @@ func TestRemovedWhileAway(t *testing.T) {
 	a.await("d to be cut off", func(*Status) bool { return !a.node.reach.has(d.id) })
 }
 
-// A site that was away while all the others were given new keys finds its way back through an address that it is told.
+// Sites that were away while all the others were given new keys find their way back through an address that they are
+// told, though they still reach each other.
 func TestAllOthersReplacedWhileAway(t *testing.T) {
-	sites := newTestMesh(t, 4, nil)
+	sites := newFaultyMesh(t, round.Crash, 5, nil)
 	upAll(sites)
-	there, d := slices.Clone(sites[:3]), sites[3]
+	there, away := slices.Clone(sites[:3]), sites[3:]
 	for _, s := range there {
-		s.await("all", func(st *Status) bool { return st.Up == 4 })
+		s.await("all", func(st *Status) bool { return st.Up == 5 })
 	}
-	d.down()
+	for _, s := range away {
+		s.down()
+	}
 	for i, old := range sites[:3] {
 		heir := old.newcomer(old.name + "2")
 		heir.up(there...)
@@ -164,11 +167,18 @@ func TestAllOthersReplacedWhileAway(t *testing.T) {
 		}
 		old.down()
 	}
-	d.up(there...)
-	d.awaitVersion(3)
-	d.await("all", func(st *Status) bool { return st.Up == 4 && !st.Observes })
-	run := d.start(round.RunSpec{Name: "again", Rounds: 1, MinSites: 4})
-	for _, s := range append(there, d) {
+	d, e := away[0], away[1]
+	d.up()
+	e.up(d)
+	e.await("each other", func(st *Status) bool { return st.Up == 2 })
+	d.down()
+	d.up(append(there, e)...)
+	for _, s := range append(there, away...) {
+		s.awaitVersion(3)
+		s.await("all", func(st *Status) bool { return st.Up == 5 && !st.Observes })
+	}
+	run := d.start(round.RunSpec{Name: "again", Rounds: 1, MinSites: 5})
+	for _, s := range append(there, away...) {
 		s.awaitRounds(run, 1)
 	}
 }
