@@ -98,7 +98,7 @@ func (a *app) exportLedger(path string) error {
 	if err := f.Commit(); err != nil {
 		return err
 	}
-	if path != outfile.Stdout {
+	if !outfile.IsStdout(path) {
 		a.out.Printf("wrote %s; anyone can check it: weft verify %s\n", path, path)
 	}
 	return nil

@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/rand"
-	"os"
 	"strings"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -45,11 +44,7 @@ another file has another mesh, as its CID shows.
 			if err != nil {
 				return usage("%v", err)
 			}
-			if to == outfile.Stdout {
-				_, err := a.out.Write(g.Block().Data)
-				return err
-			}
-			if err := writeNew(to, g.Block().Data); err != nil {
+			if err := a.writeNew(to, g.Block().Data); err != nil || outfile.IsStdout(to) {
 				return err
 			}
 			a.out.Printf("wrote %s: send it to every site, each runs `weft mesh join %s`\n\n", to, to)
@@ -91,16 +86,19 @@ func parseSite(s string) (round.Site, error) {
 }
 
 // writeNew writes a file that must not be there yet: another genesis is another mesh.
-func writeNew(path string, data []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+func (a *app) writeNew(path string, data []byte) error {
+	if !outfile.IsStdout(path) && exists(path) {
+		return fail(nil, "another file with -o; a mesh is founded once", "write %s: the file exists", path)
+	}
+	f, err := outfile.Create(path, a.out)
 	if err != nil {
-		return fail(err, "another file with -o; a mesh is founded once", "write the mesh file")
+		return err
 	}
+	defer f.Discard()
 	if _, err := f.Write(data); err != nil {
-		_ = f.Close()
-		return fail(err, "", "write %s", path)
+		return err
 	}
-	return f.Close()
+	return f.Commit()
 }
 
 // joinIfListed joins the mesh if the directory is a site of it.

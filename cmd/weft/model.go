@@ -52,7 +52,7 @@ func (a *app) modelExportCmd() *cobra.Command {
 			}
 			defer f.Discard()
 			n, err := export(cmd.Context(), c, model, f)
-			if err == nil && to != outfile.Stdout {
+			if err == nil && !outfile.IsStdout(to) {
 				a.out.Printf("%s  %s  model %s\n", to, term.Bytes(n), model)
 			}
 			return err

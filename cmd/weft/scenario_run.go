@@ -42,7 +42,7 @@ scenario says; --hurry shortens trainings and timeline, for both.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeScenario,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if a.json && p.report == outfile.Stdout {
+			if a.json && outfile.IsStdout(p.report) {
 				return usage("--json and --report - both write to standard output")
 			}
 			s, err := p.scenario(args[0])
@@ -111,7 +111,10 @@ func (a *app) playScenario(ctx context.Context, s *scenarios.Scenario, p playing
 		rec.Replay, rec.Version = p.replay(name, s.Seed), version()
 	}
 	if page != nil {
-		if err := errors.Join(report.Write(page, recs...), page.Commit()); err != nil {
+		if err := report.Write(page, recs...); err != nil {
+			return err
+		}
+		if err := page.Commit(); err != nil {
 			return err
 		}
 	}
@@ -169,7 +172,7 @@ func (p *playing) replay(name string, seed uint64) string {
 // tellScenario says what came of it; that an expectation did not hold is an error.
 func (a *app) tellScenario(recs []*scenarios.Recording, p playing) (err error) {
 	out := a.out
-	if p.report == outfile.Stdout {
+	if outfile.IsStdout(p.report) {
 		out = a.err
 	}
 	held := true

@@ -175,7 +175,7 @@ func scenarioSummary(r *scenarios.Recording, out *term.Out, page string) string 
 		}
 		b.WriteString(t.Text(out.Columns(), nil))
 	}
-	if page != "" && page != outfile.Stdout {
+	if page != "" && !outfile.IsStdout(page) {
 		fmt.Fprintf(&b, "\n%s\n", out.Bold(page))
 	}
 	fmt.Fprintf(&b, "again: %s\n", r.Replay)

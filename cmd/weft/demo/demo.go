@@ -42,7 +42,7 @@ type Config struct {
 // Validate says what is wrong with the configuration, if anything.
 func (c *Config) Validate() error {
 	switch {
-	case c.Output == outfile.Stdout:
+	case outfile.IsStdout(c.Output):
 		return errors.New("the model cannot go where the demo prints its result: name a file with -o")
 	case c.Sites < 2 || c.Sites > MaxSites:
 		return fmt.Errorf("%d sites, want 2 to %d", c.Sites, MaxSites)

@@ -13,11 +13,17 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
 // Stdout is the path that means standard output.
 const Stdout = "-"
+
+// IsStdout reports whether a path is another name of standard output too. Opened anew it would begin at its start.
+func IsStdout(path string) bool {
+	return slices.Contains([]string{Stdout, "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"}, path)
+}
 
 // File is a file under way. Either Commit or Discard ends it; Discard after Commit does nothing.
 type File struct {
@@ -26,12 +32,13 @@ type File struct {
 	file   *os.File // nil for standard output
 	target string   // what file is to become; empty if it is written in place
 	n      int64
+	failed error // the first error
 }
 
 // Create opens what path names for writing.
 func Create(path string, stdout io.Writer) (*File, error) {
 	f := &File{w: stdout, path: path}
-	if path == Stdout {
+	if IsStdout(path) {
 		return f, nil
 	}
 	if err := f.open(); err != nil {
@@ -42,39 +49,52 @@ func Create(path string, stdout io.Writer) (*File, error) {
 	return f, nil
 }
 
-func (f *File) open() (err error) {
+func (f *File) open() error {
 	info, err := os.Stat(f.path)
 	switch {
 	case f.path == "":
 		return errors.New("the path is empty")
-	case err == nil && info.IsDir():
+	case errors.Is(err, fs.ErrNotExist):
+		if f.target, err = follow(f.path); err != nil {
+			return err
+		}
+		return f.beside()
+	case err != nil:
+		return err
+	case info.IsDir():
 		return errors.New("it is a directory")
-	case err == nil && inPlace(f.path, info):
-		f.file, err = os.OpenFile(f.path, os.O_WRONLY, 0)
-		return err
-	case err == nil:
-		if f.target, err = filepath.EvalSymlinks(f.path); err != nil {
-			return err
-		}
-		if err := f.beside(); err != nil {
-			return err
-		}
-		return f.file.Chmod(info.Mode().Perm())
-	case !errors.Is(err, fs.ErrNotExist):
+	case inPlace(f.path, info):
+		f.file, err = os.OpenFile(f.path, os.O_WRONLY|os.O_TRUNC, 0)
 		return err
 	}
-	if _, err := os.Lstat(f.path); err == nil { // a link to what is not there yet
-		f.file, err = os.OpenFile(f.path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	if f.target, err = filepath.EvalSymlinks(f.path); err != nil {
 		return err
 	}
-	f.target = f.path
-	return f.beside()
+	if err := f.beside(); err != nil {
+		return err
+	}
+	return f.file.Chmod(info.Mode().Perm())
 }
 
-// inPlace reports whether a path must be written to as it is: it is no regular file, or only
-// another name of one that somebody has open, such as /dev/stdout.
+// inPlace reports whether a path must be written to as it is: it is no regular file, or only another name of one that
+// this process has open.
 func inPlace(path string, info fs.FileInfo) bool {
-	return !info.Mode().IsRegular() || strings.HasPrefix(path, "/dev/") || strings.HasPrefix(path, "/proc/")
+	return !info.Mode().IsRegular() || strings.HasPrefix(path, "/dev/fd/") || strings.HasPrefix(path, "/proc/")
+}
+
+// follow returns where symbolic links lead of which the last leads to what is not there yet.
+func follow(path string) (string, error) {
+	for range 40 { // as many as Linux follows
+		link, err := os.Readlink(path)
+		if err != nil {
+			return path, nil // not a link
+		}
+		if !filepath.IsAbs(link) {
+			link = filepath.Join(filepath.Dir(path), link)
+		}
+		path = link
+	}
+	return "", errors.New("too many symbolic links")
 }
 
 // beside begins a file that takes the target's place at the end. Who may read it is up to the
@@ -89,16 +109,20 @@ func (f *File) beside() (err error) {
 func (f *File) Write(p []byte) (int, error) {
 	n, err := f.w.Write(p)
 	f.n += int64(n)
+	if err != nil && f.failed == nil {
+		f.failed = err
+	}
 	return n, f.wrap(err)
 }
 
 // Size returns how many bytes have been written.
 func (f *File) Size() int64 { return f.n }
 
-// Commit puts the file in its place.
+// Commit puts the file in its place, unless a write to it has failed.
 func (f *File) Commit() error {
-	if f.file == nil {
-		return nil
+	if f.file == nil || f.failed != nil {
+		f.Discard()
+		return f.wrap(f.failed)
 	}
 	defer f.Discard()
 	if f.target == "" {
@@ -138,7 +162,7 @@ func (f *File) wrap(err error) error {
 		err = p.Err // its path may be the temporary one
 	}
 	name := f.path
-	if name == Stdout {
+	if IsStdout(name) {
 		name = "standard output"
 	}
 	return fmt.Errorf("write %s: %w", name, err)

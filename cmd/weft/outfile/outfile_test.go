@@ -76,7 +76,16 @@ func TestLinksAreFollowed(t *testing.T) {
 	if err := os.Symlink("file", link); err != nil {
 		t.Fatal(err)
 	}
-	put(t, link, "first") // the link leads nowhere yet
+	f, err := Create(link, io.Discard) // the link leads nowhere yet
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(f, "half"); err != nil {
+		t.Fatal(err)
+	}
+	f.Discard()
+	alone(t, dir, 1)
+	put(t, link, "first")
 	want(t, file, "first")
 	put(t, link, "second")
 	want(t, file, "second")
@@ -84,6 +93,59 @@ func TestLinksAreFollowed(t *testing.T) {
 		t.Errorf("the link leads to %q (%v)", to, err)
 	}
 	alone(t, dir, 2)
+}
+
+// failing writes half of what it is given.
+type failing struct{ w io.Writer }
+
+func (f failing) Write(p []byte) (int, error) {
+	n, _ := f.w.Write(p[:len(p)/2])
+	return n, syscall.ENOSPC
+}
+
+// What could not be written whole does not take the place of what was there, even if nobody looked at the error.
+func TestFailedWriteIsNotCommitted(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "model")
+	put(t, path, "first")
+	f, err := Create(path, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.w = failing{f.w}
+	if _, err := io.WriteString(f, "second"); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("write: %v", err)
+	}
+	if err := f.Commit(); !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), path) {
+		t.Errorf("commit: %v", err)
+	}
+	want(t, path, "first")
+	alone(t, dir, 1)
+}
+
+// A name of standard output is it: opened anew it would begin at the start of where output goes.
+func TestNamesOfStdout(t *testing.T) {
+	var b bytes.Buffer
+	f, err := Create("/dev/stdout", &b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(f, "text"); err != nil || f.Commit() != nil || b.String() != "text" {
+		t.Errorf("%q, %v", b.String(), err)
+	}
+}
+
+// Below /dev there may be ordinary files too.
+func TestSharedMemory(t *testing.T) {
+	dir, err := os.MkdirTemp("/dev/shm", "weft")
+	if err != nil {
+		t.Skip(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "model")
+	put(t, path, "a long text")
+	put(t, path, "short")
+	want(t, path, "short")
 }
 
 func TestPipeIsWrittenTo(t *testing.T) {
