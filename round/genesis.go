@@ -86,12 +86,17 @@ func (g *Genesis) Validate() error {
 	return nil
 }
 
+// validName reports whether a text may name a mesh, a site, a run or a metric. Its rule is the protocol's, and must not
+// change with the tables of a Unicode version.
 func validName(s string) bool {
 	if len(s) == 0 || len(s) > maxName {
 		return false
 	}
 	for _, r := range s {
-		if r < ' ' || r == 0x7f || r == 0xfffd {
+		switch {
+		case r < ' ', r >= 0x7f && r < 0xa0, r == 0xfffd: // controls, and what is no UTF-8
+			return false
+		case r == 0x200e, r == 0x200f, r >= 0x2028 && r <= 0x202e, r >= 0x2066 && r <= 0x2069: // they reorder or break a line
 			return false
 		}
 	}

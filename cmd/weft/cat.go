@@ -65,28 +65,40 @@ a file that holds one block, such as mesh.weft. --raw writes the block's bytes a
 // findBlock reads a block from the node, or from a file.
 func (a *app) findBlock(ctx context.Context, name string) (block.Block, error) {
 	id, err := block.Parse(name)
-	if err != nil && !isCIDEnd(name) || exists(name) {
+	switch {
+	case err == nil:
+		return a.findWhole(ctx, id)
+	case !isCIDEnd(name) || exists(name):
 		return blockFile(name)
 	}
-	if err != nil {
-		id, err = findCID(ctx, a.client(), name)
+	if id, err = findCID(ctx, a.client(), name); err == nil {
+		return a.findWhole(ctx, id)
 	}
-	var data []byte
-	if err == nil {
-		data, err = a.client().Block(ctx, id)
-	}
-	if errors.Is(err, node.ErrNotRunning) {
-		if b, ok := offlineBlock(a.dir, name); ok {
-			return b, nil
-		}
-		if !id.Defined() {
-			return block.Block{}, fail(err, "", "%q is no file, and no CID in this site's ledger ends in it", name)
-		}
-	}
-	if err != nil {
+	if !errors.Is(err, node.ErrNotRunning) {
 		return block.Block{}, err
 	}
-	return block.Block{CID: id, Data: data}, id.Verify(data)
+	switch found := offlineBlocks(a.dir, func(c block.CID) bool { return endsIn(c, name) }); len(found) {
+	case 0:
+		return block.Block{}, fail(err, "", "%q is no file, and no CID in this site's ledger ends in it", name)
+	case 1:
+		return found[0], nil
+	default:
+		return block.Block{}, errManyCIDs(name, found[0].CID, found[1].CID)
+	}
+}
+
+// findWhole reads the block of a CID from the node, or if that does not run from the site's ledger.
+func (a *app) findWhole(ctx context.Context, id block.CID) (block.Block, error) {
+	data, err := a.client().Block(ctx, id)
+	if err == nil {
+		return block.Block{CID: id, Data: data}, id.Verify(data)
+	}
+	if errors.Is(err, node.ErrNotRunning) {
+		if found := offlineBlocks(a.dir, func(c block.CID) bool { return c == id }); len(found) > 0 {
+			return found[0], nil
+		}
+	}
+	return block.Block{}, err
 }
 
 func exists(path string) bool {
@@ -94,24 +106,24 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// offlineBlock finds a block of the ledger, by its CID or the end of it, in the directory of a node that does not run.
-func offlineBlock(dir, name string) (block.Block, bool) {
+// offlineBlocks finds blocks of the ledger in the directory of a node that does not run.
+func offlineBlocks(dir string, wanted func(block.CID) bool) (found []block.Block) {
 	r, w := io.Pipe()
 	defer func() { _ = r.Close() }() // ends the export
 	go func() { w.CloseWithError(node.ExportLedger(dir, w)) }()
 	_, blocks, err := node.ReadCAR(r)
 	if err != nil {
-		return block.Block{}, false
+		return nil
 	}
 	for b, err := range blocks {
 		if err != nil {
 			break
 		}
-		if endsIn(b.CID, name) {
-			return b, true
+		if wanted(b.CID) {
+			found = append(found, b)
 		}
 	}
-	return block.Block{}, false
+	return found
 }
 
 func blockFile(path string) (block.Block, error) {
@@ -121,6 +133,8 @@ func blockFile(path string) (block.Block, error) {
 		return block.Block{}, usage("%q is neither a CID nor a file", path)
 	case err != nil:
 		return block.Block{}, err
+	case info.Size() == 0:
+		return block.Block{}, fail(nil, "", "%s is empty", path)
 	case info.Size() > block.MaxSize:
 		return block.Block{}, fail(nil, "weft model export and weft verify read other files", "%s: %s is more than a block holds", path, term.Bytes(info.Size()))
 	}

@@ -37,7 +37,7 @@ func findCID(ctx context.Context, c *node.Client, end string) (found block.CID, 
 		switch {
 		case !endsIn(id, end) || id == found:
 		case found.Defined():
-			return block.CID{}, fail(nil, "give more of its end", "more than one CID ends in %s: %s, %s", end, found, id)
+			return block.CID{}, errManyCIDs(end, found, id)
 		default:
 			found = id
 		}
@@ -46,6 +46,10 @@ func findCID(ctx context.Context, c *node.Client, end string) (found block.CID, 
 		return found, fail(nil, "`weft status --json` and `weft ledger --json` show whole CIDs", "no CID here ends in %s", end)
 	}
 	return found, nil
+}
+
+func errManyCIDs(end string, a, b block.CID) error {
+	return fail(nil, "give more of its end", "more than one CID ends in %s: %s, %s", end, a, b)
 }
 
 // shownCIDs are the CIDs whose ends the tables show.

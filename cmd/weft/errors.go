@@ -29,7 +29,7 @@ var (
 
 // failure is an error with its exit code's reason and what to do about it.
 type failure struct {
-	kind error // errUsage, errUnverified or nil
+	kind error // errUsage, errUnverified, another that is asked for, or nil
 	text string
 	err  error // what it comes from, or nil
 	hint string

@@ -78,7 +78,7 @@ func findModel(ctx context.Context, c *node.Client, which, run string) (block.CI
 	default:
 		return block.CID{}, usage("%q is no round: want a number, latest, or a model's CID", which)
 	}
-	r, err := modelRun(ctx, c, run)
+	r, err := modelRun(ctx, c, run, err == nil && number == 0)
 	switch {
 	case err != nil:
 		return block.CID{}, err
@@ -97,8 +97,9 @@ func findModel(ctx context.Context, c *node.Client, which, run string) (block.CI
 	return block.CID{}, fail(nil, "`weft status` shows the committed rounds", "run %s has no committed round %d", r.Name, number)
 }
 
-// modelRun returns the run of that name, or without one the only run that has a model, or else the only run.
-func modelRun(ctx context.Context, c *node.Client, name string) (*node.RunStatus, error) {
+// modelRun returns the run of that name, or without one the only run that has a model of its own, or else the only run;
+// what a run begins with every run has.
+func modelRun(ctx context.Context, c *node.Client, name string, first bool) (*node.RunStatus, error) {
 	if name != "" {
 		return statusOf(ctx, c, []string{name})
 	}
@@ -106,7 +107,7 @@ func modelRun(ctx context.Context, c *node.Client, name string) (*node.RunStatus
 	if err != nil {
 		return nil, err
 	}
-	trained := slices.DeleteFunc(slices.Clone(s.Runs), func(r node.RunStatus) bool { return len(r.History) == 0 })
+	trained := slices.DeleteFunc(slices.Clone(s.Runs), func(r node.RunStatus) bool { return len(r.History) == 0 && !first })
 	if len(trained) == 1 {
 		return &trained[0], nil
 	}

@@ -12,8 +12,8 @@ import (
 )
 
 var (
-	errNoRun   = errors.New("there is none")      // no run can be meant
-	errSeveral = errors.New("say which is meant") // more than one can
+	errNoRun   = errors.New("there is none")     // no run can be meant
+	errSeveral = errors.New("there are several") // more than one can
 )
 
 // runRef is a run that a command is about.
@@ -46,7 +46,7 @@ func pickRun(ctx context.Context, c *node.Client, args []string, kind runKind) (
 		for i, r := range found {
 			names[i] = r.name + " (" + r.id.Short() + ")"
 		}
-		return runRef{}, fail(errSeveral, "say which, by its name or by the CID's end in brackets", "more than one run can be meant: %s", strings.Join(names, ", "))
+		return runRef{}, &failure{kind: errSeveral, text: "more than one run can be meant: " + strings.Join(names, ", "), hint: "say which, by its name or by the CID's end in brackets"}
 	case len(args) > 0:
 		return runRef{}, fail(errNoRun, hint, "run %q", args[0])
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Log is a slog handler that writes lines for people: time of day, message, values.
@@ -85,7 +86,9 @@ func write(b *strings.Builder, group string, a slog.Attr) {
 		return
 	}
 	text := fmt.Sprint(v.Any())
-	if text == "" || strings.ContainsFunc(text, func(r rune) bool { return strings.ContainsRune(" \"=", r) || !unicode.IsPrint(r) }) {
+	if text == "" || strings.ContainsFunc(text, func(r rune) bool {
+		return strings.ContainsRune(" \"=", r) || r == utf8.RuneError || !unicode.IsPrint(r)
+	}) {
 		text = fmt.Sprintf("%q", text)
 	}
 	fmt.Fprintf(b, "  %s%s=%s", group, a.Key, text)

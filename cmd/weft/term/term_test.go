@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -98,5 +99,16 @@ func TestOptionalColumns(t *testing.T) {
 		if got := table.Text(Width, func(s string) string { return s }); got != want {
 			t.Errorf("%q: %q, want %q", rows, got, want)
 		}
+	}
+}
+
+// What others say in a log stays in its line and commands nothing.
+func TestLogQuotes(t *testing.T) {
+	var b bytes.Buffer
+	log := slog.New(NewLog(New(&b), slog.LevelInfo))
+	log.Info("peer misbehaves", "what", "a\x1b[2J", "raw", "a\x9b2J", "lines", "a\nb", "plain", "a/b")
+	want := `peer misbehaves  what="a\x1b[2J"  raw="a\x9b2J"  lines="a\nb"  plain=a/b` + "\n"
+	if got := b.String()[len("15:04:05  "):]; got != want {
+		t.Errorf("got %swant %s", got, want)
 	}
 }
