@@ -2,6 +2,7 @@ package round
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -348,5 +349,36 @@ func TestRemovedSiteLiesAboutItsHeight(t *testing.T) {
 	e.pass(time.Minute, func() bool { return e.sites[0].roster.Version() == 1 })
 	if e.sites[0].roster.Has(liar.self) {
 		t.Error("it is still there")
+	}
+}
+
+// TestTooManyApprovals: whatever the order in which a site's approvals come, every site keeps the same few, and who asks
+// for ever is not told of for ever.
+func TestTooManyApprovals(t *testing.T) {
+	e := newEnv(t, 4, Byzantine)
+	e.stabilize()
+	liar := e.sites[3]
+	var approvals []*Signed
+	for i := range 50 {
+		c := &Change{Add: &Site{testID(100 + i), fmt.Sprint("new-", i)}}
+		approvals = append(approvals, liar.sign(KindApprove, c))
+	}
+	var kept [][]block.CID
+	for i, s := range e.sites[:3] {
+		rng := rand.New(rand.NewPCG(uint64(i), 0))
+		rng.Shuffle(len(approvals), func(i, j int) { approvals[i], approvals[j] = approvals[j], approvals[i] })
+		asked := 0
+		for _, a := range approvals {
+			s.Step(e.now, Received{liar.self, &Message{Statement: a}})
+			for _, t := range s.Ready().Trace {
+				if t.Event == "change asked" {
+					asked++
+				}
+			}
+		}
+		kept = append(kept, slices.SortedFunc(maps.Keys(s.changes), block.CID.Compare))
+		if len(kept[i]) != maxChanges || asked != maxChanges || !slices.Equal(kept[i], kept[0]) {
+			t.Errorf("site %d keeps %d, tells of %d: %v, site 1 keeps %v", i+1, len(kept[i]), asked, kept[i], kept[0])
+		}
 	}
 }

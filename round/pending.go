@@ -80,21 +80,31 @@ func (m *Machine) noteApproval(s *Signed, c *Change) error {
 			return err
 		}
 	}
-	if m.approves(s.From) >= maxChanges && !m.makeRoom(s.From, id) {
+	crowded := m.approves(s.From) >= maxChanges
+	if crowded && !m.makeRoom(s.From, id) {
 		return nil
 	}
-	if p == nil {
+	isNew := p == nil
+	if isNew {
 		p = &pending{Change: c, id: id, approvals: map[peer.ID]*Signed{}}
 		m.changes[id] = p
-		m.trace(Trace{Event: "change asked", Site: s.From, Entry: id, Text: c.String()})
 	}
 	p.approvals[s.From] = s
 	m.dirty = true
-	m.trace(Trace{Event: "approved", Site: s.From, Entry: id, Text: fmt.Sprintf("%s: %d of %d", c, len(p.approvals), m.roster.Quorum())})
+	if !crowded { // who asks for ever is not told of for ever
+		m.traceApproval(s.From, p, isNew)
+	}
 	if s.From == m.self {
 		m.publish(s, 0)
 	}
 	return nil
+}
+
+func (m *Machine) traceApproval(from peer.ID, p *pending, isNew bool) {
+	if isNew {
+		m.trace(Trace{Event: "change asked", Site: from, Entry: p.id, Text: p.String()})
+	}
+	m.trace(Trace{Event: "approved", Site: from, Entry: p.id, Text: fmt.Sprintf("%s: %d of %d", p, len(p.approvals), m.roster.Quorum())})
 }
 
 // approves returns how many pending changes a site approves of.
