@@ -12,6 +12,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/train/builtin"
 )
 
 // What the operator asks for.
@@ -141,9 +142,13 @@ func (n *Node) describe(req RunRequest) (*round.RunSpec, error) {
 	check := spec
 	check.Base = n.mesh // stands for those to come
 	check.Layout = check.Base
-	var wrong *round.SpecError
-	if err := check.Validate(n.view.Load().roster); errors.As(err, &wrong) {
-		return nil, refuseField(wrong.Field, "correct the run's description", errors.New(wrong.Text))
+	if err := check.Validate(n.view.Load().roster); err != nil {
+		const hint = "correct the run's description"
+		var wrong *round.SpecError
+		if errors.As(err, &wrong) {
+			return nil, refuseField(wrong.Field, hint, errors.New(wrong.Text))
+		}
+		return nil, bad(hint, "%v", err)
 	}
 	active := 0
 	for _, is := range n.view.Load().active {
@@ -159,24 +164,32 @@ func (n *Node) describe(req RunRequest) (*round.RunSpec, error) {
 
 // importBase takes in the model that a run starts from; the file of the request stays as it is.
 func (n *Node) importBase(ctx context.Context, req RunRequest, spec *round.RunSpec) (c block.CID, m blockstore.Manifest, err error) {
-	path := req.Model
+	path, field := req.Model, "model.file"
 	if req.Init {
+		field = "model.init"
 		dir, err := os.MkdirTemp(n.home.path(tmpName), "init-")
 		if err != nil {
 			return c, m, err
 		}
 		defer os.RemoveAll(dir)
 		path = filepath.Join(dir, "model.safetensors")
-		if err := n.initModel(ctx, path, spec.Train); err != nil {
-			return c, m, refuseField("train", "train: in the run's description has the hyperparameters", fmt.Errorf("make the initial model: %w", err))
+		err = n.initModel(ctx, path, spec.Train)
+		if err != nil {
+			err = fmt.Errorf("make the initial model: %w", err)
+		}
+		switch {
+		case errors.Is(err, builtin.ErrHyperparameter):
+			return c, m, refuseField("train", "train: in the run's description has the hyperparameters", err)
+		case err != nil:
+			return c, m, err
 		}
 	}
 	c, err = n.store.Import(ctx, path, blockstore.ImportOptions{ShardElements: n.opt.Shard, Finite: true, Keep: !req.Init})
 	switch {
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission):
-		return c, m, refuseField("model.file", "the node must be able to read the file", err)
+		return c, m, refuseField(field, "the node must be able to read the file", err)
 	case errors.Is(err, blockstore.ErrSafetensors), errors.Is(err, blockstore.ErrInvalid), errors.Is(err, blockstore.ErrNotFinite), errors.Is(err, blockstore.ErrChanged):
-		return c, m, refuseField("model.file", "a model is a safetensors file with elements F32, F16 or BF16, all finite", err)
+		return c, m, refuseField(field, "a model is a safetensors file with elements F32, F16 or BF16, all finite", err)
 	case err != nil:
 		return c, m, fmt.Errorf("take in the model: %w", err)
 	}

@@ -220,7 +220,7 @@ func TestConsentAndStop(t *testing.T) {
 	ctx, c := t.Context(), sites[2]
 	asked := sites[0].start(round.RunSpec{Name: "asked", Rounds: 1, MinSites: 3})
 	sites[0].await("whom the round waits for", func(st *Status) bool {
-		return st.run(asked).Waits == "sites that take part: 2 of the 3 needed; c has not answered"
+		return st.run(asked).Waits == "sites that take part: 2 of the 3 needed; no answer yet from c"
 	})
 	st := c.await("the question", func(st *Status) bool { return len(st.Pending) == 1 && st.run(asked).Phase == PhaseWaiting })
 	if st.Pending[0].Run != asked || st.Pending[0].Spec.Name != "asked" {
@@ -235,13 +235,22 @@ func TestConsentAndStop(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.await("its end", func(st *Status) bool { return st.run(asked).Phase == PhaseDeclined })
+	c.await("what it knows of the round", func(st *Status) bool {
+		return st.run(asked).Waits == "sites that take part: 2 of the 3 needed; declined by c"
+	})
 	sites[0].await("the withdrawal", func(st *Status) bool {
-		return len(st.run(asked).Takes) == 2 && st.run(asked).Waits == "sites that take part: 2 of the 3 needed; c declines"
+		return len(st.run(asked).Takes) == 2 && st.run(asked).Waits == "sites that take part: 2 of the 3 needed; declined by c"
 	})
 
 	wanted := sites[1].start(round.RunSpec{Name: "wanted-1", Rounds: 1})
 	sites[1].await("its own run", func(st *Status) bool { return st.run(wanted).Phase != "" })
 	c.await("training without a question", func(st *Status) bool { return st.run(wanted).Phase == PhaseTraining })
+	if err := c.client.Consent(ctx, wanted, Consent{Accept: false}); err != nil {
+		t.Fatal(err)
+	}
+	c.await("its end, without waiting for updates that it does not fetch", func(st *Status) bool {
+		return st.run(wanted).Phase == PhaseDeclined && len(st.run(wanted).Takes) == 2 && st.run(wanted).Waits == ""
+	})
 	if err := errors.Join(sites[0].client.Stop(ctx, asked, Stop{Reason: "enough"}), sites[1].client.Stop(ctx, wanted, Stop{})); err != nil {
 		t.Fatal(err)
 	}

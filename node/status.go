@@ -95,34 +95,6 @@ func (n *Node) runStatus(m *round.Machine, r *round.Run) RunStatus {
 	return s
 }
 
-// waits says what the updates of a round are waiting for, beyond trainings that go on.
-func (n *Node) waits(s *RunStatus) string {
-	v := n.view.Load()
-	up, q := v.up(n.reach.list(), n.home.ID), v.roster.Quorum()
-	var why []string
-	if len(s.Silent) > 0 {
-		why = append(why, strings.Join(s.Silent, ", ")+" has not answered")
-	}
-	if len(s.Declined) > 0 {
-		why = append(why, strings.Join(s.Declined, ", ")+" declines")
-	}
-	switch {
-	case up < q:
-		return fmt.Sprintf("a quorum: %d of %d sites are up, %d are needed", up, v.roster.Len(), q)
-	case uint64(len(s.Takes)) < s.MinSites:
-		return fmt.Sprintf("sites that take part: %d of the %d needed; %s", len(s.Takes), s.MinSites, strings.Join(why, "; "))
-	case uint64(len(s.Updates)) >= s.MinSites, s.Phase == PhaseTraining && !slices.Contains(s.Updates, n.ownName()):
-		return ""
-	}
-	var missing []string
-	for _, name := range s.Takes {
-		if !slices.Contains(s.Updates, name) {
-			missing = append(missing, name)
-		}
-	}
-	return fmt.Sprintf("updates: %d of the %d needed are here; none yet of %s", len(s.Updates), s.MinSites, strings.Join(missing, ", "))
-}
-
 // roundStatus describes a committed round.
 func (n *Node) roundStatus(c *round.CommitAt, past measured) RoundStatus {
 	s := RoundStatus{

@@ -34,21 +34,29 @@ func (t *narrator) peers(ctx context.Context) error {
 	connected := map[string]bool{}
 	for {
 		peers, err := t.client.Peers(ctx)
-		peers = slices.DeleteFunc(peers, func(p node.Peer) bool { return p.Connected == connected[p.Site] })
-		if s, failed := t.client.Status(ctx); err == nil && failed == nil {
-			for _, p := range peers {
-				connected[p.Site] = p.Connected
-				attrs := []any{"site", p.Site, "up", s.Up, "of", s.Sites}
-				if p.Connected {
-					t.log.Info("site connected", attrs...)
-				} else {
-					t.log.Info("site away", attrs...)
-				}
-			}
+		moved := slices.DeleteFunc(peers, func(p node.Peer) bool { return p.Connected == connected[p.Site] })
+		if err == nil && len(moved) > 0 {
+			t.tellMoved(ctx, moved, connected)
 		}
 		if sleep(ctx, peersEvery) != nil {
 			return nil
 		}
+	}
+}
+
+// tellMoved logs who has come and gone.
+func (t *narrator) tellMoved(ctx context.Context, moved []node.Peer, connected map[string]bool) {
+	s, err := t.client.Status(ctx)
+	if err != nil {
+		return // the next turn
+	}
+	for _, p := range moved {
+		connected[p.Site] = p.Connected
+		what := "site away"
+		if p.Connected {
+			what = "site connected"
+		}
+		t.log.Info(what, "site", p.Site, "up", s.Up, "of", s.Sites)
 	}
 }
 

@@ -92,12 +92,19 @@ func findRun(s *node.Status, id string) *node.RunStatus {
 	return nil
 }
 
-// statusLine says in one line what a log should have of a status; it differs when the status does.
+// statusLine says in one line what a log should have of a status; it differs when the status does. Without an ID it is
+// about the runs that go on and the newest that is over.
 func statusLine(s *node.Status, id string) string {
 	line := fmt.Sprintf("height %d, %d of %d sites up", s.Height, s.Up, s.Sites)
+	ended := -1 // the newest run that is over
+	for i := range s.Runs {
+		if over(s.Runs[i].Phase) {
+			ended = i
+		}
+	}
 	for i := range s.Runs {
 		r := &s.Runs[i]
-		if id != "" && r.ID.String() != id || id == "" && over(r.Phase) {
+		if id != "" && r.ID.String() != id || id == "" && over(r.Phase) && i != ended {
 			continue
 		}
 		line += fmt.Sprintf(", %s: round %d of %d %s", r.Name, min(r.Round, r.Rounds), r.Rounds, r.Phase)

@@ -112,6 +112,26 @@ func TestStatusLine(t *testing.T) {
 	}
 }
 
+// A run that has ended stays in the line, so that its end is told.
+func TestStatusLineTellsTheEnd(t *testing.T) {
+	s := testStatus()
+	s.Runs[0].Phase = node.PhaseDone
+	first := s.Runs[0]
+	if got := statusLine(s, ""); !strings.Contains(got, "letters: round 3 of 5 done") {
+		t.Errorf("the end is not told: %s", got)
+	}
+	second := first
+	second.ID, second.Name, second.Phase = block.Of("second").CID, "second", node.PhaseTraining
+	s.Runs = append(s.Runs, second)
+	if got := statusLine(s, ""); !strings.Contains(got, "letters: round 3 of 5 done") || !strings.Contains(got, "second: round 3 of 5 training") {
+		t.Errorf("got %s", got)
+	}
+	s.Runs[1].Phase = node.PhaseStopped
+	if got := statusLine(s, ""); strings.Contains(got, "letters") || !strings.Contains(got, "second: round 3 of 5 stopped") {
+		t.Errorf("got %s", got)
+	}
+}
+
 func TestPickRun(t *testing.T) {
 	s := testStatus()
 	s.Runs = append(s.Runs, node.RunStatus{ID: block.Of("old").CID, Name: "old", Phase: node.PhaseDone, Spec: &round.RunSpec{}})

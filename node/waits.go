@@ -1,0 +1,37 @@
+package node
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// waits says what the updates of a round are waiting for, beyond trainings that go on; nothing where that cannot be told:
+// a site that does not take part does not fetch the others' updates.
+func (n *Node) waits(s *RunStatus) string {
+	v := n.view.Load()
+	up, q, sites := v.up(n.reach.list(), n.home.ID), v.roster.Quorum(), v.roster.Len()
+	switch {
+	case up < q:
+		return fmt.Sprintf("a quorum: %d of %d sites are up, %d are needed", up, sites, q)
+	case uint64(sites) < s.MinSites:
+		return fmt.Sprintf("more sites: it needs the updates of %d, and the roster has %d; end the run, or add sites", s.MinSites, sites)
+	case uint64(len(s.Takes)) < s.MinSites:
+		return fmt.Sprintf("sites that take part: %d of the %d needed%s", len(s.Takes), s.MinSites, s.others())
+	case !slices.Contains(s.Takes, n.ownName()), uint64(len(s.Updates)) >= s.MinSites, s.Phase == PhaseTraining && !slices.Contains(s.Updates, n.ownName()):
+		return ""
+	}
+	missing := slices.DeleteFunc(slices.Clone(s.Takes), func(name string) bool { return slices.Contains(s.Updates, name) })
+	return fmt.Sprintf("updates: %d of the %d needed are here; none yet from %s", len(s.Updates), s.MinSites, strings.Join(missing, ", "))
+}
+
+// others says of the sites that do not take part why.
+func (s *RunStatus) others() (text string) {
+	if len(s.Silent) > 0 {
+		text += "; no answer yet from " + strings.Join(s.Silent, ", ")
+	}
+	if len(s.Declined) > 0 {
+		text += "; declined by " + strings.Join(s.Declined, ", ")
+	}
+	return text
+}
