@@ -115,6 +115,43 @@ func TestScrubShard(t *testing.T) {
 	}
 }
 
+// Check takes out what went bad, so that what is left is what it has verified.
+func TestCheckFindsCorruption(t *testing.T) {
+	a := blockstoretest.NewArtifact(mixed, 8, 1)
+	s := openQuick(t, t.TempDir())
+	a.Store(t, s)
+	path, err := s.Path(a.CID)
+	must(t, err)
+	for _, i := range []int{1, 3} {
+		spoil(t, path, flip(t, a.Shards[i].Data))
+	}
+	var bad *blockstore.CorruptError
+	if err := s.Check(t.Context(), a.CID); !errors.As(err, &bad) || bad.Shard != 1 || !errors.Is(err, block.ErrMismatch) {
+		t.Fatalf("got %v", err)
+	}
+	for i, b := range a.Shards {
+		if s.Has(b.CID) != (i != 1 && i != 3) {
+			t.Errorf("shard %d held %t", i, s.Has(b.CID))
+		}
+	}
+	if err := s.Check(t.Context(), a.CID); !errors.Is(err, blockstore.ErrIncomplete) {
+		t.Errorf("again: %v", err)
+	}
+	w, err := s.Create(a.Manifest.Block(), a.Layout.Block(), blockstore.WriteOptions{})
+	must(t, err)
+	for _, i := range []int{1, 3} {
+		must(t, w.WriteShard(a.Shards[i]))
+	}
+	must(t, w.Commit())
+	path, err = s.Path(a.CID)
+	must(t, err)
+	spoil(t, path, func(data []byte) []byte { data[20] ^= 1; return data })
+	if err := s.Check(t.Context(), a.CID); !errors.As(err, &bad) || bad.Shard != -1 {
+		t.Errorf("a bad header: %v", err)
+	}
+	must(t, s.Check(t.Context(), a.CID)) // it was repaired
+}
+
 func TestGetFindsCorruption(t *testing.T) {
 	dir := t.TempDir()
 	a := blockstoretest.NewArtifact(mixed, 8, 1)

@@ -1,6 +1,7 @@
 package blockstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,15 +50,33 @@ func (s *store) Scrub(ctx context.Context, report func(error)) error {
 		if it == nil {
 			continue // deleted meanwhile
 		}
-		if err := s.scrubItem(ctx, it, report); err != nil {
+		if err := s.scrubItem(ctx, it, s.pace, report); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// Check implements Artifacts.
+func (s *store) Check(ctx context.Context, manifest block.CID) error {
+	a, err := s.Open(manifest)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	s.mu.RLock()
+	it := s.items[manifest]
+	s.mu.RUnlock()
+	if it == nil {
+		return fmt.Errorf("artifact %s: %w", manifest, ErrNotFound) // deleted meanwhile
+	}
+	var first error
+	err = s.scrubItem(ctx, it, unpaced, func(bad error) { first = cmp.Or(first, bad) })
+	return cmp.Or(err, first)
+}
+
 // scrubItem verifies the shards of an artifact, and its header if it is complete.
-func (s *store) scrubItem(ctx context.Context, it *item, report func(error)) error {
+func (s *store) scrubItem(ctx context.Context, it *item, pace func(context.Context, int) error, report func(error)) error {
 	var (
 		buf  []byte
 		bad  []int
@@ -76,7 +95,7 @@ func (s *store) scrubItem(ctx context.Context, it *item, report func(error)) err
 			bad = append(bad, i)
 			lost = append(lost, &CorruptError{it.shards[i], it.cid, i, s.relative(path), err})
 		}
-		if err := s.pace(ctx, len(data)); err != nil {
+		if err := pace(ctx, len(data)); err != nil {
 			return err
 		}
 	}
@@ -164,6 +183,8 @@ func (s *store) repairHeader(a *Artifact) error {
 	_, err = f.WriteAt(header, 0)
 	return full(errors.Join(err, f.Sync(), f.Close(), s.fs.Protect(a.path, true)))
 }
+
+func unpaced(ctx context.Context, _ int) error { return ctx.Err() }
 
 // pace waits as long as reading n bytes may take.
 func (s *store) pace(ctx context.Context, n int) error {

@@ -47,6 +47,10 @@ type Artifacts interface {
 	Import(ctx context.Context, path string, opt ImportOptions) (manifest block.CID, err error)
 	// Export writes the artifact as a safetensors file.
 	Export(manifest block.CID, w io.Writer) error
+	// Check verifies a complete artifact, as Scrub would, without Scrub's pace: for who hands its
+	// file to a reader that does not verify. It returns what Open does, or a CorruptError for
+	// the first damage, of which all is then taken out of the store or, in the header, repaired.
+	Check(ctx context.Context, manifest block.CID) error
 	// DeleteArtifact removes the artifact, complete or not, its manifest, and its layout
 	// unless another artifact has the same, durable on return. Shards that it shares with
 	// another stay readable from there, and who has it open can go on reading. It returns

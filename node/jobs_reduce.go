@@ -126,6 +126,7 @@ func (j *jobs) tryReduce(r *reducing, spec *round.RunSpec) (round.Reduced, error
 	}
 	j.n.index.add(j.ctx, done.Model, shards, use{Run: job.Run, As: asDraft, Round: job.Round})
 	j.n.exchange.Added(append(shards, done.Model)...)
+	j.setWhole(done.Model, true)
 	return done, j.ctx.Err()
 }
 

@@ -130,7 +130,7 @@ func (j *jobs) newTask(ctx context.Context, job round.Train) (train.Task, uint64
 	if job.From.Defined() {
 		from.Manifest, from.Owner = job.From, j.n.home.ID
 	}
-	base, err := j.openArtifact(ctx, from)
+	base, err := j.openWhole(ctx, from)
 	if err != nil {
 		return train.Task{}, 0, err
 	}

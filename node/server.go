@@ -149,6 +149,8 @@ func writeError(w http.ResponseWriter, err error) {
 	case errors.Is(err, blockstore.ErrNotFound), errors.Is(err, blockstore.ErrIncomplete):
 		status = http.StatusNotFound
 		body.Hint = "this site does not hold it (any more); keep_models in config.yaml says how many models are kept"
+	case errors.As(err, new(*blockstore.CorruptError)):
+		body.Hint = "the copy on this site's disk was damaged and is dropped; what a run needs is fetched again: try again, or at another site"
 	case errors.Is(err, ErrStopped), errors.Is(err, context.Canceled):
 		status = http.StatusServiceUnavailable
 	case errors.As(err, &hinted):
@@ -250,6 +252,9 @@ func (s *server) model(w http.ResponseWriter, r *http.Request) (any, error) {
 	a, err := s.n.store.Open(c)
 	if err != nil {
 		return nil, err
+	}
+	if err := s.n.jobs.check(r.Context(), c); err != nil {
+		return nil, errors.Join(err, a.Close())
 	}
 	size := int64(len(a.Layout.SafetensorsHeader())) + int64(a.Manifest.Bytes)
 	if err := a.Close(); err != nil {

@@ -36,6 +36,7 @@ func Test(t *testing.T, newStore func(testing.TB) blockstore.Store) {
 		"Shared":          testShared,
 		"List":            testList,
 		"Scrub":           testScrub,
+		"Check":           testCheck,
 		"Close":           testClose,
 		"Concurrent":      testConcurrent,
 	} {
@@ -123,6 +124,18 @@ func testScrub(t *testing.T, s blockstore.Store) {
 	must(t, s.Scrub(t.Context(), func(err error) { t.Error(err) }))
 }
 
+func testCheck(t *testing.T, s blockstore.Store) {
+	a, part := NewArtifact(Mixed, 8, 1), NewArtifact(Mixed, 8, 2)
+	a.Store(t, s)
+	must(t, s.Check(t.Context(), a.CID))
+	w, err := s.Create(part.Manifest.Block(), part.Layout.Block(), blockstore.WriteOptions{})
+	must(t, err)
+	must(t, w.WriteShard(part.Shards[0]))
+	wantErr(t, s.Check(t.Context(), part.CID), blockstore.ErrIncomplete)
+	must(t, w.Close())
+	wantErr(t, s.Check(t.Context(), block.Of("nothing").CID), blockstore.ErrNotFound)
+}
+
 func testClose(t *testing.T, s blockstore.Store) {
 	a, other := NewArtifact(Mixed, 8, 1), NewArtifact(Mixed, 8, 2)
 	a.Store(t, s)
@@ -142,7 +155,7 @@ func testClose(t *testing.T, s blockstore.Store) {
 	for name, err := range map[string]error{
 		"Get": got, "Open": opened, "Create": created, "NewArtifact": built, "Builder": shard, "Builder.Commit": committed, "Import": imported,
 		"Put": s.Put(block.Of(1)), "Delete": s.Delete(a.CID), "DeleteArtifact": s.DeleteArtifact(a.CID),
-		"Scrub": s.Scrub(t.Context(), func(error) {}), "Export": s.Export(a.CID, &bytes.Buffer{}),
+		"Scrub": s.Scrub(t.Context(), func(error) {}), "Export": s.Export(a.CID, &bytes.Buffer{}), "Check": s.Check(t.Context(), a.CID),
 		"Writer": w.WriteShard(other.Shards[0]), "Writer.Commit": w.Commit(),
 	} {
 		if !errors.Is(err, blockstore.ErrClosed) {
