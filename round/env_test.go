@@ -55,6 +55,9 @@ type simSite struct {
 	hung     []Job
 }
 
+// samples is what a site's trainings see.
+func (s *simSite) samples() uint64 { return uint64(100 + s.num) }
+
 type letter struct {
 	from, to int
 	msg      *Message
@@ -266,6 +269,11 @@ func (e *env) checkSave(s *simSite, r Record) {
 			key = fmt.Sprint(s.num, r.Statement.Kind, b.Height, b.View)
 		case *Proposal:
 			key = fmt.Sprint(s.num, r.Statement.Kind, b.Height, b.View)
+		case *Update:
+			if b.Samples != s.samples() { // whatever the attempt
+				e.t.Fatalf("site %d weighs %d, it trained on %d", s.num, b.Samples, s.samples())
+			}
+			return
 		default:
 			return
 		}
@@ -354,7 +362,7 @@ func (e *env) trained(s *simSite) bool {
 			e.liars[manifest] = "another layout"
 		}
 		e.hold(s, manifest)
-		e.step(s, Trained{run, j.Round, j.Opened, j.Attempt, manifest, uint64(100 + s.num), map[string]float64{"loss": 1}})
+		e.step(s, Trained{run, j.Round, j.Opened, j.Attempt, manifest, s.samples(), map[string]float64{"loss": 1}})
 		return true
 	}
 	return false

@@ -290,10 +290,6 @@ func (m *Machine) trained(e Trained) {
 		Run: e.Run, Round: e.Round, Opened: e.Opened, Attempt: e.Attempt, Base: p.training.Base,
 		Manifest: e.Manifest, Samples: e.Samples, Metrics: e.Metrics,
 	}
-	self := p.contributor(m.self)
-	if from := self.find(e.Opened, p.training.From); from != nil {
-		u.Samples += from.Samples // it was trained on from there
-	}
 	p.training, p.trainWait = nil, 0
 	m.dirty = true
 	if u.Metrics == nil {
@@ -317,7 +313,7 @@ func (m *Machine) trained(e Trained) {
 	if err := m.noteUpdate(p, s); err != nil {
 		return
 	}
-	if own := self.find(u.Opened, u.Manifest); own != nil {
+	if own := p.contributor(m.self).find(u.Opened, u.Manifest); own != nil {
 		m.hasUpdate(p, own)
 	}
 	m.trace(Trace{Event: "announce", Run: e.Run, Round: e.Round, Model: e.Manifest})
