@@ -44,7 +44,7 @@ func (n *Node) step(ev round.Event) {
 		n.changed = true
 	case round.Received:
 		s := e.Message.Statement
-		n.changed = n.changed || s != nil && s.Kind == round.KindConsent
+		n.changed = n.changed || s != nil && (s.Kind == round.KindConsent || s.Kind == round.KindApprove)
 	}
 }
 

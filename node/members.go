@@ -15,7 +15,7 @@ import (
 type members struct {
 	roster    *round.Roster      // in force
 	names     map[peer.ID]string // of every key that is or was a site's
-	observers map[peer.ID]bool   // who is to become a site, with this operator's approval
+	observers map[peer.ID]bool   // who is to become a site, with this operator's approval or that of a quorum
 	observes  bool               // this site is in no roster: not yet, or no longer
 }
 

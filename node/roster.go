@@ -110,6 +110,8 @@ func changeHint(err error) string {
 	switch {
 	case errors.Is(err, round.ErrKeySpent):
 		return "let the site make a new key: weft init in a new directory"
+	case errors.Is(err, round.ErrNameTaken):
+		return "for another key of that site: weft roster replace NAME=PEERID"
 	case errors.Is(err, round.ErrTooMany):
 		return "one of them has to be decided first: weft roster list shows them"
 	}
@@ -203,11 +205,16 @@ func (n *Node) outside(m *round.Machine, up int) string {
 			return fmt.Sprintf("this site is to join the mesh as %q: %d of %d approvals; hint: the operators of other sites approve with weft roster approve", c.Change.Add.Name, len(c.Approvals), l.Roster().Quorum())
 		}
 	}
-	text := "this site is not in the mesh's roster"
+	text, ask := "this site is not in the mesh's roster", "add"
+	if slices.ContainsFunc(l.Roster().Sites(), func(s round.Site) bool { return s.Name == n.home.Config.Name }) {
+		ask = "replace" // its name is there, with another key
+	}
+	more := ""
 	if up == 0 {
 		text += ", and no site lets it in yet" + n.unreachable()
+		more = ", or, if they have, start this node with the address of a site that has approved (weft up --bootstrap)"
 	}
-	return fmt.Sprintf("%s; hint: have the operators of %d sites run: weft roster add %s=%s", text, l.Roster().Quorum(), n.home.Config.Name, n.home.ID)
+	return fmt.Sprintf("%s; hint: have the operators of %d sites run: weft roster %s %s=%s%s", text, l.Roster().Quorum(), ask, n.home.Config.Name, n.home.ID, more)
 }
 
 func (s *server) roster(_ http.ResponseWriter, r *http.Request) (any, error) {

@@ -126,6 +126,21 @@ func TestRoster(t *testing.T) {
 	}
 }
 
+// A newcomer may know only the address of a site whose operator has not approved: it is let in once a quorum's have.
+func TestJoinThroughOneThatHasNotApproved(t *testing.T) {
+	sites := newTestMesh(t, 4, nil)
+	upAll(sites)
+	e := sites[0].newcomer("e")
+	add := ChangeRequest{Add: &RosterSite{Name: "e", ID: e.id}}
+	approve(t, add, sites[1:3]...)
+	e.up(sites[0])
+	e.await("to be told of others", func(st *Status) bool { return strings.Contains(st.Problem, "address of a site that has approved") })
+	approve(t, add, sites[3])
+	for _, s := range append(sites, e) {
+		s.awaitVersion(1)
+	}
+}
+
 // A site that was away while it was removed is let in when it returns, for as long as it takes to be told.
 func TestRemovedWhileAway(t *testing.T) {
 	sites := newTestMesh(t, 4, nil)
@@ -188,10 +203,12 @@ func TestApprove(t *testing.T) {
 	sites := newTestMesh(t, 2, nil)
 	upAll(sites)
 	a := sites[0]
+	newcomer := a.newcomer("x")
 	for _, c := range []struct {
 		req  ChangeRequest
 		want string
 	}{
+		{ChangeRequest{Add: &RosterSite{Name: "b", ID: newcomer.id}}, "weft roster replace NAME=PEERID"},
 		{ChangeRequest{}, "changes nothing"},
 		{ChangeRequest{Remove: "x"}, `no site "x"`},
 		{ChangeRequest{Approve: "zzzz"}, `no change "zzzz"`},

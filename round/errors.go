@@ -11,5 +11,6 @@ var (
 	ErrQuorum     = errors.New("certificate has no quorum")    // too few, doubled or bad signatures
 	ErrEquivocate = errors.New("two statements for one place") // signed proof of a double vote
 	ErrKeySpent   = errors.New("no key comes back")            // a change adds a key that is or was a site's
+	ErrNameTaken  = errors.New("the name is taken")            // a change adds a site under the name of another
 	ErrTooMany    = errors.New("too many changes at one time") // of the roster, that this site approves of
 )

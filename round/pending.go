@@ -30,13 +30,16 @@ func (c *pending) joined() int64 {
 
 // CheckApproval says whether this site's operator may approve of a change now.
 func (m *Machine) CheckApproval(c *Change) error {
-	switch {
-	case m.observes():
+	if m.observes() {
 		return fmt.Errorf("%w: this site is not in the roster", ErrStranger)
-	case !m.approved(c) && m.approves(m.self) >= maxChanges:
+	}
+	if err := m.ledger.CheckChange(c); err != nil {
+		return err
+	}
+	if !m.approved(c) && m.approves(m.self) >= maxChanges {
 		return fmt.Errorf("%w: this site approves of %d already", ErrTooMany, maxChanges)
 	}
-	return m.ledger.CheckChange(c)
+	return nil
 }
 
 // approved reports whether this site has approved of a change.
@@ -206,12 +209,13 @@ func (m *Machine) fillInChanges(head *Head, give func(*Signed)) {
 	}
 }
 
-// Observers returns the keys that pending changes add and that this site's operator has approved: they
-// may be shown the ledger and committed models, so that they can join.
+// Observers returns the keys that pending changes add, if this site's operator has approved or the operators of a quorum
+// have: they may be shown the ledger and committed models, so that they can join.
 func (m *Machine) Observers() []peer.ID {
 	var ids []peer.ID
 	for _, p := range m.pending() {
-		if p.Add != nil && p.approvals[m.self] != nil && !slices.Contains(ids, p.Add.ID) {
+		approved := p.approvals[m.self] != nil || len(p.approvals) >= m.roster.Quorum()
+		if p.Add != nil && approved && !slices.Contains(ids, p.Add.ID) {
 			ids = append(ids, p.Add.ID)
 		}
 	}

@@ -103,7 +103,7 @@ func (r *Roster) change(c *Change, from uint64) (*Roster, error) {
 	}
 	if in := c.Add; in != nil {
 		if slices.ContainsFunc(sites, func(s Site) bool { return s.Name == in.Name }) {
-			return bad("there is a site %q already", in.Name)
+			return nil, fmt.Errorf("%w: %s: %w: there is a site %q already", ErrInvalid, c, ErrNameTaken, in.Name)
 		}
 		i, found := slices.BinarySearchFunc(sites, in.ID, func(s Site, id peer.ID) int { return compareIDs(s.ID, id) })
 		if found {

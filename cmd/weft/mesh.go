@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -135,11 +136,15 @@ func (a *app) joined(g *round.Genesis) error {
 		warnName(a, g, h)
 		return nil
 	}
+	ask := "add"
+	if slices.ContainsFunc(g.Roster().Sites(), func(s round.Site) bool { return s.Name == h.Config.Name }) {
+		ask = "replace" // another key has its name
+	}
 	a.out.Printf(`weft up --bootstrap ADDR
-This site is not one of those above. It takes part once the operators of a quorum of them have run
-  weft roster add %s=%s
+This key is not one of those above. It takes part once the operators of a quorum of sites have run
+  weft roster %s %s=%s
 and ADDR is where it reaches one of them (weft status shows it there).
-`, h.Config.Name, h.ID)
+`, ask, h.Config.Name, h.ID)
 	return nil
 }
 

@@ -168,6 +168,7 @@ func (a *app) changeCmd(cmd *cobra.Command, request func(args []string) (node.Ch
 		}
 		if !a.json {
 			a.out.Printf("this site approves:\n%s", a.changeText(&c))
+			a.warnOthers(cmd.Context(), &c)
 		}
 		if wait {
 			if err := a.awaitChange(cmd.Context(), &c, before.Height+1); err != nil {
@@ -182,6 +183,19 @@ func (a *app) changeCmd(cmd *cobra.Command, request func(args []string) (node.Ch
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until the change is decided")
 	a.jsonFlag(cmd)
 	return cmd
+}
+
+// warnOthers tells of changes that bring the same site with another key: one of them is likely mistyped.
+func (a *app) warnOthers(ctx context.Context, c *node.RosterChange) {
+	r, err := a.client().Roster(ctx)
+	if err != nil || c.Change.Add == nil {
+		return
+	}
+	for i := range r.Changes {
+		if o := &r.Changes[i]; o.ID != c.ID && o.Change.Add != nil && o.Change.Add.Name == c.Change.Add.Name {
+			a.err.Printf("weft: %s is asked for with another key too: make sure which is right\n%s", o.Change.Add.Name, a.changeText(o))
+		}
+	}
 }
 
 // awaitChange returns once the ledger has the change, and says how it stands whenever that changes.

@@ -116,7 +116,7 @@ func (w *World) Sits(site int) bool {
 // moved looks at a line of a site's trace after which it may be connected with others than before.
 func (w *World) moved(s *site, t round.Trace) {
 	switch {
-	case t.Event == "roster changed", t.Event == "observes", t.Event == "takes part", t.Event == "approved" && t.Site == s.id:
+	case t.Event == "roster changed", t.Event == "observes", t.Event == "takes part", t.Event == "approved":
 		w.net.relink(s)
 	}
 }
