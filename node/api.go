@@ -47,28 +47,28 @@ func (e *APIError) Error() string {
 
 // Status is where a site stands.
 type Status struct {
-	Site     string        `json:"site"` // its name in the roster
-	ID       peer.ID       `json:"id"`
-	Addrs    []string      `json:"addrs"` // full multiaddrs, for --bootstrap
-	Mesh     block.CID     `json:"mesh"`
-	MeshName string        `json:"mesh_name"`
-	Faults   round.Faults  `json:"faults"`
-	Observes bool          `json:"observes,omitempty"` // this site is not in the roster: not yet, or no longer
-	Changes  int           `json:"changes,omitempty"`  // of the roster, that sites ask for
-	Sites    int           `json:"sites"`
-	Quorum   int           `json:"quorum"`
-	Up       int           `json:"up"` // sites that can be reached, this one included
-	Height   uint64        `json:"height"`
-	Head     block.CID     `json:"head"`
-	Runs     []RunStatus   `json:"runs"`
-	Named    []string      `json:"named,omitempty"` // sites proven to have signed two statements for one place
-	Sent     int64         `json:"sent"`            // bytes of blocks sent to other sites since the node started
-	Received int64         `json:"received"`
-	Memory   uint64        `json:"memory"` // peak resident set, bytes
-	Since    time.Time     `json:"since"`
-	Pending  []PendingRun  `json:"pending,omitempty"` // runs that wait for the operator's consent
-	Problem  string        `json:"problem,omitempty"` // what keeps the site from going on, if anything, with a hint
-	Uptime   time.Duration `json:"uptime"`
+	Site     string         `json:"site"` // its name in the roster
+	ID       peer.ID        `json:"id"`
+	Addrs    []string       `json:"addrs"` // full multiaddrs, for --bootstrap
+	Mesh     block.CID      `json:"mesh"`
+	MeshName string         `json:"mesh_name"`
+	Faults   round.Faults   `json:"faults"`
+	Observes bool           `json:"observes,omitempty"` // this site is not in the roster: not yet, or no longer
+	Sites    int            `json:"sites"`
+	Quorum   int            `json:"quorum"`
+	Up       int            `json:"up"` // sites that can be reached, this one included
+	Height   uint64         `json:"height"`
+	Head     block.CID      `json:"head"`
+	Runs     []RunStatus    `json:"runs"`
+	Named    []string       `json:"named,omitempty"` // sites proven to have signed two statements for one place
+	Sent     int64          `json:"sent"`            // bytes of blocks sent to other sites since the node started
+	Received int64          `json:"received"`
+	Memory   uint64         `json:"memory"` // peak resident set, bytes
+	Since    time.Time      `json:"since"`
+	Pending  []PendingRun   `json:"pending,omitempty"` // runs that wait for the operator's consent
+	Changes  []RosterChange `json:"changes,omitempty"` // of the roster, that sites ask for; at most 8
+	Problem  string         `json:"problem,omitempty"` // what keeps the site from going on, if anything, with a hint
+	Uptime   time.Duration  `json:"uptime"`
 }
 
 // Phase is what a site does for a run at the moment.

@@ -89,6 +89,9 @@ func (n *Node) restore() (err error) {
 	var torn int64
 	n.wal, torn, err = openWAL(path, func(r round.Record) error {
 		if r.Born != nil {
+			if err := n.checkBorn(r.Born); err != nil {
+				return err
+			}
 			n.mute = r.Born.Lost && n.view.Load().roster.Len() > 1
 		}
 		return n.machine.Restore(r)
@@ -98,6 +101,19 @@ func (n *Node) restore() (err error) {
 		n.events.add(time.Now(), round.Trace{Event: "log cut", Site: h.ID, Text: fmt.Sprintf("%d bytes that a crash left", torn)})
 	}
 	return err
+}
+
+// checkBorn refuses the log of another site or mesh. The log is good then, and must not be lost.
+func (n *Node) checkBorn(b *round.Born) error {
+	switch {
+	case b.Site != n.home.ID:
+		return hint(fmt.Errorf("%s is the log of site %s, and %s is the key of %s", n.home.path(logName), b.Site, keyName, n.home.ID),
+			"put the site's own key back; the log is good, leave it where it is")
+	case b.Mesh != n.mesh:
+		return hint(fmt.Errorf("%s is the log of mesh %s, and %s is of %s", n.home.path(logName), b.Mesh, genesisName, n.mesh),
+			"join another mesh in a directory of its own (weft init --dir); the log is good, leave it where it is")
+	}
+	return nil
 }
 
 func sign(key crypto.PrivKey, data []byte) []byte {

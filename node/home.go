@@ -82,7 +82,7 @@ func Join(dir string, g *round.Genesis) error {
 		if old.Block().CID == g.Block().CID {
 			return nil
 		}
-		return hint(fmt.Errorf("join mesh %q: the site is in mesh %q: %w", g.Name, old.Name, ErrExists), "a directory is one site in one mesh: use another with --dir")
+		return hint(fmt.Errorf("join mesh %q (%s): the site is in mesh %q (%s): %w", g.Name, g.Block().CID.Short(), old.Name, old.Block().CID.Short(), ErrExists), "a directory is one site in one mesh: use another with --dir")
 	} else if !errors.Is(err, ErrNoMesh) {
 		return err
 	}
@@ -129,7 +129,7 @@ func readSite(dir string) (crypto.PrivKey, peer.ID, error) {
 	for _, name := range []string{configName, keyName} {
 		_, err := os.Stat(filepath.Join(dir, name))
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, "", hint(fmt.Errorf("%s: %w: no %s", dir, ErrNotInitialised, name), "run weft init, or name the directory with --dir")
+			return nil, "", hint(fmt.Errorf("%s: %w: no %s", dir, ErrNotInitialised, name), missing(dir, name))
 		}
 		if err != nil {
 			return nil, "", err
@@ -141,6 +141,14 @@ func readSite(dir string) (crypto.PrivKey, peer.ID, error) {
 	}
 	id, err := peer.IDFromPrivateKey(key)
 	return key, id, err
+}
+
+// missing says what to do about a file without which a directory is no site.
+func missing(dir, name string) string {
+	if _, err := os.Stat(filepath.Join(dir, logName)); name == keyName && err == nil {
+		return "put the key back from its backup; if there is none, the site needs a new key, in a new directory (weft init --dir), and weft roster replace at other sites"
+	}
+	return "run weft init, or name the directory with --dir"
 }
 
 // readGenesis returns the mesh of a site's directory, or ErrNoMesh.

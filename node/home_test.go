@@ -160,3 +160,61 @@ func TestRefusesDamagedLog(t *testing.T) {
 		t.Errorf("verify of a damaged log: %v", err)
 	}
 }
+
+// Another site's key, or another mesh's genesis, beside a good log: that is said, and not that the log is damaged.
+func TestRefusesAnothersLog(t *testing.T) {
+	t.Parallel()
+	sites := newTestMesh(t, 2, nil)
+	upAll(sites)
+	for _, s := range sites {
+		s.await("all", func(st *Status) bool { return st.Up == 2 })
+		s.down()
+	}
+	own, other := sites[0], sites[1]
+	replace := func(name string, data []byte) (old []byte) {
+		path := filepath.Join(own.dir, name)
+		old, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return old
+	}
+	start := func() error {
+		h, err := Open(own.dir)
+		if err != nil {
+			return err
+		}
+		n, err := New(h, Options{Timing: quick(), Log: own.log})
+		if err != nil {
+			return err
+		}
+		return n.Run(t.Context())
+	}
+	key, err := os.ReadFile(filepath.Join(other.dir, keyName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := replace(keyName, key)
+	if err := start(); err == nil || errors.Is(err, ErrLog) || !strings.Contains(err.Error(), "put the site's own key back") || !strings.Contains(err.Error(), own.id.String()) {
+		t.Errorf("another's key: %v", err)
+	}
+	replace(keyName, old)
+	g, err := round.NewGenesis("another", round.Byzantine, []round.Site{{ID: own.id, Name: own.name}}, make([]byte, 16))
+	if err != nil {
+		t.Fatal(err)
+	}
+	old = replace(genesisName, g.Block().Data)
+	if err := start(); err == nil || errors.Is(err, ErrLog) || !strings.Contains(err.Error(), "is the log of mesh") {
+		t.Errorf("another's genesis: %v", err)
+	}
+	replace(genesisName, old)
+	if err := os.Remove(filepath.Join(own.dir, keyName)); err != nil {
+		t.Fatal(err)
+	}
+	if err := start(); !errors.Is(err, ErrNotInitialised) || !strings.Contains(err.Error(), "put the key back from its backup") {
+		t.Errorf("no key: %v", err)
+	}
+}

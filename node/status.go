@@ -25,7 +25,6 @@ func (n *Node) Status(ctx context.Context) (Status, error) {
 		s = Status{
 			Site: n.ownName(), ID: n.home.ID, Mesh: l.Mesh(), MeshName: n.home.Genesis.Name, Faults: n.home.Genesis.Faults,
 			Sites: r.Len(), Quorum: r.Quorum(), Height: l.Height(), Head: l.Head(), Runs: []RunStatus{}, Observes: !r.Has(n.home.ID),
-			Changes: len(m.Changes()),
 		}
 		for _, id := range m.Named() {
 			s.Named = append(s.Named, n.siteName(id))
@@ -34,6 +33,9 @@ func (n *Node) Status(ctx context.Context) (Status, error) {
 			s.Runs = append(s.Runs, n.runStatus(m, r))
 		}
 		s.Pending = n.jobs.waiting(l)
+		for _, c := range m.Changes()[:min(len(m.Changes()), maxShownChanges)] {
+			s.Changes = append(s.Changes, n.describeChange(r, c))
+		}
 		s.Problem = n.problem(m)
 	})
 	if err != nil {
@@ -45,6 +47,9 @@ func (n *Node) Status(ctx context.Context) (Status, error) {
 	s.Since, s.Uptime = n.start, time.Since(n.start)
 	return s, nil
 }
+
+// maxShownChanges of the roster are in a status; weft roster list shows all.
+const maxShownChanges = 8
 
 // runStatus describes a run; it runs on the loop's goroutine.
 func (n *Node) runStatus(m *round.Machine, r *round.Run) RunStatus {

@@ -128,7 +128,9 @@ func replayFrame(payload []byte, at int64, replay func(round.Record) error) erro
 		if err != nil {
 			return damaged(at, err)
 		}
-		if err := replay(rec); err != nil {
+		if err := replay(rec); errors.As(err, new(*HintError)) {
+			return err // it is not the log's fault
+		} else if err != nil {
 			return damaged(at, err)
 		}
 		payload = payload[n:]

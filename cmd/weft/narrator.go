@@ -68,6 +68,7 @@ var told = map[string]string{
 	"votes again": "votes again",
 
 	"change asked":   "a change of the roster is asked for: weft roster list",
+	"approved":       "a change of the roster is approved",
 	"roster changed": "the roster has changed",
 	"joins":          "a new site has signed that it joins",
 	"takes part":     "this site takes part from now on",
@@ -137,6 +138,9 @@ func (t *narrator) tell(e node.Event, self peer.ID, names map[peer.ID]string) {
 	}
 	if name := names[e.Trace.Site]; name != "" {
 		attrs = append(attrs, "site", name)
+	}
+	if e.Event == "change asked" || e.Event == "approved" {
+		attrs = append(attrs, "change", e.Entry.Short())
 	}
 	if e.Text != "" {
 		attrs = append(attrs, "text", e.Text)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -102,6 +103,9 @@ func (a *app) runWatchCmd() *cobra.Command {
 				kind = runActive
 			}
 			r, err := pickRun(cmd.Context(), a.client(), args, kind)
+			if errors.Is(err, errNoRun) && kind == runActive { // one that is over is shown too
+				r, err = pickRun(cmd.Context(), a.client(), args, runAny)
+			}
 			if err != nil {
 				return err
 			}

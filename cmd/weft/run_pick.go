@@ -46,7 +46,7 @@ func pickRun(ctx context.Context, c *node.Client, args []string, kind runKind) (
 		for i, r := range found {
 			names[i] = r.name + " (" + r.id.Short() + ")"
 		}
-		return runRef{}, &failure{kind: errSeveral, text: "more than one run can be meant: " + strings.Join(names, ", "), hint: "say which, by its name or by the CID's end in brackets"}
+		return runRef{}, &failure{kind: errSeveral, text: "more than one run can be meant: " + strings.Join(names, ", "), hint: "say which, by the CID's end in brackets, or by its name where that is one run's"}
 	case len(args) > 0:
 		return runRef{}, fail(errNoRun, hint, "run %q", args[0])
 	}

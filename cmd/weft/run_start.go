@@ -44,6 +44,7 @@ then takes part if its own configuration or operator says so.`,
 			if err != nil {
 				return locateField(run, err)
 			}
+			a.warnNames(cmd.Context(), c, reply.Run, req.Spec.Name)
 			if err := a.awaitOpen(cmd.Context(), c, reply.Run, req.Spec.Name); err != nil || !watch {
 				return err
 			}
@@ -52,6 +53,20 @@ then takes part if its own configuration or operator says so.`,
 	}
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "then show the run until it is over")
 	return cmd
+}
+
+// warnNames tells of other runs of the same name: nobody is hindered, but commands then want the CID's end.
+func (a *app) warnNames(ctx context.Context, c *node.Client, id block.CID, name string) {
+	s, err := c.Status(ctx)
+	if err != nil {
+		return
+	}
+	for _, r := range candidates(s, runAny) {
+		if r.name == name && r.id != id {
+			a.err.Printf("weft: the mesh has a run %s already (%s); commands tell the two apart by the CID's end\n", name, r.id.Short())
+			return
+		}
+	}
 }
 
 // readRun reads a run file, and makes the request of it.

@@ -47,6 +47,11 @@ func (a *app) statusText(s *node.Status, id string) string {
 	for _, p := range s.Pending {
 		fmt.Fprintf(&b, "%s%s, %s: take part with `weft run accept %s`\n", label("asks"), a.out.Bold(p.Spec.Name), term.Plural(p.Spec.Rounds, "round"), p.Run.Short())
 	}
+	for i := range s.Changes {
+		if c := &s.Changes[i]; !c.Own && !s.Observes {
+			fmt.Fprintf(&b, "%sthe roster's change to %s: `weft roster list` shows it, `weft roster approve %s`\n", label("asks"), a.out.Bold(c.Text), c.ID.Short())
+		}
+	}
 	b.WriteString(a.runsText(s, id))
 	return b.String()
 }

@@ -100,7 +100,7 @@ func (a *app) reportText(r *node.Report) string {
 		if run.Closed {
 			closed = ", closed"
 		}
-		fmt.Fprintf(&b, "run %s: %d of %d rounds%s, model\n  %s\n", a.out.Bold(run.Name), run.Done, run.Rounds, closed, run.Model)
+		fmt.Fprintf(&b, "run %s (%s): %d of %d rounds%s, model\n  %s\n", a.out.Bold(run.Name), run.ID.Short(), run.Done, run.Rounds, closed, run.Model)
 	}
 	if len(r.Runs) > 0 {
 		b.WriteString("\n")
