@@ -81,8 +81,13 @@ func (j *jobs) doTrain(ctx context.Context, t *training) round.Event {
 	case ctx.Err() != nil:
 		return nil
 	case err != nil:
-		j.log.Warn("training failed", "run", job.Spec.Name, "round", job.Round, "error", err)
-		j.setProblem(about, fmt.Sprintf("training of run %q fails: %v", job.Spec.Name, err), "it is tried again; see the trainer's own output in the node's log")
+		brief := err.Error()
+		var exit *train.ExitError
+		if errors.As(err, &exit) {
+			brief = exit.Brief() // the log has what it wrote
+		}
+		j.log.Warn("training failed", "run", job.Spec.Name, "round", job.Round, "error", brief)
+		j.setProblem(about, fmt.Sprintf("training of run %q fails: %s", job.Spec.Name, brief), "it is tried again; what the trainer wrote is in the node's log")
 		return round.TrainFailed{Run: job.Run, Round: job.Round, Opened: job.Opened, Err: clip(err.Error(), 2048)}
 	}
 	j.setProblem(about, "", "")

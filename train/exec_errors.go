@@ -3,6 +3,7 @@ package train
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -27,20 +28,38 @@ type ExitError struct {
 
 // Error returns what happened, the last lines of standard error, and a hint if those say nothing, on several lines.
 func (e *ExitError) Error() string {
-	var b strings.Builder
+	text := e.what()
+	if len(e.Stderr) > 0 {
+		text += "; the last lines of its standard error:\n    " + strings.Join(e.Stderr, "\n    ")
+	}
+	if hint := e.hint(); hint != "" {
+		text += "\nhint: " + hint
+	}
+	return text
+}
+
+// Brief is Error in one line: of standard error it has the last line that says something, which in Python's tracebacks
+// is the exception.
+func (e *ExitError) Brief() string {
+	text := e.what()
+	for _, line := range slices.Backward(e.Stderr) {
+		if line != "" && strings.TrimLeft(line, " \t") == line && !strings.HasPrefix(line, "hint:") {
+			text += ": " + line
+			break
+		}
+	}
+	if hint := e.hint(); hint != "" {
+		text += "; hint: " + hint
+	}
+	return text
+}
+
+func (e *ExitError) what() string {
 	when := "before it asked for a task"
 	if e.Asked {
 		when = "before it sent an update"
 	}
-	fmt.Fprintf(&b, "trainer %q ended with %s %s", e.Command, e.Status, when)
-	if len(e.Stderr) > 0 {
-		b.WriteString("; the last lines of its standard error:\n    ")
-		b.WriteString(strings.Join(e.Stderr, "\n    "))
-	}
-	if hint := e.hint(); hint != "" {
-		b.WriteString("\nhint: " + hint)
-	}
-	return b.String()
+	return fmt.Sprintf("trainer %q ended with %s %s", e.Command, e.Status, when)
 }
 
 func (e *ExitError) hint() string {

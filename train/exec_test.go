@@ -113,6 +113,26 @@ func TestExecRestartsTheProcess(t *testing.T) {
 	})
 }
 
+func TestExitErrorBrief(t *testing.T) {
+	for want, e := range map[string]*ExitError{
+		`trainer "python3 t.py" ended with exit status 1 before it sent an update: RuntimeError: CUDA out of memory`: {
+			Code: 1, Status: "exit status 1", Asked: true,
+			Stderr: []string{"Traceback (most recent call last):", `  File "t.py", line 3, in <module>`, "RuntimeError: CUDA out of memory", ""},
+		},
+		`trainer "python3 t.py" ended with exit status 1 before it sent an update: weft.LayoutError: tensor 'w' is missing`: {
+			Code: 1, Status: "exit status 1", Asked: true, Stderr: []string{"weft.LayoutError: tensor 'w' is missing", "hint: send every tensor", "  of the base"},
+		},
+		`trainer "python3 t.py" ended with exit status 2 before it asked for a task; hint: the process wrote nothing to standard error: run the command by hand in its folder`: {
+			Code: 2, Status: "exit status 2",
+		},
+	} {
+		e.Command = "python3 t.py"
+		if got := e.Brief(); got != want {
+			t.Errorf("got\n%s\nwant\n%s", got, want)
+		}
+	}
+}
+
 func TestExecFailures(t *testing.T) {
 	for part, want := range map[string][]string{
 		"crash":         {"exit status 3 before it sent an update", "    line 11 of task 1\n", "    line 30 of task 1"},

@@ -14,6 +14,7 @@ import (
 )
 
 const (
+	indent        = 8 // of what follows a label
 	barWidth      = 24
 	historyShown  = 8 // newest rounds
 	runsShown     = 5 // newest of those that are over
@@ -25,7 +26,7 @@ const (
 // statusText draws a status; id restricts it to one run unless it is empty.
 func (a *app) statusText(s *node.Status, id string) string {
 	var b strings.Builder
-	label := func(name string) string { return a.out.Dim(fmt.Sprintf("%-8s", name)) }
+	label := func(name string) string { return a.out.Dim(fmt.Sprintf("%-*s", indent, name)) }
 	up := fmt.Sprintf("%d of %d sites up", s.Up, s.Sites)
 	if s.Up < s.Quorum {
 		up = a.out.Bad(up + fmt.Sprintf(", a quorum is %d", s.Quorum))
@@ -39,7 +40,7 @@ func (a *app) statusText(s *node.Status, id string) string {
 		fmt.Fprintf(&b, "%s%s\n", label("address"), addr)
 	}
 	if s.Problem != "" {
-		fmt.Fprintf(&b, "%s%s\n", label("problem"), a.out.Bad(s.Problem))
+		b.WriteString(label("problem") + a.hanging(s.Problem, a.out.Bad))
 	}
 	for _, name := range s.Named {
 		fmt.Fprintf(&b, "%s%s signed two statements for one place: it lies, or its key is used twice\n", label("named"), a.out.Bad(name))
@@ -49,15 +50,29 @@ func (a *app) statusText(s *node.Status, id string) string {
 	}
 	for i := range s.Changes {
 		if c := &s.Changes[i]; !c.Own && !s.Observes {
-			fmt.Fprintf(&b, "%sthe roster's change to %s: `weft roster list` shows it, `weft roster approve %s`\n", label("asks"), a.out.Bold(c.Text), c.ID.Short())
+			b.WriteString(label("asks") + a.hanging(fmt.Sprintf("for the roster, to %s: look with `weft roster list`, agree with `weft roster approve %s`", c.Text, c.ID.Short()), nil))
 		}
 	}
 	b.WriteString(a.runsText(s, id))
 	return b.String()
 }
 
-// runsText draws the run of that ID; without one all: those that are over in a line each, the newest of them only, then
-// those that go on, or else the one that ended last, in full.
+// hanging wraps text that begins after a label, and sets each hint in it on lines of its own.
+func (a *app) hanging(text string, paint func(string) string) string {
+	var lines []string
+	for _, part := range strings.Split(strings.ReplaceAll(text, "; hint: ", "\nhint: "), "\n") {
+		for _, line := range term.Wrap(part, a.out.Columns()-indent) {
+			if paint != nil && line != "" {
+				line = paint(line)
+			}
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "\n"+strings.Repeat(" ", indent)) + "\n"
+}
+
+// runsText draws the run of that ID; without one all: those that go on in full, or else the one that ended last, then the
+// newest of the others in a line each.
 func (a *app) runsText(s *node.Status, id string) string {
 	var past, live []*node.RunStatus
 	for i := range s.Runs {
@@ -71,24 +86,26 @@ func (a *app) runsText(s *node.Status, id string) string {
 		}
 	}
 	switch {
+	case len(s.Runs)+len(s.Pending) == 0 && s.Observes:
+		return "\nno runs\n"
 	case id != "" || len(s.Runs)+len(s.Pending) == 0:
 		return "\nno runs; open one with `weft run start FILE`\n"
 	case len(live) == 0 && len(past) > 0:
 		live, past = past[len(past)-1:], past[:len(past)-1]
 	}
 	var b strings.Builder
-	if more := len(past) - runsShown; more > 0 {
-		past = past[more:]
-		fmt.Fprintf(&b, "\n        %s before these: weft run list", term.Plural(more, "run"))
-	}
-	for i, r := range past {
-		if i == 0 {
-			b.WriteString("\n")
-		}
-		b.WriteString(a.runHead(r))
-	}
 	for _, r := range live {
 		b.WriteString("\n" + a.runText(r))
+	}
+	if len(past) > 0 {
+		b.WriteString("\n")
+	}
+	more := max(0, len(past)-runsShown)
+	for _, r := range slices.Backward(past[more:]) {
+		b.WriteString(a.runHead(r))
+	}
+	if more > 0 {
+		fmt.Fprintf(&b, "%s%s before these: weft run list\n", strings.Repeat(" ", indent), term.Plural(more, "run"))
 	}
 	return b.String()
 }
@@ -110,7 +127,7 @@ func (a *app) runText(r *node.RunStatus) string {
 		fmt.Fprintf(&b, "        updates here: %d of %d (%s)\n", len(r.Updates), len(r.Takes), strings.Join(r.Updates, ", "))
 	}
 	if r.Waits != "" {
-		fmt.Fprintf(&b, "        waits for %s\n", r.Waits)
+		b.WriteString(strings.Repeat(" ", indent) + a.hanging("waits for "+r.Waits, nil))
 	}
 	if len(r.History) > 0 {
 		b.WriteString(a.historyText(r.History))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
@@ -57,6 +58,7 @@ func (o *Out) Live(ctx context.Context, frame func() string, work func(context.C
 type liveModel struct {
 	frame       func() string
 	columns     func() int
+	height      int // of the terminal, once it is known
 	done        <-chan struct{}
 	ended       bool // the work, not by Ctrl-C
 	interrupted bool
@@ -81,6 +83,8 @@ func (m *liveModel) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case ended:
 		m.ended = true
 		return m, tea.Quit
+	case tea.WindowSizeMsg:
+		m.height = msg.Height
 	case tea.KeyMsg:
 		if s := msg.String(); s == "ctrl+c" || s == "q" {
 			m.interrupted = true
@@ -90,5 +94,12 @@ func (m *liveModel) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	return m, nil
 }
 
-// View wraps what is too wide for the terminal; bubbletea would cut it off.
-func (m *liveModel) View() string { return ansi.Wrap(m.frame(), m.columns(), "") }
+// View wraps what is too wide for the terminal, which bubbletea would cut off, and leaves out the end of what is too high,
+// where bubbletea would leave out the beginning.
+func (m *liveModel) View() string {
+	lines := strings.Split(ansi.Hardwrap(m.frame(), m.columns(), false), "\n")
+	if m.height > 1 && len(lines) > m.height {
+		lines = append(lines[:m.height-1], "…")
+	}
+	return strings.Join(lines, "\n")
+}

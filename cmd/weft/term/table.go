@@ -66,11 +66,11 @@ func (t *Table) wrapped(row []string, widths []int) [][]string {
 		if !c.Wrap {
 			continue
 		}
-		for k, part := range strings.Split(ansi.Wrap(row[i], widths[i], ""), "\n") {
+		for k, part := range Wrap(row[i], widths[i]) {
 			if k == len(lines) {
 				lines = append(lines, make([]string, len(t.columns)))
 			}
-			lines[k][i] = strings.TrimSpace(part)
+			lines[k][i] = part
 		}
 	}
 	return lines

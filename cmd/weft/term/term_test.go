@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	tea "github.com/charmbracelet/bubbletea"
 	"github.com/charmbracelet/x/ansi"
 	"pgregory.net/rapid"
 )
@@ -110,5 +112,36 @@ func TestLogQuotes(t *testing.T) {
 	want := `peer misbehaves  what="a\x1b[2J"  raw="a\x9b2J"  lines="a\nb"  plain=a/b` + "\n"
 	if got := b.String()[len("15:04:05  "):]; got != want {
 		t.Errorf("got %swant %s", got, want)
+	}
+}
+
+func TestWrap(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text, width := rapid.StringMatching(`[a-zé-]{1,9}( [a-zé-]{1,30}){0,9}`).Draw(t, "text"), rapid.IntRange(1, 40).Draw(t, "width")
+		lines := Wrap(text, width)
+		for _, line := range lines {
+			if ansi.StringWidth(line) > width {
+				t.Fatalf("%q is wider than %d", line, width)
+			}
+		}
+		bare := func(s string) string { return strings.ReplaceAll(s, " ", "") }
+		if bare(strings.Join(lines, "")) != bare(text) {
+			t.Fatalf("%q is not %q", lines, text)
+		}
+	})
+	if got := Wrap("hospital-a hospital-b c", 12); !slices.Equal(got, []string{"hospital-a", "hospital-b c"}) {
+		t.Errorf("got %q", got)
+	}
+}
+
+// What is too high loses its end, what is too wide nothing.
+func TestLiveFits(t *testing.T) {
+	m := &liveModel{frame: func() string { return "one\ntwo and more\nthree\nfour\n" }, columns: func() int { return 8 }}
+	if got := m.View(); got != "one\ntwo and\n more\nthree\nfour\n" && got != "one\ntwo and \nmore\nthree\nfour\n" {
+		t.Errorf("got %q", got)
+	}
+	m.Update(tea.WindowSizeMsg{Width: 8, Height: 3})
+	if got := strings.Split(m.View(), "\n"); len(got) != 3 || got[0] != "one" || got[2] != "…" {
+		t.Errorf("got %q", got)
 	}
 }

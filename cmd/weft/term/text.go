@@ -5,6 +5,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"github.com/charmbracelet/x/ansi"
 )
 
 // Bar returns a bar of width columns, done of all of it filled; empty if all is 0.
@@ -20,6 +22,25 @@ func Bar(width int, done, all uint64) string {
 		s += strings.Repeat("░", width-whole-1)
 	}
 	return s
+}
+
+// Wrap breaks text into lines of at most width columns, between words where it can.
+func Wrap(text string, width int) (lines []string) {
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		if line != "" && ansi.StringWidth(line)+1+ansi.StringWidth(word) > width {
+			lines, line = append(lines, line), ""
+		}
+		if line != "" {
+			line += " "
+		}
+		parts := strings.Split(ansi.Hardwrap(word, max(width, 1), false), "\n") // one, unless the word is too long
+		for _, part := range parts[:len(parts)-1] {
+			lines, line = append(lines, line+part), ""
+		}
+		line += parts[len(parts)-1]
+	}
+	return append(lines, line)
 }
 
 // Bytes returns a size with three digits and a unit: 999 B, 1.2 MB, 50.0 GB.
