@@ -96,6 +96,7 @@ type RunStatus struct {
 	Step     uint64             `json:"step"` // of the training under way
 	Steps    uint64             `json:"steps"`
 	Metrics  map[string]float64 `json:"metrics,omitempty"`  // newest of the training under way
+	Heard    time.Time          `json:"heard,omitzero"`     // when its trainer was last heard of
 	Updates  []string           `json:"updates"`            // sites whose updates of this round are held here
 	Takes    []string           `json:"takes"`              // sites that take part
 	Declined []string           `json:"declined,omitempty"` // sites that have said that they do not

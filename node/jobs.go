@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/round"
@@ -193,18 +194,19 @@ func (j *jobs) problem() (problem, bool) {
 	return problem{}, false
 }
 
-// standing returns how far a run's training is, whether there is one, and whether the answer on the
-// run is still to come.
-func (j *jobs) standing(run block.CID) (p train.Progress, training, open bool) {
+// standing returns how far a run's training is and when its trainer was last heard of, zero if there is none, and whether
+// the answer on the run is still to come.
+func (j *jobs) standing(run block.CID) (p train.Progress, heard time.Time, open bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	t := j.training[run]
 	if t != nil {
-		if now := t.progress.Load(); now != nil {
-			p = *now
+		heard = t.begun
+		if last := t.progress.Load(); last != nil {
+			p, heard = last.Progress, last.at
 		}
 	}
-	return p, t != nil, j.pending[run] != nil || j.accepted[run]
+	return p, heard, j.pending[run] != nil || j.accepted[run]
 }
 
 // waiting returns the open runs that wait for the operator, in the order of their opening.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
@@ -23,7 +24,14 @@ type training struct {
 	job      round.Train
 	cancel   context.CancelFunc
 	done     chan struct{}
-	progress atomic.Pointer[train.Progress]
+	begun    time.Time
+	progress atomic.Pointer[heard]
+}
+
+// heard is what a trainer has said, and when.
+type heard struct {
+	train.Progress
+	at time.Time
 }
 
 // train begins a training, once the one of the same run that it replaces has ended. The mutex is held.
@@ -39,7 +47,7 @@ func (j *jobs) train(job round.Train) {
 		return
 	}
 	ctx, cancel := context.WithCancel(j.ctx)
-	t := &training{job: job, cancel: cancel, done: make(chan struct{})}
+	t := &training{job: job, begun: time.Now(), cancel: cancel, done: make(chan struct{})}
 	j.training[job.Run] = t
 	j.spawn(func() {
 		defer cancel()
@@ -102,7 +110,7 @@ func (j *jobs) tryTrain(ctx context.Context, t *training) (done round.Trained, e
 		return done, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(task.Dir)) }()
-	res, err := j.n.trainer.Run(ctx, task, func(p train.Progress) { t.progress.Store(&p) })
+	res, err := j.n.trainer.Run(ctx, task, func(p train.Progress) { t.progress.Store(&heard{p, time.Now()}) })
 	if err != nil {
 		return done, err
 	}

@@ -64,7 +64,7 @@ func newReport(g *round.Genesis, l *round.Ledger) *Report {
 			counts[l.Name(v.From)]++
 		}
 	}
-	for _, s := range roster.Sites() {
+	for _, s := range byName(roster) {
 		r.Sites = append(r.Sites, s.Name)
 	}
 	for _, name := range append(r.Sites[:len(r.Sites):len(r.Sites)], former(l)...) {
@@ -98,6 +98,7 @@ func reportModel(l *round.Ledger, run *round.Run, c *round.CommitAt) ModelReport
 	for _, id := range c.Sealed.Contributors() {
 		m.Sites = append(m.Sites, l.Name(id))
 	}
+	slices.Sort(m.Sites)
 	m.Signers = signers(l, c.Height)
 	return m
 }
@@ -108,5 +109,6 @@ func signers(l *round.Ledger, height uint64) []string {
 	for _, v := range l.At(height).Certificate.Votes {
 		names = append(names, l.Name(v.From))
 	}
+	slices.Sort(names)
 	return names
 }

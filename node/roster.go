@@ -58,7 +58,7 @@ func (n *Node) Roster(ctx context.Context) (s Roster, err error) {
 		l := m.Ledger()
 		r := l.Roster()
 		s = Roster{Version: r.Version(), From: r.From(), Quorum: r.Quorum(), Sites: []RosterSite{}, Former: []RosterSite{}, Changes: []RosterChange{}}
-		for _, site := range r.Sites() {
+		for _, site := range byName(r) {
 			s.Sites = append(s.Sites, RosterSite{site.Name, site.ID, site.ID == n.home.ID || n.reach.has(site.ID)})
 		}
 		for id, name := range l.Members() {
@@ -80,6 +80,7 @@ func (n *Node) describeChange(r *round.Roster, c round.PendingChange) RosterChan
 		d.Approvals = append(d.Approvals, r.Name(id))
 		d.Own = d.Own || id == n.home.ID
 	}
+	slices.Sort(d.Approvals)
 	return d
 }
 

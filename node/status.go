@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -63,7 +64,7 @@ func (n *Node) runStatus(m *round.Machine, r *round.Run) RunStatus {
 	for i := range r.Commits { // of a run that is over nobody repeats the consents
 		part = append(part, r.Commits[i].Sealed.Contributors()...)
 	}
-	for _, site := range m.Ledger().Roster().Sites() {
+	for _, site := range byName(m.Ledger().Roster()) {
 		if slices.Contains(part, site.ID) {
 			s.Takes = append(s.Takes, site.Name)
 		}
@@ -77,9 +78,10 @@ func (n *Node) runStatus(m *round.Machine, r *round.Run) RunStatus {
 			s.Silent = append(s.Silent, site.Name)
 		}
 	}
-	p, training, open := n.jobs.standing(r.ID)
+	p, heard, open := n.jobs.standing(r.ID)
+	training := !heard.IsZero()
 	if training {
-		s.Step, s.Steps, s.Metrics = p.Step, p.Steps, p.Metrics
+		s.Step, s.Steps, s.Metrics, s.Heard = p.Step, p.Steps, p.Metrics, heard
 	}
 	switch {
 	case r.Closed:
@@ -113,6 +115,7 @@ func (n *Node) roundStatus(c *round.CommitAt, past measured) RoundStatus {
 		s.Samples += u.Samples
 		s.Metrics[name] = u.Metrics
 	}
+	slices.Sort(s.Sites)
 	return s
 }
 
@@ -135,9 +138,9 @@ func (n *Node) problem(m *round.Machine) string {
 	case v.observes:
 		return n.outside(m, up)
 	case up == 1 && q > 1:
-		return fmt.Sprintf("no other of %d sites reachable%s; hint: are the others up, do the addresses under bootstrap lead to one of them, and is this site still in their roster (weft roster list, there)?", v.roster.Len(), n.unreachable())
+		return fmt.Sprintf("none of the other %d sites can be reached%s; hint: are the others up, do the addresses under bootstrap lead to one of them, and is this site still in their roster (weft roster list, there)?", v.roster.Len()-1, n.unreachable())
 	case up < q:
-		return fmt.Sprintf("%d of %d sites reachable, a quorum is %d%s; hint: are the others up, and do the addresses under bootstrap lead to one of them?", up, v.roster.Len(), q, n.unreachable())
+		return fmt.Sprintf("%d of %d sites are up, a quorum is %d%s; hint: are the others up, and do the addresses under bootstrap lead to one of them?", up, v.roster.Len(), q, n.unreachable())
 	case n.tracker.mute:
 		return "this site's log was lost: it does not vote until it has seen the others decide two entries; hint: nothing to do"
 	}
@@ -170,6 +173,7 @@ func (n *Node) Peers() []Peer {
 		p.Sent, p.Received = moved.Sent.Bytes, moved.Received.Bytes
 		list = append(list, p)
 	}
+	slices.SortFunc(list, func(a, b Peer) int { return cmp.Or(cmp.Compare(a.Site, b.Site), cmp.Compare(a.ID, b.ID)) })
 	return list
 }
 
@@ -195,14 +199,13 @@ func (n *Node) Entries(ctx context.Context, from uint64, limit int) ([]LedgerEnt
 
 // summary says for people what an entry decides.
 func (n *Node) summary(l *round.Ledger, e *round.Entry) string {
-	names := func(ids []peer.ID) (s string) {
-		for i, id := range ids {
-			if i > 0 {
-				s += ", "
-			}
-			s += n.siteName(id)
+	names := func(ids []peer.ID) string {
+		var list []string
+		for _, id := range ids {
+			list = append(list, n.siteName(id))
 		}
-		return s
+		slices.Sort(list)
+		return strings.Join(list, ", ")
 	}
 	r := l.Run(e.Run())
 	switch {

@@ -21,7 +21,16 @@ func (n *Node) waits(s *RunStatus) string {
 	case !slices.Contains(s.Takes, n.ownName()), uint64(len(s.Updates)) >= s.MinSites, s.Phase == PhaseTraining && !slices.Contains(s.Updates, n.ownName()):
 		return ""
 	}
-	missing := slices.DeleteFunc(slices.Clone(s.Takes), func(name string) bool { return slices.Contains(s.Updates, name) })
+	var missing []string
+	for _, site := range byName(v.roster) {
+		switch name := site.Name; {
+		case !slices.Contains(s.Takes, name) || slices.Contains(s.Updates, name):
+		case site.ID != n.home.ID && !n.reach.has(site.ID):
+			missing = append(missing, name+" (away)")
+		default:
+			missing = append(missing, name)
+		}
+	}
 	return fmt.Sprintf("updates: %d of the %d needed are here; none yet from %s", len(s.Updates), s.MinSites, strings.Join(missing, ", "))
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"os"
@@ -51,7 +52,8 @@ func readGenesis(path string) (*round.Genesis, error) {
 func (a *app) meshText(g *round.Genesis, self string) string {
 	r := g.Roster()
 	t := term.NewTable(term.Column{Name: "site", Shrink: true}, term.Column{Name: "peer ID"}, term.Column{})
-	for _, s := range g.Sites {
+	byName := slices.SortedFunc(slices.Values(g.Sites), func(a, b round.Site) int { return cmp.Compare(a.Name, b.Name) })
+	for _, s := range byName {
 		mark := ""
 		if s.ID.String() == self {
 			mark = "this site"

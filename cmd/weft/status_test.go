@@ -90,6 +90,20 @@ func TestStatusOfManyRuns(t *testing.T) {
 	}
 }
 
+// A trainer that hangs is told from one that works.
+func TestStatusTellsQuietTrainer(t *testing.T) {
+	a := &app{out: term.New(&bytes.Buffer{})}
+	s := testStatus()
+	s.Runs[0].Heard = time.Now().Add(-10 * time.Second)
+	if got := a.statusText(s, ""); strings.Contains(got, "nothing heard") {
+		t.Errorf("after 10 s:\n%s", got)
+	}
+	s.Runs[0].Heard = time.Now().Add(-20*time.Minute - time.Second/2)
+	if got := a.statusText(s, ""); !strings.Contains(got, "nothing heard of the trainer for 20m00s") {
+		t.Errorf("after 20 minutes:\n%s", got)
+	}
+}
+
 func TestStatusTellsTrouble(t *testing.T) {
 	a := &app{out: term.New(&bytes.Buffer{})}
 	s := testStatus()

@@ -16,9 +16,10 @@ import (
 const (
 	indent        = 8 // of what follows a label
 	barWidth      = 24
-	historyShown  = 8 // newest rounds
-	runsShown     = 5 // newest of those that are over
-	sitesAcross   = 4 // sites that get a column of their own
+	quietAfter    = time.Minute // without a word of the trainer
+	historyShown  = 8           // newest rounds
+	runsShown     = 5           // newest of those that are over
+	sitesAcross   = 4           // sites that get a column of their own
 	lossDecimals  = 4
 	metricSpacing = "  "
 )
@@ -124,7 +125,12 @@ func (a *app) runText(r *node.RunStatus) string {
 		fmt.Fprintf(&b, "        %s  %d/%d%s\n", a.out.Busy(term.Bar(barWidth, r.Step, r.Steps)), r.Step, r.Steps, metricsText(r.Metrics))
 	case node.PhaseDone, node.PhaseStopped, node.PhaseDeclined:
 	default:
-		fmt.Fprintf(&b, "        updates here: %d of %d (%s)\n", len(r.Updates), len(r.Takes), strings.Join(r.Updates, ", "))
+		if r.Waits == "" && len(r.Updates) > 0 {
+			fmt.Fprintf(&b, "        updates here: %d of %d (%s)\n", len(r.Updates), len(r.Takes), strings.Join(r.Updates, ", "))
+		}
+	}
+	if quiet := time.Since(r.Heard); r.Phase == node.PhaseTraining && !r.Heard.IsZero() && quiet > quietAfter {
+		b.WriteString(strings.Repeat(" ", indent) + a.hanging("nothing heard of the trainer for "+term.Duration(quiet.Truncate(time.Second)), nil))
 	}
 	if r.Waits != "" {
 		b.WriteString(strings.Repeat(" ", indent) + a.hanging("waits for "+r.Waits, nil))

@@ -56,6 +56,7 @@ func (a *app) up(ctx context.Context, bootstrap []string) error {
 	if err != nil {
 		return err
 	}
+	context.AfterFunc(ctx, func() { log.Info("stopping; Ctrl-C again ends the node at once, and loses nothing either") })
 	ctx, cancel := context.WithCancel(ctx)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
