@@ -44,7 +44,7 @@ func Open(name string) (*Scenario, error) {
 	if !strings.ContainsAny(name, "/\\.") {
 		b, err := files.ReadFile(path.Join("library", name+".yaml"))
 		if err != nil {
-			return nil, fmt.Errorf("%w: the library has no %q", ErrScenario, name)
+			return nil, fmt.Errorf("%w: the library has no %q", ErrUnknown, name)
 		}
 		return Parse(name+".yaml", b)
 	}

@@ -16,6 +16,9 @@ import (
 // ErrScenario is returned for a file that is not a valid scenario; the text names file and line.
 var ErrScenario = errors.New("not a valid scenario")
 
+// ErrUnknown is returned for a name that no scenario of the library has.
+var ErrUnknown = errors.New("unknown scenario")
+
 // Limits on a scenario.
 const (
 	MaxFile   = 64 << 10 // bytes
@@ -133,8 +136,6 @@ func (s *Scenario) checkSites() (string, error) {
 			return key + ".count", fmt.Errorf("%d, want 1 to %d", g.Count, MaxSites)
 		case g.Region != "" && !slices.Contains(Regions(), g.Region):
 			return key + ".region", fmt.Errorf("no region %q; there are %s", g.Region, strings.Join(Regions(), ", "))
-		case !(g.Speed > 0 && g.Speed <= 1000):
-			return key + ".speed", fmt.Errorf("%v, want more than 0, 2 for twice as fast", g.Speed)
 		case g.Adversary != "" && !slices.Contains(sim.AdversaryNames(), g.Adversary):
 			return key + ".adversary", fmt.Errorf("no adversary %q; there are %s", g.Adversary, strings.Join(sim.AdversaryNames(), ", "))
 		}

@@ -88,6 +88,7 @@ func TestParseSaysWhere(t *testing.T) {
 		{small + "seed: -1\n", "a.yaml:5: "},
 		{small + "faults: lies\n", `a.yaml:5: faults: "lies", want byzantine or crash`},
 		{small + "timeline:\n  - at: 1s\n    fault: fire\n", `a.yaml:7: timeline[0].fault: no fault "fire"`},
+		{"name: a\nsites:\n  - name: s\n    speed: 0\n", "a.yaml:4: sites[0].speed: 0, want 0.001 to 1000"},
 		{small + "timeline:\n  - fault: crash\n    at: 25h\n", "a.yaml:7: timeline[0].at: 25h0m0s, but the scenario ends at 24h0m0s"},
 		{small + "timeline:\n  - fault: crash\n    round: 99999\n", "a.yaml:7: timeline[0].round: 99999, but the run has"},
 		{small + "expect:\n  stalled:\n    - {from: 30h, to: 31h}\n", "expect.stalled[0]: begins at 30h0m0s, but the scenario ends at 24h0m0s"},

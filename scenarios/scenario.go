@@ -30,7 +30,7 @@ type Group struct {
 	Count     int      `yaml:"count" json:"count,omitempty"`   // 0: one, under the group's own name
 	Region    string   `yaml:"region" json:"region,omitempty"` // see Regions
 	Link      Link     `yaml:"link" json:"link"`
-	Speed     float64  `yaml:"speed" json:"speed,omitempty"` // trains so many times as fast; 0: once
+	Speed     Factor   `yaml:"speed" json:"speed,omitempty"` // trains so many times as fast; 0: once
 	Disk      Duration `yaml:"disk" json:"disk,omitempty"`   // to make a record durable
 	Starts    Duration `yaml:"starts" json:"starts,omitempty"`
 	Declines  bool     `yaml:"declines" json:"declines,omitempty"` // takes part in no run

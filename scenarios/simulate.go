@@ -121,7 +121,7 @@ func (p *play) config() (sim.Config, error) {
 	for i, site := range p.sites {
 		g := site.Group
 		w := sim.Site{
-			Name: site.Name, Outside: outside[i], Start: time.Duration(g.Starts), Sync: time.Duration(g.Disk), Slow: 1 / g.Speed, Decline: g.Declines,
+			Name: site.Name, Outside: outside[i], Start: time.Duration(g.Starts), Sync: time.Duration(g.Disk), Slow: 1 / float64(g.Speed), Decline: g.Declines,
 			Up: g.Link.Up.Bytes(), Down: g.Link.Down.Bytes(),
 		}
 		if g.Adversary != "" {

@@ -14,7 +14,25 @@ import (
 	"github.com/weft-mesh/weft/yamlfile"
 )
 
-var _ = []yaml.NodeUnmarshaler{(*Duration)(nil), (*Size)(nil), (*Rate)(nil), (*Part)(nil), (*Amount)(nil)}
+var _ = []yaml.NodeUnmarshaler{(*Duration)(nil), (*Size)(nil), (*Rate)(nil), (*Part)(nil), (*Amount)(nil), (*Factor)(nil)}
+
+// Factor says how many times as fast something is.
+type Factor float64
+
+// MarshalText writes what UnmarshalText reads.
+func (f Factor) MarshalText() ([]byte, error) {
+	return []byte(strconv.FormatFloat(float64(f), 'g', -1, 64)), nil
+}
+
+// UnmarshalText reads a number that is more than 0 and not out of all proportion.
+func (f *Factor) UnmarshalText(b []byte) error {
+	v, err := strconv.ParseFloat(string(b), 64)
+	if err != nil || !(v >= 0.001 && v <= 1000) {
+		return fmt.Errorf("%s, want 0.001 to 1000: 2 for twice as fast", b)
+	}
+	*f = Factor(v)
+	return nil
+}
 
 // Duration is a time span as people write it: 90s, 1m30s, 200ms, 2h.
 type Duration time.Duration
@@ -116,6 +134,9 @@ func (a *Amount) UnmarshalText(b []byte) error {
 	*a = Amount(n)
 	return nil
 }
+
+// UnmarshalYAML reads it in a file.
+func (f *Factor) UnmarshalYAML(n ast.Node) error { return read(n, f) }
 
 // UnmarshalYAML reads it in a file.
 func (d *Duration) UnmarshalYAML(n ast.Node) error { return read(n, d) }

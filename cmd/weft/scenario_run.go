@@ -20,6 +20,7 @@ type playing struct {
 	seed   uint64
 	sites  int
 	hurry  float64
+	resize bool // to so many sites
 	report string
 	real   bool
 }
@@ -45,6 +46,7 @@ scenario says; --hurry shortens trainings and timeline, for both.`,
 			if a.json && outfile.IsStdout(p.report) {
 				return usage("--json and --report - both write to standard output")
 			}
+			p.resize = cmd.Flags().Changed("sites")
 			s, err := p.scenario(args[0])
 			if err != nil {
 				return err
@@ -65,12 +67,14 @@ scenario says; --hurry shortens trainings and timeline, for both.`,
 // scenario is the one that is asked for, with the flags' changes.
 func (p *playing) scenario(name string) (*scenarios.Scenario, error) {
 	s, err := scenarios.Open(name)
-	if err == nil && p.sites != 0 {
+	if err == nil && p.resize {
 		err = s.Resize(p.sites)
 	}
 	switch {
+	case errors.Is(err, scenarios.ErrUnknown):
+		return nil, &failure{kind: errUsage, text: err.Error(), hint: "weft scenario list names those of the library; ./FILE is a file"}
 	case errors.Is(err, scenarios.ErrScenario):
-		return nil, &failure{kind: errUsage, text: err.Error(), hint: "weft scenario list names those of the library; ./FILE is a file; docs/scenarios.md describes them"}
+		return nil, &failure{kind: errUsage, text: err.Error(), hint: "weft scenario new prints a commented file; docs/scenarios.md describes every field"}
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, usage("%v", err)
 	case err != nil:

@@ -134,7 +134,7 @@ func trainerOf(s *scenarios.Scenario, i, n int) (string, error) {
 		return fmt.Sprintf("{builtin: {data: %q, workers: 1}}", sample), nil
 	}
 	part := float64(y.Spread) * (float64(i) + 0.5) / float64(n)
-	took := time.Duration(float64(y.Time) * (1 + part) / s.All()[i].Group.Speed)
+	took := time.Duration(float64(y.Time) * (1 + part) / float64(s.All()[i].Group.Speed))
 	return fmt.Sprintf("{synthetic: {bytes: %d, time: %s}}", y.Bytes, took), nil
 }
 

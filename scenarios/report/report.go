@@ -180,11 +180,13 @@ func figures(recordings []*scenarios.Recording, runs []run) []figure {
 			return size(mean(r, func(t scenarios.Traffic) int64 { return t.Bytes() }))
 		}},
 		{"messages sent by a site (mean)", func(r *scenarios.Recording, _ *story) string {
-			bytes := size(mean(r, func(t scenarios.Traffic) int64 { return t.MessageBytes }))
 			if n := mean(r, func(t scenarios.Traffic) int64 { return t.Messages }); n > 0 {
-				return fmt.Sprintf("%.0f (%s)", n, bytes)
+				return fmt.Sprintf("%.0f", n)
 			}
-			return bytes // real processes count the bytes of their links
+			return "–" // of real processes the links' bytes are counted
+		}},
+		{"bytes of messages sent by a site (mean)", func(r *scenarios.Recording, _ *story) string {
+			return size(mean(r, func(t scenarios.Traffic) int64 { return t.MessageBytes }))
 		}},
 		{"took in all", func(_ *scenarios.Recording, s *story) string { return span(s.ends) }},
 	}
