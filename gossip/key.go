@@ -32,7 +32,7 @@ func ParseKey(text string) (crypto.PrivKey, error) {
 	}
 	key, err := crypto.UnmarshalPrivateKey(b)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrKey, err)
+		return nil, fmt.Errorf("%w: it is cut off or damaged", ErrKey)
 	}
 	if key.Type() != crypto.Ed25519 {
 		return nil, fmt.Errorf("%w: it is %s, want Ed25519", ErrKey, key.Type())

@@ -62,6 +62,9 @@ func (n *Node) open(closers *[]func() error) error {
 	}
 	n.tracker = newTracker(n.machine.Ledger(), n.mute)
 	n.view.Store(newView(n.machine, n.home.ID))
+	if name, known := n.view.Load().names[n.home.ID]; known && name != n.home.Config.Name {
+		n.log.Warn("the mesh knows this site by another name than its configuration", "mesh", name, "config", n.home.Config.Name)
+	}
 	n.sender = newSender(n.log)
 	n.jobs = newJobs(n)
 	return nil
@@ -181,11 +184,11 @@ func (n *Node) bootstrap() ([]peer.AddrInfo, error) {
 	var list []peer.AddrInfo
 	n.named = map[peer.ID]bool{}
 	for _, s := range n.home.Config.Bootstrap {
-		info, err := peer.AddrInfoFromString(s)
+		info, err := CheckBootstrap(s)
 		if err != nil {
 			return nil, fmt.Errorf("%w: bootstrap: %w", ErrConfig, err)
 		}
-		list = append(list, *info)
+		list = append(list, info)
 		n.named[info.ID] = true
 		if v := n.view.Load(); !v.observes && !v.roster.Has(info.ID) {
 			n.log.Warn("a bootstrap address is of no site in the roster: it is dialed only while too few others can be reached", "address", s)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 
 	"github.com/weft-mesh/weft/train/builtin/corpus"
@@ -47,17 +48,35 @@ func (c *Config) checkAddrs() *fieldError {
 	}{{"listen", c.Listen, false}, {"announce", c.Announce, false}, {"bootstrap", c.Bootstrap, true}} {
 		for i, s := range list.addrs {
 			at := fmt.Sprintf("%s[%d]", list.name, i)
-			a, err := multiaddr.NewMultiaddr(s)
-			if err != nil {
+			if list.peer {
+				if _, err := CheckBootstrap(s); err != nil {
+					return &fieldError{at, err.Error(), "weft status prints a site's full addresses"}
+				}
+			} else if _, err := multiaddr.NewMultiaddr(s); err != nil {
 				return &fieldError{at, fmt.Sprintf("%q is not a multiaddr: %v", s, err), "such as /ip4/10.0.0.7/tcp/4801"}
-			}
-			_, noPeer := a.ValueForProtocol(multiaddr.P_P2P)
-			if list.peer && noPeer != nil {
-				return &fieldError{at, fmt.Sprintf("%q does not end in /p2p/PEER-ID", s), "weft status prints a site's full addresses"}
 			}
 		}
 	}
 	return nil
+}
+
+// CheckBootstrap reads a site's full address, such as /ip4/10.0.0.7/tcp/4801/p2p/12D3KooW....
+func CheckBootstrap(s string) (peer.AddrInfo, error) {
+	at, id, found := strings.Cut(s, "/p2p/")
+	if !found {
+		return peer.AddrInfo{}, fmt.Errorf("%q does not end in /p2p/PEER-ID", s)
+	}
+	if _, err := peer.Decode(id); err != nil {
+		return peer.AddrInfo{}, fmt.Errorf("%q: %q is no peer ID", s, id)
+	}
+	if _, err := multiaddr.NewMultiaddr(at); err != nil {
+		return peer.AddrInfo{}, fmt.Errorf("%q: %q is no address: %w", s, at, err)
+	}
+	info, err := peer.AddrInfoFromString(s)
+	if err != nil {
+		return peer.AddrInfo{}, fmt.Errorf("%q is no full address: %w", s, err)
+	}
+	return *info, nil
 }
 
 func (t *TrainerConfig) check() *fieldError {

@@ -23,7 +23,7 @@ func (a *app) demoCmd() *cobra.Command {
 	var keep string
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Three sites on this machine fine-tune a model together, in two minutes",
+		Short: "Three sites on this machine fine-tune a model together",
 		Long: `Start sites as separate processes on this machine, each with its own directory, key,
 data and trainer; open a run; show it to its end; then compare the federated model
 with the base and with what each site gets alone in as many steps. Nothing but this
@@ -31,7 +31,7 @@ binary is needed, and nothing leaves the machine.`,
 		Example: `  weft demo
   weft demo --sites 4 --rounds 6
   weft demo --full
-  weft demo --keep ./demo      then: weft --dir ./demo/site-a ledger --car mesh.car`,
+  weft demo --keep ./demo      then: weft --dir demo/site-a ledger --car m.car`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := c.Validate(); err != nil {

@@ -6,7 +6,7 @@ func (a *app) idCmd() *cobra.Command {
 	var address bool
 	cmd := &cobra.Command{
 		Use:   "id",
-		Short: "Print this site's name and peer ID, or its address, for the other sites",
+		Short: "Print this site's name and peer ID, or its address",
 		Long: `Print NAME=PEERID as ` + "`weft mesh create --site`" + ` takes it; with --address the full
 addresses that ` + "`weft up --bootstrap`" + ` takes, one a line: the node's if it runs, else those
 that config.yaml announces or listens at.`,

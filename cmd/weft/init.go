@@ -56,7 +56,11 @@ that whoever founds the mesh needs.`,
 			}
 			a.out.Printf("site directory  %s\n", a.dir)
 			a.out.Printf("configuration   %s\n", path)
-			a.out.Printf("peer ID         %s\n\n", id)
+			a.out.Printf("peer ID         %s\n", id)
+			if o.data == "" {
+				a.out.Printf("trains on       %s, a sample; for your own text --data FILE, for your own script see config.yaml\n", node.DefaultConfig("").Trainer.Builtin.Data)
+			}
+			a.out.Printf("\n")
 			a.out.Printf("Send this to whoever founds the mesh:\n\n  --site %s\n", strconv.Quote(o.name+"="+id.String()))
 			return nil
 		},
@@ -64,7 +68,7 @@ that whoever founds the mesh needs.`,
 	f := cmd.Flags()
 	f.StringVar(&o.name, "name", "", "the site's name in the mesh; default the machine's")
 	f.StringArrayVar(&o.listen, "listen", nil, "multiaddr to listen at, may be repeated; default "+strings.Join(node.DefaultListen(), " and "))
-	f.StringVar(&o.data, "data", "", "text for the embedded trainer: a file or builtin:NAME")
+	f.StringVar(&o.data, "data", "", "text for the embedded trainer: a `file` or builtin:NAME; default "+node.DefaultConfig("").Trainer.Builtin.Data)
 	f.StringVar(&o.accept, "accept", "", "take part in runs: auto, or ask (the default)")
 	return cmd
 }

@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -36,7 +38,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetErr(a.err)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil && !a.started {
-		err = usage("%v", err)
+		err = usage("%s", plainFlagError(err))
 	}
 	err = helped(cmd, err)
 	if failed := a.out.Err(); err == nil && failed != nil {
@@ -62,6 +64,7 @@ signed by a quorum of sites.`,
 		Args:             cobra.ArbitraryArgs, // group names the unknown ones
 		RunE:             group,
 	}
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", fmt.Sprintf(".FlagUsagesWrapped %d", term.Width)))
 	root.PersistentFlags().StringVar(&a.dir, "dir", defaultDir(), "the site's directory, also $"+dirEnv)
 	root.SetHelpCommand(&cobra.Command{Hidden: true, Use: "no-help"}) // --help says the same
 	root.AddCommand(
@@ -69,7 +72,17 @@ signed by a quorum of sites.`,
 		a.ledgerCmd(), a.modelCmd(), a.verifyCmd(), a.catCmd(), a.benchCmd(), a.versionCmd(),
 	)
 	explainArgs(root)
+	wrapHelp(root)
 	return root
+}
+
+// plainFlagError says of a flag that cannot be read what is wrong, without the function that could not read it.
+func plainFlagError(err error) string {
+	var parse *strconv.NumError
+	if errors.As(err, &parse) {
+		return strings.Replace(err.Error(), parse.Error(), "want a number", 1)
+	}
+	return err.Error()
 }
 
 // group is the body of a command that only has subcommands.
@@ -91,6 +104,21 @@ func (a *app) versionCmd() *cobra.Command {
 		Args:  cobra.NoArgs,
 		Run:   func(*cobra.Command, []string) { a.out.Printf("weft version %s\n", version()) },
 	}
+}
+
+// wrapHelp fits the paragraphs of all commands' descriptions to the width that texts are written for; lines that are
+// set in are left as they are.
+func wrapHelp(cmd *cobra.Command) {
+	for _, c := range cmd.Commands() {
+		wrapHelp(c)
+	}
+	paragraphs := strings.Split(cmd.Long, "\n\n")
+	for i, p := range paragraphs {
+		if !strings.HasPrefix(p, " ") && !strings.Contains(p, "\n ") {
+			paragraphs[i] = strings.Join(term.Wrap(p, term.Width), "\n")
+		}
+	}
+	cmd.Long = strings.Join(paragraphs, "\n\n")
 }
 
 // explainArgs lets every command say what arguments it wants when it gets others.

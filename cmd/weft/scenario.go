@@ -10,7 +10,7 @@ import (
 func (a *app) scenarioCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "scenario",
-		Short: "Try a mesh on paper: sites, links, faults and what is expected, in virtual time",
+		Short: "Try a mesh on paper: sites, links, faults, expectations",
 		Example: `  weft scenario list
   weft scenario run three-hospitals
   weft scenario new > mine.yaml     then: weft scenario run mine.yaml`,

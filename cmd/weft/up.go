@@ -8,7 +8,6 @@ import (
 	"runtime/debug"
 	"slices"
 
-	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/gologshim"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -117,8 +116,8 @@ func (d demoted) WithGroup(name string) slog.Handler { return demoted{d.Handler.
 
 // checkBootstrap refuses what is not a site's full address.
 func checkBootstrap(addr string) error {
-	if _, err := peer.AddrInfoFromString(addr); err != nil {
-		return usage("--bootstrap %q: want a full address such as /ip4/10.0.0.7/tcp/4801/p2p/12D3KooW...: %v", addr, err)
+	if _, err := node.CheckBootstrap(addr); err != nil {
+		return &failure{kind: errUsage, text: "--bootstrap: " + err.Error(), hint: "want a full address such as /ip4/10.0.0.7/tcp/4801/p2p/12D3KooW..., as weft status shows it at the other site"}
 	}
 	return nil
 }

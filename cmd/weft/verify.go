@@ -59,7 +59,7 @@ func verifyError(err error) error {
 	case errors.Is(err, node.ErrChain), errors.Is(err, node.ErrCAR), errors.Is(err, node.ErrLog):
 		return &failure{kind: errUnverified, text: err.Error(), hint: "get the ledger from another site: weft ledger --car FILE"}
 	case errors.Is(err, fs.ErrNotExist):
-		return fail(err, "a site's directory or a CAR file", "nothing to verify")
+		return &failure{kind: errUsage, text: "nothing to verify", err: err, hint: "name a site's directory or a CAR file"}
 	}
 	return err
 }
