@@ -115,8 +115,8 @@ func (w *World) Sits(site int) bool {
 
 // moved looks at a line of a site's trace after which it may be connected with others than before.
 func (w *World) moved(s *site, t round.Trace) {
-	switch {
-	case t.Event == "roster changed", t.Event == "observes", t.Event == "takes part", t.Event == "approved":
+	switch t.Event {
+	case "roster changed", "observes", "takes part", "approved":
 		w.net.relink(s)
 	}
 }
