@@ -162,28 +162,55 @@ func TestPythonGuide(t *testing.T) {
 	if !hasTorch(python(t)) {
 		missing(t, "no torch: apt-get install python3-torch, or set WEFT_PYTHON")
 	}
-	guide, err := os.ReadFile("../docs/trainers.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(guide), "A complete trainer")
-	_, rest, _ = strings.Cut(rest, "```python\n")
-	code, _, ok := strings.Cut(rest, "```\n")
-	if !ok {
-		t.Fatal("the guide has no complete trainer")
-	}
+	code := guideCode(t, "A complete trainer")
 	base := filepath.Join(t.TempDir(), "base.safetensors")
-	header := `{"bias":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"weight":{"dtype":"F32","shape":[1,4],"data_offsets":[4,20]}}`
-	file := append(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), header...)
-	if err := os.WriteFile(base, append(file, make([]byte, 20)...), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	writeZeros(t, base, `{"bias":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"weight":{"dtype":"F32","shape":[1,4],"data_offsets":[4,20]}}`, 20)
 	site := []*Exec{script(t, nil, "-c", code)}
 	before := everywhere(t, site, Evaluate, base, 1)[0].Metrics["loss"]
 	trained := everywhere(t, site, Train, base, 1)[0]
 	after := everywhere(t, site, Evaluate, trained.Update, 2)[0].Metrics["loss"]
 	if !(before > 1 && after < before/10) || trained.Samples != 1000 {
 		t.Errorf("loss %g, then %g; %+v", before, after, trained)
+	}
+}
+
+// The trainer without any framework is one too.
+func TestPythonGuideWithoutFramework(t *testing.T) {
+	t.Parallel()
+	code := guideCode(t, "Without any framework")
+	base := filepath.Join(t.TempDir(), "base.safetensors")
+	writeZeros(t, base, `{"w":{"dtype":"F32","shape":[3],"data_offsets":[0,12]}}`, 12)
+	site := []*Exec{script(t, nil, "-c", code)}
+	before := everywhere(t, site, Evaluate, base, 1)[0].Metrics["loss"]
+	trained := everywhere(t, site, Train, base, 1)[0]
+	after := everywhere(t, site, Evaluate, trained.Update, 2)[0].Metrics["loss"]
+	if before != 3 || after != 0.75 || trained.Samples != 100 {
+		t.Errorf("loss %g, then %g; %+v", before, after, trained)
+	}
+}
+
+// guideCode returns the first Python code of docs/trainers.md after a text.
+func guideCode(t *testing.T, after string) string {
+	t.Helper()
+	guide, err := os.ReadFile("../docs/trainers.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(guide), after)
+	_, rest, _ = strings.Cut(rest, "```python\n")
+	code, _, ok := strings.Cut(rest, "```\n")
+	if !ok {
+		t.Fatalf("the guide has no code after %q", after)
+	}
+	return code
+}
+
+// writeZeros writes a safetensors file of n bytes of zeros.
+func writeZeros(t *testing.T, path, header string, n int) {
+	t.Helper()
+	file := append(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), header...)
+	if err := os.WriteFile(path, append(file, make([]byte, n)...), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
 
