@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -150,6 +151,41 @@ func TestCheckFindsCorruption(t *testing.T) {
 		t.Errorf("a bad header: %v", err)
 	}
 	must(t, s.Check(t.Context(), a.CID)) // it was repaired
+}
+
+// hooked is a context that does something when it is first asked whether it has ended.
+type hooked struct {
+	context.Context
+	once sync.Once
+	hook func()
+}
+
+func (c *hooked) Err() error {
+	c.once.Do(c.hook)
+	return c.Context.Err()
+}
+
+// Check says that an artifact is whole only of one that it has read from end to end.
+func TestCheckWhileOthersChange(t *testing.T) {
+	for name, meanwhile := range map[string]func(t *testing.T, s blockstore.Store, c block.CID){
+		"checked by another": func(t *testing.T, s blockstore.Store, c block.CID) {
+			if err := s.Check(t.Context(), c); !errors.As(err, new(*blockstore.CorruptError)) {
+				t.Errorf("the other: %v", err)
+			}
+		},
+		"deleted": func(t *testing.T, s blockstore.Store, c block.CID) { must(t, s.DeleteArtifact(c)) },
+	} {
+		a := blockstoretest.NewArtifact(mixed, 8, 1)
+		s := openQuick(t, t.TempDir())
+		a.Store(t, s)
+		path, err := s.Path(a.CID)
+		must(t, err)
+		spoil(t, path, flip(t, a.Shards[1].Data))
+		ctx := &hooked{Context: t.Context(), hook: func() { meanwhile(t, s, a.CID) }}
+		if err := s.Check(ctx, a.CID); !errors.Is(err, blockstore.ErrNotFound) && !errors.Is(err, blockstore.ErrIncomplete) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 func TestGetFindsCorruption(t *testing.T) {

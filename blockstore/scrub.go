@@ -50,7 +50,7 @@ func (s *store) Scrub(ctx context.Context, report func(error)) error {
 		if it == nil {
 			continue // deleted meanwhile
 		}
-		if err := s.scrubItem(ctx, it, s.pace, report); err != nil {
+		if _, err := s.scrubItem(ctx, it, s.pace, report); err != nil {
 			return err
 		}
 	}
@@ -71,12 +71,21 @@ func (s *store) Check(ctx context.Context, manifest block.CID) error {
 		return fmt.Errorf("artifact %s: %w", manifest, ErrNotFound) // deleted meanwhile
 	}
 	var first error
-	err = s.scrubItem(ctx, it, unpaced, func(bad error) { first = cmp.Or(first, bad) })
-	return cmp.Or(err, first)
+	unread, err := s.scrubItem(ctx, it, unpaced, func(bad error) { first = cmp.Or(first, bad) })
+	if err := cmp.Or(err, first, unread); err != nil {
+		return err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.items[manifest] != it || it.state != Complete {
+		return fmt.Errorf("artifact %s: changed while it was checked: %w", manifest, ErrIncomplete)
+	}
+	return nil
 }
 
-// scrubItem verifies the shards of an artifact, and its header if it is complete.
-func (s *store) scrubItem(ctx context.Context, it *item, pace func(context.Context, int) error, report func(error)) error {
+// scrubItem verifies the shards of an artifact, and its header if it is complete. It returns why a shard could not be read
+// for another reason than damage, such as that somebody else has taken it out meanwhile.
+func (s *store) scrubItem(ctx context.Context, it *item, pace func(context.Context, int) error, report func(error)) (unread, err error) {
 	var (
 		buf  []byte
 		bad  []int
@@ -90,26 +99,28 @@ func (s *store) scrubItem(ctx context.Context, it *item, pace func(context.Conte
 		}
 		switch {
 		case errors.Is(err, ErrClosed):
-			return err
+			return nil, err
 		case err != nil && damage(err):
 			bad = append(bad, i)
 			lost = append(lost, &CorruptError{it.shards[i], it.cid, i, s.relative(path), err})
+		case err != nil && unread == nil:
+			unread = fmt.Errorf("artifact %s: shard %d: %w", it.cid, i, err)
 		}
 		if err := pace(ctx, len(data)); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if len(bad) == 0 {
 		if err := s.scrubHeader(it.cid); err != nil {
 			report(err)
 		}
-		return nil
+		return unread, nil
 	}
-	err := s.loseShards(it, bad)
+	err = s.loseShards(it, bad)
 	for _, l := range lost {
 		report(with(l, err))
 	}
-	return nil
+	return unread, nil
 }
 
 // readShard reads a shard from the item's file, and returns the file's path. It returns

@@ -168,6 +168,8 @@ func TestRefusesAnothersLog(t *testing.T) {
 	upAll(sites)
 	for _, s := range sites {
 		s.await("all", func(st *Status) bool { return st.Up == 2 })
+	}
+	for _, s := range sites {
 		s.down()
 	}
 	own, other := sites[0], sites[1]

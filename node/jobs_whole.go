@@ -10,9 +10,8 @@ import (
 	"github.com/weft-mesh/weft/round"
 )
 
-// openWhole is openArtifact for what is read by others, who do not verify: a trainer, or whoever exports a model. An
-// artifact that this life of the node has neither computed nor fetched is verified first; what went bad on the disk is
-// fetched again.
+// openWhole is openArtifact for what is read by others, who do not verify, such as a trainer. An artifact that this life
+// of the node has not computed is verified before it is first read; what went bad on the disk is fetched again.
 func (j *jobs) openWhole(ctx context.Context, f round.Fetch) (*shardReader, error) {
 	var bad error
 	for range 2 { // once again after the damage is repaired
@@ -24,7 +23,7 @@ func (j *jobs) openWhole(ctx context.Context, f round.Fetch) (*shardReader, erro
 			return r, nil
 		}
 		_ = r.artifact.Close() // opened to read
-		if !errors.As(bad, new(*blockstore.CorruptError)) {
+		if !errors.As(bad, new(*blockstore.CorruptError)) && !errors.Is(bad, blockstore.ErrNotFound) && !errors.Is(bad, blockstore.ErrIncomplete) {
 			return nil, bad
 		}
 	}
@@ -40,7 +39,7 @@ func (j *jobs) check(ctx context.Context, manifest block.CID) error {
 	if err == nil {
 		j.setWhole(manifest, true)
 	} else if errors.As(err, new(*blockstore.CorruptError)) {
-		j.n.wentBad(ctx, err)
+		j.n.wentBad(j.ctx, err) // it is so whoever has asked
 	}
 	return err
 }

@@ -29,7 +29,7 @@ func IsStdout(path string) bool {
 type File struct {
 	w      io.Writer
 	path   string   // as the person named it
-	file   *os.File // nil for standard output
+	file   *os.File // nil for standard output and standard error
 	target string   // what file is to become; empty if it is written in place
 	n      int64
 	failed error // the first error
@@ -45,7 +45,9 @@ func Create(path string, stdout io.Writer) (*File, error) {
 		f.Discard()
 		return nil, f.wrap(err)
 	}
-	f.w = f.file
+	if f.file != nil {
+		f.w = f.file
+	}
 	return f, nil
 }
 
@@ -63,6 +65,9 @@ func (f *File) open() error {
 		return err
 	case info.IsDir():
 		return errors.New("it is a directory")
+	case isStderr(info):
+		f.w = os.Stderr
+		return nil
 	case inPlace(f.path, info):
 		f.file, err = os.OpenFile(f.path, os.O_WRONLY|os.O_TRUNC, 0)
 		return err
@@ -76,6 +81,12 @@ func (f *File) open() error {
 	return f.file.Chmod(info.Mode().Perm())
 }
 
+// isStderr reports whether a file is where standard error goes, which must be added to and not be begun anew.
+func isStderr(info fs.FileInfo) bool {
+	stderr, err := os.Stderr.Stat()
+	return err == nil && os.SameFile(info, stderr)
+}
+
 // inPlace reports whether a path must be written to as it is: it is no regular file, or only another name of one that
 // this process has open.
 func inPlace(path string, info fs.FileInfo) bool {
@@ -85,12 +96,17 @@ func inPlace(path string, info fs.FileInfo) bool {
 // follow returns where symbolic links lead of which the last leads to what is not there yet.
 func follow(path string) (string, error) {
 	for range 40 { // as many as Linux follows
+		dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+		if err != nil {
+			return "", err
+		}
+		path = filepath.Join(dir, filepath.Base(path))
 		link, err := os.Readlink(path)
 		if err != nil {
 			return path, nil // not a link
 		}
 		if !filepath.IsAbs(link) {
-			link = filepath.Join(filepath.Dir(path), link)
+			link = dir + string(filepath.Separator) + link // its ".." begin where dir really is
 		}
 		path = link
 	}

@@ -148,6 +148,21 @@ func TestSharedMemory(t *testing.T) {
 	want(t, path, "short")
 }
 
+// Where a link leads is up to where its folder really is.
+func TestLinkInALinkedFolder(t *testing.T) {
+	dir := t.TempDir()
+	for _, err := range []error{
+		os.MkdirAll(filepath.Join(dir, "real", "sub"), 0o700), os.Mkdir(filepath.Join(dir, "here"), 0o700),
+		os.Symlink(filepath.Join(dir, "real", "sub"), filepath.Join(dir, "here", "folder")), os.Symlink("../x", filepath.Join(dir, "real", "sub", "f")),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(t, filepath.Join(dir, "here", "folder", "f"), "text")
+	want(t, filepath.Join(dir, "real", "x"), "text")
+}
+
 func TestPipeIsWrittenTo(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pipe")
 	if err := syscall.Mkfifo(path, 0o600); err != nil {
