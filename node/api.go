@@ -67,7 +67,8 @@ type Status struct {
 	Since    time.Time      `json:"since"`
 	Pending  []PendingRun   `json:"pending,omitempty"` // runs that wait for the operator's consent
 	Changes  []RosterChange `json:"changes,omitempty"` // of the roster, that sites ask for; at most 8
-	Problem  string         `json:"problem,omitempty"` // what keeps the site from going on, if anything, with a hint
+	Problem  string         `json:"problem,omitempty"` // what keeps the site from going on, if anything
+	Hint     string         `json:"hint,omitempty"`    // what to do about it
 	Uptime   time.Duration  `json:"uptime"`
 }
 
@@ -96,7 +97,7 @@ type RunStatus struct {
 	Step     uint64             `json:"step"` // of the training under way
 	Steps    uint64             `json:"steps"`
 	Metrics  map[string]float64 `json:"metrics,omitempty"`  // newest of the training under way
-	Heard    time.Time          `json:"heard,omitzero"`     // when its trainer was last heard of
+	Heard    time.Time          `json:"heard,omitzero"`     // when the trainer was last heard of; absent until it has the task
 	Updates  []string           `json:"updates"`            // sites whose updates of this round are held here
 	Takes    []string           `json:"takes"`              // sites that take part
 	Declined []string           `json:"declined,omitempty"` // sites that have said that they do not

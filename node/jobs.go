@@ -5,13 +5,10 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
-	"time"
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/round"
-	"github.com/weft-mesh/weft/train"
 )
 
 // jobs runs what the machine asks for. start is called by the loop and never waits; every job ends as
@@ -36,16 +33,6 @@ type jobs struct {
 	accepted map[block.CID]bool           // runs whose answer by policy is on its way, or has come
 	problems map[string]problem           // what keeps a job from ending, by what it is about
 	whole    map[block.CID]bool           // artifacts of which every byte was verified or computed in this life of the node
-}
-
-// problem is what goes wrong for the moment.
-type problem struct{ text, hint string }
-
-func (p problem) String() string {
-	if strings.Contains(p.text, "hint: ") { // the error brought one along
-		return p.text + "; " + p.hint
-	}
-	return p.text + "; hint: " + p.hint
 }
 
 func newJobs(n *Node) *jobs {
@@ -185,28 +172,25 @@ func (j *jobs) setProblem(about, text, hint string) {
 }
 
 // problem returns what goes wrong at the moment, if anything.
-func (j *jobs) problem() (problem, bool) {
+func (j *jobs) problem() (p problem) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, about := range slices.Sorted(maps.Keys(j.problems)) {
-		return j.problems[about], true
+		return j.problems[about]
 	}
-	return problem{}, false
+	return p
 }
 
-// standing returns how far a run's training is and when its trainer was last heard of, zero if there is none, and whether
-// the answer on the run is still to come.
-func (j *jobs) standing(run block.CID) (p train.Progress, heard time.Time, open bool) {
+// standing returns what was last heard of the trainer of a run's training, nil until that has the task, whether there is a
+// training, and whether the answer on the run is still to come.
+func (j *jobs) standing(run block.CID) (last *heard, training, open bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	t := j.training[run]
 	if t != nil {
-		heard = t.begun
-		if last := t.progress.Load(); last != nil {
-			p, heard = last.Progress, last.at
-		}
+		last = t.heard.Load()
 	}
-	return p, heard, j.pending[run] != nil || j.accepted[run]
+	return last, t != nil, j.pending[run] != nil || j.accepted[run]
 }
 
 // waiting returns the open runs that wait for the operator, in the order of their opening.

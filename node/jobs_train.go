@@ -21,11 +21,10 @@ import (
 
 // training is a training under way.
 type training struct {
-	job      round.Train
-	cancel   context.CancelFunc
-	done     chan struct{}
-	begun    time.Time
-	progress atomic.Pointer[heard]
+	job    round.Train
+	cancel context.CancelFunc
+	done   chan struct{}
+	heard  atomic.Pointer[heard] // the last of its trainer; nil until that has the task
 }
 
 // heard is what a trainer has said, and when.
@@ -47,7 +46,7 @@ func (j *jobs) train(job round.Train) {
 		return
 	}
 	ctx, cancel := context.WithCancel(j.ctx)
-	t := &training{job: job, begun: time.Now(), cancel: cancel, done: make(chan struct{})}
+	t := &training{job: job, cancel: cancel, done: make(chan struct{})}
 	j.training[job.Run] = t
 	j.spawn(func() {
 		defer cancel()
@@ -89,13 +88,16 @@ func (j *jobs) doTrain(ctx context.Context, t *training) round.Event {
 	case ctx.Err() != nil:
 		return nil
 	case err != nil:
-		brief := err.Error()
+		brief, hint := err.Error(), "it is tried again; what the trainer wrote is in the node's log"
 		var exit *train.ExitError
 		if errors.As(err, &exit) {
 			brief = exit.Brief() // the log has what it wrote
+			if more := exit.Hint(); more != "" {
+				hint = more + "; " + hint
+			}
 		}
-		j.log.Warn("training failed", "run", job.Spec.Name, "round", job.Round, "error", brief)
-		j.setProblem(about, fmt.Sprintf("training of run %q fails: %s", job.Spec.Name, brief), "it is tried again; what the trainer wrote is in the node's log")
+		j.log.Warn("training failed; it is tried again", "run", job.Spec.Name, "round", job.Round, "error", brief)
+		j.setProblem(about, fmt.Sprintf("training of run %q fails: %s", job.Spec.Name, brief), hint)
 		return round.TrainFailed{Run: job.Run, Round: job.Round, Opened: job.Opened, Err: clip(err.Error(), 2048)}
 	}
 	j.setProblem(about, "", "")
@@ -110,7 +112,8 @@ func (j *jobs) tryTrain(ctx context.Context, t *training) (done round.Trained, e
 		return done, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(task.Dir)) }()
-	res, err := j.n.trainer.Run(ctx, task, func(p train.Progress) { t.progress.Store(&heard{p, time.Now()}) })
+	t.heard.Store(&heard{at: time.Now()})
+	res, err := j.n.trainer.Run(ctx, task, func(p train.Progress) { t.heard.Store(&heard{p, time.Now()}) })
 	if err != nil {
 		return done, err
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -190,32 +189,6 @@ func (n *Node) standing(ctx context.Context, c *round.Change) (d RosterChange, e
 			return d, ctx.Err()
 		}
 	}
-}
-
-// outside says what a site that is not in the roster waits for.
-func (n *Node) outside(m *round.Machine, up int) string {
-	l := m.Ledger()
-	if name, was := n.view.Load().names[n.home.ID]; was {
-		if slices.ContainsFunc(l.Roster().Sites(), func(s round.Site) bool { return s.Name == name }) {
-			return fmt.Sprintf("the mesh has given site %q another key, and this one no longer takes part; hint: start the node in the directory with the new key (weft up --dir), or have the other sites give it one: weft roster replace %s=PEERID", name, name)
-		}
-		return "this site was removed from the mesh's roster and no longer takes part; hint: to come back it needs a new key, so a new directory (weft init --dir), and weft roster add at the other sites"
-	}
-	for _, c := range m.Changes() {
-		if c.Change.Add != nil && c.Change.Add.ID == n.home.ID {
-			return fmt.Sprintf("this site is to join the mesh as %q: %d of %d approvals; hint: the operators of other sites approve with weft roster approve", c.Change.Add.Name, len(c.Approvals), l.Roster().Quorum())
-		}
-	}
-	text, ask := "this site is not in the mesh's roster", "add"
-	if slices.ContainsFunc(l.Roster().Sites(), func(s round.Site) bool { return s.Name == n.home.Config.Name }) {
-		ask = "replace" // its name is there, with another key
-	}
-	more := ""
-	if up == 0 {
-		text += ", and no site lets it in yet" + n.unreachable()
-		more = ", or, if they have, start this node with the address of a site that has approved (weft up --bootstrap)"
-	}
-	return fmt.Sprintf("%s; hint: have the operators of %d sites run: weft roster %s %s=%s%s", text, l.Roster().Quorum(), ask, n.home.Config.Name, n.home.ID, more)
 }
 
 func (s *server) roster(_ http.ResponseWriter, r *http.Request) (any, error) {

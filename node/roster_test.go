@@ -52,7 +52,7 @@ func TestRoster(t *testing.T) {
 	e := a.newcomer("e")
 	e.up(a)
 	e.await("where it stands", func(st *Status) bool {
-		return st.Observes && strings.Contains(st.Problem, "weft roster add e="+e.id.String())
+		return st.Observes && strings.Contains(st.Hint, "weft roster add e="+e.id.String())
 	})
 	add := ChangeRequest{Add: &RosterSite{Name: "e", ID: e.id}}
 	approve(t, add, a)
@@ -134,7 +134,7 @@ func TestJoinThroughOneThatHasNotApproved(t *testing.T) {
 	add := ChangeRequest{Add: &RosterSite{Name: "e", ID: e.id}}
 	approve(t, add, sites[1:3]...)
 	e.up(sites[0])
-	e.await("to be told of others", func(st *Status) bool { return strings.Contains(st.Problem, "address of a site that has approved") })
+	e.await("to be told of others", func(st *Status) bool { return strings.Contains(st.Hint, "address of a site that has approved") })
 	approve(t, add, sites[3])
 	for _, s := range append(sites, e) {
 		s.awaitVersion(1)

@@ -37,7 +37,9 @@ func (n *Node) Status(ctx context.Context) (Status, error) {
 		for _, c := range m.Changes()[:min(len(m.Changes()), maxShownChanges)] {
 			s.Changes = append(s.Changes, n.describeChange(r, c))
 		}
-		s.Problem = n.problem(m)
+		if p := n.problem(m); p.text != "" {
+			s.Problem, s.Hint = p.text, p.hint
+		}
 	})
 	if err != nil {
 		return s, err
@@ -78,10 +80,9 @@ func (n *Node) runStatus(m *round.Machine, r *round.Run) RunStatus {
 			s.Silent = append(s.Silent, site.Name)
 		}
 	}
-	p, heard, open := n.jobs.standing(r.ID)
-	training := !heard.IsZero()
-	if training {
-		s.Step, s.Steps, s.Metrics, s.Heard = p.Step, p.Steps, p.Metrics, heard
+	last, training, open := n.jobs.standing(r.ID)
+	if last != nil {
+		s.Step, s.Steps, s.Metrics, s.Heard = last.Step, last.Steps, last.Metrics, last.at
 	}
 	switch {
 	case r.Closed:
@@ -126,38 +127,6 @@ func (n *Node) holds(manifest block.CID) bool {
 		return false
 	}
 	return a.Close() == nil
-}
-
-// problem says what keeps the site from going on, if anything; the gravest first.
-func (n *Node) problem(m *round.Machine) string {
-	v := n.view.Load()
-	up, q := v.up(n.reach.list(), n.home.ID), v.roster.Quorum()
-	switch {
-	case n.tracker.trouble != "":
-		return n.tracker.trouble + "; hint: the trace (" + traceName + ") has the details"
-	case v.observes:
-		return n.outside(m, up)
-	case up == 1 && q > 1:
-		return fmt.Sprintf("none of the other %d sites can be reached%s; hint: are the others up, do the addresses under bootstrap lead to one of them, and is this site still in their roster (weft roster list, there)?", v.roster.Len()-1, n.unreachable())
-	case up < q:
-		return fmt.Sprintf("%d of %d sites are up, a quorum is %d%s; hint: are the others up, and do the addresses under bootstrap lead to one of them?", up, v.roster.Len(), q, n.unreachable())
-	case n.tracker.mute:
-		return "this site's log was lost: it does not vote until it has seen the others decide two entries; hint: nothing to do"
-	}
-	if p, ok := n.jobs.problem(); ok {
-		return p.String()
-	}
-	return ""
-}
-
-// unreachable says why the sites whose addresses the operator has given cannot be reached, or nothing.
-func (n *Node) unreachable() (text string) {
-	for _, i := range n.gossip.Peers() {
-		if n.named[i.ID] && i.Failure != "" {
-			text += fmt.Sprintf("; %s: %s", n.siteName(i.ID), i.Failure)
-		}
-	}
-	return text
 }
 
 // Peers describes the other sites.

@@ -32,14 +32,14 @@ func (e *ExitError) Error() string {
 	if len(e.Stderr) > 0 {
 		text += "; the last lines of its standard error:\n    " + strings.Join(e.Stderr, "\n    ")
 	}
-	if hint := e.hint(); hint != "" {
+	if hint := e.Hint(); hint != "" {
 		text += "\nhint: " + hint
 	}
 	return text
 }
 
-// Brief is Error in one line: of standard error it has the last line that says something, which in Python's tracebacks
-// is the exception.
+// Brief is Error in one line and without the hint: of standard error it has the last line that says something, which in
+// Python's tracebacks is the exception.
 func (e *ExitError) Brief() string {
 	text := e.what()
 	for _, line := range slices.Backward(e.Stderr) {
@@ -47,9 +47,6 @@ func (e *ExitError) Brief() string {
 			text += ": " + line
 			break
 		}
-	}
-	if hint := e.hint(); hint != "" {
-		text += "; hint: " + hint
 	}
 	return text
 }
@@ -62,7 +59,8 @@ func (e *ExitError) what() string {
 	return fmt.Sprintf("trainer %q ended with %s %s", e.Command, e.Status, when)
 }
 
-func (e *ExitError) hint() string {
+// Hint says what to do about it, where the process has not said it itself.
+func (e *ExitError) Hint() string {
 	switch {
 	case e.Code == 0 && e.Asked:
 		return "the script ended by itself: call send before it returns"

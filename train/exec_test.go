@@ -122,7 +122,7 @@ func TestExitErrorBrief(t *testing.T) {
 		`trainer "python3 t.py" ended with exit status 1 before it sent an update: weft.LayoutError: tensor 'w' is missing`: {
 			Code: 1, Status: "exit status 1", Asked: true, Stderr: []string{"weft.LayoutError: tensor 'w' is missing", "hint: send every tensor", "  of the base"},
 		},
-		`trainer "python3 t.py" ended with exit status 2 before it asked for a task; hint: the process wrote nothing to standard error: run the command by hand in its folder`: {
+		`trainer "python3 t.py" ended with exit status 2 before it asked for a task`: {
 			Code: 2, Status: "exit status 2",
 		},
 	} {

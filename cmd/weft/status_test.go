@@ -27,7 +27,7 @@ func testStatus() *node.Status {
 		Runs: []node.RunStatus{{
 			ID: cid("run"), Name: "letters", Round: 3, Rounds: 5, Phase: node.PhaseTraining, Step: 9, Steps: 20,
 			Metrics: map[string]float64{"loss": 1.891, "tokens_per_second": 7731.2}, Spec: &round.RunSpec{},
-			Takes: []string{"hospital-a", "hospital-b", "hospital-c"},
+			Takes: []string{"hospital-a", "hospital-b", "hospital-c"}, Heard: time.Now(),
 			History: []node.RoundStatus{
 				{Round: 1, Model: cid("1"), Sites: []string{"hospital-a", "hospital-b", "hospital-c"}, Samples: 480, Metrics: losses(2)},
 				{Round: 2, Model: cid("2"), Sites: []string{"hospital-a", "hospital-b"}, Samples: 320, Metrics: losses(1.9), Took: 4200 * time.Millisecond},
@@ -98,8 +98,12 @@ func TestStatusTellsQuietTrainer(t *testing.T) {
 	if got := a.statusText(s, ""); strings.Contains(got, "nothing heard") {
 		t.Errorf("after 10 s:\n%s", got)
 	}
+	s.Runs[0].Heard = time.Time{}
+	if got := a.statusText(s, ""); !strings.Contains(got, "the trainer has not begun yet") {
+		t.Errorf("before it has the task:\n%s", got)
+	}
 	s.Runs[0].Heard = time.Now().Add(-20*time.Minute - time.Second/2)
-	if got := a.statusText(s, ""); !strings.Contains(got, "nothing heard of the trainer for 20m00s") {
+	if got := a.statusText(s, ""); !strings.Contains(got, "nothing heard of the trainer for 20m0") {
 		t.Errorf("after 20 minutes:\n%s", got)
 	}
 }
@@ -107,11 +111,11 @@ func TestStatusTellsQuietTrainer(t *testing.T) {
 func TestStatusTellsTrouble(t *testing.T) {
 	a := &app{out: term.New(&bytes.Buffer{})}
 	s := testStatus()
-	s.Up, s.Problem, s.Named = 2, "disk full", []string{"hospital-c"}
+	s.Up, s.Problem, s.Hint, s.Named = 2, "disk full", "free some", []string{"hospital-c"}
 	s.Pending = []node.PendingRun{{Run: s.Runs[0].ID, Spec: &round.RunSpec{Name: "next", Rounds: 1}}}
 	s.Runs = nil
 	got := a.statusText(s, "")
-	for _, text := range []string{"2 of 3 sites up, a quorum is 3", "disk full", "hospital-c signed two", "next, 1 round: take part with `weft run accept"} {
+	for _, text := range []string{"2 of 3 sites up, a quorum is 3", "disk full", "\n        hint: free some\n", "hospital-c signed two", "next, 1 round: take part with `weft run accept"} {
 		if !strings.Contains(got, text) {
 			t.Errorf("%q is missing in\n%s", text, got)
 		}

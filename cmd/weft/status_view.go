@@ -42,6 +42,9 @@ func (a *app) statusText(s *node.Status, id string) string {
 	}
 	if s.Problem != "" {
 		b.WriteString(label("problem") + a.hanging(s.Problem, a.out.Bad))
+		if s.Hint != "" {
+			b.WriteString(label("") + a.hanging("hint: "+s.Hint, nil))
+		}
 	}
 	for _, name := range s.Named {
 		fmt.Fprintf(&b, "%s%s signed two statements for one place: it lies, or its key is used twice\n", label("named"), a.out.Bad(name))
@@ -58,15 +61,12 @@ func (a *app) statusText(s *node.Status, id string) string {
 	return b.String()
 }
 
-// hanging wraps text that begins after a label, and sets each hint in it on lines of its own.
+// hanging wraps text that begins after a label.
 func (a *app) hanging(text string, paint func(string) string) string {
-	var lines []string
-	for _, part := range strings.Split(strings.ReplaceAll(text, "; hint: ", "\nhint: "), "\n") {
-		for _, line := range term.Wrap(part, a.out.Columns()-indent) {
-			if paint != nil && line != "" {
-				line = paint(line)
-			}
-			lines = append(lines, line)
+	lines := term.Wrap(text, a.out.Columns()-indent)
+	for i := range lines {
+		if paint != nil {
+			lines[i] = paint(lines[i])
 		}
 	}
 	return strings.Join(lines, "\n"+strings.Repeat(" ", indent)) + "\n"
@@ -129,8 +129,8 @@ func (a *app) runText(r *node.RunStatus) string {
 			fmt.Fprintf(&b, "        updates here: %d of %d (%s)\n", len(r.Updates), len(r.Takes), strings.Join(r.Updates, ", "))
 		}
 	}
-	if quiet := time.Since(r.Heard); r.Phase == node.PhaseTraining && !r.Heard.IsZero() && quiet > quietAfter {
-		b.WriteString(strings.Repeat(" ", indent) + a.hanging("nothing heard of the trainer for "+term.Duration(quiet.Truncate(time.Second)), nil))
+	if text := trainerText(r); text != "" {
+		b.WriteString(strings.Repeat(" ", indent) + a.hanging(text, nil))
 	}
 	if r.Waits != "" {
 		b.WriteString(strings.Repeat(" ", indent) + a.hanging("waits for "+r.Waits, nil))
@@ -139,6 +139,20 @@ func (a *app) runText(r *node.RunStatus) string {
 		b.WriteString(a.historyText(r.History))
 	}
 	return b.String()
+}
+
+// trainerText tells a trainer that has not begun, or that hangs, from one that works.
+func trainerText(r *node.RunStatus) string {
+	quiet := time.Since(r.Heard)
+	switch {
+	case r.Phase != node.PhaseTraining:
+		return ""
+	case r.Heard.IsZero():
+		return "the trainer has not begun yet"
+	case quiet > quietAfter:
+		return "nothing heard of the trainer for " + term.Duration(quiet.Truncate(time.Second))
+	}
+	return ""
 }
 
 func (a *app) phase(p node.Phase) string {
