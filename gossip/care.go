@@ -53,6 +53,8 @@ func (m *Mesh) linkChanged(p peer.ID, s linkState) {
 	was := m.seeker.set(p, s, time.Now())
 	m.wake()
 	switch {
+	case s == linked:
+		m.failures.opened(p)
 	case s == ready:
 		m.failures.forget(p)
 		m.records.push(p) // it failed if the other side was still starting

@@ -71,6 +71,16 @@ func (f *failures) set(p peer.ID, why string, closed bool) (times int, shown str
 	return now.times, now.why
 }
 
+// opened notes that there is a connection again, which has not ended for the reason that the last one had.
+func (f *failures) opened(p peer.ID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if last, ok := f.sites[p]; ok && last.closed {
+		last.closed = false
+		f.sites[p] = last
+	}
+}
+
 // ended notes that a connection ended before gossip flowed over it.
 func (f *failures) ended(p peer.ID) (why string) {
 	f.mu.Lock()

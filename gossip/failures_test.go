@@ -30,6 +30,11 @@ func TestFailures(t *testing.T) {
 	if n, _ := f.note("p", f.ended("p")); n != 4 {
 		t.Errorf("%d times, want 4", n)
 	}
+	f.closing("p", "it is silent")
+	f.opened("p")
+	if why := f.ended("p"); !strings.HasPrefix(why, "it closes the connection") {
+		t.Errorf("they closed the next one: %q", why)
+	}
 	f.forget("p")
 	if n, _ := f.note("p", "again"); n != 1 {
 		t.Errorf("%d times, want 1", n)

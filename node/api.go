@@ -67,6 +67,7 @@ type Status struct {
 	Since    time.Time      `json:"since"`
 	Pending  []PendingRun   `json:"pending,omitempty"` // runs that wait for the operator's consent
 	Changes  []RosterChange `json:"changes,omitempty"` // of the roster, that sites ask for; at most 8
+	Asked    int            `json:"asked,omitempty"`   // such changes in all
 	Problem  string         `json:"problem,omitempty"` // what keeps the site from going on, if anything
 	Hint     string         `json:"hint,omitempty"`    // what to do about it
 	Uptime   time.Duration  `json:"uptime"`

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -59,7 +60,8 @@ type Node struct {
 	gossip   *gossip.Mesh
 	exchange *exchange.Exchange
 	named    map[peer.ID]bool // in the configuration's bootstrap addresses
-	trusts   atomic.Bool      // those too, as it reaches few others
+	trustMu  sync.Mutex
+	trusts   bool // those too, as it reaches few others
 	visits   visits
 	reach    *reach
 	sender   *sender
@@ -174,7 +176,10 @@ func (n *Node) watch(ctx context.Context) error {
 
 // trust tells of a change of whom this site trusts, if that hangs on how many it reaches.
 func (n *Node) trust() {
-	if few := n.few(); n.trusts.Swap(few) != few {
+	n.trustMu.Lock()
+	defer n.trustMu.Unlock()
+	if few := n.few(); few != n.trusts {
+		n.trusts = few
 		n.gossip.RosterChanged()
 	}
 }

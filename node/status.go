@@ -34,7 +34,9 @@ func (n *Node) Status(ctx context.Context) (Status, error) {
 			s.Runs = append(s.Runs, n.runStatus(m, r))
 		}
 		s.Pending = n.jobs.waiting(l)
-		for _, c := range m.Changes()[:min(len(m.Changes()), maxShownChanges)] {
+		changes := m.Changes()
+		s.Asked = len(changes)
+		for _, c := range changes[:min(len(changes), maxShownChanges)] {
 			s.Changes = append(s.Changes, n.describeChange(r, c))
 		}
 		if p := n.problem(m); p.text != "" {

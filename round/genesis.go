@@ -96,7 +96,7 @@ func validName(s string) bool {
 		switch {
 		case r < ' ', r >= 0x7f && r < 0xa0, r == 0xfffd: // controls, and what is no UTF-8
 			return false
-		case r == 0x200e, r == 0x200f, r >= 0x2028 && r <= 0x202e, r >= 0x2066 && r <= 0x2069: // they reorder or break a line
+		case r == 0x61c, r == 0x200e, r == 0x200f, r >= 0x2028 && r <= 0x202e, r >= 0x2066 && r <= 0x2069: // they reorder or break a line
 			return false
 		}
 	}

@@ -94,7 +94,7 @@ func (m *Machine) noteApproval(s *Signed, c *Change) error {
 	}
 	p.approvals[s.From] = s
 	m.dirty = true
-	if !crowded { // who asks for ever is not told of for ever
+	if !crowded || len(p.approvals) == m.roster.Quorum() { // who asks for ever is not told of for ever
 		m.traceApproval(s.From, p, isNew)
 	}
 	if s.From == m.self {
@@ -131,6 +131,9 @@ func (m *Machine) makeRoom(from peer.ID, id block.CID) bool {
 	}
 	if last.id.Compare(id) < 0 {
 		return false
+	}
+	if len(last.approvals) == m.roster.Quorum() {
+		m.trace(Trace{Event: "approval dropped", Site: from, Entry: last.id, Text: last.String()})
 	}
 	if delete(last.approvals, from); len(last.approvals) == 0 {
 		delete(m.changes, last.id)

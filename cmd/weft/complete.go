@@ -1,23 +1,37 @@
 package main
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 
 	"github.com/weft-mesh/weft/scenarios"
 )
 
-// completeRuns offers the runs of that kind that the node knows; none where it does not run.
+// completeRuns offers the runs of that kind that the node knows, for the first argument; none where it does not run.
 func (a *app) completeRuns(kind runKind) cobra.CompletionFunc {
-	return func(cmd *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
-		s, err := a.client().Status(cmd.Context())
-		if err != nil || len(args) > 0 {
+	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		for _, r := range candidates(s, kind) {
-			names = append(names, r.name)
-		}
-		return names, cobra.ShellCompDirectiveNoFileComp
+		return a.runNames(cmd.Context(), kind), cobra.ShellCompDirectiveNoFileComp
 	}
+}
+
+// completeRunFlag offers all runs.
+func (a *app) completeRunFlag(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return a.runNames(cmd.Context(), runAny), cobra.ShellCompDirectiveNoFileComp
+}
+
+func (a *app) runNames(ctx context.Context, kind runKind) (names []string) {
+	s, err := a.client().Status(ctx)
+	if err != nil {
+		return nil
+	}
+	for _, r := range candidates(s, kind) {
+		names = append(names, r.name)
+	}
+	return names
 }
 
 // completeSites offers the sites of the roster.

@@ -61,7 +61,7 @@ func (a *app) modelExportCmd() *cobra.Command {
 	cmd.Flags().StringVarP(&to, "output", "o", "", "file to write, - for standard output")
 	cmd.ValidArgs = []string{"latest"}
 	cmd.Flags().StringVar(&run, "run", "", "the run: name, CID or the CID's end; default the only one that has a model")
-	_ = cmd.RegisterFlagCompletionFunc("run", a.completeRuns(runAny))
+	_ = cmd.RegisterFlagCompletionFunc("run", a.completeRunFlag)
 	return cmd
 }
 

@@ -79,10 +79,21 @@ signed by a quorum of sites.`,
 // plainFlagError says of a flag that cannot be read what is wrong, without the function that could not read it.
 func plainFlagError(err error) string {
 	var parse *strconv.NumError
-	if errors.As(err, &parse) {
-		return strings.Replace(err.Error(), parse.Error(), "want a number", 1)
+	if !errors.As(err, &parse) {
+		return err.Error()
 	}
-	return err.Error()
+	want := "want a number"
+	switch {
+	case parse.Func == "ParseBool":
+		want = "want true or false"
+	case errors.Is(parse, strconv.ErrRange):
+		want = "it is out of range"
+	case parse.Func == "ParseUint":
+		want = "want a whole number from 0"
+	case parse.Func == "ParseInt":
+		want = "want a whole number"
+	}
+	return strings.Replace(err.Error(), parse.Error(), want, 1)
 }
 
 // group is the body of a command that only has subcommands.

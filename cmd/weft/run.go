@@ -92,7 +92,7 @@ func (a *app) runWatchCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "watch [RUN]",
 		Short: "Show a run until it is over",
-		Long:  "Show a run until it is over. " + runArgument,
+		Long:  "Show a run until it is over. " + runArgument + "\nIf none goes on, the last is shown.",
 		Example: `  weft run watch
   weft run watch letters`,
 		Args:              cobra.MaximumNArgs(1),
@@ -103,8 +103,8 @@ func (a *app) runWatchCmd() *cobra.Command {
 				kind = runActive
 			}
 			r, err := pickRun(cmd.Context(), a.client(), args, kind)
-			if errors.Is(err, errNoRun) && kind == runActive { // one that is over is shown too
-				r, err = pickRun(cmd.Context(), a.client(), args, runAny)
+			if errors.Is(err, errNoRun) && kind == runActive {
+				r, err = a.lastRun(cmd.Context(), err)
 			}
 			if err != nil {
 				return err
@@ -112,6 +112,19 @@ func (a *app) runWatchCmd() *cobra.Command {
 			return a.watchStatus(cmd.Context(), r.id.String())
 		},
 	}
+}
+
+// lastRun returns the run that was opened last, or why if there is none.
+func (a *app) lastRun(ctx context.Context, why error) (runRef, error) {
+	s, err := a.client().Status(ctx)
+	if err != nil {
+		return runRef{}, err
+	}
+	if len(s.Runs) == 0 {
+		return runRef{}, why
+	}
+	r := &s.Runs[len(s.Runs)-1]
+	return runRef{r.ID, r.Name}, nil
 }
 
 func (a *app) runStopCmd() *cobra.Command {

@@ -57,6 +57,9 @@ func (a *app) statusText(s *node.Status, id string) string {
 			b.WriteString(label("asks") + a.hanging(fmt.Sprintf("for the roster, to %s: look with `weft roster list`, agree with `weft roster approve %s`", c.Text, c.ID.Short()), nil))
 		}
 	}
+	if len(s.Changes) > 0 && len(s.Changes) < s.Asked {
+		fmt.Fprintf(&b, "%s%s of the roster in all: weft roster list\n", label(""), term.Plural(s.Asked, "change"))
+	}
 	b.WriteString(a.runsText(s, id))
 	return b.String()
 }

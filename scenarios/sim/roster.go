@@ -116,7 +116,7 @@ func (w *World) Sits(site int) bool {
 // moved looks at a line of a site's trace after which it may be connected with others than before.
 func (w *World) moved(s *site, t round.Trace) {
 	switch t.Event {
-	case "roster changed", "observes", "takes part", "approved":
+	case "roster changed", "observes", "takes part", "approved", "approval dropped":
 		w.net.relink(s)
 	}
 }
