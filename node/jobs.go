@@ -32,14 +32,13 @@ type jobs struct {
 	pending  map[block.CID]*round.RunSpec // runs that wait for the operator
 	accepted map[block.CID]bool           // runs whose answer by policy is on its way, or has come
 	problems map[string]problem           // what keeps a job from ending, by what it is about
-	whole    map[block.CID]bool           // artifacts of which every byte was verified or computed in this life of the node
 }
 
 func newJobs(n *Node) *jobs {
 	j := &jobs{
 		n: n, log: n.log, trainer: make(chan struct{}, 1),
 		training: map[block.CID]*training{}, fetching: map[wanted]*fetching{}, reducing: map[block.CID]*reducing{},
-		pending: map[block.CID]*round.RunSpec{}, accepted: map[block.CID]bool{}, problems: map[string]problem{}, whole: map[block.CID]bool{},
+		pending: map[block.CID]*round.RunSpec{}, accepted: map[block.CID]bool{}, problems: map[string]problem{},
 	}
 	j.ctx, j.cancel = context.WithCancel(context.Background())
 	return j
@@ -155,7 +154,6 @@ func (j *jobs) discardLocked(manifest block.CID) {
 			j.log.Warn("an artifact is not removed; it is at the next start", "artifact", manifest, "error", err)
 			return
 		}
-		j.setWhole(manifest, false)
 		j.report(round.Lost{Manifest: manifest})
 	})
 }

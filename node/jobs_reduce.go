@@ -43,7 +43,7 @@ func (j *jobs) reduce(job round.Reduce) {
 	})
 }
 
-// goneOn tells reductions of seals that are no longer a run's latest that they need not be tried again.
+// goneOn forgets why trainings of runs that are over have failed, and tells reductions of seals that are no longer a run's latest that they need not be tried again.
 // One that computes already goes on: what comes out is what would else have to be fetched.
 func (j *jobs) goneOn(v *view) {
 	j.mu.Lock()
@@ -51,6 +51,11 @@ func (j *jobs) goneOn(v *view) {
 	for seal, r := range j.reducing {
 		if v.seals[r.job.Run] != seal {
 			r.cancel()
+		}
+	}
+	for run, active := range v.active {
+		if !active {
+			delete(j.problems, trainingOf(run))
 		}
 	}
 }
@@ -126,7 +131,6 @@ func (j *jobs) tryReduce(r *reducing, spec *round.RunSpec) (round.Reduced, error
 	}
 	j.n.index.add(j.ctx, done.Model, shards, use{Run: job.Run, As: asDraft, Round: job.Round})
 	j.n.exchange.Added(append(shards, done.Model)...)
-	j.setWhole(done.Model, true)
 	return done, j.ctx.Err()
 }
 

@@ -76,7 +76,7 @@ func (j *jobs) stopTrain(run block.CID) {
 // doTrain returns the event that the training ends with, nil if it was stopped.
 func (j *jobs) doTrain(ctx context.Context, t *training) round.Event {
 	job := t.job
-	about := "train " + job.Run.String()
+	about := trainingOf(job.Run)
 	select {
 	case j.trainer <- struct{}{}:
 		defer func() { <-j.trainer }()
@@ -88,7 +88,7 @@ func (j *jobs) doTrain(ctx context.Context, t *training) round.Event {
 	case ctx.Err() != nil:
 		return nil
 	case err != nil:
-		brief, hint := err.Error(), "it is tried again; what the trainer wrote is in the node's log"
+		brief, hint := err.Error(), "it is tried again; what the trainer wrote is in the log of weft up, its standard error"
 		var exit *train.ExitError
 		if errors.As(err, &exit) {
 			brief = exit.Brief() // the log has what it wrote
@@ -103,6 +103,9 @@ func (j *jobs) doTrain(ctx context.Context, t *training) round.Event {
 	j.setProblem(about, "", "")
 	return done
 }
+
+// trainingOf is what problems of a run's trainings are about.
+func trainingOf(run block.CID) string { return "train " + run.String() }
 
 // tryTrain has the trainer do the task and takes over what it made.
 func (j *jobs) tryTrain(ctx context.Context, t *training) (done round.Trained, err error) {

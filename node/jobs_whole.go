@@ -10,8 +10,8 @@ import (
 	"github.com/weft-mesh/weft/round"
 )
 
-// openWhole is openArtifact for what is read by others, who do not verify, such as a trainer. An artifact that this life
-// of the node has not computed is verified before it is first read; what went bad on the disk is fetched again.
+// openWhole is openArtifact for what is read by others, who do not verify, such as a trainer: it is read through first, and
+// what went bad on the disk is fetched again.
 func (j *jobs) openWhole(ctx context.Context, f round.Fetch) (*shardReader, error) {
 	var bad error
 	for range 2 { // once again after the damage is repaired
@@ -30,33 +30,21 @@ func (j *jobs) openWhole(ctx context.Context, f round.Fetch) (*shardReader, erro
 	return nil, fmt.Errorf("it goes bad as soon as it is stored: %w", bad)
 }
 
-// check verifies an artifact, once.
+// check verifies an artifact. One that went bad is told of, and fetched again.
 func (j *jobs) check(ctx context.Context, manifest block.CID) error {
-	if j.isWhole(manifest) {
-		return nil
-	}
 	err := j.n.store.Check(ctx, manifest)
-	if err == nil {
-		j.setWhole(manifest, true)
-	} else if errors.As(err, new(*blockstore.CorruptError)) {
+	if errors.As(err, new(*blockstore.CorruptError)) {
 		j.n.wentBad(j.ctx, err) // it is so whoever has asked
 	}
 	return err
 }
 
-func (j *jobs) isWhole(manifest block.CID) bool {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.whole[manifest]
-}
-
-// setWhole notes that every byte of an artifact was verified or computed in this life of the node, or that it was lost.
-func (j *jobs) setWhole(manifest block.CID, whole bool) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if whole {
-		j.whole[manifest] = true
-	} else {
-		delete(j.whole, manifest)
+// again fetches a model that this site keeps and that went bad, also if the machine has no need of it.
+func (j *jobs) again(manifest block.CID) {
+	for _, u := range j.n.index.usesOf(manifest) {
+		if spec := j.n.view.Load().runs[u.Run]; spec != nil && u.As == asModel {
+			j.start(round.Fetch{Run: u.Run, Manifest: manifest, Layout: spec.Layout})
+			return
+		}
 	}
 }

@@ -205,7 +205,7 @@ func (n *Node) wentBad(ctx context.Context, bad error) {
 	n.events.add(time.Now(), round.Trace{Event: "corrupt", Site: n.home.ID, Text: bad.Error()})
 	var c *blockstore.CorruptError
 	if errors.As(bad, &c) && c.Manifest.Defined() {
-		n.jobs.setWhole(c.Manifest, false)
 		n.deliver(ctx, round.Lost{Manifest: c.Manifest})
+		n.jobs.again(c.Manifest)
 	}
 }

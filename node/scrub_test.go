@@ -2,8 +2,8 @@ package node
 
 import (
 	"context"
+	"errors"
 	"os"
-	"sync/atomic"
 	"testing"
 
 	"github.com/weft-mesh/weft/round"
@@ -45,8 +45,9 @@ func TestScrub(t *testing.T) {
 	}
 }
 
-// What went bad on the disk of a node that is down is neither trained on nor exported: it is fetched again.
-func TestDamagedWhileDown(t *testing.T) {
+// What went bad on the disk, while the node was down or since it was read last, is neither trained on nor exported: it is
+// fetched again.
+func TestDamagedModel(t *testing.T) {
 	t.Parallel()
 	sites := newTestMesh(t, 3, nil)
 	gateRounds(sites, 1)
@@ -62,32 +63,51 @@ func TestDamagedWhileDown(t *testing.T) {
 		t.Fatal(err)
 	}
 	sites[0].down()
-	if err := os.Chmod(path, 0o600); err != nil {
-		t.Fatal(err)
-	}
 	damage(t, path)
-	read := &reader{}
+	read := &reader{bases: make(chan []byte)}
 	sites[0].trainer = read
 	sites[0].up(sites...)
+	for _, when := range []string{"down", "up"} {
+		if got := <-read.bases; string(got) != string(good) {
+			t.Errorf("it was trained from a model that was damaged while the node was %s", when)
+		}
+		damage(t, path)
+	}
 	sites[0].awaitEvent("the damage", func(e Event) bool { return e.Event == "corrupt" })
-	sites[0].await("a training", func(*Status) bool { return read.bases.Load() != nil })
-	if string(*read.bases.Load()) != string(good) {
-		t.Error("it was trained from a damaged model")
-	}
-	if again := sites[0].export(base); string(again) != string(good) {
-		t.Error("a damaged model was exported")
-	}
+	go func() {
+		for range read.bases {
+		}
+	}()
+	sites[0].await("the model, fetched again", func(*Status) bool {
+		body, err := sites[0].client.Model(t.Context(), base)
+		if err != nil {
+			var refused *APIError
+			if !errors.As(err, &refused) || refused.Hint == "" {
+				t.Errorf("the refusal is %v", err)
+			}
+			return false
+		}
+		defer body.Close()
+		got, err := readAll(body)
+		if err != nil || string(got) != string(good) {
+			t.Errorf("%d bytes of a damaged model were exported, %v", len(got), err)
+		}
+		return true
+	})
 }
 
-// reader is a trainer that notes the base it was given, and then fails.
-type reader struct{ bases atomic.Pointer[[]byte] }
+// reader is a trainer that tells the bases that it is given, and fails.
+type reader struct{ bases chan []byte }
 
-func (r *reader) Run(_ context.Context, t train.Task, _ func(train.Progress)) (train.Result, error) {
+func (r *reader) Run(ctx context.Context, t train.Task, _ func(train.Progress)) (train.Result, error) {
 	data, err := os.ReadFile(t.Base)
 	if err != nil {
 		return train.Result{}, err
 	}
-	r.bases.CompareAndSwap(nil, &data)
+	select {
+	case r.bases <- data:
+	case <-ctx.Done():
+	}
 	return train.Result{}, errTest
 }
 
@@ -99,6 +119,9 @@ func damage(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 	data[len(data)-8] ^= 1
+	if err := os.Chmod(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}

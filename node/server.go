@@ -146,11 +146,14 @@ func writeError(w http.ResponseWriter, err error) {
 		body, status = known.APIError, known.status
 	case errors.As(err, &large):
 		body, status = APIError{Message: fmt.Sprintf("the request has more than %d bytes", large.Limit)}, http.StatusRequestEntityTooLarge
-	case errors.Is(err, blockstore.ErrNotFound), errors.Is(err, blockstore.ErrIncomplete):
+	case errors.Is(err, blockstore.ErrIncomplete):
 		status = http.StatusNotFound
-		body.Hint = "this site does not hold it (any more); keep_models in config.yaml says how many models are kept"
+		body.Hint = "it is on its way here: try again in a moment, or at another site"
+	case errors.Is(err, blockstore.ErrNotFound):
+		status = http.StatusNotFound
+		body.Hint = "this site does not hold it (any more): of a run the newest models are kept, as many as keep_models in config.yaml says, and what it began with while it goes on"
 	case errors.As(err, new(*blockstore.CorruptError)):
-		body.Hint = "the copy on this site's disk was damaged and is dropped; what a run needs is fetched again: try again, or at another site"
+		body.Hint = "the copy on this site's disk was damaged; what this site keeps is fetched again: try again in a moment, or at another site"
 	case errors.Is(err, ErrStopped), errors.Is(err, context.Canceled):
 		status = http.StatusServiceUnavailable
 	case errors.As(err, &hinted):
