@@ -1,6 +1,16 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
+	"github.com/spf13/cobra"
+
+	"github.com/weft-mesh/weft/node"
+)
 
 func (a *app) idCmd() *cobra.Command {
 	var address bool
@@ -8,8 +18,8 @@ func (a *app) idCmd() *cobra.Command {
 		Use:   "id",
 		Short: "Print this site's name and peer ID, or its address",
 		Long: `Print NAME=PEERID as ` + "`weft mesh create --site`" + ` takes it; with --address the full
-addresses that ` + "`weft up --bootstrap`" + ` takes, one a line: the node's if it runs, else those
-that config.yaml announces or listens at.`,
+addresses that ` + "`weft up --bootstrap`" + ` takes, one a line: what config.yaml announces, else where
+the node listens. Addresses that only this machine knows are left out if there are others.`,
 		Example: `  weft id > hospital-a.id
   weft id --address > hospital-a.addr`,
 		Args: cobra.NoArgs,
@@ -22,15 +32,9 @@ that config.yaml announces or listens at.`,
 				a.out.Printf("%s=%s\n", c.Name, id)
 				return nil
 			}
-			if s, err := a.client().Status(cmd.Context()); err == nil {
-				for _, addr := range s.Addrs {
-					a.out.Println(addr)
-				}
-				return nil
-			}
-			addrs := c.Announce
-			if len(addrs) == 0 {
-				addrs = c.Listen
+			addrs, err := a.addresses(cmd.Context(), c)
+			if err != nil {
+				return err
 			}
 			for _, addr := range addrs {
 				a.out.Printf("%s/p2p/%s\n", addr, id)
@@ -40,4 +44,42 @@ that config.yaml announces or listens at.`,
 	}
 	cmd.Flags().BoolVar(&address, "address", false, "print the full addresses instead")
 	return cmd
+}
+
+// addresses returns where other machines reach this site: at what config.yaml announces, else at what the node listens, or
+// would listen if it ran. Addresses that only this machine knows are left out if there are others.
+func (a *app) addresses(ctx context.Context, c *node.Config) ([]multiaddr.Multiaddr, error) {
+	list := slices.Clone(c.Announce)
+	if s, err := a.client().Status(ctx); err == nil && len(list) == 0 {
+		for _, full := range s.Addrs {
+			at, _, _ := strings.Cut(full, "/p2p/")
+			list = append(list, at)
+		}
+	}
+	if len(list) == 0 {
+		list = c.Listen
+	}
+	var addrs []multiaddr.Multiaddr
+	for _, text := range list {
+		m, err := multiaddr.NewMultiaddr(text)
+		if err != nil {
+			return nil, err
+		}
+		if port, err := m.ValueForProtocol(multiaddr.P_TCP); err == nil && port == "0" {
+			return nil, fail(nil, "start the node first, or set a port under listen in config.yaml", "%s: the system chooses the port when the node starts", text)
+		}
+		addrs = append(addrs, m)
+	}
+	own, err := manet.InterfaceMultiaddrs()
+	if err != nil {
+		return nil, err
+	}
+	if addrs, err = manet.ResolveUnspecifiedAddresses(addrs, own); err != nil {
+		return nil, err
+	}
+	far := slices.DeleteFunc(slices.Clone(addrs), func(m multiaddr.Multiaddr) bool { return manet.IsIPLoopback(m) || manet.IsIP6LinkLocal(m) })
+	if len(far) > 0 {
+		return far, nil
+	}
+	return addrs, nil
 }

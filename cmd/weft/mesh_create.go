@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/rand"
+	"errors"
 	"strings"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -44,6 +45,9 @@ another file has another mesh, as its CID shows.
 			if err != nil {
 				return usage("%v", err)
 			}
+			if err := a.canFound(g, to); err != nil {
+				return err
+			}
 			if err := a.writeNew(to, g.Block().Data); err != nil || outfile.IsStdout(to) {
 				return err
 			}
@@ -83,6 +87,27 @@ func parseSite(s string) (round.Site, error) {
 		return round.Site{}, usage("%q: %q is not a peer ID: %v", s, s[i+1:], err)
 	}
 	return round.Site{ID: id, Name: s[:i]}, nil
+}
+
+// canFound refuses to write the file of a mesh that this site could not join then: its configuration is wrong, or it is in
+// a mesh already. A directory that is no site, or not one of the mesh's, is no hindrance.
+func (a *app) canFound(g *round.Genesis, to string) error {
+	if outfile.IsStdout(to) {
+		return nil
+	}
+	id, _, err := readSite(a.dir)
+	switch {
+	case errors.Is(err, node.ErrNotInitialised):
+		return nil
+	case err != nil:
+		return err
+	case !g.Roster().Has(id):
+		return nil
+	}
+	if h, err := node.Open(a.dir); err == nil {
+		return fail(nil, "a directory is one site in one mesh: use another with --dir, or write the file alone with -o -", "this site is in mesh %q (%s) already", h.Genesis.Name, h.Genesis.Block().CID.Short())
+	}
+	return nil
 }
 
 // writeNew writes a file that must not be there yet: another genesis is another mesh.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
+	"strings"
 
 	"github.com/libp2p/go-libp2p/gologshim"
 	"github.com/spf13/cobra"
@@ -31,7 +32,7 @@ learnt; one that answers is enough. A node that was killed goes on where it was.
 			return a.up(cmd.Context(), bootstrap)
 		},
 	}
-	cmd.Flags().StringArrayVar(&bootstrap, "bootstrap", nil, "full `address` of another site, as weft status shows it there; may be repeated")
+	cmd.Flags().StringArrayVar(&bootstrap, "bootstrap", nil, "full `address` of another site, or several, as weft id --address prints them there; may be repeated")
 	return cmd
 }
 
@@ -41,7 +42,7 @@ func (a *app) up(ctx context.Context, bootstrap []string) error {
 	if err != nil {
 		return err
 	}
-	for _, addr := range bootstrap {
+	for _, addr := range strings.Fields(strings.Join(bootstrap, " ")) { // a file of addresses has a line for each
 		if err := checkBootstrap(addr); err != nil {
 			return err
 		}
