@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/ipfs/go-cid"
@@ -84,6 +85,20 @@ func TestParseRefusesOthers(t *testing.T) {
 		if _, err := Parse(s); !errors.Is(err, ErrCID) {
 			t.Errorf("Parse(%q): %v", s, err)
 		}
+	}
+}
+
+// One CID has one text in a base: what differs in a character is another, or none.
+func TestParseRefusesOtherTails(t *testing.T) {
+	s := Sum(Raw, []byte("x")).String()
+	for _, last := range "abcdefghijklmnopqrstuvwxyz234567" {
+		other := s[:len(s)-1] + string(last)
+		if c, err := Parse(other); (err == nil) != (other == s) {
+			t.Errorf("Parse(%q): %v, %v", other, c, err)
+		}
+	}
+	if c, err := Parse(strings.ToUpper(s)); err != nil || c.String() != s {
+		t.Errorf("in upper case: %v, %v", c, err)
 	}
 }
 

@@ -145,6 +145,14 @@ func Parse(s string) (CID, error) {
 	if err != nil {
 		return CID{}, fmt.Errorf("%w: %q", ErrCID, s)
 	}
+	// The last character has bits to spare, which must be what they are when it is written: one CID has one text.
+	base, err := cid.ExtractEncoding(s)
+	if err != nil {
+		return CID{}, fmt.Errorf("%w: %q", ErrCID, s)
+	}
+	if again, err := p.StringOfBase(base); err != nil || again != s {
+		return CID{}, fmt.Errorf("%w: %q: its last character is mistyped", ErrCID, s)
+	}
 	return fromIPFS(p)
 }
 

@@ -22,9 +22,9 @@ const (
 
 // Tensor is what a layout says of one tensor.
 type Tensor struct {
-	Name  string   `cbor:"name"`
-	DType DType    `cbor:"dtype"`
-	Shape []uint64 `cbor:"shape"` // dimensions, row-major; none for a scalar
+	Name  string   `cbor:"name" json:"name"`
+	DType DType    `cbor:"dtype" json:"dtype"`
+	Shape []uint64 `cbor:"shape" json:"shape"` // dimensions, row-major; none for a scalar
 }
 
 // Elements returns the number of elements: the product of the dimensions.
@@ -42,7 +42,7 @@ func (t Tensor) Bytes() uint64 { return t.Elements() * uint64(t.DType.Size()) }
 // Layout is the names, types and shapes of an artifact's tensors in their order. It is a
 // dag-cbor block, so equal layouts have equal CIDs.
 type Layout struct {
-	Tensors []Tensor `cbor:"tensors"` // names strictly ascending, as bytes
+	Tensors []Tensor `cbor:"tensors" json:"tensors"` // names strictly ascending, as bytes
 }
 
 // Block returns the layout as a block.

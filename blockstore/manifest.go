@@ -12,11 +12,11 @@ const Plain = "plain"
 // Manifest says what an artifact consists of. It is a dag-cbor block, and its CID is the
 // artifact's name.
 type Manifest struct {
-	Layout        block.CID   `cbor:"layout"`
-	Codec         string      `cbor:"codec"`
-	ShardElements uint64      `cbor:"shard_elements"` // of every shard but the last
-	Bytes         uint64      `cbor:"bytes"`          // of all shards
-	Shards        []block.CID `cbor:"shards"`         // in canonical order
+	Layout        block.CID   `cbor:"layout" json:"layout"`
+	Codec         string      `cbor:"codec" json:"codec"`
+	ShardElements uint64      `cbor:"shard_elements" json:"shard_elements"` // of every shard but the last
+	Bytes         uint64      `cbor:"bytes" json:"bytes"`                   // of all shards
+	Shards        []block.CID `cbor:"shards" json:"shards"`                 // in canonical order
 }
 
 // Block returns the manifest as a block.

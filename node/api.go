@@ -95,7 +95,8 @@ type RunStatus struct {
 	Round    uint64             `json:"round"` // current, from 1; Rounds+1 when done
 	Rounds   uint64             `json:"rounds"`
 	Phase    Phase              `json:"phase"`
-	Step     uint64             `json:"step"` // of the training under way
+	Trains   uint64             `json:"trains,omitempty"` // round of the training under way; one that is over is trained on to offer the update late
+	Step     uint64             `json:"step"`             // of the training under way
 	Steps    uint64             `json:"steps"`
 	Metrics  map[string]float64 `json:"metrics,omitempty"`  // newest of the training under way
 	Heard    time.Time          `json:"heard,omitzero"`     // when the trainer was last heard of; absent until it has the task

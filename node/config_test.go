@@ -66,7 +66,7 @@ train: {batch: 4, lr: 0.10, name: "x", flag: yes}
 func TestConfigErrors(t *testing.T) {
 	const ok = "name: north\ntrainer: {synthetic: {}}\n"
 	for _, c := range []struct{ text, want string }{
-		{"", "config.yaml: name: want 1 to 64 characters"},
+		{"", `config.yaml: name: "", want 1 to 64 bytes`},
 		{"name: north\n", "config.yaml: trainer: none chosen"},
 		{ok + "lisen: [a]\n", `config.yaml:3: unknown field "lisen"`},
 		{ok + "listen: [\n", "config.yaml:3: "},

@@ -13,7 +13,7 @@ var (
 	ErrConfig         = errors.New("configuration")
 	ErrLog            = errors.New("log is damaged")
 	ErrStopped        = errors.New("the node has stopped")
-	ErrCAR            = errors.New("not a CAR file that weft reads")
+	ErrCAR            = errors.New("no good CAR file")
 	ErrChain          = errors.New("the ledger does not verify")
 )
 

@@ -82,7 +82,8 @@ func (n *Node) runStatus(m *round.Machine, r *round.Run) RunStatus {
 			s.Silent = append(s.Silent, site.Name)
 		}
 	}
-	last, training, open := n.jobs.standing(r.ID)
+	last, trains, open := n.jobs.standing(r.ID)
+	s.Trains = trains
 	if last != nil {
 		s.Step, s.Steps, s.Metrics, s.Heard = last.Step, last.Steps, last.Metrics, last.at
 	}
@@ -93,7 +94,7 @@ func (n *Node) runStatus(m *round.Machine, r *round.Run) RunStatus {
 		s.Phase = PhaseDone
 	case !slices.Contains(takes, n.home.ID) && !open:
 		s.Phase = PhaseDeclined
-	case training && k.phase == PhaseWaiting:
+	case trains > 0 && k.phase == PhaseWaiting:
 		s.Phase = PhaseTraining
 	}
 	if r.Active() && r.Latest() == nil {

@@ -46,11 +46,15 @@ func (c *Change) check() error {
 		if err := s.ID.Validate(); err != nil {
 			return fmt.Errorf("site %.80q: peer ID: %w", s.Name, err)
 		}
-		if !validName(s.Name) {
-			return fmt.Errorf("site name %.80q is empty or too long", s.Name)
+		if !ValidName(s.Name) {
+			return fmt.Errorf("site name %.80q: want 1 to %d bytes of printable text", s.Name, maxName)
 		}
 	}
-	if c.Remove != nil && c.Add != nil && (c.Remove.Name != c.Add.Name || c.Remove.ID == c.Add.ID) {
+	switch {
+	case c.Remove == nil || c.Add == nil:
+	case c.Remove.ID == c.Add.ID:
+		return fmt.Errorf("that is the key which %q has", c.Remove.Name)
+	case c.Remove.Name != c.Add.Name:
 		return fmt.Errorf("another key keeps the site's name; another site is removed and added in two changes")
 	}
 	return nil

@@ -87,7 +87,7 @@ func TestCheckChanged(t *testing.T) {
 		{"a site that is none", &Change{Remove: &e.known[4]}, nil, `no site "5"`},
 		{"by another name", &Change{Remove: &Site{two.self, "3"}}, nil, `no site "3"`},
 		{"two changes at once", &Change{Remove: &e.known[3], Add: &e.known[4]}, nil, "keeps the site's name"},
-		{"the same key", &Change{Remove: &e.known[3], Add: &e.known[3]}, nil, "keeps the site's name"},
+		{"the same key", &Change{Remove: &e.known[3], Add: &e.known[3]}, nil, "that is the key which"},
 		{"no name", &Change{Add: &Site{five.self, ""}}, nil, "name"},
 		{"no key", &Change{Add: &Site{"", "5"}}, nil, "peer ID"},
 	} {

@@ -61,7 +61,7 @@ func (g *Genesis) Validate() error {
 	switch {
 	case g.Version != 1:
 		return bad("version %d, this weft reads version 1", g.Version)
-	case !validName(g.Name):
+	case !ValidName(g.Name):
 		return bad("mesh name %q (1 to %d bytes of printable text)", g.Name, maxName)
 	case g.Faults != Byzantine && g.Faults != Crash:
 		return bad("faults %q, want %q or %q", g.Faults, Byzantine, Crash)
@@ -75,8 +75,11 @@ func (g *Genesis) Validate() error {
 		if err := s.ID.Validate(); err != nil {
 			return bad("site %q: peer ID: %v", s.Name, err)
 		}
-		if !validName(s.Name) || names[s.Name] {
-			return bad("site name %q is empty, too long or used twice", s.Name)
+		switch {
+		case !ValidName(s.Name):
+			return bad("site name %q: want 1 to %d bytes of printable text", s.Name, maxName)
+		case names[s.Name]:
+			return bad("two sites are named %q", s.Name)
 		}
 		names[s.Name] = true
 		if i > 0 && compareIDs(g.Sites[i-1].ID, s.ID) >= 0 {
@@ -86,9 +89,9 @@ func (g *Genesis) Validate() error {
 	return nil
 }
 
-// validName reports whether a text may name a mesh, a site, a run or a metric. Its rule is the protocol's, and must not
+// ValidName reports whether a text may name a mesh, a site, a run or a metric. Its rule is the protocol's, and must not
 // change with the tables of a Unicode version.
-func validName(s string) bool {
+func ValidName(s string) bool {
 	if len(s) == 0 || len(s) > maxName {
 		return false
 	}

@@ -76,7 +76,7 @@ func (s *RunSpec) Validate(r *Roster) error {
 		return &SpecError{s.Name, field, fmt.Sprintf(format, args...)}
 	}
 	switch {
-	case !validName(s.Name):
+	case !ValidName(s.Name):
 		return bad("name", "want 1 to %d bytes of printable text", maxName)
 	case !r.Has(s.By):
 		return bad("by", "opener %s is not in the roster", s.By)

@@ -189,7 +189,7 @@ func (u *Update) check() error {
 		return fmt.Errorf("%d metrics, at most %d", len(u.Metrics), maxMetrics)
 	}
 	for name, v := range u.Metrics {
-		if !validName(name) || math.IsNaN(v) || math.IsInf(v, 0) {
+		if !ValidName(name) || math.IsNaN(v) || math.IsInf(v, 0) {
 			return fmt.Errorf("metric %.40q = %v: want a short name and a finite number", name, v)
 		}
 	}

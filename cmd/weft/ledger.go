@@ -34,12 +34,18 @@ with ` + "`weft verify`" + ` and which IPFS tools read.`,
 			if car != "" {
 				return a.exportLedger(car)
 			}
+			if limit < 0 {
+				return usage("--limit %d: want how many entries, 0 for all", limit)
+			}
 			entries, err := ledgerEntries(cmd.Context(), a.client(), from, limit)
 			if err != nil {
 				return err
 			}
 			if a.json {
 				return a.printJSON(entries)
+			}
+			if s, err := a.client().Status(cmd.Context()); len(entries) == 0 && err == nil && s.Height > 0 {
+				return fail(nil, "", "the ledger ends at height %d", s.Height)
 			}
 			a.out.Printf("%s", a.ledgerText(entries))
 			return nil

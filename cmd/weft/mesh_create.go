@@ -84,7 +84,7 @@ func parseSite(s string) (round.Site, error) {
 	}
 	id, err := peer.Decode(s[i+1:])
 	if err != nil {
-		return round.Site{}, usage("%q: %q is not a peer ID: %v", s, s[i+1:], err)
+		return round.Site{}, usage("%q: %q is not a peer ID; weft id prints it at the site", s, s[i+1:])
 	}
 	return round.Site{ID: id, Name: s[:i]}, nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
 	"slices"
 	"strconv"
@@ -14,6 +13,9 @@ import (
 	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/node"
 )
+
+// latest names the newest committed round of a run.
+const latest = "latest"
 
 func (a *app) modelCmd() *cobra.Command {
 	cmd := &cobra.Command{
@@ -59,7 +61,7 @@ func (a *app) modelExportCmd() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVarP(&to, "output", "o", "", "file to write, - for standard output")
-	cmd.ValidArgs = []string{"latest"}
+	cmd.ValidArgs = []string{latest}
 	cmd.Flags().StringVar(&run, "run", "", "the run: name, CID or the CID's end; default the only one that has a model")
 	_ = cmd.RegisterFlagCompletionFunc("run", a.completeRunFlag)
 	return cmd
@@ -67,24 +69,26 @@ func (a *app) modelExportCmd() *cobra.Command {
 
 // findModel returns the CID that a round, "latest", a CID or the end of one names.
 func findModel(ctx context.Context, c *node.Client, which, run string) (block.CID, error) {
-	if id, err := block.Parse(which); err == nil {
-		return id, nil
-	}
-	number, err := strconv.ParseUint(which, 10, 64)
+	id, noCID := block.Parse(which)
+	number, noNumber := strconv.ParseUint(which, 10, 64)
 	switch {
-	case err == nil || which == "latest":
+	case noNumber == nil || which == latest:
+	case run != "" && (noCID == nil || isCIDEnd(which)):
+		return id, usage("--run goes with a round's number or latest, not with a CID")
+	case noCID == nil:
+		return id, nil
 	case isCIDEnd(which):
 		return findCID(ctx, c, which)
 	default:
-		return block.CID{}, usage("%q is no round: want a number, latest, or a model's CID", which)
+		return id, usage("%q is no round: want a number, latest, or a model's CID", which)
 	}
-	r, err := modelRun(ctx, c, run, err == nil && number == 0)
+	r, err := modelRun(ctx, c, run, noNumber == nil && number == 0)
 	switch {
 	case err != nil:
 		return block.CID{}, err
-	case which == "latest" && len(r.History) > 0:
+	case which == latest && len(r.History) > 0:
 		return r.History[len(r.History)-1].Model, nil
-	case which == "latest":
+	case which == latest:
 		return block.CID{}, fail(nil, "`weft status --watch` shows how far it is", "run %s has no committed round yet", r.Name)
 	case number == 0:
 		return r.Spec.Base, nil
@@ -111,12 +115,14 @@ func modelRun(ctx context.Context, c *node.Client, name string, first bool) (*no
 	if len(trained) == 1 {
 		return &trained[0], nil
 	}
-	r, err := statusOf(ctx, c, nil)
-	var f *failure
-	if errors.Is(err, errSeveral) && errors.As(err, &f) {
-		f.hint = "say which: --run and its name, or the CID's end in brackets"
+	if len(trained) == 0 {
+		return statusOf(ctx, c, nil)
 	}
-	return r, err
+	refs := make([]runRef, len(trained))
+	for i, r := range trained {
+		refs[i] = runRef{r.ID, r.Name}
+	}
+	return nil, &failure{kind: errSeveral, text: several(refs), hint: "say which: --run and its name, or the CID's end in brackets"}
 }
 
 // export writes a model to a file and returns its size in bytes.

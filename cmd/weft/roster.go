@@ -185,15 +185,23 @@ func (a *app) changeCmd(cmd *cobra.Command, request func(args []string) (node.Ch
 	return cmd
 }
 
-// warnOthers tells of changes that bring the same site with another key: one of them is likely mistyped.
+// warnOthers tells of changes that bring the same site with another key, or the same key under another name: one of them
+// is likely mistyped.
 func (a *app) warnOthers(ctx context.Context, c *node.RosterChange) {
 	r, err := a.client().Roster(ctx)
 	if err != nil || c.Change.Add == nil {
 		return
 	}
 	for i := range r.Changes {
-		if o := &r.Changes[i]; o.ID != c.ID && o.Change.Add != nil && o.Change.Add.Name == c.Change.Add.Name {
-			a.err.Printf("weft: %s is asked for with another key too: make sure which is right\n%s", o.Change.Add.Name, a.changeText(o))
+		o := &r.Changes[i]
+		if o.ID == c.ID || o.Change.Add == nil {
+			continue
+		}
+		switch own, other := c.Change.Add, o.Change.Add; {
+		case own.Name == other.Name && own.ID != other.ID:
+			a.err.Printf("weft: %s is asked for with another key too; ask its operator which it has (weft id)\n%s", own.Name, a.changeText(o))
+		case own.ID == other.ID && own.Name != other.Name:
+			a.err.Printf("weft: this key is asked for as %s too; ask its operator whose it is (weft id)\n%s", other.Name, a.changeText(o))
 		}
 	}
 }

@@ -42,11 +42,7 @@ func pickRun(ctx context.Context, c *node.Client, args []string, kind runKind) (
 	case len(found) == 1:
 		return found[0], nil
 	case len(found) > 1:
-		names := make([]string, len(found))
-		for i, r := range found {
-			names[i] = r.name + " (" + r.id.Short() + ")"
-		}
-		return runRef{}, &failure{kind: errSeveral, text: "more than one run can be meant: " + strings.Join(names, ", "), hint: "say which, by the CID's end in brackets, or by its name where that is one run's"}
+		return runRef{}, &failure{kind: errSeveral, text: several(found), hint: "say which, by the CID's end in brackets, or by its name where that is one run's"}
 	case len(args) > 0:
 		return runRef{}, fail(errNoRun, hint, "run %q", args[0])
 	}
@@ -70,6 +66,15 @@ func candidates(s *node.Status, kind runKind) (found []runRef) {
 		}
 	}
 	return found
+}
+
+// several says which runs can be meant.
+func several(runs []runRef) string {
+	names := make([]string, len(runs))
+	for i, r := range runs {
+		names[i] = r.name + " (" + r.id.Short() + ")"
+	}
+	return "more than one run can be meant: " + strings.Join(names, ", ")
 }
 
 // named returns the runs with that name, or whose CID is or ends in it.

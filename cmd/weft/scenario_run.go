@@ -115,11 +115,12 @@ func (a *app) playScenario(ctx context.Context, s *scenarios.Scenario, p playing
 		rec.Replay, rec.Version = p.replay(name, s.Seed), version()
 	}
 	if page != nil {
-		if err := report.Write(page, recs...); err != nil {
-			return err
+		failed := report.Write(page, recs...)
+		if failed == nil {
+			failed = page.Commit()
 		}
-		if err := page.Commit(); err != nil {
-			return err
+		if failed != nil { // what came of it can be told all the same
+			err, p.report = errors.Join(err, failed), ""
 		}
 	}
 	return errors.Join(err, a.tellScenario(recs, p))

@@ -125,7 +125,11 @@ func (a *app) runText(r *node.RunStatus) string {
 	b.WriteString(a.runHead(r))
 	switch r.Phase {
 	case node.PhaseTraining:
-		fmt.Fprintf(&b, "        %s  %d/%d%s\n", a.out.Busy(term.Bar(barWidth, r.Step, r.Steps)), r.Step, r.Steps, metricsText(r.Metrics))
+		late := ""
+		if r.Trains > 0 && r.Trains < r.Round {
+			late = fmt.Sprintf("round %d, late: ", r.Trains)
+		}
+		fmt.Fprintf(&b, "        %s%s  %d/%d%s\n", late, a.out.Busy(term.Bar(barWidth, r.Step, r.Steps)), r.Step, r.Steps, metricsText(r.Metrics))
 	case node.PhaseDone, node.PhaseStopped, node.PhaseDeclined:
 	default:
 		if r.Waits == "" && len(r.Updates) > 0 {

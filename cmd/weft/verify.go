@@ -69,7 +69,7 @@ func demand(r *node.Report, mesh, model string) error {
 	if mesh != "" {
 		id, err := block.Parse(mesh)
 		if err != nil {
-			return usage("--mesh: %v", err)
+			return &failure{kind: errUsage, text: "--mesh", err: err, hint: "want the whole CID, as weft mesh show prints it: ends can be forged"}
 		}
 		if id != r.Mesh {
 			return &failure{kind: errUnverified, text: fmt.Sprintf("this is the ledger of mesh %s, not of %s", r.Mesh, id)}
@@ -80,7 +80,7 @@ func demand(r *node.Report, mesh, model string) error {
 	}
 	id, err := block.Parse(model)
 	if err != nil {
-		return usage("--model: %v", err)
+		return &failure{kind: errUsage, text: "--model", err: err, hint: "want the whole CID, as weft model export prints it: ends can be forged"}
 	}
 	for _, m := range r.Models {
 		if m.Model == id {
