@@ -1,0 +1,219 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/weft-mesh/weft/cmd/weft/term"
+	"github.com/weft-mesh/weft/node"
+)
+
+const (
+	barWidth      = 24
+	quietAfter    = time.Minute // without a word of the trainer
+	historyShown  = 8           // newest rounds
+	runsShown     = 5           // newest of those that are over
+	sitesAcross   = 4           // sites that get a column of their own
+	lossDecimals  = 4
+	metricSpacing = "  "
+)
+
+// runsText draws the run of that ID; without one all: those that go on in full, or else the one that ended last, then the
+// newest of the others in a line each.
+func (a *app) runsText(s *node.Status, id string) string {
+	var past, live []*node.RunStatus
+	for i := range s.Runs {
+		switch r := &s.Runs[i]; {
+		case id != "" && r.ID.String() == id:
+			return "\n" + a.runText(r)
+		case over(r.Phase):
+			past = append(past, r)
+		default:
+			live = append(live, r)
+		}
+	}
+	switch {
+	case len(s.Runs)+len(s.Pending) == 0 && s.Observes:
+		return "\nno runs\n"
+	case id != "" || len(s.Runs)+len(s.Pending) == 0:
+		return "\nno runs; open one with `weft run start FILE`\n"
+	case len(live) == 0 && len(past) > 0:
+		live, past = past[len(past)-1:], past[:len(past)-1]
+	}
+	var b strings.Builder
+	for _, r := range live {
+		b.WriteString("\n" + a.runText(r))
+	}
+	if len(past) > 0 {
+		b.WriteString("\n")
+	}
+	more := max(0, len(past)-runsShown)
+	for _, r := range slices.Backward(past[more:]) {
+		b.WriteString(a.runHead(r))
+	}
+	if more > 0 {
+		fmt.Fprintf(&b, "%s%s before these: weft run list\n", strings.Repeat(" ", indent), term.Plural(more, "run"))
+	}
+	return b.String()
+}
+
+// runHead says in a line where a run stands.
+func (a *app) runHead(r *node.RunStatus) string {
+	return fmt.Sprintf("%s%s  %s  round %d of %d  %s\n", a.out.Dim("run     "), a.out.Bold(r.Name), r.ID.Short(), min(r.Round, r.Rounds), r.Rounds, a.phase(r.Phase))
+}
+
+// runText draws a run: where it stands, then its newest rounds.
+func (a *app) runText(r *node.RunStatus) string {
+	var b strings.Builder
+	b.WriteString(a.runHead(r))
+	switch r.Phase {
+	case node.PhaseTraining:
+		late := ""
+		if r.Trains > 0 && r.Trains < r.Round {
+			late = fmt.Sprintf("round %d, late: ", r.Trains)
+		}
+		fmt.Fprintf(&b, "        %s%s  %d/%d%s\n", late, a.out.Busy(term.Bar(barWidth, r.Step, r.Steps)), r.Step, r.Steps, metricsText(r.Metrics))
+	case node.PhaseDone, node.PhaseStopped, node.PhaseDeclined:
+	default:
+		if r.Waits == "" && len(r.Updates) > 0 {
+			fmt.Fprintf(&b, "        updates here: %d of %d (%s)\n", len(r.Updates), len(r.Takes), strings.Join(r.Updates, ", "))
+		}
+	}
+	if text := trainerText(r); text != "" {
+		b.WriteString(strings.Repeat(" ", indent) + a.hanging(text, nil))
+	}
+	if r.Waits != "" {
+		b.WriteString(strings.Repeat(" ", indent) + a.hanging("waits for "+r.Waits, nil))
+	}
+	if len(r.History) > 0 {
+		b.WriteString(a.historyText(r.History))
+	}
+	return b.String()
+}
+
+// trainerText tells a trainer that has not begun, or that hangs, from one that works.
+func trainerText(r *node.RunStatus) string {
+	quiet := time.Since(r.Heard)
+	switch {
+	case r.Phase != node.PhaseTraining:
+		return ""
+	case r.Heard.IsZero():
+		return "the trainer has not begun yet"
+	case quiet > quietAfter:
+		return "nothing heard of the trainer for " + term.Duration(quiet.Truncate(time.Second))
+	}
+	return ""
+}
+
+func (a *app) phase(p node.Phase) string {
+	switch p {
+	case node.PhaseDone:
+		return a.out.Good(string(p))
+	case node.PhaseStopped, node.PhaseDeclined:
+		return a.out.Bad(string(p))
+	}
+	return a.out.Busy(string(p))
+}
+
+// historyText is a table of the newest rounds, with each site's loss where there are few sites.
+func (a *app) historyText(rounds []node.RoundStatus) string {
+	key := lossKey(rounds)
+	sites := map[string]bool{}
+	for _, r := range rounds {
+		for _, s := range r.Sites {
+			sites[s] = true
+		}
+	}
+	across := slices.Sorted(maps.Keys(sites))
+	if len(across) > sitesAcross || key == "" {
+		across = nil
+	}
+	columns := []term.Column{{Name: "round", Right: true}, {Name: "sites", Right: true}}
+	for _, s := range across {
+		columns = append(columns, term.Column{Name: s, Right: true, Shrink: true})
+	}
+	if across == nil && key != "" {
+		columns = append(columns, term.Column{Name: key + ", mean of sites", Right: true, Shrink: true})
+	}
+	t := term.NewTable(append(columns, term.Column{Name: "samples", Right: true}, term.Column{Name: "took", Right: true}, term.Column{Name: "model"})...)
+	for _, r := range rounds[max(0, len(rounds)-historyShown):] {
+		cells := []string{strconv.FormatUint(r.Round, 10), strconv.Itoa(len(r.Sites))}
+		for _, s := range across {
+			cells = append(cells, lossText(r.Metrics[s], key))
+		}
+		if across == nil && key != "" {
+			cells = append(cells, meanText(r.Metrics, key))
+		}
+		took := "-" // measured by an earlier life of the node
+		if r.Took > 0 {
+			took = term.Duration(r.Took)
+		}
+		t.Row(append(cells, strconv.FormatUint(r.Samples, 10), took, r.Model.Short())...)
+	}
+	text := t.Text(a.out.Columns(), a.out.Dim)
+	if across != nil {
+		text = a.out.Dim(key+" by site") + "\n" + text
+	}
+	return text
+}
+
+// lossKey returns the metric to show: the first of the usual names that the rounds have.
+func lossKey(rounds []node.RoundStatus) string {
+	for _, key := range []string{"loss", "train_loss", "val_loss", "eval_loss", "accuracy"} {
+		for _, r := range rounds {
+			for _, m := range r.Metrics {
+				if _, ok := m[key]; ok {
+					return key
+				}
+			}
+		}
+	}
+	return ""
+}
+
+func lossText(m map[string]float64, key string) string {
+	v, ok := m[key]
+	if !ok {
+		return "-"
+	}
+	return strconv.FormatFloat(v, 'f', lossDecimals, 64)
+}
+
+func meanText(metrics map[string]map[string]float64, key string) string {
+	sum, n := 0.0, 0
+	for _, site := range slices.Sorted(maps.Keys(metrics)) { // sums depend on their order
+		if v, ok := metrics[site][key]; ok {
+			sum, n = sum+v, n+1
+		}
+	}
+	if n == 0 {
+		return "-"
+	}
+	return strconv.FormatFloat(sum/float64(n), 'f', lossDecimals, 64)
+}
+
+// metricsText lists metrics by name, a few at most.
+func metricsText(m map[string]float64) string {
+	const shown = 3
+	s := ""
+	for i, k := range slices.Sorted(maps.Keys(m)) {
+		if i == shown {
+			break
+		}
+		s += metricSpacing + k + " " + metricText(m[k])
+	}
+	return s
+}
+
+// metricText writes a metric in four digits or so.
+func metricText(v float64) string {
+	if math.Abs(v) >= 1000 && !math.IsInf(v, 0) {
+		return term.Count(v)
+	}
+	return strconv.FormatFloat(v, 'g', 4, 64)
+}
