@@ -35,7 +35,7 @@ func (n *Node) explain(tr round.Trace) {
 	job.Owner = owner
 	n.jobs.compare(job, own, func(where string) {
 		text := fmt.Sprintf("%s in round %d: %s; memory, processor or disk of one of them may be broken, or one lies", what, tr.Round, where)
-		n.log.Error("models differ", "run", tr.Run, "own", tr.Entry, "other", tr.Model, "what", text)
+		n.log.Error("models differ", "run", tr.Run.Short(), "own", tr.Entry, "other", tr.Model, "what", text)
 		n.tell(text)
 	})
 }

@@ -91,7 +91,7 @@ func (j *jobs) consider(job round.Consider) {
 	accept, known := j.n.home.Config.Accept.decide(job.Spec, j.n.siteName(job.Spec.By), own)
 	if !known {
 		j.pending[job.Run] = job.Spec
-		j.log.Info("a run waits for your consent", "run", job.Spec.Name, "id", job.Run, "from", j.n.siteName(job.Spec.By))
+		j.log.Info("a run waits for your consent", "run", job.Run.Short(), "name", job.Spec.Name, "from", j.n.siteName(job.Spec.By))
 		return
 	}
 	j.accepted[job.Run] = accept

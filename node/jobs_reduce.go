@@ -81,7 +81,7 @@ func (j *jobs) aggregate(r *reducing, spec *round.RunSpec) (done round.Reduced, 
 		if err == nil || r.wanted.Err() != nil {
 			return done, err
 		}
-		j.log.Warn("the new model is not computed yet", "run", spec.Name, "round", r.job.Round, "error", err)
+		j.log.Warn("the new model is not computed yet", "run", r.job.Run.Short(), "name", spec.Name, "round", r.job.Round, "error", err)
 		j.setProblem(about, fmt.Sprintf("the new model of round %d cannot be computed: %v", r.job.Round, err), "it is tried again; if the disk is full, free some space")
 		select {
 		case <-time.After(wait):

@@ -88,7 +88,7 @@ func (j *jobs) doTrain(ctx context.Context, t *training) round.Event {
 	case ctx.Err() != nil:
 		return nil
 	case err != nil:
-		brief, hint := err.Error(), "it is tried again; what the trainer wrote is in the log of weft up, its standard error"
+		brief, hint := err.Error(), "it is tried again, at growing intervals; what the trainer wrote is in the log of weft up, its standard error"
 		var exit *train.ExitError
 		if errors.As(err, &exit) {
 			brief = exit.Brief() // the log has what it wrote
@@ -96,7 +96,7 @@ func (j *jobs) doTrain(ctx context.Context, t *training) round.Event {
 				hint = more + "; " + hint
 			}
 		}
-		j.log.Warn("training failed; it is tried again", "run", job.Spec.Name, "round", job.Round, "error", brief)
+		j.log.Warn("training failed; it is tried again", "run", job.Run.Short(), "name", job.Spec.Name, "round", job.Round, "error", brief)
 		j.setProblem(about, fmt.Sprintf("training of run %q fails: %s", job.Spec.Name, brief), hint)
 		return round.TrainFailed{Run: job.Run, Round: job.Round, Opened: job.Opened, Err: clip(err.Error(), 2048)}
 	}

@@ -276,7 +276,7 @@ func (s *Scenario) checkChange(h *Happening) (string, error) {
 	for n, name := range h.Sites {
 		switch found := len(s.Find(name)); {
 		case found == 0:
-			return fmt.Sprintf(".sites[%d]", n), fmt.Errorf("no site or group %q", name)
+			return fmt.Sprintf(".sites[%d]", n), fmt.Errorf("no site or group %q; who comes is listed under sites too", name)
 		case h.Roster == sim.Replace && (found != 1 || len(h.Sites) != 2):
 			return ".sites", errors.New("want two sites: the one that goes, and the one that comes in its place")
 		}

@@ -172,7 +172,7 @@ func describe(b block.Block) (object, error) {
 	}
 	var v any
 	if err := block.Decode(b.Data, &v); err != nil {
-		return o, fail(err, "--raw writes its bytes", "block %s", b.CID)
+		return o, fail(err, "--raw writes its bytes; weft verify reads CAR files", "block %s", b.CID)
 	}
 	o.Kind, o.Value = "unknown", fmt.Sprintf("%v", v)
 	return o, nil

@@ -83,8 +83,6 @@ var warned = map[string]string{
 	"bad input":    "an update cannot be aggregated",
 	"bad model":    "a model cannot be used",
 	"dropped":      "a site sent wrong blocks and was dropped",
-	"corrupt":      "a block went bad on this disk",
-	"log lost":     "the log is gone; a new one was begun",
 	"observes":     "this site is no longer in the roster",
 }
 
