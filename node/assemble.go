@@ -42,7 +42,7 @@ func (n *Node) open(closers *[]func() error) error {
 	if n.index, err = openIndex(h.path(indexName), n.store, n.log); err != nil {
 		return err
 	}
-	n.shelf = newShelf(n.store, n.log)
+	n.shelf = newShelf(n.store, n.log, func(err error) { n.jobs.wentBad(err) })
 	if err := n.shelf.fill(h.Genesis, n.machine.Ledger()); err != nil {
 		return err
 	}

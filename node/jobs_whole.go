@@ -39,6 +39,13 @@ func (j *jobs) check(ctx context.Context, manifest block.CID) error {
 	return err
 }
 
+// wentBad is the node's, for who must not wait.
+func (j *jobs) wentBad(bad error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.spawn(func() { j.n.wentBad(j.ctx, bad) })
+}
+
 // again fetches a model that this site keeps and that went bad, also if the machine has no need of it.
 func (j *jobs) again(manifest block.CID) {
 	for _, u := range j.n.index.usesOf(manifest) {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/train"
 )
@@ -41,6 +42,36 @@ func TestScrub(t *testing.T) {
 		return a.Close() == nil
 	})
 	if again := sites[0].export(base); string(again) != string(good) {
+		t.Error("another model than before")
+	}
+}
+
+// What went bad on the disk is not sent to others, who would take it for malice, but fetched again.
+func TestDamageIsNotServed(t *testing.T) {
+	t.Parallel()
+	sites := newTestMesh(t, 2, nil)
+	gateRounds(sites, 1)
+	upAll(sites)
+	run := sites[0].start(round.RunSpec{Name: "served", Rounds: 2, MinSites: 2})
+	model := sites[0].awaitRounds(run, 1).History[0].Model
+	sites[1].awaitRounds(run, 1)
+	n := sites[0].node
+	good := sites[0].export(model)
+	m, err := readManifest(n.store, model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, err := n.store.Path(model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	damage(t, path)
+	if data, err := n.shelf.Get(m.Shards[len(m.Shards)-1]); !errors.As(err, new(*blockstore.CorruptError)) {
+		t.Errorf("served are %d bytes, %v", len(data), err)
+	}
+	sites[0].awaitEvent("the damage", func(e Event) bool { return e.Event == "corrupt" })
+	sites[0].await("the model, fetched again", func(*Status) bool { return n.holds(model) })
+	if got := sites[0].export(model); string(got) != string(good) {
 		t.Error("another model than before")
 	}
 }

@@ -19,6 +19,7 @@ import (
 type shelf struct {
 	store blockstore.Store
 	log   *slog.Logger
+	bad   func(error) // told of what went bad in the store; must not block
 
 	mu      sync.RWMutex
 	waiting map[block.CID][]byte
@@ -29,8 +30,8 @@ type shelf struct {
 
 var _ exchange.Source = (*shelf)(nil)
 
-func newShelf(store blockstore.Store, log *slog.Logger) *shelf {
-	return &shelf{store: store, log: log, waiting: map[block.CID][]byte{}, more: make(chan struct{}, 1)}
+func newShelf(store blockstore.Store, log *slog.Logger, bad func(error)) *shelf {
+	return &shelf{store: store, log: log, bad: bad, waiting: map[block.CID][]byte{}, more: make(chan struct{}, 1)}
 }
 
 // fill puts what the store lacks of a ledger.
@@ -129,7 +130,7 @@ func (s *shelf) Has(c block.CID) bool {
 	return ok || s.store.Has(c)
 }
 
-// Get returns a block, for a receiver who verifies it.
+// Get returns a block, verified: a receiver would verify it too, and take what went bad on this disk for malice.
 func (s *shelf) Get(c block.CID) ([]byte, error) {
 	s.mu.RLock()
 	data, ok := s.waiting[c]
@@ -137,8 +138,11 @@ func (s *shelf) Get(c block.CID) ([]byte, error) {
 	if ok {
 		return data, nil
 	}
-	data, err := s.store.Read(c, nil)
-	if errors.Is(err, blockstore.ErrNotFound) {
+	data, err := s.store.Get(c)
+	switch {
+	case errors.As(err, new(*blockstore.CorruptError)):
+		s.bad(err)
+	case errors.Is(err, blockstore.ErrNotFound):
 		s.mu.RLock()
 		defer s.mu.RUnlock()
 		if data, ok := s.waiting[c]; ok {
