@@ -17,8 +17,8 @@ type Blocks interface {
 	// returns ErrNotFound, or a CorruptError if the bytes went bad: then the store holds the
 	// block no longer, and it can be fetched and stored again.
 	Get(c block.CID) ([]byte, error)
-	// Read is Get into buf, which it grows as needed, without verifying: for senders, as the
-	// receiver of a block verifies it.
+	// Read is Get into buf, which it grows as needed, without verifying: for who verifies the
+	// block itself.
 	Read(c block.CID, buf []byte) ([]byte, error)
 	// Has reports whether Get would find the block.
 	Has(c block.CID) bool
