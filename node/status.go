@@ -65,8 +65,10 @@ func (n *Node) runStatus(m *round.Machine, r *round.Run) RunStatus {
 	}
 	takes := m.Participants(r.ID)
 	part := slices.Clone(takes)
-	for i := range r.Commits { // of a run that is over nobody repeats the consents
-		part = append(part, r.Commits[i].Sealed.Contributors()...)
+	if !r.Active() { // nobody repeats the consents any more
+		for i := range r.Commits {
+			part = append(part, r.Commits[i].Sealed.Contributors()...)
+		}
 	}
 	for _, site := range byName(m.Ledger().Roster()) {
 		if slices.Contains(part, site.ID) {
