@@ -151,7 +151,7 @@ func Parse(s string) (CID, error) {
 		return CID{}, fmt.Errorf("%w: %q", ErrCID, s)
 	}
 	if again, err := p.StringOfBase(base); err != nil || again != s {
-		return CID{}, fmt.Errorf("%w: %q: its last character is mistyped", ErrCID, s)
+		return CID{}, fmt.Errorf("%w: %q: it is mistyped, or not written as CIDs are", ErrCID, s)
 	}
 	return fromIPFS(p)
 }

@@ -113,7 +113,6 @@ func BenchmarkRead(b *testing.B) {
 	var buf []byte
 	for name, read := range map[string]func(i int) error{
 		"ReadShard": func(i int) (err error) { buf, err = o.ReadShard(i, buf); return err },
-		"Read":      func(i int) (err error) { buf, err = s.Read(a.Shards[i].CID, buf); return err },
 		"Get":       func(i int) (err error) { _, err = s.Get(a.Shards[i].CID); return err },
 	} {
 		b.Run(name, func(b *testing.B) {

@@ -96,12 +96,6 @@ func (s *store) Get(c block.CID) ([]byte, error) {
 // spoil every one that is written anew.
 const maxCopies = 8
 
-// Read implements Blocks.
-func (s *store) Read(c block.CID, buf []byte) ([]byte, error) {
-	data, _, err := s.read(c, buf)
-	return data, err
-}
-
 // read returns a block's bytes and where they lie: the place of a shard, nil for a block
 // that was put.
 func (s *store) read(c block.CID, buf []byte) ([]byte, *place, error) {

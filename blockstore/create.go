@@ -121,7 +121,7 @@ func (it *item) frame(f file) error {
 func (w *Writer) copyHeld() error {
 	var buf []byte
 	for _, c := range w.Missing() {
-		data, err := w.s.Read(c, buf)
+		data, _, err := w.s.read(c, buf)
 		if err != nil {
 			continue // then it is to be fetched
 		}

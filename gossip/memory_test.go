@@ -2,6 +2,7 @@ package gossip_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -82,6 +83,39 @@ func TestMemoryInVirtualTime(t *testing.T) {
 			t.Fatal("not connected after it came back")
 		}
 		a.Close()
+		b.Close()
+	})
+}
+
+// A member that is closed says so to whoever still uses it, and is gone for the others. (A mesh ends with its Run.)
+func TestMemberCloses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := gossip.NewMemory()
+		join := func() *gossip.Member {
+			m, err := net.Join(gossiptest.Stranger(t), gossiptest.NewInbox().Handler(gossip.Accept))
+			must(t, err)
+			return m
+		}
+		a, b := join(), join()
+		net.Connect(a.ID(), b.ID())
+		synctest.Wait()
+		if !b.Peers()[0].Connected {
+			t.Fatal("not connected")
+		}
+		events := a.Watch(context.Background())
+		a.Close()
+		a.Close()          // does nothing
+		for range events { // the watch ends, or the bubble is deadlocked
+		}
+		if err := a.Publish(t.Context(), []byte("x")); !errors.Is(err, gossip.ErrClosed) {
+			t.Errorf("publish: %v", err)
+		}
+		if err := a.Send(t.Context(), b.ID(), []byte("x")); !errors.Is(err, gossip.ErrClosed) {
+			t.Errorf("send: %v", err)
+		}
+		if synctest.Wait(); b.Peers()[0].Connected {
+			t.Error("the other still counts it as connected")
+		}
 		b.Close()
 	})
 }

@@ -43,8 +43,9 @@ func (j *jobs) reduce(job round.Reduce) {
 	})
 }
 
-// goneOn forgets why trainings of runs that are over have failed, and tells reductions of seals that are no longer a run's latest that they need not be tried again.
-// One that computes already goes on: what comes out is what would else have to be fetched.
+// goneOn forgets why trainings of runs that are over have failed, and tells reductions of seals that are no longer a
+// run's latest that they need not be tried again. One that computes already goes on: what comes out is what would else
+// have to be fetched.
 func (j *jobs) goneOn(v *view) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

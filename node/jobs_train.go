@@ -88,16 +88,16 @@ func (j *jobs) doTrain(ctx context.Context, t *training) round.Event {
 	case ctx.Err() != nil:
 		return nil
 	case err != nil:
-		brief, hint := err.Error(), "it is tried again, at growing intervals; what the trainer wrote is in the log of weft up, its standard error"
+		brief, advice := err.Error(), "it is tried again, at growing intervals; what the trainer wrote is in the log of weft up, its standard error"
 		var exit *train.ExitError
 		if errors.As(err, &exit) {
 			brief = exit.Brief() // the log has what it wrote
 			if more := exit.Hint(); more != "" {
-				hint = more + "; " + hint
+				advice = more + "; " + advice
 			}
 		}
 		j.log.Warn("training failed; it is tried again", "run", job.Run.Short(), "name", job.Spec.Name, "round", job.Round, "error", brief)
-		j.setProblem(about, fmt.Sprintf("training of run %q fails: %s", job.Spec.Name, brief), hint)
+		j.setProblem(about, fmt.Sprintf("training of run %q fails: %s", job.Spec.Name, brief), advice)
 		return round.TrainFailed{Run: job.Run, Round: job.Round, Opened: job.Opened, Err: clip(err.Error(), 2048)}
 	}
 	j.setProblem(about, "", "")

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"sync"
@@ -56,11 +55,6 @@ func (n *Node) sought() []peer.ID {
 		}
 	}
 	return ids
-}
-
-// byName returns a roster's sites as people look for them; the ledger has them by key.
-func byName(r *round.Roster) []round.Site {
-	return slices.SortedFunc(slices.Values(r.Sites()), func(a, b round.Site) int { return cmp.Compare(a.Name, b.Name) })
 }
 
 // former reports whether p was a site and is none any more.

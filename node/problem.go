@@ -2,7 +2,6 @@ package node
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/weft-mesh/weft/round"
@@ -34,11 +33,8 @@ func (n *Node) problem(m *round.Machine) problem {
 // outside says what a site that is not in the roster waits for.
 func (n *Node) outside(m *round.Machine, up int) problem {
 	r, own := m.Ledger().Roster(), n.home.Config.Name
-	taken := func(name string) bool {
-		return slices.ContainsFunc(r.Sites(), func(s round.Site) bool { return s.Name == name })
-	}
 	if name, was := n.view.Load().names[n.home.ID]; was {
-		if taken(name) {
+		if _, goesOn := r.Find(name); goesOn {
 			return problem{fmt.Sprintf("the mesh has given site %q another key, and this one no longer takes part", name),
 				fmt.Sprintf("start the node in the directory with the new key (weft up --dir), or have the other sites give it one: weft roster replace %s=PEERID", name)}
 		}
@@ -52,7 +48,7 @@ func (n *Node) outside(m *round.Machine, up int) problem {
 		}
 	}
 	p, ask := problem{text: "this site is not in the mesh's roster"}, "add"
-	if taken(own) {
+	if _, taken := r.Find(own); taken {
 		ask = "replace" // its name is there, with another key
 	}
 	p.hint = fmt.Sprintf("have the operators of %d sites run: weft roster %s %s=%s", r.Quorum(), ask, own, n.home.ID)

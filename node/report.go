@@ -64,7 +64,7 @@ func newReport(g *round.Genesis, l *round.Ledger) *Report {
 			counts[l.Name(v.From)]++
 		}
 	}
-	for _, s := range byName(roster) {
+	for _, s := range roster.ByName() {
 		r.Sites = append(r.Sites, s.Name)
 	}
 	for _, name := range append(r.Sites[:len(r.Sites):len(r.Sites)], former(l)...) {
@@ -85,7 +85,7 @@ func newReport(g *round.Genesis, l *round.Ledger) *Report {
 // former returns the names of sites that are no longer there, in order.
 func former(l *round.Ledger) (names []string) {
 	for _, name := range l.Members() {
-		if !slices.ContainsFunc(l.Roster().Sites(), func(s round.Site) bool { return s.Name == name }) && !slices.Contains(names, name) {
+		if _, there := l.Roster().Find(name); !there && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}

@@ -57,7 +57,7 @@ func (n *Node) Roster(ctx context.Context) (s Roster, err error) {
 		l := m.Ledger()
 		r := l.Roster()
 		s = Roster{Version: r.Version(), From: r.From(), Quorum: r.Quorum(), Sites: []RosterSite{}, Former: []RosterSite{}, Changes: []RosterChange{}}
-		for _, site := range byName(r) {
+		for _, site := range r.ByName() {
 			s.Sites = append(s.Sites, RosterSite{site.Name, site.ID, site.ID == n.home.ID || n.reach.has(site.ID)})
 		}
 		for id, name := range l.Members() {
@@ -132,11 +132,10 @@ func (n *Node) change(m *round.Machine, req ChangeRequest) (*round.Change, error
 	}
 	c := &round.Change{Version: r.Version()}
 	if req.Remove != "" {
-		i := slices.IndexFunc(r.Sites(), func(s round.Site) bool { return s.Name == req.Remove })
-		if i < 0 {
+		site, ok := r.Find(req.Remove)
+		if !ok {
 			return nil, refuse(http.StatusNotFound, "weft roster list shows the sites", "no site %q in the roster", req.Remove)
 		}
-		site := r.Sites()[i]
 		c.Remove = &site
 	}
 	if req.Add != nil {

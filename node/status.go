@@ -70,7 +70,7 @@ func (n *Node) runStatus(m *round.Machine, r *round.Run) RunStatus {
 			part = append(part, r.Commits[i].Sealed.Contributors()...)
 		}
 	}
-	for _, site := range byName(m.Ledger().Roster()) {
+	for _, site := range m.Ledger().Roster().ByName() {
 		if slices.Contains(part, site.ID) {
 			s.Takes = append(s.Takes, site.Name)
 		}

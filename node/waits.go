@@ -22,7 +22,7 @@ func (n *Node) waits(s *RunStatus) string {
 		return ""
 	}
 	var missing []string
-	for _, site := range byName(v.roster) {
+	for _, site := range v.roster.ByName() {
 		switch name := site.Name; {
 		case !slices.Contains(s.Takes, name) || slices.Contains(s.Updates, name):
 		case site.ID != n.home.ID && !n.reach.has(site.ID):

@@ -140,7 +140,7 @@ type Received struct {
 // Connected says that a site can be reached now.
 type Connected struct{ Peer peer.ID }
 
-// Disconnected says that a site cannot be reached for now.
+// Disconnected says that a site cannot be reached until it is Connected again.
 type Disconnected struct{ Peer peer.ID }
 
 // Alarm says that the time asked for has come.

@@ -1,6 +1,7 @@
 package round
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -35,6 +36,20 @@ func (r *Roster) From() uint64 { return r.from }
 
 // Sites returns the sites in order; the caller must not change them.
 func (r *Roster) Sites() []Site { return r.sites }
+
+// ByName returns the sites as people look for them.
+func (r *Roster) ByName() []Site {
+	return slices.SortedFunc(slices.Values(r.sites), func(a, b Site) int { return cmp.Compare(a.Name, b.Name) })
+}
+
+// Find returns the site of that name.
+func (r *Roster) Find(name string) (Site, bool) {
+	i := slices.IndexFunc(r.sites, func(s Site) bool { return s.Name == name })
+	if i < 0 {
+		return Site{}, false
+	}
+	return r.sites[i], true
+}
 
 // Len returns n, the number of sites.
 func (r *Roster) Len() int { return len(r.sites) }

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -52,8 +50,7 @@ func readGenesis(path string) (*round.Genesis, error) {
 func (a *app) meshText(g *round.Genesis, self string) string {
 	r := g.Roster()
 	t := term.NewTable(term.Column{Name: "site", Shrink: true}, term.Column{Name: "peer ID"}, term.Column{})
-	byName := slices.SortedFunc(slices.Values(g.Sites), func(a, b round.Site) int { return cmp.Compare(a.Name, b.Name) })
-	for _, s := range byName {
+	for _, s := range r.ByName() {
 		mark := ""
 		if s.ID.String() == self {
 			mark = "this site"
@@ -139,7 +136,7 @@ func (a *app) joined(g *round.Genesis) error {
 		return nil
 	}
 	ask := "add"
-	if slices.ContainsFunc(g.Roster().Sites(), func(s round.Site) bool { return s.Name == h.Config.Name }) {
+	if _, taken := g.Roster().Find(h.Config.Name); taken {
 		ask = "replace" // another key has its name
 	}
 	a.out.Printf(`weft up --bootstrap ADDR

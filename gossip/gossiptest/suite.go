@@ -41,7 +41,6 @@ func Test(t *testing.T, newNetwork Maker) {
 	t.Run("SendNeverBlocks", func(t *testing.T) { testFull(t, newNetwork) })
 	t.Run("CutAndMend", func(t *testing.T) { testCut(t, newNetwork) })
 	t.Run("BansWhoMisbehaves", func(t *testing.T) { testBan(t, newNetwork) })
-	t.Run("Close", func(t *testing.T) { testClose(t, newNetwork) })
 }
 
 func testPublish(t *testing.T, newNetwork Maker) {
@@ -272,30 +271,4 @@ func testBan(t *testing.T, newNetwork Maker) {
 	if i := n.info(1, 0); i.Rejected < 10 || i.Banned.Before(time.Now()) {
 		t.Errorf("%d rejects, banned until %v", i.Rejected, i.Banned)
 	}
-}
-
-func testClose(t *testing.T, newNetwork Maker) {
-	n := newNetwork(t, NewInbox().Handler(gossip.Accept), NewInbox().Handler(gossip.Accept))
-	n.Meet(t)
-	closer, ok := n.Sites[0].(interface{ Close() })
-	if !ok {
-		t.Skip("cannot be closed")
-	}
-	events := n.Sites[0].Watch(context.Background())
-	closer.Close()
-	closer.Close() // does nothing
-	for open := true; open; {
-		select {
-		case _, open = <-events:
-		case <-time.After(patience):
-			t.Fatal("the watch goes on")
-		}
-	}
-	if err := n.Sites[0].Publish(t.Context(), []byte("x")); !errors.Is(err, gossip.ErrClosed) {
-		t.Errorf("publish: %v", err)
-	}
-	if err := n.Sites[0].Send(t.Context(), n.Sites[1].ID(), []byte("x")); !errors.Is(err, gossip.ErrClosed) {
-		t.Errorf("send: %v", err)
-	}
-	n.awaitLink(t, 1, 0, false)
 }

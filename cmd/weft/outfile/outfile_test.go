@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -137,9 +138,10 @@ func TestNamesOfStdout(t *testing.T) {
 
 // Below /dev there may be ordinary files too.
 func TestSharedMemory(t *testing.T) {
+	onlyLinux(t)
 	dir, err := os.MkdirTemp("/dev/shm", "weft")
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "model")
@@ -166,7 +168,7 @@ func TestLinkInALinkedFolder(t *testing.T) {
 func TestPipeIsWrittenTo(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pipe")
 	if err := syscall.Mkfifo(path, 0o600); err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	read := make(chan string)
 	go func() {
@@ -211,12 +213,24 @@ func TestErrorsNameTheFile(t *testing.T) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
+}
+
+func TestFullDisk(t *testing.T) {
+	onlyLinux(t)
 	f, err := Create("/dev/full", io.Discard)
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	defer f.Discard()
 	if _, err = io.WriteString(f, "text"); !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "/dev/full") {
 		t.Errorf("a full disk: %v", err)
+	}
+}
+
+// onlyLinux skips a test that needs one of its devices.
+func onlyLinux(t *testing.T) {
+	t.Helper()
+	if runtime.GOOS != "linux" {
+		t.Skip("needs a device of Linux")
 	}
 }

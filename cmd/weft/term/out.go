@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"sync/atomic"
 
 	"github.com/charmbracelet/lipgloss"
@@ -71,16 +70,7 @@ func (o *Out) Columns() int {
 }
 
 func (o *Out) paint(color, s string) string {
-	return render(o.styles.NewStyle().Foreground(lipgloss.Color(color)), s)
-}
-
-// render styles each line by itself; together they would be filled up to the longest.
-func render(style lipgloss.Style, s string) string {
-	lines := strings.Split(s, "\n")
-	for i, line := range lines {
-		lines[i] = style.Render(line)
-	}
-	return strings.Join(lines, "\n")
+	return o.styles.NewStyle().Foreground(lipgloss.Color(color)).Render(s)
 }
 
 // Bold sets a heading off.
