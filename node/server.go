@@ -148,7 +148,7 @@ func writeError(w http.ResponseWriter, err error) {
 		body, status = APIError{Message: fmt.Sprintf("the request has more than %d bytes", large.Limit)}, http.StatusRequestEntityTooLarge
 	case errors.Is(err, blockstore.ErrIncomplete):
 		status = http.StatusNotFound
-		body.Hint = "it is on its way here: try again in a moment, or at another site"
+		body.Hint = "it is not whole here: what this site keeps is fetched again, try again in a moment, or at another site"
 	case errors.Is(err, blockstore.ErrNotFound):
 		status = http.StatusNotFound
 		body.Hint = "this site does not hold it (any more): of a run the newest models are kept, as many as keep_models in config.yaml says, and what it began with while it goes on"
@@ -256,6 +256,7 @@ func (s *server) model(w http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Export verifies too, but when its first byte is out an error can only cut the connection.
 	if err := s.n.jobs.check(r.Context(), c); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
