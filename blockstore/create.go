@@ -87,6 +87,7 @@ func (w *Writer) start(manifest, layout block.Block, damaged *item) error {
 		w.durable = newBitmap(len(it.shards)) // no record says what was found
 	}
 	w.framed = w.durable.count() > 0
+	w.offset = it.offset
 	it.finite = it.finite && w.opt.Finite
 	return nil
 }

@@ -31,6 +31,7 @@ type Writer struct {
 
 	io     sync.RWMutex // read-locked while a shard is written, locked to end the Writer
 	file   file         // nil if the artifact was complete from the start
+	offset int64        // of the data in file, which the artifact may leave for another's
 	framed bool         // its header and size survive a crash; the artifact's lane guards it
 	// The store's mutex guards these.
 	ended    bool
@@ -83,8 +84,7 @@ func (w *Writer) WriteShard(b block.Block) error {
 		}
 	}
 	for _, i := range todo {
-		offset := w.it.offset + int64(w.it.cut.Shard(i).Offset)
-		if _, err := w.file.WriteAt(b.Data, offset); err != nil {
+		if _, err := w.file.WriteAt(b.Data, w.offset+int64(w.it.cut.Shard(i).Offset)); err != nil {
 			return fmt.Errorf("write shard %d of %s: %w", i, w.it.cid, full(err))
 		}
 	}
