@@ -16,9 +16,9 @@
 //
 // [Disk] and [Memory] are twins: one code above the file system, one conformance suite
 // (package blockstoretest). A block is verified when it enters. [Blocks].Get verifies again;
-// [Blocks].Read and [Artifact].ReadShard do not, as the receiver does, or who aggregates.
-// [Store].Scrub verifies everything in the background. What went bad is held no longer, and
-// can be fetched again: of an artifact just the bad shards.
+// [Artifact].ReadShard does not, as whoever computes with the bytes does. [Store].Scrub verifies
+// everything in the background. What went bad is held no longer, and can be fetched again: of
+// an artifact just the bad shards.
 //
 // An artifact comes in one of three ways:
 //   - Import takes a trainer's safetensors file, in place if it can

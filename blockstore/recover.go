@@ -96,7 +96,7 @@ func (s *store) findArtifacts() error {
 		return err
 	}
 	for c, size := range found {
-		it, err := s.describe(c)
+		it, err := s.describe(c, s.Get)
 		if err == nil {
 			it.offset, err = s.dataOffset(s.artifactPath(c), size, it.cut)
 		}
@@ -145,7 +145,7 @@ func (s *store) findPartials() error {
 }
 
 func (s *store) findPartial(c block.CID, size int64) error {
-	it, err := s.describe(c)
+	it, err := s.describe(c, s.Get)
 	if err != nil {
 		return err
 	}
@@ -166,9 +166,9 @@ func (s *store) findPartial(c block.CID, size int64) error {
 	return nil
 }
 
-// describe reads the manifest and the layout of an artifact and returns an item of them.
-func (s *store) describe(c block.CID) (*item, error) {
-	data, err := s.Get(c)
+// describe gets the manifest and the layout of an artifact and returns an item of them.
+func (s *store) describe(c block.CID, get func(block.CID) ([]byte, error)) (*item, error) {
+	data, err := get(c)
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +179,7 @@ func (s *store) describe(c block.CID) (*item, error) {
 	var l Layout
 	if use := s.layouts[m.Layout]; use != nil {
 		l = use.layout
-	} else if data, err = s.Get(m.Layout); err != nil {
+	} else if data, err = get(m.Layout); err != nil {
 		return nil, err
 	} else if l, err = DecodeLayout(data); err != nil {
 		return nil, err

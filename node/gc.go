@@ -6,8 +6,8 @@ import (
 )
 
 // What is kept: committed models by the site's policy (keep_models of each run, the newest); bases and
-// models that a run still needs; updates that can still count; updates that went into a model if the run
-// or the site keeps them. The rest is removed after each commit and at start, as the machine's own
+// models that a run still needs; updates that can still count; if the run or the site keeps updates, those
+// that went into a model, and the models without which late ones say nothing. The rest is removed after each commit and at start, as the machine's own
 // Forget is lost in a crash.
 
 // tidy removes the artifacts that nothing needs any more; it runs on the loop's goroutine.
@@ -38,6 +38,9 @@ func (k *keeper) need(r *round.Run, newest int) {
 	for i := max(0, len(r.Commits)-newest); i < len(r.Commits); i++ {
 		k.models[r.Commits[i].Model] = true
 	}
+	if k.keepUpdates || r.Spec.KeepUpdates {
+		k.needLate(r)
+	}
 	if !r.Active() {
 		return
 	}
@@ -49,6 +52,17 @@ func (k *keeper) need(r *round.Run, newest int) {
 	for i := oldest; i <= r.Round; i++ {
 		if base, ok := r.BaseOf(i); ok {
 			k.models[base] = true
+		}
+	}
+}
+
+// needLate notes the models that late updates which went into a model are measured against.
+func (k *keeper) needLate(r *round.Run) {
+	for _, c := range r.Commits {
+		for _, in := range c.Sealed.Inputs() {
+			if base, ok := r.BaseOf(c.Round); ok && in.Base.Defined() {
+				k.models[in.Base], k.models[base] = true, true
+			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"iter"
 	"slices"
 
 	"github.com/weft-mesh/weft/block"
@@ -39,11 +40,14 @@ type RunReport struct {
 type ModelReport struct {
 	Model   block.CID `json:"model"`
 	Run     string    `json:"run"` // its name
+	RunID   block.CID `json:"run_id"`
 	Round   uint64    `json:"round"`
 	Height  uint64    `json:"height"`
 	Seal    block.CID `json:"seal"`
 	Sites   []string  `json:"sites"`   // whose updates went in
 	Signers []string  `json:"signers"` // of the certificate
+	// Recomputed says what came of computing it anew from its sealed updates; nil unless asked for.
+	Recomputed *Recomputed `json:"recomputed,omitempty"`
 }
 
 // Signer counts the certificates that a site signed.
@@ -75,11 +79,24 @@ func newReport(g *round.Genesis, l *round.Ledger) *Report {
 			ID: run.ID, Name: run.Spec.Name, By: l.Name(run.Spec.By), Base: run.Spec.Base, Model: run.Base,
 			Done: uint64(len(run.Commits)), Rounds: run.Spec.Rounds, Closed: run.Closed,
 		})
-		for i := range run.Commits {
-			r.Models = append(r.Models, reportModel(l, run, &run.Commits[i]))
-		}
+	}
+	for run, c := range commits(l) {
+		r.Models = append(r.Models, reportModel(l, run, c))
 	}
 	return r
+}
+
+// commits yields the committed rounds, run by run.
+func commits(l *round.Ledger) iter.Seq2[*round.Run, *round.CommitAt] {
+	return func(yield func(*round.Run, *round.CommitAt) bool) {
+		for _, run := range l.Runs() {
+			for i := range run.Commits {
+				if !yield(run, &run.Commits[i]) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // former returns the names of sites that are no longer there, in order.
@@ -94,7 +111,7 @@ func former(l *round.Ledger) (names []string) {
 }
 
 func reportModel(l *round.Ledger, run *round.Run, c *round.CommitAt) ModelReport {
-	m := ModelReport{Model: c.Model, Run: run.Spec.Name, Round: c.Round, Height: c.Height, Seal: c.Seal}
+	m := ModelReport{Model: c.Model, Run: run.Spec.Name, RunID: run.ID, Round: c.Round, Height: c.Height, Seal: c.Seal}
 	for _, id := range c.Sealed.Contributors() {
 		m.Sites = append(m.Sites, l.Name(id))
 	}

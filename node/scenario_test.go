@@ -7,12 +7,14 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/train"
 )
@@ -104,10 +106,15 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// An update that misses its round's seal counts in a later one.
+// An update that misses its round's seal counts in a later one, from which the model can be computed anew.
 func TestLateSiteIsCarried(t *testing.T) {
 	t.Parallel()
-	sites := newTestMesh(t, 4, nil)
+	sites := newTestMesh(t, 4, func(name, config string) string {
+		if name == "d" {
+			config += "keep_updates: true\nkeep_models: 1\n"
+		}
+		return config
+	})
 	gateRounds(sites, 1)
 	d, late := sites[3], &gate{}
 	d.trainer = late
@@ -142,6 +149,10 @@ func TestLateSiteIsCarried(t *testing.T) {
 		if u.Update.From == d.id && (stated.Round != 1 || u.Weight != stated.Samples/2) {
 			t.Errorf("of d counts round %d with weight %d of %d", stated.Round, u.Weight, stated.Samples)
 		}
+	}
+	d.down()
+	if got := recomputed(t, d.dir, block.CID{}); !slices.Equal(got, []Recomputed{{Outcome: Same}, {Outcome: Same}}) {
+		t.Errorf("recomputed: %+v", got)
 	}
 }
 

@@ -37,15 +37,23 @@ func Verify(source string) (*Report, error) {
 	return r, nil
 }
 
-// verifyDir verifies the log of a site's directory.
 func verifyDir(dir string) (*Report, error) {
-	g, err := readGenesis(dir)
+	g, l, err := readLedger(dir)
 	if err != nil {
 		return nil, err
 	}
+	return newReport(g, l), nil
+}
+
+// readLedger verifies the log of a site's directory.
+func readLedger(dir string) (*round.Genesis, *round.Ledger, error) {
+	g, err := readGenesis(dir)
+	if err != nil {
+		return nil, nil, err
+	}
 	f, err := os.Open(filepath.Join(dir, logName))
 	if err != nil {
-		return nil, fmt.Errorf("verify: %w", err)
+		return nil, nil, fmt.Errorf("verify: %w", err)
 	}
 	defer f.Close()
 	l := round.NewLedger(g, verifySignature)
@@ -55,10 +63,7 @@ func verifyDir(dir string) (*Report, error) {
 		}
 		return appendCertified(l, r.Decided)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return newReport(g, l), nil
+	return g, l, err
 }
 
 func appendCertified(l *round.Ledger, c *round.Certified) error {

@@ -340,17 +340,11 @@ func (m *Machine) reduce(p *part, r *Run, latest *SealAt, hasBase bool) {
 	if !hasBase || p.reducing == latest.CID || p.models[latest.CID].Defined() || p.bad[latest.CID] != nil || !p.holdsAll(latest.Seal) {
 		return
 	}
-	j := Reduce{Run: r.ID, Round: r.Round, Seal: latest.CID, Base: r.Base}
-	for i := range latest.Updates {
-		u := latest.Updates[i].Update.Update()
-		in := Input{Site: latest.Updates[i].Update.From, Manifest: u.Manifest, Weight: latest.Updates[i].Weight}
-		if u.Round != r.Round {
-			in.Base = u.Base
-			if !m.hold(r.ID, u.Base, r.Spec.Layout) {
-				return
-			}
+	j := Reduce{Run: r.ID, Round: r.Round, Seal: latest.CID, Base: r.Base, Inputs: latest.Inputs()}
+	for _, in := range j.Inputs {
+		if in.Base.Defined() && !m.hold(r.ID, in.Base, r.Spec.Layout) {
+			return
 		}
-		j.Inputs = append(j.Inputs, in)
 	}
 	p.reducing = latest.CID
 	m.start(j)

@@ -9,6 +9,19 @@ import (
 	"github.com/weft-mesh/weft/block"
 )
 
+// Inputs returns what the seal's round is reduced from, in seal order.
+func (s *Seal) Inputs() []Input {
+	list := make([]Input, len(s.Updates))
+	for i := range s.Updates {
+		u := s.Updates[i].Update.Update()
+		list[i] = Input{Site: s.Updates[i].Update.From, Manifest: u.Manifest, Weight: s.Updates[i].Weight}
+		if u.Round != s.Round {
+			list[i].Base = u.Base
+		}
+	}
+	return list
+}
+
 // checkSeal holds the rules of seals: the first lists enough valid updates, a later one drops
 // some of the seal before it and says why.
 func (l *Ledger) checkSeal(e *Entry, r *Run) error {

@@ -16,6 +16,7 @@ import (
 
 func (a *app) verifyCmd() *cobra.Command {
 	var mesh, model string
+	var recompute bool
 	cmd := &cobra.Command{
 		Use:   "verify [DIR|FILE]",
 		Short: "Check the chain of certificates from genesis to head, offline",
@@ -24,11 +25,15 @@ the genesis: every entry against the rules, every certificate against the roster
 The source is a site's directory, this site's by default, whose node may run or not,
 or a CAR file as ` + "`weft ledger --car`" + ` writes it. --mesh also demands that the genesis is
 the one with this CID, --model that a round committed the model with this CID.
+--recompute computes the committed models anew from the updates that the site's
+directory still keeps (` + "`keep_updates: true`" + ` in the run file or in config.yaml), and
+demands the same bits; with --model that model, else all that can be.
 What does not verify gives exit code 4.`,
 		Example: `  weft verify
-  weft verify mesh.car --mesh bafyr4i... --model bafyr4i...`,
+  weft verify mesh.car --mesh bafyr4i... --model bafyr4i...
+  weft verify --recompute`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			source := a.dir
 			if len(args) > 0 {
 				source = args[0]
@@ -40,15 +45,25 @@ What does not verify gives exit code 4.`,
 			if err := demand(r, mesh, model); err != nil {
 				return err
 			}
-			if a.json {
-				return a.printJSON(r)
+			if recompute {
+				if r, err = a.recompute(cmd.Context(), source, model); err != nil {
+					return verifyError(err)
+				}
 			}
-			a.out.Printf("%s", a.reportText(r))
-			return nil
+			if a.json {
+				err = a.printJSON(r)
+			} else {
+				a.out.Printf("%s", a.reportText(r))
+			}
+			if err == nil && recompute {
+				err = judge(r)
+			}
+			return err
 		},
 	}
 	cmd.Flags().StringVar(&mesh, "mesh", "", "CID that the genesis must have")
 	cmd.Flags().StringVar(&model, "model", "", "CID of a model that must be committed")
+	cmd.Flags().BoolVar(&recompute, "recompute", false, "compute models anew from the updates kept here")
 	a.jsonFlag(cmd)
 	return cmd
 }
@@ -101,6 +116,7 @@ func (a *app) reportText(r *node.Report) string {
 			closed = ", closed"
 		}
 		fmt.Fprintf(&b, "run %s (%s): %d of %d rounds%s, model\n  %s\n", a.out.Bold(run.Name), run.ID.Short(), run.Done, run.Rounds, closed, run.Model)
+		b.WriteString(recomputedText(r, run.ID))
 	}
 	if len(r.Runs) > 0 {
 		b.WriteString("\n")

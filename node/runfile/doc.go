@@ -15,7 +15,7 @@
 //	  policy: carry                #   carry or drop; default carry
 //	  weight: 1/2                  #   carry: weight for each round it is late; default 1/2
 //	  max: 2                       #   carry: rounds late at most; default 2
-//	keep_updates: false            # keep every site's updates, to recompute rounds later
+//	keep_updates: false            # keep every site's updates, for weft verify --recompute
 //	rule: fedavg                   # how updates become the model; the only one so far
 //
 // Anything else in the file is an error that names the line.

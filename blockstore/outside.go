@@ -1,0 +1,52 @@
+package blockstore
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/weft-mesh/weft/block"
+)
+
+// OpenArtifact opens a complete artifact of the store in dir from outside: another process may
+// have the store open, nothing is locked, and nothing changed. It returns ErrNotFound if the
+// artifact is not there whole, block.ErrMismatch if its manifest or layout went bad.
+func OpenArtifact(dir string, manifest block.CID) (*Artifact, error) {
+	a, err := openOutside(&store{fs: osFS{}, dir: dir}, manifest)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("artifact %s in %s: %w", manifest, dir, err)
+	}
+	return a, nil
+}
+
+func openOutside(s *store, manifest block.CID) (*Artifact, error) {
+	it, err := s.describe(manifest, s.readBlock)
+	if err != nil {
+		return nil, err
+	}
+	path := s.artifactPath(manifest)
+	f, err := s.fs.Open(path, false)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil {
+		it.offset, err = s.dataOffset(path, info.Size(), it.cut)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &Artifact{manifest, it.manifest, it.layout, it.cut, path, f, it.offset}, nil
+}
+
+// readBlock reads the file of a block that was put, verified.
+func (s *store) readBlock(c block.CID) ([]byte, error) {
+	data, err := s.readFile(s.blockPath(c), block.MaxSize)
+	if err != nil {
+		return nil, err
+	}
+	return data, c.Verify(data)
+}

@@ -1,0 +1,191 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/weft-mesh/weft/aggregate"
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/round"
+)
+
+// Recomputed says what came of computing a committed model anew from its sealed updates.
+type Recomputed struct {
+	Outcome Outcome `json:"outcome"`
+	Why     string  `json:"why,omitempty"` // unless it is Same
+}
+
+// Outcome of computing a model anew.
+type Outcome string
+
+const (
+	Same    Outcome = "same"     // the committed model, bit for bit
+	Differs Outcome = "differs"  // another, so a quorum has certified what the updates do not give
+	Damaged Outcome = "damaged"  // what is to be read went bad on this disk
+	NotKept Outcome = "not kept" // updates, or what a late one began from, are not here
+)
+
+// Recompute verifies the ledger in a site's directory, whose node may be running, and computes the committed models anew
+// from the sealed updates that are kept there: all of them, or the one named. It reads each update once and holds a few
+// shards in memory, like the reduction of a round. It calls progress, which may be nil, with the shards done of a
+// model. An error is of the ledger or of reading; what came of each model the report says.
+func Recompute(ctx context.Context, dir string, only block.CID, progress func(m *ModelReport, done, all int)) (*Report, error) {
+	g, l, err := readLedger(dir)
+	if err != nil {
+		return nil, err
+	}
+	r := newReport(g, l)
+	i := 0
+	for run, c := range commits(l) {
+		m := &r.Models[i]
+		i++
+		if only.Defined() && m.Model != only {
+			continue
+		}
+		k := kept{dir: filepath.Join(dir, storeName), ledger: l}
+		m.Recomputed, err = k.recompute(ctx, run, c, func(done, all int) {
+			if progress != nil {
+				progress(m, done, all)
+			}
+		})
+		k.close()
+		if err != nil {
+			return nil, fmt.Errorf("recompute round %d of run %s: %w", m.Round, m.Run, err)
+		}
+	}
+	return r, nil
+}
+
+// kept is what a round is recomputed from, open.
+type kept struct {
+	dir     string // of the store
+	ledger  *round.Ledger
+	open    []*keptReader
+	lacking []string // what is not in the store
+}
+
+// recompute computes the model of a round.
+func (k *kept) recompute(ctx context.Context, run *round.Run, c *round.CommitAt, progress func(done, all int)) (*Recomputed, error) {
+	inputs, base, err := k.inputs(run, c)
+	if err != nil {
+		return judge(err)
+	}
+	if len(k.lacking) > 0 {
+		return &Recomputed{NotKept, strings.Join(k.lacking, ", ")}, nil
+	}
+	first := k.open[0] // an update, whose layout and cut a model has too
+	model := first.Manifest
+	model.Shards = make([]block.CID, 0, first.Len())
+	err = aggregate.FedAvg(ctx, shapeOf(first.Artifact), base, inputs, func(_ int, data []byte) error {
+		model.Shards = append(model.Shards, block.Sum(block.Raw, data))
+		return nil
+	}, func(done int) { progress(done, first.Len()) })
+	if err != nil {
+		return judge(err)
+	}
+	if got := model.Block().CID; got != c.Model {
+		return &Recomputed{Differs, k.compare(model, c.Model)}, nil
+	}
+	return &Recomputed{Outcome: Same}, nil
+}
+
+// judge tells what lies in the inputs from what keeps them from being read.
+func judge(err error) (*Recomputed, error) {
+	var bad *badShard
+	if errors.As(err, &bad) {
+		err = bad // where in the computation it was read says nothing more
+	}
+	switch {
+	case errors.Is(err, block.ErrMismatch), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, blockstore.ErrInvalid), errors.Is(err, blockstore.ErrSafetensors):
+		return &Recomputed{Damaged, err.Error()}, nil
+	case errors.As(err, new(*aggregate.NotFiniteError)), errors.Is(err, aggregate.ErrShape):
+		return &Recomputed{Differs, err.Error()}, nil
+	}
+	return nil, err
+}
+
+// inputs opens the sealed updates, and the bases if any of them was late.
+func (k *kept) inputs(run *round.Run, c *round.CommitAt) (list []aggregate.Input, base aggregate.ShardReader, err error) {
+	for _, in := range c.Sealed.Inputs() {
+		name := k.ledger.Name(in.Site)
+		a := aggregate.Input{Weight: in.Weight}
+		if a.Update, err = k.artifact(in.Manifest, "the update of "+name); err != nil {
+			return nil, nil, err
+		}
+		if in.Base.Defined() {
+			if a.Base, err = k.artifact(in.Base, "the model that the late update of "+name+" began from"); err != nil {
+				return nil, nil, err
+			}
+		}
+		list = append(list, a)
+	}
+	if slices.ContainsFunc(list, func(a aggregate.Input) bool { return a.Base != nil }) {
+		of, _ := run.BaseOf(c.Round)
+		base, err = k.artifact(of, "the model that the round began from")
+	}
+	return list, base, err
+}
+
+// artifact opens an artifact, or notes that it is lacking.
+func (k *kept) artifact(manifest block.CID, what string) (*keptReader, error) {
+	a, err := blockstore.OpenArtifact(k.dir, manifest)
+	if errors.Is(err, blockstore.ErrNotFound) {
+		k.lacking = append(k.lacking, what)
+		return &keptReader{}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	k.open = append(k.open, &keptReader{a, what})
+	return k.open[len(k.open)-1], nil
+}
+
+// compare says how a model computed anew differs from the committed one.
+func (k *kept) compare(computed blockstore.Manifest, committed block.CID) string {
+	a, err := blockstore.OpenArtifact(k.dir, committed)
+	if err != nil {
+		return fmt.Sprintf("the updates give %s", computed.Block().CID)
+	}
+	defer a.Close()
+	return difference(computed, a.Manifest, a.Layout)
+}
+
+func (k *kept) close() {
+	for _, r := range k.open {
+		_ = r.Close() // opened to read
+	}
+}
+
+// keptReader reads an artifact's shards, verified.
+type keptReader struct {
+	*blockstore.Artifact
+	what string
+}
+
+// ReadShard implements aggregate.ShardReader.
+func (r *keptReader) ReadShard(i int, buf []byte) ([]byte, error) {
+	data, err := r.Artifact.ReadShard(i, buf)
+	if err == nil {
+		err = r.Manifest.Shards[i].Verify(data)
+	}
+	if err != nil {
+		return nil, &badShard{r.what, i, err}
+	}
+	return data, nil
+}
+
+// badShard is a shard that could not be read, or went bad.
+type badShard struct {
+	of    string
+	shard int
+	err   error
+}
+
+func (e *badShard) Error() string { return fmt.Sprintf("shard %d of %s: %v", e.shard, e.of, e.err) }
+func (e *badShard) Unwrap() error { return e.err }

@@ -1,0 +1,111 @@
+package node
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/round"
+)
+
+// recomputed computes the models in a site's directory anew: all, or one.
+func recomputed(t *testing.T, dir string, only block.CID) (list []Recomputed) {
+	t.Helper()
+	told := 0
+	r, err := Recompute(t.Context(), dir, only, func(_ *ModelReport, done, all int) {
+		if told++; done < 1 || done > all {
+			t.Errorf("%d of %d shards done", done, all)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range r.Models {
+		if m.Recomputed == nil {
+			continue
+		}
+		if list = append(list, *m.Recomputed); m.Recomputed.Outcome == Same && told == 0 {
+			t.Error("no progress was told")
+		}
+	}
+	return list
+}
+
+// keepingRun returns three sites, the first of which keeps updates, and their run of three rounds.
+func keepingRun(t *testing.T, spoil func(shard int, data []byte)) ([]*testSite, RunStatus) {
+	t.Helper()
+	sites := newTestMesh(t, 3, func(name, config string) string {
+		if name == "a" {
+			config += "keep_updates: true\n"
+		}
+		return config
+	})
+	for _, s := range sites {
+		s.spoil = spoil
+	}
+	upAll(sites)
+	run := sites[0].start(round.RunSpec{Name: "kept", Rounds: 3, MinSites: 3})
+	var r RunStatus
+	for _, s := range slices.Backward(sites) {
+		r = s.awaitRounds(run, 3)
+	}
+	return sites, r
+}
+
+// Who keeps updates can compute every model anew, while its node runs.
+func TestRecompute(t *testing.T) {
+	t.Parallel()
+	sites, r := keepingRun(t, nil)
+	same := Recomputed{Outcome: Same}
+	if got := recomputed(t, sites[0].dir, block.CID{}); !slices.Equal(got, []Recomputed{same, same, same}) {
+		t.Errorf("where updates are kept: %+v", got)
+	}
+	if got := recomputed(t, sites[0].dir, r.History[1].Model); !slices.Equal(got, []Recomputed{same}) {
+		t.Errorf("the second model: %+v", got)
+	}
+	sites[1].down() // it tidies up after the last round, so it may have kept that one's a moment ago
+	if got := recomputed(t, sites[1].dir, r.History[0].Model); len(got) != 1 || got[0].Outcome != NotKept || !strings.Contains(got[0].Why, "the update of c") {
+		t.Errorf("where none are kept: %+v", got)
+	}
+
+	sites[0].down()
+	update := sealedUpdates(t, sites[0].dir, 1)[1]
+	damage(t, filepath.Join(sites[0].dir, storeName, "artifacts", update.String()+".safetensors"))
+	if got := recomputed(t, sites[0].dir, block.CID{}); got[0].Outcome != Damaged || !strings.Contains(got[0].Why, "the update of ") || got[1] != same || got[2] != same {
+		t.Errorf("with a damaged update: %+v", got)
+	}
+}
+
+// Should all sites certify what the updates do not give, whoever keeps those finds out, and where.
+func TestRecomputeFindsALie(t *testing.T) {
+	t.Parallel()
+	sites, _ := keepingRun(t, func(shard int, data []byte) {
+		if shard == 1 {
+			data[5] ^= 1
+		}
+	})
+	for i, got := range recomputed(t, sites[0].dir, block.CID{}) {
+		if got.Outcome != Differs || !strings.Contains(got.Why, "1 of 3 shards differ, the first is shard 1 (of ") {
+			t.Errorf("round %d: %+v", i+1, got)
+		}
+	}
+}
+
+// sealedUpdates returns the manifests of the updates in a round's seal, in seal order.
+func sealedUpdates(t *testing.T, dir string, number uint64) (list []block.CID) {
+	t.Helper()
+	_, l, err := readLedger(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range commits(l) {
+		for _, in := range c.Sealed.Inputs() {
+			if c.Round == number {
+				list = append(list, in.Manifest)
+			}
+		}
+	}
+	return list
+}
