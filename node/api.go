@@ -113,16 +113,18 @@ type RunStatus struct {
 
 // RoundStatus is a committed round.
 type RoundStatus struct {
-	Round   uint64                        `json:"round"`
-	Height  uint64                        `json:"height"`
-	Seal    block.CID                     `json:"seal"`
-	Model   block.CID                     `json:"model"`
-	Sites   []string                      `json:"sites"`   // whose updates counted
-	Samples uint64                        `json:"samples"` // in all
-	Metrics map[string]map[string]float64 `json:"metrics"` // by site
-	Took    time.Duration                 `json:"took"`    // as measured here; 0 for rounds before a restart
-	Phases  map[Phase]time.Duration       `json:"phases,omitempty"`
-	Held    bool                          `json:"held"` // the model is on this site's disk
+	Round       uint64                        `json:"round"`
+	Height      uint64                        `json:"height"`
+	Seal        block.CID                     `json:"seal"`
+	Model       block.CID                     `json:"model"`
+	Sites       []string                      `json:"sites"`   // whose updates counted
+	Samples     uint64                        `json:"samples"` // in all
+	SiteSamples map[string]uint64             `json:"site_samples"`
+	Weights     map[string]uint64             `json:"weights"` // of the sites' updates in the mean: samples, capped, less if late
+	Metrics     map[string]map[string]float64 `json:"metrics"` // by site
+	Took        time.Duration                 `json:"took"`    // as measured here; 0 for rounds before a restart
+	Phases      map[Phase]time.Duration       `json:"phases,omitempty"`
+	Held        bool                          `json:"held"` // the model is on this site's disk
 }
 
 // Peer is another site of the mesh.

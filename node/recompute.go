@@ -64,10 +64,10 @@ func Recompute(ctx context.Context, dir string, only block.CID, progress func(m 
 
 // kept is what a round is recomputed from, open.
 type kept struct {
-	dir     string // of the store
-	ledger  *round.Ledger
-	open    []*keptReader
-	lacking []string // what is not in the store
+	dir    string // of the store
+	ledger *round.Ledger
+	open   []*keptReader
+	lacks  []string // what is not in the store
 }
 
 // recompute computes the model of a round.
@@ -76,8 +76,9 @@ func (k *kept) recompute(ctx context.Context, run *round.Run, c *round.CommitAt,
 	if err != nil {
 		return judge(err)
 	}
-	if len(k.lacking) > 0 {
-		return &Recomputed{NotKept, strings.Join(k.lacking, ", ")}, nil
+	if len(k.lacks) > 0 {
+		slices.Sort(k.lacks)
+		return &Recomputed{NotKept, strings.Join(k.lacks, ", ")}, nil
 	}
 	first := k.open[0] // an update, whose layout and cut a model has too
 	model := first.Manifest
@@ -115,11 +116,11 @@ func (k *kept) inputs(run *round.Run, c *round.CommitAt) (list []aggregate.Input
 	for _, in := range c.Sealed.Inputs() {
 		name := k.ledger.Name(in.Site)
 		a := aggregate.Input{Weight: in.Weight}
-		if a.Update, err = k.artifact(in.Manifest, "the update of "+name); err != nil {
+		if a.Update, err = k.artifact(in.Manifest, name+"'s update"); err != nil {
 			return nil, nil, err
 		}
 		if in.Base.Defined() {
-			if a.Base, err = k.artifact(in.Base, "the model that the late update of "+name+" began from"); err != nil {
+			if a.Base, err = k.artifact(in.Base, "the model that "+name+"'s late update began from"); err != nil {
 				return nil, nil, err
 			}
 		}
@@ -136,7 +137,7 @@ func (k *kept) inputs(run *round.Run, c *round.CommitAt) (list []aggregate.Input
 func (k *kept) artifact(manifest block.CID, what string) (*keptReader, error) {
 	a, err := blockstore.OpenArtifact(k.dir, manifest)
 	if errors.Is(err, blockstore.ErrNotFound) {
-		k.lacking = append(k.lacking, what)
+		k.lacks = append(k.lacks, what)
 		return &keptReader{}, nil
 	}
 	if err != nil {

@@ -66,14 +66,14 @@ func TestRecompute(t *testing.T) {
 		t.Errorf("the second model: %+v", got)
 	}
 	sites[1].down() // it tidies up after the last round, so it may have kept that one's a moment ago
-	if got := recomputed(t, sites[1].dir, r.History[0].Model); len(got) != 1 || got[0].Outcome != NotKept || !strings.Contains(got[0].Why, "the update of c") {
+	if got := recomputed(t, sites[1].dir, r.History[0].Model); len(got) != 1 || got[0].Outcome != NotKept || !strings.Contains(got[0].Why, "c's update") {
 		t.Errorf("where none are kept: %+v", got)
 	}
 
 	sites[0].down()
 	update := sealedUpdates(t, sites[0].dir, 1)[1]
 	damage(t, filepath.Join(sites[0].dir, storeName, "artifacts", update.String()+".safetensors"))
-	if got := recomputed(t, sites[0].dir, block.CID{}); got[0].Outcome != Damaged || !strings.Contains(got[0].Why, "the update of ") || got[1] != same || got[2] != same {
+	if got := recomputed(t, sites[0].dir, block.CID{}); got[0].Outcome != Damaged || !strings.Contains(got[0].Why, "'s update") || got[1] != same || got[2] != same {
 		t.Errorf("with a damaged update: %+v", got)
 	}
 }

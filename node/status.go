@@ -112,6 +112,7 @@ func (n *Node) runStatus(m *round.Machine, r *round.Run) RunStatus {
 func (n *Node) roundStatus(c *round.CommitAt, past measured) RoundStatus {
 	s := RoundStatus{
 		Round: c.Round, Height: c.Height, Seal: c.Seal, Model: c.Model, Metrics: map[string]map[string]float64{},
+		SiteSamples: map[string]uint64{}, Weights: map[string]uint64{},
 		Took: past.took, Phases: maps.Clone(past.phases), Held: n.holds(c.Model),
 	}
 	for i := range c.Sealed.Updates {
@@ -119,7 +120,7 @@ func (n *Node) roundStatus(c *round.CommitAt, past measured) RoundStatus {
 		u, name := signed.Update(), n.siteName(signed.From)
 		s.Sites = append(s.Sites, name)
 		s.Samples += u.Samples
-		s.Metrics[name] = u.Metrics
+		s.SiteSamples[name], s.Weights[name], s.Metrics[name] = u.Samples, c.Sealed.Updates[i].Weight, u.Metrics
 	}
 	slices.Sort(s.Sites)
 	return s

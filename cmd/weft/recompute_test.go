@@ -12,7 +12,7 @@ import (
 // What came of each round is said in a line for those alike, and the worst of it is the command's error.
 func TestRecomputed(t *testing.T) {
 	run := block.Sum(block.DagCBOR, []byte("run"))
-	gone := node.Recomputed{Outcome: node.NotKept, Why: "the update of b"}
+	gone := node.Recomputed{Outcome: node.NotKept, Why: "b's update"}
 	same, differs, damaged := node.Recomputed{Outcome: node.Same}, node.Recomputed{Outcome: node.Differs, Why: "x"}, node.Recomputed{Outcome: node.Damaged, Why: "y"}
 	for name, c := range map[string]struct {
 		rounds []node.Recomputed
@@ -23,9 +23,9 @@ func TestRecomputed(t *testing.T) {
 		"all the same": {[]node.Recomputed{same, same, same}, "  rounds 1-3 recomputed from the updates kept here, the same bits\n", nil, ""},
 		"some kept": {
 			[]node.Recomputed{gone, same, gone, gone},
-			"  rounds 1, 3-4 not recomputed, not kept here: the update of b\n  round 2 recomputed from the updates kept here, the same bits\n", nil, "",
+			"  rounds 1, 3-4 not recomputed, not kept here: b's update\n  round 2 recomputed from the updates kept here, the same bits\n", nil, "",
 		},
-		"none kept": {[]node.Recomputed{gone}, "  round 1 not recomputed, not kept here: the update of b\n", nil, "hint: `keep_updates: true`"},
+		"none kept": {[]node.Recomputed{gone}, "  round 1 not recomputed, not kept here: b's update\n", nil, "hint: `keep_updates: true`"},
 		"a lie":     {[]node.Recomputed{same, differs}, "", errUnverified, "round 2 of run r: the certified model is not what its updates give: x"},
 		"a bad disk": {
 			[]node.Recomputed{damaged, same},

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -19,7 +18,7 @@ func (a *app) runCmd() *cobra.Command {
 		Short: "Open, list, answer and stop runs",
 		RunE:  group,
 	}
-	cmd.AddCommand(a.runStartCmd(), a.runWatchCmd(), a.runListCmd(), a.runConsentCmd(true), a.runConsentCmd(false), a.runStopCmd())
+	cmd.AddCommand(a.runStartCmd(), a.runWatchCmd(), a.runHistoryCmd(), a.runListCmd(), a.runConsentCmd(true), a.runConsentCmd(false), a.runStopCmd())
 	return cmd
 }
 
@@ -98,33 +97,13 @@ func (a *app) runWatchCmd() *cobra.Command {
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: a.completeRuns(runAny),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			kind := runAny
-			if len(args) == 0 {
-				kind = runActive
-			}
-			r, err := pickRun(cmd.Context(), a.client(), args, kind)
-			if errors.Is(err, errNoRun) && kind == runActive {
-				r, err = a.lastRun(cmd.Context(), err)
-			}
+			r, err := a.pickShown(cmd.Context(), args)
 			if err != nil {
 				return err
 			}
 			return a.watchStatus(cmd.Context(), r.id.String())
 		},
 	}
-}
-
-// lastRun returns the run that was opened last, or why if there is none.
-func (a *app) lastRun(ctx context.Context, why error) (runRef, error) {
-	s, err := a.client().Status(ctx)
-	if err != nil {
-		return runRef{}, err
-	}
-	if len(s.Runs) == 0 {
-		return runRef{}, why
-	}
-	r := &s.Runs[len(s.Runs)-1]
-	return runRef{r.ID, r.Name}, nil
 }
 
 func (a *app) runStopCmd() *cobra.Command {

@@ -49,6 +49,26 @@ func pickRun(ctx context.Context, c *node.Client, args []string, kind runKind) (
 	return runRef{}, fail(errNoRun, hint, "no run to act on")
 }
 
+// pickShown finds the run to show: the one that args name, or that goes on, or else the one that was opened last.
+func (a *app) pickShown(ctx context.Context, args []string) (runRef, error) {
+	if len(args) > 0 {
+		return pickRun(ctx, a.client(), args, runAny)
+	}
+	r, none := pickRun(ctx, a.client(), args, runActive)
+	if !errors.Is(none, errNoRun) {
+		return r, none
+	}
+	s, err := a.client().Status(ctx)
+	if err != nil {
+		return runRef{}, err
+	}
+	if len(s.Runs) == 0 {
+		return runRef{}, none
+	}
+	last := &s.Runs[len(s.Runs)-1]
+	return runRef{last.ID, last.Name}, nil
+}
+
 // candidates lists runs by kind; without a name only those that ask can be answered.
 func candidates(s *node.Status, kind runKind) (found []runRef) {
 	if kind != runAnswerable {

@@ -91,7 +91,7 @@ func (a *app) runText(r *node.RunStatus) string {
 		b.WriteString(strings.Repeat(" ", indent) + a.hanging("waits for "+r.Waits, nil))
 	}
 	if len(r.History) > 0 {
-		b.WriteString(a.historyText(r.History))
+		b.WriteString(a.historyText(r.History[max(0, len(r.History)-historyShown):], lossKey(r.History)))
 	}
 	return b.String()
 }
@@ -120,16 +120,9 @@ func (a *app) phase(p node.Phase) string {
 	return a.out.Busy(string(p))
 }
 
-// historyText is a table of the newest rounds, with each site's loss where there are few sites.
-func (a *app) historyText(rounds []node.RoundStatus) string {
-	key := lossKey(rounds)
-	sites := map[string]bool{}
-	for _, r := range rounds {
-		for _, s := range r.Sites {
-			sites[s] = true
-		}
-	}
-	across := slices.Sorted(maps.Keys(sites))
+// historyText is a table of rounds, with each site's loss, or another metric, where there are few sites.
+func (a *app) historyText(rounds []node.RoundStatus, key string) string {
+	across := contributors(rounds)
 	if len(across) > sitesAcross || key == "" {
 		across = nil
 	}
@@ -141,13 +134,15 @@ func (a *app) historyText(rounds []node.RoundStatus) string {
 		columns = append(columns, term.Column{Name: key + ", mean of sites", Right: true, Shrink: true})
 	}
 	t := term.NewTable(append(columns, term.Column{Name: "samples", Right: true}, term.Column{Name: "took", Right: true}, term.Column{Name: "model"})...)
-	for _, r := range rounds[max(0, len(rounds)-historyShown):] {
+	for _, r := range rounds {
 		cells := []string{strconv.FormatUint(r.Round, 10), strconv.Itoa(len(r.Sites))}
 		for _, s := range across {
-			cells = append(cells, lossText(r.Metrics[s], key))
+			v, ok := r.Metrics[s][key]
+			cells = append(cells, lossText(v, ok))
 		}
 		if across == nil && key != "" {
-			cells = append(cells, meanText(r.Metrics, key))
+			mean, _, _ := spread(r.Metrics, key)
+			cells = append(cells, lossText(mean, !math.IsNaN(mean)))
 		}
 		took := "-" // measured by an earlier life of the node
 		if r.Took > 0 {
@@ -176,25 +171,40 @@ func lossKey(rounds []node.RoundStatus) string {
 	return ""
 }
 
-func lossText(m map[string]float64, key string) string {
-	v, ok := m[key]
+func lossText(v float64, ok bool) string {
 	if !ok {
 		return "-"
 	}
 	return strconv.FormatFloat(v, 'f', lossDecimals, 64)
 }
 
-func meanText(metrics map[string]map[string]float64, key string) string {
-	sum, n := 0.0, 0
+// spread returns the mean, the least and the greatest of a metric over the sites, NaN if none has it.
+func spread(metrics map[string]map[string]float64, key string) (mean, low, high float64) {
+	var values []float64
 	for _, site := range slices.Sorted(maps.Keys(metrics)) { // sums depend on their order
 		if v, ok := metrics[site][key]; ok {
-			sum, n = sum+v, n+1
+			values = append(values, v)
 		}
 	}
-	if n == 0 {
-		return "-"
+	if len(values) == 0 {
+		return math.NaN(), math.NaN(), math.NaN()
 	}
-	return strconv.FormatFloat(sum/float64(n), 'f', lossDecimals, 64)
+	sum := 0.0
+	for _, v := range values {
+		sum += v
+	}
+	return sum / float64(len(values)), slices.Min(values), slices.Max(values)
+}
+
+// contributors returns the sites whose updates count in any of the rounds, in order.
+func contributors(rounds []node.RoundStatus) []string {
+	sites := map[string]bool{}
+	for _, r := range rounds {
+		for _, s := range r.Sites {
+			sites[s] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(sites))
 }
 
 // metricsText lists metrics by name, a few at most.

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"encoding/csv"
+	"io"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weft-mesh/weft/node"
+)
+
+func (a *app) runHistoryCmd() *cobra.Command {
+	var metric string
+	var asCSV bool
+	cmd := &cobra.Command{
+		Use:   "history [RUN]",
+		Short: "Show all rounds of a run: a curve, a table, or CSV",
+		Long: `Show all committed rounds of a run: the curve of a metric, as the sites' trainers
+report it with their updates, and a table. --csv writes a row for each round and
+site, for pandas or a spreadsheet: samples, weight in the mean, every metric, and
+the model. ` + runArgument + "\nIf none goes on, the last is shown.",
+		Example: `  weft run history
+  weft run history letters --metric accuracy
+  weft run history letters --csv > letters.csv`,
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: a.completeRuns(runAny),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if asCSV && a.json {
+				return usage("--csv or --json, not both")
+			}
+			ref, err := a.pickShown(cmd.Context(), args)
+			if err != nil {
+				return err
+			}
+			r, err := statusOf(cmd.Context(), a.client(), []string{ref.id.String()})
+			if err != nil {
+				return err
+			}
+			names := metricNames(r.History)
+			switch {
+			case a.json:
+				return a.printJSON(r.History)
+			case asCSV:
+				return writeHistory(a.out, r.History, names)
+			case metric == "":
+				metric = lossKey(r.History)
+			case !slices.Contains(names, metric):
+				return fail(nil, "it has: "+strings.Join(names, ", "), "run %s has no metric %q", r.Name, metric)
+			}
+			a.out.Printf("%s", a.runHead(r))
+			if metric != "" && len(r.History) > 1 {
+				a.out.Printf("\n%s", a.curveText(r.History, metric))
+			}
+			a.out.Printf("\n%s", a.historyText(r.History, metric))
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&metric, "metric", "", "metric to show; default the loss, if there is one")
+	cmd.Flags().BoolVar(&asCSV, "csv", false, "write CSV, a row for each round and site")
+	a.jsonFlag(cmd)
+	return cmd
+}
+
+// metricNames returns the names of all metrics in the rounds, in order.
+func metricNames(rounds []node.RoundStatus) []string {
+	names := map[string]bool{}
+	for _, r := range rounds {
+		for _, m := range r.Metrics {
+			for k := range m {
+				names[k] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+// writeHistory writes the rounds as CSV (RFC 4180), a row for each round and site.
+func writeHistory(w io.Writer, rounds []node.RoundStatus, metrics []string) error {
+	out := csv.NewWriter(w)
+	_ = out.Write(slices.Concat([]string{"round", "site", "samples", "weight"}, metrics, []string{"took_s", "height", "model"}))
+	for _, r := range rounds {
+		took := "" // measured by an earlier life of the node
+		if r.Took > 0 {
+			took = strconv.FormatFloat(r.Took.Seconds(), 'f', 3, 64)
+		}
+		for _, site := range r.Sites {
+			row := []string{strconv.FormatUint(r.Round, 10), site, strconv.FormatUint(r.SiteSamples[site], 10), strconv.FormatUint(r.Weights[site], 10)}
+			for _, k := range metrics {
+				value := ""
+				if v, ok := r.Metrics[site][k]; ok {
+					value = strconv.FormatFloat(v, 'g', -1, 64)
+				}
+				row = append(row, value)
+			}
+			_ = out.Write(append(row, took, strconv.FormatUint(r.Height, 10), r.Model.String()))
+		}
+	}
+	out.Flush()
+	return out.Error() // the first of all
+}
+
+// curveText plots a metric over the rounds: of each site, or, if they are many, the mean and the extremes.
+func (a *app) curveText(rounds []node.RoundStatus, key string) string {
+	names := contributors(rounds)
+	at := func(r *node.RoundStatus, i int) float64 {
+		if v, ok := r.Metrics[names[i]][key]; ok {
+			return v
+		}
+		return math.NaN()
+	}
+	if len(names) > sitesAcross {
+		names = []string{"mean of sites", "lowest", "highest"}
+		at = func(r *node.RoundStatus, i int) float64 {
+			mean, low, high := spread(r.Metrics, key)
+			return [...]float64{mean, low, high}[i]
+		}
+	}
+	series := make([][]float64, len(names))
+	for i := range series {
+		for j := range rounds {
+			series[i] = append(series[i], at(&rounds[j], i))
+		}
+	}
+	return a.out.Dim(key+" by round") + "\n" + a.out.Curves(names, series, rounds[0].Round, rounds[len(rounds)-1].Round)
+}
