@@ -22,6 +22,7 @@ import (
 //	POST /v1/runs                          RunRequest -> RunReply
 //	POST /v1/runs/{run}/consent            Consent
 //	POST /v1/runs/{run}/stop               Stop
+//	POST /v1/runs/{run}/evaluate           EvaluateRequest -> Evaluation, once the trainer is done
 //	GET  /v1/roster                        Roster
 //	POST /v1/roster                        ChangeRequest -> RosterChange
 //
@@ -225,6 +226,21 @@ type PendingRun struct {
 // Consent is the operator's answer on a run.
 type Consent struct {
 	Accept bool `json:"accept"`
+}
+
+// EvaluateRequest asks the site's trainer to measure a model of a run: a committed one, or what the run began with.
+type EvaluateRequest struct {
+	Model block.CID `json:"model"`
+}
+
+// Evaluation is what the site's trainer found of a model with the site's data.
+type Evaluation struct {
+	Run     block.CID          `json:"run"`
+	Round   uint64             `json:"round"` // that yielded the model; 0: what the run began with
+	Model   block.CID          `json:"model"`
+	Samples uint64             `json:"samples"`
+	Metrics map[string]float64 `json:"metrics"`
+	Took    time.Duration      `json:"took"`
 }
 
 // Stop asks for the end of a run.

@@ -123,6 +123,11 @@ func (c *Client) Stop(ctx context.Context, run block.CID, stop Stop) error {
 	return err
 }
 
+// Evaluate has the site's trainer measure a model of a run, and waits for it.
+func (c *Client) Evaluate(ctx context.Context, run, model block.CID) (Evaluation, error) {
+	return post[Evaluation](ctx, c, "/v1/runs/"+run.String()+"/evaluate", EvaluateRequest{model})
+}
+
 // Roster describes the sites of the mesh and the changes that are asked for.
 func (c *Client) Roster(ctx context.Context) (Roster, error) {
 	return get[Roster](ctx, c, "/v1/roster")

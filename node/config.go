@@ -19,6 +19,7 @@ type Config struct {
 	Bootstrap   []string                   `yaml:"bootstrap"`
 	Trainer     TrainerConfig              `yaml:"trainer"`
 	Accept      Accept                     `yaml:"accept"`
+	Evaluate    bool                       `yaml:"evaluate"`
 	KeepModels  int                        `yaml:"keep_models"`
 	KeepUpdates bool                       `yaml:"keep_updates"`
 	Log         LogConfig                  `yaml:"log"`

@@ -38,6 +38,7 @@ accept:
   - run: alpaca-*
   - run: b
     from: south
+evaluate: true
 keep_models: 7
 keep_updates: true
 log: {level: debug, format: json}
@@ -51,7 +52,7 @@ train: {batch: 4, lr: 0.10, name: "x", flag: yes}
 		Bootstrap:  []string{"/ip4/10.0.0.7/tcp/4801/p2p/12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5"},
 		Trainer:    TrainerConfig{Exec: []string{"python3", "train.py", "--fast"}, Dir: "scripts", Env: []string{"CUDA_VISIBLE_DEVICES=0"}},
 		Accept:     Accept{Policy: AcceptList, Rules: []AcceptRule{{Run: "alpaca-*"}, {Run: "b", From: "south"}}},
-		KeepModels: 7, KeepUpdates: true, Log: LogConfig{Level: Level(slog.LevelDebug), Format: "json"},
+		Evaluate: true, KeepModels: 7, KeepUpdates: true, Log: LogConfig{Level: Level(slog.LevelDebug), Format: "json"},
 		Train: map[string]yamlfile.Scalar{"batch": "4", "lr": "0.10", "name": "x", "flag": "yes"},
 	}
 	if !reflect.DeepEqual(c, want) {

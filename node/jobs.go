@@ -21,7 +21,8 @@ type jobs struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
-	trainer chan struct{} // holds a token while the trainer works: it does one task at a time
+	trainer chan struct{}          // holds a token while the trainer works: it does one task at a time
+	bases   map[block.CID]evaluated // the newest of each run, for who has the token
 	keep    sync.Mutex    // held while an artifact gets a use, or is removed for having none
 
 	mu       sync.Mutex
@@ -36,7 +37,7 @@ type jobs struct {
 
 func newJobs(n *Node) *jobs {
 	j := &jobs{
-		n: n, log: n.log, trainer: make(chan struct{}, 1),
+		n: n, log: n.log, trainer: make(chan struct{}, 1), bases: map[block.CID]evaluated{},
 		training: map[block.CID]*training{}, fetching: map[wanted]*fetching{}, reducing: map[block.CID]*reducing{},
 		pending: map[block.CID]*round.RunSpec{}, accepted: map[block.CID]bool{}, problems: map[string]problem{},
 	}

@@ -33,6 +33,9 @@ type heard struct {
 	at time.Time
 }
 
+// hear notes a word of the trainer.
+func (t *training) hear(p train.Progress) { t.heard.Store(&heard{p, time.Now()}) }
+
 // train begins a training, once the one of the same run that it replaces has ended. The mutex is held.
 func (j *jobs) train(job round.Train) {
 	before := j.training[job.Run]
@@ -83,24 +86,23 @@ func (j *jobs) doTrain(ctx context.Context, t *training) round.Event {
 	case <-ctx.Done():
 		return nil
 	}
+	base := j.measureBase(ctx, t)
 	done, err := j.tryTrain(ctx, t)
 	switch {
 	case ctx.Err() != nil:
 		return nil
 	case err != nil:
-		brief, advice := err.Error(), "it is tried again, at growing intervals; what the trainer wrote is in the log of weft up, its standard error"
-		var exit *train.ExitError
-		if errors.As(err, &exit) {
-			brief = exit.Brief() // the log has what it wrote
-			if more := exit.Hint(); more != "" {
-				advice = more + "; " + advice
-			}
+		brief, advice := trainerError(err)
+		if advice != "" {
+			advice += "; "
 		}
+		advice += "it is tried again, at growing intervals; what the trainer wrote is in the log of weft up, its standard error"
 		j.log.Warn("training failed; it is tried again", "run", job.Run.Short(), "name", job.Spec.Name, "round", job.Round, "error", brief)
 		j.setProblem(about, fmt.Sprintf("training of run %q fails: %s", job.Spec.Name, brief), advice)
 		return round.TrainFailed{Run: job.Run, Round: job.Round, Opened: job.Opened, Err: clip(err.Error(), 2048)}
 	}
 	j.setProblem(about, "", "")
+	done.Metrics = j.withBase(done.Metrics, base)
 	return done
 }
 
@@ -110,13 +112,17 @@ func trainingOf(run block.CID) string { return "train " + run.String() }
 // tryTrain has the trainer do the task and takes over what it made.
 func (j *jobs) tryTrain(ctx context.Context, t *training) (done round.Trained, err error) {
 	job := t.job
-	task, elements, err := j.newTask(ctx, job)
+	from := round.Fetch{Run: job.Run, Manifest: job.Base, Layout: job.Spec.Layout}
+	if job.From.Defined() { // a further attempt trains on from the site's own last one
+		from.Manifest, from.Owner = job.From, j.n.home.ID
+	}
+	task, elements, err := j.newTask(ctx, from, job.Spec, train.Task{Kind: train.Train, Round: job.Round, Attempt: job.Attempt, Seed: j.seed(job)})
 	if err != nil {
 		return done, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(task.Dir)) }()
-	t.heard.Store(&heard{at: time.Now()})
-	res, err := j.n.trainer.Run(ctx, task, func(p train.Progress) { t.heard.Store(&heard{p, time.Now()}) })
+	t.hear(train.Progress{})
+	res, err := j.n.trainer.Run(ctx, task, t.hear)
 	if err != nil {
 		return done, err
 	}
@@ -142,33 +148,26 @@ func (j *jobs) tryTrain(ctx context.Context, t *training) (done round.Trained, e
 	}, nil
 }
 
-// newTask makes the folder of a task, and returns it with the elements of the base's shards. A further
-// attempt of a round trains on from the site's own last one.
-func (j *jobs) newTask(ctx context.Context, job round.Train) (train.Task, uint64, error) {
-	from := round.Fetch{Run: job.Run, Manifest: job.Base, Layout: job.Spec.Layout}
-	if job.From.Defined() {
-		from.Manifest, from.Owner = job.From, j.n.home.ID
-	}
+// newTask completes a task: its base, in full on this site's disk, its folder, which the caller removes, and what its run says.
+// It also returns the elements of the base's shards.
+func (j *jobs) newTask(ctx context.Context, from round.Fetch, spec *round.RunSpec, task train.Task) (train.Task, uint64, error) {
 	base, err := j.openWhole(ctx, from)
 	if err != nil {
-		return train.Task{}, 0, err
+		return task, 0, err
 	}
 	elements := base.artifact.Manifest.ShardElements
 	if err := base.artifact.Close(); err != nil {
-		return train.Task{}, 0, err
+		return task, 0, err
 	}
-	path, err := j.n.store.Path(from.Manifest)
+	if task.Base, err = j.n.store.Path(from.Manifest); err != nil {
+		return task, 0, err
+	}
+	task.Dir, err = os.MkdirTemp(j.n.home.path(tmpName), fmt.Sprintf("task-%s-%d-", from.Run.Short(), task.Round))
 	if err != nil {
-		return train.Task{}, 0, err
+		return task, 0, fmt.Errorf("folder of the task: %w", err)
 	}
-	dir, err := os.MkdirTemp(j.n.home.path(tmpName), fmt.Sprintf("task-%s-%d-", job.Run.Short(), job.Round))
-	if err != nil {
-		return train.Task{}, 0, fmt.Errorf("folder of the task: %w", err)
-	}
-	return train.Task{
-		Kind: train.Train, Run: job.Run.String(), Name: job.Spec.Name, Round: job.Round, Rounds: job.Spec.Rounds, Attempt: job.Attempt,
-		Base: path, Dir: dir, Seed: j.seed(job), Config: j.n.home.Config.overlay(job.Spec.Train),
-	}, elements, nil
+	task.Run, task.Name, task.Rounds, task.Config = from.Run.String(), spec.Name, spec.Rounds, j.n.home.Config.overlay(spec.Train)
+	return task, elements, nil
 }
 
 // seed differs by site, run, round, opening and attempt, and is the same when a task is done again. It

@@ -110,6 +110,7 @@ func (s *server) routes() http.Handler {
 	route("POST /v1/runs", s.openRun)
 	route("POST /v1/runs/{run}/consent", s.consent)
 	route("POST /v1/runs/{run}/stop", s.stop)
+	route("POST /v1/runs/{run}/evaluate", s.evaluate)
 	route("GET /v1/roster", s.roster)
 	route("POST /v1/roster", s.approve)
 	route("/", func(_ http.ResponseWriter, r *http.Request) (any, error) {

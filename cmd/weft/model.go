@@ -23,7 +23,7 @@ func (a *app) modelCmd() *cobra.Command {
 		Short: "Work with the models that rounds yield",
 		RunE:  group,
 	}
-	cmd.AddCommand(a.modelExportCmd())
+	cmd.AddCommand(a.modelExportCmd(), a.modelEvaluateCmd())
 	return cmd
 }
 
