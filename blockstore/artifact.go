@@ -94,8 +94,13 @@ func (s *store) Export(manifest block.CID, w io.Writer) error {
 		return err
 	}
 	defer a.Close()
+	return a.Export(w)
+}
+
+// Export writes the artifact as a safetensors file, verified shard by shard.
+func (a *Artifact) Export(w io.Writer) error {
 	b := bufio.NewWriterSize(w, exportBuffer)
-	_, err = b.Write(a.Layout.SafetensorsHeader())
+	_, err := b.Write(a.Layout.SafetensorsHeader())
 	var data []byte
 	for i := 0; i < a.Len() && err == nil; i++ {
 		if data, err = a.ReadShard(i, data); err == nil {
@@ -109,7 +114,7 @@ func (s *store) Export(manifest block.CID, w io.Writer) error {
 		err = b.Flush()
 	}
 	if err != nil {
-		return fmt.Errorf("export %s: %w", manifest, err)
+		return fmt.Errorf("export %s: %w", a.CID, err)
 	}
 	return nil
 }

@@ -22,6 +22,19 @@ func OpenArtifact(dir string, manifest block.CID) (*Artifact, error) {
 	return a, nil
 }
 
+// ReadBlock reads a block that was put into the store in dir, verified, from outside as OpenArtifact does. Shards of artifacts
+// are not found. It returns ErrNotFound, or block.ErrMismatch if it went bad.
+func ReadBlock(dir string, c block.CID) ([]byte, error) {
+	data, err := (&store{fs: osFS{}, dir: dir}).readBlock(c)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("block %s in %s: %w", c, dir, err)
+	}
+	return data, nil
+}
+
 func openOutside(s *store, manifest block.CID) (*Artifact, error) {
 	it, err := s.describe(manifest, s.readBlock)
 	if err != nil {

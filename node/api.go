@@ -87,6 +87,7 @@ const (
 	PhaseDone       Phase = "done"
 	PhaseStopped    Phase = "stopped"
 	PhaseDeclined   Phase = "declined" // this site does not take part
+	PhaseOffline    Phase = "offline"  // the run goes on, as far as this site knows, whose node does not run
 )
 
 // RunStatus is a run as one site sees it.
@@ -95,6 +96,7 @@ type RunStatus struct {
 	Name     string             `json:"name"`
 	Round    uint64             `json:"round"` // current, from 1; Rounds+1 when done
 	Rounds   uint64             `json:"rounds"`
+	Done     uint64             `json:"done"` // committed rounds
 	Phase    Phase              `json:"phase"`
 	Trains   uint64             `json:"trains,omitempty"` // round of the training under way; one that is over is trained on to offer the update late
 	Step     uint64             `json:"step"`             // of the training under way
@@ -102,11 +104,12 @@ type RunStatus struct {
 	Metrics  map[string]float64 `json:"metrics,omitempty"`  // newest of the training under way
 	Heard    time.Time          `json:"heard,omitzero"`     // when the trainer was last heard of; absent until it has the task
 	Updates  []string           `json:"updates"`            // sites whose updates of this round are held here
-	Takes    []string           `json:"takes"`              // sites that take part
+	Takes    []string           `json:"takes"`              // sites that take part; of a run that is over, those whose updates counted
 	Declined []string           `json:"declined,omitempty"` // sites that have said that they do not
 	Silent   []string           `json:"silent,omitempty"`   // sites that have not answered yet, while the run lasts
 	MinSites uint64             `json:"min_sites"`          // fewest updates in a round
 	Waits    string             `json:"waits,omitempty"`    // what the round waits for, where it does not go on
+	Stop     string             `json:"stop,omitempty"`     // who ended it early, and why
 	Base     block.CID          `json:"base"`
 	Spec     *round.RunSpec     `json:"spec"`
 	History  []RoundStatus      `json:"history"` // committed rounds
@@ -121,9 +124,10 @@ type RoundStatus struct {
 	Sites       []string                      `json:"sites"`   // whose updates counted
 	Samples     uint64                        `json:"samples"` // in all
 	SiteSamples map[string]uint64             `json:"site_samples"`
-	Weights     map[string]uint64             `json:"weights"` // of the sites' updates in the mean: samples, capped, less if late
-	Metrics     map[string]map[string]float64 `json:"metrics"` // by site
-	Took        time.Duration                 `json:"took"`    // as measured here; 0 for rounds before a restart
+	Weights     map[string]uint64             `json:"weights"`  // of the sites' updates in the mean: samples, capped, less if late
+	Attempts    map[string]uint64             `json:"attempts"` // how many trainings stand behind each update: more than one if the site waited for others
+	Metrics     map[string]map[string]float64 `json:"metrics"`  // by site
+	Took        time.Duration                 `json:"took"`     // as measured here; 0 for rounds before a restart
 	Phases      map[Phase]time.Duration       `json:"phases,omitempty"`
 	Held        bool                          `json:"held"` // the model is on this site's disk
 }

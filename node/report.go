@@ -77,7 +77,7 @@ func newReport(g *round.Genesis, l *round.Ledger) *Report {
 	for _, run := range l.Runs() {
 		r.Runs = append(r.Runs, RunReport{
 			ID: run.ID, Name: run.Spec.Name, By: l.Name(run.Spec.By), Base: run.Spec.Base, Model: run.Base,
-			Done: uint64(len(run.Commits)), Rounds: run.Spec.Rounds, Closed: run.Closed,
+			Done: uint64(len(run.Commits)), Rounds: run.Spec.Rounds, Closed: run.Closed > 0,
 		})
 	}
 	for run, c := range commits(l) {

@@ -21,6 +21,8 @@ func withModel(t *testing.T, n int) (sites []*testSite, model block.CID, path st
 	run := sites[0].start(round.RunSpec{Name: "damaged", Rounds: 2, MinSites: uint64(n)})
 	for _, s := range sites {
 		model = s.awaitRounds(run, 1).History[0].Model
+		g := s.trainer.(*gate)
+		s.await("its second training", func(*Status) bool { return g.began.Load() > 1 }) // which verifies the model first
 	}
 	path, err := sites[0].node.store.Path(model)
 	if err != nil {

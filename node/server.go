@@ -136,6 +136,8 @@ func refuseField(field, hint string, err error) error {
 	return &refusal{http.StatusBadRequest, APIError{Message: err.Error(), Hint: hint, Field: field}}
 }
 
+const notHeldHint = "this site does not hold it (any more): of a run the newest models are kept, as many as keep_models in config.yaml says, and what it began with while it goes on"
+
 // writeError maps an error to a status and its body.
 func writeError(w http.ResponseWriter, err error) {
 	var known *refusal
@@ -152,7 +154,7 @@ func writeError(w http.ResponseWriter, err error) {
 		body.Hint = "it is not whole here: what this site keeps is fetched again, try again in a moment, or at another site"
 	case errors.Is(err, blockstore.ErrNotFound):
 		status = http.StatusNotFound
-		body.Hint = "this site does not hold it (any more): of a run the newest models are kept, as many as keep_models in config.yaml says, and what it began with while it goes on"
+		body.Hint = notHeldHint
 	case errors.As(err, new(*blockstore.CorruptError)):
 		body.Hint = "the copy on this site's disk was damaged; what this site keeps is fetched again: try again in a moment, or at another site"
 	case errors.Is(err, ErrStopped), errors.Is(err, context.Canceled):

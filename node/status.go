@@ -3,15 +3,11 @@ package node
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"maps"
 	"runtime"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
-
-	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/round"
@@ -59,30 +55,14 @@ const maxShownChanges = 8
 // runStatus describes a run; it runs on the loop's goroutine.
 func (n *Node) runStatus(m *round.Machine, r *round.Run) RunStatus {
 	k := n.tracker.runs[r.ID]
-	s := RunStatus{
-		ID: r.ID, Name: r.Spec.Name, Round: r.Round, Rounds: r.Spec.Rounds, Phase: k.phase, Base: r.Base, Spec: r.Spec,
-		MinSites: uint64(r.Spec.Needed(m.Ledger().Roster())), Updates: []string{}, Takes: []string{}, History: []RoundStatus{},
+	s := describeRun(m.Ledger(), r)
+	if r.Active() { // nobody repeats the consents any more when it is over
+		n.describeTakes(m, r, &s)
 	}
-	takes := m.Participants(r.ID)
-	part := slices.Clone(takes)
-	if !r.Active() { // nobody repeats the consents any more
-		for i := range r.Commits {
-			part = append(part, r.Commits[i].Sealed.Contributors()...)
-		}
-	}
-	for _, site := range m.Ledger().Roster().ByName() {
-		if slices.Contains(part, site.ID) {
-			s.Takes = append(s.Takes, site.Name)
-		}
-		if k.held[site.ID] {
-			s.Updates = append(s.Updates, site.Name)
-		}
-		switch {
-		case m.Declines(r.ID, site.ID):
-			s.Declined = append(s.Declined, site.Name)
-		case r.Active() && !slices.Contains(takes, site.ID):
-			s.Silent = append(s.Silent, site.Name)
-		}
+	for i := range s.History {
+		h := &s.History[i]
+		past := k.past[h.Round]
+		h.Took, h.Phases, h.Held = past.took, maps.Clone(past.phases), n.holds(h.Model)
 	}
 	last, trains, open := n.jobs.standing(r.ID)
 	s.Trains = trains
@@ -90,40 +70,37 @@ func (n *Node) runStatus(m *round.Machine, r *round.Run) RunStatus {
 		s.Step, s.Steps, s.Metrics, s.Heard = last.Step, last.Steps, last.Metrics, last.at
 	}
 	switch {
-	case r.Closed:
-		s.Phase = PhaseStopped
 	case !r.Active():
-		s.Phase = PhaseDone
-	case !slices.Contains(takes, n.home.ID) && !open:
+	case !slices.Contains(m.Participants(r.ID), n.home.ID) && !open:
 		s.Phase = PhaseDeclined
 	case trains > 0 && k.phase == PhaseWaiting:
 		s.Phase = PhaseTraining
+	default:
+		s.Phase = k.phase
 	}
 	if r.Active() && r.Latest() == nil {
 		s.Waits = n.waits(&s)
 	}
-	for i := range r.Commits {
-		s.History = append(s.History, n.roundStatus(&r.Commits[i], k.past[r.Commits[i].Round]))
-	}
 	return s
 }
 
-// roundStatus describes a committed round.
-func (n *Node) roundStatus(c *round.CommitAt, past measured) RoundStatus {
-	s := RoundStatus{
-		Round: c.Round, Height: c.Height, Seal: c.Seal, Model: c.Model, Metrics: map[string]map[string]float64{},
-		SiteSamples: map[string]uint64{}, Weights: map[string]uint64{},
-		Took: past.took, Phases: maps.Clone(past.phases), Held: n.holds(c.Model),
+// describeTakes says what the sites have answered, and whose updates are here.
+func (n *Node) describeTakes(m *round.Machine, r *round.Run, s *RunStatus) {
+	s.Takes = []string{}
+	takes := m.Participants(r.ID)
+	for _, site := range m.Ledger().Roster().ByName() {
+		if n.tracker.runs[r.ID].held[site.ID] {
+			s.Updates = append(s.Updates, site.Name)
+		}
+		switch {
+		case slices.Contains(takes, site.ID):
+			s.Takes = append(s.Takes, site.Name)
+		case m.Declines(r.ID, site.ID):
+			s.Declined = append(s.Declined, site.Name)
+		default:
+			s.Silent = append(s.Silent, site.Name)
+		}
 	}
-	for i := range c.Sealed.Updates {
-		signed := &c.Sealed.Updates[i].Update
-		u, name := signed.Update(), n.siteName(signed.From)
-		s.Sites = append(s.Sites, name)
-		s.Samples += u.Samples
-		s.SiteSamples[name], s.Weights[name], s.Metrics[name] = u.Samples, c.Sealed.Updates[i].Weight, u.Metrics
-	}
-	slices.Sort(s.Sites)
-	return s
 }
 
 // holds reports whether an artifact is in the store, complete.
@@ -153,85 +130,9 @@ func (n *Node) Peers() []Peer {
 }
 
 // Entries returns decided entries from a height on, at most limit.
-func (n *Node) Entries(ctx context.Context, from uint64, limit int) ([]LedgerEntry, error) {
-	list := []LedgerEntry{}
-	err := n.ask(ctx, func(m *round.Machine) {
-		l := m.Ledger()
-		for h := max(1, from); h <= l.Height() && len(list) < limit; h++ {
-			d := l.At(h)
-			e := LedgerEntry{
-				Height: h, CID: d.Entry.CID(), Kind: d.Entry.Kind(), Summary: n.summary(l, d.Entry), View: d.Certificate.View,
-				Signers: signers(l, h), Entry: d.Entry, Certificate: d.Certificate,
-			}
-			if r := l.Run(d.Entry.Run()); r != nil {
-				e.Run = r.Spec.Name
-			}
-			list = append(list, e)
-		}
-	})
+func (n *Node) Entries(ctx context.Context, from uint64, limit int) (list []LedgerEntry, err error) {
+	err = n.ask(ctx, func(m *round.Machine) { list = describeEntries(m.Ledger(), from, limit) })
 	return list, err
-}
-
-// summary says for people what an entry decides.
-func (n *Node) summary(l *round.Ledger, e *round.Entry) string {
-	names := func(ids []peer.ID) string {
-		var list []string
-		for _, id := range ids {
-			list = append(list, n.siteName(id))
-		}
-		slices.Sort(list)
-		return strings.Join(list, ", ")
-	}
-	r := l.Run(e.Run())
-	switch {
-	case e.Open != nil:
-		return fmt.Sprintf("opens run %q: %d rounds, asked for by %s", r.Spec.Name, r.Spec.Rounds, n.siteName(r.Spec.By))
-	case e.Close != nil:
-		return fmt.Sprintf("ends run %q, as %s", r.Spec.Name, n.summaryStops(e.Close))
-	case e.Seal != nil && e.Seal.Ground != nil:
-		return fmt.Sprintf("seals round %d again: %s; without %s (%s)", e.Seal.Round, names(e.Seal.Contributors()), names(e.Seal.Ground.Dropped), e.Seal.Ground.Kind)
-	case e.Seal != nil:
-		return fmt.Sprintf("seals round %d: %s", e.Seal.Round, names(e.Seal.Contributors()))
-	case e.Void != nil:
-		return fmt.Sprintf("voids round %d: too few updates without %s (%s)", e.Void.Round, names(e.Void.Ground.Dropped), e.Void.Ground.Kind)
-	case e.Roster != nil:
-		return summaryChange(l, e)
-	case e.Commit != nil:
-		return fmt.Sprintf("commits round %d: model %s", e.Commit.Round, e.Commit.Model.Short())
-	}
-	return e.String()
-}
-
-// summaryStops says who wanted a run to end, and why.
-func (n *Node) summaryStops(c *round.Close) string {
-	var who []string
-	for i := range c.Stops {
-		text := n.siteName(c.Stops[i].From)
-		if body, err := c.Stops[i].Open(); err == nil && body.(*round.Stop).Reason != "" {
-			text += fmt.Sprintf(" asked (%q)", body.(*round.Stop).Reason) // another site wrote it
-		} else {
-			text += " asked"
-		}
-		who = append(who, text)
-	}
-	return strings.Join(who, ", ")
-}
-
-// summaryChange says what a change of the roster came to.
-func summaryChange(l *round.Ledger, e *round.Entry) string {
-	c, r := &e.Roster.Change, l.RosterAt(e.Height+1)
-	what := "removes site "
-	switch {
-	case c.Remove != nil && c.Add != nil:
-		what = "gives another key to site "
-	case c.Add != nil:
-		what = "adds site "
-	}
-	name := c.Remove
-	if name == nil {
-		name = c.Add
-	}
-	return fmt.Sprintf("%s%s: %d sites, a quorum is %d", what, name.Name, r.Len(), r.Quorum())
 }
 
 // peakMemory returns the largest resident set that the process has had, in bytes.

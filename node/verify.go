@@ -150,12 +150,13 @@ func (c *chain) append(l *round.Ledger, head block.CID) error {
 }
 
 // ledgerBlocks yields a ledger as blocks: the genesis, and for each height entry and certificate.
-func ledgerBlocks(g *round.Genesis, decided iter.Seq[round.Decided]) iter.Seq2[block.Block, error] {
+func ledgerBlocks(g *round.Genesis, l *round.Ledger) iter.Seq2[block.Block, error] {
 	return func(yield func(block.Block, error) bool) {
 		if !yield(g.Block(), nil) {
 			return
 		}
-		for d := range decided {
+		for h := uint64(1); h <= l.Height(); h++ {
+			d := l.At(h)
 			if !yield(d.Entry.Block(), nil) || !yield(block.Of(d.Certificate), nil) {
 				return
 			}
@@ -165,31 +166,15 @@ func ledgerBlocks(g *round.Genesis, decided iter.Seq[round.Decided]) iter.Seq2[b
 
 // ExportLedger writes the ledger in a site's directory, whose node may be running, as a CAR file.
 func ExportLedger(dir string, w io.Writer) error {
-	g, err := readGenesis(dir)
+	g, l, err := readLedger(dir)
 	if err != nil {
 		return err
 	}
-	f, err := os.Open(filepath.Join(dir, logName))
-	if err != nil {
-		return fmt.Errorf("export ledger: %w", err)
+	roots := []block.CID{l.Mesh()}
+	if l.Height() > 0 {
+		roots = append(roots, l.Head())
 	}
-	defer f.Close()
-	var list []round.Decided
-	if _, _, err = readWAL(f, func(r round.Record) error {
-		if r.Decided == nil {
-			return nil
-		}
-		e, err := round.DecodeEntry(r.Decided.Entry)
-		list = append(list, round.Decided{Entry: e, Certificate: &r.Decided.Certificate})
-		return err
-	}); err != nil {
-		return err
-	}
-	roots := []block.CID{g.Block().CID}
-	if len(list) > 0 {
-		roots = append(roots, list[len(list)-1].Entry.CID())
-	}
-	return WriteCAR(w, roots, ledgerBlocks(g, slices.Values(list)))
+	return WriteCAR(w, roots, ledgerBlocks(g, l))
 }
 
 // verifySignature is round's Verifier: peer IDs of weft are Ed25519 keys.

@@ -40,7 +40,7 @@ type Run struct {
 	ID      block.CID
 	Spec    *RunSpec
 	Height  uint64 // of the entry that opened it
-	Closed  bool   // by a close entry
+	Closed  uint64 // height of the entry that ended it early; 0: none has
 	Round   uint64 // current, from 1; Spec.Rounds+1 when all are done
 	Opened  uint64 // height of the entry that opened the current round
 	Base    block.CID
@@ -66,7 +66,7 @@ type CommitAt struct {
 }
 
 // Active reports whether the run still has rounds to do.
-func (r *Run) Active() bool { return !r.Closed && r.Round <= r.Spec.Rounds }
+func (r *Run) Active() bool { return r.Closed == 0 && r.Round <= r.Spec.Rounds }
 
 // Latest returns the latest seal of the current round, or nil.
 func (r *Run) Latest() *SealAt {
@@ -150,7 +150,7 @@ func (l *Ledger) apply(e *Entry, c *Certificate) {
 		l.runs[r.ID] = r
 		l.order = append(l.order, r)
 	case e.Close != nil:
-		l.runs[e.Close.Run].Closed = true
+		l.runs[e.Close.Run].Closed = e.Height
 	case e.Seal != nil:
 		r := l.runs[e.Seal.Run]
 		r.drop(e.Seal.Ground)

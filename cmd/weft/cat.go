@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 
@@ -16,7 +15,6 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/cmd/weft/term"
-	"github.com/weft-mesh/weft/node"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -29,9 +27,9 @@ func (a *app) catCmd() *cobra.Command {
 		Use:   "cat CID",
 		Short: "Print any stored object so that a person can read it",
 		Long: `Print any stored object: the genesis, an entry, a certificate, a manifest or a layout
-as JSON, a shard as its size and first bytes. While the node does not run, only what
-the ledger is made of can be read. CID may be the end of one, as tables show it, or
-a file that holds one block, such as mesh.weft. --raw writes the block's bytes as they are stored.`,
+as JSON, a shard as its size and first bytes (while the node runs). CID may be the end
+of one, as tables show it, or a file that holds one block, such as mesh.weft. --raw
+writes the block's bytes as they are stored.`,
 		Example: `  weft cat bafyr4i...
   weft cat trwvfrza
   weft cat mesh.weft
@@ -62,68 +60,28 @@ a file that holds one block, such as mesh.weft. --raw writes the block's bytes a
 	return cmd
 }
 
-// findBlock reads a block from the node, or from a file.
+// findBlock reads a block from the node, or its directory, or from a file.
 func (a *app) findBlock(ctx context.Context, name string) (block.Block, error) {
 	id, err := block.Parse(name)
-	switch {
-	case err == nil:
-		return a.findWhole(ctx, id)
-	case !isCIDEnd(name) || exists(name):
+	if err != nil && (!isCIDEnd(name) || exists(name)) {
 		return blockFile(name)
 	}
-	if id, err = findCID(ctx, a.client(), name); err == nil {
-		return a.findWhole(ctx, id)
+	src, opened := a.reader(ctx)
+	if opened != nil {
+		return block.Block{}, opened
 	}
-	if !errors.Is(err, node.ErrNotRunning) {
-		return block.Block{}, err
-	}
-	switch found := offlineBlocks(a.dir, func(c block.CID) bool { return endsIn(c, name) }); len(found) {
-	case 0:
-		return block.Block{}, fail(err, "", "%q is no file, and no CID in this site's ledger ends in it", name)
-	case 1:
-		return found[0], nil
-	default:
-		return block.Block{}, errManyCIDs(name, found[0].CID, found[1].CID)
-	}
-}
-
-// findWhole reads the block of a CID from the node, or if that does not run from the site's ledger.
-func (a *app) findWhole(ctx context.Context, id block.CID) (block.Block, error) {
-	data, err := a.client().Block(ctx, id)
-	if err == nil {
-		return block.Block{CID: id, Data: data}, id.Verify(data)
-	}
-	if errors.Is(err, node.ErrNotRunning) {
-		if found := offlineBlocks(a.dir, func(c block.CID) bool { return c == id }); len(found) > 0 {
-			return found[0], nil
+	if err != nil {
+		if id, err = findCID(ctx, src, name); err != nil {
+			return block.Block{}, err
 		}
 	}
-	return block.Block{}, err
+	data, err := src.Block(ctx, id)
+	return block.Block{CID: id, Data: data}, err
 }
 
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
-}
-
-// offlineBlocks finds blocks of the ledger in the directory of a node that does not run.
-func offlineBlocks(dir string, wanted func(block.CID) bool) (found []block.Block) {
-	r, w := io.Pipe()
-	defer func() { _ = r.Close() }() // ends the export
-	go func() { w.CloseWithError(node.ExportLedger(dir, w)) }()
-	_, blocks, err := node.ReadCAR(r)
-	if err != nil {
-		return nil
-	}
-	for b, err := range blocks {
-		if err != nil {
-			break
-		}
-		if wanted(b.CID) {
-			found = append(found, b)
-		}
-	}
-	return found
 }
 
 func blockFile(path string) (block.Block, error) {

@@ -24,7 +24,7 @@ func isCIDEnd(text string) bool {
 }
 
 // findCID returns the only CID with that end among those that the node's status and ledger show.
-func findCID(ctx context.Context, c *node.Client, end string) (found block.CID, err error) {
+func findCID(ctx context.Context, c reader, end string) (found block.CID, err error) {
 	s, err := c.Status(ctx)
 	if err != nil {
 		return found, err

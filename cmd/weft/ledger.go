@@ -37,14 +37,18 @@ with ` + "`weft verify`" + ` and which IPFS tools read.`,
 			if limit < 0 {
 				return usage("--limit %d: want how many entries, 0 for all", limit)
 			}
-			entries, err := ledgerEntries(cmd.Context(), a.client(), from, limit)
+			c, err := a.reader(cmd.Context())
+			if err != nil {
+				return err
+			}
+			entries, err := ledgerEntries(cmd.Context(), c, from, limit)
 			if err != nil {
 				return err
 			}
 			if a.json {
 				return a.printJSON(entries)
 			}
-			if s, err := a.client().Status(cmd.Context()); len(entries) == 0 && err == nil && s.Height > 0 {
+			if s, err := c.Status(cmd.Context()); len(entries) == 0 && err == nil && s.Height > 0 {
 				return fail(nil, "", "the ledger ends at height %d", s.Height)
 			}
 			a.out.Printf("%s", a.ledgerText(entries))
@@ -59,7 +63,7 @@ with ` + "`weft verify`" + ` and which IPFS tools read.`,
 }
 
 // ledgerEntries returns the decided entries from a height on, limit at most unless it is 0.
-func ledgerEntries(ctx context.Context, c *node.Client, from uint64, limit int) ([]node.LedgerEntry, error) {
+func ledgerEntries(ctx context.Context, c reader, from uint64, limit int) ([]node.LedgerEntry, error) {
 	all := []node.LedgerEntry{}
 	for from = max(from, 1); limit == 0 || len(all) < limit; {
 		page := ledgerPage

@@ -43,7 +43,10 @@ func (a *app) modelExportCmd() *cobra.Command {
 			if to == "" {
 				return usage("no file to write to: -o FILE, or -o - for standard output")
 			}
-			c := a.client()
+			c, err := a.reader(cmd.Context())
+			if err != nil {
+				return err
+			}
 			model, err := findModel(cmd.Context(), c, args[0], run)
 			if err != nil {
 				return err
@@ -68,7 +71,7 @@ func (a *app) modelExportCmd() *cobra.Command {
 }
 
 // findModel returns the CID that a round, "latest", a CID or the end of one names.
-func findModel(ctx context.Context, c *node.Client, which, run string) (block.CID, error) {
+func findModel(ctx context.Context, c reader, which, run string) (block.CID, error) {
 	id, noCID := block.Parse(which)
 	number, noNumber := strconv.ParseUint(which, 10, 64)
 	switch {
@@ -103,7 +106,7 @@ func findModel(ctx context.Context, c *node.Client, which, run string) (block.CI
 
 // modelRun returns the run of that name, or without one the only run that has a model of its own, or else the only run;
 // what a run begins with every run has.
-func modelRun(ctx context.Context, c *node.Client, name string, first bool) (*node.RunStatus, error) {
+func modelRun(ctx context.Context, c reader, name string, first bool) (*node.RunStatus, error) {
 	if name != "" {
 		return statusOf(ctx, c, []string{name})
 	}
@@ -126,7 +129,7 @@ func modelRun(ctx context.Context, c *node.Client, name string, first bool) (*no
 }
 
 // export writes a model to a file and returns its size in bytes.
-func export(ctx context.Context, c *node.Client, model block.CID, f *outfile.File) (int64, error) {
+func export(ctx context.Context, c reader, model block.CID, f *outfile.File) (int64, error) {
 	body, err := c.Model(ctx, model)
 	if err != nil {
 		return 0, err

@@ -30,7 +30,11 @@ func (a *app) runListCmd() *cobra.Command {
   weft run list --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := a.client().Status(cmd.Context())
+			c, err := a.reader(cmd.Context())
+			if err != nil {
+				return err
+			}
+			s, err := c.Status(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -97,7 +101,7 @@ func (a *app) runWatchCmd() *cobra.Command {
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: a.completeRuns(runAny),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			r, err := a.pickShown(cmd.Context(), args)
+			r, err := pickShown(cmd.Context(), a.client(), args)
 			if err != nil {
 				return err
 			}
@@ -148,7 +152,7 @@ const (
 )
 
 // statusOf returns the status of the run that args name.
-func statusOf(ctx context.Context, c *node.Client, args []string) (*node.RunStatus, error) {
+func statusOf(ctx context.Context, c reader, args []string) (*node.RunStatus, error) {
 	r, err := pickRun(ctx, c, args, runAny)
 	if err != nil {
 		return nil, err

@@ -18,8 +18,9 @@ func (a *app) runHistoryCmd() *cobra.Command {
 	var metric string
 	var asCSV bool
 	cmd := &cobra.Command{
-		Use:   "history [RUN]",
-		Short: "Show all rounds of a run: a curve, a table, or CSV",
+		Use:     "history [RUN]",
+		Aliases: []string{"show", "metrics"},
+		Short:   "Show all rounds of a run: a curve, a table, or CSV",
 		Long: `Show all committed rounds of a run: the curve of a metric, as the sites' trainers
 report it with their updates, and a table. --csv writes a row for each round and
 site, for pandas or a spreadsheet: samples, weight in the mean, every metric, and
@@ -33,11 +34,15 @@ the model. ` + runArgument + "\nIf none goes on, the last is shown.",
 			if asCSV && a.json {
 				return usage("--csv or --json, not both")
 			}
-			ref, err := a.pickShown(cmd.Context(), args)
+			c, err := a.reader(cmd.Context())
 			if err != nil {
 				return err
 			}
-			r, err := statusOf(cmd.Context(), a.client(), []string{ref.id.String()})
+			ref, err := pickShown(cmd.Context(), c, args)
+			if err != nil {
+				return err
+			}
+			r, err := statusOf(cmd.Context(), c, []string{ref.id.String()})
 			if err != nil {
 				return err
 			}
@@ -54,9 +59,9 @@ the model. ` + runArgument + "\nIf none goes on, the last is shown.",
 			}
 			a.out.Printf("%s", a.runHead(r))
 			if metric != "" && len(r.History) > 1 {
-				a.out.Printf("\n%s", a.curveText(r.History, metric))
+				a.out.Printf("\n%s", a.curveText(r, metric))
 			}
-			a.out.Printf("\n%s", a.historyText(r.History, metric))
+			a.out.Printf("\n%s", a.historyText(r, r.History, metric))
 			return nil
 		},
 	}
@@ -82,14 +87,14 @@ func metricNames(rounds []node.RoundStatus) []string {
 // writeHistory writes the rounds as CSV (RFC 4180), a row for each round and site.
 func writeHistory(w io.Writer, rounds []node.RoundStatus, metrics []string) error {
 	out := csv.NewWriter(w)
-	_ = out.Write(slices.Concat([]string{"round", "site", "samples", "weight"}, metrics, []string{"took_s", "height", "model"}))
+	_ = out.Write(slices.Concat([]string{"round", "site", "samples", "weight", "attempts"}, metrics, []string{"took_s", "height", "model"}))
 	for _, r := range rounds {
 		took := "" // measured by an earlier life of the node
 		if r.Took > 0 {
 			took = strconv.FormatFloat(r.Took.Seconds(), 'f', 3, 64)
 		}
 		for _, site := range r.Sites {
-			row := []string{strconv.FormatUint(r.Round, 10), site, strconv.FormatUint(r.SiteSamples[site], 10), strconv.FormatUint(r.Weights[site], 10)}
+			row := []string{strconv.FormatUint(r.Round, 10), site, strconv.FormatUint(r.SiteSamples[site], 10), strconv.FormatUint(r.Weights[site], 10), strconv.FormatUint(r.Attempts[site], 10)}
 			for _, k := range metrics {
 				value := ""
 				if v, ok := r.Metrics[site][k]; ok {
@@ -105,8 +110,8 @@ func writeHistory(w io.Writer, rounds []node.RoundStatus, metrics []string) erro
 }
 
 // curveText plots a metric over the rounds: of each site, or, if they are many, the mean and the extremes.
-func (a *app) curveText(rounds []node.RoundStatus, key string) string {
-	names := contributors(rounds)
+func (a *app) curveText(run *node.RunStatus, key string) string {
+	rounds, names := run.History, sitesOf(run)
 	at := func(r *node.RoundStatus, i int) float64 {
 		if v, ok := r.Metrics[names[i]][key]; ok {
 			return v

@@ -23,7 +23,7 @@ type runRef struct {
 }
 
 // pickRun finds the run that args name, or the only one there can be.
-func pickRun(ctx context.Context, c *node.Client, args []string, kind runKind) (runRef, error) {
+func pickRun(ctx context.Context, c reader, args []string, kind runKind) (runRef, error) {
 	s, err := c.Status(ctx)
 	if err != nil {
 		return runRef{}, err
@@ -50,15 +50,15 @@ func pickRun(ctx context.Context, c *node.Client, args []string, kind runKind) (
 }
 
 // pickShown finds the run to show: the one that args name, or that goes on, or else the one that was opened last.
-func (a *app) pickShown(ctx context.Context, args []string) (runRef, error) {
+func pickShown(ctx context.Context, c reader, args []string) (runRef, error) {
 	if len(args) > 0 {
-		return pickRun(ctx, a.client(), args, runAny)
+		return pickRun(ctx, c, args, runAny)
 	}
-	r, none := pickRun(ctx, a.client(), args, runActive)
+	r, none := pickRun(ctx, c, args, runActive)
 	if !errors.Is(none, errNoRun) {
 		return r, none
 	}
-	s, err := a.client().Status(ctx)
+	s, err := c.Status(ctx)
 	if err != nil {
 		return runRef{}, err
 	}
@@ -114,7 +114,7 @@ func named(runs []runRef, name string) (found []runRef) {
 const knownWait = 10 * time.Second
 
 // awaitRun is pickRun for a run to be answered; it waits for one that is on its way.
-func awaitRun(ctx context.Context, c *node.Client, args []string) (runRef, error) {
+func awaitRun(ctx context.Context, c reader, args []string) (runRef, error) {
 	for end := time.Now().Add(knownWait); ; {
 		r, err := pickRun(ctx, c, args, runAnswerable)
 		if err == nil || !errors.Is(err, errNoRun) || time.Now().After(end) {

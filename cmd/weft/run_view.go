@@ -87,11 +87,18 @@ func (a *app) runText(r *node.RunStatus) string {
 	if text := trainerText(r); text != "" {
 		b.WriteString(strings.Repeat(" ", indent) + a.hanging(text, nil))
 	}
+	if r.Stop != "" {
+		b.WriteString(strings.Repeat(" ", indent) + a.hanging("ended early, as "+r.Stop, nil))
+	}
 	if r.Waits != "" {
 		b.WriteString(strings.Repeat(" ", indent) + a.hanging("waits for "+r.Waits, nil))
 	}
 	if len(r.History) > 0 {
-		b.WriteString(a.historyText(r.History[max(0, len(r.History)-historyShown):], lossKey(r.History)))
+		more := max(0, len(r.History)-historyShown)
+		b.WriteString(a.historyText(r, r.History[more:], lossKey(r.History)))
+		if more > 0 {
+			fmt.Fprintf(&b, "%s before these: weft run history\n", term.Plural(more, "round"))
+		}
 	}
 	return b.String()
 }
@@ -120,9 +127,9 @@ func (a *app) phase(p node.Phase) string {
 	return a.out.Busy(string(p))
 }
 
-// historyText is a table of rounds, with each site's loss, or another metric, where there are few sites.
-func (a *app) historyText(rounds []node.RoundStatus, key string) string {
-	across := contributors(rounds)
+// historyText is a table of rounds of a run, with each site's loss, or another metric, where there are few sites.
+func (a *app) historyText(run *node.RunStatus, rounds []node.RoundStatus, key string) string {
+	across := sitesOf(run)
 	if len(across) > sitesAcross || key == "" {
 		across = nil
 	}
@@ -148,7 +155,7 @@ func (a *app) historyText(rounds []node.RoundStatus, key string) string {
 		if r.Took > 0 {
 			took = term.Duration(r.Took)
 		}
-		t.Row(append(cells, strconv.FormatUint(r.Samples, 10), took, r.Model.Short())...)
+		t.Row(append(cells, strconv.FormatUint(r.Samples, 10), took, modelText(run, &r))...)
 	}
 	text := t.Text(a.out.Columns(), a.out.Dim)
 	if across != nil {
@@ -196,15 +203,22 @@ func spread(metrics map[string]map[string]float64, key string) (mean, low, high 
 	return sum / float64(len(values)), slices.Min(values), slices.Max(values)
 }
 
-// contributors returns the sites whose updates count in any of the rounds, in order.
-func contributors(rounds []node.RoundStatus) []string {
-	sites := map[string]bool{}
-	for _, r := range rounds {
-		for _, s := range r.Sites {
-			sites[s] = true
-		}
+// sitesOf returns the sites that take part in a run, or whose updates count in it, in order.
+func sitesOf(run *node.RunStatus) []string {
+	sites := slices.Clone(run.Takes)
+	for _, r := range run.History {
+		sites = append(sites, r.Sites...)
 	}
-	return slices.Sorted(maps.Keys(sites))
+	slices.Sort(sites)
+	return slices.Compact(sites)
+}
+
+// modelText names a round's model, or says that it can no longer be had here; the newest may be on its way.
+func modelText(run *node.RunStatus, r *node.RoundStatus) string {
+	if r.Held || r.Round == run.Done {
+		return r.Model.Short()
+	}
+	return "not kept"
 }
 
 // metricsText lists metrics by name, a few at most.

@@ -25,7 +25,7 @@ func testStatus() *node.Status {
 		Site: "hospital-a", ID: "id", Mesh: cid("mesh"), MeshName: "letters", Faults: round.Byzantine, Sites: 3, Quorum: 3, Up: 3,
 		Height: 5, Head: cid("head"), Sent: 1234, Received: 5_000_000, Memory: 60_000_000, Uptime: 75*time.Second + 3,
 		Runs: []node.RunStatus{{
-			ID: cid("run"), Name: "letters", Round: 3, Rounds: 5, Phase: node.PhaseTraining, Step: 9, Steps: 20,
+			ID: cid("run"), Name: "letters", Round: 3, Rounds: 5, Done: 2, Phase: node.PhaseTraining, Step: 9, Steps: 20,
 			Metrics: map[string]float64{"loss": 1.891, "tokens_per_second": 7731.2}, Spec: &round.RunSpec{},
 			Takes: []string{"hospital-a", "hospital-b", "hospital-c"}, Heard: time.Now(),
 			History: []node.RoundStatus{
@@ -51,6 +51,9 @@ run     letters  ` + s.Runs[0].ID.Short() + `  round 3 of 5  training
 loss by site
 round  sites  hospital-a  hospital-b  hospital-c  samples  took  model
 `
+	if strings.Count(got, "not kept") != 1 {
+		t.Error("the newest model may be on its way")
+	}
 	if !strings.HasPrefix(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
@@ -59,7 +62,7 @@ round  sites  hospital-a  hospital-b  hospital-c  samples  took  model
 			t.Errorf("wider than %d: %s", term.Width, line)
 		}
 	}
-	for _, text := range []string{"2.0000", "2.5000", "1.9000", "4.2s", s.Runs[0].History[1].Model.Short()} {
+	for _, text := range []string{"2.0000", "2.5000", "1.9000", "4.2s", "not kept", s.Runs[0].History[1].Model.Short()} {
 		if !strings.Contains(got, text) {
 			t.Errorf("%q is missing in\n%s", text, got)
 		}

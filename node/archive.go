@@ -1,0 +1,86 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/round"
+)
+
+// Archive is what a site's directory holds, read without its node: the ledger, verified, and what lies in the store. It
+// answers like [Client], as far as that goes.
+type Archive struct {
+	dir     string
+	genesis *round.Genesis
+	ledger  *round.Ledger
+}
+
+// OpenArchive reads a site's directory, whose node may be running. Errors are those of [Verify].
+func OpenArchive(dir string) (*Archive, error) {
+	g, l, err := readLedger(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &Archive{dir, g, l}, nil
+}
+
+// Status says what the ledger knows: the mesh and its runs.
+func (a *Archive) Status(context.Context) (*Status, error) {
+	r := a.ledger.Roster()
+	s := &Status{
+		Mesh: a.ledger.Mesh(), MeshName: a.genesis.Name, Faults: a.genesis.Faults,
+		Sites: r.Len(), Quorum: r.Quorum(), Height: a.ledger.Height(), Head: a.ledger.Head(), Runs: []RunStatus{},
+	}
+	for _, run := range a.ledger.Runs() {
+		d := describeRun(a.ledger, run)
+		if run.Active() {
+			d.Phase = PhaseOffline
+		}
+		for i := range d.History {
+			if m, err := a.open(d.History[i].Model); err == nil {
+				d.History[i].Held = m.Close() == nil
+			}
+		}
+		s.Runs = append(s.Runs, d)
+	}
+	return s, nil
+}
+
+// Ledger returns decided entries from a height on, at most limit, ascending.
+func (a *Archive) Ledger(_ context.Context, from uint64, limit int) ([]LedgerEntry, error) {
+	return describeEntries(a.ledger, from, limit), nil
+}
+
+// Model returns a model as a safetensors file, to be read to its end and closed.
+func (a *Archive) Model(_ context.Context, manifest block.CID) (io.ReadCloser, error) {
+	m, err := a.open(manifest)
+	if err != nil {
+		return nil, err
+	}
+	r, w := io.Pipe()
+	go func() { w.CloseWithError(errors.Join(m.Export(w), m.Close())) }()
+	return r, nil
+}
+
+// Block returns a block of the ledger, or one that was put into the store, verified.
+func (a *Archive) Block(_ context.Context, id block.CID) ([]byte, error) {
+	for b, err := range ledgerBlocks(a.genesis, a.ledger) {
+		if err != nil || b.CID == id {
+			return b.Data, err
+		}
+	}
+	return blockstore.ReadBlock(filepath.Join(a.dir, storeName), id)
+}
+
+func (a *Archive) open(manifest block.CID) (*blockstore.Artifact, error) {
+	m, err := blockstore.OpenArtifact(filepath.Join(a.dir, storeName), manifest)
+	if errors.Is(err, blockstore.ErrNotFound) {
+		err = hint(fmt.Errorf("artifact %s: %w", manifest, blockstore.ErrNotFound), notHeldHint)
+	}
+	return m, err
+}
