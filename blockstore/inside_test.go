@@ -80,3 +80,52 @@ func sealed(data []byte) []byte {
 	d := block.Sum(block.DagCBOR, data).Digest()
 	return append(d[:], data...)
 }
+
+// A store that is closed while a Writer is being made ends it: the Writer has no file yet.
+func TestCloseInCreate(t *testing.T) {
+	s := NewMemory(Options{})
+	l := Layout{Tensors: []Tensor{{Name: "a", DType: F32, Shape: []uint64{2}}}}
+	cut, err := l.Cut(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := newManifest(l.Block().CID, cut, []block.CID{block.Sum(block.Raw, make([]byte, 8))})
+	w := &Writer{s: s.store}
+	if _, _, err := s.reserve(newItem(m.Block().CID, m, l, cut), w); err != nil {
+		t.Fatal(err)
+	}
+	s.put(w.it, 0) // as if there were something to make durable
+	if err := s.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+}
+
+// Whoever finds a shard of an artifact bad that is deleted meanwhile leaves nothing of it behind.
+func TestLoseOfDeleted(t *testing.T) {
+	s := NewMemory(Options{})
+	defer s.Close()
+	l := Layout{Tensors: []Tensor{{Name: "a", DType: F32, Shape: []uint64{2}}}}
+	cut, err := l.Cut(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same := block.New(block.Raw, make([]byte, 4)) // in both shards
+	m := newManifest(l.Block().CID, cut, []block.CID{same.CID, same.CID})
+	w, err := s.Create(m.Block(), l.Block(), WriteOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.WriteShard(same); err != nil {
+		t.Fatal(err)
+	}
+	it := w.it
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.DeleteArtifact(m.Block().CID); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.loseShards(it, []int{0}); err != nil || s.Has(same.CID) {
+		t.Errorf("lose: %v; the store has the shard: %t", err, s.Has(same.CID))
+	}
+}

@@ -107,8 +107,8 @@ func (s *store) loseShards(it *item, bad []int) error {
 	s.mu.Lock()
 	state := it.state
 	current := s.items[it.cid] == it
-	var held bitmap // durably
-	if state == Partial {
+	var held bitmap                                         // durably
+	if state == Partial && (current || !it.cid.Defined()) { // else deleted meanwhile
 		for _, i := range bad {
 			s.take(it, i)
 		}

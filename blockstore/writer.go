@@ -30,7 +30,7 @@ type Writer struct {
 	indices map[block.CID][]int // where in the artifact each shard belongs
 
 	io     sync.RWMutex // read-locked while a shard is written, locked to end the Writer
-	file   file         // nil if the artifact was complete from the start
+	file   file         // nil if the artifact was complete from the start, and until there is one; the artifact's lane guards it
 	offset int64        // of the data in file, which the artifact may leave for another's
 	framed bool         // its header and size survive a crash; the artifact's lane guards it
 	// The store's mutex guards these.
@@ -150,7 +150,7 @@ func (w *Writer) Sync() error {
 // sync is Sync for callers that have the artifact's lane.
 func (w *Writer) sync() error {
 	w.s.mu.Lock()
-	if w.ended || w.done || w.it.state != Partial || bytes.Equal(w.it.have, w.durable) {
+	if w.ended || w.done || w.file == nil || w.it.state != Partial || bytes.Equal(w.it.have, w.durable) {
 		w.s.mu.Unlock()
 		return nil
 	}

@@ -28,7 +28,7 @@ func (m *Mesh) connected(p peer.ID) {
 		return
 	}
 	m.protect(p)
-	m.links.update(p, time.Now(), func(l *link) { l.up = true })
+	m.look(p)
 	m.records.connected(p)
 	m.life.spawn(func() { m.compare(p, staleAfter) })
 }
@@ -41,11 +41,15 @@ func (m *Mesh) protect(p peer.ID) {
 }
 
 func (m *Mesh) disconnected(p peer.ID) {
-	if m.host.Network().Connectedness(p) == network.Connected {
-		return // one of several connections
+	if m.look(p); m.host.Network().Connectedness(p) != network.Connected { // else it was one of several connections
+		m.records.disconnected(p)
 	}
-	m.links.update(p, time.Now(), func(l *link) { l.up = false })
-	m.records.disconnected(p)
+}
+
+// look notes whether there is a connection with p. Notices of several connections come in any order, so what they say is not
+// believed: the network is asked, after the change that the last notice is of.
+func (m *Mesh) look(p peer.ID) {
+	m.links.update(p, time.Now(), func(l *link) { l.up = m.host.Network().Connectedness(p) == network.Connected })
 }
 
 // linkChanged passes on how far a connection is.

@@ -67,6 +67,17 @@ func (l *links) update(p peer.ID, now time.Time, change func(*link)) {
 	}
 }
 
+// tell calls f with how far the connection with p is, which does not change meanwhile.
+func (l *links) tell(p peer.ID, f func(linkState)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if k := l.peers[p]; k != nil {
+		f(k.state())
+		return
+	}
+	f(apart)
+}
+
 // ready returns since when gossip flows to each peer to which it does.
 func (l *links) ready() map[peer.ID]time.Time {
 	l.mu.Lock()

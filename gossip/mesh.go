@@ -181,7 +181,7 @@ func (m *Mesh) RosterChanged() {
 			m.drop(p, "not in the roster")
 			continue
 		}
-		m.seeker.set(p, m.links.state(p), time.Now())
+		m.links.tell(p, func(s linkState) { m.seeker.set(p, s, time.Now()) })
 		m.protect(p)
 	}
 	for _, p := range m.sites() {

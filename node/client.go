@@ -32,6 +32,7 @@ func Dial(dir string) *Client {
 	path := filepath.Join(dir, socketName)
 	return &Client{dir, &http.Client{Transport: &http.Transport{
 		MaxIdleConnsPerHost: 2,
+		IdleConnTimeout:     idleTime,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			if err := checkSocketPath(path); err != nil {
 				return nil, err

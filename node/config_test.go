@@ -49,10 +49,10 @@ train: {batch: 4, lr: 0.10, name: "x", flag: yes}
 	}
 	want := &Config{
 		Name: "north", Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Announce: []string{"/dns4/north.example/tcp/4801"},
-		Bootstrap:  []string{"/ip4/10.0.0.7/tcp/4801/p2p/12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5"},
-		Trainer:    TrainerConfig{Exec: []string{"python3", "train.py", "--fast"}, Dir: "scripts", Env: []string{"CUDA_VISIBLE_DEVICES=0"}},
-		Accept:     Accept{Policy: AcceptList, Rules: []AcceptRule{{Run: "alpaca-*"}, {Run: "b", From: "south"}}},
-		Evaluate: true, KeepModels: 7, KeepUpdates: true, Log: LogConfig{Level: Level(slog.LevelDebug), Format: "json"},
+		Bootstrap: []string{"/ip4/10.0.0.7/tcp/4801/p2p/12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5"},
+		Trainer:   TrainerConfig{Exec: []string{"python3", "train.py", "--fast"}, Dir: "scripts", Env: []string{"CUDA_VISIBLE_DEVICES=0"}},
+		Accept:    Accept{Policy: AcceptList, Rules: []AcceptRule{{Run: "alpaca-*"}, {Run: "b", From: "south"}}},
+		Evaluate:  true, KeepModels: 7, KeepUpdates: true, Log: LogConfig{Level: Level(slog.LevelDebug), Format: "json"},
 		Train: map[string]yamlfile.Scalar{"batch": "4", "lr": "0.10", "name": "x", "flag": "yes"},
 	}
 	if !reflect.DeepEqual(c, want) {

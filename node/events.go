@@ -114,6 +114,9 @@ func (e *events) add(now time.Time, traces ...round.Trace) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.closed {
+		return
+	}
 	var lines bytes.Buffer
 	enc := json.NewEncoder(&lines)
 	for _, t := range traces {

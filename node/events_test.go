@@ -144,3 +144,15 @@ func TestEventsFollow(t *testing.T) {
 		t.Error("an event after the end")
 	}
 }
+
+// What somebody still has to say when the trace has ended is passed over.
+func TestEventsAfterTheEnd(t *testing.T) {
+	e := newTestEvents(t, filepath.Join(t.TempDir(), traceName))
+	if err := e.close(); err != nil {
+		t.Fatal(err)
+	}
+	e.add(time.Now(), round.Trace{Event: "late"})
+	if got := e.last(); got != 0 {
+		t.Errorf("the trace goes on to %d", got)
+	}
+}

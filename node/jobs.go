@@ -21,9 +21,9 @@ type jobs struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
-	trainer chan struct{}          // holds a token while the trainer works: it does one task at a time
+	trainer chan struct{}           // holds a token while the trainer works: it does one task at a time
 	bases   map[block.CID]evaluated // the newest of each run, for who has the token
-	keep    sync.Mutex    // held while an artifact gets a use, or is removed for having none
+	keep    sync.Mutex              // held while an artifact gets a use, or is removed for having none
 
 	mu       sync.Mutex
 	closed   bool

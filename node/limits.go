@@ -23,9 +23,10 @@ const (
 	maxDiffer     = 4       // manifests kept of models that differ
 	maxRuns       = 16      // runs open at one time, as package round has it
 
-	queueEvents   = 4096    // events that wait for the machine
-	queueSends    = 512     // messages that wait for one peer
-	verifiedCache = 1 << 15 // signatures remembered as good
+	queueEvents   = 4096     // events that wait for the machine
+	queueBytes    = 64 << 20 // bytes of their messages, which have at most 1 MiB each
+	queueSends    = 512      // messages that wait for one peer
+	verifiedCache = 1 << 15  // signatures remembered as good
 
 	headStart   = 500 * time.Millisecond // in which an update is asked of its owner alone
 	divergeWait = time.Minute            // for the manifest of a model that differs

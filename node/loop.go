@@ -23,8 +23,8 @@ func (n *Node) loop(ctx context.Context) error {
 		case ask := <-n.asks:
 			ask()
 			continue
-		case ev := <-n.queue:
-			n.step(ev)
+		case q := <-n.queue:
+			n.take(q)
 			n.stepWaiting(batch - 1)
 		case <-alarm.C:
 			n.step(round.Alarm{})
@@ -48,12 +48,24 @@ func (n *Node) step(ev round.Event) {
 	}
 }
 
+// queued is an event that waits for the machine, and the bytes of the message that it came in.
+type queued struct {
+	event round.Event
+	bytes int64
+}
+
+// take steps an event from the queue.
+func (n *Node) take(q queued) {
+	n.room.Release(q.bytes)
+	n.step(q.event)
+}
+
 // stepWaiting steps events that are in the queue already.
 func (n *Node) stepWaiting(most int) {
 	for range most {
 		select {
-		case ev := <-n.queue:
-			n.step(ev)
+		case q := <-n.queue:
+			n.take(q)
 		default:
 			return
 		}
@@ -135,8 +147,12 @@ func (n *Node) publishView() {
 
 // deliver queues an event for the machine; false means that the node ends.
 func (n *Node) deliver(ctx context.Context, ev round.Event) bool {
+	return n.enqueue(ctx, queued{event: ev})
+}
+
+func (n *Node) enqueue(ctx context.Context, q queued) bool {
 	select {
-	case n.queue <- ev:
+	case n.queue <- q:
 		return true
 	case <-n.done:
 	case <-ctx.Done():

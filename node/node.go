@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
@@ -67,7 +68,8 @@ type Node struct {
 	sender   *sender
 	jobs     *jobs
 
-	queue chan round.Event
+	queue chan queued
+	room  *semaphore.Weighted // for the bytes in the queue
 	asks  chan func()
 	view  atomic.Pointer[view]
 	done  chan struct{} // closed when the loop has ended
@@ -90,7 +92,7 @@ func New(h *Home, opt Options) (*Node, error) {
 	n := &Node{
 		home: h, opt: opt, log: opt.Log, mesh: h.Genesis.Block().CID, ready: make(chan struct{}),
 		verifier: newVerifier(), reach: newReach(),
-		queue: make(chan round.Event, queueEvents), asks: make(chan func()), done: make(chan struct{}),
+		queue: make(chan queued, queueEvents), room: semaphore.NewWeighted(queueBytes), asks: make(chan func()), done: make(chan struct{}),
 	}
 	// What the genesis says, until the log has been read.
 	n.view.Store(&view{members: newMembers(round.NewLedger(h.Genesis, verifySignature), h.ID, nil)})

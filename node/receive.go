@@ -29,7 +29,12 @@ func (n *Node) handle(ctx context.Context, from peer.ID, data []byte) gossip.Ver
 	if m.Head != nil || len(m.Certified) > 0 || stranger || n.late(m.Statement) {
 		verdict = gossip.Ignore
 	}
-	if !n.deliver(ctx, round.Received{From: from, Message: m}) {
+	q := queued{round.Received{From: from, Message: m}, int64(len(data))}
+	if !n.room.TryAcquire(q.bytes) {
+		return gossip.Ignore // somebody floods this site; what counts is said again
+	}
+	if !n.enqueue(ctx, q) {
+		n.room.Release(q.bytes)
 		return gossip.Ignore
 	}
 	return verdict

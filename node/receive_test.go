@@ -57,15 +57,23 @@ func TestHandle(t *testing.T) {
 			t.Errorf("%s: %s, %d queued", c.name, got, len(n.queue))
 		}
 		if len(n.queue) > 0 {
-			if r, ok := (<-n.queue).(round.Received); !ok || r.From != testID(t, 3) {
+			n.room.Release(int64(len(c.data)))
+			if r, ok := (<-n.queue).event.(round.Received); !ok || r.From != testID(t, 3) {
 				t.Errorf("%s: queued %+v", c.name, r)
 			}
 		}
 	}
+	if !n.room.TryAcquire(queueBytes) {
+		t.Fatal("bytes of messages that were taken still count")
+	}
+	if got := n.handle(t.Context(), testID(t, 3), vote(1, 1, 6)); got != gossip.Ignore || len(n.queue) > 0 {
+		t.Errorf("in a flood: %s, %d queued", got, len(n.queue))
+	}
+	n.room.Release(queueBytes)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	for range cap(n.queue) {
-		n.queue <- round.Alarm{}
+		n.queue <- queued{event: round.Alarm{}}
 	}
 	if got := n.handle(ended, testID(t, 3), vote(1, 1, 6)); got != gossip.Ignore {
 		t.Errorf("at the end, with a full queue: %s", got)

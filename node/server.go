@@ -25,6 +25,7 @@ type server struct {
 
 const (
 	headerTime     = 10 * time.Second // for a request's first lines; it comes from this machine
+	idleTime       = time.Minute      // of a connection between two requests
 	maxHeaderBytes = 16 << 10
 	closeTime      = 2 * time.Second // for requests under way when the node ends
 )
@@ -46,7 +47,7 @@ func (n *Node) listen() (*server, error) {
 		return nil, errors.Join(fmt.Errorf("local API: %w", err), l.Close())
 	}
 	s := &server{n: n, l: l}
-	s.http = &http.Server{Handler: s.routes(), ReadHeaderTimeout: headerTime, MaxHeaderBytes: maxHeaderBytes}
+	s.http = &http.Server{Handler: s.routes(), ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeaderBytes}
 	return s, nil
 }
 

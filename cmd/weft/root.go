@@ -27,6 +27,7 @@ type app struct {
 	out     *term.Out
 	err     *term.Out
 	started bool // flags and arguments were understood
+	node    *node.Client
 }
 
 // run executes the command line and returns the exit code.
@@ -179,4 +180,9 @@ func (a *app) printJSON(v any) error {
 }
 
 // client returns the local API of the site's node.
-func (a *app) client() *node.Client { return node.Dial(a.dir) }
+func (a *app) client() *node.Client {
+	if a.node == nil {
+		a.node = node.Dial(a.dir)
+	}
+	return a.node
+}

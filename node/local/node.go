@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync"
 	"syscall"
@@ -66,19 +67,25 @@ func (n *Node) Start() error {
 	cmd := exec.Command(n.exe, "--dir", n.Dir, "up")
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = ownGroup()
-	start := (*exec.Cmd).Start
-	if n.start != nil {
-		start = n.start
-	}
-	if err := start(cmd); err != nil {
+	started, exited := make(chan error), make(chan struct{})
+	go func() {
+		defer close(exited)
+		// The kernel ends the process with the thread that started it (see ownGroup), so that must not end first.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		start := (*exec.Cmd).Start
+		if n.start != nil {
+			start = n.start
+		}
+		err := start(cmd)
+		if started <- err; err == nil {
+			_ = cmd.Wait() // how it ended is in its log
+		}
+	}()
+	if err := <-started; err != nil {
 		return fmt.Errorf("start node %s: %w", n.Name, err)
 	}
-	exited := make(chan struct{})
 	n.cmd, n.exited, n.asleep = cmd, exited, false
-	go func() {
-		_ = cmd.Wait() // how it ended is in its log
-		close(exited)
-	}()
 	return nil
 }
 

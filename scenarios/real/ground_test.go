@@ -98,11 +98,11 @@ func TestSpaces(t *testing.T) {
 			}
 		}()
 		trip, sent := talk(t, s)
-		if trip < 2*oneWay || trip > 5*oneWay {
-			t.Errorf("a round trip of %v, want %v", trip, 2*oneWay)
+		if trip < 2*oneWay { // a busy machine may take longer
+			t.Errorf("a round trip of %v, want %v at least", trip, 2*oneWay)
 		}
-		if ideal := time.Second * talkBytes / upRate; sent < ideal*9/10 || sent > 3*ideal {
-			t.Errorf("%d bytes in %v, want %v", talkBytes, sent, ideal)
+		if ideal := time.Second * talkBytes / upRate; sent < ideal*9/10 {
+			t.Errorf("%d bytes in %v, want %v at least", talkBytes, sent, ideal)
 		}
 	})
 }

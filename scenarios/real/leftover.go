@@ -10,8 +10,11 @@ import (
 	"syscall"
 )
 
-// folderPrefix is what the folders of runs are named by.
-const folderPrefix = "weft-real-"
+// folderPrefix is what the folders of runs are named by, once they are locked; newPrefix until then.
+const (
+	folderPrefix = "weft-real-"
+	newPrefix    = "weft-new-"
+)
 
 // lockName is the file that a run keeps locked in its folder, and a node in its directory, with its process ID in it.
 const lockName = "lock"
@@ -27,13 +30,18 @@ func newFolder() (*folder, error) {
 	if err := clear(os.TempDir()); err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", folderPrefix)
+	dir, err := os.MkdirTemp("", newPrefix)
 	if err != nil {
 		return nil, err
 	}
-	f := &folder{dir: dir}
-	if f.lock, err = lock(filepath.Join(dir, lockName)); err != nil {
+	held, err := lock(filepath.Join(dir, lockName))
+	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	// Only now may another run that clears up see it.
+	f := &folder{dir: filepath.Join(filepath.Dir(dir), folderPrefix+strings.TrimPrefix(filepath.Base(dir), newPrefix)), lock: held}
+	if err := os.Rename(dir, f.dir); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir), held.Close())
 	}
 	return f, nil
 }
