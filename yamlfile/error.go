@@ -51,6 +51,10 @@ func (f *File) wrap(err error) *Error {
 	if errors.As(err, &mismatch) { // the library's words name Go types
 		e.Text = "want " + describe(mismatch.DstType)
 	}
+	var overflow *yaml.OverflowError
+	if errors.As(err, &overflow) {
+		e.Text = fmt.Sprintf("want %s, not %.40s", describe(overflow.DstType), overflow.SrcNum)
+	}
 	var node *yaml.UnexpectedNodeTypeError
 	if errors.As(err, &node) {
 		e.Text = fmt.Sprintf("want %s, not %s", kind(node.Expected), kind(node.Actual))
@@ -67,8 +71,10 @@ func describe(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Bool:
 		return "true or false"
-	case reflect.Int, reflect.Int64, reflect.Uint64:
+	case reflect.Int, reflect.Int64:
 		return "a whole number"
+	case reflect.Uint64:
+		return "a whole number from 0"
 	case reflect.Float64:
 		return "a number"
 	case reflect.String:

@@ -38,8 +38,8 @@ func Decode(name string, data []byte, most int, into any) (*File, error) {
 	if len(tree.Docs) == 0 || tree.Docs[0].Body == nil {
 		return f, nil // the caller's checks say what is missing
 	}
-	if line := anchors(tree.Docs[0].Body); line > 0 {
-		return nil, &Error{File: name, Line: line, Text: "anchors and aliases are not read"}
+	if line := unread(tree.Docs[0].Body); line > 0 {
+		return nil, &Error{File: name, Line: line, Text: "anchors, aliases and tags are not read"}
 	}
 	err = yaml.NewDecoder(bytes.NewReader(data), yaml.Strict()).Decode(into)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -130,15 +130,16 @@ func fieldAt(n ast.Node, path string, at *token.Position) string {
 	return ""
 }
 
-// finder looks for nodes that make a small file large.
+// finder looks for nodes that are not read: anchors and aliases make a small file large, a tag
+// may be one that the YAML library panics at.
 type finder struct{ line int }
 
 var _ ast.Visitor = (*finder)(nil)
 
-// Visit notes the first anchor or alias.
+// Visit notes the first of them.
 func (f *finder) Visit(n ast.Node) ast.Visitor {
 	switch n.(type) {
-	case *ast.AnchorNode, *ast.AliasNode, *ast.MergeKeyNode:
+	case *ast.AnchorNode, *ast.AliasNode, *ast.MergeKeyNode, *ast.TagNode:
 		if f.line == 0 {
 			f.line = n.GetToken().Position.Line
 		}
@@ -146,8 +147,8 @@ func (f *finder) Visit(n ast.Node) ast.Visitor {
 	return f
 }
 
-// anchors returns the line of the first anchor, alias or merge key, or 0.
-func anchors(n ast.Node) int {
+// unread returns the line of the first anchor, alias, merge key or tag, or 0.
+func unread(n ast.Node) int {
 	var f finder
 	ast.Walk(&f, n)
 	return f.line

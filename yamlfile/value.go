@@ -35,7 +35,7 @@ func (s *Scalar) UnmarshalYAML(n ast.Node) error {
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
 		*s = Scalar(n.GetToken().Value)
 	default:
-		return Wrong(n, "want a number or a word, not %s", kind(n.Type()))
+		return Wrong(n, "want a number or a word, not %s", written(n))
 	}
 	return nil
 }
@@ -45,6 +45,14 @@ func text(n ast.Node) (string, bool) {
 	var s Scalar
 	err := s.UnmarshalYAML(n)
 	return strings.TrimSpace(string(s)), err == nil
+}
+
+// written is a single value as it is written, or what kind of node it is.
+func written(n ast.Node) string {
+	if v, ok := n.(ast.ScalarNode); ok {
+		return fmt.Sprintf("%.40s", v)
+	}
+	return kind(n.Type())
 }
 
 // Count is a whole number, not negative. The YAML library by itself cuts 1.5 down to 1.
@@ -58,7 +66,7 @@ func (c *Count) UnmarshalYAML(n ast.Node) error {
 			return nil
 		}
 	}
-	return Wrong(n, "want a whole number, 0 or more")
+	return Wrong(n, "want a whole number from 0, not %s", written(n))
 }
 
 // Size is a number of bytes, written such as 50MB or 64MiB.

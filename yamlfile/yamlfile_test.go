@@ -11,6 +11,8 @@ import (
 type sample struct {
 	Name  string            `yaml:"name"`
 	Count Count             `yaml:"count"`
+	Small int               `yaml:"small"`
+	Large uint64            `yaml:"large"`
 	Share float64           `yaml:"share"`
 	On    bool              `yaml:"on"`
 	Size  Size              `yaml:"size"`
@@ -42,8 +44,14 @@ func TestDecodeSaysWhere(t *testing.T) {
 		{"name: a\nname: b\n", "f.yaml:2: "},
 		{"name: a\nlist:\n  - nte: b\n", `f.yaml:3: unknown field "nte"`},
 		{"count: many\n", "f.yaml:1: count: want a whole number"},
-		{"count: -1\n", "f.yaml:1: count: want a whole number"},
-		{"count: 1.5\n", "f.yaml:1: count: want a whole number"},
+		{"count: -1\n", "f.yaml:1: count: want a whole number from 0, not -1"},
+		{"count: 1.5\n", "f.yaml:1: count: want a whole number from 0, not 1.5"},
+		{"count: .inf\n", "f.yaml:1: count: want a whole number from 0, not .inf"},
+		{"count: \"3\"\n", `f.yaml:1: count: want a whole number from 0, not "3"`},
+		{"count: [3]\n", "f.yaml:1: count: want a whole number from 0, not a list"},
+		{"small: 1e30\n", "f.yaml:1: small: want a whole number, not 1e30"},
+		{"small: few\n", "f.yaml:1: small: want a whole number"},
+		{"large: -3\n", "f.yaml:1: large: want a whole number from 0, not -3"},
 		{"share: [1]\n", "f.yaml:1: share: want a number"},
 		{"on: 3\n", "f.yaml:1: on: want true or false"},
 		{"name: a\nlist: 3\n", "f.yaml:2: list: want a list"},
@@ -56,6 +64,7 @@ func TestDecodeSaysWhere(t *testing.T) {
 		{"for: [3s]\n", `f.yaml:1: for: "" is not a time span`},
 		{"size: 3 furlongs\n", `f.yaml:1: size: "3 furlongs" is not a size`},
 		{"name: &a b\nfree: {x: *a}\n", "f.yaml:1: anchors"},
+		{"name: a\nlist: !!binary aGk=\n", "f.yaml:2: anchors, aliases and tags"},
 		{"name: a\n---\nname: b\n", "f.yaml: 2 YAML documents"},
 		{"name: [\n", "f.yaml:1: "},
 		{strings.Repeat("#", 1001), "f.yaml: 1001 bytes, at most 1000"},
