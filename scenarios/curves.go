@@ -108,7 +108,7 @@ func (l *learning) lonely(t *builtin.Trainer, base string, who uint64, mix []flo
 		if n == uint64(l.s.Run.Rounds) {
 			return c, nil
 		}
-		res, err := l.task(t, model, n+1, l.s.Seed<<32|who<<16|n)
+		res, err := l.task(t, model, n+1, uint64(l.s.Seed)<<32|who<<16|n)
 		if err != nil {
 			return c, err
 		}

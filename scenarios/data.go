@@ -33,7 +33,7 @@ func (d Data) deal(n int, seed uint64) ([]text, error) {
 	case Dirichlet:
 		return dealMixes(kinds, n, func() []float64 { return dirichlet(rng, len(kinds), d.Alpha) }), nil
 	case Shards:
-		return dealShards(kinds, n, d.Shards, rng), nil
+		return dealShards(kinds, n, int(d.Shards), rng), nil
 	}
 	return dealSources(n, len(kinds))
 }

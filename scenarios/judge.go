@@ -14,7 +14,7 @@ func Judge(r *Recording) {
 	j := &judge{r: r}
 	if e.Rounds > 0 {
 		least := j.least()
-		j.say(fmt.Sprintf("%d rounds at every honest site", e.Rounds), fmt.Sprint(least), least >= e.Rounds)
+		j.say(fmt.Sprintf("%d rounds at every honest site", e.Rounds), fmt.Sprint(least), least >= uint64(e.Rounds))
 	}
 	if e.Finished {
 		least := j.least()

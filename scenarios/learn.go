@@ -77,7 +77,7 @@ func newLearning(ctx context.Context, s *Scenario, dir string, note func(string,
 
 // deal gives every site its text and a trainer on it.
 func (l *learning) deal() (err error) {
-	if l.texts, err = l.s.Data.deal(len(l.s.All()), l.s.Seed); err != nil {
+	if l.texts, err = l.s.Data.deal(len(l.s.All()), uint64(l.s.Seed)); err != nil {
 		return err
 	}
 	var held, all []byte
@@ -146,7 +146,7 @@ func (l *learning) file(manifest block.CID) (string, error) {
 // site, the round, the opening and the attempt.
 func (l *learning) Train(site int, j round.Train) (sim.Trained, error) {
 	name := []byte("train")
-	for _, n := range []uint64{l.s.Seed, uint64(site), j.Round, j.Opened, j.Attempt} {
+	for _, n := range []uint64{uint64(l.s.Seed), uint64(site), j.Round, j.Opened, j.Attempt} {
 		name = binary.BigEndian.AppendUint64(name, n)
 	}
 	chance := block.Sum(block.Raw, name).Digest()

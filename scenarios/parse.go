@@ -139,7 +139,7 @@ func (s *Scenario) checkSites() (string, error) {
 		case g.Adversary != "" && !slices.Contains(sim.AdversaryNames(), g.Adversary):
 			return key + ".adversary", fmt.Errorf("no adversary %q; there are %s", g.Adversary, strings.Join(sim.AdversaryNames(), ", "))
 		}
-		total += max(1, g.Count)
+		total += max(1, int(g.Count))
 	}
 	if total == 0 || total > MaxSites {
 		return "sites", fmt.Errorf("%d in all, want 1 to %d", total, MaxSites)
@@ -220,7 +220,7 @@ func (s *Scenario) checkTimeline() (string, error) {
 		switch {
 		case h.At >= s.Until:
 			return key + ".at", fmt.Errorf("%v, but the scenario ends at %v: raise until", h.At, s.Until)
-		case h.Round > uint64(s.Run.Rounds):
+		case h.Round > s.Run.Rounds:
 			return key + ".round", fmt.Errorf("%d, but the run has %d", h.Round, s.Run.Rounds)
 		}
 		if h.Roster != "" {
@@ -246,7 +246,7 @@ func (s *Scenario) checkTimeline() (string, error) {
 		case h.Every > 0 && h.Round > 0:
 			return key + ".every", errors.New("goes with times, not with a round")
 		}
-		if total += max(1, h.Times); h.Times < 0 || total > maxFaults {
+		if total += max(1, int(h.Times)); h.Times < 0 || total > maxFaults {
 			return key + ".times", fmt.Errorf("more than %d faults in all", maxFaults)
 		}
 		for n, name := range h.Sites {
@@ -318,7 +318,7 @@ func (s *Scenario) checkExpect() (string, error) {
 	e := &s.Expect
 	learns := s.Trainer.Builtin != nil
 	switch {
-	case e.Rounds > uint64(s.Run.Rounds):
+	case e.Rounds > s.Run.Rounds:
 		return "expect.rounds", fmt.Errorf("%d, but the run has %d", e.Rounds, s.Run.Rounds)
 	case e.LossBelow != 0 && !learns:
 		return "expect.loss_below", errors.New("only the builtin trainer learns")

@@ -7,27 +7,28 @@ import (
 	"github.com/weft-mesh/weft/node/runfile"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/scenarios/sim"
+	"github.com/weft-mesh/weft/yamlfile"
 )
 
 // Scenario is a mesh, what it trains, what befalls it, and what is expected.
 type Scenario struct {
-	Name     string        `yaml:"name" json:"name"`
-	About    string        `yaml:"about" json:"about,omitempty"` // in one line
-	Faults   round.Faults  `yaml:"faults" json:"faults"`         // what the mesh is to withstand
-	Seed     uint64        `yaml:"seed" json:"seed"`
-	Until    Duration      `yaml:"until" json:"until"` // when it ends, finished or not
-	Sites    []Group       `yaml:"sites" json:"sites"`
-	Trainer  Trainer       `yaml:"trainer" json:"trainer"`
-	Data     Data          `yaml:"data" json:"data,omitzero"`
-	Run      runfile.Terms `yaml:"run" json:"run"`
-	Timeline []Happening   `yaml:"timeline" json:"timeline,omitempty"`
-	Expect   Expect        `yaml:"expect" json:"expect,omitzero"`
+	Name     string         `yaml:"name" json:"name"`
+	About    string         `yaml:"about" json:"about,omitempty"` // in one line
+	Faults   round.Faults   `yaml:"faults" json:"faults"`         // what the mesh is to withstand
+	Seed     yamlfile.Count `yaml:"seed" json:"seed"`
+	Until    Duration       `yaml:"until" json:"until"` // when it ends, finished or not
+	Sites    []Group        `yaml:"sites" json:"sites"`
+	Trainer  Trainer        `yaml:"trainer" json:"trainer"`
+	Data     Data           `yaml:"data" json:"data,omitzero"`
+	Run      runfile.Terms  `yaml:"run" json:"run"`
+	Timeline []Happening    `yaml:"timeline" json:"timeline,omitempty"`
+	Expect   Expect         `yaml:"expect" json:"expect,omitzero"`
 }
 
 // Group is one site, or several that are alike: those of "bank" are bank-1, bank-2 and so on.
 type Group struct {
 	Name      string   `yaml:"name" json:"name"`
-	Count     int      `yaml:"count" json:"count,omitempty"`   // 0: one, under the group's own name
+	Count     Number   `yaml:"count" json:"count,omitempty"`   // 0: one, under the group's own name
 	Region    string   `yaml:"region" json:"region,omitempty"` // see Regions
 	Link      Link     `yaml:"link" json:"link"`
 	Speed     Factor   `yaml:"speed" json:"speed,omitempty"` // trains so many times as fast; 0: once
@@ -68,7 +69,7 @@ type Builtin struct {
 type Data struct {
 	Partition Partition `yaml:"partition" json:"partition,omitempty"`
 	Alpha     float64   `yaml:"alpha" json:"alpha,omitempty"`   // Dirichlet's
-	Shards    int       `yaml:"shards" json:"shards,omitempty"` // of each site
+	Shards    Number    `yaml:"shards" json:"shards,omitempty"` // of each site
 }
 
 // Partition is how the text is dealt out.
@@ -83,30 +84,30 @@ const (
 
 // Happening is a fault, once or again and again, or a change of the roster.
 type Happening struct {
-	Fault  sim.FaultKind `yaml:"fault" json:"fault,omitempty"`
-	Roster sim.FaultKind `yaml:"roster" json:"roster,omitempty"` // instead: add, remove or replace, the second of Sites for the first
-	At     Duration      `yaml:"at" json:"at"`                   // from the start, or from the round's opening
-	Round  uint64        `yaml:"round" json:"round,omitempty"`   // 0: by time alone
-	For    Duration      `yaml:"for" json:"for,omitempty"`       // 0: for good
-	Every  Duration      `yaml:"every" json:"every,omitempty"`   // then again
-	Times  int           `yaml:"times" json:"times,omitempty"`   // how often in all
-	Sites  []string      `yaml:"sites" json:"sites,omitempty"`   // of sites and groups; none: all
-	Amount Amount        `yaml:"amount" json:"amount,omitempty"` // how much, for faults that have a degree
+	Fault  sim.FaultKind  `yaml:"fault" json:"fault,omitempty"`
+	Roster sim.FaultKind  `yaml:"roster" json:"roster,omitempty"` // instead: add, remove or replace, the second of Sites for the first
+	At     Duration       `yaml:"at" json:"at"`                   // from the start, or from the round's opening
+	Round  yamlfile.Count `yaml:"round" json:"round,omitempty"`   // 0: by time alone
+	For    Duration       `yaml:"for" json:"for,omitempty"`       // 0: for good
+	Every  Duration       `yaml:"every" json:"every,omitempty"`   // then again
+	Times  Number         `yaml:"times" json:"times,omitempty"`   // how often in all
+	Sites  []string       `yaml:"sites" json:"sites,omitempty"`   // of sites and groups; none: all
+	Amount Amount         `yaml:"amount" json:"amount,omitempty"` // how much, for faults that have a degree
 }
 
 // Expect is what the scenario is held to; what is not said is not expected.
 type Expect struct {
-	Rounds     uint64   `yaml:"rounds" json:"rounds,omitempty"`         // committed, at least
-	Finished   bool     `yaml:"finished" json:"finished,omitempty"`     // every honest site that is up has all rounds
-	SameModel  bool     `yaml:"same_model" json:"same_model,omitempty"` // at every honest site, in every round
-	LossBelow  float64  `yaml:"loss_below" json:"loss_below,omitempty"` // of the last model, on all kinds of text
-	LossAbove  float64  `yaml:"loss_above" json:"loss_above,omitempty"` // for models that somebody spoils
-	Better     bool     `yaml:"federated_better_than_alone" json:"federated_better_than_alone,omitempty"`
-	BytesBelow Size     `yaml:"bytes_per_site_below" json:"bytes_per_site_below,omitempty"` // sent
-	TimeBelow  Duration `yaml:"time_below" json:"time_below,omitempty"`
-	Stalled    []Span   `yaml:"stalled" json:"stalled,omitempty"`   // no round ends in it, and one does afterwards
-	Progress   []Span   `yaml:"progress" json:"progress,omitempty"` // a round ends in it
-	Liars      []string `yaml:"liars" json:"liars,omitempty"`       // named by every honest site
+	Rounds     yamlfile.Count `yaml:"rounds" json:"rounds,omitempty"`         // committed, at least
+	Finished   bool           `yaml:"finished" json:"finished,omitempty"`     // every honest site that is up has all rounds
+	SameModel  bool           `yaml:"same_model" json:"same_model,omitempty"` // at every honest site, in every round
+	LossBelow  float64        `yaml:"loss_below" json:"loss_below,omitempty"` // of the last model, on all kinds of text
+	LossAbove  float64        `yaml:"loss_above" json:"loss_above,omitempty"` // for models that somebody spoils
+	Better     bool           `yaml:"federated_better_than_alone" json:"federated_better_than_alone,omitempty"`
+	BytesBelow Size           `yaml:"bytes_per_site_below" json:"bytes_per_site_below,omitempty"` // sent
+	TimeBelow  Duration       `yaml:"time_below" json:"time_below,omitempty"`
+	Stalled    []Span         `yaml:"stalled" json:"stalled,omitempty"`   // no round ends in it, and one does afterwards
+	Progress   []Span         `yaml:"progress" json:"progress,omitempty"` // a round ends in it
+	Liars      []string       `yaml:"liars" json:"liars,omitempty"`       // named by every honest site
 }
 
 // Span is a time between two times.

@@ -31,7 +31,7 @@ func Simulate(ctx context.Context, s *Scenario, watch Watch) (rec *Recording, er
 	if watch == nil {
 		watch = func(Line, []string) {}
 	}
-	p := &play{s: s, watch: watch, sites: s.All(), rec: &Recording{Scenario: s, Driver: Simulated, Seed: s.Seed}}
+	p := &play{s: s, watch: watch, sites: s.All(), rec: &Recording{Scenario: s, Driver: Simulated, Seed: uint64(s.Seed)}}
 	if b := s.Trainer.Builtin; b != nil {
 		dir, err := os.MkdirTemp("", "weft-scenario-")
 		if err != nil {
@@ -113,7 +113,7 @@ func (p *play) config() (sim.Config, error) {
 		return sim.Config{}, err
 	}
 	c := sim.Config{
-		Seed: p.s.Seed, Faults: p.s.Faults, Check: len(p.sites) <= checked, Observe: p.observe,
+		Seed: uint64(p.s.Seed), Faults: p.s.Faults, Check: len(p.sites) <= checked, Observe: p.observe,
 		Path: func(from, to int) sim.Path { return p.s.Path(p.sites[from].Group, p.sites[to].Group) },
 		Plan: p.s.Plan(),
 	}
@@ -138,7 +138,7 @@ func (p *play) config() (sim.Config, error) {
 		spec.Base, spec.Layout, spec.Train = p.learning.base, p.learning.layout, p.learning.hyper
 		c.Workload = p.learning
 	}
-	nonce := block.Sum(block.Raw, binary.BigEndian.AppendUint64([]byte(p.s.Name), p.s.Seed)).Digest()
+	nonce := block.Sum(block.Raw, binary.BigEndian.AppendUint64([]byte(p.s.Name), uint64(p.s.Seed))).Digest()
 	spec.Nonce = nonce[:16]
 	c.Acts = []sim.Act{{At: openAt, Site: p.opener(), Do: round.OpenRun{Spec: &spec}}}
 	return c, nil
@@ -158,7 +158,7 @@ func (p *play) opener() int {
 // Plan returns the timeline as the simulator's faults, repetitions apart.
 func (s *Scenario) Plan() (plan []sim.Fault) {
 	for _, h := range s.Timeline {
-		f := sim.Fault{Kind: h.Fault, At: time.Duration(h.At), Round: h.Round, For: time.Duration(h.For), Value: float64(h.Amount)}
+		f := sim.Fault{Kind: h.Fault, At: time.Duration(h.At), Round: uint64(h.Round), For: time.Duration(h.For), Value: float64(h.Amount)}
 		for _, name := range h.Sites {
 			f.Sites = append(f.Sites, s.Find(name)...)
 		}

@@ -14,7 +14,7 @@ import (
 	"github.com/weft-mesh/weft/yamlfile"
 )
 
-var _ = []yaml.NodeUnmarshaler{(*Duration)(nil), (*Size)(nil), (*Rate)(nil), (*Part)(nil), (*Amount)(nil), (*Factor)(nil)}
+var _ = []yaml.NodeUnmarshaler{(*Duration)(nil), (*Size)(nil), (*Rate)(nil), (*Part)(nil), (*Amount)(nil), (*Factor)(nil), (*Number)(nil)}
 
 // Factor says how many times as fast something is.
 type Factor float64
@@ -133,6 +133,16 @@ func (a *Amount) UnmarshalText(b []byte) error {
 	}
 	*a = Amount(n)
 	return nil
+}
+
+// Number is how many there are of something, 1 or more; 0: it is not said.
+type Number int
+
+// UnmarshalYAML reads it in a file.
+func (m *Number) UnmarshalYAML(n ast.Node) error {
+	v, err := yamlfile.Whole(n, 1)
+	*m = Number(min(v, math.MaxInt32))
+	return err
 }
 
 // UnmarshalYAML reads it in a file.

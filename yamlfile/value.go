@@ -60,13 +60,19 @@ type Count uint64
 
 // UnmarshalYAML reads a whole number.
 func (c *Count) UnmarshalYAML(n ast.Node) error {
+	v, err := Whole(n, 0)
+	*c = Count(v)
+	return err
+}
+
+// Whole reads a whole number that is not less than least.
+func Whole(n ast.Node, least uint64) (uint64, error) {
 	if v, ok := n.(*ast.IntegerNode); ok {
-		if whole, ok := v.Value.(uint64); ok {
-			*c = Count(whole)
-			return nil
+		if whole, ok := v.Value.(uint64); ok && whole >= least {
+			return whole, nil
 		}
 	}
-	return Wrong(n, "want a whole number from 0, not %s", written(n))
+	return 0, Wrong(n, "want a whole number from %d, not %s", least, written(n))
 }
 
 // Size is a number of bytes, written such as 50MB or 64MiB.

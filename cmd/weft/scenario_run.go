@@ -13,6 +13,7 @@ import (
 	"github.com/weft-mesh/weft/scenarios"
 	"github.com/weft-mesh/weft/scenarios/real"
 	"github.com/weft-mesh/weft/scenarios/report"
+	"github.com/weft-mesh/weft/yamlfile"
 )
 
 // playing is what `weft scenario run` was asked for.
@@ -81,7 +82,7 @@ func (p *playing) scenario(name string) (*scenarios.Scenario, error) {
 		return nil, err
 	}
 	if p.seed != 0 {
-		s.Seed = p.seed
+		s.Seed = yamlfile.Count(p.seed)
 	}
 	if !(p.hurry >= 1 && p.hurry <= 1e6) {
 		return nil, usage("--hurry %v: want 1 or more", p.hurry)
@@ -112,7 +113,7 @@ func (a *app) playScenario(ctx context.Context, s *scenarios.Scenario, p playing
 		return err
 	}
 	for _, rec := range recs { // the simulated one is worth having even if real nodes did not come to an end
-		rec.Replay, rec.Version = p.replay(name, s.Seed), version()
+		rec.Replay, rec.Version = p.replay(name, rec.Seed), version()
 	}
 	if page != nil {
 		failed := report.Write(page, recs...)

@@ -100,7 +100,7 @@ func configure(s *scenarios.Scenario, exe string) (Config, error) {
 	}
 	sites := s.All()
 	c := Config{
-		Exe: exe, Seed: s.Seed, Faults: s.Faults, Opens: opens, Until: time.Duration(s.Until), Plan: s.Plan(),
+		Exe: exe, Seed: uint64(s.Seed), Faults: s.Faults, Opens: opens, Until: time.Duration(s.Until), Plan: s.Plan(),
 		Run: node.RunRequest{Spec: spec, Init: true},
 		Path: func(from, to int) shape.Path {
 			p := s.Path(sites[from].Group, sites[to].Group)
@@ -140,7 +140,7 @@ func trainerOf(s *scenarios.Scenario, i, n int) (string, error) {
 
 // record is what a run has left, as every player of scenarios records it.
 func record(s *scenarios.Scenario, r *Result) *scenarios.Recording {
-	rec := &scenarios.Recording{Scenario: s, Driver: scenarios.Real, Seed: s.Seed, Took: r.Took}
+	rec := &scenarios.Recording{Scenario: s, Driver: scenarios.Real, Seed: uint64(s.Seed), Took: r.Took}
 	for _, l := range r.Trace {
 		rec.Trace = append(rec.Trace, scenarios.Line{At: l.At, Site: l.Site, Trace: l.Trace})
 		switch l.Event {
