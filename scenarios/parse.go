@@ -206,12 +206,6 @@ func (s *Scenario) checkRun() (string, error) {
 	return "", nil
 }
 
-// degrees are the faults that need an amount, and what it is.
-var degrees = map[sim.FaultKind]string{
-	sim.Loss: "a part of the messages, such as 20%", sim.Duplicate: "a part of the messages, such as 20%",
-	sim.Delay: "a time, such as 300ms", sim.Slow: "a factor, such as 4", sim.SlowDisk: "a time, such as 300ms", sim.Jump: "a time, such as 10s",
-}
-
 func (s *Scenario) checkTimeline() (string, error) {
 	total := 0
 	for i := range s.Timeline {
@@ -229,18 +223,16 @@ func (s *Scenario) checkTimeline() (string, error) {
 			}
 			continue
 		}
-		want := degrees[h.Fault]
+		_, bad := h.value()
 		switch {
 		case !slices.Contains(sim.FaultKinds, h.Fault):
 			return key + ".fault", fmt.Errorf("no fault %q; there are %s", h.Fault, kinds())
-		case want != "" && h.Amount == 0:
-			return key, fmt.Errorf("%s needs an amount: %s", h.Fault, want)
-		case want == "" && h.Amount != 0:
-			return key + ".amount", fmt.Errorf("%s has no degree", h.Fault)
-		case want != "" && strings.HasPrefix(want, "a part") && h.Amount > 1:
-			return key + ".amount", fmt.Errorf("want %s", want)
+		case bad != nil:
+			return key + ".amount", bad
 		case h.Fault == sim.Partition && len(h.Sites) == 0, h.Fault == sim.Cut && len(h.Sites) == 0:
 			return key, fmt.Errorf("%s needs sites: those on one side", h.Fault)
+		case len(h.Sites) > 0 && slices.Contains([]sim.FaultKind{sim.Loss, sim.Duplicate, sim.Delay}, h.Fault):
+			return key + ".sites", fmt.Errorf("%s befalls all messages, not those of some sites: leave sites out", h.Fault)
 		case (h.Every == 0) != (h.Times < 2):
 			return key, errors.New("every and times go together: every: 24h, times: 3")
 		case h.Every > 0 && h.Round > 0:
@@ -268,7 +260,7 @@ func (s *Scenario) checkChange(h *Happening) (string, error) {
 		return ".roster", fmt.Errorf("no change %q; there are add, remove and replace", h.Roster)
 	case h.Fault != "":
 		return ".fault", errors.New("goes in a line of its own")
-	case h.For != 0 || h.Every != 0 || h.Times != 0 || h.Amount != 0:
+	case h.For != 0 || h.Every != 0 || h.Times != 0 || h.Amount != "":
 		return "", errors.New("a change of the roster has a time or a round, and sites")
 	case len(h.Sites) == 0:
 		return "", errors.New("want sites: who comes or goes")

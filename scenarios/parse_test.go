@@ -62,7 +62,7 @@ func TestParse(t *testing.T) {
 	if p := s.Path(&s.Sites[0], &s.Sites[1]); p.Latency != 156*time.Millisecond {
 		t.Errorf("path: %+v", p)
 	}
-	if s.Timeline[2].Amount != 0.2 || s.Expect.BytesBelow != 1.5e9 || s.Run.Train["steps"] != "10" {
+	if s.Plan()[2].Value != 0.2 || s.Expect.BytesBelow != 1.5e9 || s.Run.Train["steps"] != "10" {
 		t.Errorf("got %+v", s)
 	}
 	b, err := json.Marshal(s)
@@ -95,8 +95,9 @@ func TestParseSaysWhere(t *testing.T) {
 		{small + "timeline:\n  - fault: crash\n    at: 25h\n", "a.yaml:7: timeline[0].at: 25h0m0s, but the scenario ends at 24h0m0s"},
 		{small + "timeline:\n  - fault: crash\n    round: 99999\n", "a.yaml:7: timeline[0].round: 99999, but the run has"},
 		{small + "expect:\n  stalled:\n    - {from: 30h, to: 31h}\n", "expect.stalled[0]: begins at 30h0m0s, but the scenario ends at 24h0m0s"},
-		{small + "timeline:\n  - {fault: loss, at: 1s}\n", "a.yaml:6: timeline[0]: loss needs an amount"},
+		{small + "timeline:\n  - {fault: loss, at: 1s}\n", "a.yaml:6: timeline[0].amount: loss needs an amount: a part"},
 		{small + "timeline:\n  - {fault: crash, at: 1s, sites: [x]}\n", `a.yaml:6: timeline[0].sites[0]: no site or group "x"`},
+		{small + "timeline:\n  - {fault: delay, amount: 1s, sites: [s-1]}\n", "a.yaml:6: timeline[0].sites: delay befalls all messages"},
 		{small + "timeline:\n  - {fault: crash, at: 1s, every: 2s}\n", "a.yaml:6: timeline[0]: every and times"},
 		{small + "expect: {loss_below: 2}\n", "a.yaml:5: expect.loss_below: only the builtin"},
 		{small + "expect: {rounds: 3}\n", "a.yaml:5: expect.rounds: 3, but the run has 2"},
@@ -117,6 +118,54 @@ func TestParseSaysWhere(t *testing.T) {
 		_, err := Parse("a.yaml", []byte(c.text))
 		if !errors.Is(err, ErrScenario) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s\n got %v\nwant %s", c.text, err, c.want)
+		}
+	}
+}
+
+func TestAmounts(t *testing.T) {
+	for _, c := range []struct {
+		fault, amount string
+		value         float64
+		want          string // of the error
+	}{
+		{"loss", "20%", 0.2, ""},
+		{"loss", "1", 1, ""},
+		{"duplicate", "0.5", 0.5, ""},
+		{"delay", "300ms", 0.3, ""},
+		{"slow disk", "2s", 2, ""},
+		{"jump", "1h", 3600, ""},
+		{"slow", "1", 1, ""},
+		{"slow", "2.5", 2.5, ""},
+		{"loss", "300%", 0, `"300%", want a part of the messages`},
+		{"loss", "0%", 0, `"0%", want a part`},
+		{"loss", "-20%", 0, `"-20%", want a part`},
+		{"loss", "500ms", 0, `"500ms", want a part`},
+		{"loss", "many", 0, `"many", want a part`},
+		{"loss", ".nan", 0, "want a number or a word, not .nan"},
+		{"loss", "[1]", 0, "want a number or a word, not a list"},
+		{"loss", "", 0, "loss needs an amount: a part"},
+		{"duplicate", "2", 0, `"2", want a part`},
+		{"delay", "20%", 0, `"20%", want a time`},
+		{"delay", "3", 0, `"3", want a time of more than 0, such as 300ms`},
+		{"delay", "0s", 0, `"0s", want a time`},
+		{"slow disk", "-1s", 0, `"-1s", want a time`},
+		{"jump", "NaN", 0, `"NaN", want a time`},
+		{"jump", "9999d", 0, `"9999d", want a time`},
+		{"slow", "10%", 0, `"10%", want a factor from 1 to 1000, such as 4 for four times as long`},
+		{"slow", "0.1", 0, `"0.1", want a factor`},
+		{"slow", "0", 0, `"0", want a factor`},
+		{"slow", "4s", 0, `"4s", want a factor`},
+		{"slow", "1000000000", 0, `"1000000000", want a factor`},
+		{"slow", "Inf", 0, `"Inf", want a factor`},
+		{"crash", "20%", 0, "crash has no amount"},
+		{"stall", "0", 0, "stall has no amount"},
+	} {
+		s, err := Parse("a.yaml", []byte(small+"timeline:\n  - fault: "+c.fault+"\n    amount: "+c.amount+"\n"))
+		switch {
+		case c.want != "" && (err == nil || !strings.Contains(err.Error(), "a.yaml:7: timeline[0].amount: "+c.want)):
+			t.Errorf("%s, %s:\n got %v\nwant %s", c.fault, c.amount, err, c.want)
+		case c.want == "" && (err != nil || s.Plan()[0].Value != c.value):
+			t.Errorf("%s, %s: %v, want %v", c.fault, c.amount, err, c.value)
 		}
 	}
 }

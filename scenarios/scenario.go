@@ -84,15 +84,15 @@ const (
 
 // Happening is a fault, once or again and again, or a change of the roster.
 type Happening struct {
-	Fault  sim.FaultKind  `yaml:"fault" json:"fault,omitempty"`
-	Roster sim.FaultKind  `yaml:"roster" json:"roster,omitempty"` // instead: add, remove or replace, the second of Sites for the first
-	At     Duration       `yaml:"at" json:"at"`                   // from the start, or from the round's opening
-	Round  yamlfile.Count `yaml:"round" json:"round,omitempty"`   // 0: by time alone
-	For    Duration       `yaml:"for" json:"for,omitempty"`       // 0: for good
-	Every  Duration       `yaml:"every" json:"every,omitempty"`   // then again
-	Times  Number         `yaml:"times" json:"times,omitempty"`   // how often in all
-	Sites  []string       `yaml:"sites" json:"sites,omitempty"`   // of sites and groups; none: all
-	Amount Amount         `yaml:"amount" json:"amount,omitempty"` // how much, for faults that have a degree
+	Fault  sim.FaultKind   `yaml:"fault" json:"fault,omitempty"`
+	Roster sim.FaultKind   `yaml:"roster" json:"roster,omitempty"` // instead: add, remove or replace, the second of Sites for the first
+	At     Duration        `yaml:"at" json:"at"`                   // from the start, or from the round's opening
+	Round  yamlfile.Count  `yaml:"round" json:"round,omitempty"`   // 0: by time alone
+	For    Duration        `yaml:"for" json:"for,omitempty"`       // 0: for good
+	Every  Duration        `yaml:"every" json:"every,omitempty"`   // then again
+	Times  Number          `yaml:"times" json:"times,omitempty"`   // how often in all
+	Sites  []string        `yaml:"sites" json:"sites,omitempty"`   // of sites and groups; none: all
+	Amount yamlfile.Scalar `yaml:"amount" json:"amount,omitempty"` // how much, for faults that have a degree; see degrees
 }
 
 // Expect is what the scenario is held to; what is not said is not expected.

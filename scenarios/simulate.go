@@ -158,7 +158,8 @@ func (p *play) opener() int {
 // Plan returns the timeline as the simulator's faults, repetitions apart.
 func (s *Scenario) Plan() (plan []sim.Fault) {
 	for _, h := range s.Timeline {
-		f := sim.Fault{Kind: h.Fault, At: time.Duration(h.At), Round: uint64(h.Round), For: time.Duration(h.For), Value: float64(h.Amount)}
+		value, _ := h.value() // it has been checked
+		f := sim.Fault{Kind: h.Fault, At: time.Duration(h.At), Round: uint64(h.Round), For: time.Duration(h.For), Value: value}
 		for _, name := range h.Sites {
 			f.Sites = append(f.Sites, s.Find(name)...)
 		}

@@ -14,7 +14,7 @@ import (
 	"github.com/weft-mesh/weft/yamlfile"
 )
 
-var _ = []yaml.NodeUnmarshaler{(*Duration)(nil), (*Size)(nil), (*Rate)(nil), (*Part)(nil), (*Amount)(nil), (*Factor)(nil), (*Number)(nil)}
+var _ = []yaml.NodeUnmarshaler{(*Duration)(nil), (*Size)(nil), (*Rate)(nil), (*Part)(nil), (*Factor)(nil), (*Number)(nil)}
 
 // Factor says how many times as fast something is.
 type Factor float64
@@ -108,33 +108,6 @@ func (p *Part) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// Amount is how bad a fault is: 20% of messages, 300ms of delay, 4 times as slow.
-type Amount float64
-
-// MarshalText writes what UnmarshalText reads.
-func (a Amount) MarshalText() ([]byte, error) {
-	return []byte(strconv.FormatFloat(float64(a), 'g', -1, 64)), nil
-}
-
-// UnmarshalText reads a number, a percentage or a time span; the latter in seconds.
-func (a *Amount) UnmarshalText(b []byte) error {
-	n, unit, err := quantity(string(b))
-	switch unit {
-	case "":
-	case "%":
-		n /= 100
-	default:
-		var d Duration
-		err = d.UnmarshalText(b)
-		n = time.Duration(d).Seconds()
-	}
-	if err != nil || !(n >= 0 && n <= 1e9) {
-		return fmt.Errorf("%.40q is not an amount, such as 20%%, 300ms or 4", b)
-	}
-	*a = Amount(n)
-	return nil
-}
-
 // Number is how many there are of something, 1 or more; 0: it is not said.
 type Number int
 
@@ -159,9 +132,6 @@ func (r *Rate) UnmarshalYAML(n ast.Node) error { return read(n, r) }
 
 // UnmarshalYAML reads it in a file.
 func (p *Part) UnmarshalYAML(n ast.Node) error { return read(n, p) }
-
-// UnmarshalYAML reads it in a file.
-func (a *Amount) UnmarshalYAML(n ast.Node) error { return read(n, a) }
 
 // read takes a value from its text; what is wrong with it is an error of its line.
 func read(n ast.Node, into encoding.TextUnmarshaler) error {
