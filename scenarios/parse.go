@@ -56,29 +56,6 @@ func (s *Scenario) Validate() error {
 	return nil
 }
 
-// Resize makes the scenario one of n sites: one after another the largest group shrinks or grows.
-func (s *Scenario) Resize(n int) error {
-	for {
-		largest := -1
-		for i, g := range s.Sites {
-			if g.Count > 0 && (largest < 0 || g.Count > s.Sites[largest].Count) {
-				largest = i
-			}
-		}
-		have := len(s.All())
-		switch {
-		case n < 1 || n > MaxSites || largest < 0 || have > n && s.Sites[largest].Count == 1:
-			return fmt.Errorf("%w: it cannot have %d sites", ErrScenario, n)
-		case have > n:
-			s.Sites[largest].Count--
-		case have < n:
-			s.Sites[largest].Count++
-		default:
-			return s.Validate()
-		}
-	}
-}
-
 func (s *Scenario) fill() {
 	if s.Faults == "" {
 		s.Faults = round.Byzantine
@@ -125,7 +102,6 @@ func (s *Scenario) check() (string, error) {
 }
 
 func (s *Scenario) checkSites() (string, error) {
-	total := 0
 	for i := range s.Sites {
 		g := &s.Sites[i]
 		key := fmt.Sprintf("sites[%d]", i)
@@ -139,10 +115,9 @@ func (s *Scenario) checkSites() (string, error) {
 		case g.Adversary != "" && !slices.Contains(sim.AdversaryNames(), g.Adversary):
 			return key + ".adversary", fmt.Errorf("no adversary %q; there are %s", g.Adversary, strings.Join(sim.AdversaryNames(), ", "))
 		}
-		total += max(1, int(g.Count))
 	}
-	if total == 0 || total > MaxSites {
-		return "sites", fmt.Errorf("%d in all, want 1 to %d", total, MaxSites)
+	if n := s.size(); n == 0 || n > MaxSites {
+		return "sites", fmt.Errorf("%d in all, want 1 to %d", n, MaxSites)
 	}
 	seen := map[string]bool{}
 	for _, site := range s.All() {
@@ -201,7 +176,7 @@ func (s *Scenario) checkRun() (string, error) {
 		return "run." + key, err
 	}
 	if n := yamlfile.Count(len(s.All())); s.Run.MinSites > n {
-		return "run.min_sites", fmt.Errorf("%d of %d sites", s.Run.MinSites, n)
+		return "run.min_sites", fmt.Errorf("%d, more than the %d sites", s.Run.MinSites, n)
 	}
 	return "", nil
 }

@@ -178,8 +178,36 @@ func TestResize(t *testing.T) {
 	if err := s.Resize(7); err != nil || len(s.All()) != 7 {
 		t.Errorf("%d sites, %v", len(s.All()), err)
 	}
-	if err := s.Resize(1); !errors.Is(err, ErrScenario) {
-		t.Errorf("got %v", err)
+}
+
+func TestResizeSaysWhyNot(t *testing.T) {
+	with := func(old, to string) string { return strings.Replace(small, old, to, 1) }
+	for _, c := range []struct {
+		text string
+		n    int
+		want string
+	}{
+		{small, 0, "the number of its sites cannot be 0, only 1 to 256: no group or single site can be left out"},
+		{small, -1, "the number of its sites cannot be -1, only 1 to 256: no group or single site can be left out"},
+		{small, 257, "the number of its sites cannot be 257, only 1 to 256: 256 are the most"},
+		{with("count: 3}", "count: 3}, {name: b}"), 1, "the number of its sites cannot be 1, only 2 to 256: no group or single site can be left out"},
+		{with(", count: 3", ""), 2, "the number of its sites cannot be 2, only 1: none of its groups has a count"},
+		{with("count: 3}", "count: 3}, {name: s-5}"), 6, "the number of its sites cannot be 6, only 2 to 5: sites: two are named s-5"},
+		{with("rounds: 2", "rounds: 2, min_sites: 3"), 2, "the number of its sites cannot be 2, only 3 to 256: run.min_sites: 3, more than the 2 sites"},
+		{small + "timeline: [{fault: crash, sites: [s-2]}]\n", 1, `the number of its sites cannot be 1, only 2 to 256: timeline[0].sites[0]: no site or group "s-2"`},
+		{small + "expect: {liars: [s-3]}\n", 2, `the number of its sites cannot be 2, only 3 to 256: expect.liars[0]: no site or group "s-3"`},
+	} {
+		s, err := Parse("a.yaml", []byte(c.text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		had := len(s.All())
+		if err := s.Resize(c.n); err == nil || err.Error() != c.want {
+			t.Errorf("%s to %d:\n got %v\nwant %s", c.text, c.n, err, c.want)
+		}
+		if len(s.All()) != had {
+			t.Errorf("%s: %d sites, had %d", c.text, len(s.All()), had)
+		}
 	}
 }
 

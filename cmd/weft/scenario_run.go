@@ -69,7 +69,9 @@ scenario says; --hurry shortens trainings and timeline, for both.`,
 func (p *playing) scenario(name string) (*scenarios.Scenario, error) {
 	s, err := scenarios.Open(name)
 	if err == nil && p.resize {
-		err = s.Resize(p.sites)
+		if err = s.Resize(p.sites); err != nil {
+			return nil, usage("%s: %v", name, err)
+		}
 	}
 	switch {
 	case errors.Is(err, scenarios.ErrUnknown):
