@@ -91,7 +91,7 @@ type Happening struct {
 	For    Duration        `yaml:"for" json:"for,omitempty"`       // 0: for good
 	Every  Duration        `yaml:"every" json:"every,omitempty"`   // then again
 	Times  Number          `yaml:"times" json:"times,omitempty"`   // how often in all
-	Sites  []string        `yaml:"sites" json:"sites,omitempty"`   // of sites and groups; none: all
+	Sites  Names           `yaml:"sites" json:"sites,omitempty"`   // none: all
 	Amount yamlfile.Scalar `yaml:"amount" json:"amount,omitempty"` // how much, for faults that have a degree; see degrees
 }
 
@@ -107,7 +107,7 @@ type Expect struct {
 	TimeBelow  Duration       `yaml:"time_below" json:"time_below,omitempty"`
 	Stalled    []Span         `yaml:"stalled" json:"stalled,omitempty"`   // no round ends in it, and one does afterwards
 	Progress   []Span         `yaml:"progress" json:"progress,omitempty"` // a round ends in it
-	Liars      []string       `yaml:"liars" json:"liars,omitempty"`       // named by every honest site
+	Liars      Names          `yaml:"liars" json:"liars,omitempty"`       // every honest site names these, and no others
 }
 
 // Span is a time between two times.

@@ -14,7 +14,7 @@ import (
 	"github.com/weft-mesh/weft/yamlfile"
 )
 
-var _ = []yaml.NodeUnmarshaler{(*Duration)(nil), (*Size)(nil), (*Rate)(nil), (*Part)(nil), (*Factor)(nil), (*Number)(nil)}
+var _ = []yaml.NodeUnmarshaler{(*Duration)(nil), (*Size)(nil), (*Rate)(nil), (*Part)(nil), (*Factor)(nil), (*Number)(nil), (*Names)(nil)}
 
 // Factor says how many times as fast something is.
 type Factor float64
@@ -116,6 +116,17 @@ func (m *Number) UnmarshalYAML(n ast.Node) error {
 	v, err := yamlfile.Whole(n, 1)
 	*m = Number(min(v, math.MaxInt32))
 	return err
+}
+
+// Names are of sites and groups.
+type Names []string
+
+// UnmarshalYAML reads a list.
+func (m *Names) UnmarshalYAML(n ast.Node) error {
+	if _, ok := n.(*ast.SequenceNode); !ok {
+		return yamlfile.Wrong(n, "want a list of sites, such as [bank-3]")
+	}
+	return yaml.NodeToValue(n, (*[]string)(m))
 }
 
 // UnmarshalYAML reads it in a file.
