@@ -281,12 +281,21 @@ func kinds() string {
 	return strings.Join(names, ", ")
 }
 
+const wantLoss = "want a loss in nats per byte, such as 1.7"
+
+// likely reports whether a loss can come of a model; 0: it is not said.
+func likely(loss float64) bool { return loss >= 0 && loss <= worstLoss }
+
 func (s *Scenario) checkExpect() (string, error) {
 	e := &s.Expect
 	learns := s.Trainer.Builtin != nil
 	switch {
 	case e.Rounds > s.Run.Rounds:
 		return "expect.rounds", fmt.Errorf("%d, but the run has %d", e.Rounds, s.Run.Rounds)
+	case !likely(e.LossBelow):
+		return "expect.loss_below", fmt.Errorf("%v, %s", e.LossBelow, wantLoss)
+	case !likely(e.LossAbove):
+		return "expect.loss_above", fmt.Errorf("%v, %s", e.LossAbove, wantLoss)
 	case e.LossBelow != 0 && !learns:
 		return "expect.loss_below", errors.New("only the builtin trainer learns")
 	case e.LossAbove != 0 && !learns:
