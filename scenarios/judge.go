@@ -120,15 +120,21 @@ func (j *judge) losses(e *Expect) {
 		j.say(fmt.Sprintf("loss above %.3f", e.LossAbove), fmt.Sprintf("%.3f", final), final > e.LossAbove)
 	}
 	if e.Better {
-		sum, n := 0.0, 0.0
-		for _, c := range j.r.Curves {
-			if c.Name == Alone && len(c.Points) > 0 {
-				sum, n = sum+c.Points[len(c.Points)-1].All, n+1
-			}
-		}
+		alone := j.alone()
 		j.say("the federated model is better than those trained alone, on all kinds of text",
-			fmt.Sprintf("loss %.3f, alone %.3f in the mean", final, sum/n), final < sum/n)
+			fmt.Sprintf("loss %.3f, alone %.3f in the mean", final, alone), final < alone)
 	}
+}
+
+// alone is the mean loss of what the honest sites train without the mesh. A liar's does not count: the mesh is not for it.
+func (j *judge) alone() float64 {
+	sum, n := 0.0, 0.0
+	for _, s := range j.r.Sites {
+		if c := j.r.Curve(Alone, s.Name); s.Adversary == "" && c != nil && len(c.Points) > 0 {
+			sum, n = sum+c.Points[len(c.Points)-1].All, n+1
+		}
+	}
+	return sum / n
 }
 
 // commits counts the rounds that end within a span, and after it.

@@ -150,7 +150,11 @@ func scenarioSummary(r *scenarios.Recording, out *term.Out, page string) string 
 		term.Column{Name: "alone", Right: true, Optional: true}, term.Column{Name: "federated", Right: true, Optional: true},
 		term.Column{Name: "named as liars", Shrink: true, Optional: true})
 	for _, s := range r.Sites[:min(len(r.Sites), scenarioSites)] {
-		t.Row(s.Name, strconv.FormatUint(s.Rounds, 10), term.Bytes(s.Sent.Bytes()), term.Bytes(s.Received.Bytes()),
+		name := s.Name
+		if s.Adversary != "" {
+			name += " " + out.Bad("("+s.Adversary+")")
+		}
+		t.Row(name, strconv.FormatUint(s.Rounds, 10), term.Bytes(s.Sent.Bytes()), term.Bytes(s.Received.Bytes()),
 			lastLoss(r, scenarios.Alone, s.Name), lastLoss(r, scenarios.Federated, ""), strings.Join(s.Named, ", "))
 	}
 	b.WriteString(t.Text(out.Columns(), out.Dim))
