@@ -105,16 +105,6 @@ func (l *links) dull() map[peer.ID]link {
 	return m
 }
 
-// state returns how far the connection with p is.
-func (l *links) state(p peer.ID) linkState {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if k := l.peers[p]; k != nil {
-		return k.state()
-	}
-	return apart
-}
-
 // watch implements Transport.Watch.
 func (l *links) watch(ctx context.Context) <-chan Event {
 	l.mu.Lock()
