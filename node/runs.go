@@ -131,6 +131,8 @@ func (n *Node) describe(req RunRequest) (*round.RunSpec, error) {
 		return nil, bad("name a safetensors file, or let the embedded trainer make the model", "exactly one of model and init says what the run starts from")
 	case spec.By != "" || spec.Base.Defined() || spec.Layout.Defined() || len(spec.Nonce) > 0:
 		return nil, bad("", "by, base, layout and nonce are for the node to fill in")
+	case req.Init && n.home.Config.Trainer.Exec != nil:
+		return nil, refuseField("model.init", "let the script write the model that it begins from, and name the file: model: {file: initial.safetensors}", errors.New("this site trains by a script of its own (trainer.exec), which does not know the embedded trainer's model"))
 	case req.Model != "" && !filepath.IsAbs(req.Model):
 		return nil, bad("give the full path: the node has a working directory of its own", "model: %q is a relative path", req.Model)
 	}

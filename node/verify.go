@@ -16,8 +16,11 @@ import (
 
 // Verify checks a mesh's ledger from the genesis to the head, offline: every entry against the
 // rules and its certificate against the roster. source is a site's directory, whose node may be
-// running, or a CAR file of a ledger. An error is ErrChain if something does not verify.
+// running, or a CAR file of a ledger, "-" for standard input. An error is ErrChain if something does not verify.
 func Verify(source string) (*Report, error) {
+	if source == "-" {
+		return VerifyCAR(os.Stdin)
+	}
 	info, err := os.Stat(source)
 	if err != nil {
 		return nil, fmt.Errorf("verify: %w", err)

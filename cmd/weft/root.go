@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -103,7 +104,8 @@ func group(cmd *cobra.Command, args []string) error {
 		return cmd.Help()
 	}
 	cmd.SuggestionsMinimumDistance = 2
-	if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
+	like := slices.DeleteFunc(cmd.SuggestionsFor(args[0]), func(s string) bool { return s == "stop" || s == "remove" }) // not for who has guessed
+	if len(like) > 0 {
 		return usage("unknown command %q for %q; did you mean %s?", args[0], cmd.CommandPath(), strings.Join(like, " or "))
 	}
 	return usage("unknown command %q for %q", args[0], cmd.CommandPath())

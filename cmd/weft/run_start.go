@@ -24,7 +24,7 @@ const (
 )
 
 func (a *app) runStartCmd() *cobra.Command {
-	var watch bool
+	var watch, again bool
 	cmd := &cobra.Command{
 		Use:   "start FILE",
 		Short: "Open a run as a YAML file describes it",
@@ -40,33 +40,38 @@ then takes part if its own configuration or operator says so.`,
 				return err
 			}
 			c := a.client()
+			if err := checkName(cmd.Context(), c, req.Spec.Name); err != nil && !again {
+				return err
+			}
 			reply, err := c.Start(cmd.Context(), req)
 			if err != nil {
 				return locateField(run, err)
 			}
-			a.warnNames(cmd.Context(), c, reply.Run, req.Spec.Name)
 			if err := a.awaitOpen(cmd.Context(), c, reply.Run, req.Spec.Name); err != nil || !watch {
 				return err
 			}
 			return a.watchStatus(cmd.Context(), reply.Run.String())
 		},
 	}
+	cmd.Flags().BoolVar(&again, "again", false, "even if a run of that name goes on")
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "then show the run until it is over")
 	return cmd
 }
 
-// warnNames tells of other runs of the same name: nobody is hindered, but commands then want the CID's end.
-func (a *app) warnNames(ctx context.Context, c *node.Client, id block.CID, name string) {
+// checkName returns an error if a run of that name goes on: most often this is the same one, started twice.
+func checkName(ctx context.Context, c *node.Client, name string) error {
 	s, err := c.Status(ctx)
 	if err != nil {
-		return
+		return err
 	}
-	for _, r := range candidates(s, runAny) {
-		if r.name == name && r.id != id {
-			a.err.Printf("weft: the mesh has a run %s already (%s); commands tell the two apart by the CID's end\n", name, r.id.Short())
-			return
+	for _, kind := range []runKind{runActive, runAnswerable} {
+		for _, r := range candidates(s, kind) {
+			if r.name == name {
+				return fail(nil, "`weft run stop` ends it; --again opens another, which commands tell apart by the CID's end", "a run %s (%s) goes on already", name, r.id.Short())
+			}
 		}
 	}
+	return nil
 }
 
 // readRun reads a run file, and makes the request of it.

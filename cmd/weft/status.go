@@ -21,7 +21,7 @@ func (a *app) statusCmd() *cobra.Command {
 		Short: "Show where the site stands: mesh, runs, rounds",
 		Example: `  weft status
   weft status --watch          refresh in place until Ctrl-C
-  weft status --json | jq .runs[-1].round`,
+  weft status --json | jq .runs[-1].done`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {

@@ -23,7 +23,7 @@ func (a *app) verifyCmd() *cobra.Command {
 		Long: `Check the chain of certificates from genesis to head, offline and trusting nobody but
 the genesis: every entry against the rules, every certificate against the roster.
 The source is a site's directory, this site's by default, whose node may run or not,
-or a CAR file as ` + "`weft ledger --car`" + ` writes it. --mesh also demands that the genesis is
+or a CAR file as ` + "`weft ledger --car`" + ` writes it, - for standard input. --mesh also demands that the genesis is
 the one with this CID, --model that a round committed the model with this CID.
 --recompute computes the committed models anew from the updates that the site's
 directory still keeps (` + "`keep_updates: true`" + ` in the run file or in config.yaml), and

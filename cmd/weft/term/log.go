@@ -44,7 +44,7 @@ func (l *Log) Handle(_ context.Context, r slog.Record) error {
 	})
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	_, err := fmt.Fprintf(l.out, "%s  %s%s\n", l.out.Dim(r.Time.Format("15:04:05")), message, b.String())
+	_, err := fmt.Fprintf(l.out, "%s  %s%s\n", l.out.Dim(r.Time.Format("01-02 15:04:05")), message, b.String())
 	return err
 }
 
