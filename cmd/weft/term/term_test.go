@@ -110,7 +110,7 @@ func TestLogQuotes(t *testing.T) {
 	log := slog.New(NewLog(New(&b), slog.LevelInfo))
 	log.Info("peer misbehaves", "what", "a\x1b[2J", "raw", "a\x9b2J", "lines", "a\nb", "plain", "a/b")
 	want := `peer misbehaves  what="a\x1b[2J"  raw="a\x9b2J"  lines="a\nb"  plain=a/b` + "\n"
-	if got := b.String()[len("15:04:05  "):]; got != want {
+	if got := b.String()[len("01-02 15:04:05  "):]; got != want {
 		t.Errorf("got %swant %s", got, want)
 	}
 }
