@@ -25,8 +25,9 @@
 // over (answered, cancelled, of an earlier life of the process) is refused with
 // status 409. docs/trainers.md has every message, byte for byte.
 //
-// The process lives as long as it likes: one that asks for task after task is kept,
-// because a framework is slow to start; one that ends after a task, or dies between
-// two, is started again for the next. When it ends with a task in hand the task fails,
-// with the exit status and the last lines of its standard error.
+// The process lives as long as it likes within a run: one that asks for task after task
+// is kept, because a framework is slow to start; one that ends after a task, or dies
+// between two, is started again for the next. A task of another run goes to a new
+// process, and an idle one is told to stop before. When it ends with a task in hand the
+// task fails, with the exit status and the last lines of its standard error.
 package train

@@ -52,6 +52,7 @@ type Exec struct {
 	slot   chan struct{} // holds a token while a task runs; guards the fields below
 	lastID uint64
 	proc   *process // the process' present life; nil before the first
+	run    string   // the run that it was started for
 }
 
 var _ Trainer = (*Exec)(nil)
@@ -106,7 +107,7 @@ func findProgram(name, dir string) (string, error) {
 
 // Run gives the task to the process, starting it if need be, and returns its update. Beyond
 // Trainer's contract: report is called from another goroutine and must not block; a process
-// that gave up a cancelled task in time stays, idle, for the next one.
+// that gave up a cancelled task in time stays, idle, for the next one of the same run.
 //
 // Errors: an *ExitError if the process ended first, ErrSkipped if it asked for another task
 // first, ErrCommand if it could not be started, ErrClosed after Close.
@@ -123,12 +124,14 @@ func (e *Exec) Run(ctx context.Context, task Task, report func(Progress)) (Resul
 		report = func(Progress) {}
 	}
 	e.lastID++
+	e.dismiss(task.Run)
 	for {
 		fresh := e.proc == nil || !e.proc.alive()
 		if fresh {
 			if e.proc, err = startProcess(e.cfg, e.program, e.log); err != nil {
 				return Result{}, err
 			}
+			e.run = task.Run
 		}
 		res, err := e.do(ctx, newJob(e.lastID, task, report))
 		var exit *ExitError
@@ -136,6 +139,15 @@ func (e *Exec) Run(ctx context.Context, task Task, report func(Progress)) (Resul
 			continue // it ended between two tasks: this one starts it again
 		}
 		return res, err
+	}
+}
+
+// dismiss ends the idle process of another run, as Close would: it has that run's model and optimizer in its memory, and
+// perhaps an older state of the script, which is edited between two runs.
+func (e *Exec) dismiss(run string) {
+	if e.proc != nil && e.proc.alive() && e.run != run {
+		e.log.Info("trainer is told to stop: the next task is of another run", "pid", e.proc.cmd.Process.Pid)
+		e.proc.stop(e.cfg.StopGrace)
 	}
 }
 
@@ -209,8 +221,7 @@ func (e *Exec) Close() error {
 		e.slot <- struct{}{}
 		defer func() { <-e.slot }()
 		if e.proc != nil {
-			e.proc.desk.close()
-			e.proc.settle(nil, e.cfg.StopGrace)
+			e.proc.stop(e.cfg.StopGrace)
 		}
 	})
 	return nil

@@ -125,6 +125,12 @@ var parts = map[string]func(){
 		m, _ := p.receive()
 		mustOK(p.send(m, pidMetric()))
 	},
+	"one task and no end": func() {
+		p := newPlayer()
+		m, _ := p.receive()
+		mustOK(p.send(m, pidMetric()))
+		hang()
+	},
 	"crash": func() {
 		m, _ := newPlayer().receive()
 		for i := range 30 {

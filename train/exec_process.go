@@ -206,6 +206,12 @@ func (p *process) lastWords(j *job) (Result, error) {
 	}
 }
 
+// stop tells the process that there is nothing more to do, and ends it if it does not end by itself within grace.
+func (p *process) stop(grace time.Duration) {
+	p.desk.close()
+	p.settle(nil, grace)
+}
+
 // settle waits until done is closed or the process has ended; past grace it ends the process
 // and its group by SIGTERM, then SIGKILL.
 func (p *process) settle(done <-chan struct{}, grace time.Duration) {

@@ -75,6 +75,31 @@ func TestExecKeepsTheProcess(t *testing.T) {
 	}
 }
 
+// A task of another run goes to a new process; the idle one is told to stop, or ended.
+func TestExecNewRun(t *testing.T) {
+	for part, status := range map[string]string{"loop": "exit status 0", "one task and no end": "signal: "} {
+		t.Run(part, func(t *testing.T) {
+			e := play(t, part)
+			if part == "loop" {
+				e.cfg.StopGrace = time.Minute
+			}
+			first, err := e.Run(t.Context(), newTask(t, Train), ignore)
+			if err != nil {
+				t.Fatal(err)
+			}
+			before, task := e.proc, newTask(t, Train)
+			task.Run = "another"
+			second, err := e.Run(t.Context(), task, ignore)
+			if err != nil || second.Metrics["pid"] == first.Metrics["pid"] {
+				t.Errorf("another run went to process %v after %v, %v", second.Metrics["pid"], first.Metrics["pid"], err)
+			}
+			if before.alive() || !strings.HasPrefix(before.status(), status) {
+				t.Errorf("the first run's process: alive %t, %s", before.alive(), before.status())
+			}
+		})
+	}
+}
+
 func TestExecRestartsTheProcess(t *testing.T) {
 	t.Run("that does one task", func(t *testing.T) {
 		e := play(t, "one task")
