@@ -3,7 +3,6 @@ package train
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -26,11 +25,11 @@ type ExitError struct {
 	Stderr  []string // the last lines of its standard error, oldest first
 }
 
-// Error returns what happened, the last lines of standard error, and a hint if those say nothing, on several lines.
+// Error returns what happened, the very last lines of standard error, and a hint if those say nothing, on several lines.
 func (e *ExitError) Error() string {
 	text := e.what()
 	if len(e.Stderr) > 0 {
-		text += "; the last lines of its standard error:\n    " + strings.Join(e.Stderr, "\n    ")
+		text += "; the last lines of its standard error:\n    " + strings.Join(e.Stderr[max(0, len(e.Stderr)-shownLines):], "\n    ")
 	}
 	if hint := e.Hint(); hint != "" {
 		text += "\nhint: " + hint
@@ -38,15 +37,11 @@ func (e *ExitError) Error() string {
 	return text
 }
 
-// Brief is Error in one line and without the hint: of standard error it has the last line that says something, which in
-// Python's tracebacks is the exception.
+// Brief is Error in one line and without the hint: of standard error it has what says the cause.
 func (e *ExitError) Brief() string {
 	text := e.what()
-	for _, line := range slices.Backward(e.Stderr) {
-		if line != "" && strings.TrimLeft(line, " \t") == line && !strings.HasPrefix(line, "hint:") {
-			text += ": " + line
-			break
-		}
+	if cause := cause(e.Stderr); cause != "" {
+		text += ": " + cause
 	}
 	return text
 }

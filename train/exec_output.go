@@ -8,8 +8,9 @@ import (
 )
 
 const (
-	maxLine   = 4 << 10 // bytes of one line that are kept
-	tailLines = 20      // lines of standard error kept for an error message
+	maxLine    = 4 << 10 // bytes of one line that are kept
+	tailLines  = 200     // lines of standard error kept to look for the cause: a traceback through a framework is long
+	shownLines = 20      // of these, in an error message
 )
 
 // eachLine calls emit for every line of r that is not blank, until r ends or fails. What a

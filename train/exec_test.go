@@ -179,7 +179,7 @@ func TestExecFailures(t *testing.T) {
 				}
 			}
 			if strings.Contains(err.Error(), "line 10 ") {
-				t.Errorf("more than %d lines: %q", tailLines, err)
+				t.Errorf("more than %d lines: %q", shownLines, err)
 			}
 		})
 	}
