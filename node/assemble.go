@@ -54,8 +54,10 @@ func (n *Node) open(closers *[]func() error) error {
 	if err := n.clearTasks(); err != nil {
 		return err
 	}
-	if n.trainer, err = n.newTrainer(); err != nil {
-		return err
+	if n.trainer = n.opt.Trainer; n.trainer == nil {
+		if n.trainer, err = h.newTrainer(h.path(tmpName), n.log); err != nil {
+			return err
+		}
 	}
 	if c, ok := n.trainer.(io.Closer); ok {
 		after(c.Close)

@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"net/http"
 	"os"
@@ -112,7 +111,7 @@ func (n *Node) Evaluate(ctx context.Context, run, model block.CID) (*Evaluation,
 	began := time.Now()
 	res, err := n.jobs.evaluate(ctx, run, spec, number, model, nil)
 	if err != nil {
-		brief, advice := trainerError(err)
+		brief, advice := explain(err)
 		return nil, refuse(http.StatusInternalServerError, advice, "the trainer fails: %s", brief)
 	}
 	return &Evaluation{Run: run, Round: number, Model: model, Samples: res.Samples, Metrics: res.Metrics, Took: time.Since(began)}, nil
@@ -138,13 +137,4 @@ func (n *Node) roundOf(ctx context.Context, run, model block.CID) (uint64, error
 		}
 	}
 	return 0, refuse(http.StatusNotFound, "weft run history shows its models", "%s is no model of that run", model)
-}
-
-// trainerError returns what failed in the words of the user's process, and what helps.
-func trainerError(err error) (brief, advice string) {
-	var exit *train.ExitError
-	if errors.As(err, &exit) {
-		return exit.Brief(), exit.Hint() // the log has what it wrote
-	}
-	return fmt.Sprint(err), ""
 }

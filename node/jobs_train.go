@@ -92,13 +92,13 @@ func (j *jobs) doTrain(ctx context.Context, t *training) round.Event {
 	case ctx.Err() != nil:
 		return nil
 	case err != nil:
-		brief, advice := trainerError(err)
+		const again = "it is tried again, at growing intervals; what the trainer wrote is in the log of weft up, its standard error"
+		brief, advice := explain(err)
 		if advice != "" {
 			advice += "; "
 		}
-		advice += "it is tried again, at growing intervals; what the trainer wrote is in the log of weft up, its standard error"
 		j.log.Warn("training failed; it is tried again", "run", job.Run.Short(), "name", job.Spec.Name, "round", job.Round, "error", brief)
-		j.setProblem(about, fmt.Sprintf("training of run %q fails: %s", job.Spec.Name, brief), advice)
+		j.setProblem(about, fmt.Sprintf("training of run %q fails: %s", job.Spec.Name, brief), advice+again)
 		return round.TrainFailed{Run: job.Run, Round: job.Round, Opened: job.Opened, Err: clip(err.Error(), 2048)}
 	}
 	j.setProblem(about, "", "")

@@ -2,6 +2,8 @@ package node
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"time"
@@ -11,29 +13,54 @@ import (
 	"github.com/weft-mesh/weft/train/builtin/corpus"
 )
 
-// newTrainer returns the trainer that the site has chosen.
-func (n *Node) newTrainer() (train.Trainer, error) {
-	if n.opt.Trainer != nil {
-		return n.opt.Trainer, nil
-	}
-	switch c := n.home.Config.Trainer; {
+// newTrainer returns the trainer that the site has chosen. One that is a process has its socket below runDir.
+func (h *Home) newTrainer(runDir string, log *slog.Logger) (train.Trainer, error) {
+	switch c := h.Config.Trainer; {
 	case c.Builtin != nil:
-		t, err := builtin.New(builtin.Config{Data: n.home.local(c.Builtin.Data), Heldout: n.home.local(c.Builtin.Heldout), Workers: c.Builtin.Workers})
+		t, err := builtin.New(builtin.Config{Data: h.local(c.Builtin.Data), Heldout: h.local(c.Builtin.Heldout), Workers: c.Builtin.Workers})
 		if err != nil {
-			return nil, hint(err, "trainer.builtin.data in "+n.home.path(configName)+" names the text")
+			return nil, hint(err, "trainer.builtin.data in "+h.path(configName)+" names the text")
 		}
 		return t, nil
 	case c.Synthetic != nil:
 		return &train.Synthetic{Time: time.Duration(c.Synthetic.Time)}, nil
 	default:
 		t, err := train.NewExec(train.ExecConfig{
-			Command: c.Exec, Dir: n.home.local(orDot(c.Dir)), Env: c.Env, RunDir: n.home.path(tmpName), Log: n.log.With("from", "trainer"),
+			Command: c.Exec, Dir: h.local(orDot(c.Dir)), Env: c.Env, RunDir: runDir, Log: log.With("from", "trainer"),
 		})
 		if err != nil {
-			return nil, hint(err, "trainer.exec in "+n.home.path(configName)+" names the command")
+			return nil, h.commandError(err)
 		}
 		return t, nil
 	}
+}
+
+// commandError adds to an error of the trainer's command where the command, or its folder, is named.
+func (h *Home) commandError(err error) error {
+	where := "trainer.exec in " + h.path(configName) + " names the command"
+	if errors.Is(err, train.ErrDir) {
+		where = "trainer.dir in " + h.path(configName) + " names the folder"
+	}
+	if _, advice := explain(err); advice != "" {
+		where = advice + "; " + where
+	}
+	return hint(err, where)
+}
+
+// explain returns an error of a trainer in one line, and what to do about it where that is known.
+func explain(err error) (text, advice string) {
+	var exit *train.ExitError
+	var hinted *HintError
+	var known interface{ Hint() string }
+	switch {
+	case errors.As(err, &exit):
+		return exit.Brief(), exit.Hint() // the log has what it wrote
+	case errors.As(err, &hinted):
+		return hinted.Err.Error(), hinted.Hint
+	case errors.As(err, &known):
+		return err.Error(), known.Hint()
+	}
+	return err.Error(), ""
 }
 
 // initModel writes the model that a run with these hyperparameters starts from.

@@ -58,20 +58,21 @@ type Exec struct {
 var _ Trainer = (*Exec)(nil)
 
 // NewExec returns a trainer that runs cfg.Command; the process is started by the first task.
-// A command that cannot be found is refused here, with ErrCommand.
+// A command that cannot be found is refused here, with ErrCommand. Errors that know what to do about them have a method
+// Hint() string that says it.
 func NewExec(cfg ExecConfig) (*Exec, error) {
 	if len(cfg.Command) == 0 || cfg.Command[0] == "" {
-		return nil, fmt.Errorf("%w: it is empty; hint: write trainer: {exec: [python3, train.py]}", ErrCommand)
+		return nil, &advised{fmt.Errorf("%w: it is empty", ErrCommand), "write trainer: {exec: [python3, train.py]}"}
 	}
 	dir, err := filepath.Abs(cfg.Dir)
 	if err != nil {
-		return nil, fmt.Errorf("%w: working directory: %w", ErrCommand, err)
+		return nil, fmt.Errorf("%w: %w: %w", ErrCommand, ErrDir, err)
 	}
 	cfg.Dir = dir
 	if info, err := os.Stat(dir); err != nil {
-		return nil, fmt.Errorf("%w: working directory: %w", ErrCommand, err)
+		return nil, fmt.Errorf("%w: %w: %w", ErrCommand, ErrDir, err)
 	} else if !info.IsDir() {
-		return nil, fmt.Errorf("%w: working directory %s is not a folder", ErrCommand, dir)
+		return nil, fmt.Errorf("%w: %w: %s is not a folder", ErrCommand, ErrDir, dir)
 	}
 	program, err := findProgram(cfg.Command[0], dir)
 	if err != nil {
@@ -96,11 +97,11 @@ func findProgram(name, dir string) (string, error) {
 	path, err := exec.LookPath(path)
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
-		return "", fmt.Errorf("%w: %q is not in the node's PATH; hint: install it, or give its full path", ErrCommand, name)
+		return "", &advised{fmt.Errorf("%w: %q is not in the node's PATH", ErrCommand, name), "install it, or give its full path"}
 	case errors.Is(err, os.ErrPermission):
-		return "", fmt.Errorf("%w: %q is not executable; hint: chmod +x, or name its interpreter first", ErrCommand, name)
+		return "", &advised{fmt.Errorf("%w: %q is not executable", ErrCommand, name), "chmod +x, or name its interpreter first"}
 	case err != nil:
-		return "", fmt.Errorf("%w: %w; hint: relative paths start at the working directory %s", ErrCommand, err, dir)
+		return "", &advised{fmt.Errorf("%w: %w", ErrCommand, err), "relative paths start at the working directory " + dir}
 	}
 	return path, nil
 }

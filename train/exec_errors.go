@@ -11,10 +11,25 @@ var (
 	ErrClosed = errors.New("trainer is closed")
 	// ErrCommand is returned for a trainer command that cannot be started.
 	ErrCommand = errors.New("trainer command cannot be started")
+	// ErrDir is the ErrCommand of which the working directory is the cause.
+	ErrDir = errors.New("working directory")
 	// ErrSkipped is returned for a task that the process put down without an update.
-	ErrSkipped = errors.New("trainer asked for its next task without sending an update for this one; " +
-		"hint: call send once for each receive, also when a task fails")
+	ErrSkipped error = &advised{
+		errors.New("trainer asked for its next task without sending an update for this one"),
+		"call send once for each receive, also when a task fails",
+	}
 )
+
+// advised is an error with what to do about it. As with an ExitError, whoever shows it asks it for its Hint.
+type advised struct {
+	error
+	hint string
+}
+
+// Hint says what to do about it.
+func (a *advised) Hint() string { return a.hint }
+
+func (a *advised) Unwrap() error { return a.error }
 
 // ExitError is returned for a task when the user's process ended before it answered.
 type ExitError struct {

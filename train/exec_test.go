@@ -296,16 +296,30 @@ func TestNewExecRefuses(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "train.py"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for want, cfg := range map[string]ExecConfig{
-		"it is empty":              {},
-		`"pyton3" is not in the`:   {Command: []string{"pyton3", "train.py"}},
-		"chmod +x":                 {Command: []string{"./train.py"}, Dir: dir},
-		"relative paths start at":  {Command: []string{"./nothing"}, Dir: dir},
-		"working directory":        {Command: []string{"sh"}, Dir: filepath.Join(dir, "none")},
-		"train.py is not a folder": {Command: []string{"sh"}, Dir: filepath.Join(dir, "train.py")},
+	for _, c := range []struct {
+		want, hint string
+		cfg        ExecConfig
+	}{
+		{"it is empty", "write trainer:", ExecConfig{}},
+		{`"pyton3" is not in the node's PATH`, "install it, or give its full path", ExecConfig{Command: []string{"pyton3", "train.py"}}},
+		{`"./train.py" is not executable`, "chmod +x", ExecConfig{Command: []string{"./train.py"}, Dir: dir}},
+		{"nothing: no such file", "relative paths start at the working directory " + dir, ExecConfig{Command: []string{"./nothing"}, Dir: dir}},
+		{"working directory: stat ", "", ExecConfig{Command: []string{"sh"}, Dir: filepath.Join(dir, "none")}},
+		{"train.py is not a folder", "", ExecConfig{Command: []string{"sh"}, Dir: filepath.Join(dir, "train.py")}},
 	} {
-		if _, err := NewExec(cfg); !errors.Is(err, ErrCommand) || !strings.Contains(err.Error(), want) {
-			t.Errorf("want %q, got %v", want, err)
+		_, err := NewExec(c.cfg)
+		if !errors.Is(err, ErrCommand) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("want %q, got %v", c.want, err)
+		}
+		hint := ""
+		if h, ok := err.(interface{ Hint() string }); ok {
+			hint = h.Hint()
+		}
+		if !strings.HasPrefix(hint, c.hint) || (hint == "") != (c.hint == "") || strings.Contains(err.Error(), "hint:") {
+			t.Errorf("want the hint %q, got %q of %v", c.hint, hint, err)
+		}
+		if inDir := strings.HasPrefix(c.cfg.Dir, dir+"/"); errors.Is(err, ErrDir) != inDir {
+			t.Errorf("the directory is the cause: %t, %v", !inDir, err)
 		}
 	}
 }
