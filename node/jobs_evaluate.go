@@ -33,7 +33,7 @@ func (j *jobs) evaluate(ctx context.Context, run block.CID, spec *round.RunSpec,
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(task.Dir)) }()
 	res, err = j.n.trainer.Run(ctx, task, report)
-	res.Metrics = j.metrics(res.Metrics)
+	res.Metrics = sendable(j.log, res.Metrics)
 	return res, err
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"math"
 	"os"
@@ -126,10 +127,7 @@ func (j *jobs) tryTrain(ctx context.Context, t *training) (done round.Trained, e
 	if err != nil {
 		return done, err
 	}
-	if res.Samples == 0 {
-		return done, errors.New("the trainer says that it saw no samples: they are the update's weight")
-	}
-	c, err := j.n.store.Import(ctx, res.Update, blockstore.ImportOptions{Layout: job.Spec.Layout, ShardElements: elements, Finite: true})
+	c, err := takeUpdate(ctx, j.n.store, res, job.Spec.Layout, elements)
 	if err != nil {
 		return done, err
 	}
@@ -144,8 +142,25 @@ func (j *jobs) tryTrain(ctx context.Context, t *training) (done round.Trained, e
 	}
 	return round.Trained{
 		Run: job.Run, Round: job.Round, Opened: job.Opened, Attempt: job.Attempt,
-		Manifest: c, Samples: min(res.Samples, maxSamples), Metrics: j.metrics(res.Metrics),
+		Manifest: c, Samples: min(res.Samples, maxSamples), Metrics: sendable(j.log, res.Metrics),
 	}, nil
+}
+
+// takeUpdate checks what a trainer made of a task, and takes it over from its folder. The store holds the layout.
+func takeUpdate(ctx context.Context, store *blockstore.Disk, res train.Result, layout block.CID, shard uint64) (block.CID, error) {
+	if res.Samples == 0 {
+		return block.CID{}, errors.New("the trainer says that it saw no samples: they are the update's weight")
+	}
+	c, err := store.Import(ctx, res.Update, blockstore.ImportOptions{Layout: layout, ShardElements: shard, Finite: true})
+	switch {
+	case errors.Is(err, blockstore.ErrLayout):
+		return c, hint(err, "an update has the tensors of its base: their names, shapes and dtypes")
+	case errors.Is(err, blockstore.ErrNotFinite):
+		return c, hint(err, "training has diverged: a smaller learning rate, or clipped gradients, may help")
+	case errors.Is(err, blockstore.ErrSafetensors), errors.Is(err, blockstore.ErrInvalid):
+		return c, hint(err, "an update is a safetensors file, as docs/trainers.md has it under The files")
+	}
+	return c, err
 }
 
 // newTask completes a task: its base, in full on this site's disk, its folder, which the caller removes, and what its run says.
@@ -174,20 +189,24 @@ func (j *jobs) newTask(ctx context.Context, from round.Fetch, spec *round.RunSpe
 // has 53 bits, so that any JSON reader takes it for what it is.
 func (j *jobs) seed(job round.Train) uint64 {
 	b := append([]byte(j.n.home.ID), job.Run.Bytes()...)
-	for _, v := range []uint64{job.Round, job.Opened, job.Attempt} {
+	return seedOf(b, job.Round, job.Opened, job.Attempt)
+}
+
+func seedOf(b []byte, numbers ...uint64) uint64 {
+	for _, v := range numbers {
 		b = binary.BigEndian.AppendUint64(b, v)
 	}
 	d := block.Sum(block.Raw, b).Digest()
 	return binary.BigEndian.Uint64(d[:]) >> 11
 }
 
-// metrics returns those of a trainer's metrics that an update can carry.
-func (j *jobs) metrics(all map[string]float64) map[string]float64 {
+// sendable returns those of a trainer's metrics that an update can carry.
+func sendable(log *slog.Logger, all map[string]float64) map[string]float64 {
 	out := map[string]float64{}
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		v := all[name]
 		if len(out) == maxMetrics || len(name) == 0 || len(name) > maxMetricName || math.IsNaN(v) || math.IsInf(v, 0) {
-			j.log.Warn("a metric is not sent: only finite numbers with short names are, and not too many", "name", clip(name, maxMetricName), "value", v)
+			log.Warn("a metric is not sent: only finite numbers with short names are, and not too many", "name", clip(name, maxMetricName), "value", v)
 			continue
 		}
 		out[name] = v

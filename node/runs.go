@@ -175,7 +175,7 @@ func (n *Node) importBase(ctx context.Context, req RunRequest, spec *round.RunSp
 		}
 		defer os.RemoveAll(dir)
 		path = filepath.Join(dir, "model.safetensors")
-		err = n.initModel(ctx, path, spec.Train)
+		err = n.home.Config.Trainer.initModel(ctx, path, spec.Train)
 		if err != nil {
 			err = fmt.Errorf("make the initial model: %w", err)
 		}

@@ -64,8 +64,8 @@ func explain(err error) (text, advice string) {
 }
 
 // initModel writes the model that a run with these hyperparameters starts from.
-func (n *Node) initModel(ctx context.Context, path string, config map[string]string) error {
-	if c := n.home.Config.Trainer.Synthetic; c != nil {
+func (t *TrainerConfig) initModel(ctx context.Context, path string, config map[string]string) error {
+	if c := t.Synthetic; c != nil {
 		return train.InitSynthetic(ctx, path, uint64(c.Bytes), c.Seed)
 	}
 	return builtin.InitModel(path, config)
