@@ -141,7 +141,6 @@ class TestRefused(ClientTest):
             (weft.Update(good, samples=-1), ValueError, "samples is -1"),
             (weft.Update(good, samples=1.5), TypeError, "float"),
             (weft.Update(samples=1), ValueError, "needs params"),
-            (weft.Update(good, samples=1, metrics={"loss": math.nan}), ValueError, "metric 'loss' is nan"),
             (weft.Update(good, samples=1, metrics={"my loss": 1}), ValueError, "metric name 'my loss'"),
             (weft.Update(good, samples=1, metrics={"loss": "low"}), ValueError, "metric 'loss' is not a number"),
             (weft.Update(good, samples=1, metrics={str(i): i for i in range(17)}), ValueError, "17 metrics, at most 16"),
@@ -191,6 +190,18 @@ class TestRefused(ClientTest):
         self.assertEqual([str(w.message) for w in caught], ["weft.log leaves out loss: nan (said once)"])
         self.assertEqual([body["metrics"] for _, body in self.said()], [{"lr": 0.5}, {}])
 
+    def test_odd_metrics_of_an_update(self):
+        """The training is not thrown away over them; what progress left out is another matter."""
+        c = self.connect(self.task(), self.task(id=2))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for _ in range(2):
+                model = c.receive()
+                c.log(loss=math.nan)
+                c.send(weft.Update(model.params, samples=1, metrics={"loss": math.inf, "accuracy": 0.5}))
+        self.assertEqual([str(w.message) for w in caught], [f"weft.{what} (said once)" for what in ("log leaves out loss: nan", "send leaves out loss: inf")])
+        self.assertEqual([body["metrics"] for path, body in self.said() if path == "/v1/update"], [{"accuracy": 0.5}] * 2)
+
     def test_a_task_from_the_future(self):
         task = self.task()
         del task["round"]
@@ -227,7 +238,7 @@ class TestModule(ClientTest):
 
     def test_what_init_refuses(self):
         for script, env, words in (
-            ("import weft; weft.init()", {}, "WEFT_SOCKET is not set; hint: the node starts the script"),
+            ("import weft; weft.init()", {}, "weft.Error: no node: WEFT_SOCKET is not set; hint: try the script with `weft trainer test"),
             ("import weft; weft.init()", {"WEFT_SOCKET": "/s", "RANK": "3"}, "rank 3: only rank 0 speaks"),
             ("import weft; weft.init('tf')", {"WEFT_SOCKET": "/s"}, "framework 'tf': not one of auto"),
             ("import weft; weft.init(); weft.init()", {"WEFT_SOCKET": "/s"}, "init was called before"),
@@ -237,6 +248,12 @@ class TestModule(ClientTest):
                 done = run_script(script, env)
                 self.assertEqual(done.returncode, 1)
                 self.assertIn(words, done.stderr)
+
+    def test_exceptions_have_the_documented_names(self):
+        for name in ("Cancelled", "Error", "LayoutError"):
+            self.assertEqual(getattr(weft, name).__module__, "weft")
+        done = run_script("import weft; raise weft.LayoutError('no', 'yes')", {})
+        self.assertEqual(done.stderr.splitlines()[-1], "weft.LayoutError: no; hint: yes")
 
     def test_auto_follows_the_script(self):
         kinds = [("", "memoryview" if numpy is None else "ndarray")]

@@ -164,6 +164,22 @@ class TestWrite(Folder):
                         safetensors.save_file(tensors, self.path, like=like)
                     self.assertEqual(os.listdir(os.path.dirname(self.path)), [])
 
+    def test_leaves_out_counters(self):
+        """One warning names them; without anything else there is no file."""
+        counters = {"seen": array("q", [3]), "mask": memoryview(b"\1\0").cast("?")}
+        if numpy is not None:
+            counters["steps"] = numpy.int64(3)
+        if torch is not None:
+            counters["num_batches_tracked"] = torch.tensor(3)
+        with self.assertWarnsRegex(UserWarning, f"leaves out what is not floating point: {', '.join(counters)}; load with strict=False") as w:
+            safetensors.save_file({**counters, "w": array("f", [1.0])}, self.path)
+        self.assertEqual((len(w.warnings), w.filename), (1, __file__))
+        self.assertEqual(list(safetensors.read_header(self.path)), ["w"])
+        os.remove(self.path)
+        with self.assertRaisesRegex(LayoutError, "'seen', 'mask'.* are not floating point"):
+            safetensors.save_file(counters, self.path)
+        self.assertEqual(os.listdir(os.path.dirname(self.path)), [])
+
     def test_replaces_only_when_whole(self):
         safetensors.save_file({"w": array("f", [1.0])}, self.path)
         with self.assertRaises(LayoutError):
@@ -217,7 +233,7 @@ class TestNumpy(Folder):
             with self.subTest(name):
                 safetensors.save_file({"w": value}, self.path, like={"w": TensorInfo("F32", (2, 3), 0, 24)})
                 numpy.testing.assert_array_equal(safetensors.load_file(self.path, "numpy")["w"], want)
-        with self.assertRaisesRegex(LayoutError, "'w' is int64"):
+        with self.assertRaisesRegex(LayoutError, "'w' is not floating point"):
             safetensors.save_file({"w": numpy.arange(6).reshape(2, 3)}, self.path)
         safetensors.save_file({"w": numpy.float32(2.5)}, self.path)  # a scalar is a tensor of no dimension
         self.assertEqual(safetensors.load_file(self.path, "numpy")["w"].shape, ())
@@ -249,6 +265,17 @@ class TestTorch(Folder):
         for name, t in model.state_dict().items():
             self.assertTrue(torch.equal(t, again.state_dict()[name]), name)
             self.assertEqual(safetensors.read_header(self.path)[name].dtype, "BF16")
+
+    def test_batch_norm(self):
+        """A model with counters is saved, and loaded as docs/trainers.md says."""
+        model, again = (torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2)) for _ in range(2))
+        model(torch.randn(4, 3))
+        with self.assertWarnsRegex(UserWarning, "1.num_batches_tracked"):
+            safetensors.save_file(model.state_dict(), self.path)
+        self.assertEqual(again.load_state_dict(safetensors.load_file(self.path, "torch"), strict=False).unexpected_keys, [])
+        self.assertTrue(torch.equal(again[1].running_mean, model[1].running_mean))
+        with self.assertRaisesRegex(LayoutError, "'w' is complex64"):
+            safetensors.save_file({"w": torch.zeros(2, dtype=torch.complex64)}, self.path)
 
 
 def nearest_bf16(value):

@@ -63,7 +63,8 @@ def init(framework: str = "auto") -> None:
     if not path:
         raise Error(
             "no node: WEFT_SOCKET is not set",
-            "the node starts the script: put `trainer: {exec: [python3, train.py]}` into the site's configuration",
+            "try the script with `weft trainer test --base model.safetensors -- python3 train.py`; "
+            "in a mesh the site's node starts it, by `trainer: {exec: [python3, train.py]}` in its configuration",
         )
     rank = os.environ.get("RANK", "0")
     if rank != "0":
@@ -107,8 +108,10 @@ def send(update: Update) -> None:
     says which does not; values are rounded to the base's dtype. Tensors beyond the base that are
     not floating point (BatchNorm's counters) are left out: they are not weights.
 
+    Metrics that are NaN or infinite are left out, with one warning.
+
     Raises Cancelled when the task is no longer wanted; ValueError for samples below 1 in
-    training or a metric that is no finite number; Error when the node refuses the update, which
+    training or a metric that is no number; Error when the node refuses the update, which
     leaves the task in hand.
     """
     _ready().send(update)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import re
 import struct
 import sys
 from array import array
@@ -29,6 +30,7 @@ FRAMEWORKS = ("auto", "torch", "numpy", "plain")
 ITEM_SIZE = {"F32": 4, "F16": 2, "BF16": 2}
 
 _BY_NAME = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
+_WHOLE = re.compile(r"u?int\d+|bool|buffer of '[?bBhHiIlLqQ]'")
 _DTYPE_HINT = "weights are float32, float16 or bfloat16"
 
 
@@ -117,6 +119,11 @@ def describe(value: Any) -> Tuple[Optional[str], str, Tuple[int, ...]]:
 def is_floating(word: str) -> bool:
     """Whether a dtype, in describe's words, holds weights."""
     return word in ("float16", "bfloat16", "float32", "float64")
+
+
+def is_whole(word: str) -> bool:
+    """Whether a dtype, in describe's words, holds whole numbers or masks: counters, not weights."""
+    return _WHOLE.fullmatch(word) is not None
 
 
 def encode(name: str, value: Any, dtype: str) -> Any:

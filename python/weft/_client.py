@@ -10,7 +10,7 @@ import os
 import re
 import socket
 import warnings
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any, Dict, Mapping, Optional, Set, Tuple
 
 from . import _arrays, safetensors
 from ._types import Cancelled, Error, Model, Update
@@ -48,7 +48,7 @@ class Client:
         self._task: Optional[Model] = None  # received, not yet sent
         self._layout: Mapping[str, safetensors.TensorInfo] = {}
         self._step = 0
-        self._warned = False
+        self._warned: Set[str] = set()  # calls that have said what they leave out
 
     def is_running(self) -> bool:
         """See ``weft.is_running``."""
@@ -96,7 +96,7 @@ class Client:
         body: Dict[str, Any] = {
             "task": task.id,
             "samples": operator.index(update.samples),
-            "metrics": _finite(_numbers(update.metrics)),
+            "metrics": self._finite("send", update.metrics),
         }
         if body["samples"] < 0 or (task.kind == "train" and body["samples"] == 0):
             raise ValueError(f"samples is {body['samples']}: the number of training examples seen, the update's weight in the average")
@@ -124,23 +124,28 @@ class Client:
     ) -> None:
         """See ``weft.log``."""
         task = self._in_hand("log")
-        numbers = _numbers({**(metrics or {}), **more})
-        odd = [name for name, v in numbers.items() if not math.isfinite(v)]
-        if odd and not self._warned:
-            self._warned = True
-            warnings.warn(f"weft.log leaves out {odd[0]}: {numbers[odd[0]]} (said once)", stacklevel=3)
+        numbers = self._finite("log", {**(metrics or {}), **more})
         self._step = self._step + 1 if step is None else operator.index(step)
         body = {
             "task": task.id,
             "step": self._step,
             "steps": 0 if steps is None else operator.index(steps),
-            "metrics": {name: v for name, v in numbers.items() if name not in odd},
+            "metrics": numbers,
         }
         try:
             self._call("POST", "/v1/progress", body)
         except Cancelled:
             self._task = None
             raise
+
+    def _finite(self, call: str, metrics: Mapping[str, Any]) -> Dict[str, float]:
+        """The metrics that are finite numbers: nobody's training is thrown away over the others."""
+        numbers = _numbers(metrics)
+        odd = [name for name, v in numbers.items() if not math.isfinite(v)]
+        if odd and call not in self._warned:
+            self._warned.add(call)
+            warnings.warn(f"weft.{call} leaves out {odd[0]}: {numbers[odd[0]]} (said once)", stacklevel=4)
+        return {name: v for name, v in numbers.items() if name not in odd}
 
     def _in_hand(self, what: str) -> Model:
         if self._task is None:
@@ -202,13 +207,6 @@ def _numbers(metrics: Mapping[str, Any]) -> Dict[str, float]:
             numbers[name] = float(value)
         except (TypeError, ValueError, RuntimeError) as e:
             raise ValueError(f"metric {name!r} is not a number: {e}") from e
-    return numbers
-
-
-def _finite(numbers: Dict[str, float]) -> Dict[str, float]:
-    for name, value in numbers.items():
-        if not math.isfinite(value):
-            raise ValueError(f"metric {name!r} is {value}: send finite numbers only")
     return numbers
 
 

@@ -11,6 +11,8 @@ __all__ = ["Cancelled", "Error", "LayoutError", "Model", "Update"]
 class Error(Exception):
     """The node refused a call, or cannot be reached. ``hint`` says what to do about it."""
 
+    __module__ = "weft"  # where a script finds it: a traceback prints that
+
     def __init__(self, reason: str, hint: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
@@ -22,6 +24,8 @@ class Error(Exception):
 
 class LayoutError(Error, ValueError):
     """Tensors that do not fit the base, or a file that is not safetensors."""
+
+    __module__ = "weft"
 
 
 class Cancelled(SystemExit):
@@ -38,6 +42,8 @@ class Cancelled(SystemExit):
             except weft.Cancelled:
                 continue
     """
+
+    __module__ = "weft"
 
     def __init__(self, reason: str = "") -> None:
         super().__init__(0)
@@ -88,4 +94,4 @@ class Update:
     samples: int = 0
     """Training examples seen: the update's weight in the average."""
     metrics: Mapping[str, Any] = field(default_factory=dict)
-    """Finite numbers by name; anything ``float()`` takes."""
+    """Finite numbers by name; anything ``float()`` takes. NaN and infinities are left out."""

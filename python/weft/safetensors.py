@@ -23,6 +23,7 @@ import json
 import mmap
 import os
 import sys
+import warnings
 from array import array
 from dataclasses import dataclass
 from math import prod
@@ -170,7 +171,8 @@ def save_file(tensors: Mapping[str, Any], path: _Path, like: Optional[Mapping[st
     """Writes tensors in canonical form; a file at path is replaced once the new one is whole.
 
     With like, the tensors of another file, names and shapes must be the same, and values are
-    rounded to its dtypes. Without, each tensor keeps its dtype.
+    rounded to its dtypes. Without, each tensor keeps its dtype, and tensors of whole numbers or
+    masks (BatchNorm's counters) are left out, with a warning: they are not weights.
 
     Raises LayoutError, with the tensor's name, for what does not fit, is not floating point,
     or is not finite.
@@ -207,18 +209,22 @@ _Layout = Dict[str, Tuple[str, Tuple[int, ...]]]
 
 def _layout_of(tensors: Mapping[str, Any]) -> _Layout:
     layout: _Layout = {}
+    whole: List[str] = []
     for name, value in tensors.items():
         _check_name(name)
         dtype, word, shape = _arrays.describe(value)
+        if _arrays.is_whole(word):
+            whole.append(name)
+            continue
         if dtype is None:
-            raise LayoutError(
-                f"tensor {name!r} is {word}",
-                "weights are float32, float16 or bfloat16: convert it, or leave it out "
-                "(counters of BatchNorm, for instance, are not weights)",
-            )
+            raise LayoutError(f"tensor {name!r} is {word}", "weights are float32, float16 or bfloat16: convert it, or leave it out")
         if len(shape) > MAX_DIMS:
             raise LayoutError(f"tensor {name!r} has {len(shape)} dimensions, at most {MAX_DIMS}")
         layout[name] = (dtype, shape)
+    if whole and not layout:
+        raise LayoutError(f"{_some(whole)} not floating point", "weights are float32, float16 or bfloat16")
+    if whole:
+        warnings.warn(f"save_file leaves out what is not floating point: {', '.join(whole)}; load with strict=False", stacklevel=3)
     return layout
 
 
