@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -54,7 +55,8 @@ func explain(err error) (text, advice string) {
 	var known interface{ Hint() string }
 	switch {
 	case errors.As(err, &exit):
-		return exit.Brief(), exit.Hint() // the log has what it wrote
+		text, advice, _ = strings.Cut(exit.Brief(), "; hint: ") // as errors of the Python package have it; the log has all that it wrote
+		return text, cmp.Or(exit.Hint(), advice)
 	case errors.As(err, &hinted):
 		return hinted.Err.Error(), hinted.Hint
 	case errors.As(err, &known):

@@ -49,6 +49,8 @@ func TestExplain(t *testing.T) {
 		{errTest, errTest.Error(), ""},
 		{errors.Join(train.ErrSkipped), train.ErrSkipped.Error(), "call send once for each receive, also when a task fails"},
 		{exit, `trainer "sh" ended with exit status 0 before it sent an update`, "the script ended by itself: call send before it returns"},
+		{&train.ExitError{Command: "sh", Status: "exit status 1", Code: 1, Asked: true, Stderr: []string{"weft.LayoutError: 'w' is missing; hint: send it"}},
+			`trainer "sh" ended with exit status 1 before it sent an update: weft.LayoutError: 'w' is missing`, "send it"},
 		{errors.Join(hint(errTest, "look")), errTest.Error(), "look"},
 	} {
 		if text, advice := explain(c.err); text != c.text || advice != c.advice || strings.Contains(text, "hint:") {

@@ -54,6 +54,12 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata", RequireExplicitExec: true, UpdateScripts: os.Getenv("UPDATE") != "",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": exitsWith, "await": await},
+		Setup: func(env *testscript.Env) error { // for trainers in Python
+			sources, err := filepath.Abs("../../python")
+			env.Setenv("PYTHONPATH", sources)
+			env.Setenv("PYTHONDONTWRITEBYTECODE", "1")
+			return err
+		},
 	})
 }
 

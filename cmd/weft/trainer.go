@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weft-mesh/weft/cmd/weft/outfile"
+	"github.com/weft-mesh/weft/cmd/weft/term"
+	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/train"
+	"github.com/weft-mesh/weft/train/builtin"
+)
+
+// progressEvery is the least time between two lines about a training.
+const progressEvery = time.Second
+
+func (a *app) trainerCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "trainer",
+		Short: "Work with the site's own trainer",
+		RunE:  group,
+	}
+	cmd.AddCommand(a.trainerTestCmd())
+	return cmd
+}
+
+// trialOptions are the command line of `weft trainer test`.
+type trialOptions struct {
+	base    string
+	train   []string // key=value
+	rounds  uint64
+	to      string
+	command []string
+}
+
+func (a *app) trainerTestCmd() *cobra.Command {
+	var o trialOptions
+	cmd := &cobra.Command{
+		Use:   "test [flags] [-- COMMAND ARG...]",
+		Short: "Try a training script without a mesh",
+		Long: `Have the trainer train as its node would, without a node and without a mesh, and check
+its update as a node does. The trainer is the COMMAND, run in the working directory,
+or else the one in this site's config.yaml. Its output and its progress go to standard
+error. Each further round starts from the update of the one before.
+
+The model to start from is any safetensors file that fits the script; in Python
+weft.safetensors.save_file(model.state_dict(), "initial.safetensors") writes one. The
+embedded trainer makes its own. Copies of it are kept below $TMPDIR meanwhile.`,
+		Example: `  weft trainer test --base initial.safetensors -- python3 train.py
+  weft trainer test --base initial.safetensors --rounds 3 --train lr=0.1 -o update.safetensors
+  weft --dir ./a trainer test`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 && cmd.ArgsLenAtDash() != 0 {
+				return errUsage // a command stands after --
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.command = args
+			return a.testTrainer(cmd.Context(), o)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.base, "base", "", "safetensors `file` to start from")
+	f.StringArrayVar(&o.train, "train", nil, "a hyperparameter of the run, `KEY=VALUE`; may be repeated")
+	f.Uint64Var(&o.rounds, "rounds", 1, "how many rounds")
+	f.StringVarP(&o.to, "output", "o", "", "file for the last update, - for standard output")
+	a.jsonFlag(cmd)
+	return cmd
+}
+
+// config returns the trial that the options describe.
+func (o trialOptions) config() (c node.TrialConfig, err error) {
+	c = node.TrialConfig{Command: o.command, Base: o.base, Rounds: o.rounds, Train: map[string]string{}}
+	if o.rounds == 0 {
+		return c, usage("--rounds 0: want at least 1")
+	}
+	for _, s := range o.train {
+		key, value, found := strings.Cut(s, "=")
+		if !found || key == "" {
+			return c, usage("--train %s: want KEY=VALUE, such as lr=0.1", s)
+		}
+		c.Train[key] = value
+	}
+	return c, nil
+}
+
+func (a *app) testTrainer(ctx context.Context, o trialOptions) (err error) {
+	c, err := o.config()
+	switch {
+	case err != nil:
+		return err
+	case a.json && outfile.IsStdout(o.to):
+		return usage("--json and -o - exclude each other: both are standard output")
+	}
+	c.Dir, c.Log = a.dir, slog.New(term.NewLog(a.err, slog.LevelInfo))
+	t, err := node.NewTrial(ctx, c)
+	if err != nil {
+		return o.failure(err)
+	}
+	defer func() { err = errors.Join(err, t.Close()) }()
+	defer context.AfterFunc(ctx, func() { c.Log.Info("stopping the trainer; Ctrl-C again ends it at once") })()
+	if err := a.playTrial(ctx, t, o, c.Log); err != nil {
+		return o.failure(err)
+	}
+	return nil
+}
+
+// playTrial has the trainer do all rounds, and prints what comes of them.
+func (a *app) playTrial(ctx context.Context, t *node.Trial, o trialOptions, log *slog.Logger) error {
+	out := a.out
+	if outfile.IsStdout(o.to) {
+		out = a.err // the update goes there
+	}
+	var file *outfile.File
+	if o.to != "" { // what cannot be written is told before hours of training
+		var err error
+		if file, err = outfile.Create(o.to, a.out); err != nil {
+			return err
+		}
+		defer file.Discard()
+	}
+	var rounds []node.TrialRound
+	for n := range o.rounds {
+		r, err := t.Round(ctx, logProgress(log, n+1))
+		if err != nil {
+			return err
+		}
+		if rounds = append(rounds, r); !a.json {
+			out.Println(trialText(r, o.rounds))
+		}
+	}
+	if file != nil {
+		if err := errors.Join(t.Export(file), file.Commit()); err != nil {
+			return err
+		}
+	}
+	if a.json {
+		return a.printJSON(rounds)
+	}
+	out.Println(out.Good("the update is one that a node takes"))
+	return nil
+}
+
+// trialText says in a line what a trainer made of a round.
+func trialText(r node.TrialRound, rounds uint64) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "round %d of %d  samples %d", r.Round, rounds, r.Samples)
+	for _, k := range slices.Sorted(maps.Keys(r.Metrics)) {
+		b.WriteString(metricSpacing + k + " " + metricText(r.Metrics[k]))
+	}
+	fmt.Fprintf(&b, "  took %s  update %s", term.Duration(r.Took), term.Bytes(r.Bytes))
+	return b.String()
+}
+
+// logProgress returns a function that logs where a training stands, now and then.
+func logProgress(log *slog.Logger, round uint64) func(train.Progress) {
+	var last time.Time
+	return func(p train.Progress) {
+		if time.Since(last) < progressEvery {
+			return
+		}
+		last = time.Now()
+		attrs := []any{"round", round, "step", p.Step}
+		if p.Steps > 0 {
+			attrs = append(attrs, "steps", p.Steps)
+		}
+		for _, k := range slices.Sorted(maps.Keys(p.Metrics)) {
+			attrs = append(attrs, k, metricText(p.Metrics[k]))
+		}
+		log.Info("training", attrs...)
+	}
+}
+
+// failure tells an error of the command line from one of the trainer or the site.
+func (o trialOptions) failure(err error) error {
+	fromCommand := len(o.command) > 0 && errors.Is(err, train.ErrCommand)
+	if !fromCommand && !errors.Is(err, node.ErrBase) && !errors.Is(err, builtin.ErrHyperparameter) {
+		return err
+	}
+	f := &failure{kind: errUsage, text: err.Error()}
+	var known *node.HintError
+	if errors.As(err, &known) {
+		f.text, f.hint = known.Err.Error(), known.Hint
+	}
+	return f
+}
