@@ -103,6 +103,7 @@ type RunStatus struct {
 	Steps    uint64             `json:"steps"`
 	Metrics  map[string]float64 `json:"metrics,omitempty"`  // newest of the training under way
 	Heard    time.Time          `json:"heard,omitzero"`     // when the trainer was last heard of; absent until it has the task
+	Process  int                `json:"process,omitempty"`  // ID of the trainer's process while it has the task, if it is one
 	Updates  []string           `json:"updates"`            // sites whose updates of this round are held here
 	Takes    []string           `json:"takes"`              // sites that take part; of a run that is over, those whose updates counted
 	Declined []string           `json:"declined,omitempty"` // sites that have said that they do not

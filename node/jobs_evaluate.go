@@ -45,7 +45,9 @@ func (j *jobs) measureBase(ctx context.Context, t *training) map[string]float64 
 		return nil
 	}
 	if j.bases[job.Run].model != job.Base { // else measured for an earlier attempt
-		res, err := j.evaluate(ctx, job.Run, job.Spec, job.Round-1, job.Base, t.hear)
+		report, stop := j.listen(t)
+		res, err := j.evaluate(ctx, job.Run, job.Spec, job.Round-1, job.Base, report)
+		stop()
 		if err != nil {
 			if ctx.Err() == nil {
 				j.log.Warn("the model was not measured; the training begins without", "run", job.Run.Short(), "name", job.Spec.Name, "round", job.Round-1, "error", err)

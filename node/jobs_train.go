@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -122,8 +123,9 @@ func (j *jobs) tryTrain(ctx context.Context, t *training) (done round.Trained, e
 		return done, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(task.Dir)) }()
-	t.hear(train.Progress{})
-	res, err := j.n.trainer.Run(ctx, task, t.hear)
+	report, stop := j.listen(t)
+	res, err := j.n.trainer.Run(ctx, task, report)
+	stop()
 	if err != nil {
 		return done, err
 	}
@@ -144,6 +146,23 @@ func (j *jobs) tryTrain(ctx context.Context, t *training) (done round.Trained, e
 		Run: job.Run, Round: job.Round, Opened: job.Opened, Attempt: job.Attempt,
 		Manifest: c, Samples: min(res.Samples, maxSamples), Metrics: sendable(j.log, res.Metrics),
 	}, nil
+}
+
+// listen begins to keep the last word of a training's trainer, until stop. It warns once if none comes for long.
+func (j *jobs) listen(t *training) (report func(train.Progress), stop func()) {
+	t.hear(train.Progress{})
+	silence := time.AfterFunc(trainerSilence, sync.OnceFunc(func() {
+		attrs := []any{"run", t.job.Run.Short(), "name", t.job.Spec.Name, "round", t.job.Round, "for", trainerSilence}
+		if pid := j.n.trainerProcess(); pid != 0 {
+			attrs = append(attrs, "pid", pid, "hint", "if it hangs, end that process: it is started again")
+		}
+		j.log.Warn("nothing is heard of the trainer", attrs...)
+	}))
+	report = func(p train.Progress) {
+		t.hear(p)
+		silence.Reset(trainerSilence)
+	}
+	return report, func() { silence.Stop() }
 }
 
 // takeUpdate checks what a trainer made of a task, and takes it over from its folder. The store holds the layout.

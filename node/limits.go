@@ -28,6 +28,8 @@ const (
 	queueSends    = 512      // messages that wait for one peer
 	verifiedCache = 1 << 15  // signatures remembered as good
 
+	trainerSilence = 10 * time.Minute // of a trainer with a task, before the log warns; an epoch without a word is shorter
+
 	headStart   = 500 * time.Millisecond // in which an update is asked of its owner alone
 	divergeWait = time.Minute            // for the manifest of a model that differs
 	visitTime   = 3 * time.Second        // in which a site that was removed is told

@@ -67,7 +67,7 @@ func (n *Node) runStatus(m *round.Machine, r *round.Run) RunStatus {
 	last, trains, open := n.jobs.standing(r.ID)
 	s.Trains = trains
 	if last != nil {
-		s.Step, s.Steps, s.Metrics, s.Heard = last.Step, last.Steps, last.Metrics, last.at
+		s.Step, s.Steps, s.Metrics, s.Heard, s.Process = last.Step, last.Steps, last.Metrics, last.at, n.trainerProcess()
 	}
 	switch {
 	case !r.Active():

@@ -36,6 +36,14 @@ func (h *Home) newTrainer(runDir string, log *slog.Logger) (train.Trainer, error
 	}
 }
 
+// trainerProcess returns the ID of the trainer's process, 0 if none runs.
+func (n *Node) trainerProcess() int {
+	if t, ok := n.trainer.(interface{ Process() int }); ok {
+		return t.Process()
+	}
+	return 0
+}
+
 // commandError adds to an error of the trainer's command where the command, or its folder, is named.
 func (h *Home) commandError(err error) error {
 	where := "trainer.exec in " + h.path(configName) + " names the command"

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -53,6 +54,8 @@ type Exec struct {
 	lastID uint64
 	proc   *process // the process' present life; nil before the first
 	run    string   // the run that it was started for
+
+	living atomic.Pointer[process] // proc, for who has not the slot
 }
 
 var _ Trainer = (*Exec)(nil)
@@ -133,6 +136,7 @@ func (e *Exec) Run(ctx context.Context, task Task, report func(Progress)) (Resul
 				return Result{}, err
 			}
 			e.run = task.Run
+			e.living.Store(e.proc)
 		}
 		res, err := e.do(ctx, newJob(e.lastID, task, report))
 		var exit *ExitError
@@ -141,6 +145,14 @@ func (e *Exec) Run(ctx context.Context, task Task, report func(Progress)) (Resul
 		}
 		return res, err
 	}
+}
+
+// Process returns the ID of the user's process, 0 while none runs.
+func (e *Exec) Process() int {
+	if p := e.living.Load(); p != nil && p.alive() {
+		return p.cmd.Process.Pid
+	}
+	return 0
 }
 
 // dismiss ends the idle process of another run, as Close would: it has that run's model and optimizer in its memory, and

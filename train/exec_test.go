@@ -54,6 +54,9 @@ func ignore(Progress) {}
 
 func TestExecKeepsTheProcess(t *testing.T) {
 	e := play(t, "loop")
+	if e.Process() != 0 {
+		t.Error("it has a process before its first task")
+	}
 	var pid float64
 	for i, kind := range []Kind{Train, Evaluate, Train} {
 		task := newTask(t, kind)
@@ -71,7 +74,12 @@ func TestExecKeepsTheProcess(t *testing.T) {
 		if i > 0 && res.Metrics["pid"] != pid {
 			t.Errorf("task %d went to another process", i)
 		}
-		pid = res.Metrics["pid"]
+		if pid = res.Metrics["pid"]; e.Process() != int(pid) {
+			t.Errorf("task %d went to process %v, and not to %d", i, pid, e.Process())
+		}
+	}
+	if err := e.Close(); err != nil || e.Process() != 0 {
+		t.Errorf("after Close: process %d, %v", e.Process(), err)
 	}
 }
 

@@ -112,7 +112,11 @@ func trainerText(r *node.RunStatus) string {
 	case r.Heard.IsZero():
 		return "the trainer has not begun yet"
 	case quiet > quietAfter:
-		return "nothing heard of the trainer for " + term.Duration(quiet.Truncate(time.Second))
+		text := "nothing heard of the trainer for " + term.Duration(quiet.Truncate(time.Second))
+		if r.Process > 0 {
+			text += fmt.Sprintf("; if it hangs, end process %d: it is started again", r.Process)
+		}
+		return text
 	}
 	return ""
 }

@@ -109,6 +109,10 @@ func TestStatusTellsQuietTrainer(t *testing.T) {
 	if got := a.statusText(s, ""); !strings.Contains(got, "nothing heard of the trainer for 20m0") {
 		t.Errorf("after 20 minutes:\n%s", got)
 	}
+	s.Runs[0].Process = 4711
+	if got := a.statusText(s, ""); !strings.Contains(got, "; if it hangs, end process 4711: it is started again") {
+		t.Errorf("of a process:\n%s", got)
+	}
 }
 
 func TestStatusTellsTrouble(t *testing.T) {
