@@ -2,6 +2,7 @@ package node
 
 import (
 	"path"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -59,6 +60,25 @@ func (a *Accept) UnmarshalYAML(node ast.Node) error {
 		return nil
 	}
 	return yamlfile.Wrong(node, "want auto, ask, or a list of rules")
+}
+
+// String returns the policy in a line.
+func (a *Accept) String() string {
+	if a.Policy != AcceptList {
+		return string(a.Policy)
+	}
+	var rules []string
+	for _, r := range a.Rules {
+		var words []string
+		if r.Run != "" {
+			words = append(words, "run: "+r.Run)
+		}
+		if r.From != "" {
+			words = append(words, "from: "+r.From)
+		}
+		rules = append(rules, strings.Join(words, " "))
+	}
+	return strings.Join(rules, ", ")
 }
 
 // decide returns the site's answer on a run, and whether it has one without asking the operator.

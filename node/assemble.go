@@ -58,6 +58,7 @@ func (n *Node) open(closers *[]func() error) error {
 		if n.trainer, err = h.newTrainer(h.path(tmpName), n.log); err != nil {
 			return err
 		}
+		n.log.Info("as config.yaml says", h.choices()...)
 	}
 	if c, ok := n.trainer.(io.Closer); ok {
 		after(c.Close)

@@ -36,6 +36,20 @@ func (h *Home) newTrainer(runDir string, log *slog.Logger) (train.Trainer, error
 	}
 }
 
+// choices are what the log says at start of who trains here and in which runs: what a person most likely got wrong.
+func (h *Home) choices() []any {
+	var list []any
+	switch c := h.Config.Trainer; {
+	case c.Builtin != nil:
+		list = append(list, "trainer", "builtin", "data", h.local(c.Builtin.Data))
+	case c.Synthetic != nil:
+		list = append(list, "trainer", "synthetic")
+	default:
+		list = append(list, "trainer", strings.Join(c.Exec, " "), "dir", h.local(orDot(c.Dir)))
+	}
+	return append(list, "accept", h.Config.Accept.String())
+}
+
 // trainerProcess returns the ID of the trainer's process, 0 if none runs.
 func (n *Node) trainerProcess() int {
 	if t, ok := n.trainer.(interface{ Process() int }); ok {

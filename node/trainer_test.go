@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -40,6 +41,27 @@ func TestNewTrainerErrors(t *testing.T) {
 		h := &Home{Dir: dir, Config: &Config{Trainer: c.trainer}}
 		if _, err := h.newTrainer(dir, slog.New(slog.DiscardHandler)); err == nil || err.Error() != c.want {
 			t.Errorf("got\n%v\nwant\n%s", err, c.want)
+		}
+	}
+}
+
+func TestChoices(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		want []any
+	}{
+		{"trainer: {exec: [python3, train.py], dir: training}\naccept: auto\n", []any{"trainer", "python3 train.py", "dir", "/site/training", "accept", "auto"}},
+		{"trainer: {exec: [./train]}\n", []any{"trainer", "./train", "dir", "/site", "accept", "ask"}},
+		{"trainer: {builtin: {data: letters.txt}}\n", []any{"trainer", "builtin", "data", "/site/letters.txt", "accept", "ask"}},
+		{"trainer: {builtin: {data: builtin:dolly}}\n", []any{"trainer", "builtin", "data", "builtin:dolly", "accept", "ask"}},
+		{"trainer: {synthetic: {}}\naccept: [run: alpaca-*, {run: x, from: north}]\n", []any{"trainer", "synthetic", "accept", "run: alpaca-*, run: x from: north"}},
+	} {
+		config, err := ParseConfig("config.yaml", []byte("name: a\n"+c.text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := (&Home{Dir: "/site", Config: config}).choices(); !slices.Equal(got, c.want) {
+			t.Errorf("got %q, want %q", got, c.want)
 		}
 	}
 }
