@@ -57,7 +57,9 @@ func TestEvaluate(t *testing.T) {
 			}
 		}
 	}
-	sites[0].awaitRounds(run, 3)
+	for _, s := range sites[:2] {
+		s.awaitRounds(run, 3)
+	}
 	if a.mu.Lock(); !slices.Equal(a.rounds, []uint64{0, 1, 2}) {
 		t.Errorf("measured of rounds %v, want each once", a.rounds)
 	}
@@ -93,5 +95,35 @@ func TestWithBase(t *testing.T) {
 	got := (&jobs{}).withBase(own, map[string]float64{"base_loss": 2, "base_val_loss": 3, "base_z": 4, strings.Repeat("x", maxMetricName+1): 5})
 	if len(got) != maxMetrics || got["base_loss"] != 1 || got["base_val_loss"] != 3 {
 		t.Errorf("%v", got)
+	}
+}
+
+// A model that is due to be removed is kept while an evaluation waits for the trainer, and one that has gone is not fetched.
+func TestEvaluateKeeps(t *testing.T) {
+	t.Parallel()
+	sites := newTestMesh(t, 2, nil)
+	sites[0].trainer = &measurer{}
+	upAll(sites)
+	s := sites[0]
+	run := s.start(round.RunSpec{Name: "kept", Rounds: 1, MinSites: 2})
+	model := s.awaitRounds(run, 1).History[0].Model
+	s.node.jobs.trainer <- struct{}{} // as if it trained for another run
+	ended := make(chan error)
+	go func() { _, err := s.client.Evaluate(t.Context(), run, model); ended <- err }()
+	s.await("the evaluation to wait", func(*Status) bool {
+		s.node.jobs.mu.Lock()
+		defer s.node.jobs.mu.Unlock()
+		return len(s.node.jobs.readers) == 1
+	})
+	for _, m := range s.node.index.remove(func(m block.CID, _ use) bool { return m == model }) { // as for models beyond keep_models
+		s.node.jobs.discard(m)
+	}
+	<-s.node.jobs.trainer
+	if err := <-ended; err != nil {
+		t.Errorf("an evaluation whose model is removed meanwhile: %v", err)
+	}
+	s.await("the model to be removed", func(*Status) bool { return !s.node.holds(model) })
+	if _, err := s.client.Evaluate(t.Context(), run, model); err == nil || !strings.Contains(err.Error(), "not held") {
+		t.Errorf("a model that has gone: %v", err)
 	}
 }

@@ -27,7 +27,8 @@ type jobs struct {
 
 	mu       sync.Mutex
 	closed   bool
-	training map[block.CID]*training // by run
+	training map[block.CID]*training     // by run
+	readers  map[chan struct{}]block.CID // of artifacts, other than trainings: closed when they are done
 	fetching map[wanted]*fetching
 	reducing map[block.CID]*reducing      // by seal
 	pending  map[block.CID]*round.RunSpec // runs that wait for the operator
@@ -38,7 +39,7 @@ type jobs struct {
 func newJobs(n *Node) *jobs {
 	j := &jobs{
 		n: n, log: n.log, trainer: make(chan struct{}, 1), bases: map[block.CID]evaluated{},
-		training: map[block.CID]*training{}, fetching: map[wanted]*fetching{}, reducing: map[block.CID]*reducing{},
+		training: map[block.CID]*training{}, readers: map[chan struct{}]block.CID{}, fetching: map[wanted]*fetching{}, reducing: map[block.CID]*reducing{},
 		pending: map[block.CID]*round.RunSpec{}, accepted: map[block.CID]bool{}, problems: map[string]problem{},
 	}
 	j.ctx, j.cancel = context.WithCancel(context.Background())
@@ -140,6 +141,11 @@ func (j *jobs) discardLocked(manifest block.CID) {
 	for _, t := range j.training { // a late update counts too, and a trainer reads its base when it likes
 		if t.job.Base == manifest || t.job.From == manifest {
 			ends = append(ends, t.done)
+		}
+	}
+	for end, of := range j.readers {
+		if of == manifest {
+			ends = append(ends, end)
 		}
 	}
 	j.spawn(func() {

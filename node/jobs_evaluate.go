@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/train"
 )
@@ -23,11 +25,10 @@ type evaluated struct {
 	metrics map[string]float64
 }
 
-// evaluate has the trainer measure a model of a run, that of a round or, of round 0, what the run began with. The
-// trainer's token is held.
+// evaluate has the trainer measure a model of a run, which is whole: that of a round or, of round 0, what the run began
+// with. The trainer's token is held.
 func (j *jobs) evaluate(ctx context.Context, run block.CID, spec *round.RunSpec, number uint64, model block.CID, report func(train.Progress)) (res train.Result, err error) {
-	task := train.Task{Kind: train.Evaluate, Round: number, Attempt: 1}
-	task, _, err = j.newTask(ctx, round.Fetch{Run: run, Manifest: model, Layout: spec.Layout}, spec, task)
+	task, err := j.newTask(run, spec, model, train.Task{Kind: train.Evaluate, Round: number, Attempt: 1})
 	if err != nil {
 		return res, err
 	}
@@ -46,7 +47,11 @@ func (j *jobs) measureBase(ctx context.Context, t *training) map[string]float64 
 	}
 	if j.bases[job.Run].model != job.Base { // else measured for an earlier attempt
 		report, stop := j.listen(t)
-		res, err := j.evaluate(ctx, job.Run, job.Spec, job.Round-1, job.Base, report)
+		_, err := j.makeWhole(ctx, round.Fetch{Run: job.Run, Manifest: job.Base, Layout: job.Spec.Layout})
+		var res train.Result
+		if err == nil {
+			res, err = j.evaluate(ctx, job.Run, job.Spec, job.Round-1, job.Base, report)
+		}
 		stop()
 		if err != nil {
 			if ctx.Err() == nil {
@@ -97,18 +102,18 @@ func (n *Node) Evaluate(ctx context.Context, run, model block.CID) (*Evaluation,
 	if err != nil {
 		return nil, err
 	}
-	a, err := n.store.Open(model) // what is not kept is not fetched for this
-	if err != nil {
-		return nil, err
-	}
-	if err := a.Close(); err != nil {
-		return nil, err
+	defer n.jobs.reads(model)()
+	if !n.holds(model) { // what is not kept is not fetched for this, and nobody waits to learn that
+		return nil, fmt.Errorf("model %s: %w", model, blockstore.ErrNotFound)
 	}
 	select {
 	case n.jobs.trainer <- struct{}{}:
 		defer func() { <-n.jobs.trainer }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	}
+	if err := n.jobs.check(ctx, model); err != nil {
+		return nil, err
 	}
 	began := time.Now()
 	res, err := n.jobs.evaluate(ctx, run, spec, number, model, nil)
@@ -117,6 +122,20 @@ func (n *Node) Evaluate(ctx context.Context, run, model block.CID) (*Evaluation,
 		return nil, refuse(http.StatusInternalServerError, advice, "the trainer fails: %s", brief)
 	}
 	return &Evaluation{Run: run, Round: number, Model: model, Samples: res.Samples, Metrics: res.Metrics, Took: time.Since(began)}, nil
+}
+
+// reads keeps an artifact in the store, if it is there, until done is called.
+func (j *jobs) reads(manifest block.CID) (done func()) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	end := make(chan struct{})
+	j.readers[end] = manifest
+	return func() {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		delete(j.readers, end)
+		close(end)
+	}
 }
 
 // roundOf returns the round of a run that yielded a model, 0 for what the run began with.

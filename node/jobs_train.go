@@ -27,6 +27,8 @@ type training struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 	heard  atomic.Pointer[heard] // the last of its trainer; nil until that has the task
+
+	stopped bool // by the machine, which hears nothing of its end
 }
 
 // heard is what a trainer has said, and when.
@@ -42,7 +44,7 @@ func (t *training) hear(p train.Progress) { t.heard.Store(&heard{p, time.Now()})
 func (j *jobs) train(job round.Train) {
 	before := j.training[job.Run]
 	if before != nil {
-		if before.job.Opened == job.Opened && before.job.Attempt == job.Attempt && before.job.Base == job.Base {
+		if before.job.Opened == job.Opened && before.job.Attempt == job.Attempt && before.job.Base == job.Base && !before.stopped {
 			return
 		}
 		before.cancel()
@@ -74,6 +76,7 @@ func (j *jobs) train(job round.Train) {
 // stopTrain ends a run's training; the next one waits for its end. The mutex is held.
 func (j *jobs) stopTrain(run block.CID) {
 	if t := j.training[run]; t != nil {
+		t.stopped = true
 		t.cancel()
 	}
 }
@@ -118,7 +121,11 @@ func (j *jobs) tryTrain(ctx context.Context, t *training) (done round.Trained, e
 	if job.From.Defined() { // a further attempt trains on from the site's own last one
 		from.Manifest, from.Owner = job.From, j.n.home.ID
 	}
-	task, elements, err := j.newTask(ctx, from, job.Spec, train.Task{Kind: train.Train, Round: job.Round, Attempt: job.Attempt, Seed: j.seed(job)})
+	elements, err := j.makeWhole(ctx, from)
+	if err != nil {
+		return done, err
+	}
+	task, err := j.newTask(job.Run, job.Spec, from.Manifest, train.Task{Kind: train.Train, Round: job.Round, Attempt: job.Attempt, Seed: j.seed(job)})
 	if err != nil {
 		return done, err
 	}
@@ -139,6 +146,9 @@ func (j *jobs) tryTrain(ctx context.Context, t *training) (done round.Trained, e
 	}
 	j.keep.Lock()
 	defer j.keep.Unlock()
+	if !j.n.holds(c) { // an earlier update of these very bytes was removed just now
+		return done, fmt.Errorf("update %s: %w", c, blockstore.ErrNotFound)
+	}
 	if !j.n.index.add(ctx, c, m.Shards, use{Run: job.Run, As: asUpdate, Round: j.n.view.Load().rounds[job.Run]}) {
 		return done, ctx.Err()
 	}
@@ -182,26 +192,26 @@ func takeUpdate(ctx context.Context, store *blockstore.Disk, res train.Result, l
 	return c, err
 }
 
-// newTask completes a task: its base, in full on this site's disk, its folder, which the caller removes, and what its run says.
-// It also returns the elements of the base's shards.
-func (j *jobs) newTask(ctx context.Context, from round.Fetch, spec *round.RunSpec, task train.Task) (train.Task, uint64, error) {
-	base, err := j.openWhole(ctx, from)
+// makeWhole makes sure that an artifact is on this site's disk, good in full, and returns the elements of its shards.
+func (j *jobs) makeWhole(ctx context.Context, f round.Fetch) (elements uint64, err error) {
+	r, err := j.openWhole(ctx, f)
 	if err != nil {
-		return task, 0, err
+		return 0, err
 	}
-	elements := base.artifact.Manifest.ShardElements
-	if err := base.artifact.Close(); err != nil {
-		return task, 0, err
+	return r.artifact.Manifest.ShardElements, r.artifact.Close()
+}
+
+// newTask completes a task: its base, which is whole, its folder, which the caller removes, and what its run says.
+func (j *jobs) newTask(run block.CID, spec *round.RunSpec, base block.CID, task train.Task) (_ train.Task, err error) {
+	if task.Base, err = j.n.store.Path(base); err != nil {
+		return task, err
 	}
-	if task.Base, err = j.n.store.Path(from.Manifest); err != nil {
-		return task, 0, err
-	}
-	task.Dir, err = os.MkdirTemp(j.n.home.path(tmpName), fmt.Sprintf("task-%s-%d-", from.Run.Short(), task.Round))
+	task.Dir, err = os.MkdirTemp(j.n.home.path(tmpName), fmt.Sprintf("task-%s-%d-", run.Short(), task.Round))
 	if err != nil {
-		return task, 0, fmt.Errorf("folder of the task: %w", err)
+		return task, fmt.Errorf("folder of the task: %w", err)
 	}
-	task.Run, task.Name, task.Rounds, task.Config = from.Run.String(), spec.Name, spec.Rounds, j.n.home.Config.overlay(spec.Train)
-	return task, elements, nil
+	task.Run, task.Name, task.Rounds, task.Config = run.String(), spec.Name, spec.Rounds, j.n.home.Config.overlay(spec.Train)
+	return task, nil
 }
 
 // seed differs by site, run, round, opening and attempt, and is the same when a task is done again. It

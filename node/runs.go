@@ -108,9 +108,13 @@ func (n *Node) OpenRun(ctx context.Context, req RunRequest) (block.CID, error) {
 	spec.Base, spec.Layout = base, m.Layout
 	run := spec.ID()
 	n.jobs.keep.Lock()
-	added := n.index.add(ctx, base, m.Shards, use{Run: run, As: asModel})
+	held := n.holds(base) // an earlier run's model of these very bytes may have been removed just now
+	added := held && n.index.add(ctx, base, m.Shards, use{Run: run, As: asModel})
 	n.jobs.keep.Unlock()
-	if !added || !n.deliver(ctx, round.OpenRun{Spec: spec}) {
+	switch {
+	case !held:
+		return block.CID{}, hint(fmt.Errorf("the model was removed with an earlier run as it was taken in: %w", blockstore.ErrNotFound), "try again")
+	case !added || !n.deliver(ctx, round.OpenRun{Spec: spec}):
 		n.jobs.drop(base, use{Run: run, As: asModel})
 		return block.CID{}, ErrStopped
 	}

@@ -311,3 +311,35 @@ func TestEnds(t *testing.T) {
 		}
 	}
 }
+
+// slow is a gate whose trainings take a while to stop, as a process does that is in the middle of a step.
+type slow struct{ gate }
+
+func (g *slow) Run(ctx context.Context, task train.Task, report func(train.Progress)) (train.Result, error) {
+	res, err := g.gate.Run(ctx, task, report)
+	if ctx.Err() != nil {
+		time.Sleep(200 * time.Millisecond)
+	}
+	return res, err
+}
+
+// An operator who declines and thinks better of it before the trainer has stopped gets a training all the same.
+func TestDeclineAndAccept(t *testing.T) {
+	t.Parallel()
+	sites := newTestMesh(t, 2, nil)
+	b, g := sites[1], &slow{}
+	b.trainer = g
+	upAll(sites)
+	run := sites[0].start(round.RunSpec{Name: "wavering", Rounds: 1, MinSites: 2})
+	b.await("its training", func(*Status) bool { return g.began.Load() == 1 })
+	for _, accept := range []bool{false, true} {
+		if err := b.client.Consent(t.Context(), run, Consent{Accept: accept}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(g.of(1))
+	b.awaitRounds(run, 1)
+	if g.began.Load() != 2 {
+		t.Errorf("%d trainings began, want one that was stopped and another", g.began.Load())
+	}
+}
