@@ -92,7 +92,7 @@ func TestWithBase(t *testing.T) {
 	for i := range maxMetrics - 2 {
 		own[string(rune('a'+i))] = 1
 	}
-	got := (&jobs{}).withBase(own, map[string]float64{"base_loss": 2, "base_val_loss": 3, "base_z": 4, strings.Repeat("x", maxMetricName+1): 5})
+	got := withBase(own, map[string]float64{"base_loss": 2, "base_val_loss": 3, "base_z": 4, strings.Repeat("x", maxMetricName+1): 5})
 	if len(got) != maxMetrics || got["base_loss"] != 1 || got["base_val_loss"] != 3 {
 		t.Errorf("%v", got)
 	}

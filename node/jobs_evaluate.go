@@ -62,15 +62,20 @@ func (j *jobs) measureBase(ctx context.Context, t *training) map[string]float64 
 		j.bases[job.Run] = evaluated{job.Base, res.Metrics}
 		j.log.Info("measured", "run", job.Run.Short(), "round", job.Round-1, "metrics", res.Metrics)
 	}
+	return ofBase(j.bases[job.Run].metrics)
+}
+
+// ofBase returns the metrics of a base under the names that they have in an update.
+func ofBase(metrics map[string]float64) map[string]float64 {
 	all := map[string]float64{}
-	for name, v := range j.bases[job.Run].metrics {
+	for name, v := range metrics {
 		all[basePrefix+name] = v
 	}
 	return all
 }
 
 // withBase adds the metrics of the base to those of the update, which go first if there is no room for all.
-func (j *jobs) withBase(own, base map[string]float64) map[string]float64 {
+func withBase(own, base map[string]float64) map[string]float64 {
 	for _, name := range slices.Sorted(maps.Keys(base)) {
 		if _, taken := own[name]; !taken && len(own) < maxMetrics && len(name) <= maxMetricName {
 			own[name] = base[name]

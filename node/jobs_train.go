@@ -107,7 +107,7 @@ func (j *jobs) doTrain(ctx context.Context, t *training) round.Event {
 		return round.TrainFailed{Run: job.Run, Round: job.Round, Opened: job.Opened, Err: clip(err.Error(), 2048)}
 	}
 	j.setProblem(about, "", "")
-	done.Metrics = j.withBase(done.Metrics, base)
+	done.Metrics = withBase(done.Metrics, base)
 	return done
 }
 

@@ -27,6 +27,7 @@ type TrialConfig struct {
 	Base    string            // safetensors file to start from; empty: what a run begins with that says init: builtin
 	Train   map[string]string // the run's hyperparameters; the site's own take their place
 	Rounds  uint64            // that the trainer is told of
+	Measure bool              // have it measure each model before it trains from it, as a site does that says evaluate: true
 	Log     *slog.Logger      // gets what the trainer writes; nil drops it
 }
 
@@ -142,14 +143,20 @@ func (t *Trial) importBase(ctx context.Context) (err error) {
 // Round has the trainer train for a round, from what it made of the round before, and takes its update over.
 func (t *Trial) Round(ctx context.Context, report func(train.Progress)) (r TrialRound, err error) {
 	t.round++
-	task, err := t.newTask()
+	var base map[string]float64
+	if t.conf.Measure || t.site.Evaluate {
+		if base, err = t.measure(ctx, report); err != nil {
+			return r, err
+		}
+	}
+	task, err := t.newTask(train.Train, t.round)
 	if err != nil {
 		return r, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(task.Dir)) }()
 	begun := time.Now()
 	res, err := t.trainer.Run(ctx, task, report)
-	r = TrialRound{Round: t.round, Samples: res.Samples, Metrics: sendable(t.conf.Log, res.Metrics), Took: time.Since(begun)}
+	r = TrialRound{Round: t.round, Samples: res.Samples, Metrics: withBase(sendable(t.conf.Log, res.Metrics), base), Took: time.Since(begun)}
 	var update block.CID
 	if err == nil {
 		update, err = takeUpdate(ctx, t.store, res, t.layout, t.shard)
@@ -167,19 +174,36 @@ func (t *Trial) Round(ctx context.Context, report func(train.Progress)) (r Trial
 	return r, err
 }
 
-func (t *Trial) newTask() (train.Task, error) {
+// measure has the trainer measure the model that the round starts from, and returns the metrics as an update carries them.
+func (t *Trial) measure(ctx context.Context, report func(train.Progress)) (_ map[string]float64, err error) {
+	task, err := t.newTask(train.Evaluate, t.round-1)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(task.Dir)) }()
+	res, err := t.trainer.Run(ctx, task, report)
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil:
+		return nil, hinted(err)
+	}
+	return ofBase(sendable(t.conf.Log, res.Metrics)), nil
+}
+
+func (t *Trial) newTask(kind train.Kind, number uint64) (train.Task, error) {
 	base, err := t.store.Path(t.base)
 	if err != nil {
 		return train.Task{}, err
 	}
-	dir := filepath.Join(t.dir, fmt.Sprintf("task-%d", t.round))
+	dir := filepath.Join(t.dir, fmt.Sprintf("task-%d", number))
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return train.Task{}, fmt.Errorf("folder of the task: %w", err)
 	}
 	run := []byte("weft trainer test") // there is no run that it could be the CID of
 	return train.Task{
-		Kind: train.Train, Run: block.Sum(block.Raw, run).String(), Name: "test", Round: t.round, Rounds: t.conf.Rounds, Attempt: 1,
-		Base: base, Dir: dir, Seed: seedOf(run, t.round), Config: t.site.overlay(t.conf.Train),
+		Kind: kind, Run: block.Sum(block.Raw, run).String(), Name: "test", Round: number, Rounds: t.conf.Rounds, Attempt: 1,
+		Base: base, Dir: dir, Seed: seedOf(run, number), Config: t.site.overlay(t.conf.Train),
 	}, nil
 }
 

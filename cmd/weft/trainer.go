@@ -37,6 +37,7 @@ type trialOptions struct {
 	base    string
 	train   []string // key=value
 	rounds  uint64
+	measure bool
 	to      string
 	command []string
 }
@@ -55,7 +56,8 @@ The model to start from is any safetensors file that fits the script; in Python
 weft.safetensors.save_file(model.state_dict(), "initial.safetensors") writes one. The
 embedded trainer makes its own. Copies of it are kept below $TMPDIR meanwhile.`,
 		Example: `  weft trainer test --base initial.safetensors -- python3 train.py
-  weft trainer test --base initial.safetensors --rounds 3 --train lr=0.1 -o update.safetensors
+  weft trainer test --base initial.safetensors --rounds 3 --evaluate -- python3 train.py
+  weft trainer test --base initial.safetensors --train lr=0.1 -o update.safetensors
   weft --dir ./a trainer test`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 && cmd.ArgsLenAtDash() != 0 {
@@ -72,6 +74,7 @@ embedded trainer makes its own. Copies of it are kept below $TMPDIR meanwhile.`,
 	f.StringVar(&o.base, "base", "", "safetensors `file` to start from")
 	f.StringArrayVar(&o.train, "train", nil, "a hyperparameter of the run, `KEY=VALUE`; may be repeated")
 	f.Uint64Var(&o.rounds, "rounds", 1, "how many rounds")
+	f.BoolVar(&o.measure, "evaluate", false, "measure each model before it is trained from, as with evaluate: true")
 	f.StringVarP(&o.to, "output", "o", "", "file for the last update, - for standard output")
 	a.jsonFlag(cmd)
 	return cmd
@@ -79,7 +82,7 @@ embedded trainer makes its own. Copies of it are kept below $TMPDIR meanwhile.`,
 
 // config returns the trial that the options describe.
 func (o trialOptions) config() (c node.TrialConfig, err error) {
-	c = node.TrialConfig{Command: o.command, Base: o.base, Rounds: o.rounds, Train: map[string]string{}}
+	c = node.TrialConfig{Command: o.command, Base: o.base, Rounds: o.rounds, Measure: o.measure, Train: map[string]string{}}
 	if o.rounds == 0 {
 		return c, usage("--rounds 0: want at least 1")
 	}
