@@ -134,8 +134,8 @@ func (c *Client) Roster(ctx context.Context) (Roster, error) {
 	return get[Roster](ctx, c, "/v1/roster")
 }
 
-// Approve says the operator's yes to a change of the roster.
-func (c *Client) Approve(ctx context.Context, req ChangeRequest) (RosterChange, error) {
+// ChangeRoster says the operator's yes to a change of the roster, or takes it back.
+func (c *Client) ChangeRoster(ctx context.Context, req ChangeRequest) (RosterChange, error) {
 	return post[RosterChange](ctx, c, "/v1/roster", req)
 }
 

@@ -40,11 +40,11 @@ func (n *Node) loop(ctx context.Context) error {
 func (n *Node) step(ev round.Event) {
 	n.machine.Step(time.Since(n.start), ev)
 	switch e := ev.(type) {
-	case round.Considered, round.Approve:
+	case round.Considered, round.Approve, round.TakeBack:
 		n.changed = true
 	case round.Received:
 		s := e.Message.Statement
-		n.changed = n.changed || s != nil && (s.Kind == round.KindConsent || s.Kind == round.KindApprove)
+		n.changed = n.changed || s != nil && (s.Kind == round.KindConsent || s.Kind == round.KindApprove || s.Kind == round.KindWithdraw)
 	}
 }
 

@@ -38,17 +38,19 @@ type RosterChange struct {
 	Text      string        `json:"text"`
 	Change    *round.Change `json:"change"`
 	Approvals []string      `json:"approvals"` // sites that approve
+	Withdrawn []string      `json:"withdrawn"` // sites that have taken their approval back
 	Missing   int           `json:"missing"`   // approvals until there is a quorum
 	Own       bool          `json:"own"`       // whether this site approves
 	Joined    bool          `json:"joined"`    // the key that comes has signed, or none comes
 }
 
-// ChangeRequest is the operator's yes to a change of the roster: one that it asks for itself, by Add, Remove or both
-// with one name, or one that another site has asked for, by Approve.
+// ChangeRequest is what the operator says to a change of the roster: yes to one that it asks for itself, by Add, Remove or
+// both with one name, or to one that another site has asked for, by Approve; no after a yes, by Withdraw.
 type ChangeRequest struct {
-	Add     *RosterSite `json:"add,omitempty"`
-	Remove  string      `json:"remove,omitempty"`  // a site's name
-	Approve string      `json:"approve,omitempty"` // the change's ID, or the end of it
+	Add      *RosterSite `json:"add,omitempty"`
+	Remove   string      `json:"remove,omitempty"`   // a site's name
+	Approve  string      `json:"approve,omitempty"`  // the change's ID, or the end of it
+	Withdraw string      `json:"withdraw,omitempty"` // likewise
 }
 
 // Roster describes the roster in force and what is asked for.
@@ -74,35 +76,47 @@ func (n *Node) Roster(ctx context.Context) (s Roster, err error) {
 }
 
 func (n *Node) describeChange(r *round.Roster, c round.PendingChange) RosterChange {
-	d := RosterChange{ID: c.ID, Text: c.Change.String(), Change: c.Change, Approvals: []string{}, Joined: c.Joined, Missing: max(0, r.Quorum()-len(c.Approvals))}
+	d := RosterChange{ID: c.ID, Text: c.Change.String(), Change: c.Change, Approvals: []string{}, Withdrawn: []string{}, Joined: c.Joined, Missing: max(0, r.Quorum()-len(c.Approvals))}
 	for _, id := range c.Approvals {
 		d.Approvals = append(d.Approvals, r.Name(id))
 		d.Own = d.Own || id == n.home.ID
 	}
+	for _, id := range c.Withdrawn {
+		d.Withdrawn = append(d.Withdrawn, r.Name(id))
+	}
 	slices.Sort(d.Approvals)
+	slices.Sort(d.Withdrawn)
 	return d
 }
 
-// Approve says the operator's yes to a change of the roster, and returns how it stands then.
-func (n *Node) Approve(ctx context.Context, req ChangeRequest) (RosterChange, error) {
+// ChangeRoster says the operator's yes to a change of the roster, or takes it back, and returns how the change stands then.
+func (n *Node) ChangeRoster(ctx context.Context, req ChangeRequest) (RosterChange, error) {
 	var c *round.Change
 	var refused error
 	err := n.ask(ctx, func(m *round.Machine) {
 		if c, refused = n.change(m, req); refused == nil {
-			if err := m.CheckApproval(c); err != nil {
+			check := m.CheckApproval
+			if req.Withdraw != "" {
+				check = m.CheckTakeBack
+			}
+			if err := check(c); err != nil {
 				refused = refuse(http.StatusConflict, changeHint(err), "%v", err)
 			}
 		}
 	})
+	var said round.Event = round.Approve{Change: c}
+	if req.Withdraw != "" {
+		said = round.TakeBack{Change: c}
+	}
 	switch {
 	case err != nil:
 		return RosterChange{}, err
 	case refused != nil:
 		return RosterChange{}, refused
-	case !n.deliver(ctx, round.Approve{Change: c}):
+	case !n.deliver(ctx, said):
 		return RosterChange{}, ErrStopped
 	}
-	return n.standing(ctx, c)
+	return n.standing(ctx, c, req.Withdraw == "")
 }
 
 // changeHint says what to do about a change that cannot be.
@@ -112,6 +126,8 @@ func changeHint(err error) string {
 		return "let the site make a new key: weft init in a new directory"
 	case errors.Is(err, round.ErrNameTaken):
 		return "for another key of that site: weft roster replace NAME=PEERID"
+	case errors.Is(err, round.ErrNoApproval):
+		return "weft roster list shows who approves of what"
 	case errors.Is(err, round.ErrTooMany):
 		return "one of them has to be decided first: weft roster list shows them"
 	}
@@ -124,11 +140,11 @@ func (n *Node) change(m *round.Machine, req ChangeRequest) (*round.Change, error
 	if !r.Has(n.home.ID) {
 		return nil, refuse(http.StatusConflict, "the operators of the mesh's sites can", "this site is not in the roster, so it cannot approve of changes")
 	}
-	if req.Approve != "" {
-		if req.Add != nil || req.Remove != "" {
-			return nil, refuse(http.StatusBadRequest, "", "either a change of one's own, or one to approve of")
+	if known := req.Approve + req.Withdraw; known != "" {
+		if req.Add != nil || req.Remove != "" || req.Approve != "" && req.Withdraw != "" {
+			return nil, refuse(http.StatusBadRequest, "", "either a change of one's own, or one to approve of, or one to withdraw from")
 		}
-		return n.asked(m, req.Approve)
+		return n.asked(m, known)
 	}
 	c := &round.Change{Version: r.Version()}
 	if req.Remove != "" {
@@ -161,22 +177,23 @@ func (n *Node) asked(m *round.Machine, id string) (*round.Change, error) {
 	return nil, refuse(http.StatusConflict, "give more of its end", "%d changes end with %q", len(found), id)
 }
 
-// standing waits until the machine has taken the operator's yes, and says how the change stands. One that is decided
-// already has all approvals.
-func (n *Node) standing(ctx context.Context, c *round.Change) (d RosterChange, err error) {
+// standing waits until the machine has taken what the operator has said, and says how the change stands. One that is decided
+// already has all approvals; one that nobody approves of any more has none.
+func (n *Node) standing(ctx context.Context, c *round.Change, approves bool) (d RosterChange, err error) {
 	id := c.ID()
 	for {
-		done := false
+		done := !approves
 		err = n.ask(ctx, func(m *round.Machine) {
 			r := m.Ledger().Roster()
+			d = RosterChange{ID: id, Text: c.String(), Change: c, Approvals: []string{}, Withdrawn: []string{}, Missing: r.Quorum()}
 			for _, p := range m.Changes() {
 				if p.ID == id {
 					d = n.describeChange(r, p)
-					done = d.Own
+					done = d.Own == approves
 				}
 			}
 			if r.Version() > c.Version {
-				d, done = RosterChange{ID: id, Text: c.String(), Change: c, Approvals: []string{}, Own: true, Joined: true}, true
+				d, done = RosterChange{ID: id, Text: c.String(), Change: c, Approvals: []string{}, Withdrawn: []string{}, Own: true, Joined: true}, true
 			}
 		})
 		if err != nil || done {
@@ -194,10 +211,10 @@ func (s *server) roster(_ http.ResponseWriter, r *http.Request) (any, error) {
 	return s.n.Roster(r.Context())
 }
 
-func (s *server) approve(_ http.ResponseWriter, r *http.Request) (any, error) {
+func (s *server) changeRoster(_ http.ResponseWriter, r *http.Request) (any, error) {
 	var req ChangeRequest
 	if err := decodeBody(r.Body, &req); err != nil {
 		return nil, err
 	}
-	return s.n.Approve(r.Context(), req)
+	return s.n.ChangeRoster(r.Context(), req)
 }

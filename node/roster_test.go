@@ -26,7 +26,7 @@ func (s *testSite) newcomer(name string) *testSite {
 func approve(t *testing.T, req ChangeRequest, sites ...*testSite) {
 	t.Helper()
 	for _, s := range sites {
-		if _, err := s.client.Approve(t.Context(), req); err != nil {
+		if _, err := s.client.ChangeRoster(t.Context(), req); err != nil {
 			t.Fatalf("site %s: %v", s.name, err)
 		}
 	}
@@ -77,7 +77,7 @@ func TestRoster(t *testing.T) {
 	approve(t, ChangeRequest{Remove: "c", Add: &RosterSite{Name: "c", ID: c2.id}}, a, b, d, e)
 	c2.up(a, b)
 	c2.awaitVersion(2)
-	if _, err := a.client.Approve(t.Context(), ChangeRequest{Add: &RosterSite{Name: "f", ID: c.id}}); err == nil || !strings.Contains(err.Error(), "no key comes back") {
+	if _, err := a.client.ChangeRoster(t.Context(), ChangeRequest{Add: &RosterSite{Name: "f", ID: c.id}}); err == nil || !strings.Contains(err.Error(), "no key comes back") {
 		t.Errorf("a key comes back: %v", err)
 	}
 
@@ -91,7 +91,7 @@ func TestRoster(t *testing.T) {
 		}
 		return st.Sites == 4 && !a.node.reach.has(d.id)
 	})
-	if _, err := d.client.Approve(t.Context(), ChangeRequest{Remove: "a"}); err == nil {
+	if _, err := d.client.ChangeRoster(t.Context(), ChangeRequest{Remove: "a"}); err == nil {
 		t.Error("a removed site approves")
 	}
 
@@ -217,14 +217,14 @@ func TestApprove(t *testing.T) {
 		{ChangeRequest{Add: &RosterSite{Name: "x", ID: sites[1].id}}, "its key is that of site"},
 		{ChangeRequest{Add: &RosterSite{Name: "", ID: testID(t, 50)}}, "name"},
 	} {
-		if _, err := a.client.Approve(t.Context(), c.req); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := a.client.ChangeRoster(t.Context(), c.req); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v, want %q", c.req, err, c.want)
 		}
 	}
 	most := 0
 	var err error
 	for ; err == nil && most < 100; most++ {
-		_, err = a.client.Approve(t.Context(), ChangeRequest{Add: &RosterSite{Name: "x", ID: testID(t, 60+most)}})
+		_, err = a.client.ChangeRoster(t.Context(), ChangeRequest{Add: &RosterSite{Name: "x", ID: testID(t, 60+most)}})
 	}
 	if most > 20 || !strings.Contains(err.Error(), "too many changes") || !strings.Contains(err.Error(), "decided first") {
 		t.Errorf("after %d: %v", most, err)
@@ -233,8 +233,51 @@ func TestApprove(t *testing.T) {
 	if err != nil || len(r.Changes) != most-1 || !r.Changes[0].Own || r.Changes[0].Missing != 1 || r.Changes[0].Joined {
 		t.Errorf("%+v, %v", r.Changes, err)
 	}
-	again, err := a.client.Approve(t.Context(), ChangeRequest{Approve: r.Changes[0].ID.Short()})
+	again, err := a.client.ChangeRoster(t.Context(), ChangeRequest{Approve: r.Changes[0].ID.Short()})
 	if err != nil || len(again.Approvals) != 1 {
 		t.Errorf("approved twice: %+v, %v", again, err)
+	}
+}
+
+// TestWithdraw: an operator takes an approval back; who was let in because of it is let in no more, until it is given again.
+func TestWithdraw(t *testing.T) {
+	t.Parallel()
+	sites := newTestMesh(t, 3, nil)
+	a, b := sites[0], sites[1]
+	upAll(sites)
+	e := a.newcomer("e")
+	e.up(a)
+	add := ChangeRequest{Add: &RosterSite{Name: "e", ID: e.id}}
+	approve(t, add, a)
+	admitted := func(s *testSite) bool { return s.node.admits(e.id) }
+	a.await("the newcomer to be let in", func(*Status) bool { return admitted(a) })
+	b.await("the wish", func(st *Status) bool { return st.Asked == 1 })
+	r, err := b.client.Roster(t.Context())
+	if err != nil || len(r.Changes) != 1 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	id := r.Changes[0].ID.Short()
+
+	if _, err := b.client.ChangeRoster(t.Context(), ChangeRequest{Withdraw: id}); err == nil || !strings.Contains(err.Error(), "no approval of this site") {
+		t.Errorf("who has not approved takes back: %v", err)
+	}
+	d, err := a.client.ChangeRoster(t.Context(), ChangeRequest{Withdraw: id})
+	if err != nil || d.Own || len(d.Approvals) != 0 {
+		t.Fatalf("%+v, %v", d, err)
+	}
+	for _, s := range sites {
+		s.await("nothing to be asked for", func(st *Status) bool { return st.Asked == 0 })
+	}
+	a.await("the newcomer to be shut out", func(*Status) bool { return !admitted(a) && !a.node.reach.has(e.id) })
+
+	approve(t, add, b)
+	b.await("one approval", func(st *Status) bool { return len(st.Changes) == 1 && len(st.Changes[0].Approvals) == 1 })
+	c, err := b.client.Roster(t.Context())
+	if err != nil || len(c.Changes[0].Withdrawn) != 1 || c.Changes[0].Withdrawn[0] != "a" {
+		t.Errorf("%+v, %v", c.Changes, err)
+	}
+	approve(t, add, a)
+	for _, s := range append(sites, e) {
+		s.awaitVersion(1)
 	}
 }

@@ -113,7 +113,7 @@ func (s *server) routes() http.Handler {
 	route("POST /v1/runs/{run}/stop", s.stop)
 	route("POST /v1/runs/{run}/evaluate", s.evaluate)
 	route("GET /v1/roster", s.roster)
-	route("POST /v1/roster", s.approve)
+	route("POST /v1/roster", s.changeRoster)
 	route("/", func(_ http.ResponseWriter, r *http.Request) (any, error) {
 		return nil, refuse(http.StatusNotFound, "the calls are listed in node/api.go", "no such call: %s %.80q", r.Method, r.URL.Path)
 	})

@@ -218,7 +218,7 @@ func (m *Machine) isReady(id block.CID) bool {
 }
 
 // mayVote reports whether this site may vote for a candidate. Readiness is holding what it needs and
-// agreeing with its judgement (nobody left out, a ground that holds here too). A quorum's prevotes
+// agreeing with its judgement (nobody left out, a ground that holds here too, no approval taken back). A quorum's prevotes
 // vouch for the judgement: what differs from site to site must not halt the mesh once a site may have
 // locked the entry. Holding is never vouched for, except to who takes no part in the run and may not
 // hold its updates: at least q-f correct sites of that quorum do.
@@ -260,7 +260,7 @@ func (m *Machine) holds(e *Entry) bool {
 	}
 }
 
-// agrees reports whether this site finds itself what an entry claims about who is in and who is not.
+// agrees reports whether this site finds itself what an entry claims about who is in and who is not, and who approves.
 func (m *Machine) agrees(e *Entry) bool {
 	r, p := m.ledger.Run(e.Run()), m.parts[e.Run()]
 	switch {
@@ -270,8 +270,20 @@ func (m *Machine) agrees(e *Entry) bool {
 		return m.sameGround(p, r, e.Seal.Ground)
 	case e.Void != nil:
 		return m.sameGround(p, r, &e.Void.Ground)
+	case e.Roster != nil:
+		return m.standsBehind(e.Roster)
 	}
 	return true
+}
+
+// standsBehind reports whether none of the approvals that a change of the roster brings was taken back, as far as this site
+// knows.
+func (m *Machine) standsBehind(c *Changed) bool {
+	p := m.changes[c.Change.ID()]
+	return p == nil || !slices.ContainsFunc(c.Approvals, func(v CertVote) bool {
+		w := p.withdrawal(v.From)
+		return w != nil && w.Withdrawn
+	})
 }
 
 // omitsNone reports whether a seal lists every update that this site would have sealed; one that

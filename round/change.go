@@ -60,6 +60,16 @@ func (c *Change) check() error {
 	return nil
 }
 
+// Withdraw takes the author's approval of a change back or, withdrawn no longer, gives it again. A higher serial replaces a
+// lower. The signature of the approval stays good: it is the sites that know better who do not stand behind an entry
+// which brings it.
+type Withdraw struct {
+	Change    block.CID `cbor:"change" json:"change"`
+	Version   uint64    `cbor:"version" json:"version"` // that the change names
+	Serial    uint64    `cbor:"serial" json:"serial"`   // from 1
+	Withdrawn bool      `cbor:"withdrawn" json:"withdrawn"`
+}
+
 // Join is the wish of a change's new key to be a site: signed by that key, it proves that its holder
 // wants this place and has followed this ledger up to a head of late.
 type Join struct {

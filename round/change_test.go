@@ -1,6 +1,7 @@
 package round
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -380,5 +381,81 @@ func TestTooManyApprovals(t *testing.T) {
 		if len(kept[i]) != maxChanges || asked != maxChanges || !slices.Equal(kept[i], kept[0]) {
 			t.Errorf("site %d keeps %d, tells of %d: %v, site 1 keeps %v", i+1, len(kept[i]), asked, kept[i], kept[0])
 		}
+	}
+}
+
+// TestWithdrawnApprovalsDecideNothing: a liar that has kept approvals which were taken back proposes with them in vain, and
+// hinders nobody who may still be decided on.
+func TestWithdrawnApprovalsDecideNothing(t *testing.T) {
+	e := newEnv(t, 4, Byzantine)
+	e.stabilize()
+	one, two, three, liar := e.sites[0], e.sites[1], e.sites[2], e.sites[3]
+	c := &Change{Remove: &e.known[0]}
+	forged := e.changed(c, one, two, three)
+	for _, s := range e.sites[:2] {
+		e.step(s, Approve{c})
+	}
+	e.stabilize()
+	e.step(one, TakeBack{c})
+	e.stabilize() // else site 3 would be ready before it hears of it
+	e.step(three, Approve{c})
+	e.stabilize()
+	told := &Message{Statement: liar.sign(KindReady, &Ready{Height: 1, Entry: forged.CID(), Data: forged.Block().Data})}
+	for _, s := range e.sites[:3] {
+		e.step(s, Received{liar.self, told})
+	}
+	e.pass(time.Minute, func() bool { return one.ledger.Height() > 0 })
+	for _, s := range e.sites[:3] {
+		if k := s.height.candidates[forged.CID()]; s.ledger.Height() > 0 || k == nil || k.entry == nil || k.ready[s.self] {
+			t.Errorf("site %d: height %d, %+v", s.num, s.ledger.Height(), k)
+		}
+	}
+	e.step(liar, Approve{c}) // now a quorum approves without site 1
+	e.pass(time.Minute, func() bool { return two.roster.Version() == 1 })
+	if two.roster.Has(one.self) || two.ledger.At(1).Entry.CID() == forged.CID() {
+		t.Errorf("what a quorum approves of is decided: %v", two.ledger.Height())
+	}
+}
+
+// TestWithdrawals: the newest serial counts, whatever the order in which they come; who has not approved takes nothing back.
+func TestWithdrawals(t *testing.T) {
+	e := newEnv(t, 4, Byzantine)
+	e.stabilize()
+	one, two := e.sites[0], e.sites[1]
+	c := &Change{Remove: &e.known[3]}
+	tell := func(s *Signed) { e.step(one, Received{two.self, &Message{Statement: s}}) }
+	withdraw := func(serial uint64, withdrawn bool) *Signed {
+		return two.sign(KindWithdraw, &Withdraw{Change: c.ID(), Serial: serial, Withdrawn: withdrawn})
+	}
+	if err := one.CheckTakeBack(c); !errors.Is(err, ErrNoApproval) {
+		t.Errorf("without an approval: %v", err)
+	}
+	tell(withdraw(3, true)) // of what nobody has asked for
+	if len(one.changes) != 0 {
+		t.Error("a withdrawal asks for a change")
+	}
+	tell(two.sign(KindApprove, c))
+	for i, step := range []struct {
+		serial    uint64
+		withdrawn bool
+		want      bool // that it approves
+	}{{1, true, false}, {3, false, true}, {2, true, true}, {3, true, true}, {4, true, false}} {
+		tell(withdraw(step.serial, step.withdrawn))
+		if got := one.changes[c.ID()].approves(two.self); got != step.want {
+			t.Errorf("step %d: approves %v", i, got)
+		}
+	}
+	if got := one.Changes(); len(got) != 0 {
+		t.Errorf("nobody approves any more: %+v", got)
+	}
+	e.step(one, Approve{c})
+	if got := one.Changes(); len(got) != 1 || len(got[0].Withdrawn) != 1 || got[0].Withdrawn[0] != two.self {
+		t.Errorf("changes %+v", got)
+	}
+	heads := one.changeHeads()
+	if want := make([]uint64, one.roster.index[two.self]+1); len(heads) != 1 {
+		t.Errorf("heads %+v", heads)
+	} else if want[len(want)-1] = 4; !slices.Equal(heads[0].Serials, want) {
+		t.Errorf("serials %v, want %v", heads[0].Serials, want)
 	}
 }

@@ -21,7 +21,7 @@ type height struct {
 	mentions   map[peer.ID]int    // candidates that each site was the first to speak of here
 	told       map[peer.ID]int    // entries that each site has told
 	brought    map[peer.ID]int    // entries that each site's proposals have brought, not known before
-	changes    map[block.CID]bool // changes of the roster that candidates would make
+	changes    map[block.CID]bool // changes of the roster that candidates would make, and this site stands behind
 	tellAt     time.Duration      // the soonest of the candidates'
 
 	view  uint64
@@ -207,7 +207,7 @@ func (m *Machine) learn(data []byte) (*Entry, error) {
 func (m *Machine) know(c *candidate, e *Entry) {
 	c.entry = e
 	m.dirty, m.height.news = true, true
-	if e.Roster != nil {
+	if e.Roster != nil && m.standsBehind(e.Roster) {
 		m.height.changes[e.Roster.Change.ID()] = true
 	}
 	if e.Seal != nil {

@@ -11,6 +11,7 @@ type Kept struct {
 	Early      int // messages for heights to come
 	Changes    int // of the roster, asked for
 	Approvals  int // of them
+	Withdrawn  int // approvals that were taken back, or given again
 	Updates    int // of active runs, all sites'
 	Sought     int // models that are being fetched for runs, or found useless
 	Evidence   int
@@ -35,6 +36,7 @@ func (m *Machine) Kept() Kept {
 	}
 	for _, c := range m.changes {
 		k.Approvals += len(c.approvals)
+		k.Withdrawn += len(c.withdrawals)
 	}
 	for _, p := range m.parts {
 		for _, c := range p.order {

@@ -135,6 +135,8 @@ func (m *Machine) restoreStatement(s *Signed) error {
 		m.noteStop(s, b)
 	case *Change:
 		return m.noteApproval(s, b)
+	case *Withdraw:
+		m.noteWithdrawal(s, b)
 	case *Join:
 		m.joins[block.Sum(block.DagCBOR, s.Body)] = true
 	case *Consent:
@@ -185,6 +187,8 @@ func (m *Machine) Step(now time.Duration, ev Event) {
 		m.stopRun(e)
 	case Approve:
 		m.approve(e.Change)
+	case TakeBack:
+		m.takeBack(e.Change)
 	}
 	m.settle()
 }
@@ -298,6 +302,8 @@ func (m *Machine) receiveStatement(r Received) error {
 	switch b := body.(type) {
 	case *Change:
 		return m.receiveApproval(r, s, b)
+	case *Withdraw:
+		m.receiveWithdrawal(r, s, b)
 	case *Ready:
 		if m.inHeight(r, b.Height) {
 			return m.receiveReady(s, b)

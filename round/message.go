@@ -57,6 +57,8 @@ type ChangeHead struct {
 	Change    block.CID `cbor:"change"`
 	Approvals []byte    `cbor:"approvals"` // whose approval it knows
 	Join      int64     `cbor:"join"`      // height that the newest join it has names; -1: none
+	// Serials of the newest withdrawals it knows, by roster position, 0 for none; those after the last are left out.
+	Serials []uint64 `cbor:"serials,omitempty"`
 }
 
 // Evidence is two statements of one site for one place.
@@ -103,6 +105,11 @@ func (m *Message) check() error {
 		}
 		if len(m.Head.Changes) > maxShown {
 			return fmt.Errorf("head: %w: %d changes of the roster", ErrMalformed, len(m.Head.Changes))
+		}
+		for _, c := range m.Head.Changes {
+			if len(c.Serials) > maxSites {
+				return fmt.Errorf("head: %w: %d withdrawals of a change", ErrMalformed, len(c.Serials))
+			}
 		}
 	}
 	if len(m.Certified) > 0 {

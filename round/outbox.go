@@ -115,6 +115,9 @@ func (m *Machine) matters(s *standing) bool {
 		return m.active(b.Run)
 	case *Change:
 		return b.Version == m.roster.version
+	case *Withdraw: // the newest
+		c := m.changes[b.Change]
+		return c != nil && c.withdrawals[m.self] == s.message.Statement
 	case *Join:
 		c := m.changes[b.Change]
 		return c != nil && c.join == s.message.Statement

@@ -14,10 +14,44 @@ import (
 // pending is a change of the roster that sites ask for and the ledger does not have yet.
 type pending struct {
 	*Change
-	id        block.CID
-	approvals map[peer.ID]*Signed
-	join      *Signed // the newest of the key that comes
-	at        *Join   // its body
+	id          block.CID
+	approvals   map[peer.ID]*Signed
+	withdrawals map[peer.ID]*Signed // the newest of each site whose approval is here
+	join        *Signed             // the newest of the key that comes
+	at          *Join               // its body
+}
+
+// approves reports whether a site approves: it has said so, and not taken it back.
+func (c *pending) approves(id peer.ID) bool {
+	w := c.withdrawal(id)
+	return c.approvals[id] != nil && (w == nil || !w.Withdrawn)
+}
+
+// withdrawal returns the newest of a site, or nil.
+func (c *pending) withdrawal(id peer.ID) *Withdraw {
+	if s := c.withdrawals[id]; s != nil {
+		b, _ := open[Withdraw](s, KindWithdraw) // it was read when it came
+		return b
+	}
+	return nil
+}
+
+// serial returns that of a site's newest withdrawal, 0 if there is none.
+func (c *pending) serial(id peer.ID) uint64 {
+	if w := c.withdrawal(id); w != nil {
+		return w.Serial
+	}
+	return 0
+}
+
+// support returns how many sites approve.
+func (c *pending) support() (n int) {
+	for id := range c.approvals {
+		if c.approves(id) {
+			n++
+		}
+	}
+	return n
 }
 
 // joined returns the height that the newest join names; -1 if there is none.
@@ -42,7 +76,7 @@ func (m *Machine) CheckApproval(c *Change) error {
 	return nil
 }
 
-// approved reports whether this site has approved of a change.
+// approved reports whether this site has approved of a change, taken back since or not.
 func (m *Machine) approved(c *Change) bool {
 	p := m.changes[c.ID()]
 	return p != nil && p.approvals[m.self] != nil
@@ -50,12 +84,74 @@ func (m *Machine) approved(c *Change) bool {
 
 // approve is the operator's yes to a change.
 func (m *Machine) approve(c *Change) {
-	if m.CheckApproval(c) != nil || m.approved(c) {
+	if m.CheckApproval(c) != nil {
 		return // the driver has checked and told the operator
+	}
+	if m.approved(c) {
+		m.sayAgain(m.changes[c.ID()], false)
+		return
 	}
 	s := m.sign(KindApprove, c)
 	if m.noteApproval(s, c) == nil {
 		m.save(Record{Statement: s})
+	}
+}
+
+// CheckTakeBack says whether this site's operator may take back an approval of a change: there must be one.
+func (m *Machine) CheckTakeBack(c *Change) error {
+	if p := m.changes[c.ID()]; p == nil || !p.approves(m.self) {
+		return fmt.Errorf("%s: %w", c, ErrNoApproval)
+	}
+	return nil
+}
+
+// takeBack is the operator's no to a change after a yes.
+func (m *Machine) takeBack(c *Change) {
+	if m.CheckTakeBack(c) == nil { // the driver has checked and told the operator
+		m.sayAgain(m.changes[c.ID()], true)
+	}
+}
+
+// sayAgain takes this site's approval of a change back, or gives it again.
+func (m *Machine) sayAgain(p *pending, withdrawn bool) {
+	if p.approves(m.self) != withdrawn {
+		return
+	}
+	w := &Withdraw{Change: p.id, Version: p.Version, Serial: p.serial(m.self) + 1, Withdrawn: withdrawn}
+	s := m.sign(KindWithdraw, w)
+	m.noteWithdrawal(s, w)
+	m.save(Record{Statement: s})
+}
+
+func (m *Machine) receiveWithdrawal(r Received, s *Signed, w *Withdraw) {
+	if w.Version > m.roster.version {
+		m.keepEarly(r)
+		m.lag(s.From)
+		return
+	}
+	m.noteWithdrawal(s, w) // of an older version there is nothing to take back
+}
+
+// noteWithdrawal takes what a site says of its approval since; one's own is told to the others. An approval that has not come
+// yet is not awaited: the heads tell who lacks what.
+func (m *Machine) noteWithdrawal(s *Signed, w *Withdraw) {
+	p := m.changes[w.Change]
+	if p == nil || p.approvals[s.From] == nil || w.Serial <= p.serial(s.From) {
+		return
+	}
+	before := p.approves(s.From)
+	p.withdrawals[s.From] = s
+	m.dirty = true
+	delete(m.height.changes, p.id) // what is formed may bring what was taken back
+	if p.approves(s.From) != before {
+		event := "approved"
+		if before {
+			event = "approval taken back"
+		}
+		m.traceSupport(event, s.From, p)
+	}
+	if s.From == m.self {
+		m.publish(s, 0)
 	}
 }
 
@@ -89,7 +185,7 @@ func (m *Machine) noteApproval(s *Signed, c *Change) error {
 	}
 	isNew := p == nil
 	if isNew {
-		p = &pending{Change: c, id: id, approvals: map[peer.ID]*Signed{}}
+		p = &pending{Change: c, id: id, approvals: map[peer.ID]*Signed{}, withdrawals: map[peer.ID]*Signed{}}
 		m.changes[id] = p
 	}
 	p.approvals[s.From] = s
@@ -107,10 +203,14 @@ func (m *Machine) traceApproval(from peer.ID, p *pending, isNew bool) {
 	if isNew {
 		m.trace(Trace{Event: "change asked", Site: from, Entry: p.id, Text: p.String()})
 	}
-	m.trace(Trace{Event: "approved", Site: from, Entry: p.id, Text: fmt.Sprintf("%s: %d of %d", p, len(p.approvals), m.roster.Quorum())})
+	m.traceSupport("approved", from, p)
 }
 
-// approves returns how many pending changes a site approves of.
+func (m *Machine) traceSupport(event string, from peer.ID, p *pending) {
+	m.trace(Trace{Event: event, Site: from, Entry: p.id, Text: fmt.Sprintf("%s: %d of %d", p, p.support(), m.roster.Quorum())})
+}
+
+// approves returns how many pending changes a site has approved of, taken back since or not.
 func (m *Machine) approves(id peer.ID) (n int) {
 	for _, c := range m.changes {
 		if c.approvals[id] != nil {
@@ -135,6 +235,7 @@ func (m *Machine) makeRoom(from peer.ID, id block.CID) bool {
 	if len(last.approvals) == m.roster.Quorum() {
 		m.trace(Trace{Event: "approval dropped", Site: from, Entry: last.id, Text: last.String()})
 	}
+	delete(last.withdrawals, from)
 	if delete(last.approvals, from); len(last.approvals) == 0 {
 		delete(m.changes, last.id)
 	}
@@ -144,7 +245,7 @@ func (m *Machine) makeRoom(from peer.ID, id block.CID) bool {
 // pending returns the changes, those that most sites approve of first.
 func (m *Machine) pending() []*pending {
 	return slices.SortedFunc(maps.Values(m.changes), func(a, b *pending) int {
-		return cmp.Or(len(b.approvals)-len(a.approvals), a.id.Compare(b.id))
+		return cmp.Or(b.support()-a.support(), a.id.Compare(b.id))
 	})
 }
 
@@ -153,7 +254,7 @@ func (m *Machine) pending() []*pending {
 func (m *Machine) formChanges() []*Entry {
 	var list []*Entry
 	for _, p := range m.pending() {
-		if m.height.changes[p.id] || len(p.approvals) < m.roster.Quorum() {
+		if m.height.changes[p.id] || p.support() < m.roster.Quorum() {
 			continue
 		}
 		c := &Changed{Change: *p.Change}
@@ -164,7 +265,7 @@ func (m *Machine) formChanges() []*Entry {
 			c.Join = p.join
 		}
 		for _, site := range m.roster.sites {
-			if s := p.approvals[site.ID]; s != nil {
+			if s := p.approvals[site.ID]; p.approves(site.ID) {
 				c.Approvals = append(c.Approvals, CertVote{s.From, s.Sig})
 			}
 		}
@@ -181,7 +282,22 @@ func (m *Machine) changeHeads() []ChangeHead {
 			Change:    p.id,
 			Approvals: m.roster.bitmap(func(id peer.ID) bool { return p.approvals[id] != nil }),
 			Join:      p.joined(),
+			Serials:   m.serials(p),
 		})
+	}
+	return list
+}
+
+// serials returns the serials of a change's withdrawals, by roster position.
+func (m *Machine) serials(p *pending) []uint64 {
+	if len(p.withdrawals) == 0 {
+		return nil
+	}
+	var list []uint64
+	for i, site := range m.roster.sites {
+		if n := p.serial(site.ID); n > 0 {
+			list = append(append(list, make([]uint64, i-len(list))...), n)
+		}
 	}
 	return list
 }
@@ -201,9 +317,12 @@ func (m *Machine) fillInChanges(head *Head, give func(*Signed)) {
 				theirs = h
 			}
 		}
-		for _, site := range m.roster.sites {
+		for i, site := range m.roster.sites {
 			if !m.roster.inBitmap(theirs.Approvals, site.ID) {
 				give(p.approvals[site.ID])
+			}
+			if n := p.serial(site.ID); n > 0 && (i >= len(theirs.Serials) || theirs.Serials[i] < n) {
+				give(p.withdrawals[site.ID])
 			}
 		}
 		if p.joined() > theirs.Join {
@@ -217,7 +336,7 @@ func (m *Machine) fillInChanges(head *Head, give func(*Signed)) {
 func (m *Machine) Observers() []peer.ID {
 	var ids []peer.ID
 	for _, p := range m.pending() {
-		approved := p.approvals[m.self] != nil || len(p.approvals) >= m.roster.Quorum()
+		approved := p.approves(m.self) || p.support() >= m.roster.Quorum()
 		if p.Add != nil && approved && !slices.Contains(ids, p.Add.ID) {
 			ids = append(ids, p.Add.ID)
 		}
@@ -229,18 +348,26 @@ func (m *Machine) Observers() []peer.ID {
 type PendingChange struct {
 	ID        block.CID
 	Change    *Change
-	Approvals []peer.ID // ascending
+	Approvals []peer.ID // ascending; without those taken back
+	Withdrawn []peer.ID // who has taken its approval back; ascending
 	Joined    bool      // the key that comes has signed of late, or none comes
 }
 
-// Changes returns the changes of the roster that sites ask for, those that most approve of first.
+// Changes returns the changes of the roster that sites ask for, those that most approve of first; without those of which
+// every approval was taken back.
 func (m *Machine) Changes() []PendingChange {
 	var list []PendingChange
 	for _, p := range m.pending() {
+		if p.support() == 0 {
+			break
+		}
 		c := PendingChange{ID: p.id, Change: p.Change, Joined: p.Add == nil || p.join != nil && m.ledger.recent(p.at)}
 		for _, s := range m.roster.sites {
-			if p.approvals[s.ID] != nil {
+			switch {
+			case p.approves(s.ID):
 				c.Approvals = append(c.Approvals, s.ID)
+			case p.approvals[s.ID] != nil:
+				c.Withdrawn = append(c.Withdrawn, s.ID)
 			}
 		}
 		list = append(list, c)

@@ -209,6 +209,9 @@ type StopRun struct {
 // site has done so before.
 type Approve struct{ Change *Change }
 
+// TakeBack says that the site's operator no longer approves of a change of the roster; Approve gives the approval again.
+type TakeBack struct{ Change *Change }
+
 func (Received) event()     {}
 func (Connected) event()    {}
 func (Disconnected) event() {}
@@ -222,6 +225,7 @@ func (Reduced) event()      {}
 func (OpenRun) event()      {}
 func (StopRun) event()      {}
 func (Approve) event()      {}
+func (TakeBack) event()     {}
 
 // Trace is one step of a site's protocol, for logs, tests, the terminal and the dashboard.
 type Trace struct {

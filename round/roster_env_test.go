@@ -27,6 +27,11 @@ func (e *env) rosterCommand(d *datadriven.TestData) error {
 			e.step(arg(0), Approve{c.Change})
 		}
 
+	case "withdraw": // withdraw 2: takes back its approval of whatever change it knows of
+		for _, c := range arg(0).Changes() {
+			e.step(arg(0), TakeBack{c.Change})
+		}
+
 	case "again": // again 1 2: they approve once more of the change asked for last, which was for an older roster
 		for i := range d.CmdArgs {
 			e.step(arg(i), Approve{e.asked})
@@ -39,7 +44,11 @@ func (e *env) rosterCommand(d *datadriven.TestData) error {
 	case "changes": // what each site knows of changes that are not decided
 		for _, s := range e.sites {
 			for _, c := range s.Changes() {
-				fmt.Fprintf(e.out, "%d knows: %s, %d approve, joined %v\n", s.num, c.Change, len(c.Approvals), c.Joined)
+				withdrawn := ""
+				if len(c.Withdrawn) > 0 {
+					withdrawn = fmt.Sprintf(", %d no longer", len(c.Withdrawn))
+				}
+				fmt.Fprintf(e.out, "%d knows: %s, %d approve%s, joined %v\n", s.num, c.Change, len(c.Approvals), withdrawn, c.Joined)
 			}
 		}
 	default:

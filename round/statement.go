@@ -18,6 +18,7 @@ const (
 	KindConsent   Kind = "consent"   // body Consent: the author takes part in a run or declines
 	KindUpdate    Kind = "update"    // body Update: the author's offer in a round
 	KindApprove   Kind = "approve"   // body Change: the author approves of a change of the roster
+	KindWithdraw  Kind = "withdraw"  // body Withdraw: the author takes its approval back, or gives it again
 	KindJoin      Kind = "join"      // body Join: the author, whom a change adds, wants to be a site
 	KindReady     Kind = "ready"     // body Ready: the author has all that an entry needs
 	KindProposal  Kind = "proposal"  // body Proposal
@@ -103,8 +104,8 @@ func Sign(mesh block.CID, from peer.ID, kind Kind, body any, sign func(data []by
 // size is about how many bytes the statement takes in a message or an entry.
 func (s *Signed) size() int { return len(s.From) + len(s.Body) + len(s.Sig) + 64 }
 
-// Open returns the statement's body: *RunSpec, *Stop, *Consent, *Update, *Change, *Join, *Ready,
-// *Proposal or *Vote.
+// Open returns the statement's body: *RunSpec, *Stop, *Consent, *Update, *Change, *Withdraw, *Join,
+// *Ready, *Proposal or *Vote.
 // It checks form and limits, not the signature.
 func (s *Signed) Open() (any, error) {
 	if s.opened != nil {
@@ -122,6 +123,8 @@ func (s *Signed) Open() (any, error) {
 		body = &Update{}
 	case KindApprove:
 		body = &Change{}
+	case KindWithdraw:
+		body = &Withdraw{}
 	case KindJoin:
 		body = &Join{}
 	case KindReady:
@@ -157,6 +160,10 @@ func checkBody(body any) error {
 		return b.check()
 	case *Change:
 		return b.check()
+	case *Withdraw:
+		if !b.Change.Defined() || b.Serial == 0 {
+			return fmt.Errorf("change missing, or serial 0")
+		}
 	case *Join:
 		if !b.Change.Defined() || !b.Entry.Defined() {
 			return fmt.Errorf("change or entry missing")

@@ -114,12 +114,13 @@ func vectors(t *testing.T) []vector {
 		changed.Approvals = append(changed.Approvals, CertVote{a.From, a.Sig})
 	}
 	statement(0, KindApprove, change)
+	statement(0, KindWithdraw, &Withdraw{Change: change.ID(), Serial: 1, Withdrawn: true})
 	join := statementAs(testID(4), KindJoin, &Join{Change: change.ID(), Height: 2, Entry: sealEntry.CID()})
 	changed.Join = &join
 	add("roster entry", "Entry", &Entry{Mesh: mesh, Height: 3, Parent: sealEntry.CID(), Roster: changed})
 	add("removal body", "body", &Change{Version: 1, Remove: &g.Sites[3]})
 	add("replacement body", "body", &Change{Version: 1, Remove: &g.Sites[3], Add: &Site{testID(4), g.Sites[3].Name}})
-	add("head message", "Message", Message{Attempt: 1, Head: &Head{Height: 2, Entry: sealEntry.CID(), Now: Votes{1, 7, []byte{1, 0, 9, 0}, []byte{0, 0, 0, 0}}, Past: []Votes{{0, 8, []byte{8, 8, 8, 1}, []byte{8, 8, 8, 0}}}, Named: []byte{4}, Runs: []RunHead{{run, []byte{15}, []byte{2}}}, Changes: []ChangeHead{{change.ID(), []byte{7}, 2}}}})
+	add("head message", "Message", Message{Attempt: 1, Head: &Head{Height: 2, Entry: sealEntry.CID(), Now: Votes{1, 7, []byte{1, 0, 9, 0}, []byte{0, 0, 0, 0}}, Past: []Votes{{0, 8, []byte{8, 8, 8, 1}, []byte{8, 8, 8, 0}}}, Named: []byte{4}, Runs: []RunHead{{run, []byte{15}, []byte{2}}}, Changes: []ChangeHead{{Change: change.ID(), Approvals: []byte{7}, Join: 2, Serials: []uint64{1, 0, 2}}}}})
 	return list
 }
 

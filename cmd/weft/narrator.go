@@ -67,11 +67,12 @@ var told = map[string]string{
 	"holds":       "update received",
 	"votes again": "votes again",
 
-	"change asked":   "a change of the roster is asked for: weft roster list",
-	"approved":       "a change of the roster is approved",
-	"roster changed": "the roster has changed",
-	"joins":          "a new site has signed that it joins",
-	"takes part":     "this site takes part from now on",
+	"change asked":        "a change of the roster is asked for: weft roster list",
+	"approved":            "a change of the roster is approved",
+	"approval taken back": "an approval of a change of the roster is taken back",
+	"roster changed":      "the roster has changed",
+	"joins":               "a new site has signed that it joins",
+	"takes part":          "this site takes part from now on",
 }
 
 // warned are the events that a person must know.
@@ -137,7 +138,8 @@ func (t *narrator) tell(e node.Event, self peer.ID, names map[peer.ID]string) {
 	if name := names[e.Trace.Site]; name != "" {
 		attrs = append(attrs, "site", name)
 	}
-	if e.Event == "change asked" || e.Event == "approved" {
+	switch e.Event {
+	case "change asked", "approved", "approval taken back":
 		attrs = append(attrs, "change", e.Entry.Short())
 	}
 	if e.Text != "" {

@@ -26,7 +26,7 @@ sites have approved it, and, if a site comes, once that site has signed too. Its
 so by itself when it is up and has followed the ledger. docs/roster.md goes through it.`,
 		RunE: group,
 	}
-	cmd.AddCommand(a.rosterListCmd(), a.rosterAddCmd(), a.rosterRemoveCmd(), a.rosterReplaceCmd(), a.rosterApproveCmd())
+	cmd.AddCommand(a.rosterListCmd(), a.rosterAddCmd(), a.rosterRemoveCmd(), a.rosterReplaceCmd(), a.rosterApproveCmd(), a.rosterWithdrawCmd())
 	return cmd
 }
 
@@ -86,6 +86,9 @@ func (a *app) changeText(c *node.RosterChange) string {
 	text += "  " + term.Plural(len(c.Approvals), "approval")
 	if len(c.Approvals) > 0 {
 		text += " (" + strings.Join(c.Approvals, ", ") + ")"
+	}
+	if len(c.Withdrawn) > 0 {
+		text += ", taken back by " + strings.Join(c.Withdrawn, ", ")
 	}
 	if c.Missing > 0 {
 		text += fmt.Sprintf(", %d more needed: on other sites, weft roster approve %s", c.Missing, c.ID.Short())
@@ -150,6 +153,35 @@ other means, by phone for instance, that the change is what the other operators 
 	}, func(args []string) (node.ChangeRequest, error) { return node.ChangeRequest{Approve: args[0]}, nil })
 }
 
+func (a *app) rosterWithdrawCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "withdraw CHANGE",
+		Short: "Take this site's approval of a change back",
+		Long: `Take this site's approval of a change back, while it is not decided: a key was mistyped, or
+the operators think better of it. A site that comes is let in by this one no longer,
+unless a quorum approves all the same. weft roster approve gives the approval again.`,
+		Example:           `  weft roster withdraw 7k2m4q6a`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeChanges,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := a.client().ChangeRoster(cmd.Context(), node.ChangeRequest{Withdraw: args[0]})
+			switch {
+			case err != nil:
+				return err
+			case a.json:
+				return a.printJSON(c)
+			case c.Own:
+				a.out.Printf("too late, it is decided: %s\n", c.Text)
+				return nil
+			}
+			a.out.Printf("this site approves no longer:\n%s", a.changeText(&c))
+			return nil
+		},
+	}
+	a.jsonFlag(cmd)
+	return cmd
+}
+
 // changeCmd completes a command that says yes to a change.
 func (a *app) changeCmd(cmd *cobra.Command, request func(args []string) (node.ChangeRequest, error)) *cobra.Command {
 	wait := false
@@ -162,7 +194,7 @@ func (a *app) changeCmd(cmd *cobra.Command, request func(args []string) (node.Ch
 		if err != nil {
 			return err
 		}
-		c, err := a.client().Approve(cmd.Context(), req)
+		c, err := a.client().ChangeRoster(cmd.Context(), req)
 		if err != nil {
 			return err
 		}

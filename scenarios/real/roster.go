@@ -65,7 +65,7 @@ func (d *director) approve(ctx context.Context, c *node.Client) {
 				req.Add.Name = req.Remove
 			}
 		}
-		_, _ = c.Approve(ctx, req)
+		_, _ = c.ChangeRoster(ctx, req)
 	}
 }
 

@@ -46,6 +46,7 @@ type checker struct {
 	witness witness
 	left    leftOut
 	dropped dropped
+	regrets regrets
 }
 
 // certified is a decided entry as the first site had it.
@@ -76,6 +77,7 @@ func newChecker(w *World) *checker {
 	c.witness.of(c)
 	c.left.of(c)
 	c.dropped.of(c)
+	c.regrets.of(c)
 	return c
 }
 
@@ -87,6 +89,7 @@ func (c *checker) sees(s *site, t round.Trace) {
 	if s.liar == nil {
 		c.calm.sees(s, t)
 		c.left.sees(t)
+		c.regrets.sees(s, t)
 	}
 }
 
@@ -128,6 +131,7 @@ func (c *checker) decided(s *site, d *round.Certified) {
 	}
 	c.certificate(s, e, &d.Certificate, at.roster)
 	c.calm.decided(e.Height)
+	c.regrets.decided(s, e.Height)
 }
 
 // certificate counts the valid signatures of a certificate by itself.

@@ -40,6 +40,7 @@ func (c *checker) kept(s *site) {
 		Early:      told * all,
 		Changes:    n * told,
 		Approvals:  n * told,
+		Withdrawn:  n * told,
 		Updates:    runs * all * attempts * (1 + late),
 		Sought:     all*soughtKept + runs*(late+2),
 		Evidence:   all,

@@ -49,6 +49,11 @@ func (c *checker) approved(s *site, e *round.Changed) {
 	if q := c.quorum(len(c.members)); len(good) < q {
 		wrong("%d sites of %d approve, a quorum is %d", len(good), len(c.members), q)
 	}
+	for _, v := range e.Approvals {
+		if n, knew := len(c.members), c.regrets.knew(e, v.From); n-knew < c.quorum(n) {
+			wrong("%s has taken its approval back, as %d of %d sites knew before the height began", v.From.ShortString(), knew, n)
+		}
+	}
 	if e.Change.Version != c.version {
 		wrong("it changes version %d, in force is %d", e.Change.Version, c.version)
 	}

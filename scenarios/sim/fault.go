@@ -22,6 +22,7 @@ type Fault struct {
 	Sites []int         `json:"sites,omitempty"` // whom it befalls; Partition: one side; none of them: all sites
 	Value float64       `json:"value,omitempty"` // how much; see the kinds
 	Few   bool          `json:"few,omitempty"`   // of a change of the roster: one operator too few wants it, or fewer
+	Waver bool          `json:"waver,omitempty"` // of a change of the roster: each operator takes its first approval back, if there is still time
 }
 
 // FaultKind says what goes wrong.
@@ -193,11 +194,11 @@ func (w *World) befall(f *Fault) (mend func()) {
 	case Jump:
 		each((func(s *site) { s.jump(seconds) }))
 	case Add:
-		w.want(nil, hit[0], f.Few)
+		w.want(&wish{in: hit[0], few: f.Few, waver: f.Waver})
 	case Remove:
-		w.want(hit[0], nil, f.Few)
+		w.want(&wish{out: hit[0], few: f.Few, waver: f.Waver})
 	case Replace:
-		w.want(hit[0], hit[1], f.Few)
+		w.want(&wish{out: hit[0], in: hit[1], few: f.Few, waver: f.Waver})
 	case Sick:
 		each(func(s *site) { s.sick++ })
 		return func() { each(func(s *site) { s.sick-- }) }

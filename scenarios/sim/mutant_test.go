@@ -40,6 +40,7 @@ var mutants = []mutant{
 	{"candidates are kept without end", "		if h.mentions[by] >= maxTold+2*m.roster.Len() {", "		if false {", 4, "spammer"},
 	{"a change needs an approval less than a quorum", "	if n := len(e.Roster.Approvals); n < l.roster.Quorum() {", "	if n := len(e.Roster.Approvals); n+1 < l.roster.Quorum() {", 4, "gatecrasher"},
 	{"a joiner's signature is not checked", "	return c.Join.checkSignature(l.mesh, l.Name(c.Join.From), l.verify)\n", "	return nil\n", 4, "gatecrasher"},
+	{"an approval that was taken back counts", "		return m.standsBehind(e.Roster)\n", "		return true\n", 4, "gatecrasher"},
 	{"the votes of who was removed count", "	case !r.Has(s.From):\n		return fmt.Errorf(\"%s of %s: %w\", s.Kind", "	case false:\n		return fmt.Errorf(\"%s of %s: %w\", s.Kind", 0, "gatecrasher"},
 	{"a view does not end", "	case h.precommitBy > 0 && m.now >= h.precommitBy, h.votes", "	case h.votes", 0, ""},
 }

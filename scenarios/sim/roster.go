@@ -16,14 +16,16 @@ const (
 // wish is a change of the roster that the operators want: one goes, one comes, or one comes in another's place.
 type wish struct {
 	w       *World
-	out, in *site // nil: none
-	few     bool  // too few want it
+	out, in *site          // nil: none
+	few     bool           // too few want it
+	waver   bool           // each operator takes its first approval back
+	wavered map[*site]bool // who has
 }
 
 // want has the operators approve of a change, each in its own time and again if another change came between; or so
 // few of them that it must not come about.
-func (w *World) want(out, in *site, few bool) {
-	h := &wish{w, out, in, few}
+func (w *World) want(h *wish) {
+	h.w, h.wavered = w, map[*site]bool{}
 	w.wishes = append(w.wishes, h)
 	for _, s := range w.sites {
 		w.after(time.Duration(w.rng.Int64N(int64(approveSpread))), func() { h.consider(s) })
@@ -39,6 +41,11 @@ func (h *wish) consider(s *site) {
 		}
 		if l.Roster().Has(s.id) && (!h.few || h.amongFew(s, l.Roster())) {
 			s.approve(h.change(l))
+			if h.waver && !h.wavered[s] {
+				h.wavered[s] = true
+				c := h.change(l)
+				h.w.after(time.Duration(h.w.rng.Int64N(int64(approveAgain))), func() { s.takeBack(c) })
+			}
 		}
 	}
 	h.w.after(approveAgain, func() { h.consider(s) })
@@ -67,6 +74,13 @@ func (h *wish) amongFew(s *site, r *round.Roster) bool {
 func (s *site) approve(c *round.Change) {
 	s.wants[c.ID()] = true
 	s.happen(round.Approve{Change: c})
+}
+
+// takeBack is the operator's second thought, if the change is not decided yet.
+func (s *site) takeBack(c *round.Change) {
+	if s.up && s.machine.CheckTakeBack(c) == nil {
+		s.happen(round.TakeBack{Change: c})
+	}
 }
 
 func (h *wish) fulfilled(l *round.Ledger) bool {
@@ -116,7 +130,7 @@ func (w *World) Sits(site int) bool {
 // moved looks at a line of a site's trace after which it may be connected with others than before.
 func (w *World) moved(s *site, t round.Trace) {
 	switch t.Event {
-	case "roster changed", "observes", "takes part", "approved", "approval dropped":
+	case "roster changed", "observes", "takes part", "approved", "approval dropped", "approval taken back":
 		w.net.relink(s)
 	}
 }

@@ -137,6 +137,7 @@ func (s *site) crash() {
 	s.life++
 	if s.w.check != nil {
 		s.w.check.witness.forgets(s)
+		s.w.check.regrets.forgets(s)
 	}
 	for _, f := range s.fetching {
 		f.over = true

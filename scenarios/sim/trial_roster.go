@@ -14,7 +14,7 @@ func (t *Trial) drawRoster(rng *rand.Rand, liar string) {
 	there := slices.DeleteFunc(rng.Perm(t.Sites), func(site int) bool { return site == t.opener() })
 	least := t.Sites // that the roster ever has
 	for range 1 + rng.IntN(3) {
-		f := Fault{Kind: RosterKinds[rng.IntN(len(RosterKinds))], At: time.Duration(rng.Int64N(int64(chaos))), Few: rng.IntN(4) == 0}
+		f := Fault{Kind: RosterKinds[rng.IntN(len(RosterKinds))], At: time.Duration(rng.Int64N(int64(chaos))), Few: rng.IntN(4) == 0, Waver: rng.IntN(3) == 0}
 		if rng.IntN(2) == 0 {
 			f.Round, f.At = 1+rng.Uint64N(t.Rounds), time.Duration(rng.Int64N(int64(faultLast)))
 		}
