@@ -10,7 +10,8 @@ import (
 
 // OpenArtifact opens a complete artifact of the store in dir from outside: another process may
 // have the store open, nothing is locked, and nothing changed. It returns ErrNotFound if the
-// artifact is not there whole, block.ErrMismatch if its manifest or layout went bad.
+// artifact is not there, ErrIncomplete if only a part of it is, block.ErrMismatch if its
+// manifest or layout went bad.
 func OpenArtifact(dir string, manifest block.CID) (*Artifact, error) {
 	a, err := openOutside(&store{fs: osFS{}, dir: dir}, manifest)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -42,6 +43,12 @@ func openOutside(s *store, manifest block.CID) (*Artifact, error) {
 	}
 	path := s.artifactPath(manifest)
 	f, err := s.fs.Open(path, false)
+	if errors.Is(err, fs.ErrNotExist) {
+		part, there := s.fs.Open(s.partialPath(manifest), false)
+		if there == nil {
+			return nil, errors.Join(ErrIncomplete, part.Close())
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

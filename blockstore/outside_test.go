@@ -36,9 +36,13 @@ func TestOpenArtifact(t *testing.T) {
 			t.Errorf("shard %d differs", i)
 		}
 	}
-	for name, c := range map[string]block.CID{"partial": part.CID, "never stored": never.CID} {
-		if _, err := blockstore.OpenArtifact(dir, c); !errors.Is(err, blockstore.ErrNotFound) {
-			t.Errorf("%s: %v", name, err)
+	for _, c := range []struct {
+		name string
+		cid  block.CID
+		want error
+	}{{"partial", part.CID, blockstore.ErrIncomplete}, {"never stored", never.CID, blockstore.ErrNotFound}} {
+		if _, err := blockstore.OpenArtifact(dir, c.cid); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v", c.name, err)
 		}
 	}
 

@@ -91,6 +91,27 @@ func TestDeadConnectionIsClosed(t *testing.T) {
 	in.Await(t, "sent")
 }
 
+// Notices of several connections come in any order: what they say is not believed.
+func TestLateNotices(t *testing.T) {
+	sites := newSites(t, 2, nil)
+	a, b := sites[0], sites[1]
+	startAll(sites)
+	meet(t, sites)
+	a.mesh.Disconnected(b.id) // of an older connection
+	if !peerInfo(a, b.id).Connected {
+		t.Error("a site that is connected counts as away")
+	}
+	b.stop()
+	eventually(t, "the end", func() bool { return !peerInfo(a, b.id).Connected && len(a.host.Network().ConnsToPeer(b.id)) == 0 })
+	a.mesh.Connected(b.id) // of a connection that has ended meanwhile
+	a.mesh.RosterChanged() // which tells the seeker how things stand
+	if got := a.mesh.LinkState(b.id); got != "apart" {
+		t.Errorf("a site that is gone is %s", got)
+	}
+	b.start()
+	meet(t, sites)
+}
+
 // proxy passes bytes on until it is frozen; then it holds its connections and passes nothing.
 type proxy struct {
 	addr multiaddr.Multiaddr

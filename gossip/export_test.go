@@ -24,5 +24,17 @@ func (m *Mesh) DirectProtocol() string { return m.name("direct") }
 // Turn is a turn of care.
 func (m *Mesh) Turn() { m.turn(1) }
 
+// Connected and Disconnected are the notices of the network, which may come late.
+func (m *Mesh) Connected(p peer.ID) { m.connected(p) }
+
+// Disconnected is the notice that one of the connections with p has ended.
+func (m *Mesh) Disconnected(p peer.ID) { m.disconnected(p) }
+
 // Compare looks for a connection with p that is silent for so long beside a newer one that answers.
 func (m *Mesh) Compare(p peer.ID, silent time.Duration) { m.compare(p, silent) }
+
+// LinkState says how far the connection with p is.
+func (m *Mesh) LinkState(p peer.ID) (state string) {
+	m.links.tell(p, func(s linkState) { state = [...]string{apart: "apart", dialing: "dialing", linked: "linked", ready: "ready"}[s] })
+	return state
+}

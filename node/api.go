@@ -105,7 +105,7 @@ type RunStatus struct {
 	Heard    time.Time          `json:"heard,omitzero"`     // when the trainer was last heard of; absent until it has the task
 	Process  int                `json:"process,omitempty"`  // ID of the trainer's process while it has the task, if it is one
 	Updates  []string           `json:"updates"`            // sites whose updates of this round are held here
-	Takes    []string           `json:"takes"`              // sites that take part; of a run that is over, those whose updates counted
+	Takes    []string           `json:"takes"`              // sites that take part; of a run that is over, or read without a node, those whose updates counted
 	Declined []string           `json:"declined,omitempty"` // sites that have said that they do not
 	Silent   []string           `json:"silent,omitempty"`   // sites that have not answered yet, while the run lasts
 	MinSites uint64             `json:"min_sites"`          // fewest updates in a round

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 
 	"github.com/weft-mesh/weft/block"
@@ -20,13 +21,38 @@ type Archive struct {
 	ledger  *round.Ledger
 }
 
-// OpenArchive reads a site's directory, whose node may be running. Errors are those of [Verify].
+// OpenArchive reads a site's directory, whose node may be running, and verifies its ledger as [Verify] does, with the same
+// errors; it returns ErrNoMesh for a directory that belongs to none.
 func OpenArchive(dir string) (*Archive, error) {
-	g, l, err := readLedger(dir)
+	g, err := readGenesis(dir)
 	if err != nil {
 		return nil, err
 	}
-	return &Archive{dir, g, l}, nil
+	f, err := os.Open(filepath.Join(dir, logName))
+	if err != nil {
+		return nil, fmt.Errorf("read ledger: %w", err)
+	}
+	defer f.Close()
+	l := round.NewLedger(g, verifySignature)
+	_, _, err = readWAL(f, func(r round.Record) error {
+		if r.Decided == nil {
+			return nil
+		}
+		return appendCertified(l, r.Decided)
+	})
+	return &Archive{dir, g, l}, err
+}
+
+// Report says what the ledger proves.
+func (a *Archive) Report() *Report { return newReport(a.genesis, a.ledger) }
+
+// WriteCAR writes the ledger as a CAR file, which [VerifyCAR] checks.
+func (a *Archive) WriteCAR(w io.Writer) error {
+	roots := []block.CID{a.ledger.Mesh()}
+	if a.ledger.Height() > 0 {
+		roots = append(roots, a.ledger.Head())
+	}
+	return WriteCAR(w, roots, ledgerBlocks(a.genesis, a.ledger))
 }
 
 // Status says what the ledger knows: the mesh and its runs.
@@ -56,14 +82,18 @@ func (a *Archive) Ledger(_ context.Context, from uint64, limit int) ([]LedgerEnt
 	return describeEntries(a.ledger, from, limit), nil
 }
 
-// Model returns a model as a safetensors file, to be read to its end and closed.
-func (a *Archive) Model(_ context.Context, manifest block.CID) (io.ReadCloser, error) {
+// Model returns a model as a safetensors file, to be read to its end, which comes early if ctx ends, and closed.
+func (a *Archive) Model(ctx context.Context, manifest block.CID) (io.ReadCloser, error) {
 	m, err := a.open(manifest)
 	if err != nil {
 		return nil, err
 	}
 	r, w := io.Pipe()
-	go func() { w.CloseWithError(errors.Join(m.Export(w), m.Close())) }()
+	stop := context.AfterFunc(ctx, func() { r.CloseWithError(ctx.Err()) })
+	go func() {
+		defer stop()
+		w.CloseWithError(errors.Join(m.Export(w), m.Close()))
+	}()
 	return r, nil
 }
 
@@ -79,7 +109,7 @@ func (a *Archive) Block(_ context.Context, id block.CID) ([]byte, error) {
 
 func (a *Archive) open(manifest block.CID) (*blockstore.Artifact, error) {
 	m, err := blockstore.OpenArtifact(filepath.Join(a.dir, storeName), manifest)
-	if errors.Is(err, blockstore.ErrNotFound) {
+	if errors.Is(err, blockstore.ErrNotFound) || errors.Is(err, blockstore.ErrIncomplete) {
 		err = hint(fmt.Errorf("artifact %s: %w", manifest, blockstore.ErrNotFound), notHeldHint)
 	}
 	return m, err

@@ -20,7 +20,7 @@ type Config struct {
 	Trainer     TrainerConfig              `yaml:"trainer"`
 	Accept      Accept                     `yaml:"accept"`
 	Evaluate    bool                       `yaml:"evaluate"`
-	KeepModels  int                        `yaml:"keep_models"`
+	KeepModels  yamlfile.Count             `yaml:"keep_models"`
 	KeepUpdates bool                       `yaml:"keep_updates"`
 	Log         LogConfig                  `yaml:"log"`
 	Train       map[string]yamlfile.Scalar `yaml:"train"`
@@ -37,16 +37,16 @@ type TrainerConfig struct {
 
 // BuiltinConfig is the embedded trainer's.
 type BuiltinConfig struct {
-	Data    string `yaml:"data"`    // text file, folder of them, or builtin:NAME
-	Heldout string `yaml:"heldout"` // text file for evaluation; empty: the data's end
-	Workers int    `yaml:"workers"` // threads; 0: all cores
+	Data    string         `yaml:"data"`    // text file, folder of them, or builtin:NAME
+	Heldout string         `yaml:"heldout"` // text file for evaluation; empty: the data's end
+	Workers yamlfile.Count `yaml:"workers"` // threads; 0: all cores
 }
 
 // SyntheticConfig is a trainer's that trains nothing, for trying out a mesh.
 type SyntheticConfig struct {
 	Bytes yamlfile.Size     `yaml:"bytes"` // of the model that a run begun with Init starts from
 	Time  yamlfile.Duration `yaml:"time"`  // of one training
-	Seed  uint64            `yaml:"seed"`  // of the initial model
+	Seed  yamlfile.Count    `yaml:"seed"`  // of the initial model
 }
 
 // LogConfig is what the node says of itself on standard error.

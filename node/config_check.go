@@ -94,8 +94,6 @@ func (t *TrainerConfig) check() *fieldError {
 		return &fieldError{"trainer", "more than one chosen", "keep one of builtin, exec and synthetic"}
 	case t.Builtin != nil && t.Builtin.Data == "":
 		return &fieldError{"trainer.builtin.data", "missing", "the path of a text file, or builtin:shakespeare"}
-	case t.Builtin != nil && t.Builtin.Workers < 0:
-		return &fieldError{"trainer.builtin.workers", "negative", "0 uses all cores"}
 	case t.Exec != nil && (len(t.Exec) == 0 || t.Exec[0] == ""):
 		return &fieldError{"trainer.exec", "the command is empty", "such as exec: [python3, train.py]"}
 	case t.Exec == nil && (t.Dir != "" || len(t.Env) > 0):

@@ -8,6 +8,8 @@
 //   - job: work that the machine asks for and that takes time; it ends as an event
 //   - trace: what the protocol did, one [Event] a line
 //   - view: what other goroutines may know of the machine between two steps
+//   - archive: the home read without its node ([Archive]); report: what its ledger proves ([Report])
+//   - trial: a trainer's tasks without a node ([Trial])
 //
 // # What runs
 //

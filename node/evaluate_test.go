@@ -108,16 +108,24 @@ func TestEvaluateKeeps(t *testing.T) {
 	run := s.start(round.RunSpec{Name: "kept", Rounds: 1, MinSites: 2})
 	model := s.awaitRounds(run, 1).History[0].Model
 	s.node.jobs.trainer <- struct{}{} // as if it trained for another run
+	training := &training{job: round.Train{Base: model}, done: make(chan struct{})}
+	s.node.jobs.mu.Lock()
+	s.node.jobs.training[model] = training // for which its removal waits already
+	s.node.jobs.mu.Unlock()
+	for _, m := range s.node.index.remove(func(m block.CID, _ use) bool { return m == model }) { // as for models beyond keep_models
+		s.node.jobs.discard(m)
+	}
 	ended := make(chan error)
 	go func() { _, err := s.client.Evaluate(t.Context(), run, model); ended <- err }()
 	s.await("the evaluation to wait", func(*Status) bool {
 		s.node.jobs.mu.Lock()
 		defer s.node.jobs.mu.Unlock()
-		return len(s.node.jobs.readers) == 1
+		return len(s.node.jobs.evaluating) == 1
 	})
-	for _, m := range s.node.index.remove(func(m block.CID, _ use) bool { return m == model }) { // as for models beyond keep_models
-		s.node.jobs.discard(m)
-	}
+	s.node.jobs.mu.Lock()
+	delete(s.node.jobs.training, model)
+	close(training.done)
+	s.node.jobs.mu.Unlock()
 	<-s.node.jobs.trainer
 	if err := <-ended; err != nil {
 		t.Errorf("an evaluation whose model is removed meanwhile: %v", err)

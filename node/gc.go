@@ -1,6 +1,8 @@
 package node
 
 import (
+	"math"
+
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/round"
 )
@@ -28,7 +30,7 @@ type keeper struct {
 func newKeeper(l *round.Ledger, c *Config) *keeper {
 	k := &keeper{ledger: l, keepUpdates: c.KeepUpdates, models: map[block.CID]bool{}}
 	for _, r := range l.Runs() {
-		k.need(r, c.KeepModels)
+		k.need(r, int(min(c.KeepModels, math.MaxInt32)))
 	}
 	return k
 }

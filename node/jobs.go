@@ -25,21 +25,21 @@ type jobs struct {
 	bases   map[block.CID]evaluated // the newest of each run, for who has the token
 	keep    sync.Mutex              // held while an artifact gets a use, or is removed for having none
 
-	mu       sync.Mutex
-	closed   bool
-	training map[block.CID]*training     // by run
-	readers  map[chan struct{}]block.CID // of artifacts, other than trainings: closed when they are done
-	fetching map[wanted]*fetching
-	reducing map[block.CID]*reducing      // by seal
-	pending  map[block.CID]*round.RunSpec // runs that wait for the operator
-	accepted map[block.CID]bool           // runs whose answer by policy is on its way, or has come
-	problems map[string]problem           // what keeps a job from ending, by what it is about
+	mu         sync.Mutex
+	closed     bool
+	training   map[block.CID]*training     // by run
+	evaluating map[chan struct{}]block.CID // models that the operator wants measured; closed when they are
+	fetching   map[wanted]*fetching
+	reducing   map[block.CID]*reducing      // by seal
+	pending    map[block.CID]*round.RunSpec // runs that wait for the operator
+	accepted   map[block.CID]bool           // runs whose answer by policy is on its way, or has come
+	problems   map[string]problem           // what keeps a job from ending, by what it is about
 }
 
 func newJobs(n *Node) *jobs {
 	j := &jobs{
 		n: n, log: n.log, trainer: make(chan struct{}, 1), bases: map[block.CID]evaluated{},
-		training: map[block.CID]*training{}, readers: map[chan struct{}]block.CID{}, fetching: map[wanted]*fetching{}, reducing: map[block.CID]*reducing{},
+		training: map[block.CID]*training{}, evaluating: map[chan struct{}]block.CID{}, fetching: map[wanted]*fetching{}, reducing: map[block.CID]*reducing{},
 		pending: map[block.CID]*round.RunSpec{}, accepted: map[block.CID]bool{}, problems: map[string]problem{},
 	}
 	j.ctx, j.cancel = context.WithCancel(context.Background())
@@ -134,26 +134,18 @@ func (j *jobs) discard(manifest block.CID) {
 }
 
 func (j *jobs) discardLocked(manifest block.CID) {
-	var ends []<-chan struct{}
-	for _, f := range j.endFetches(manifest) {
-		ends = append(ends, f.done)
-	}
-	for _, t := range j.training { // a late update counts too, and a trainer reads its base when it likes
-		if t.job.Base == manifest || t.job.From == manifest {
-			ends = append(ends, t.done)
-		}
-	}
-	for end, of := range j.readers {
-		if of == manifest {
-			ends = append(ends, end)
-		}
-	}
+	fetches := j.endFetches(manifest)
 	j.spawn(func() {
-		for _, done := range ends {
-			<-done
+		for _, f := range fetches {
+			<-f.done
 		}
 		j.keep.Lock()
 		defer j.keep.Unlock()
+		for done := j.usedBy(manifest); done != nil; done = j.usedBy(manifest) {
+			j.keep.Unlock()
+			<-done
+			j.keep.Lock()
+		}
 		if len(j.n.index.usesOf(manifest)) > 0 {
 			return
 		}
@@ -163,6 +155,40 @@ func (j *jobs) discardLocked(manifest block.CID) {
 		}
 		j.report(round.Lost{Manifest: manifest})
 	})
+}
+
+// usedBy returns the end of something that reads an artifact, nil if nothing does.
+func (j *jobs) usedBy(manifest block.CID) <-chan struct{} {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, t := range j.training { // a late update counts too, and a trainer reads its base when it likes
+		if t.job.Base == manifest || t.job.From == manifest {
+			return t.done
+		}
+	}
+	for end, of := range j.evaluating {
+		if of == manifest {
+			return end
+		}
+	}
+	return nil
+}
+
+// evaluates keeps an artifact in the store until done is called, if it is there.
+func (j *jobs) evaluates(manifest block.CID) (done func(), held bool) {
+	j.keep.Lock() // so that it is not just being removed
+	defer j.keep.Unlock()
+	held = j.n.holds(manifest)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	end := make(chan struct{})
+	j.evaluating[end] = manifest
+	return func() {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		delete(j.evaluating, end)
+		close(end)
+	}, held
 }
 
 // setProblem notes what goes wrong, or with an empty text that it goes well again.

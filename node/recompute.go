@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -31,33 +30,28 @@ const (
 	NotKept Outcome = "not kept" // updates, or what a late one began from, are not here
 )
 
-// Recompute verifies the ledger in a site's directory, whose node may be running, and computes the committed models anew
-// from the sealed updates that are kept there: all of them, or the one named. It reads each update once and holds a few
-// shards in memory, like the reduction of a round. It calls progress, which may be nil, with the shards done of a
-// model. An error is of the ledger or of reading; what came of each model the report says.
-func Recompute(ctx context.Context, dir string, only block.CID, progress func(m *ModelReport, done, all int)) (*Report, error) {
-	g, l, err := readLedger(dir)
-	if err != nil {
-		return nil, err
-	}
-	r := newReport(g, l)
-	i := 0
-	for run, c := range commits(l) {
-		m := &r.Models[i]
-		i++
-		if only.Defined() && m.Model != only {
-			continue
+// Recompute reports what the ledger proves, and computes the committed models anew from the sealed updates that are kept in the
+// directory: all of them, or the one named. It reads each update once and holds a few shards in memory, like the reduction of
+// a round. It calls progress, which may be nil, with the shards done of a model. What came of each model the report says; an
+// error is ctx's, or of reading.
+func (a *Archive) Recompute(ctx context.Context, only block.CID, progress func(m *ModelReport, done, all int)) (r *Report, err error) {
+	r = a.Report()
+	r.Models = r.Models[:0]
+	for run, c := range commits(a.ledger) {
+		m := reportModel(a.ledger, run, c)
+		if !only.Defined() || m.Model == only {
+			k := kept{dir: filepath.Join(a.dir, storeName), ledger: a.ledger}
+			m.Recomputed, err = k.recompute(ctx, run, c, func(done, all int) {
+				if progress != nil {
+					progress(&m, done, all)
+				}
+			})
+			k.close()
 		}
-		k := kept{dir: filepath.Join(dir, storeName), ledger: l}
-		m.Recomputed, err = k.recompute(ctx, run, c, func(done, all int) {
-			if progress != nil {
-				progress(m, done, all)
-			}
-		})
-		k.close()
 		if err != nil {
 			return nil, fmt.Errorf("recompute round %d of run %s: %w", m.Round, m.Run, err)
 		}
+		r.Models = append(r.Models, m)
 	}
 	return r, nil
 }
@@ -98,13 +92,12 @@ func (k *kept) recompute(ctx context.Context, run *round.Run, c *round.CommitAt,
 
 // judge tells what lies in the inputs from what keeps them from being read.
 func judge(err error) (*Recomputed, error) {
-	var bad *badShard
-	if errors.As(err, &bad) {
-		err = bad // where in the computation it was read says nothing more
-	}
+	var bad *badInput
 	switch {
-	case errors.Is(err, block.ErrMismatch), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, blockstore.ErrInvalid), errors.Is(err, blockstore.ErrSafetensors):
-		return &Recomputed{Damaged, err.Error()}, nil
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return nil, err
+	case errors.As(err, &bad): // where in the computation it was read says nothing more
+		return &Recomputed{Damaged, bad.Error()}, nil
 	case errors.As(err, new(*aggregate.NotFiniteError)), errors.Is(err, aggregate.ErrShape):
 		return &Recomputed{Differs, err.Error()}, nil
 	}
@@ -133,7 +126,8 @@ func (k *kept) inputs(run *round.Run, c *round.CommitAt) (list []aggregate.Input
 	return list, base, err
 }
 
-// artifact opens an artifact, or notes that it is lacking.
+// artifact opens an artifact, or notes that it is lacking. One that is there in part has lost the rest: what the scrub of a node
+// finds damaged it takes out.
 func (k *kept) artifact(manifest block.CID, what string) (*keptReader, error) {
 	a, err := blockstore.OpenArtifact(k.dir, manifest)
 	if errors.Is(err, blockstore.ErrNotFound) {
@@ -141,7 +135,7 @@ func (k *kept) artifact(manifest block.CID, what string) (*keptReader, error) {
 		return &keptReader{}, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", what, err)
+		return nil, &badInput{what, err}
 	}
 	k.open = append(k.open, &keptReader{a, what})
 	return k.open[len(k.open)-1], nil
@@ -176,17 +170,16 @@ func (r *keptReader) ReadShard(i int, buf []byte) ([]byte, error) {
 		err = r.Manifest.Shards[i].Verify(data)
 	}
 	if err != nil {
-		return nil, &badShard{r.what, i, err}
+		return nil, &badInput{fmt.Sprintf("shard %d of %s", i, r.what), err}
 	}
 	return data, nil
 }
 
-// badShard is a shard that could not be read, or went bad.
-type badShard struct {
-	of    string
-	shard int
-	err   error
+// badInput is what went bad on the disk, or cannot be read from it.
+type badInput struct {
+	what string
+	err  error
 }
 
-func (e *badShard) Error() string { return fmt.Sprintf("shard %d of %s: %v", e.shard, e.of, e.err) }
-func (e *badShard) Unwrap() error { return e.err }
+func (e *badInput) Error() string { return e.what + ": " + e.err.Error() }
+func (e *badInput) Unwrap() error { return e.err }

@@ -1,12 +1,14 @@
 package node
 
 import (
+	"errors"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -14,7 +16,11 @@ import (
 func recomputed(t *testing.T, dir string, only block.CID) (list []Recomputed) {
 	t.Helper()
 	told := 0
-	r, err := Recompute(t.Context(), dir, only, func(_ *ModelReport, done, all int) {
+	a, err := OpenArchive(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := a.Recompute(t.Context(), only, func(_ *ModelReport, done, all int) {
 		if told++; done < 1 || done > all {
 			t.Errorf("%d of %d shards done", done, all)
 		}
@@ -73,8 +79,19 @@ func TestRecompute(t *testing.T) {
 	sites[0].down()
 	update := sealedUpdates(t, sites[0].dir, 1)[1]
 	damage(t, filepath.Join(sites[0].dir, storeName, "artifacts", update.String()+".safetensors"))
-	if got := recomputed(t, sites[0].dir, block.CID{}); got[0].Outcome != Damaged || !strings.Contains(got[0].Why, "'s update") || got[1] != same || got[2] != same {
-		t.Errorf("with a damaged update: %+v", got)
+	for _, scrubbed := range []bool{false, true} {
+		if scrubbed { // as a node does by itself
+			store, err := blockstore.OpenDisk(filepath.Join(sites[0].dir, storeName), blockstore.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(store.Scrub(t.Context(), func(error) {}), store.Close()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := recomputed(t, sites[0].dir, block.CID{}); got[0].Outcome != Damaged || !strings.Contains(got[0].Why, "'s update") || got[1] != same || got[2] != same {
+			t.Errorf("with a damaged update: %+v", got)
+		}
 	}
 }
 
@@ -96,11 +113,11 @@ func TestRecomputeFindsALie(t *testing.T) {
 // sealedUpdates returns the manifests of the updates in a round's seal, in seal order.
 func sealedUpdates(t *testing.T, dir string, number uint64) (list []block.CID) {
 	t.Helper()
-	_, l, err := readLedger(dir)
+	a, err := OpenArchive(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range commits(l) {
+	for _, c := range commits(a.ledger) {
 		for _, in := range c.Sealed.Inputs() {
 			if c.Round == number {
 				list = append(list, in.Manifest)

@@ -129,7 +129,11 @@ func checkVerify(t *testing.T, sites []*testSite, r RunStatus) {
 	}
 	for _, s := range sites[1:] {
 		var car bytes.Buffer
-		if err := ExportLedger(s.dir, &car); err != nil {
+		a, err := OpenArchive(s.dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := a.WriteCAR(&car); err != nil {
 			t.Fatal(err)
 		}
 		got, err := VerifyCAR(&car)

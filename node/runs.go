@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
@@ -51,6 +52,18 @@ func (s *server) stop(_ http.ResponseWriter, r *http.Request) (any, error) {
 		return nil, err
 	}
 	return struct{}{}, s.n.StopRun(r.Context(), run, stop.Reason)
+}
+
+func (s *server) evaluate(_ http.ResponseWriter, r *http.Request) (any, error) {
+	run, err := pathCID(r, "run")
+	if err != nil {
+		return nil, err
+	}
+	var req EvaluateRequest
+	if err := decodeBody(r.Body, &req); err != nil {
+		return nil, err
+	}
+	return s.n.Evaluate(r.Context(), run, req.Model)
 }
 
 // active returns an error unless the ledger has the run and it has rounds to do.
@@ -201,4 +214,60 @@ func (n *Node) importBase(ctx context.Context, req RunRequest, spec *round.RunSp
 	}
 	m, err = readManifest(n.store, c)
 	return c, m, err
+}
+
+// Evaluate has the site's trainer measure a model of a run once it is free: a committed one, or what the run began with. It
+// returns ErrNotFound if the model is not held here.
+func (n *Node) Evaluate(ctx context.Context, run, model block.CID) (*Evaluation, error) {
+	spec := n.view.Load().runs[run]
+	if spec == nil {
+		return nil, refuse(http.StatusNotFound, "weft run list shows the runs", "no run %s in this mesh", run)
+	}
+	number, err := n.roundOf(ctx, run, model)
+	if err != nil {
+		return nil, err
+	}
+	done, held := n.jobs.evaluates(model)
+	defer done()
+	if !held { // what is not kept is not fetched for this, and nobody waits to learn that
+		return nil, fmt.Errorf("model %s: %w", model, blockstore.ErrNotFound)
+	}
+	select {
+	case n.jobs.trainer <- struct{}{}:
+		defer func() { <-n.jobs.trainer }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if err := n.jobs.check(ctx, model); err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	res, err := n.jobs.evaluate(ctx, run, spec, number, model, nil)
+	if err != nil {
+		brief, advice := explain(err)
+		return nil, refuse(http.StatusInternalServerError, advice, "the trainer fails: %s", brief)
+	}
+	return &Evaluation{Run: run, Round: number, Model: model, Samples: res.Samples, Metrics: res.Metrics, Took: time.Since(began)}, nil
+}
+
+// roundOf returns the round of a run that yielded a model, 0 for what the run began with.
+func (n *Node) roundOf(ctx context.Context, run, model block.CID) (uint64, error) {
+	st, err := n.Status(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, r := range st.Runs {
+		if r.ID != run {
+			continue
+		}
+		if r.Spec.Base == model {
+			return 0, nil
+		}
+		for _, h := range r.History {
+			if h.Model == model {
+				return h.Round, nil
+			}
+		}
+	}
+	return 0, refuse(http.StatusNotFound, "weft run history shows its models", "%s is no model of that run", model)
 }

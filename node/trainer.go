@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"path/filepath"
 	"strings"
 	"time"
@@ -18,7 +19,7 @@ import (
 func (h *Home) newTrainer(runDir string, log *slog.Logger) (train.Trainer, error) {
 	switch c := h.Config.Trainer; {
 	case c.Builtin != nil:
-		t, err := builtin.New(builtin.Config{Data: h.local(c.Builtin.Data), Heldout: h.local(c.Builtin.Heldout), Workers: c.Builtin.Workers})
+		t, err := builtin.New(builtin.Config{Data: h.local(c.Builtin.Data), Heldout: h.local(c.Builtin.Heldout), Workers: int(min(c.Builtin.Workers, math.MaxInt32))})
 		if err != nil {
 			return nil, hint(err, "trainer.builtin.data in "+h.path(configName)+" names the text")
 		}
@@ -90,7 +91,7 @@ func explain(err error) (text, advice string) {
 // initModel writes the model that a run with these hyperparameters starts from.
 func (t *TrainerConfig) initModel(ctx context.Context, path string, config map[string]string) error {
 	if c := t.Synthetic; c != nil {
-		return train.InitSynthetic(ctx, path, uint64(c.Bytes), c.Seed)
+		return train.InitSynthetic(ctx, path, uint64(c.Bytes), uint64(c.Seed))
 	}
 	return builtin.InitModel(path, config)
 }

@@ -32,7 +32,7 @@ func TestNewTrainerErrors(t *testing.T) {
 		{TrainerConfig{Exec: []string{"sh"}, Dir: "train.py"},
 			"trainer command cannot be started: working directory: " + dir + "/train.py is not a folder\n  hint: trainer.dir in " + config + " names the folder"},
 		{TrainerConfig{Exec: []string{"pyton3", "train.py"}},
-			"trainer command cannot be started: \"pyton3\" is not in the node's PATH\n  hint: install it, or give its full path; trainer.exec in " + config + " names the command"},
+			"trainer command cannot be started: \"pyton3\" is not in PATH\n  hint: install it, or give its full path; trainer.exec in " + config + " names the command"},
 		{TrainerConfig{Exec: []string{"./train.py"}},
 			"trainer command cannot be started: \"./train.py\" is not executable\n  hint: chmod +x, or name its interpreter first; trainer.exec in " + config + " names the command"},
 		{TrainerConfig{Builtin: &BuiltinConfig{Data: "nothing.txt"}},

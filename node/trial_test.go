@@ -150,7 +150,7 @@ func TestNewTrialErrors(t *testing.T) {
 		{TrialConfig{Dir: dir}, ErrBase, "the model to start from: none named\n  hint: name a safetensors file"},
 		{TrialConfig{Dir: dir, Base: "nosuch"}, ErrBase, "nosuch: no such file or directory"},
 		{TrialConfig{Dir: dir, Base: writeModel(t, one, infinity)}, ErrBase, "element is not finite\n  hint: a model is"},
-		{TrialConfig{Command: []string{"pyton3"}, Base: writeModel(t, one)}, train.ErrCommand, "in the node's PATH\n  hint: install it, or give its full path"},
+		{TrialConfig{Command: []string{"pyton3"}, Base: writeModel(t, one)}, train.ErrCommand, "in PATH\n  hint: install it, or give its full path"},
 		{TrialConfig{Dir: t.TempDir()}, ErrNotInitialised, "no config.yaml\n  hint: run weft init"},
 	} {
 		if _, err := NewTrial(t.Context(), c.config); !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.want) {

@@ -5,7 +5,6 @@ import (
 	"io"
 	"iter"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -26,7 +25,11 @@ func Verify(source string) (*Report, error) {
 		return nil, fmt.Errorf("verify: %w", err)
 	}
 	if info.IsDir() {
-		return verifyDir(source)
+		a, err := OpenArchive(source)
+		if err != nil {
+			return nil, err
+		}
+		return a.Report(), nil
 	}
 	f, err := os.Open(source)
 	if err != nil {
@@ -38,35 +41,6 @@ func Verify(source string) (*Report, error) {
 		return nil, fmt.Errorf("%s: %w", source, err)
 	}
 	return r, nil
-}
-
-func verifyDir(dir string) (*Report, error) {
-	g, l, err := readLedger(dir)
-	if err != nil {
-		return nil, err
-	}
-	return newReport(g, l), nil
-}
-
-// readLedger verifies the log of a site's directory.
-func readLedger(dir string) (*round.Genesis, *round.Ledger, error) {
-	g, err := readGenesis(dir)
-	if err != nil {
-		return nil, nil, err
-	}
-	f, err := os.Open(filepath.Join(dir, logName))
-	if err != nil {
-		return nil, nil, fmt.Errorf("verify: %w", err)
-	}
-	defer f.Close()
-	l := round.NewLedger(g, verifySignature)
-	_, _, err = readWAL(f, func(r round.Record) error {
-		if r.Decided == nil {
-			return nil
-		}
-		return appendCertified(l, r.Decided)
-	})
-	return g, l, err
 }
 
 func appendCertified(l *round.Ledger, c *round.Certified) error {
@@ -165,19 +139,6 @@ func ledgerBlocks(g *round.Genesis, l *round.Ledger) iter.Seq2[block.Block, erro
 			}
 		}
 	}
-}
-
-// ExportLedger writes the ledger in a site's directory, whose node may be running, as a CAR file.
-func ExportLedger(dir string, w io.Writer) error {
-	g, l, err := readLedger(dir)
-	if err != nil {
-		return err
-	}
-	roots := []block.CID{l.Mesh()}
-	if l.Height() > 0 {
-		roots = append(roots, l.Head())
-	}
-	return WriteCAR(w, roots, ledgerBlocks(g, l))
 }
 
 // verifySignature is round's Verifier: peer IDs of weft are Ed25519 keys.

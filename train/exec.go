@@ -100,7 +100,7 @@ func findProgram(name, dir string) (string, error) {
 	path, err := exec.LookPath(path)
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
-		return "", &advised{fmt.Errorf("%w: %q is not in the node's PATH", ErrCommand, name), "install it, or give its full path"}
+		return "", &advised{fmt.Errorf("%w: %q is not in PATH", ErrCommand, name), "install it, or give its full path"}
 	case errors.Is(err, os.ErrPermission):
 		return "", &advised{fmt.Errorf("%w: %q is not executable", ErrCommand, name), "chmod +x, or name its interpreter first"}
 	case err != nil:

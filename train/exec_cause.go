@@ -6,15 +6,24 @@ import (
 	"strings"
 )
 
-// maxCause is how many bytes of a cause are kept: a mismatch of two models lists every tensor.
-const maxCause = 300
+const (
+	// maxCause is how many bytes of a cause are kept: a mismatch of two models lists every tensor.
+	maxCause = 300
+	// maxMessage is how many lines that are not set in an exception's message has. If more follow, the process has gone on
+	// after that exception.
+	maxMessage = 8
+)
 
 // What Python writes of an uncaught exception: the head, the frames, set in, then the exception, whose message may have
 // lines of its own. Of those that it cannot raise, as at the interpreter's end, it says so in the line before the head.
 const (
 	tracebackHead = "Traceback (most recent call last):"
-	ignoredHead   = "Exception ignored in"
+	groupHead     = "Exception Group " + tracebackHead
+	ignoredHead   = "Exception ignored "
 )
+
+// margin is what stands before the lines of an exception group.
+const margin = " |+-"
 
 // exceptionLine begins with the exception's type; without a message there is nothing else.
 var exceptionLine = regexp.MustCompile(`^[\w.<>]+(:|$)`)
@@ -33,23 +42,40 @@ func cause(lines []string) string {
 	return ""
 }
 
-// exception returns the exception of the last traceback in one line, nothing if there is none. The last of a chain counts, and
-// of a worker's exception that is raised again its own.
+// exception returns the exception of the last traceback in one line, nothing if there is none, or if the process has written
+// much since. The last of a chain counts, and of a worker's exception that is raised again its own.
 func exception(lines []string) string {
 	for i, line := range slices.Backward(lines) {
 		if !strings.HasSuffix(line, tracebackHead) || i > 0 && strings.HasPrefix(lines[i-1], ignoredHead) {
 			continue
 		}
 		message := lines[i+1:]
+		if strings.HasSuffix(line, groupHead) {
+			message = slices.Clone(message)
+			for j := range message {
+				message[j] = strings.TrimRight(strings.TrimLeft(message[j], margin), margin)
+			}
+		}
 		if end := slices.IndexFunc(message, func(l string) bool { return strings.HasPrefix(l, ignoredHead) }); end >= 0 {
 			message = message[:end]
 		}
-		if at := slices.IndexFunc(message, exceptionLine.MatchString); at >= 0 {
-			return joined(message[at:])
+		at := slices.IndexFunc(message, exceptionLine.MatchString)
+		if at < 0 || unindented(message[at:]) > maxMessage {
+			return ""
 		}
-		return ""
+		return joined(message[at:])
 	}
 	return ""
+}
+
+// unindented counts the lines that are not set in.
+func unindented(lines []string) (n int) {
+	for _, l := range lines {
+		if l != "" && strings.TrimLeft(l, " \t") == l {
+			n++
+		}
+	}
+	return n
 }
 
 // joined makes one line of several, of maxCause bytes at most.

@@ -30,6 +30,9 @@ var scripts = []struct{ name, script, want string }{
 	{"raised again", "class Again(Exception): pass\nraise Again('Caught ValueError in worker 0.\\nOriginal Traceback (most recent call last):\\n  File \"w.py\", line 1\\nValueError: bad sample')",
 		"ValueError: bad sample"},
 	{"ignored at the end", "class A:\n    def __del__(self): 1/0\na = A()\nraise ValueError('first')", "ValueError: first"},
+	{"group", "raise ExceptionGroup('two', [ValueError('a'), KeyError('b')])", "ExceptionGroup: two (2 sub-exceptions) 1 ValueError: a 2 KeyError: 'b'"},
+	{"handled long ago", "import sys, traceback\ntry:\n    raise ConnectionError('hub is down')\nexcept ConnectionError:\n    traceback.print_exc()\nfor i in range(60): print('epoch', i, file=sys.stderr)\nsys.exit('no training data in /data')",
+		"no training data in /data"},
 	{"no traceback", "import sys\nsys.exit('no data')", "no data"},
 	{"long", "raise ValueError('é' * 200)", "ValueError: " + strings.Repeat("é", 144) + "…"},
 }

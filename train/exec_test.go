@@ -309,7 +309,7 @@ func TestNewExecRefuses(t *testing.T) {
 		cfg        ExecConfig
 	}{
 		{"it is empty", "write trainer:", ExecConfig{}},
-		{`"pyton3" is not in the node's PATH`, "install it, or give its full path", ExecConfig{Command: []string{"pyton3", "train.py"}}},
+		{`"pyton3" is not in PATH`, "install it, or give its full path", ExecConfig{Command: []string{"pyton3", "train.py"}}},
 		{`"./train.py" is not executable`, "chmod +x", ExecConfig{Command: []string{"./train.py"}, Dir: dir}},
 		{"nothing: no such file", "relative paths start at the working directory " + dir, ExecConfig{Command: []string{"./nothing"}, Dir: dir}},
 		{"working directory: stat ", "", ExecConfig{Command: []string{"sh"}, Dir: filepath.Join(dir, "none")}},

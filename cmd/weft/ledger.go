@@ -97,12 +97,16 @@ func (a *app) ledgerText(entries []node.LedgerEntry) string {
 
 // exportLedger writes the ledger as a CAR file.
 func (a *app) exportLedger(path string) error {
+	archive, err := node.OpenArchive(a.dir)
+	if err != nil {
+		return verifyError(err)
+	}
 	f, err := outfile.Create(path, a.out)
 	if err != nil {
 		return err
 	}
 	defer f.Discard()
-	if err := node.ExportLedger(a.dir, f); err != nil {
+	if err := archive.WriteCAR(f); err != nil {
 		return err
 	}
 	if err := f.Commit(); err != nil {

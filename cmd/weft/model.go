@@ -47,7 +47,7 @@ func (a *app) modelExportCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			model, err := findModel(cmd.Context(), c, args[0], run)
+			model, _, err := findModel(cmd.Context(), c, args[0], run)
 			if err != nil {
 				return err
 			}
@@ -70,25 +70,33 @@ func (a *app) modelExportCmd() *cobra.Command {
 	return cmd
 }
 
-// findModel returns the CID that a round, "latest", a CID or the end of one names.
-func findModel(ctx context.Context, c reader, which, run string) (block.CID, error) {
+// findModel returns the CID that a round, "latest", a CID or the end of one names, and of a round its run; a CID may be a
+// model of several runs.
+func findModel(ctx context.Context, c reader, which, run string) (id block.CID, of *node.RunStatus, err error) {
 	id, noCID := block.Parse(which)
 	number, noNumber := strconv.ParseUint(which, 10, 64)
 	switch {
 	case noNumber == nil || which == latest:
 	case run != "" && (noCID == nil || isCIDEnd(which)):
-		return id, usage("--run goes with a round's number or latest, not with a CID")
+		return id, nil, usage("--run goes with a round's number or latest, not with a CID")
 	case noCID == nil:
-		return id, nil
+		return id, nil, nil
 	case isCIDEnd(which):
-		return findCID(ctx, c, which)
+		id, err = findCID(ctx, c, which)
+		return id, nil, err
 	default:
-		return id, usage("%q is no round: want a number, latest, or a model's CID", which)
+		return id, nil, usage("%q is no round: want a number, latest, or a model's CID", which)
 	}
-	r, err := modelRun(ctx, c, run, noNumber == nil && number == 0)
+	if of, err = modelRun(ctx, c, run, noNumber == nil && number == 0); err != nil {
+		return id, nil, err
+	}
+	id, err = modelOf(of, which, number)
+	return id, of, err
+}
+
+// modelOf returns the model of a run's round, or the latest.
+func modelOf(r *node.RunStatus, which string, number uint64) (block.CID, error) {
 	switch {
-	case err != nil:
-		return block.CID{}, err
 	case which == latest && len(r.History) > 0:
 		return r.History[len(r.History)-1].Model, nil
 	case which == latest:

@@ -28,11 +28,10 @@ other sites.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c := a.client()
-			model, err := findModel(cmd.Context(), c, args[0], run)
-			if err != nil {
-				return err
+			model, of, err := findModel(cmd.Context(), c, args[0], run)
+			if err == nil && of == nil {
+				of, err = runOfModel(cmd.Context(), c, model)
 			}
-			of, err := runOfModel(cmd.Context(), c, model, run)
 			if err != nil {
 				return err
 			}
@@ -62,18 +61,22 @@ other sites.`,
 	return cmd
 }
 
-// runOfModel returns the run that began with a model or yielded it: the one named, if there is a name.
-func runOfModel(ctx context.Context, c *node.Client, model block.CID, name string) (*node.RunStatus, error) {
-	if name != "" {
-		return statusOf(ctx, c, []string{name})
-	}
+// runOfModel returns the run that yielded a model, or else began with it; of several the newest.
+func runOfModel(ctx context.Context, c *node.Client, model block.CID) (*node.RunStatus, error) {
 	s, err := c.Status(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for i, r := range slices.Backward(s.Runs) {
-		if r.Spec.Base == model || slices.ContainsFunc(r.History, func(h node.RoundStatus) bool { return h.Model == model }) {
-			return &s.Runs[i], nil
+	for _, has := range []func(r *node.RunStatus) bool{
+		func(r *node.RunStatus) bool {
+			return slices.ContainsFunc(r.History, func(h node.RoundStatus) bool { return h.Model == model })
+		},
+		func(r *node.RunStatus) bool { return r.Spec.Base == model },
+	} {
+		for i := range slices.Backward(s.Runs) {
+			if r := &s.Runs[i]; has(r) {
+				return r, nil
+			}
 		}
 	}
 	return nil, fail(nil, "`weft run history` shows the models of a run", "no run has the model %s", model)

@@ -31,10 +31,10 @@ func (a *app) reader(ctx context.Context) (reader, error) {
 	}
 	archive, err := node.OpenArchive(a.dir)
 	switch {
-	case errors.Is(err, node.ErrChain), errors.Is(err, node.ErrLog):
-		return nil, verifyError(err)
+	case errors.Is(err, node.ErrNoMesh):
+		return nil, down // there is nothing to read but from a node
 	case err != nil:
-		return nil, down // it is no site's directory, which the hint is about
+		return nil, verifyError(err)
 	}
 	a.err.Printf("weft: the node does not run; this is what its directory holds\n")
 	return archive, nil

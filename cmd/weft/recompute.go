@@ -12,10 +12,18 @@ import (
 	"github.com/weft-mesh/weft/node"
 )
 
-// recompute computes committed models anew from the updates in a site's directory: all, or the one demanded.
-func (a *app) recompute(ctx context.Context, source, model string) (r *node.Report, err error) {
+// recompute verifies the ledger in a site's directory, and computes committed models anew from the updates there: all, or the
+// one demanded.
+func (a *app) recompute(ctx context.Context, source, mesh, model string) error {
 	if info, err := os.Stat(source); err != nil || !info.IsDir() {
-		return nil, usage("--recompute needs the updates, so a site's directory, and %s is none", source)
+		return usage("--recompute needs the updates, so a site's directory, and %s is none", source)
+	}
+	archive, err := node.OpenArchive(source)
+	if err != nil {
+		return verifyError(err)
+	}
+	if err := demand(archive.Report(), mesh, model); err != nil {
+		return err
 	}
 	var only block.CID
 	if model != "" {
@@ -23,40 +31,52 @@ func (a *app) recompute(ctx context.Context, source, model string) (r *node.Repo
 	}
 	var line atomic.Value // of progress
 	line.Store("")
+	var r *node.Report
 	err = a.err.Live(ctx, func() string { return line.Load().(string) }, func(ctx context.Context) error {
-		r, err = node.Recompute(ctx, source, only, func(m *node.ModelReport, done, all int) {
+		r, err = archive.Recompute(ctx, only, func(m *node.ModelReport, done, all int) {
 			line.Store(fmt.Sprintf("%s  %s round %d  %d/%d shards", a.err.Busy(term.Bar(barWidth, uint64(done), uint64(all))), m.Run, m.Round, done, all))
 		})
 		line.Store("")
 		return err
 	})
-	return r, err
+	if err == nil {
+		err = a.printReport(r)
+	}
+	if err == nil {
+		err = verdict(r)
+	}
+	return err
 }
 
-// judge turns what came of computing models anew into the command's error.
-func judge(r *node.Report) error {
-	same := 0
-	for _, m := range r.Models {
-		switch c := m.Recomputed; {
-		case c == nil:
-		case c.Outcome == node.Same:
-			same++
-		case c.Outcome == node.Differs:
-			return &failure{
-				kind: errUnverified, text: fmt.Sprintf("round %d of run %s: the certified model is not what its updates give: %s", m.Round, m.Run, c.Why),
-				hint: "more sites lied or were broken than the mesh bears, or this machine is: compute it at another site too",
-			}
-		case c.Outcome == node.Damaged:
-			return &failure{
-				kind: errUnverified, text: fmt.Sprintf("round %d of run %s cannot be computed here: %s", m.Round, m.Run, c.Why),
-				hint: "this disk went bad there: compute it at another site that keeps updates",
+// verdict turns what came of computing models anew into the command's error: the worst of it.
+func verdict(r *node.Report) error {
+	worst := func(o node.Outcome) *node.ModelReport {
+		for i := range r.Models {
+			if c := r.Models[i].Recomputed; c != nil && c.Outcome == o {
+				return &r.Models[i]
 			}
 		}
+		return nil
 	}
-	if same == 0 {
-		return fail(nil, "`keep_updates: true` in a run file, or in a site's config.yaml, keeps the updates of rounds to come", "no model could be computed anew: the updates are not kept here")
+	if m := worst(node.Differs); m != nil {
+		return &failure{
+			kind: errUnverified, text: fmt.Sprintf("round %d of run %s: the certified model is not what its updates give: %s", m.Round, m.Run, m.Recomputed.Why),
+			hint: "more sites lied or were broken than the mesh bears, or this machine is: compute it at another site too",
+		}
 	}
-	return nil
+	if m := worst(node.Damaged); m != nil {
+		return &failure{
+			kind: errUnverified, text: fmt.Sprintf("round %d of run %s cannot be computed here: %s", m.Round, m.Run, m.Recomputed.Why),
+			hint: "this disk went bad there: compute it at another site that keeps updates",
+		}
+	}
+	switch {
+	case worst(node.Same) != nil:
+		return nil
+	case len(r.Models) == 0:
+		return fail(nil, "", "there is no committed model to compute anew")
+	}
+	return fail(nil, "`keep_updates: true` in a run file, or in a site's config.yaml, keeps the updates of rounds to come", "no model could be computed anew: the updates are not kept here")
 }
 
 // recomputedText says what came of a run's models, rounds with the same outcome in one line.

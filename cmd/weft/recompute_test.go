@@ -27,6 +27,8 @@ func TestRecomputed(t *testing.T) {
 		},
 		"none kept": {[]node.Recomputed{gone}, "  round 1 not recomputed, not kept here: b's update\n", nil, "hint: `keep_updates: true`"},
 		"a lie":     {[]node.Recomputed{same, differs}, "", errUnverified, "round 2 of run r: the certified model is not what its updates give: x"},
+		"both":      {[]node.Recomputed{damaged, differs, gone}, "", errUnverified, "round 2 of run r: the certified model"},
+		"no models": {nil, "", nil, "there is no committed model"},
 		"a bad disk": {
 			[]node.Recomputed{damaged, same},
 			"  round 1 not recomputed, damaged here: y\n  round 2 recomputed from the updates kept here, the same bits\n", errUnverified, "round 1 of run r cannot be computed here: y",
@@ -40,7 +42,7 @@ func TestRecomputed(t *testing.T) {
 			if got := recomputedText(r, run); c.text != "" && got != c.text {
 				t.Errorf("text\n%s", got)
 			}
-			err := judge(r)
+			err := verdict(r)
 			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) || c.kind != nil && !errors.Is(err, c.kind) {
 				t.Errorf("error %v", err)
 			}

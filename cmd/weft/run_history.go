@@ -31,8 +31,11 @@ the model. ` + runArgument + "\nIf none goes on, the last is shown.",
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: a.completeRuns(runAny),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if asCSV && a.json {
+			switch {
+			case asCSV && a.json:
 				return usage("--csv or --json, not both")
+			case metric != "" && (asCSV || a.json):
+				return usage("--csv and --json have all metrics; --metric is for the curve")
 			}
 			c, err := a.reader(cmd.Context())
 			if err != nil {
@@ -57,11 +60,7 @@ the model. ` + runArgument + "\nIf none goes on, the last is shown.",
 			case !slices.Contains(names, metric):
 				return fail(nil, "it has: "+strings.Join(names, ", "), "run %s has no metric %q", r.Name, metric)
 			}
-			a.out.Printf("%s", a.runHead(r))
-			if metric != "" && len(r.History) > 1 {
-				a.out.Printf("\n%s", a.curveText(r, metric))
-			}
-			a.out.Printf("\n%s", a.historyText(r, r.History, metric))
+			a.out.Printf("%s%s\n%s", a.runHead(r), a.curveText(r, metric), a.historyText(r, r.History, metric))
 			return nil
 		},
 	}
@@ -131,5 +130,8 @@ func (a *app) curveText(run *node.RunStatus, key string) string {
 			series[i] = append(series[i], at(&rounds[j], i))
 		}
 	}
-	return a.out.Dim(key+" by round") + "\n" + a.out.Curves(names, series, rounds[0].Round, rounds[len(rounds)-1].Round)
+	if curves := a.out.Curves(names, series, 1, run.Done); curves != "" {
+		return "\n" + a.out.Dim(key+" by round") + "\n" + curves
+	}
+	return ""
 }

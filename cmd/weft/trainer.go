@@ -142,7 +142,10 @@ func (a *app) playTrial(ctx context.Context, t *node.Trial, o trialOptions, log 
 		}
 	}
 	if file != nil {
-		if err := errors.Join(t.Export(file), file.Commit()); err != nil {
+		if err := t.Export(file); err != nil {
+			return err
+		}
+		if err := file.Commit(); err != nil {
 			return err
 		}
 	}

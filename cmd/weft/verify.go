@@ -38,6 +38,9 @@ What does not verify gives exit code 4.`,
 			if len(args) > 0 {
 				source = args[0]
 			}
+			if recompute {
+				return a.recompute(cmd.Context(), source, mesh, model)
+			}
 			r, err := node.Verify(source)
 			if err != nil {
 				return verifyError(err)
@@ -45,20 +48,7 @@ What does not verify gives exit code 4.`,
 			if err := demand(r, mesh, model); err != nil {
 				return err
 			}
-			if recompute {
-				if r, err = a.recompute(cmd.Context(), source, model); err != nil {
-					return verifyError(err)
-				}
-			}
-			if a.json {
-				err = a.printJSON(r)
-			} else {
-				a.out.Printf("%s", a.reportText(r))
-			}
-			if err == nil && recompute {
-				err = judge(r)
-			}
-			return err
+			return a.printReport(r)
 		},
 	}
 	cmd.Flags().StringVar(&mesh, "mesh", "", "CID that the genesis must have")
@@ -72,7 +62,12 @@ What does not verify gives exit code 4.`,
 func verifyError(err error) error {
 	switch {
 	case errors.Is(err, node.ErrChain), errors.Is(err, node.ErrCAR), errors.Is(err, node.ErrLog):
-		return &failure{kind: errUnverified, text: err.Error(), hint: "get the ledger from another site: weft ledger --car FILE"}
+		f := &failure{kind: errUnverified, text: err.Error(), hint: "get the ledger from another site: weft ledger --car FILE"}
+		var own *node.HintError
+		if errors.As(err, &own) {
+			f.text, f.hint = own.Err.Error(), own.Hint
+		}
+		return f
 	case errors.Is(err, fs.ErrNotExist):
 		return &failure{kind: errUsage, text: "nothing to verify", err: err, hint: "name a site's directory or a CAR file"}
 	}
@@ -103,6 +98,14 @@ func demand(r *node.Report, mesh, model string) error {
 		}
 	}
 	return &failure{kind: errUnverified, text: fmt.Sprintf("no round up to height %d committed the model %s", r.Height, id)}
+}
+
+func (a *app) printReport(r *node.Report) error {
+	if a.json {
+		return a.printJSON(r)
+	}
+	a.out.Printf("%s", a.reportText(r))
+	return nil
 }
 
 func (a *app) reportText(r *node.Report) string {

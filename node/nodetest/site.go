@@ -78,7 +78,7 @@ func (s *Site) configure(c *node.Config) {
 	}
 	c.Accept = node.Accept{Policy: node.AcceptAuto}
 	c.Trainer = node.TrainerConfig{Synthetic: &node.SyntheticConfig{
-		Bytes: yamlfile.Size(m.cfg.Model), Time: yamlfile.Duration(m.cfg.Train(s.index)), Seed: m.cfg.Seed,
+		Bytes: yamlfile.Size(m.cfg.Model), Time: yamlfile.Duration(m.cfg.Train(s.index)), Seed: yamlfile.Count(m.cfg.Seed),
 	}}
 }
 
