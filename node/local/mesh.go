@@ -1,9 +1,10 @@
 package local
 
 import (
-	"crypto/rand"
+	cryptorand "crypto/rand"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -66,7 +67,7 @@ func New(c Config) (*Mesh, error) {
 		m.Nodes = append(m.Nodes, &Node{Name: s.Name, Dir: dir, ID: id, Client: node.Dial(dir), exe: c.Exe, start: s.Start})
 	}
 	nonce := make([]byte, 16)
-	if _, err := rand.Read(nonce); err != nil {
+	if _, err := cryptorand.Read(nonce); err != nil {
 		return nil, err
 	}
 	if m.Genesis, err = round.NewGenesis(c.Name, c.Faults, roster, nonce); err != nil {
@@ -143,16 +144,27 @@ func (m *Mesh) Close() error {
 	return errors.Join(errs...)
 }
 
+// The ports of loopback that meshes take lie below those that kernels give out to whoever asks for any (from 32768 on Linux,
+// from 49152 elsewhere), so that nobody has taken one when a node is started again.
+const (
+	firstPort  = 20000
+	portsThere = 12000
+	portTries  = 1000
+)
+
 // FreePorts returns n ports of loopback that nobody listens at. They are fixed for the mesh's
 // life, so that a node that is started again is where the others look for it.
 func FreePorts(n int) (ports []int, err error) {
-	for range n {
-		l, err := net.Listen("tcp4", "127.0.0.1:0")
-		if err != nil {
+	for tries := 0; len(ports) < n; tries++ {
+		port := firstPort + rand.IntN(portsThere)
+		l, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		switch {
+		case err == nil:
+			defer l.Close() // only at the end: the ports must differ
+			ports = append(ports, port)
+		case tries > portTries:
 			return nil, fmt.Errorf("find a free port: %w", err)
 		}
-		defer l.Close() // only at the end: the ports must differ
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
 	}
 	return ports, nil
 }
