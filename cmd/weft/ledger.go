@@ -27,7 +27,7 @@ genesis, all entries and their certificates into a CAR file, which anyone can ch
 with ` + "`weft verify`" + ` and which IPFS tools read.`,
 		Example: `  weft ledger
   weft ledger --from 10 --limit 5
-  weft ledger --json | jq '.[] | select(.kind == "commit")'
+  weft ledger --json | jq '.[] | select(.kind == "seal") | .entry.seal.updates[].update.body.samples'
   weft ledger --car mesh.car`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -46,7 +46,11 @@ with ` + "`weft verify`" + ` and which IPFS tools read.`,
 				return err
 			}
 			if a.json {
-				return a.printJSON(entries)
+				opened, err := readable(entries)
+				if err != nil {
+					return err
+				}
+				return a.printJSON(opened)
 			}
 			if s, err := c.Status(cmd.Context()); len(entries) == 0 && err == nil && s.Height > 0 {
 				return fail(nil, "", "the ledger ends at height %d", s.Height)
