@@ -144,7 +144,11 @@ func (m *Machine) fillIn(to peer.ID, head *Head) {
 			m.send(to, &Message{Statement: s})
 		}
 	}
-	m.fillInChanges(head, give)
+	m.fillInChanges(head, func(s *Signed) { // also what it has said itself: its log may be lost
+		if s != nil {
+			m.send(to, &Message{Statement: s})
+		}
+	})
 	if m.observes() || !m.roster.Has(to) {
 		return // who observes is shown the ledger and who asks to join, and shows no more
 	}

@@ -289,7 +289,7 @@ func (m *Machine) receiveStatement(r Received) error {
 		return err
 	}
 	if s.From == m.self {
-		return nil // one's own, relayed
+		return m.receiveOwn(s, body)
 	}
 	if j, ok := body.(*Join); ok {
 		return m.receiveJoin(r, s, j)

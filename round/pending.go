@@ -155,6 +155,36 @@ func (m *Machine) noteWithdrawal(s *Signed, w *Withdraw) {
 	}
 }
 
+// receiveOwn takes what this site has said of the roster and a lost log has forgotten, so that its operator's next word has a
+// higher serial; the rest that comes back of it was relayed.
+func (m *Machine) receiveOwn(s *Signed, body any) error {
+	if m.observes() {
+		return nil
+	}
+	switch b := body.(type) {
+	case *Change:
+		if p := m.changes[b.ID()]; b.Version != m.roster.version || p == nil || p.approvals[m.self] != nil {
+			return nil
+		}
+		if err := m.verify(s); err != nil {
+			return err
+		}
+		m.save(Record{Statement: s})
+		return m.noteApproval(s, b)
+	case *Withdraw:
+		p := m.changes[b.Change]
+		if p == nil || p.approvals[m.self] == nil || b.Serial <= p.serial(m.self) {
+			return nil
+		}
+		if err := m.verify(s); err != nil {
+			return err
+		}
+		m.save(Record{Statement: s})
+		m.noteWithdrawal(s, b)
+	}
+	return nil
+}
+
 func (m *Machine) receiveApproval(r Received, s *Signed, c *Change) error {
 	switch {
 	case c.Version > m.roster.version:
