@@ -119,7 +119,8 @@ func (j *jobs) tryReduce(r *reducing, spec *round.RunSpec) (round.Reduced, error
 	var bad *aggregate.NotFiniteError
 	if errors.As(err, &bad) {
 		culprit := job.Inputs[bad.Input]
-		done.Bad = &round.BadInput{Site: culprit.Site, Shard: in.updates[bad.Input].artifact.Manifest.Shards[bad.Shard], Err: bad.Error()}
+		update := in.inputs[bad.Input].Update.(*shardReader)
+		done.Bad = &round.BadInput{Site: culprit.Site, Shard: update.artifact.Manifest.Shards[bad.Shard], Err: bad.Error()}
 		return done, b.Abort()
 	}
 	if err != nil {
@@ -137,10 +138,9 @@ func (j *jobs) tryReduce(r *reducing, spec *round.RunSpec) (round.Reduced, error
 
 // inputs is what a reduction reads, open.
 type inputs struct {
-	base    *shardReader
-	updates []*shardReader
-	inputs  []aggregate.Input
-	opened  []*shardReader
+	base   *shardReader
+	inputs []aggregate.Input
+	opened []*shardReader
 }
 
 // openInputs opens the base and the updates; what has gone from the store is fetched first.
@@ -161,23 +161,30 @@ func (j *jobs) openInputs(ctx context.Context, job round.Reduce, spec *round.Run
 	if in.base, err = open(round.Fetch{Run: job.Run, Manifest: job.Base, Layout: spec.Layout}); err != nil {
 		return in, err
 	}
-	for _, input := range job.Inputs {
-		u, err := open(round.Fetch{Run: job.Run, Manifest: input.Manifest, Layout: spec.Layout, Owner: input.Site})
-		if err != nil {
-			return in, err
+	in.inputs, err = averaged(job.Inputs, func(i round.Input, base bool) (aggregate.ShardReader, error) {
+		if base {
+			return open(round.Fetch{Run: job.Run, Manifest: i.Base, Layout: spec.Layout})
 		}
-		in.updates = append(in.updates, u)
-		a := aggregate.Input{Weight: input.Weight, Update: u}
-		if input.Base.Defined() {
-			own, err := open(round.Fetch{Run: job.Run, Manifest: input.Base, Layout: spec.Layout})
-			if err != nil {
-				return in, err
+		return open(round.Fetch{Run: job.Run, Manifest: i.Manifest, Layout: spec.Layout, Owner: i.Site})
+	})
+	return in, err
+}
+
+// averaged returns what a seal's average is computed from. open opens a sealed update or, if it is late, its own base.
+func averaged(sealed []round.Input, open func(i round.Input, base bool) (aggregate.ShardReader, error)) (list []aggregate.Input, err error) {
+	for _, i := range sealed {
+		a := aggregate.Input{Weight: i.Weight}
+		if a.Update, err = open(i, false); err != nil {
+			return nil, err
+		}
+		if i.Base.Defined() {
+			if a.Base, err = open(i, true); err != nil {
+				return nil, err
 			}
-			a.Base = own
 		}
-		in.inputs = append(in.inputs, a)
+		list = append(list, a)
 	}
-	return in, nil
+	return list, nil
 }
 
 func (in *inputs) close() {

@@ -106,20 +106,14 @@ func judge(err error) (*Recomputed, error) {
 
 // inputs opens the sealed updates, and the bases if any of them was late.
 func (k *kept) inputs(run *round.Run, c *round.CommitAt) (list []aggregate.Input, base aggregate.ShardReader, err error) {
-	for _, in := range c.Sealed.Inputs() {
-		name := k.ledger.Name(in.Site)
-		a := aggregate.Input{Weight: in.Weight}
-		if a.Update, err = k.artifact(in.Manifest, name+"'s update"); err != nil {
-			return nil, nil, err
+	list, err = averaged(c.Sealed.Inputs(), func(i round.Input, base bool) (aggregate.ShardReader, error) {
+		name := k.ledger.Name(i.Site)
+		if base {
+			return k.artifact(i.Base, "the model that "+name+"'s late update began from")
 		}
-		if in.Base.Defined() {
-			if a.Base, err = k.artifact(in.Base, "the model that "+name+"'s late update began from"); err != nil {
-				return nil, nil, err
-			}
-		}
-		list = append(list, a)
-	}
-	if slices.ContainsFunc(list, func(a aggregate.Input) bool { return a.Base != nil }) {
+		return k.artifact(i.Manifest, name+"'s update")
+	})
+	if err == nil && slices.ContainsFunc(list, func(a aggregate.Input) bool { return a.Base != nil }) {
 		of, _ := run.BaseOf(c.Round)
 		base, err = k.artifact(of, "the model that the round began from")
 	}
