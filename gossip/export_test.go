@@ -35,6 +35,8 @@ func (m *Mesh) Compare(p peer.ID, silent time.Duration) { m.compare(p, silent) }
 
 // LinkState says how far the connection with p is.
 func (m *Mesh) LinkState(p peer.ID) (state string) {
-	m.links.tell(p, func(s linkState) { state = [...]string{apart: "apart", dialing: "dialing", linked: "linked", ready: "ready"}[s] })
+	m.links.tell(p, func(s linkState) {
+		state = [...]string{apart: "apart", dialing: "dialing", linked: "linked", ready: "ready"}[s]
+	})
 	return state
 }

@@ -242,11 +242,16 @@ func (m *Mesh) Peers() []PeerInfo {
 		if i.Since, i.Connected = ready[p]; !i.Connected {
 			i.Failure = m.failures.of(p)
 		}
+		addrs := m.addrs(p)
 		if conns := m.host.Network().ConnsToPeer(p); len(conns) > 0 {
-			i.Inbound = conns[0].Stat().Direction == network.DirInbound
-			i.Addrs = append(i.Addrs, conns[0].RemoteMultiaddr())
+			used := conns[0].RemoteMultiaddr()
+			if i.Inbound = conns[0].Stat().Direction == network.DirInbound; i.Inbound {
+				addrs = append(slices.Clone(addrs), used) // nobody else can dial where it came from
+			} else {
+				addrs = append([]multiaddr.Multiaddr{used}, addrs...)
+			}
 		}
-		for _, a := range m.addrs(p) {
+		for _, a := range addrs {
 			if !multiaddr.Contains(i.Addrs, a) {
 				i.Addrs = append(i.Addrs, a)
 			}

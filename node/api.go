@@ -94,12 +94,13 @@ const (
 type RunStatus struct {
 	ID       block.CID          `json:"id"`
 	Name     string             `json:"name"`
-	Round    uint64             `json:"round"` // current, from 1; Rounds+1 when done
+	Round    uint64             `json:"round"` // current, from 1; the last when all are done
 	Rounds   uint64             `json:"rounds"`
 	Done     uint64             `json:"done"` // committed rounds
 	Phase    Phase              `json:"phase"`
-	Trains   uint64             `json:"trains,omitempty"` // round of the training under way; one that is over is trained on to offer the update late
-	Step     uint64             `json:"step"`             // of the training under way
+	Measures bool               `json:"measures,omitempty"` // the training has not begun: its trainer measures the base first
+	Trains   uint64             `json:"trains,omitempty"`   // round of the training under way; one that is over is trained on to offer the update late
+	Step     uint64             `json:"step"`               // of the training under way
 	Steps    uint64             `json:"steps"`
 	Metrics  map[string]float64 `json:"metrics,omitempty"`  // newest of the training under way
 	Heard    time.Time          `json:"heard,omitzero"`     // when the trainer was last heard of; absent until it has the task

@@ -19,6 +19,7 @@ type Archive struct {
 	dir     string
 	genesis *round.Genesis
 	ledger  *round.Ledger
+	torn    int64 // bytes at the log's end that are no whole record
 }
 
 // OpenArchive reads a site's directory, whose node may be running, and verifies its ledger as [Verify] does, with the same
@@ -34,17 +35,21 @@ func OpenArchive(dir string) (*Archive, error) {
 	}
 	defer f.Close()
 	l := round.NewLedger(g, verifySignature)
-	_, _, err = readWAL(f, func(r round.Record) error {
+	_, torn, err := readWAL(f, func(r round.Record) error {
 		if r.Decided == nil {
 			return nil
 		}
 		return appendCertified(l, r.Decided)
 	})
-	return &Archive{dir, g, l}, err
+	return &Archive{dir, g, l, torn}, err
 }
 
 // Report says what the ledger proves.
-func (a *Archive) Report() *Report { return newReport(a.genesis, a.ledger) }
+func (a *Archive) Report() *Report {
+	r := newReport(a.genesis, a.ledger)
+	r.Torn = a.torn
+	return r
+}
 
 // WriteCAR writes the ledger as a CAR file, which [VerifyCAR] checks.
 func (a *Archive) WriteCAR(w io.Writer) error {
@@ -76,6 +81,9 @@ func (a *Archive) Status(context.Context) (*Status, error) {
 	}
 	return s, nil
 }
+
+// Roster returns the sites in force, and those that were; whether they are up nobody knows.
+func (a *Archive) Roster(context.Context) (Roster, error) { return describeRoster(a.ledger), nil }
 
 // Ledger returns decided entries from a height on, at most limit, ascending.
 func (a *Archive) Ledger(_ context.Context, from uint64, limit int) ([]LedgerEntry, error) {

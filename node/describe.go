@@ -15,7 +15,7 @@ import (
 // describeRun describes a run as far as the ledger knows it.
 func describeRun(l *round.Ledger, r *round.Run) RunStatus {
 	s := RunStatus{
-		ID: r.ID, Name: r.Spec.Name, Round: r.Round, Rounds: r.Spec.Rounds, Done: uint64(len(r.Commits)), Base: r.Base, Spec: r.Spec,
+		ID: r.ID, Name: r.Spec.Name, Round: min(r.Round, r.Spec.Rounds), Rounds: r.Spec.Rounds, Done: uint64(len(r.Commits)), Base: r.Base, Spec: r.Spec,
 		MinSites: uint64(r.Spec.Needed(l.Roster())), Updates: []string{}, Takes: []string{}, History: []RoundStatus{},
 	}
 	switch {

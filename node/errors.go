@@ -6,6 +6,7 @@ import "errors"
 var (
 	ErrNotInitialised = errors.New("not a site's directory")
 	ErrNoMesh         = errors.New("the site belongs to no mesh yet")
+	ErrGenesis        = errors.New("genesis is damaged")
 	ErrExists         = errors.New("exists already")
 	ErrInUse          = errors.New("another node runs in this directory")
 	ErrNotRunning     = errors.New("the site's node is not running")

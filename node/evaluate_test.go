@@ -45,8 +45,8 @@ func TestEvaluate(t *testing.T) {
 	a, b := &measurer{}, &measurer{fails: errors.New("no data to judge by")}
 	sites[0].trainer, sites[1].trainer = a, b
 	upAll(sites)
-	run := sites[0].start(round.RunSpec{Name: "judged", Rounds: 3, MinSites: 3})
-	r := sites[2].awaitRounds(run, 3)
+	run := sites[0].start(round.RunSpec{Name: "judged", Rounds: 4, MinSites: 3})
+	r := sites[2].awaitRounds(run, 4)
 	for i, h := range r.History {
 		if got, ok := h.Metrics["a"]["base_val_loss"]; !ok || got != float64(10-i) || h.Metrics["a"]["loss"] == 0 {
 			t.Errorf("round %d of a: %v", h.Round, h.Metrics["a"])
@@ -58,27 +58,27 @@ func TestEvaluate(t *testing.T) {
 		}
 	}
 	for _, s := range sites[:2] {
-		s.awaitRounds(run, 3)
+		s.awaitRounds(run, 4)
 	}
-	if a.mu.Lock(); !slices.Equal(a.rounds, []uint64{0, 1, 2}) {
+	if a.mu.Lock(); !slices.Equal(a.rounds, []uint64{0, 1, 2, 3}) {
 		t.Errorf("measured of rounds %v, want each once", a.rounds)
 	}
 	a.mu.Unlock()
 
-	got, err := sites[0].client.Evaluate(t.Context(), run, r.History[2].Model)
-	if err != nil || got.Round != 3 || got.Samples != 7 || !maps.Equal(got.Metrics, map[string]float64{"val_loss": 7}) {
+	got, err := sites[0].client.Evaluate(t.Context(), run, r.History[3].Model)
+	if err != nil || got.Round != 4 || got.Samples != 7 || !maps.Equal(got.Metrics, map[string]float64{"val_loss": 6}) {
 		t.Errorf("the last model: %+v, %v", got, err)
 	}
-	sites[0].await("the base to be removed", func(*Status) bool { return !sites[0].node.store.Has(r.Spec.Base) })
+	sites[0].await("the oldest model to be removed", func(*Status) bool { return !sites[0].node.store.Has(r.History[0].Model) })
 	for what, c := range map[string]struct {
 		site       *testSite
 		run, model block.CID
 		want       string
 	}{
-		"a failing trainer":      {sites[1], run, r.History[2].Model, "the trainer fails: no data to judge by"},
+		"a failing trainer":      {sites[1], run, r.History[3].Model, "the trainer fails: no data to judge by"},
 		"no run":                 {sites[0], r.Base, r.Base, "no run"},
 		"another run's model":    {sites[0], run, run, "is no model of that run"},
-		"what is no longer kept": {sites[0], run, r.Spec.Base, "not held"},
+		"what is no longer kept": {sites[0], run, r.History[0].Model, "not held"},
 	} {
 		_, err := c.site.client.Evaluate(t.Context(), c.run, c.model)
 		if err == nil || !strings.Contains(err.Error(), c.want) {

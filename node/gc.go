@@ -7,8 +7,8 @@ import (
 	"github.com/weft-mesh/weft/round"
 )
 
-// What is kept: committed models by the site's policy (keep_models of each run, the newest); bases and
-// models that a run still needs; updates that can still count; if the run or the site keeps updates, those
+// What is kept: committed models by the site's policy (keep_models of each run, the newest), and what runs began
+// with; bases and models that a run still needs; updates that can still count; if the run or the site keeps updates, those
 // that went into a model, and the models without which late ones say nothing. The rest is removed after each commit and at start, as the machine's own
 // Forget is lost in a crash.
 
@@ -43,10 +43,10 @@ func (k *keeper) need(r *round.Run, newest int) {
 	if k.keepUpdates || r.Spec.KeepUpdates {
 		k.needLate(r)
 	}
+	k.models[r.Spec.Base] = true // what the newest is compared with, also when the run is over
 	if !r.Active() {
 		return
 	}
-	k.models[r.Spec.Base] = true
 	oldest := uint64(1) // round whose updates may still come in
 	if r.Round > lateMax(r) {
 		oldest = r.Round - lateMax(r)

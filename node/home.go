@@ -163,7 +163,7 @@ func readGenesis(dir string) (*round.Genesis, error) {
 	}
 	g, err := round.DecodeGenesis(data)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, hint(fmt.Errorf("%s: %w: %w", path, ErrGenesis, err), "join again with the mesh file that the site was given: remove this file, then weft mesh join")
 	}
 	return g, nil
 }

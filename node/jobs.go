@@ -212,16 +212,11 @@ func (j *jobs) problem() (p problem) {
 	return p
 }
 
-// standing returns what was last heard of the trainer of a run's training, nil until that has the task, the round that is
-// trained, 0 if none, and whether the answer on the run is still to come.
-func (j *jobs) standing(run block.CID) (last *heard, trains uint64, open bool) {
+// standing returns a run's training, nil if there is none, and whether the answer on the run is still to come.
+func (j *jobs) standing(run block.CID) (t *training, open bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	t := j.training[run]
-	if t != nil {
-		last, trains = t.heard.Load(), t.job.Round
-	}
-	return last, trains, j.pending[run] != nil || j.accepted[run]
+	return j.training[run], j.pending[run] != nil || j.accepted[run]
 }
 
 // waiting returns the open runs that wait for the operator, in the order of their opening.

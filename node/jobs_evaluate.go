@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/round"
@@ -45,6 +46,8 @@ func (j *jobs) measureBase(ctx context.Context, t *training) map[string]float64 
 		_, err := j.makeWhole(ctx, round.Fetch{Run: job.Run, Manifest: job.Base, Layout: job.Spec.Layout})
 		var res train.Result
 		if err == nil {
+			t.measures.Store(true)
+			defer t.measures.Store(false)
 			report, stop := j.listen(t)
 			res, err = j.evaluate(ctx, job.Run, job.Spec, job.Round-1, job.Base, report)
 			stop()
@@ -56,9 +59,17 @@ func (j *jobs) measureBase(ctx context.Context, t *training) map[string]float64 
 			return nil
 		}
 		j.bases[job.Run] = evaluated{job.Base, res.Metrics}
-		j.log.Info("measured", "run", job.Run.Short(), "round", job.Round-1, "metrics", res.Metrics)
+		j.log.Info("measured", metricAttrs(res.Metrics, "run", job.Run.Short(), "round", job.Round-1)...)
 	}
 	return ofBase(j.bases[job.Run].metrics)
+}
+
+// metricAttrs adds metrics to the attributes of a log's line.
+func metricAttrs(metrics map[string]float64, attrs ...any) []any {
+	for _, name := range slices.Sorted(maps.Keys(metrics)) {
+		attrs = append(attrs, name, strconv.FormatFloat(metrics[name], 'g', 5, 64))
+	}
+	return attrs
 }
 
 // ofBase returns the metrics of a base under the names that they have in an update.

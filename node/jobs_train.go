@@ -28,7 +28,8 @@ type training struct {
 	done   chan struct{}
 	heard  atomic.Pointer[heard] // the last of its trainer; nil until that has the task
 
-	stopped bool // by the machine, which hears nothing of its end
+	measures atomic.Bool // the base, before it is trained from
+	stopped  bool        // by the machine, which hears nothing of its end
 }
 
 // heard is what a trainer has said, and when.

@@ -215,7 +215,7 @@ func offerCut(t *testing.T, n *Node, from block.CID) block.CID {
 	return c
 }
 
-// Only the newest models stay, updates go with the commit, and leftovers at the next start.
+// Only the newest models and what the run began with stay, updates go with the commit, and leftovers at the next start.
 func TestKeep(t *testing.T) {
 	t.Parallel()
 	sites := newTestMesh(t, 2, func(name, config string) string {
@@ -238,13 +238,13 @@ func TestKeep(t *testing.T) {
 			}
 		}
 	}
-	want(a, 1)
-	want(b, 1+6)
+	want(a, 2)
+	want(b, 2+6)
 	testArtifact(t, a.node.store, 3)                                                                            // a crash came before its use was noted
 	a.node.index.add(t.Context(), testArtifact(t, a.node.store, 4), nil, use{Run: run, As: asUpdate, Round: 1}) // a Forget was lost
 	a.down()
 	a.up(b)
-	want(a, 1)
+	want(a, 2)
 }
 
 // What a training begins from stays until it has ended, however far the mesh has come.

@@ -127,7 +127,7 @@ func TestKeeper(t *testing.T) {
 		{"late updates need their bases", run(6, 9, round.Carry), 1, "0345"},
 		{"none are late", run(6, 9, round.Drop), 1, "05"},
 		{"policy", run(6, 9, round.Drop), 3, "0345"},
-		{"over", run(6, 5, round.Carry), 2, "45"},
+		{"over", run(6, 5, round.Carry), 2, "045"},
 	} {
 		k := &keeper{models: map[block.CID]bool{}}
 		k.need(c.run, c.newest)

@@ -19,6 +19,7 @@ type Report struct {
 	Quorum   int           `json:"quorum"`
 	Height   uint64        `json:"height"`
 	Head     block.CID     `json:"head"`
+	Torn     int64         `json:"torn,omitempty"` // bytes at the log's end that are no whole record, as after a crash or a cut
 	Runs     []RunReport   `json:"runs"`
 	Models   []ModelReport `json:"models"`
 	Signers  []Signer      `json:"signers"` // in the order of Sites, then those that were removed

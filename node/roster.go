@@ -56,23 +56,31 @@ type ChangeRequest struct {
 // Roster describes the roster in force and what is asked for.
 func (n *Node) Roster(ctx context.Context) (s Roster, err error) {
 	err = n.ask(ctx, func(m *round.Machine) {
-		l := m.Ledger()
-		r := l.Roster()
-		s = Roster{Version: r.Version(), From: r.From(), Quorum: r.Quorum(), Sites: []RosterSite{}, Former: []RosterSite{}, Changes: []RosterChange{}}
-		for _, site := range r.ByName() {
-			s.Sites = append(s.Sites, RosterSite{site.Name, site.ID, site.ID == n.home.ID || n.reach.has(site.ID)})
+		s = describeRoster(m.Ledger())
+		for i := range s.Sites {
+			s.Sites[i].Up = s.Sites[i].ID == n.home.ID || n.reach.has(s.Sites[i].ID)
 		}
-		for id, name := range l.Members() {
-			if !r.Has(id) {
-				s.Former = append(s.Former, RosterSite{name, id, false})
-			}
-		}
-		slices.SortFunc(s.Former, func(a, b RosterSite) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
 		for _, c := range m.Changes() {
-			s.Changes = append(s.Changes, n.describeChange(r, c))
+			s.Changes = append(s.Changes, n.describeChange(m.Ledger().Roster(), c))
 		}
 	})
 	return s, err
+}
+
+// describeRoster describes the roster in force as far as the ledger knows it.
+func describeRoster(l *round.Ledger) Roster {
+	r := l.Roster()
+	s := Roster{Version: r.Version(), From: r.From(), Quorum: r.Quorum(), Sites: []RosterSite{}, Former: []RosterSite{}, Changes: []RosterChange{}}
+	for _, site := range r.ByName() {
+		s.Sites = append(s.Sites, RosterSite{Name: site.Name, ID: site.ID})
+	}
+	for id, name := range l.Members() {
+		if !r.Has(id) {
+			s.Former = append(s.Former, RosterSite{Name: name, ID: id})
+		}
+	}
+	slices.SortFunc(s.Former, func(a, b RosterSite) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
+	return s
 }
 
 func (n *Node) describeChange(r *round.Roster, c round.PendingChange) RosterChange {
@@ -100,7 +108,7 @@ func (n *Node) ChangeRoster(ctx context.Context, req ChangeRequest) (RosterChang
 				check = m.CheckTakeBack
 			}
 			if err := check(c); err != nil {
-				refused = refuse(http.StatusConflict, changeHint(err), "%v", err)
+				refused = refuse(http.StatusConflict, changeHint(err), "%s", plain(err))
 			}
 		}
 	})
@@ -117,6 +125,15 @@ func (n *Node) ChangeRoster(ctx context.Context, req ChangeRequest) (RosterChang
 		return RosterChange{}, ErrStopped
 	}
 	return n.standing(ctx, c, req.Withdraw == "")
+}
+
+// plain is an error of round without its own words for what is wrong with a message.
+func plain(err error) string {
+	text := err.Error()
+	for _, word := range []error{round.ErrMalformed, round.ErrInvalid} {
+		text = strings.TrimPrefix(text, word.Error()+": ")
+	}
+	return text
 }
 
 // changeHint says what to do about a change that cannot be.

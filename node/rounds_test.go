@@ -31,7 +31,7 @@ func TestRounds(t *testing.T) {
 		if i == 0 {
 			first = r
 		}
-		if r.Phase != PhaseDone || r.Round != 4 || len(r.Takes) != 4 {
+		if r.Phase != PhaseDone || r.Round != 3 || r.Done != 3 || len(r.Takes) != 4 {
 			t.Errorf("site %s: phase %s, round %d, takes %v", s.name, r.Phase, r.Round, r.Takes)
 		}
 		for j, h := range r.History {

@@ -137,7 +137,7 @@ func refuseField(field, hint string, err error) error {
 	return &refusal{http.StatusBadRequest, APIError{Message: err.Error(), Hint: hint, Field: field}}
 }
 
-const notHeldHint = "this site does not hold it (any more): of a run the newest models are kept, as many as keep_models in config.yaml says, and what it began with while it goes on"
+const notHeldHint = "this site does not hold it (any more): of a run the newest models are kept, as many as keep_models in config.yaml says, and what it began with"
 
 // writeError maps an error to a status and its body.
 func writeError(w http.ResponseWriter, err error) {

@@ -64,16 +64,18 @@ func (n *Node) runStatus(m *round.Machine, r *round.Run) RunStatus {
 		past := k.past[h.Round]
 		h.Took, h.Phases, h.Held = past.took, maps.Clone(past.phases), n.holds(h.Model)
 	}
-	last, trains, open := n.jobs.standing(r.ID)
-	s.Trains = trains
-	if last != nil {
-		s.Step, s.Steps, s.Metrics, s.Heard, s.Process = last.Step, last.Steps, last.Metrics, last.at, n.trainerProcess()
+	t, open := n.jobs.standing(r.ID)
+	if t != nil {
+		s.Trains, s.Measures = t.job.Round, t.measures.Load()
+		if last := t.heard.Load(); last != nil {
+			s.Step, s.Steps, s.Metrics, s.Heard, s.Process = last.Step, last.Steps, last.Metrics, last.at, n.trainerProcess()
+		}
 	}
 	switch {
 	case !r.Active():
 	case !slices.Contains(m.Participants(r.ID), n.home.ID) && !open:
 		s.Phase = PhaseDeclined
-	case trains > 0 && k.phase == PhaseWaiting:
+	case t != nil && k.phase == PhaseWaiting:
 		s.Phase = PhaseTraining
 	default:
 		s.Phase = k.phase

@@ -33,6 +33,12 @@ type ExecConfig struct {
 	StopGrace time.Duration
 }
 
+// A line that the process writes is a record with this message, the line in this attribute.
+const (
+	OutputMessage = "trainer output"
+	OutputLine    = "line"
+)
+
 const (
 	defaultStopGrace = 5 * time.Second
 	// signalGrace is how long the process may take over SIGTERM, and the kernel over SIGKILL.

@@ -158,7 +158,7 @@ func (p *process) start() (drained <-chan struct{}, err error) {
 	for i, name := range []string{"stdout", "stderr"} {
 		wg.Go(func() {
 			eachLine(p.output[i], func(line string) {
-				p.log.Info("trainer output", "stream", name, "line", line)
+				p.log.Info(OutputMessage, "stream", name, OutputLine, line)
 				if name == "stderr" {
 					p.tail.add(line)
 				}

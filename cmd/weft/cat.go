@@ -26,7 +26,7 @@ func (a *app) catCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cat CID",
 		Short: "Print any stored object so that a person can read it",
-		Long: `Print any stored object: the genesis, an entry, a certificate, a manifest or a layout
+		Long: `Print any stored object: the genesis, an entry, a certificate, a run, a manifest or a layout
 as JSON, a shard as its size and first bytes (while the node runs). CID may be the end
 of one, as tables show it, or a file that holds one block, such as mesh.weft. --raw
 writes the block's bytes as they are stored.`,
@@ -76,7 +76,24 @@ func (a *app) findBlock(ctx context.Context, name string) (block.Block, error) {
 		}
 	}
 	data, err := src.Block(ctx, id)
+	if err != nil {
+		if run, found := runBlock(ctx, src, id); found {
+			return run, nil
+		}
+	}
 	return block.Block{CID: id, Data: data}, err
+}
+
+// runBlock returns a run's description, which is no block of its own but stands in the entry that opened the run.
+func runBlock(ctx context.Context, src reader, id block.CID) (b block.Block, found bool) {
+	s, err := src.Status(ctx)
+	if err != nil {
+		return b, false
+	}
+	if r := findRun(s, id.String()); r != nil {
+		b = block.Of(r.Spec)
+	}
+	return b, b.CID == id
 }
 
 func exists(path string) bool {

@@ -2,9 +2,11 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -70,7 +72,7 @@ func (a *app) meshText(g *round.Genesis, self string) string {
 func (a *app) meshShowCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show [FILE]",
-		Short: "Show the mesh of this site, or the one in a mesh file",
+		Short: "Show the mesh as it was founded: this site's, or the one in a mesh file",
 		Example: `  weft mesh show
   weft mesh show mesh.weft --json`,
 		Args: cobra.MaximumNArgs(1),
@@ -93,11 +95,27 @@ func (a *app) meshShowCmd() *cobra.Command {
 				return a.printJSON(map[string]any{"mesh": g.Block().CID, "genesis": g, "quorum": g.Roster().Quorum()})
 			}
 			a.out.Printf("%s", a.meshText(g, self))
+			if self != "" {
+				a.out.Printf("%s", a.rosterNote())
+			}
 			return nil
 		},
 	}
 	a.jsonFlag(cmd)
 	return cmd
+}
+
+// rosterNote says that the roster has changed since the mesh was founded, as far as this site knows.
+func (a *app) rosterNote() string {
+	archive, err := node.OpenArchive(a.dir)
+	if err != nil {
+		return "" // the node has not been up, or tells of it better
+	}
+	if r := archive.Report(); r.Changes > 0 {
+		return fmt.Sprintf("\nthe roster has changed %s since: %s now (%s), a quorum is %d; weft roster list shows them\n",
+			term.Plural(r.Changes, "time"), term.Plural(len(r.Sites), "site"), strings.Join(r.Sites, ", "), r.Quorum)
+	}
+	return ""
 }
 
 func (a *app) meshJoinCmd() *cobra.Command {

@@ -100,7 +100,7 @@ func modelOf(r *node.RunStatus, which string, number uint64) (block.CID, error) 
 	case which == latest && len(r.History) > 0:
 		return r.History[len(r.History)-1].Model, nil
 	case which == latest:
-		return block.CID{}, fail(nil, "`weft status --watch` shows how far it is", "run %s has no committed round yet", r.Name)
+		return block.CID{}, fail(nil, "`weft run watch` shows how far it is; --run names another", "run %s has no committed round yet", r.Name)
 	case number == 0:
 		return r.Spec.Base, nil
 	}
@@ -109,11 +109,11 @@ func modelOf(r *node.RunStatus, which string, number uint64) (block.CID, error) 
 			return h.Model, nil
 		}
 	}
-	return block.CID{}, fail(nil, "`weft status` shows the committed rounds", "run %s has no committed round %d", r.Name, number)
+	return block.CID{}, fail(nil, "`weft run history` shows the committed rounds", "run %s has no committed round %d", r.Name, number)
 }
 
-// modelRun returns the run of that name, or without one the only run that has a model of its own, or else the only run;
-// what a run begins with every run has.
+// modelRun returns the run of that name, or without one the only run that goes on, or else the only one that has a model of its
+// own, or the only run; what a run begins with every run has.
 func modelRun(ctx context.Context, c reader, name string, first bool) (*node.RunStatus, error) {
 	if name != "" {
 		return statusOf(ctx, c, []string{name})
@@ -121,6 +121,10 @@ func modelRun(ctx context.Context, c reader, name string, first bool) (*node.Run
 	s, err := c.Status(ctx)
 	if err != nil {
 		return nil, err
+	}
+	live := slices.DeleteFunc(slices.Clone(s.Runs), func(r node.RunStatus) bool { return over(r.Phase) })
+	if len(live) == 1 {
+		return &live[0], nil
 	}
 	trained := slices.DeleteFunc(slices.Clone(s.Runs), func(r node.RunStatus) bool { return len(r.History) == 0 && !first })
 	if len(trained) == 1 {

@@ -12,6 +12,7 @@ import (
 // reader is what a site has decided and keeps: its node's answers, or what lies in its directory while that does not run.
 type reader interface {
 	Status(ctx context.Context) (*node.Status, error)
+	Roster(ctx context.Context) (node.Roster, error)
 	Ledger(ctx context.Context, from uint64, limit int) ([]node.LedgerEntry, error)
 	Block(ctx context.Context, id block.CID) ([]byte, error)
 	Model(ctx context.Context, manifest block.CID) (io.ReadCloser, error)

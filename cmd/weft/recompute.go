@@ -76,7 +76,7 @@ func verdict(r *node.Report) error {
 	case len(r.Models) == 0:
 		return fail(nil, "", "there is no committed model to compute anew")
 	}
-	return fail(nil, "`keep_updates: true` in a run file, or in a site's config.yaml, keeps the updates of rounds to come", "no model could be computed anew: the updates are not kept here")
+	return fail(nil, "a site keeps the updates of runs that say `keep_updates: true`, or all if its config.yaml does, as far as it was up to fetch them", "no model could be computed anew: the updates are not kept here")
 }
 
 // recomputedText says what came of a run's models, rounds with the same outcome in one line.
@@ -95,7 +95,7 @@ func recomputedText(r *node.Report, run block.CID) string {
 	var b strings.Builder
 	for _, c := range order {
 		text := map[node.Outcome]string{
-			node.Same:    "recomputed from the updates kept here, the same bits",
+			node.Same:    "recomputed from the updates kept here: the bits that are certified",
 			node.Differs: "recomputed, and DIFFERS: ",
 			node.Damaged: "not recomputed, damaged here: ",
 			node.NotKept: "not recomputed, not kept here: ",

@@ -20,18 +20,18 @@ func TestRecomputed(t *testing.T) {
 		kind   error
 		want   string // of the error; empty for none
 	}{
-		"all the same": {[]node.Recomputed{same, same, same}, "  rounds 1-3 recomputed from the updates kept here, the same bits\n", nil, ""},
+		"all the same": {[]node.Recomputed{same, same, same}, "  rounds 1-3 recomputed from the updates kept here: the bits that are certified\n", nil, ""},
 		"some kept": {
 			[]node.Recomputed{gone, same, gone, gone},
-			"  rounds 1, 3-4 not recomputed, not kept here: b's update\n  round 2 recomputed from the updates kept here, the same bits\n", nil, "",
+			"  rounds 1, 3-4 not recomputed, not kept here: b's update\n  round 2 recomputed from the updates kept here: the bits that are certified\n", nil, "",
 		},
-		"none kept": {[]node.Recomputed{gone}, "  round 1 not recomputed, not kept here: b's update\n", nil, "hint: `keep_updates: true`"},
+		"none kept": {[]node.Recomputed{gone}, "  round 1 not recomputed, not kept here: b's update\n", nil, "`keep_updates: true`"},
 		"a lie":     {[]node.Recomputed{same, differs}, "", errUnverified, "round 2 of run r: the certified model is not what its updates give: x"},
 		"both":      {[]node.Recomputed{damaged, differs, gone}, "", errUnverified, "round 2 of run r: the certified model"},
 		"no models": {nil, "", nil, "there is no committed model"},
 		"a bad disk": {
 			[]node.Recomputed{damaged, same},
-			"  round 1 not recomputed, damaged here: y\n  round 2 recomputed from the updates kept here, the same bits\n", errUnverified, "round 1 of run r cannot be computed here: y",
+			"  round 1 not recomputed, damaged here: y\n  round 2 recomputed from the updates kept here: the bits that are certified\n", errUnverified, "round 1 of run r cannot be computed here: y",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -38,14 +38,19 @@ func (a *app) rosterListCmd() *cobra.Command {
   weft roster list --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			r, err := a.client().Roster(cmd.Context())
+			c, err := a.reader(cmd.Context())
+			if err != nil {
+				return err
+			}
+			r, err := c.Roster(cmd.Context())
 			if err != nil {
 				return err
 			}
 			if a.json {
 				return a.printJSON(r)
 			}
-			a.out.Printf("%s", a.rosterText(&r))
+			_, live := c.(*node.Client)
+			a.out.Printf("%s", a.rosterText(&r, live))
 			return nil
 		},
 	}
@@ -53,12 +58,15 @@ func (a *app) rosterListCmd() *cobra.Command {
 	return cmd
 }
 
-// rosterText draws a roster and what is asked for.
-func (a *app) rosterText(r *node.Roster) string {
+// rosterText draws a roster and what is asked for; who is up only a node knows.
+func (a *app) rosterText(r *node.Roster, live bool) string {
 	t := term.NewTable(term.Column{Name: "site", Shrink: true}, term.Column{Name: "peer ID"}, term.Column{Name: "state"})
 	for _, s := range r.Sites {
 		state := a.out.Bad("away")
-		if s.Up {
+		switch {
+		case !live:
+			state = "in force"
+		case s.Up:
 			state = a.out.Good("up")
 		}
 		t.Row(s.Name, s.ID.String(), state)
@@ -69,6 +77,9 @@ func (a *app) rosterText(r *node.Roster) string {
 	text := fmt.Sprintf("%s, a quorum is %s; changed %s\n\n", term.Plural(len(r.Sites), "site"), term.Plural(r.Quorum, "site"), term.Plural(r.Version, "time")) + t.Text(a.out.Columns(), a.out.Dim)
 	for i := range r.Changes {
 		text += "\n" + a.changeText(&r.Changes[i])
+	}
+	for _, warning := range rivals(r.Changes) {
+		text += "\n" + a.out.Bad(strings.Join(term.Wrap(warning, a.out.Columns()), "\n")) + "\n"
 	}
 	return text
 }
@@ -159,7 +170,8 @@ func (a *app) rosterWithdrawCmd() *cobra.Command {
 		Short: "Take this site's approval of a change back",
 		Long: `Take this site's approval of a change back, while it is not decided: a key was mistyped, or
 the operators think better of it. A site that comes is let in by this one no longer,
-unless a quorum approves all the same. weft roster approve gives the approval again.`,
+unless a quorum approves all the same. weft roster approve gives the approval again, or,
+if nobody approves any more, the command that asked for the change.`,
 		Example:           `  weft roster withdraw 7k2m4q6a`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeChanges,
@@ -172,6 +184,9 @@ unless a quorum approves all the same. weft roster approve gives the approval ag
 				return a.printJSON(c)
 			case c.Own:
 				a.out.Printf("too late, it is decided: %s\n", c.Text)
+				return nil
+			case len(c.Approvals) == 0:
+				a.out.Printf("nobody approves any more, so it is no longer asked for: %s\nask for it again as at first, such as with weft roster add\n", c.Text)
 				return nil
 			}
 			a.out.Printf("this site approves no longer:\n%s", a.changeText(&c))

@@ -15,7 +15,7 @@ import (
 func (a *app) runCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
-		Short: "Open, list, answer and stop runs",
+		Short: "Open, watch, list, answer and stop runs",
 		RunE:  group,
 	}
 	cmd.AddCommand(a.runStartCmd(), a.runWatchCmd(), a.runHistoryCmd(), a.runListCmd(), a.runConsentCmd(true), a.runConsentCmd(false), a.runStopCmd())
@@ -44,7 +44,11 @@ func (a *app) runListCmd() *cobra.Command {
 			t := term.NewTable(term.Column{Name: "run"}, term.Column{Name: "name", Shrink: true}, term.Column{Name: "round", Right: true},
 				term.Column{Name: "phase"}, term.Column{Name: "sites", Shrink: true})
 			for _, r := range s.Runs {
-				t.Row(r.ID.Short(), r.Name, fmt.Sprintf("%d/%d", min(r.Round, r.Rounds), r.Rounds), a.phase(r.Phase), strings.Join(r.Takes, " "))
+				at := r.Round
+				if over(r.Phase) {
+					at = r.Done
+				}
+				t.Row(r.ID.Short(), r.Name, fmt.Sprintf("%d/%d", at, r.Rounds), a.phase(r.Phase), strings.Join(r.Takes, " "))
 			}
 			for _, p := range s.Pending {
 				if findRun(s, p.Run.String()) == nil {
@@ -55,7 +59,7 @@ func (a *app) runListCmd() *cobra.Command {
 				a.out.Println("no runs; open one with `weft run start FILE`")
 				return nil
 			}
-			a.out.Printf("%s", t.Text(a.out.Columns(), a.out.Dim))
+			a.out.Printf("%s%s", t.Text(a.out.Columns(), a.out.Dim), a.asksRunsText(s))
 			return nil
 		},
 	}

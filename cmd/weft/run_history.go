@@ -19,7 +19,7 @@ func (a *app) runHistoryCmd() *cobra.Command {
 	var asCSV bool
 	cmd := &cobra.Command{
 		Use:     "history [RUN]",
-		Aliases: []string{"show", "metrics"},
+		Aliases: []string{"show"},
 		Short:   "Show all rounds of a run: a curve, a table, or CSV",
 		Long: `Show all committed rounds of a run: the curve of a metric, as the sites' trainers
 report it with their updates, and a table. --csv writes a row for each round and
@@ -60,7 +60,7 @@ the model. ` + runArgument + "\nIf none goes on, the last is shown.",
 			case !slices.Contains(names, metric):
 				return fail(nil, "it has: "+strings.Join(names, ", "), "run %s has no metric %q", r.Name, metric)
 			}
-			a.out.Printf("%s%s\n%s", a.runHead(r), a.curveText(r, metric), a.historyText(r, r.History, metric))
+			a.out.Printf("%s%s\n%s%s", a.runHead(r), a.curveText(r, metric), a.historyText(r, r.History, metric), metricsNote(names, metric))
 			return nil
 		},
 	}
@@ -68,6 +68,18 @@ the model. ` + runArgument + "\nIf none goes on, the last is shown.",
 	cmd.Flags().BoolVar(&asCSV, "csv", false, "write CSV, a row for each round and site")
 	a.jsonFlag(cmd)
 	return cmd
+}
+
+// metricsNote says what a metric is of, if that is not plain, and which others there are.
+func metricsNote(names []string, shown string) (text string) {
+	if strings.HasPrefix(shown, "base_") {
+		text = "\n" + shown + " is of the model that each round began from: the one of the round before. `weft model evaluate latest` measures the newest.\n"
+	}
+	others := slices.DeleteFunc(slices.Clone(names), func(s string) bool { return s == shown })
+	if len(others) > 0 {
+		text += "\nother metrics: " + strings.Join(others, ", ") + " (--metric)\n"
+	}
+	return text
 }
 
 // metricNames returns the names of all metrics in the rounds, in order.

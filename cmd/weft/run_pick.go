@@ -38,6 +38,9 @@ func pickRun(ctx context.Context, c reader, args []string, kind runKind) (runRef
 			return runRef{}, fail(nil, hint, "run %s is over", args[0])
 		}
 	}
+	if len(args) > 0 {
+		found = newest(s, found, args[0])
+	}
 	switch {
 	case len(found) == 1:
 		return found[0], nil
@@ -49,7 +52,26 @@ func pickRun(ctx context.Context, c reader, args []string, kind runKind) (runRef
 	return runRef{}, fail(errNoRun, hint, "no run to act on")
 }
 
-// pickShown finds the run to show: the one that args name, or that goes on, or else the one that was opened last.
+// newest returns of several runs with one name the one that goes on, or else the last; all if more than one goes on, or what
+// they have in common is the end of a CID.
+func newest(s *node.Status, found []runRef, name string) []runRef {
+	var live, last []runRef
+	for _, r := range found {
+		if r.name != name {
+			return found
+		}
+		if st := findRun(s, r.id.String()); st == nil || !over(st.Phase) {
+			live = append(live, r)
+		}
+		last = []runRef{r}
+	}
+	if len(live) > 0 {
+		return live
+	}
+	return last
+}
+
+// pickShown finds the run to show: the one that args name, or that goes on, or else the last that has a committed round.
 func pickShown(ctx context.Context, c reader, args []string) (runRef, error) {
 	if len(args) > 0 {
 		return pickRun(ctx, c, args, runAny)
@@ -66,6 +88,12 @@ func pickShown(ctx context.Context, c reader, args []string) (runRef, error) {
 		return runRef{}, none
 	}
 	last := &s.Runs[len(s.Runs)-1]
+	for i := range slices.Backward(s.Runs) { // one that was stopped at once has nothing to show
+		if r := &s.Runs[i]; len(r.History) > 0 {
+			last = r
+			break
+		}
+	}
 	return runRef{last.ID, last.Name}, nil
 }
 

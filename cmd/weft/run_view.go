@@ -64,7 +64,15 @@ func (a *app) runsText(s *node.Status, id string) string {
 
 // runHead says in a line where a run stands.
 func (a *app) runHead(r *node.RunStatus) string {
-	return fmt.Sprintf("%s%s  %s  round %d of %d  %s\n", a.out.Dim("run     "), a.out.Bold(r.Name), r.ID.Short(), min(r.Round, r.Rounds), r.Rounds, a.phase(r.Phase))
+	return fmt.Sprintf("%s%s  %s  %s  %s\n", a.out.Dim("run     "), a.out.Bold(r.Name), r.ID.Short(), roundText(r), a.phase(r.Phase))
+}
+
+// roundText says how far a run is: in which round, or, when it is over, after how many.
+func roundText(r *node.RunStatus) string {
+	if over(r.Phase) {
+		return fmt.Sprintf("%d of %d rounds", r.Done, r.Rounds)
+	}
+	return fmt.Sprintf("round %d of %d", r.Round, r.Rounds)
 }
 
 // runText draws a run: where it stands, then its newest rounds.
@@ -74,7 +82,10 @@ func (a *app) runText(r *node.RunStatus) string {
 	switch r.Phase {
 	case node.PhaseTraining:
 		late := ""
-		if r.Trains > 0 && r.Trains < r.Round {
+		switch {
+		case r.Measures:
+			late = "measures the model before it trains: "
+		case r.Trains > 0 && r.Trains < r.Round:
 			late = fmt.Sprintf("round %d, late: ", r.Trains)
 		}
 		fmt.Fprintf(&b, "        %s%s  %d/%d%s\n", late, a.out.Busy(term.Bar(barWidth, r.Step, r.Steps)), r.Step, r.Steps, metricsText(r.Metrics))

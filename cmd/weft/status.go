@@ -107,7 +107,7 @@ func statusLine(s *node.Status, id string) string {
 		if id != "" && r.ID.String() != id || id == "" && over(r.Phase) && i != ended {
 			continue
 		}
-		line += fmt.Sprintf(", %s: round %d of %d %s", r.Name, min(r.Round, r.Rounds), r.Rounds, r.Phase)
+		line += fmt.Sprintf(", %s: %s %s", r.Name, roundText(r), r.Phase)
 		if r.Waits != "" {
 			line += ", waits for " + r.Waits
 		}

@@ -142,17 +142,17 @@ func TestStatusLineTellsTheEnd(t *testing.T) {
 	s := testStatus()
 	s.Runs[0].Phase = node.PhaseDone
 	first := s.Runs[0]
-	if got := statusLine(s, ""); !strings.Contains(got, "letters: round 3 of 5 done") {
+	if got := statusLine(s, ""); !strings.Contains(got, "letters: 2 of 5 rounds done") {
 		t.Errorf("the end is not told: %s", got)
 	}
 	second := first
 	second.ID, second.Name, second.Phase = block.Of("second").CID, "second", node.PhaseTraining
 	s.Runs = append(s.Runs, second)
-	if got := statusLine(s, ""); !strings.Contains(got, "letters: round 3 of 5 done") || !strings.Contains(got, "second: round 3 of 5 training") {
+	if got := statusLine(s, ""); !strings.Contains(got, "letters: 2 of 5 rounds done") || !strings.Contains(got, "second: round 3 of 5 training") {
 		t.Errorf("got %s", got)
 	}
 	s.Runs[1].Phase = node.PhaseStopped
-	if got := statusLine(s, ""); strings.Contains(got, "letters") || !strings.Contains(got, "second: round 3 of 5 stopped") {
+	if got := statusLine(s, ""); strings.Contains(got, "letters") || !strings.Contains(got, "second: 2 of 5 rounds stopped") {
 		t.Errorf("got %s", got)
 	}
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,18 +48,50 @@ func (a *app) statusText(s *node.Status, id string) string {
 func (a *app) asksText(s *node.Status) string {
 	var b strings.Builder
 	label := a.out.Dim(fmt.Sprintf("%-*s", indent, "asks"))
-	for _, p := range s.Pending {
-		fmt.Fprintf(&b, "%s%s, %s: take part with `weft run accept %s`\n", label, a.out.Bold(p.Spec.Name), term.Plural(p.Spec.Rounds, "round"), p.Run.Short())
-	}
+	b.WriteString(a.asksRunsText(s))
 	for i := range s.Changes {
 		if c := &s.Changes[i]; !c.Own && !s.Observes {
 			b.WriteString(label + a.hanging(fmt.Sprintf("for the roster, to %s: look with `weft roster list`, agree with `weft roster approve %s`", c.Text, c.ID.Short()), nil))
 		}
 	}
+	for _, text := range rivals(s.Changes) {
+		b.WriteString(label + a.hanging(text, a.out.Bad))
+	}
 	if len(s.Changes) > 0 && len(s.Changes) < s.Asked {
 		fmt.Fprintf(&b, "%s%s of the roster in all: weft roster list\n", strings.Repeat(" ", indent), term.Plural(s.Asked, "change"))
 	}
 	return b.String()
+}
+
+// asksRunsText says which runs wait for the site's operator.
+func (a *app) asksRunsText(s *node.Status) string {
+	text := ""
+	for _, p := range s.Pending {
+		text += a.out.Dim(fmt.Sprintf("%-*s", indent, "asks")) + fmt.Sprintf("%s, %s: take part with `weft run accept %s`\n", a.out.Bold(p.Spec.Name), term.Plural(p.Spec.Rounds, "round"), p.Run.Short())
+	}
+	return text
+}
+
+// rivals warns of sites that are asked for with more than one key, and of keys under more than one name: one is likely mistyped.
+func rivals(changes []node.RosterChange) (warnings []string) {
+	keys, names := map[string][]string{}, map[string][]string{}
+	for _, c := range changes {
+		if s := c.Change.Add; s != nil {
+			keys[s.Name] = append(keys[s.Name], s.ID.String())
+			names[s.ID.String()] = append(names[s.ID.String()], s.Name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(keys)) {
+		if n := len(keys[name]); n > 1 {
+			warnings = append(warnings, fmt.Sprintf("%s is asked for with %d keys: ask its operator which it has (weft id), and compare with `weft roster list`", name, n))
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(names)) {
+		if n := names[key]; len(n) > 1 {
+			warnings = append(warnings, fmt.Sprintf("the key %s is asked for as %s: ask whose it is", key, strings.Join(n, " and as ")))
+		}
+	}
+	return warnings
 }
 
 // hanging wraps text that begins after a label.

@@ -61,7 +61,7 @@ embedded trainer makes its own. Copies of it are kept below $TMPDIR meanwhile.`,
   weft --dir ./a trainer test`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 && cmd.ArgsLenAtDash() != 0 {
-				return errUsage // a command stands after --
+				return usage("the command stands after --: weft trainer test --base FILE -- %s", strings.Join(args, " "))
 			}
 			return nil
 		},
@@ -104,7 +104,7 @@ func (a *app) testTrainer(ctx context.Context, o trialOptions) (err error) {
 	case a.json && outfile.IsStdout(o.to):
 		return usage("--json and -o - exclude each other: both are standard output")
 	}
-	c.Dir, c.Log = a.dir, slog.New(term.NewLog(a.err, slog.LevelInfo))
+	c.Dir, c.Log = a.dir, slog.New(plainOutput{term.NewLog(a.err, slog.LevelInfo), a.err})
 	t, err := node.NewTrial(ctx, c)
 	if err != nil {
 		return o.failure(err)
@@ -115,6 +115,31 @@ func (a *app) testTrainer(ctx context.Context, o trialOptions) (err error) {
 		return o.failure(err)
 	}
 	return nil
+}
+
+// plainOutput is a log that shows what the trainer writes as it is written: there is nothing else to tell it from.
+type plainOutput struct {
+	slog.Handler
+	out *term.Out
+}
+
+// Handle writes a record, or the line that it is about.
+func (p plainOutput) Handle(ctx context.Context, r slog.Record) error {
+	if r.Message != train.OutputMessage {
+		return p.Handler.Handle(ctx, r)
+	}
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == train.OutputLine {
+			p.out.Println(a.Value.String())
+		}
+		return true
+	})
+	return p.out.Err()
+}
+
+// WithAttrs returns a log that writes these values with each record.
+func (p plainOutput) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return plainOutput{p.Handler.WithAttrs(attrs), p.out}
 }
 
 // playTrial has the trainer do all rounds, and prints what comes of them.

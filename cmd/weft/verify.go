@@ -61,7 +61,7 @@ What does not verify gives exit code 4.`,
 // verifyError tells what does not verify from what cannot be read.
 func verifyError(err error) error {
 	switch {
-	case errors.Is(err, node.ErrChain), errors.Is(err, node.ErrCAR), errors.Is(err, node.ErrLog):
+	case errors.Is(err, node.ErrChain), errors.Is(err, node.ErrCAR), errors.Is(err, node.ErrLog), errors.Is(err, node.ErrGenesis):
 		f := &failure{kind: errUnverified, text: err.Error(), hint: "get the ledger from another site: weft ledger --car FILE"}
 		var own *node.HintError
 		if errors.As(err, &own) {
@@ -113,6 +113,9 @@ func (a *app) reportText(r *node.Report) string {
 	fmt.Fprintf(&b, "%s  %s\n", a.out.Bold(r.MeshName), r.Mesh)
 	fmt.Fprintf(&b, "%s: every entry up to height %d is valid and signed by a quorum\n", a.out.Good("verified"), r.Height)
 	fmt.Fprintf(&b, "%s, faults: %s, a quorum is %s\nhead  %s\n\n", term.Plural(len(r.Sites), "site"), r.Faults, term.Plural(r.Quorum, "site"), r.Head)
+	if r.Torn > 0 {
+		fmt.Fprintf(&b, "%s the log ends in %s that are no whole record, as a crash leaves them; what came after is not here\n\n", a.out.Bad("note:"), term.Bytes(r.Torn))
+	}
 	for _, run := range r.Runs {
 		closed := ""
 		if run.Closed {

@@ -95,7 +95,7 @@ class Client:
         task = self._in_hand("send")
         body: Dict[str, Any] = {
             "task": task.id,
-            "samples": operator.index(update.samples),
+            "samples": _whole(update.samples),
             "metrics": self._finite("send", update.metrics),
         }
         if body["samples"] < 0 or (task.kind == "train" and body["samples"] == 0):
@@ -193,6 +193,13 @@ def _object(raw: bytes) -> Dict[str, Any]:
     except ValueError as e:
         raise Error(f"the node's reply is not what this package expects: {e}", "is WEFT_SOCKET a weft node's socket?") from e
     return reply
+
+
+def _whole(samples: Any) -> int:
+    try:
+        return operator.index(samples)
+    except TypeError:
+        raise TypeError(f"samples is {samples!r}: want a whole number of training examples, such as len(data)") from None
 
 
 def _numbers(metrics: Mapping[str, Any]) -> Dict[str, float]:
