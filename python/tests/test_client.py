@@ -138,9 +138,8 @@ class TestRefused(ClientTest):
         good = dict(model.params)
         for update, error, words in (
             (weft.Update(good), ValueError, "samples is 0"),
-            (weft.Update(good, samples=10.5), TypeError, "samples is 10.5: want a whole number"),
             (weft.Update(good, samples=-1), ValueError, "samples is -1"),
-            (weft.Update(good, samples=1.5), TypeError, "float"),
+            (weft.Update(good, samples=1.5), TypeError, "samples is 1.5: want a whole number"),
             (weft.Update(samples=1), ValueError, "needs params"),
             (weft.Update(good, samples=1, metrics={"my loss": 1}), ValueError, "metric name 'my loss'"),
             (weft.Update(good, samples=1, metrics={"loss": "low"}), ValueError, "metric 'loss' is not a number"),
