@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/node"
 )
 
@@ -60,7 +61,7 @@ the model. ` + runArgument + "\nIf none goes on, the last is shown.",
 			case !slices.Contains(names, metric):
 				return fail(nil, "it has: "+strings.Join(names, ", "), "run %s has no metric %q", r.Name, metric)
 			}
-			a.out.Printf("%s%s\n%s%s", a.runHead(r), a.curveText(r, metric), a.historyText(r, r.History, metric), metricsNote(names, metric))
+			a.out.Printf("%s%s\n%s%s", a.runHead(r), a.curveText(r, metric), a.historyText(r, r.History, metric), a.metricsNote(names, metric))
 			return nil
 		},
 	}
@@ -71,13 +72,18 @@ the model. ` + runArgument + "\nIf none goes on, the last is shown.",
 }
 
 // metricsNote says what a metric is of, if that is not plain, and which others there are.
-func metricsNote(names []string, shown string) (text string) {
+func (a *app) metricsNote(names []string, shown string) string {
+	var notes []string
 	if strings.HasPrefix(shown, "base_") {
-		text = "\n" + shown + " is of the model that each round began from: the one of the round before. `weft model evaluate latest` measures the newest.\n"
+		notes = append(notes, shown+" is of the model that each round began from: the one of the round before. `weft model evaluate latest` measures the newest.")
 	}
 	others := slices.DeleteFunc(slices.Clone(names), func(s string) bool { return s == shown })
 	if len(others) > 0 {
-		text += "\nother metrics: " + strings.Join(others, ", ") + " (--metric)\n"
+		notes = append(notes, "other metrics: "+strings.Join(others, ", ")+" (--metric)")
+	}
+	text := ""
+	for _, note := range notes {
+		text += "\n" + strings.Join(term.Wrap(note, min(a.out.Columns(), term.Width)), "\n") + "\n"
 	}
 	return text
 }

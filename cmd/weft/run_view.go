@@ -194,8 +194,11 @@ func lossKey(rounds []node.RoundStatus) string {
 }
 
 func lossText(v float64, ok bool) string {
-	if !ok {
+	switch {
+	case !ok:
 		return "-"
+	case math.Abs(v) >= 1000:
+		return metricText(v)
 	}
 	return strconv.FormatFloat(v, 'f', lossDecimals, 64)
 }

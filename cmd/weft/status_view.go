@@ -28,6 +28,9 @@ func (a *app) statusText(s *node.Status, id string) string {
 	fmt.Fprintf(&b, "%ssent %s, received %s  memory %s  up %s\n", label("node"), term.Bytes(s.Sent), term.Bytes(s.Received),
 		term.Bytes(s.Memory), term.Duration(s.Uptime.Truncate(time.Second)))
 	for _, addr := range s.Addrs {
+		if len(addr) > a.out.Columns()-indent { // whose peer ID stands above; weft id --address has it whole
+			addr, _, _ = strings.Cut(addr, "/p2p/")
+		}
 		fmt.Fprintf(&b, "%s%s\n", label("address"), addr)
 	}
 	if s.Problem != "" {
