@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -30,6 +31,9 @@ func OpenArchive(dir string) (*Archive, error) {
 		return nil, err
 	}
 	f, err := os.Open(filepath.Join(dir, logName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, hint(fmt.Errorf("%w: %w", ErrLog, err), "start the node with weft up: a site whose log is gone gets the ledger from the others")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read ledger: %w", err)
 	}
@@ -41,7 +45,10 @@ func OpenArchive(dir string) (*Archive, error) {
 		}
 		return appendCertified(l, r.Decided)
 	})
-	return &Archive{dir, g, l, torn}, err
+	if err != nil {
+		return nil, err
+	}
+	return &Archive{dir, g, l, torn}, nil
 }
 
 // Report says what the ledger proves.
@@ -97,7 +104,7 @@ func (a *Archive) Model(ctx context.Context, manifest block.CID) (io.ReadCloser,
 		return nil, err
 	}
 	r, w := io.Pipe()
-	stop := context.AfterFunc(ctx, func() { r.CloseWithError(ctx.Err()) })
+	stop := context.AfterFunc(ctx, func() { w.CloseWithError(ctx.Err()) })
 	go func() {
 		defer stop()
 		w.CloseWithError(errors.Join(m.Export(w), m.Close()))

@@ -114,7 +114,7 @@ func (a *app) reportText(r *node.Report) string {
 	fmt.Fprintf(&b, "%s: every entry up to height %d is valid and signed by a quorum\n", a.out.Good("verified"), r.Height)
 	fmt.Fprintf(&b, "%s, faults: %s, a quorum is %s\nhead  %s\n\n", term.Plural(len(r.Sites), "site"), r.Faults, term.Plural(r.Quorum, "site"), r.Head)
 	if r.Torn > 0 {
-		fmt.Fprintf(&b, "%s the log ends in %s that are no whole record, as a crash leaves them; what came after is not here\n\n", a.out.Bad("note:"), term.Bytes(r.Torn))
+		fmt.Fprintf(&b, "%s the log ends in %s that are no whole record, as a crash leaves them, or a node that is just writing\n\n", a.out.Bad("note:"), term.Bytes(r.Torn))
 	}
 	for _, run := range r.Runs {
 		closed := ""
