@@ -99,6 +99,9 @@ func (a *Archive) Ledger(_ context.Context, from uint64, limit int) ([]LedgerEnt
 
 // Model returns a model as a safetensors file, to be read to its end, which comes early if ctx ends, and closed.
 func (a *Archive) Model(ctx context.Context, manifest block.CID) (io.ReadCloser, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	m, err := a.open(manifest)
 	if err != nil {
 		return nil, err
