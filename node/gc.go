@@ -8,9 +8,9 @@ import (
 )
 
 // What is kept: committed models by the site's policy (keep_models of each run, the newest), and what runs began
-// with; bases and models that a run still needs; updates that can still count; if the run or the site keeps updates, those
-// that went into a model, and the models without which late ones say nothing. The rest is removed after each commit and at start, as the machine's own
-// Forget is lost in a crash.
+// with; models that a run still needs; updates that can still count; if the run or the site keeps updates, those
+// that went into a model, and the models without which late ones say nothing. The rest is removed after each
+// commit and at start, as the machine's own Forget is lost in a crash.
 
 // tidy removes the artifacts that nothing needs any more; it runs on the loop's goroutine.
 func (n *Node) tidy() {

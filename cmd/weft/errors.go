@@ -67,6 +67,16 @@ func fail(err error, hint, format string, args ...any) error {
 	return &failure{err: err, hint: hint, text: fmt.Sprintf(format, args...)}
 }
 
+// hinted returns an error with the hint that it brings along, or else with the one given.
+func hinted(kind, err error, otherwise string) error {
+	f := &failure{kind: kind, text: err.Error(), hint: otherwise}
+	var own *node.HintError
+	if errors.As(err, &own) {
+		f.text, f.hint = own.Err.Error(), own.Hint
+	}
+	return f
+}
+
 // exitCode is the exit code for a command's error.
 func exitCode(ctx context.Context, err error) int {
 	switch {

@@ -215,7 +215,7 @@ func (a *app) changeCmd(cmd *cobra.Command, request func(args []string) (node.Ch
 		}
 		if !a.json {
 			a.out.Printf("this site approves:\n%s", a.changeText(&c))
-			a.warnOthers(cmd.Context(), &c)
+			a.warnRivals(cmd.Context(), &c)
 		}
 		if wait {
 			if err := a.awaitChange(cmd.Context(), &c, before.Height+1); err != nil {
@@ -232,24 +232,14 @@ func (a *app) changeCmd(cmd *cobra.Command, request func(args []string) (node.Ch
 	return cmd
 }
 
-// warnOthers tells of changes that bring the same site with another key, or the same key under another name: one of them
-// is likely mistyped.
-func (a *app) warnOthers(ctx context.Context, c *node.RosterChange) {
+// warnRivals tells whoever approves of a site that comes of what is asked for beside it.
+func (a *app) warnRivals(ctx context.Context, c *node.RosterChange) {
 	r, err := a.client().Roster(ctx)
 	if err != nil || c.Change.Add == nil {
 		return
 	}
-	for i := range r.Changes {
-		o := &r.Changes[i]
-		if o.ID == c.ID || o.Change.Add == nil {
-			continue
-		}
-		switch own, other := c.Change.Add, o.Change.Add; {
-		case own.Name == other.Name && own.ID != other.ID:
-			a.err.Printf("weft: %s is asked for with another key too; ask its operator which it has (weft id)\n%s", own.Name, a.changeText(o))
-		case own.ID == other.ID && own.Name != other.Name:
-			a.err.Printf("weft: this key is asked for as %s too; ask its operator whose it is (weft id)\n%s", other.Name, a.changeText(o))
-		}
+	for _, warning := range rivals(r.Changes) {
+		a.err.Printf("weft: %s\n", warning)
 	}
 }
 

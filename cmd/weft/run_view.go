@@ -81,14 +81,14 @@ func (a *app) runText(r *node.RunStatus) string {
 	b.WriteString(a.runHead(r))
 	switch r.Phase {
 	case node.PhaseTraining:
-		late := ""
+		what := ""
 		switch {
 		case r.Measures:
-			late = "measures the model before it trains: "
+			what = "measures the model before it trains: "
 		case r.Trains > 0 && r.Trains < r.Round:
-			late = fmt.Sprintf("round %d, late: ", r.Trains)
+			what = fmt.Sprintf("round %d, late: ", r.Trains)
 		}
-		fmt.Fprintf(&b, "        %s%s  %d/%d%s\n", late, a.out.Busy(term.Bar(barWidth, r.Step, r.Steps)), r.Step, r.Steps, metricsText(r.Metrics))
+		fmt.Fprintf(&b, "        %s%s  %d/%d%s\n", what, a.out.Busy(term.Bar(barWidth, r.Step, r.Steps)), r.Step, r.Steps, metricsText(r.Metrics))
 	case node.PhaseDone, node.PhaseStopped, node.PhaseDeclined:
 	default:
 		if r.Waits == "" && len(r.Updates) > 0 {

@@ -217,10 +217,5 @@ func (o trialOptions) failure(err error) error {
 	if !fromCommand && !errors.Is(err, node.ErrBase) && !errors.Is(err, builtin.ErrHyperparameter) {
 		return err
 	}
-	f := &failure{kind: errUsage, text: err.Error()}
-	var known *node.HintError
-	if errors.As(err, &known) {
-		f.text, f.hint = known.Err.Error(), known.Hint
-	}
-	return f
+	return hinted(errUsage, err, "")
 }

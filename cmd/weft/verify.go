@@ -62,12 +62,7 @@ What does not verify gives exit code 4.`,
 func verifyError(err error) error {
 	switch {
 	case errors.Is(err, node.ErrChain), errors.Is(err, node.ErrCAR), errors.Is(err, node.ErrLog), errors.Is(err, node.ErrGenesis):
-		f := &failure{kind: errUnverified, text: err.Error(), hint: "get the ledger from another site: weft ledger --car FILE"}
-		var own *node.HintError
-		if errors.As(err, &own) {
-			f.text, f.hint = own.Err.Error(), own.Hint
-		}
-		return f
+		return hinted(errUnverified, err, "get the ledger from another site: weft ledger --car FILE")
 	case errors.Is(err, fs.ErrNotExist):
 		return &failure{kind: errUsage, text: "nothing to verify", err: err, hint: "name a site's directory or a CAR file"}
 	}
