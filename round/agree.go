@@ -46,7 +46,7 @@ func (m *Machine) decideIfCertified() bool {
 }
 
 func (m *Machine) certificate(view uint64, c block.CID) *Certificate {
-	cert := &Certificate{Mesh: m.ledger.mesh, Height: m.height.number, View: view, Entry: c}
+	cert := &Certificate{Mesh: m.ledger.Mesh(), Height: m.height.number, View: view, Entry: c}
 	for _, s := range m.height.precommits[view].of(c) {
 		cert.Votes = append(cert.Votes, CertVote{s.From, s.Sig})
 	}

@@ -68,7 +68,7 @@ func (c *crowd) do(i int, w Work) {
 	for _, s := range w.Send {
 		to := -1
 		if s.To != "" {
-			to = m.roster.index[s.To]
+			to, _ = m.roster.Index(s.To)
 		}
 		c.queue = append(c.queue, posted{i, to, s.Message})
 	}

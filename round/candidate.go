@@ -70,8 +70,9 @@ func (m *Machine) sayReady(id block.CID, c *candidate) {
 // is enough, the view's proposer first.
 func (m *Machine) turn() time.Duration {
 	n := m.roster.Len()
-	first := m.roster.index[m.roster.Proposer(m.height.parent, m.height.view)]
-	return tellSlot * time.Duration((m.roster.index[m.self]+n-first)%n)
+	first, _ := m.roster.Index(m.roster.Proposer(m.height.parent, m.height.view))
+	own, _ := m.roster.Index(m.self)
+	return tellSlot * time.Duration((own+n-first)%n)
 }
 
 // tellLarge tells the entries whose turn has come, unless a quorum has shown that it knows them.
@@ -109,7 +110,7 @@ func (h *height) order() []block.CID {
 func (m *Machine) form() []*Entry {
 	var list []*Entry
 	add := func(e *Entry) {
-		e.Mesh, e.Height, e.Parent = m.ledger.mesh, m.height.number, m.height.parent
+		e.Mesh, e.Height, e.Parent = m.ledger.Mesh(), m.height.number, m.height.parent
 		if m.ledger.Check(e) == nil {
 			list = append(list, e)
 		}
@@ -120,7 +121,7 @@ func (m *Machine) form() []*Entry {
 	for _, s := range m.asked {
 		add(&Entry{Open: &Open{Spec: *s}})
 	}
-	for _, r := range m.ledger.order {
+	for _, r := range m.ledger.Runs() {
 		if !r.Active() {
 			continue
 		}
@@ -154,7 +155,7 @@ func (m *Machine) formClose(r *Run) *Close {
 		return nil
 	}
 	c := &Close{Run: r.ID}
-	for _, site := range m.roster.sites {
+	for _, site := range m.roster.Sites() {
 		if s := stops[site.ID]; s != nil {
 			c.Stops = append(c.Stops, *s)
 		}

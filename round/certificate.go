@@ -52,3 +52,14 @@ func checkVotes(votes []CertVote, r *Roster, data []byte, verify Verifier) error
 	}
 	return nil
 }
+
+// vote returns the precommit that a signature of the certificate stands for.
+func (c *Certificate) vote(v CertVote) Signed {
+	return Signed{From: v.From, Kind: KindPrecommit, Body: block.Encode(Vote{c.Height, c.View, c.Entry}), Sig: v.Sig}
+}
+
+// Certified is a decided entry with the proof that it was decided.
+type Certified struct {
+	Entry       []byte      `cbor:"entry"`
+	Certificate Certificate `cbor:"certificate"`
+}

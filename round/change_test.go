@@ -135,7 +135,7 @@ func TestRosterByHeight(t *testing.T) {
 		by   []*simSite
 		want bool
 	}{{e.sites[:2], false}, {e.sites[:3], true}, {e.sites[1:], true}} {
-		if err := e.certify(next, c.by...).Verify(l.mesh, l.Roster(), next, testVerify); (err == nil) != c.want {
+		if err := e.certify(next, c.by...).Verify(l.Mesh(), l.Roster(), next, testVerify); (err == nil) != c.want {
 			t.Errorf("%d votes: %v", len(c.by), err)
 		}
 	}
@@ -172,7 +172,6 @@ func TestJoinAge(t *testing.T) {
 	l := e.sites[0].ledger
 	for l.Height() < maxJoinAge+3 {
 		x := e.next(*old)
-		x.block = block.Block{}
 		if err, want := l.Check(x), l.Height() < maxJoinAge; (err == nil) != want {
 			t.Fatalf("at height %d: %v", x.Height, err)
 		}
@@ -270,7 +269,7 @@ func randomRosters(t testing.TB, seed uint64, n, joiners, crashes int) {
 	for end := e.now + 10*time.Minute; e.now < end; {
 		e.random(rng, e.now+5*time.Second, 0, 0)
 		if newest, done := e.ended(spec); done {
-			if newest.version == 0 && n > 1 {
+			if newest.Version() == 0 && n > 1 {
 				t.Logf("seed %d: the roster has not changed", seed)
 			}
 			return
@@ -286,15 +285,15 @@ func randomRosters(t testing.TB, seed uint64, n, joiners, crashes int) {
 func (e *env) ended(spec *RunSpec) (*Roster, bool) {
 	newest := e.sites[0].roster
 	for _, s := range e.sites {
-		if s.roster.version > newest.version {
+		if s.roster.Version() > newest.Version() {
 			newest = s.roster
 		}
 	}
 	var model block.CID
-	for _, site := range newest.sites {
+	for _, site := range newest.Sites() {
 		s := e.site(site.ID)
 		r := s.ledger.Run(spec.ID())
-		if s.roster != newest && s.roster.version != newest.version || r == nil || r.Active() {
+		if s.roster != newest && s.roster.Version() != newest.Version() || r == nil || r.Active() {
 			return newest, false
 		}
 		if model.Defined() && r.Base != model {
@@ -313,14 +312,14 @@ func (e *env) randomChange(rng *rand.Rand) {
 			newest = s.ledger
 		}
 	}
-	sites := newest.roster.sites
+	sites := newest.Roster().Sites()
 	var fresh []Site
 	for _, s := range e.known {
-		if _, ever := newest.members[s.ID]; !ever {
+		if !newest.HasBeen(s.ID) {
 			fresh = append(fresh, s)
 		}
 	}
-	c := &Change{Version: newest.roster.version}
+	c := &Change{Version: newest.Roster().Version()}
 	switch out := sites[rng.IntN(len(sites))]; {
 	case len(fresh) > 0 && rng.IntN(2) == 0:
 		c.Add = &fresh[rng.IntN(len(fresh))]
@@ -453,7 +452,8 @@ func TestWithdrawals(t *testing.T) {
 		t.Errorf("changes %+v", got)
 	}
 	heads := one.changeHeads()
-	if want := make([]uint64, one.roster.index[two.self]+1); len(heads) != 1 {
+	index, _ := one.roster.Index(two.self)
+	if want := make([]uint64, index+1); len(heads) != 1 {
 		t.Errorf("heads %+v", heads)
 	} else if want[len(want)-1] = 4; !slices.Equal(heads[0].Serials, want) {
 		t.Errorf("serials %v, want %v", heads[0].Serials, want)

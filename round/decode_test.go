@@ -85,7 +85,7 @@ func FuzzDecodeRecord(f *testing.F) {
 func TestMalformedStatements(t *testing.T) {
 	e, _ := ledgerEnv(t)
 	s := e.sites[1]
-	u := s.parts[s.ledger.order[0].ID].contributor(s.self).offer(s.ledger.order[0].Opened)
+	u := s.parts[s.ledger.Runs()[0].ID].contributor(s.self).offer(s.ledger.Runs()[0].Opened)
 	good := *u.Update
 	change := func(f func(*Update)) any { b := good; f(&b); return &b }
 	for name, stmt := range map[string]*Signed{
@@ -102,7 +102,7 @@ func TestMalformedStatements(t *testing.T) {
 		"no signature":       {From: s.self, Kind: KindStop, Body: block.Encode(Stop{})},
 		"body not canonical": {From: s.self, Kind: KindStop, Body: []byte{0xbf, 0xff}, Sig: []byte{1}},
 	} {
-		stmt.opened = nil // as it arrives
+		stmt = &Signed{From: stmt.From, Kind: stmt.Kind, Body: stmt.Body, Sig: stmt.Sig} // as it arrives
 		if _, err := DecodeMessage((&Message{Statement: stmt}).Encode()); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -115,14 +115,14 @@ func TestMalformedStatements(t *testing.T) {
 func TestStrangersAreRefused(t *testing.T) {
 	e, _ := ledgerEnv(t)
 	stranger := testID(99)
-	body := block.Encode(Stop{Run: e.sites[0].ledger.order[0].ID})
-	s := &Signed{From: stranger, Kind: KindStop, Body: body, Sig: testSign(stranger, signingBytes(e.sites[0].ledger.mesh, KindStop, body))}
+	body := block.Encode(Stop{Run: e.sites[0].ledger.Runs()[0].ID})
+	s := &Signed{From: stranger, Kind: KindStop, Body: body, Sig: testSign(stranger, signingBytes(e.sites[0].ledger.Mesh(), KindStop, body))}
 	m := &Message{Statement: s}
-	if err := m.Verify(e.sites[0].ledger.mesh, e.genesis.Roster(), testVerify); !errors.Is(err, ErrStranger) {
+	if err := m.Verify(e.sites[0].ledger.Mesh(), e.genesis.Roster(), testVerify); !errors.Is(err, ErrStranger) {
 		t.Error(err)
 	}
 	s.From = e.sites[1].self
-	if err := m.Verify(e.sites[0].ledger.mesh, e.genesis.Roster(), testVerify); !errors.Is(err, ErrSignature) {
+	if err := m.Verify(e.sites[0].ledger.Mesh(), e.genesis.Roster(), testVerify); !errors.Is(err, ErrSignature) {
 		t.Error(err)
 	}
 }

@@ -166,7 +166,7 @@ func (e *env) connect(s *simSite) {
 // linked reports whether the drivers of two sites keep a connection: both let the other in.
 func (e *env) linked(a, b *simSite) bool {
 	admits := func(s, o *simSite) bool {
-		_, known := s.ledger.members[o.self] // who observes lets in those whom its operator named: any that it does not know
+		known := s.ledger.HasBeen(o.self) // who observes lets in those whom its operator named: any that it does not know
 		return e.gates || s.roster.Has(o.self) || slices.Contains(s.Observers(), o.self) || s.observes() && !known
 	}
 	return admits(a, b) && admits(b, a)
@@ -212,7 +212,7 @@ func (e *env) step(s *simSite, ev Event) {
 		s.Step(e.now, ev)
 		e.do(s, s.Ready())
 	}
-	if now := fmt.Sprint(s.roster.version, s.Observers()); now != s.admitted {
+	if now := fmt.Sprint(s.roster.Version(), s.Observers()); now != s.admitted {
 		before := s.admitted
 		s.admitted = now
 		if before != "" {

@@ -79,7 +79,7 @@ func (m *Machine) name(e *Evidence) {
 // Named returns the sites that have been proven to lie.
 func (m *Machine) Named() []peer.ID {
 	var ids []peer.ID
-	for _, s := range m.roster.sites {
+	for _, s := range m.roster.Sites() {
 		if m.named[s.ID] != nil {
 			ids = append(ids, s.ID)
 		}

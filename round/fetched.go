@@ -18,7 +18,7 @@ func (m *Machine) fetched(e Fetched) {
 			m.trace(Trace{Event: "bad model", Model: e.Manifest, Text: e.Invalid})
 		}
 	}
-	for _, r := range m.ledger.order {
+	for _, r := range m.ledger.Runs() {
 		p := m.part(r.ID)
 		if r.Spec.Layout != e.Layout {
 			continue
@@ -40,7 +40,7 @@ func (m *Machine) lost(e Lost) {
 	m.dirty = true
 	maps.DeleteFunc(m.held, func(what model, _ bool) bool { return what.manifest == e.Manifest })
 	maps.DeleteFunc(m.sought, func(what model, _ peer.ID) bool { return what.manifest == e.Manifest })
-	for _, r := range m.ledger.order {
+	for _, r := range m.ledger.Runs() {
 		p := m.part(r.ID)
 		for _, u := range p.offers[e.Manifest] {
 			if u.invalid == "" {

@@ -59,8 +59,3 @@ func (m *Machine) compareVotes(cert *Certificate) {
 		}
 	}
 }
-
-// vote returns the precommit that a signature of the certificate stands for.
-func (c *Certificate) vote(v CertVote) Signed {
-	return Signed{From: v.From, Kind: KindPrecommit, Body: block.Encode(Vote{c.Height, c.View, c.Entry}), Sig: v.Sig}
-}

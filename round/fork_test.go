@@ -16,10 +16,10 @@ func TestFork(t *testing.T) {
 		by := func(i int) func([]byte) []byte {
 			return func(data []byte) []byte { return testSign(g.Sites[i].ID, data) }
 		}
-		e := &Entry{Mesh: m.ledger.mesh, Height: 1, Parent: m.ledger.mesh, Open: &Open{Spec: *Sign(m.ledger.mesh, spec.By, KindOpen, spec, by(0))}}
-		c := Certificate{Mesh: m.ledger.mesh, Height: 1, View: view, Entry: e.CID()}
+		e := &Entry{Mesh: m.ledger.Mesh(), Height: 1, Parent: m.ledger.Mesh(), Open: &Open{Spec: *Sign(m.ledger.Mesh(), spec.By, KindOpen, spec, by(0))}}
+		c := Certificate{Mesh: m.ledger.Mesh(), Height: 1, View: view, Entry: e.CID()}
 		for _, i := range signers {
-			s := Sign(m.ledger.mesh, g.Sites[i].ID, KindPrecommit, &Vote{1, view, e.CID()}, by(i))
+			s := Sign(m.ledger.Mesh(), g.Sites[i].ID, KindPrecommit, &Vote{1, view, e.CID()}, by(i))
 			c.Votes = append(c.Votes, CertVote{s.From, s.Sig})
 		}
 		return Certified{e.Block().Data, c}
@@ -32,7 +32,7 @@ func TestFork(t *testing.T) {
 	one, two := certified("one", 0, 0, 1, 2), certified("two", 0, 1, 2, 3)
 	told(Received{From: from, Message: &Message{Certified: []Certified{one}}})
 
-	w := told(Received{From: from, Message: &Message{Head: &Head{Height: 1, Entry: m.ledger.mesh}}})
+	w := told(Received{From: from, Message: &Message{Head: &Head{Height: 1, Entry: m.ledger.Mesh()}}})
 	if traced(w, "fork") > 0 {
 		t.Error("believes a head, which nobody has signed")
 	}
@@ -67,10 +67,10 @@ func TestCertificateAgainstVote(t *testing.T) {
 	m := e.sites[0].Machine
 	sign := func(i int, kind Kind, body any) *Signed {
 		id := e.genesis.Sites[i].ID
-		return Sign(m.ledger.mesh, id, kind, body, func(data []byte) []byte { return testSign(id, data) })
+		return Sign(m.ledger.Mesh(), id, kind, body, func(data []byte) []byte { return testSign(id, data) })
 	}
-	entry := &Entry{Mesh: m.ledger.mesh, Height: 1, Parent: m.ledger.mesh, Open: &Open{Spec: *m.sign(KindOpen, e.spec(1))}}
-	cert := Certificate{Mesh: m.ledger.mesh, Height: 1, Entry: entry.CID()}
+	entry := &Entry{Mesh: m.ledger.Mesh(), Height: 1, Parent: m.ledger.Mesh(), Open: &Open{Spec: *m.sign(KindOpen, e.spec(1))}}
+	cert := Certificate{Mesh: m.ledger.Mesh(), Height: 1, Entry: entry.CID()}
 	for i := 1; i < 4; i++ {
 		s := sign(i, KindPrecommit, &Vote{Height: 1, Entry: entry.CID()})
 		cert.Votes = append(cert.Votes, CertVote{s.From, s.Sig})
@@ -87,12 +87,12 @@ func TestCertificateAgainstVote(t *testing.T) {
 // TestForkOfTwoViews: who signs two entries in two views may be honest as far as two certificates tell.
 func TestForkOfTwoViews(t *testing.T) {
 	e := newEnv(t, 4, Byzantine)
-	ours := &Certificate{Mesh: e.sites[0].ledger.mesh, Height: 1, View: 0, Votes: []CertVote{{From: e.genesis.Sites[1].ID}}}
+	ours := &Certificate{Mesh: e.sites[0].ledger.Mesh(), Height: 1, View: 0, Votes: []CertVote{{From: e.genesis.Sites[1].ID}}}
 	theirs := *ours
 	theirs.View = 1
 	m := e.sites[0].Machine
 	spec := e.spec(1)
-	entry := &Entry{Mesh: m.ledger.mesh, Height: 1, Parent: m.ledger.mesh, Open: &Open{Spec: *m.sign(KindOpen, spec)}}
+	entry := &Entry{Mesh: m.ledger.Mesh(), Height: 1, Parent: m.ledger.Mesh(), Open: &Open{Spec: *m.sign(KindOpen, spec)}}
 	m.ledger.apply(entry, ours)
 	m.fork(e.genesis.Sites[1].ID, &Entry{Height: 1}, &theirs)
 	if len(m.Named()) > 0 {

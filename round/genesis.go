@@ -117,4 +117,4 @@ func compareIDs(a, b peer.ID) int {
 }
 
 // Roster returns the mesh's first roster.
-func (g *Genesis) Roster() *Roster { return newRoster(0, 1, g.Sites, g.Faults) }
+func (g *Genesis) Roster() *Roster { return NewRoster(g.Sites, g.Faults) }

@@ -70,7 +70,7 @@ func (m *Machine) head() *Head {
 	for _, h := range m.past {
 		head.Past = append(head.Past, h.seen(m.roster, h.view))
 	}
-	for _, r := range m.ledger.order {
+	for _, r := range m.ledger.Runs() {
 		if p := m.parts[r.ID]; p != nil && r.Active() {
 			head.Runs = append(head.Runs, RunHead{
 				Run:      r.ID,
@@ -178,7 +178,7 @@ func (m *Machine) fillIn(to peer.ID, head *Head) {
 		if r == nil || p == nil || !r.Active() {
 			continue
 		}
-		for _, site := range m.roster.sites {
+		for _, site := range m.roster.Sites() {
 			c := p.contributor(site.ID)
 			if !m.roster.inBitmap(rh.Consents, site.ID) {
 				give(c.consent)
@@ -194,7 +194,7 @@ func (m *Machine) fillIn(to peer.ID, head *Head) {
 // those that it lacks.
 func (m *Machine) fillInVotes(h *height, theirs *Votes, lacking bool, give func(*Signed)) {
 	of := func(kind Kind, marks []byte) {
-		for i, site := range m.roster.sites {
+		for i, site := range m.roster.Sites() {
 			s := h.votes(kind, theirs.View).votes[site.ID]
 			if s == nil {
 				continue
@@ -219,7 +219,7 @@ func (m *Machine) fillInEvidence(to peer.ID, head *Head) {
 		return // by a roster that is not known here yet
 	}
 	r := m.ledger.RosterAt(head.Height + 1)
-	for _, site := range m.roster.sites {
+	for _, site := range m.roster.Sites() {
 		if e := m.named[site.ID]; e != nil && site.ID != to && r.Has(site.ID) && !r.inBitmap(head.Named, site.ID) {
 			m.send(to, &Message{Evidence: e})
 		}
@@ -236,9 +236,9 @@ func (h *height) seen(r *Roster, view uint64) Votes {
 }
 
 func (h *height) marks(r *Roster, kind Kind, view uint64) []byte {
-	b := make([]byte, len(r.sites))
+	b := make([]byte, len(r.Sites()))
 	for id, s := range h.votes(kind, view).votes {
-		if i, ok := r.index[id]; ok { // the last height may have had another roster
+		if i, ok := r.Index(id); ok { // the last height may have had another roster
 			v, _ := open[Vote](s, kind)
 			b[i] = byte(mark(v.Entry))
 		}
@@ -268,18 +268,18 @@ func (m *Machine) receiveCertified(from peer.ID, list []Certified) error {
 		case e.Height == 0 || e.Height > m.height.number:
 			return nil
 		case e.Height < m.height.number:
-			if m.ledger.At(e.Height).Entry.CID() != e.CID() && cert.Verify(m.ledger.mesh, m.ledger.RosterAt(e.Height), e, m.cfg.Verify) == nil {
+			if m.ledger.At(e.Height).Entry.CID() != e.CID() && cert.Verify(m.ledger.Mesh(), m.ledger.RosterAt(e.Height), e, m.cfg.Verify) == nil {
 				m.fork(from, e, cert)
 			}
 			continue
 		}
 		if err := m.ledger.Check(e); err != nil {
-			if e.Parent != m.ledger.Head() && cert.Verify(m.ledger.mesh, m.roster, e, m.cfg.Verify) == nil {
+			if e.Parent != m.ledger.Head() && cert.Verify(m.ledger.Mesh(), m.roster, e, m.cfg.Verify) == nil {
 				m.trace(Trace{Event: "fork", Height: e.Height, Site: from, Entry: e.CID(), Text: "a certified entry follows another than ours: more sites lie than the mesh withstands"})
 			}
 			return err
 		}
-		if err := cert.Verify(m.ledger.mesh, m.roster, e, m.cfg.Verify); err != nil {
+		if err := cert.Verify(m.ledger.Mesh(), m.roster, e, m.cfg.Verify); err != nil {
 			return fmt.Errorf("from %s: %w", m.ledger.Name(from), err)
 		}
 		m.decide(e, cert)

@@ -168,7 +168,7 @@ func (e *env) command(d *datadriven.TestData) error {
 	case "lose": // lose 3: it is down, and its disk is gone
 		s := arg(0)
 		e.crash(s)
-		s.log = []Record{{Born: &Born{Mesh: s.ledger.mesh, Site: s.self, Lost: true}}}
+		s.log = []Record{{Born: &Born{Mesh: s.ledger.Mesh(), Site: s.self, Lost: true}}}
 		for c := range e.holds {
 			delete(e.holds[c], s.num)
 		}
@@ -216,7 +216,7 @@ func (e *env) command(d *datadriven.TestData) error {
 			for _, r := range s.ledger.Runs() {
 				fmt.Fprintf(e.out, ", round %d of %d, %d seals, model %s", r.Round, r.Spec.Rounds, len(r.Seals), r.Base.Short())
 			}
-			if len(e.known) > len(e.genesis.Sites) || s.roster.version > 0 {
+			if len(e.known) > len(e.genesis.Sites) || s.roster.Version() > 0 {
 				fmt.Fprintf(e.out, ", %s", e.rosterOf(s))
 			}
 			fmt.Fprintln(e.out)

@@ -44,9 +44,9 @@ type Run struct {
 	Round   uint64 // current, from 1; Spec.Rounds+1 when all are done
 	Opened  uint64 // height of the entry that opened the current round
 	Base    block.CID
-	Seals   []SealAt   // of the current opening
-	Commits []CommitAt // one a round
-	counted map[peer.ID]uint64
+	Seals   []SealAt           // of the current opening
+	Commits []CommitAt         // one a round
+	Counted map[peer.ID]uint64 // newest round of which a committed seal lists an update of a site
 	spoilt  map[block.CID]bool // manifests that seals and voids have dropped as invalid
 }
 
@@ -146,7 +146,7 @@ func (l *Ledger) apply(e *Entry, c *Certificate) {
 		l.applyChanged(e)
 	case e.Open != nil:
 		spec, _ := open[RunSpec](&e.Open.Spec, KindOpen)
-		r := &Run{ID: e.Run(), Spec: spec, Height: e.Height, Round: 1, Opened: e.Height, Base: spec.Base, counted: map[peer.ID]uint64{}, spoilt: map[block.CID]bool{}}
+		r := &Run{ID: e.Run(), Spec: spec, Height: e.Height, Round: 1, Opened: e.Height, Base: spec.Base, Counted: map[peer.ID]uint64{}, spoilt: map[block.CID]bool{}}
 		l.runs[r.ID] = r
 		l.order = append(l.order, r)
 	case e.Close != nil:
@@ -163,7 +163,7 @@ func (l *Ledger) apply(e *Entry, c *Certificate) {
 		r := l.runs[e.Commit.Run]
 		seal := r.Latest().Seal
 		for _, u := range seal.Updates {
-			r.counted[u.Update.From] = u.Update.Update().Round
+			r.Counted[u.Update.From] = u.Update.Update().Round
 		}
 		r.Commits = append(r.Commits, CommitAt{e.Height, e.Commit, seal, r.Opened})
 		r.Round, r.Opened, r.Base, r.Seals = r.Round+1, e.Height, e.Commit.Model, nil

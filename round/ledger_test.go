@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -23,19 +22,18 @@ func ledgerEnv(t *testing.T) (*env, *Run) {
 		e.trained(s)
 	}
 	e.stabilize()
-	return e, e.sites[0].ledger.order[0]
+	return e, e.sites[0].ledger.Runs()[0]
 }
 
 // next returns an entry on the head.
 func (e *env) next(x Entry) *Entry {
 	l := e.sites[0].ledger
-	x.Mesh, x.Height, x.Parent = l.mesh, l.Height()+1, l.Head()
-	return &x
+	return &Entry{Mesh: l.Mesh(), Height: l.Height() + 1, Parent: l.Head(), Open: x.Open, Close: x.Close, Seal: x.Seal, Void: x.Void, Commit: x.Commit, Roster: x.Roster}
 }
 
 func (e *env) sealNow() *Seal {
 	m := e.sites[0].Machine
-	r := m.ledger.order[0]
+	r := m.ledger.Runs()[0]
 	s := &Seal{Run: r.ID, Round: r.Round, Opened: r.Opened}
 	for _, c := range m.parts[r.ID].order {
 		if u := c.best; u != nil {
@@ -99,8 +97,8 @@ func TestCheckPlace(t *testing.T) {
 	for want, change := range map[string]func(*Entry){
 		"another mesh": func(x *Entry) { x.Mesh = l.Head() },
 		"next height":  func(x *Entry) { x.Height++ },
-		"parent":       func(x *Entry) { x.Parent = l.mesh },
-		"no run":       func(x *Entry) { x.Seal.Run = l.mesh },
+		"parent":       func(x *Entry) { x.Parent = l.Mesh() },
+		"no run":       func(x *Entry) { x.Seal.Run = l.Mesh() },
 	} {
 		x := e.next(Entry{Seal: e.sealNow()})
 		change(x)
@@ -186,14 +184,14 @@ func TestCertificate(t *testing.T) {
 	e, _ := ledgerEnv(t)
 	l := e.sites[0].ledger
 	d := l.At(1)
-	if err := d.Certificate.Verify(l.mesh, l.roster, d.Entry, testVerify); err != nil {
+	if err := d.Certificate.Verify(l.Mesh(), l.Roster(), d.Entry, testVerify); err != nil {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]func(*Certificate){
 		"too few":         func(c *Certificate) { c.Votes = c.Votes[:2] },
 		"one site twice":  func(c *Certificate) { c.Votes[1] = c.Votes[0] },
 		"another view":    func(c *Certificate) { c.View++ },
-		"another entry":   func(c *Certificate) { c.Entry = l.mesh },
+		"another entry":   func(c *Certificate) { c.Entry = l.Mesh() },
 		"another mesh":    func(c *Certificate) { c.Mesh = c.Entry },
 		"stranger":        func(c *Certificate) { c.Votes[0].From = testID(99) },
 		"wrong signature": func(c *Certificate) { c.Votes[0].Sig = c.Votes[1].Sig },
@@ -201,65 +199,9 @@ func TestCertificate(t *testing.T) {
 		c := *d.Certificate
 		c.Votes = slices.Clone(c.Votes)
 		change(&c)
-		if c.Verify(l.mesh, l.roster, d.Entry, testVerify) == nil {
+		if c.Verify(l.Mesh(), l.Roster(), d.Entry, testVerify) == nil {
 			t.Errorf("%s: verifies", name)
 		}
-	}
-}
-
-// TestQuorum checks the arithmetic against its meaning: two quorums share a correct site, and the
-// correct sites alone are a quorum.
-func TestQuorum(t *testing.T) {
-	for n := 1; n <= 200; n++ {
-		for _, faults := range []Faults{Byzantine, Crash} {
-			r := testRoster(n, faults)
-			down := r.F()
-			if faults == Crash {
-				down = (n - 1) / 2
-			}
-			if 2*r.Quorum()-n <= r.F() {
-				t.Errorf("n=%d %s: two quorums of %d may share liars only", n, faults, r.Quorum())
-			}
-			if n-down < r.Quorum() {
-				t.Errorf("n=%d %s: %d sites are no quorum of %d", n, faults, n-down, r.Quorum())
-			}
-		}
-	}
-}
-
-func testRoster(n int, faults Faults) *Roster {
-	r := &Roster{faults: faults, index: map[peer.ID]int{}}
-	for i := range n {
-		id := peer.ID([]byte{byte(i >> 8), byte(i)})
-		r.sites = append(r.sites, Site{ID: id})
-		r.index[id] = i
-	}
-	return r
-}
-
-func TestProposerRotates(t *testing.T) {
-	r := testRoster(7, Byzantine)
-	parent := block.Sum(block.Raw, []byte("x"))
-	seen := map[peer.ID]bool{}
-	for view := range uint64(7) {
-		seen[r.Proposer(parent, view+rand.Uint64N(1<<40)*7)] = true
-	}
-	if len(seen) != 7 {
-		t.Errorf("%d of 7 sites propose in 7 views", len(seen))
-	}
-}
-
-// TestWeight compares the integer weights of late updates with exact fractions rounded down each round.
-func TestWeight(t *testing.T) {
-	s := RunSpec{LateNum: 1, LateDen: 2, SampleCap: 100}
-	for _, c := range []struct{ samples, stale, want uint64 }{{7, 0, 7}, {7, 1, 3}, {7, 2, 1}, {7, 3, 0}, {1000, 0, 100}, {1000, 1, 50}} {
-		if got := s.weight(c.samples, c.stale); got != c.want {
-			t.Errorf("%d samples %d rounds late: %d, want %d", c.samples, c.stale, got, c.want)
-		}
-	}
-	s = RunSpec{LateNum: 1000, LateDen: 1000}
-	if got := s.weight(maxSamples, maxStale); got != maxSamples {
-		t.Errorf("greatest weight overflows to %d", got)
 	}
 }
 
@@ -321,10 +263,11 @@ func TestSizes(t *testing.T) {
 	run := block.Sum(block.DagCBOR, []byte("run"))
 	large := uint64(1<<63 - 1)
 	for _, n := range []int{1, 4, 100, 200, 500, maxSites} {
-		r := &Roster{faults: Byzantine}
-		for i := range n {
-			r.sites = append(r.sites, Site{ID: testID(i)})
+		sites := make([]Site, n)
+		for i := range sites {
+			sites[i].ID = testID(i)
 		}
+		r := NewRoster(sites, Byzantine)
 		plain := &Update{Run: run, Round: maxRounds, Opened: large, Attempt: maxAttempts, Base: run, Manifest: run, Samples: maxSamples, Metrics: map[string]float64{}}
 		if s := (&Signed{From: testID(0), Kind: KindUpdate, Body: block.Encode(plain), Sig: sig}); s.size() > r.updateBytes() {
 			t.Errorf("n=%d: an update without metrics has %d bytes, %d are allowed", n, s.size(), r.updateBytes())
@@ -370,6 +313,6 @@ func TestCheckSize(t *testing.T) {
 	for i := range 2 * maxMetrics {
 		u.Metrics[fmt.Sprint(i, strings.Repeat("x", 2*maxName))] = 1
 	}
-	s.Updates[0].Update = Signed{From: e.sites[0].self, Kind: KindUpdate, Body: block.Encode(u), Sig: s.Updates[0].Update.Sig, opened: &u}
+	s.Updates[0].Update = Signed{From: e.sites[0].self, Kind: KindUpdate, Body: block.Encode(u), Sig: s.Updates[0].Update.Sig}
 	wantInvalid(t, l.Check(e.next(Entry{Seal: s})), "bytes, at most")
 }

@@ -94,7 +94,7 @@ func (m *Machine) Restore(r Record) error {
 	defer func() { m.work.Trace = nil }()
 	switch {
 	case r.Born != nil:
-		if r.Born.Mesh != m.ledger.mesh || r.Born.Site != m.self {
+		if r.Born.Mesh != m.ledger.Mesh() || r.Born.Site != m.self {
 			return fmt.Errorf("log: %w: it is of site %s in mesh %s", ErrMalformed, r.Born.Site, r.Born.Mesh)
 		}
 		m.born = r.Born
@@ -158,7 +158,7 @@ func (m *Machine) Step(now time.Duration, ev Event) {
 	m.now = max(m.now, now)
 	m.begin()
 	if m.born == nil {
-		m.born = &Born{Mesh: m.ledger.mesh, Site: m.self}
+		m.born = &Born{Mesh: m.ledger.Mesh(), Site: m.self}
 		m.save(Record{Born: m.born})
 	}
 	switch e := ev.(type) {
@@ -253,12 +253,12 @@ func (m *Machine) send(to peer.ID, msg *Message) {
 
 // sign makes a statement of this site.
 func (m *Machine) sign(kind Kind, body any) *Signed {
-	return Sign(m.ledger.mesh, m.self, kind, body, m.cfg.Sign)
+	return Sign(m.ledger.Mesh(), m.self, kind, body, m.cfg.Sign)
 }
 
 // verify checks that a statement is signed by a site of the roster.
 func (m *Machine) verify(s *Signed) error {
-	return s.verifyIn(&m.buf, m.ledger.mesh, m.roster, m.cfg.Verify)
+	return s.verifyIn(&m.buf, m.ledger.Mesh(), m.roster, m.cfg.Verify)
 }
 
 // receive sorts an arrived message to where it belongs; what is refused is traced with its reason.

@@ -3,8 +3,6 @@ package round
 import (
 	"fmt"
 
-	"github.com/libp2p/go-libp2p/core/peer"
-
 	"github.com/weft-mesh/weft/block"
 )
 
@@ -16,12 +14,6 @@ type Message struct {
 	Certified []Certified `cbor:"certified,omitempty"` // to one site: decided entries, ascending
 	Head      *Head       `cbor:"head,omitempty"`      // to one site: where the sender stands
 	Evidence  *Evidence   `cbor:"evidence,omitempty"`  // to all: proof of a double
-}
-
-// Certified is a decided entry with the proof that it was decided.
-type Certified struct {
-	Entry       []byte      `cbor:"entry"`
-	Certificate Certificate `cbor:"certificate"`
 }
 
 // Head says where a site stands, so that its neighbour can send what it lacks. It carries no
@@ -124,9 +116,6 @@ func (m *Message) check() error {
 	return nil
 }
 
-// Verifier checks signatures: whether sig is from's over data. It must not keep data.
-type Verifier func(from peer.ID, data, sig []byte) bool
-
 // Verify checks what can be checked of a message with a roster alone: that its signatures hold
 // (else it returns ErrSignature) and that their authors are sites (else ErrStranger, which a site that
 // lags says of newcomers too). Who joins is no site yet. Gossip's validators call it, the machine does so again.
@@ -141,31 +130,6 @@ func (m *Message) Verify(mesh block.CID, r *Roster, verify Verifier) error {
 			return err
 		}
 		return m.Evidence.B.verify(mesh, r, verify)
-	}
-	return nil
-}
-
-func (s *Signed) verify(mesh block.CID, r *Roster, verify Verifier) error {
-	buf := make([]byte, 0, 80+len(s.Kind)+len(s.Body))
-	return s.verifyIn(&buf, mesh, r, verify)
-}
-
-// verifyIn is verify with memory to use again.
-func (s *Signed) verifyIn(buf *[]byte, mesh block.CID, r *Roster, verify Verifier) error {
-	*buf = appendSigningBytes((*buf)[:0], mesh, s.Kind, s.Body)
-	switch {
-	case !verify(s.From, *buf, s.Sig):
-		return fmt.Errorf("%s of %s: %w", s.Kind, r.Name(s.From), ErrSignature)
-	case !r.Has(s.From):
-		return fmt.Errorf("%s of %s: %w", s.Kind, s.From, ErrStranger)
-	}
-	return nil
-}
-
-// checkSignature says whether the statement's author, whom errors call name, has signed it.
-func (s *Signed) checkSignature(mesh block.CID, name string, verify Verifier) error {
-	if !verify(s.From, signingBytes(mesh, s.Kind, s.Body), s.Sig) {
-		return fmt.Errorf("%s of %s: %w", s.Kind, name, ErrSignature)
 	}
 	return nil
 }

@@ -77,7 +77,7 @@ func (m *Machine) speakAgain() {
 func (m *Machine) endMute() {
 	m.mute.on = false
 	m.dirty = true
-	m.born = &Born{Mesh: m.ledger.mesh, Site: m.self, Until: m.mute.until}
+	m.born = &Born{Mesh: m.ledger.Mesh(), Site: m.self, Until: m.mute.until}
 	m.save(Record{Born: m.born})
 	m.trace(Trace{Event: "votes again", Height: m.mute.height})
 }

@@ -24,7 +24,7 @@ func (m *Machine) receiveJoin(r Received, s *Signed, j *Join) error {
 	case int64(j.Height) <= p.joined() || !m.ledger.recent(j):
 		return nil
 	}
-	if err := s.checkSignature(m.ledger.mesh, p.Add.Name, m.cfg.Verify); err != nil {
+	if err := s.checkSignature(m.ledger.Mesh(), p.Add.Name, m.cfg.Verify); err != nil {
 		return err
 	}
 	if p.join == nil {
@@ -69,7 +69,7 @@ func (m *Machine) followChanged(e *Entry) {
 	if c.Remove != nil {
 		m.forgetSite(c.Remove.ID)
 	}
-	for _, run := range m.ledger.order {
+	for _, run := range m.ledger.Runs() {
 		if p := m.parts[run.ID]; p != nil && run.Active() {
 			if c.Add != nil {
 				p.contributor(c.Add.ID)
@@ -103,7 +103,7 @@ func (m *Machine) forgetSite(id peer.ID) {
 	for _, stops := range m.stops {
 		delete(stops, id)
 	}
-	for _, r := range m.ledger.order {
+	for _, r := range m.ledger.Runs() {
 		p := m.parts[r.ID]
 		if p == nil {
 			continue
@@ -152,13 +152,12 @@ func (m *Machine) receiveStranger(r Received, body any, err error) error {
 		height = b.Opened
 	}
 	author := r.Message.Statement.From
-	was, known := m.ledger.members[author]
 	switch {
-	case known:
+	case m.ledger.HasBeen(author):
 		if height > 0 && height <= m.ledger.Height() {
 			m.answer(author, height)
 		}
-		return fmt.Errorf("%s of %s, which was removed: %w", r.Message.Statement.Kind, was.name, ErrStranger)
+		return fmt.Errorf("%s of %s, which was removed: %w", r.Message.Statement.Kind, m.ledger.Name(author), ErrStranger)
 	case height == 0 || height > m.height.number:
 		m.lag(r.From)
 		return nil // it is said again

@@ -114,7 +114,7 @@ func (m *Machine) matters(s *standing) bool {
 	case *Stop:
 		return m.active(b.Run)
 	case *Change:
-		return b.Version == m.roster.version
+		return b.Version == m.roster.Version()
 	case *Withdraw: // the newest
 		c := m.changes[b.Change]
 		return c != nil && c.withdrawals[m.self] == s.message.Statement

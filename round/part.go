@@ -58,7 +58,7 @@ func (m *Machine) part(id block.CID) *part {
 		models: map[block.CID]block.CID{}, bad: map[block.CID]*BadInput{}, diverged: map[divergence]bool{},
 	}
 	m.parts[id] = p
-	for _, s := range m.roster.sites {
+	for _, s := range m.roster.Sites() {
 		m.recount(p, p.contributor(s.ID))
 	}
 	return p
@@ -78,7 +78,7 @@ func (m *Machine) noteConsent(p *part, s *Signed, b *Consent) {
 // Participants returns the sites that have said, as far as this site knows, that they take part in a run.
 func (m *Machine) Participants(run block.CID) []peer.ID {
 	var ids []peer.ID
-	for _, s := range m.roster.sites {
+	for _, s := range m.roster.Sites() {
 		if m.Participates(run, s.ID) {
 			ids = append(ids, s.ID)
 		}
@@ -142,7 +142,7 @@ func (m *Machine) publishConsent(s *Signed, b *Consent) {
 
 // followRuns starts whatever each run needs next.
 func (m *Machine) followRuns() {
-	for _, r := range m.ledger.order {
+	for _, r := range m.ledger.Runs() {
 		if r.Active() {
 			m.followRun(m.part(r.ID), r)
 		} else if p := m.part(r.ID); len(r.Commits) > 0 && !p.lastHeld {
@@ -255,7 +255,7 @@ func (m *Machine) mayFinish(t *Train, r *Run, latest *SealAt) bool {
 		return true
 	}
 	stale := r.Round - t.Round
-	return carry && stale > 0 && stale <= r.Spec.LateMax && t.Round > r.counted[m.self]
+	return carry && stale > 0 && stale <= r.Spec.LateMax && t.Round > r.Counted[m.self]
 }
 
 // trainOn returns when a site whose update is out trains on from it, if too few updates are in for a seal
@@ -352,7 +352,7 @@ func (m *Machine) reduce(p *part, r *Run, latest *SealAt, hasBase bool) {
 }
 
 func (m *Machine) reduced(e Reduced) {
-	for _, r := range m.ledger.order {
+	for _, r := range m.ledger.Runs() {
 		p := m.parts[r.ID]
 		if p == nil || p.reducing != e.Seal {
 			continue
@@ -369,7 +369,7 @@ func (m *Machine) reduced(e Reduced) {
 		m.trace(Trace{Event: "reduced", Run: p.run.ID, Round: p.run.Round, Entry: e.Seal, Model: e.Model})
 		for _, id := range m.height.order() {
 			if c := m.height.candidates[id]; c.entry != nil && c.entry.Commit != nil && c.entry.Commit.Seal == e.Seal {
-				for _, site := range m.roster.sites {
+				for _, site := range m.roster.Sites() {
 					if c.ready[site.ID] && site.ID != m.self {
 						m.compare(site.ID, c)
 					}

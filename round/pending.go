@@ -124,7 +124,7 @@ func (m *Machine) sayAgain(p *pending, withdrawn bool) {
 }
 
 func (m *Machine) receiveWithdrawal(r Received, s *Signed, w *Withdraw) {
-	if w.Version > m.roster.version {
+	if w.Version > m.roster.Version() {
 		m.keepEarly(r)
 		m.lag(s.From)
 		return
@@ -163,7 +163,7 @@ func (m *Machine) receiveOwn(s *Signed, body any) error {
 	}
 	switch b := body.(type) {
 	case *Change:
-		if p := m.changes[b.ID()]; b.Version != m.roster.version || p == nil || p.approvals[m.self] != nil {
+		if p := m.changes[b.ID()]; b.Version != m.roster.Version() || p == nil || p.approvals[m.self] != nil {
 			return nil
 		}
 		if err := m.verify(s); err != nil {
@@ -187,11 +187,11 @@ func (m *Machine) receiveOwn(s *Signed, body any) error {
 
 func (m *Machine) receiveApproval(r Received, s *Signed, c *Change) error {
 	switch {
-	case c.Version > m.roster.version:
+	case c.Version > m.roster.Version():
 		m.keepEarly(r)
 		m.lag(s.From)
 		return nil
-	case c.Version < m.roster.version:
+	case c.Version < m.roster.Version():
 		return nil // its author hears of the roster in force by our head
 	}
 	return m.noteApproval(s, c)
@@ -294,7 +294,7 @@ func (m *Machine) formChanges() []*Entry {
 			}
 			c.Join = p.join
 		}
-		for _, site := range m.roster.sites {
+		for _, site := range m.roster.Sites() {
 			if s := p.approvals[site.ID]; p.approves(site.ID) {
 				c.Approvals = append(c.Approvals, CertVote{s.From, s.Sig})
 			}
@@ -324,7 +324,7 @@ func (m *Machine) serials(p *pending) []uint64 {
 		return nil
 	}
 	var list []uint64
-	for i, site := range m.roster.sites {
+	for i, site := range m.roster.Sites() {
 		if n := p.serial(site.ID); n > 0 {
 			list = append(append(list, make([]uint64, i-len(list))...), n)
 		}
@@ -347,7 +347,7 @@ func (m *Machine) fillInChanges(head *Head, give func(*Signed)) {
 				theirs = h
 			}
 		}
-		for i, site := range m.roster.sites {
+		for i, site := range m.roster.Sites() {
 			if !m.roster.inBitmap(theirs.Approvals, site.ID) {
 				give(p.approvals[site.ID])
 			}
@@ -392,7 +392,7 @@ func (m *Machine) Changes() []PendingChange {
 			break
 		}
 		c := PendingChange{ID: p.id, Change: p.Change, Joined: p.Add == nil || p.join != nil && m.ledger.recent(p.at)}
-		for _, s := range m.roster.sites {
+		for _, s := range m.roster.Sites() {
 			switch {
 			case p.approves(s.ID):
 				c.Approvals = append(c.Approvals, s.ID)

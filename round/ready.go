@@ -113,14 +113,6 @@ type Reduce struct {
 	Inputs []Input // in seal order
 }
 
-// Input is a sealed update as the aggregate reads it.
-type Input struct {
-	Site     peer.ID
-	Manifest block.CID
-	Weight   uint64
-	Base     block.CID // undefined: the round's; else a late update's own
-}
-
 func (Consider) job()  {}
 func (Train) job()     {}
 func (StopTrain) job() {}

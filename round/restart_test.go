@@ -18,7 +18,7 @@ func TestTimesCountFromTheStart(t *testing.T) {
 		e.stabilize()
 		e.now += time.Hour
 		one := e.sites[0]
-		for _, u := range one.ledger.order[0].Latest().Updates {
+		for _, u := range one.ledger.Runs()[0].Latest().Updates {
 			delete(e.holds, u.Update.Update().Manifest)
 		}
 		for _, s := range e.sites {
@@ -26,7 +26,7 @@ func TestTimesCountFromTheStart(t *testing.T) {
 			e.restart(s)
 		}
 		at := func(after time.Duration) *Ground {
-			own := one.ledger.order[0]
+			own := one.ledger.Runs()[0]
 			one.Step(e.now+after, Alarm{})
 			return one.ground(one.parts[own.ID], own)
 		}
@@ -50,12 +50,12 @@ func TestTimesCountFromTheStart(t *testing.T) {
 		e.stabilize()
 		e.now += 30 * time.Second
 		e.step(one, Alarm{})
-		if one.sealTime(one.parts[one.ledger.order[0].ID]) {
+		if one.sealTime(one.parts[one.ledger.Runs()[0].ID]) {
 			t.Error("seals after half the time that the fewest updates took")
 		}
 		e.now += 40 * time.Second
 		e.step(one, Alarm{})
-		if !one.sealTime(one.parts[one.ledger.order[0].ID]) {
+		if !one.sealTime(one.parts[one.ledger.Runs()[0].ID]) {
 			t.Error("does not seal after as long again as the fewest updates took")
 		}
 	})
@@ -69,7 +69,7 @@ func TestLostLogTwiceRestarted(t *testing.T) {
 	e.trained(s) // what it does not know of any more
 	e.stabilize()
 	e.crash(s)
-	s.log = []Record{{Born: &Born{Mesh: s.ledger.mesh, Site: s.self, Lost: true}}}
+	s.log = []Record{{Born: &Born{Mesh: s.ledger.Mesh(), Site: s.self, Lost: true}}}
 	e.restart(s)
 	e.stabilize()
 	for i := range 2 { // two more heights

@@ -20,6 +20,9 @@ type Roster struct {
 	faults  Faults
 }
 
+// NewRoster returns the first roster of a mesh. The sites must ascend by their peer IDs.
+func NewRoster(sites []Site, faults Faults) *Roster { return newRoster(0, 1, sites, faults) }
+
 func newRoster(version, from uint64, sites []Site, faults Faults) *Roster {
 	r := &Roster{version: version, from: from, sites: sites, index: make(map[peer.ID]int, len(sites)), faults: faults}
 	for i, s := range sites {
@@ -53,6 +56,9 @@ func (r *Roster) Find(name string) (Site, bool) {
 
 // Len returns n, the number of sites.
 func (r *Roster) Len() int { return len(r.sites) }
+
+// Index returns the position of a site in the roster.
+func (r *Roster) Index(id peer.ID) (int, bool) { i, ok := r.index[id]; return i, ok }
 
 // Has reports whether id is a site's.
 func (r *Roster) Has(id peer.ID) bool { _, ok := r.index[id]; return ok }

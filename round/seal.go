@@ -92,8 +92,8 @@ func (l *Ledger) staleness(r *Run, s *Signed) (uint64, error) {
 		return 0, fmt.Errorf("of round %d, current is %d", u.Round, r.Round)
 	case u.Base != base:
 		return 0, fmt.Errorf("trained from %s, round %d starts from %s", u.Base, u.Round, base)
-	case u.Round <= r.counted[s.From]:
-		return 0, fmt.Errorf("an update of round %d of this site has counted already", r.counted[s.From])
+	case u.Round <= r.Counted[s.From]:
+		return 0, fmt.Errorf("an update of round %d of this site has counted already", r.Counted[s.From])
 	case u.Round == r.Round && u.Opened != r.Opened || u.Round < r.Round && u.Opened != r.Commits[u.Round-1].Opened:
 		return 0, fmt.Errorf("for an opening of the round that was voided")
 	case u.Round < r.Round && l.joinedAfter(s.From, r.Commits[u.Round-1].Opened):
@@ -165,4 +165,12 @@ func (s *Seal) Contributors() []peer.ID {
 		ids[i] = s.Updates[i].Update.From
 	}
 	return ids
+}
+
+// Input is a sealed update as the aggregate reads it.
+type Input struct {
+	Site     peer.ID
+	Manifest block.CID
+	Weight   uint64
+	Base     block.CID // undefined: the round's; else a late update's own
 }

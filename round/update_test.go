@@ -13,7 +13,7 @@ func openedEnv(t *testing.T, rounds uint64) (*env, *Run) {
 	e := newEnv(t, 4, Byzantine)
 	e.open(e.spec(rounds))
 	e.stabilize()
-	return e, e.sites[0].ledger.order[0]
+	return e, e.sites[0].ledger.Runs()[0]
 }
 
 // tell hands statements to a site, from whoever has signed them.
@@ -101,16 +101,16 @@ func TestEqualUpdates(t *testing.T) {
 	u := all[0].Update()
 	one.Step(e.now, Alarm{})
 	one.Ready()
-	own := one.ledger.order[0]
-	own.counted[all[0].From], own.counted[all[1].From] = r.Round, r.Round
+	own := one.ledger.Runs()[0]
+	own.Counted[all[0].From], own.Counted[all[1].From] = r.Round, r.Round
 	one.dropUpdates(p, e.sealOf(r, all[0], all[1]).Seal)
 	for _, j := range one.Ready().Jobs {
 		if f, ok := j.(Forget); ok && f.Manifest == u.Manifest {
 			t.Error("bytes are forgotten that another update still needs")
 		}
 	}
-	delete(own.counted, all[2].From)
-	own.counted[all[2].From] = r.Round
+	delete(own.Counted, all[2].From)
+	own.Counted[all[2].From] = r.Round
 	one.dropUpdates(p, nil)
 	if !slices.Contains(one.Ready().Jobs, Job(Forget{r.ID, u.Manifest, true})) {
 		t.Error("bytes that nothing needs are kept")
@@ -192,7 +192,7 @@ func TestFreshOutlivesLate(t *testing.T) {
 	e.tell(one, late)
 	fresh := e.offer(e.sites[3], r, 1, "fresh")
 	e.tell(one, fresh)
-	r.counted[late.From] = 1 // a seal of round 2 with it is committed
+	r.Counted[late.From] = 1 // a seal of round 2 with it is committed
 	one.dropUpdates(one.parts[r.ID], e.sealOf(r, late).Seal)
 	if heldBy(one, r, late) || !heldBy(one, r, fresh) {
 		t.Errorf("keeps the late one: %v, the fresh one: %v", heldBy(one, r, late), heldBy(one, r, fresh))
@@ -203,7 +203,7 @@ func TestFreshOutlivesLate(t *testing.T) {
 func TestDeadlineIsBounded(t *testing.T) {
 	e, _ := openedEnv(t, 2)
 	one := e.sites[0]
-	r := one.ledger.order[0]
+	r := one.ledger.Runs()[0]
 	p := one.parts[r.ID]
 	for _, s := range e.sites {
 		e.trained(s)
