@@ -25,27 +25,32 @@ aggregate               < block blockstore/dtype
 aggregate/aggregatetest < aggregate block blockstore/dtype
 gossip                  < block
 gossip/gossiptest       < block gossip
-round                   < block
+ledger                  < block
+round                   < block ledger
 round/model             <
-scenarios/sim           < block round
+scenarios/sim           < block ledger round
 train                   < blockstore blockstore/dtype
 node                    < *
-node/local              < node round
-node/nodetest           < node round yamlfile
-scenarios               < aggregate block blockstore blockstore/dtype node/runfile round scenarios/sim train train/builtin train/builtin/corpus yamlfile
-scenarios/report        < scenarios block round
+node/local              < node ledger round
+node/nodetest           < node ledger round yamlfile
+scenarios               < aggregate block blockstore blockstore/dtype ledger node/runfile round scenarios/sim train train/builtin train/builtin/corpus yamlfile
+scenarios/report        < scenarios block ledger round
 scenarios/real/shape    <
 scenarios/real/netns    <
-scenarios/real          < scenarios block node node/local round scenarios/real/netns scenarios/real/shape scenarios/sim train/builtin/corpus yamlfile
+scenarios/real          < scenarios block ledger node node/local round scenarios/real/netns scenarios/real/shape scenarios/sim train/builtin/corpus yamlfile
 cmd/weft                < *
 cmd/weft/term           <
-node/runfile            < round yamlfile
+node/runfile            < ledger round yamlfile
 cmd/weft/bench          < *
 cmd/weft/demo           < *
 `
 
 // pure is what packages of the protocol must not import, and why.
 var pure = map[string]map[string]string{
+	"ledger": {
+		"net": "facts are data", "os": "no files", "sync": "one goroutine owns a ledger", "context": "nothing blocks",
+		"log": "errors say what is wrong", "log/slog": "errors say what is wrong", "time": "an entry names no time", "math/rand": "no chance", "math/rand/v2": "no chance",
+	},
 	"round": {
 		"net": "messages are data", "os": "no files", "sync": "one goroutine owns a machine", "context": "nothing blocks",
 		"log": "it traces", "log/slog": "it traces", "math/rand": "chance follows from the input", "math/rand/v2": "chance follows from the input",

@@ -7,6 +7,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -53,7 +54,7 @@ type Status struct {
 	Addrs    []string       `json:"addrs"` // full multiaddrs, for --bootstrap
 	Mesh     block.CID      `json:"mesh"`
 	MeshName string         `json:"mesh_name"`
-	Faults   round.Faults   `json:"faults"`
+	Faults   ledger.Faults  `json:"faults"`
 	Observes bool           `json:"observes,omitempty"` // this site is not in the roster: not yet, or no longer
 	Sites    int            `json:"sites"`
 	Quorum   int            `json:"quorum"`
@@ -113,7 +114,7 @@ type RunStatus struct {
 	Waits    string             `json:"waits,omitempty"`    // what the round waits for, where it does not go on
 	Stop     string             `json:"stop,omitempty"`     // who ended it early, and why
 	Base     block.CID          `json:"base"`
-	Spec     *round.RunSpec     `json:"spec"`
+	Spec     *ledger.RunSpec    `json:"spec"`
 	History  []RoundStatus      `json:"history"` // committed rounds
 }
 
@@ -149,15 +150,15 @@ type Peer struct {
 
 // LedgerEntry is a decided entry for people and scripts.
 type LedgerEntry struct {
-	Height      uint64             `json:"height"`
-	CID         block.CID          `json:"cid"`
-	Kind        string             `json:"kind"`
-	Summary     string             `json:"summary"`
-	Run         string             `json:"run"` // its name
-	View        uint64             `json:"view"`
-	Signers     []string           `json:"signers"`
-	Entry       *round.Entry       `json:"entry"`
-	Certificate *round.Certificate `json:"certificate"`
+	Height      uint64              `json:"height"`
+	CID         block.CID           `json:"cid"`
+	Kind        string              `json:"kind"`
+	Summary     string              `json:"summary"`
+	Run         string              `json:"run"` // its name
+	View        uint64              `json:"view"`
+	Signers     []string            `json:"signers"`
+	Entry       *ledger.Entry       `json:"entry"`
+	Certificate *ledger.Certificate `json:"certificate"`
 }
 
 // Event is a line of the site's trace: what the protocol did, when.
@@ -195,14 +196,14 @@ func (e *Event) UnmarshalJSON(b []byte) error {
 
 // RunRequest asks for a run. Exactly one of Model and Init says where the model comes from.
 type RunRequest struct {
-	Spec  round.RunSpec `json:"spec"`            // By, Base, Layout and Nonce are filled in by the node
-	Model string        `json:"model,omitempty"` // safetensors file to start from; it is copied
-	Init  bool          `json:"init,omitempty"`  // let the embedded trainer make the initial model from Spec.Train
+	Spec  ledger.RunSpec `json:"spec"`            // By, Base, Layout and Nonce are filled in by the node
+	Model string         `json:"model,omitempty"` // safetensors file to start from; it is copied
+	Init  bool           `json:"init,omitempty"`  // let the embedded trainer make the initial model from Spec.Train
 }
 
 // MarshalJSON leaves an empty By out, which as text would be no peer ID.
 func (r RunRequest) MarshalJSON() ([]byte, error) {
-	type plain round.RunSpec
+	type plain ledger.RunSpec
 	type spec struct {
 		plain
 		By string `json:"by,omitempty"` // instead of the one in plain
@@ -225,8 +226,8 @@ type RunReply struct {
 
 // PendingRun is a run that the operator has not answered.
 type PendingRun struct {
-	Run  block.CID      `json:"run"`
-	Spec *round.RunSpec `json:"spec"`
+	Run  block.CID       `json:"run"`
+	Spec *ledger.RunSpec `json:"spec"`
 }
 
 // Consent is the operator's answer on a run.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -18,8 +19,8 @@ import (
 // answers like [Client], as far as that goes.
 type Archive struct {
 	dir     string
-	genesis *round.Genesis
-	ledger  *round.Ledger
+	genesis *ledger.Genesis
+	ledger  *ledger.Ledger
 	torn    int64 // bytes at the log's end that are no whole record
 }
 
@@ -38,7 +39,7 @@ func OpenArchive(dir string) (*Archive, error) {
 		return nil, fmt.Errorf("read ledger: %w", err)
 	}
 	defer f.Close()
-	l := round.NewLedger(g, verifySignature)
+	l := ledger.NewLedger(g, verifySignature)
 	_, torn, err := readWAL(f, func(r round.Record) error {
 		if r.Decided == nil {
 			return nil

@@ -7,13 +7,13 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // What a ledger says, for people and scripts: of a running node's, and of one that is read from its directory.
 
 // describeRun describes a run as far as the ledger knows it.
-func describeRun(l *round.Ledger, r *round.Run) RunStatus {
+func describeRun(l *ledger.Ledger, r *ledger.Run) RunStatus {
 	s := RunStatus{
 		ID: r.ID, Name: r.Spec.Name, Round: min(r.Round, r.Spec.Rounds), Rounds: r.Spec.Rounds, Done: uint64(len(r.Commits)), Base: r.Base, Spec: r.Spec,
 		MinSites: uint64(r.Spec.Needed(l.Roster())), Updates: []string{}, Takes: []string{}, History: []RoundStatus{},
@@ -37,7 +37,7 @@ func describeRun(l *round.Ledger, r *round.Run) RunStatus {
 }
 
 // describeRound describes a committed round.
-func describeRound(l *round.Ledger, c *round.CommitAt) RoundStatus {
+func describeRound(l *ledger.Ledger, c *ledger.CommitAt) RoundStatus {
 	s := RoundStatus{
 		Round: c.Round, Height: c.Height, Seal: c.Seal, Model: c.Model,
 		Metrics: map[string]map[string]float64{}, SiteSamples: map[string]uint64{}, Weights: map[string]uint64{}, Attempts: map[string]uint64{},
@@ -54,7 +54,7 @@ func describeRound(l *round.Ledger, c *round.CommitAt) RoundStatus {
 }
 
 // describeEntries describes the decided entries from a height on, at most limit.
-func describeEntries(l *round.Ledger, from uint64, limit int) []LedgerEntry {
+func describeEntries(l *ledger.Ledger, from uint64, limit int) []LedgerEntry {
 	list := []LedgerEntry{}
 	for h := max(1, from); h <= l.Height() && len(list) < limit; h++ {
 		d := l.At(h)
@@ -71,7 +71,7 @@ func describeEntries(l *round.Ledger, from uint64, limit int) []LedgerEntry {
 }
 
 // summary says for people what an entry decides.
-func summary(l *round.Ledger, e *round.Entry) string {
+func summary(l *ledger.Ledger, e *ledger.Entry) string {
 	names := func(ids []peer.ID) string {
 		var list []string
 		for _, id := range ids {
@@ -101,12 +101,12 @@ func summary(l *round.Ledger, e *round.Entry) string {
 }
 
 // summaryStops says who wanted a run to end, and why.
-func summaryStops(l *round.Ledger, c *round.Close) string {
+func summaryStops(l *ledger.Ledger, c *ledger.Close) string {
 	var who []string
 	for i := range c.Stops {
 		text := l.Name(c.Stops[i].From)
-		if body, err := c.Stops[i].Open(); err == nil && body.(*round.Stop).Reason != "" {
-			text += fmt.Sprintf(" asked (%q)", body.(*round.Stop).Reason) // another site wrote it
+		if body, err := c.Stops[i].Open(); err == nil && body.(*ledger.Stop).Reason != "" {
+			text += fmt.Sprintf(" asked (%q)", body.(*ledger.Stop).Reason) // another site wrote it
 		} else {
 			text += " asked"
 		}
@@ -116,7 +116,7 @@ func summaryStops(l *round.Ledger, c *round.Close) string {
 }
 
 // summaryChange says what a change of the roster came to.
-func summaryChange(l *round.Ledger, e *round.Entry) string {
+func summaryChange(l *ledger.Ledger, e *ledger.Entry) string {
 	c, r := &e.Roster.Change, l.RosterAt(e.Height+1)
 	what := "removes site "
 	switch {

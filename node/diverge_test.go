@@ -6,7 +6,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // TestDiverge: a machine that computes one shard wrong is found out by all, itself included, and the mesh goes on
@@ -19,7 +19,7 @@ func TestDiverge(t *testing.T) {
 		}
 	}
 	upAll(sites)
-	run := sites[0].start(round.RunSpec{Name: "demo", Rounds: 2})
+	run := sites[0].start(ledger.RunSpec{Name: "demo", Rounds: 2})
 	for _, s := range sites {
 		s.awaitRounds(run, 2)
 		want := "site d computed another model than this site"

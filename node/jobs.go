@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -30,17 +31,17 @@ type jobs struct {
 	training   map[block.CID]*training     // by run
 	evaluating map[chan struct{}]block.CID // models that the operator wants measured; closed when they are
 	fetching   map[wanted]*fetching
-	reducing   map[block.CID]*reducing      // by seal
-	pending    map[block.CID]*round.RunSpec // runs that wait for the operator
-	accepted   map[block.CID]bool           // runs whose answer by policy is on its way, or has come
-	problems   map[string]problem           // what keeps a job from ending, by what it is about
+	reducing   map[block.CID]*reducing       // by seal
+	pending    map[block.CID]*ledger.RunSpec // runs that wait for the operator
+	accepted   map[block.CID]bool            // runs whose answer by policy is on its way, or has come
+	problems   map[string]problem            // what keeps a job from ending, by what it is about
 }
 
 func newJobs(n *Node) *jobs {
 	j := &jobs{
 		n: n, log: n.log, trainer: make(chan struct{}, 1), bases: map[block.CID]evaluated{},
 		training: map[block.CID]*training{}, evaluating: map[chan struct{}]block.CID{}, fetching: map[wanted]*fetching{}, reducing: map[block.CID]*reducing{},
-		pending: map[block.CID]*round.RunSpec{}, accepted: map[block.CID]bool{}, problems: map[string]problem{},
+		pending: map[block.CID]*ledger.RunSpec{}, accepted: map[block.CID]bool{}, problems: map[string]problem{},
 	}
 	j.ctx, j.cancel = context.WithCancel(context.Background())
 	return j
@@ -220,7 +221,7 @@ func (j *jobs) standing(run block.CID) (t *training, open bool) {
 }
 
 // waiting returns the open runs that wait for the operator, in the order of their opening.
-func (j *jobs) waiting(l *round.Ledger) (list []PendingRun) {
+func (j *jobs) waiting(l *ledger.Ledger) (list []PendingRun) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, r := range l.Runs() {

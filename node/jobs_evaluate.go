@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/train"
 )
@@ -24,7 +25,7 @@ type evaluated struct {
 
 // evaluate has the trainer measure a model of a run, which is whole: that of a round or, of round 0, what the run began
 // with. The trainer's token is held.
-func (j *jobs) evaluate(ctx context.Context, run block.CID, spec *round.RunSpec, number uint64, model block.CID, report func(train.Progress)) (res train.Result, err error) {
+func (j *jobs) evaluate(ctx context.Context, run block.CID, spec *ledger.RunSpec, number uint64, model block.CID, report func(train.Progress)) (res train.Result, err error) {
 	task, err := j.newTask(run, spec, model, train.Task{Kind: train.Evaluate, Round: number, Attempt: 1})
 	if err != nil {
 		return res, err

@@ -9,6 +9,7 @@ import (
 	"github.com/weft-mesh/weft/aggregate"
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -74,7 +75,7 @@ func (j *jobs) underway(run block.CID) <-chan struct{} {
 }
 
 // aggregate tries until the model is durable or an input found bad, or the run has gone on.
-func (j *jobs) aggregate(r *reducing, spec *round.RunSpec) (done round.Reduced, err error) {
+func (j *jobs) aggregate(r *reducing, spec *ledger.RunSpec) (done round.Reduced, err error) {
 	about := "reduce " + r.job.Seal.String()
 	defer j.setProblem(about, "", "")
 	for wait := retryMin; ; wait = min(2*wait, retryMax) {
@@ -94,7 +95,7 @@ func (j *jobs) aggregate(r *reducing, spec *round.RunSpec) (done round.Reduced, 
 
 // tryReduce reads the sealed updates shard by shard and writes the model; a shard that went bad on
 // this disk is fetched again, so the error then is only of the moment.
-func (j *jobs) tryReduce(r *reducing, spec *round.RunSpec) (round.Reduced, error) {
+func (j *jobs) tryReduce(r *reducing, spec *ledger.RunSpec) (round.Reduced, error) {
 	job := r.job
 	done := round.Reduced{Seal: job.Seal}
 	in, err := j.openInputs(r.wanted, job, spec)
@@ -144,7 +145,7 @@ type inputs struct {
 }
 
 // openInputs opens the base and the updates; what has gone from the store is fetched first.
-func (j *jobs) openInputs(ctx context.Context, job round.Reduce, spec *round.RunSpec) (in *inputs, err error) {
+func (j *jobs) openInputs(ctx context.Context, job round.Reduce, spec *ledger.RunSpec) (in *inputs, err error) {
 	in = &inputs{}
 	defer func() {
 		if err != nil {
@@ -161,7 +162,7 @@ func (j *jobs) openInputs(ctx context.Context, job round.Reduce, spec *round.Run
 	if in.base, err = open(round.Fetch{Run: job.Run, Manifest: job.Base, Layout: spec.Layout}); err != nil {
 		return in, err
 	}
-	in.inputs, err = averaged(job.Inputs, func(i round.Input, base bool) (aggregate.ShardReader, error) {
+	in.inputs, err = averaged(job.Inputs, func(i ledger.Input, base bool) (aggregate.ShardReader, error) {
 		if base {
 			return open(round.Fetch{Run: job.Run, Manifest: i.Base, Layout: spec.Layout})
 		}
@@ -171,7 +172,7 @@ func (j *jobs) openInputs(ctx context.Context, job round.Reduce, spec *round.Run
 }
 
 // averaged returns what a seal's average is computed from. open opens a sealed update or, if it is late, its own base.
-func averaged(sealed []round.Input, open func(i round.Input, base bool) (aggregate.ShardReader, error)) (list []aggregate.Input, err error) {
+func averaged(sealed []ledger.Input, open func(i ledger.Input, base bool) (aggregate.ShardReader, error)) (list []aggregate.Input, err error) {
 	for _, i := range sealed {
 		a := aggregate.Input{Weight: i.Weight}
 		if a.Update, err = open(i, false); err != nil {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/train"
 )
@@ -203,7 +204,7 @@ func (j *jobs) makeWhole(ctx context.Context, f round.Fetch) (elements uint64, e
 }
 
 // newTask completes a task: its base, which is whole, its folder, which the caller removes, and what its run says.
-func (j *jobs) newTask(run block.CID, spec *round.RunSpec, base block.CID, task train.Task) (_ train.Task, err error) {
+func (j *jobs) newTask(run block.CID, spec *ledger.RunSpec, base block.CID, task train.Task) (_ train.Task, err error) {
 	if task.Base, err = j.n.store.Path(base); err != nil {
 		return task, err
 	}

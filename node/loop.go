@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -44,7 +45,7 @@ func (n *Node) step(ev round.Event) {
 		n.changed = true
 	case round.Received:
 		s := e.Message.Statement
-		n.changed = n.changed || s != nil && (s.Kind == round.KindConsent || s.Kind == round.KindApprove || s.Kind == round.KindWithdraw)
+		n.changed = n.changed || s != nil && (s.Kind == ledger.KindConsent || s.Kind == ledger.KindApprove || s.Kind == ledger.KindWithdraw)
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/blockstore/exchange"
 	"github.com/weft-mesh/weft/gossip"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/train"
 )
@@ -95,7 +96,7 @@ func New(h *Home, opt Options) (*Node, error) {
 		queue: make(chan queued, queueEvents), room: semaphore.NewWeighted(queueBytes), asks: make(chan func()), done: make(chan struct{}),
 	}
 	// What the genesis says, until the log has been read.
-	n.view.Store(&view{members: newMembers(round.NewLedger(h.Genesis, verifySignature), h.ID, nil)})
+	n.view.Store(&view{members: newMembers(ledger.NewLedger(h.Genesis, verifySignature), h.ID, nil)})
 	return n, nil
 }
 

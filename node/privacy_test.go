@@ -12,6 +12,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/blockstore/exchange"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -46,7 +47,7 @@ func TestPrivacy(t *testing.T) {
 	gateRounds(sites, 2)
 	upAll(sites)
 	a, b, d := sites[0], sites[1], sites[3]
-	run := a.start(round.RunSpec{Name: "private", Rounds: 3})
+	run := a.start(ledger.RunSpec{Name: "private", Rounds: 3})
 	d.await("the question", func(st *Status) bool { return len(st.Pending) == 1 })
 	if err := d.client.Consent(t.Context(), run, Consent{Accept: false}); err != nil {
 		t.Fatal(err)
@@ -120,7 +121,7 @@ func TestFetch(t *testing.T) {
 	gateRounds(sites, 1)
 	upAll(sites)
 	a, b := sites[0], sites[1]
-	run := a.start(round.RunSpec{Name: "fetch", Rounds: 2, MinSites: 2})
+	run := a.start(ledger.RunSpec{Name: "fetch", Rounds: 2, MinSites: 2})
 	r := b.awaitRounds(run, 1)
 	base, err := readManifest(a.node.store, r.Spec.Base)
 	if err != nil {
@@ -226,7 +227,7 @@ func TestKeep(t *testing.T) {
 	})
 	upAll(sites)
 	a, b := sites[0], sites[1]
-	run := a.start(round.RunSpec{Name: "keep", Rounds: 3, MinSites: 2})
+	run := a.start(ledger.RunSpec{Name: "keep", Rounds: 3, MinSites: 2})
 	a.awaitRounds(run, 3)
 	b.awaitRounds(run, 3)
 	want := func(s *testSite, n int) {

@@ -8,6 +8,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/gossip"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -20,7 +21,7 @@ func (n *Node) handle(ctx context.Context, from peer.ID, data []byte) gossip.Ver
 	if err == nil {
 		err = m.Verify(n.mesh, n.view.Load().roster, n.verifier.verify)
 	}
-	stranger := errors.Is(err, round.ErrStranger)
+	stranger := errors.Is(err, ledger.ErrStranger)
 	if err != nil && !stranger {
 		n.events.add(time.Now(), round.Trace{Event: "rejected", Site: from, Text: err.Error()})
 		return gossip.Reject
@@ -41,7 +42,7 @@ func (n *Node) handle(ctx context.Context, from peer.ID, data []byte) gossip.Ver
 }
 
 // late reports whether a statement is of a height that has been decided here.
-func (n *Node) late(s *round.Signed) bool {
+func (n *Node) late(s *ledger.Signed) bool {
 	if s == nil {
 		return false
 	}
@@ -51,11 +52,11 @@ func (n *Node) late(s *round.Signed) bool {
 	}
 	decided := n.view.Load().height
 	switch b := body.(type) {
-	case *round.Ready:
+	case *ledger.Ready:
 		return b.Height <= decided
-	case *round.Proposal:
+	case *ledger.Proposal:
 		return b.Height <= decided
-	case *round.Vote:
+	case *ledger.Vote:
 		return b.Height <= decided
 	}
 	return false

@@ -11,7 +11,7 @@ import (
 	"github.com/weft-mesh/weft/aggregate"
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // Recomputed says what came of computing a committed model anew from its sealed updates.
@@ -59,13 +59,13 @@ func (a *Archive) Recompute(ctx context.Context, only block.CID, progress func(m
 // kept is what a round is recomputed from, open.
 type kept struct {
 	dir    string // of the store
-	ledger *round.Ledger
+	ledger *ledger.Ledger
 	open   []*keptReader
 	lacks  []string // what is not in the store
 }
 
 // recompute computes the model of a round.
-func (k *kept) recompute(ctx context.Context, run *round.Run, c *round.CommitAt, progress func(done, all int)) (*Recomputed, error) {
+func (k *kept) recompute(ctx context.Context, run *ledger.Run, c *ledger.CommitAt, progress func(done, all int)) (*Recomputed, error) {
 	inputs, base, err := k.inputs(run, c)
 	if err != nil {
 		return judge(err)
@@ -105,8 +105,8 @@ func judge(err error) (*Recomputed, error) {
 }
 
 // inputs opens the sealed updates, and the bases if any of them was late.
-func (k *kept) inputs(run *round.Run, c *round.CommitAt) (list []aggregate.Input, base aggregate.ShardReader, err error) {
-	list, err = averaged(c.Sealed.Inputs(), func(i round.Input, base bool) (aggregate.ShardReader, error) {
+func (k *kept) inputs(run *ledger.Run, c *ledger.CommitAt) (list []aggregate.Input, base aggregate.ShardReader, err error) {
+	list, err = averaged(c.Sealed.Inputs(), func(i ledger.Input, base bool) (aggregate.ShardReader, error) {
 		name := k.ledger.Name(i.Site)
 		if base {
 			return k.artifact(i.Base, "the model that "+name+"'s late update began from")

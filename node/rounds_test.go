@@ -10,6 +10,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -24,7 +25,7 @@ func TestRounds(t *testing.T) {
 		return config
 	})
 	upAll(sites)
-	run := sites[0].start(round.RunSpec{Name: "demo", Rounds: 3, MinSites: 4})
+	run := sites[0].start(ledger.RunSpec{Name: "demo", Rounds: 3, MinSites: 4})
 	var first RunStatus
 	for i, s := range sites {
 		r := s.awaitRounds(run, 3)
@@ -150,7 +151,7 @@ func TestReduceOfThePast(t *testing.T) {
 	sites := newTestMesh(t, 1, nil)
 	upAll(sites)
 	s := sites[0]
-	run := s.start(round.RunSpec{Name: "past", Rounds: 1})
+	run := s.start(ledger.RunSpec{Name: "past", Rounds: 1})
 	done := s.awaitRounds(run, 1).History[0]
 	err := s.node.ask(t.Context(), func(m *round.Machine) {
 		s.node.jobs.start(round.Reduce{Run: run, Round: 1, Seal: done.Seal, Base: m.Ledger().Run(run).Spec.Base})

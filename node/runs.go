@@ -12,6 +12,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/train/builtin"
 )
@@ -136,7 +137,7 @@ func (n *Node) OpenRun(ctx context.Context, req RunRequest) (block.CID, error) {
 }
 
 // describe completes and checks a run's description before its model, which may be large, is taken in.
-func (n *Node) describe(req RunRequest) (*round.RunSpec, error) {
+func (n *Node) describe(req RunRequest) (*ledger.RunSpec, error) {
 	spec := req.Spec
 	bad := func(hint, format string, args ...any) error {
 		return refuse(http.StatusBadRequest, hint, format, args...)
@@ -163,7 +164,7 @@ func (n *Node) describe(req RunRequest) (*round.RunSpec, error) {
 	check.Layout = check.Base
 	if err := check.Validate(n.view.Load().roster); err != nil {
 		const hint = "correct the run's description"
-		var wrong *round.SpecError
+		var wrong *ledger.SpecError
 		if errors.As(err, &wrong) {
 			return nil, refuseField(wrong.Field, hint, errors.New(wrong.Text))
 		}
@@ -182,7 +183,7 @@ func (n *Node) describe(req RunRequest) (*round.RunSpec, error) {
 }
 
 // importBase takes in the model that a run starts from; the file of the request stays as it is.
-func (n *Node) importBase(ctx context.Context, req RunRequest, spec *round.RunSpec) (c block.CID, m blockstore.Manifest, err error) {
+func (n *Node) importBase(ctx context.Context, req RunRequest, spec *ledger.RunSpec) (c block.CID, m blockstore.Manifest, err error) {
 	path, field := req.Model, "model.file"
 	if req.Init {
 		field = "model.init"

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -53,7 +54,7 @@ func (n *Node) Status(ctx context.Context) (Status, error) {
 const maxShownChanges = 8
 
 // runStatus describes a run; it runs on the loop's goroutine.
-func (n *Node) runStatus(m *round.Machine, r *round.Run) RunStatus {
+func (n *Node) runStatus(m *round.Machine, r *ledger.Run) RunStatus {
 	k := n.tracker.runs[r.ID]
 	s := describeRun(m.Ledger(), r)
 	if r.Active() { // nobody repeats the consents any more when it is over
@@ -87,7 +88,7 @@ func (n *Node) runStatus(m *round.Machine, r *round.Run) RunStatus {
 }
 
 // describeTakes says what the sites have answered, and whose updates are here.
-func (n *Node) describeTakes(m *round.Machine, r *round.Run, s *RunStatus) {
+func (n *Node) describeTakes(m *round.Machine, r *ledger.Run, s *RunStatus) {
 	s.Takes = []string{}
 	takes := m.Participants(r.ID)
 	for _, site := range m.Ledger().Roster().ByName() {

@@ -6,6 +6,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -34,7 +35,7 @@ type measured struct {
 	phases map[Phase]time.Duration
 }
 
-func newTracker(l *round.Ledger, mute bool) *tracker {
+func newTracker(l *ledger.Ledger, mute bool) *tracker {
 	t := &tracker{runs: map[block.CID]*track{}, mute: mute}
 	for _, r := range l.Runs() {
 		if k := t.open(r.ID, r.Round); r.Latest() != nil {
@@ -68,7 +69,7 @@ func (k *track) enter(p Phase, now time.Time) {
 }
 
 // see takes one line of the machine's trace.
-func (t *tracker) see(l *round.Ledger, tr round.Trace, now time.Time) {
+func (t *tracker) see(l *ledger.Ledger, tr round.Trace, now time.Time) {
 	switch tr.Event {
 	case "decide":
 		t.decided(l, l.At(tr.Height).Entry, now)
@@ -104,7 +105,7 @@ func (k *track) see(tr round.Trace, now time.Time) {
 }
 
 // decided turns to what an entry has decided.
-func (t *tracker) decided(l *round.Ledger, e *round.Entry, now time.Time) {
+func (t *tracker) decided(l *ledger.Ledger, e *ledger.Entry, now time.Time) {
 	r := l.Run(e.Run())
 	if r == nil {
 		return // of the roster

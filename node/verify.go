@@ -10,7 +10,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // Verify checks a mesh's ledger from the genesis to the head, offline: every entry against the
@@ -43,8 +43,8 @@ func Verify(source string) (*Report, error) {
 	return r, nil
 }
 
-func appendCertified(l *round.Ledger, c *round.Certified) error {
-	e, err := round.DecodeEntry(c.Entry)
+func appendCertified(l *ledger.Ledger, c *ledger.Certified) error {
+	e, err := ledger.DecodeEntry(c.Entry)
 	if err == nil {
 		err = l.Append(e, &c.Certificate)
 	}
@@ -64,18 +64,18 @@ func VerifyCAR(r io.Reader) (*Report, error) {
 	if len(roots) == 0 || len(roots) > 2 {
 		return nil, fmt.Errorf("%w: %d roots, want the genesis and the head", ErrChain, len(roots))
 	}
-	found := chain{entries: map[block.CID][]byte{}, certificates: map[block.CID]*round.Certificate{}}
+	found := chain{entries: map[block.CID][]byte{}, certificates: map[block.CID]*ledger.Certificate{}}
 	for b, err := range blocks {
 		if err != nil {
 			return nil, err
 		}
 		found.add(b)
 	}
-	g, err := round.DecodeGenesis(found.entries[roots[0]])
+	g, err := ledger.DecodeGenesis(found.entries[roots[0]])
 	if err != nil {
 		return nil, fmt.Errorf("%w: its first root is no genesis: %w", ErrChain, err)
 	}
-	l := round.NewLedger(g, verifySignature)
+	l := ledger.NewLedger(g, verifySignature)
 	if len(roots) == 2 && roots[1] != roots[0] {
 		if err := found.append(l, roots[1]); err != nil {
 			return nil, err
@@ -87,11 +87,11 @@ func VerifyCAR(r io.Reader) (*Report, error) {
 // chain is the blocks of a ledger as a CAR file has them, in any order.
 type chain struct {
 	entries      map[block.CID][]byte // all that are no certificates
-	certificates map[block.CID]*round.Certificate
+	certificates map[block.CID]*ledger.Certificate
 }
 
 func (c *chain) add(b block.Block) {
-	var cert round.Certificate
+	var cert ledger.Certificate
 	if b.CID.Codec() == block.DagCBOR && block.Decode(b.Data, &cert) == nil {
 		c.certificates[cert.Entry] = &cert
 		return
@@ -100,14 +100,14 @@ func (c *chain) add(b block.Block) {
 }
 
 // append adds the entries from the genesis to head to the empty ledger.
-func (c *chain) append(l *round.Ledger, head block.CID) error {
-	var path []*round.Entry
+func (c *chain) append(l *ledger.Ledger, head block.CID) error {
+	var path []*ledger.Entry
 	for at := head; at != l.Mesh(); {
 		data, ok := c.entries[at]
 		if !ok {
 			return fmt.Errorf("%w: entry %s is missing", ErrChain, at)
 		}
-		e, err := round.DecodeEntry(data)
+		e, err := ledger.DecodeEntry(data)
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrChain, err)
 		}
@@ -127,7 +127,7 @@ func (c *chain) append(l *round.Ledger, head block.CID) error {
 }
 
 // ledgerBlocks yields a ledger as blocks: the genesis, and for each height entry and certificate.
-func ledgerBlocks(g *round.Genesis, l *round.Ledger) iter.Seq2[block.Block, error] {
+func ledgerBlocks(g *ledger.Genesis, l *ledger.Ledger) iter.Seq2[block.Block, error] {
 	return func(yield func(block.Block, error) bool) {
 		if !yield(g.Block(), nil) {
 			return

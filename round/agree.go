@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // The rules of the agreement, each with its line in algorithm 1 of arXiv 1807.04938. Weft adds
@@ -45,19 +46,19 @@ func (m *Machine) decideIfCertified() bool {
 	return true
 }
 
-func (m *Machine) certificate(view uint64, c block.CID) *Certificate {
-	cert := &Certificate{Mesh: m.ledger.Mesh(), Height: m.height.number, View: view, Entry: c}
+func (m *Machine) certificate(view uint64, c block.CID) *ledger.Certificate {
+	cert := &ledger.Certificate{Mesh: m.ledger.Mesh(), Height: m.height.number, View: view, Entry: c}
 	for _, s := range m.height.precommits[view].of(c) {
-		cert.Votes = append(cert.Votes, CertVote{s.From, s.Sig})
+		cert.Votes = append(cert.Votes, ledger.CertVote{From: s.From, Sig: s.Sig})
 	}
 	return cert
 }
 
 // decide adds an entry to the ledger and turns to the next height.
-func (m *Machine) decide(e *Entry, cert *Certificate) {
+func (m *Machine) decide(e *ledger.Entry, cert *ledger.Certificate) {
 	m.compareVotes(cert)
-	m.ledger.apply(e, cert)
-	m.save(Record{Decided: &Certified{e.Block().Data, *cert}})
+	m.ledger.Apply(e, cert)
+	m.save(Record{Decided: &ledger.Certified{Entry: e.Block().Data, Certificate: *cert}})
 	if tries := m.height.tries(); tries > 0 {
 		m.pace = m.cfg.Timing.viewTimeout(m.pace, tries)
 	} else {
@@ -76,7 +77,7 @@ func (m *Machine) decide(e *Entry, cert *Certificate) {
 }
 
 // advance turns to the height after a decided entry.
-func (m *Machine) advance(e *Entry) {
+func (m *Machine) advance(e *ledger.Entry) {
 	m.roster = m.ledger.Roster()
 	m.height = newHeight(m.ledger)
 	m.mute.decided(e.Height)
@@ -138,8 +139,8 @@ func (m *Machine) startView(view uint64) {
 func (m *Machine) voteBehind(from uint64) {
 	h := m.height
 	for view := max(from, h.view-min(h.view, maxViewsBehind)); view < h.view; view++ {
-		m.voteIn(view, KindPrevote, block.CID{})
-		m.voteIn(view, KindPrecommit, block.CID{})
+		m.voteIn(view, ledger.KindPrevote, block.CID{})
+		m.voteIn(view, ledger.KindPrecommit, block.CID{})
 	}
 }
 
@@ -149,20 +150,20 @@ func (m *Machine) propose() bool {
 	if h.step != stepPropose || h.proposals[h.view] != nil || m.roster.Proposer(h.parent, h.view) != m.self || m.muted() {
 		return false
 	}
-	if h.mine[place{KindProposal, h.view}] != nil {
+	if h.mine[place{ledger.KindProposal, h.view}] != nil {
 		return false
 	}
-	b := &Proposal{Height: h.number, View: h.view, ValidView: h.validView}
-	var e *Entry
+	b := &ledger.Proposal{Height: h.number, View: h.view, ValidView: h.validView}
+	var e *ledger.Entry
 	if h.validView >= 0 {
 		e = h.candidates[h.valid].entry
-		b.Polka = h.votes(KindPrevote, uint64(h.validView)).of(h.valid)
+		b.Polka = h.votes(ledger.KindPrevote, uint64(h.validView)).of(h.valid)
 	} else if e = m.best(); e == nil {
 		return false
 	}
 	b.Entry = e.Block().Data
-	s := m.sign(KindProposal, b)
-	h.mine[place{KindProposal, h.view}] = s
+	s := m.sign(ledger.KindProposal, b)
+	h.mine[place{ledger.KindProposal, h.view}] = s
 	h.keepProposal(&proposal{s, b, e, len(b.Polka)})
 	h.candidates[e.CID()].offers++
 	m.save(Record{Statement: s})
@@ -183,9 +184,9 @@ func (m *Machine) prevote() bool {
 	free := h.lockedView < 0 || h.locked == c || p.ValidView >= 0 && h.lockedView <= p.ValidView
 	switch {
 	case !free:
-		m.vote(KindPrevote, block.CID{})
+		m.vote(ledger.KindPrevote, block.CID{})
 	case m.mayVote(c, proven) && (proven || h.locked == c || !m.outdone(p.entry)):
-		m.vote(KindPrevote, c)
+		m.vote(ledger.KindPrevote, c)
 	default:
 		return false // withheld until ready or the timeout
 	}
@@ -197,7 +198,7 @@ func (m *Machine) prevote() bool {
 func (m *Machine) precommit() bool {
 	h := m.height
 	q := m.roster.Quorum()
-	pre := h.votes(KindPrevote, h.view)
+	pre := h.votes(ledger.KindPrevote, h.view)
 	timeout := m.timeout()
 	c, _ := pre.quorum(q)
 	if known := h.candidates[c]; known != nil && known.entry != nil && h.step >= stepPrevote {
@@ -207,7 +208,7 @@ func (m *Machine) precommit() bool {
 			if !m.muted() {
 				m.save(Record{Lock: &Lock{h.number, h.view, known.entry.Block().Data, pre.of(c)}})
 			}
-			m.vote(KindPrecommit, c)
+			m.vote(ledger.KindPrecommit, c)
 			h.step = stepPrecommit
 			return true
 		}
@@ -217,14 +218,14 @@ func (m *Machine) precommit() bool {
 		}
 	}
 	if h.step == stepPrevote && pre.count[block.CID{}] >= q {
-		m.vote(KindPrecommit, block.CID{})
+		m.vote(ledger.KindPrecommit, block.CID{})
 		h.step = stepPrecommit
 		return true
 	}
 	if h.step == stepPrevote && h.prevoteBy == 0 && len(pre.votes) >= q {
 		h.prevoteBy = m.now + timeout
 	}
-	if h.precommitBy == 0 && len(h.votes(KindPrecommit, h.view).votes) >= q {
+	if h.precommitBy == 0 && len(h.votes(ledger.KindPrecommit, h.view).votes) >= q {
 		h.precommitBy = m.now + timeout
 	}
 	return false
@@ -236,13 +237,13 @@ func (m *Machine) timeouts() bool {
 	h := m.height
 	timeout := m.timeout()
 	switch {
-	case h.precommitBy > 0 && m.now >= h.precommitBy, h.votes(KindPrecommit, h.view).count[block.CID{}] >= m.roster.Quorum():
+	case h.precommitBy > 0 && m.now >= h.precommitBy, h.votes(ledger.KindPrecommit, h.view).count[block.CID{}] >= m.roster.Quorum():
 		m.startView(h.view + 1)
 	case h.step == stepPropose && m.now >= h.since+timeout:
-		m.vote(KindPrevote, block.CID{})
+		m.vote(ledger.KindPrevote, block.CID{})
 		h.step = stepPrevote
 	case h.step == stepPrevote && h.prevoteBy > 0 && m.now >= h.prevoteBy:
-		m.vote(KindPrecommit, block.CID{})
+		m.vote(ledger.KindPrecommit, block.CID{})
 		h.step = stepPrecommit
 	default:
 		return false
@@ -251,16 +252,16 @@ func (m *Machine) timeouts() bool {
 }
 
 // vote signs a vote of the current view.
-func (m *Machine) vote(kind Kind, c block.CID) { m.voteIn(m.height.view, kind, c) }
+func (m *Machine) vote(kind ledger.Kind, c block.CID) { m.voteIn(m.height.view, kind, c) }
 
 // voteIn signs a vote, unless one was signed for that place before.
-func (m *Machine) voteIn(view uint64, kind Kind, c block.CID) {
+func (m *Machine) voteIn(view uint64, kind ledger.Kind, c block.CID) {
 	h := m.height
 	at := place{kind, view}
 	if m.muted() || h.mine[at] != nil {
 		return
 	}
-	s := m.sign(kind, &Vote{h.number, view, c})
+	s := m.sign(kind, &ledger.Vote{Height: h.number, View: view, Entry: c})
 	h.mine[at] = s
 	h.votes(kind, view).add(s, c)
 	h.news = true
@@ -270,7 +271,7 @@ func (m *Machine) voteIn(view uint64, kind Kind, c block.CID) {
 }
 
 // restoreVote rebuilds the agreement of the current height from an own vote or proposal of the log.
-func (m *Machine) restoreVote(s *Signed, number, view uint64) {
+func (m *Machine) restoreVote(s *ledger.Signed, number, view uint64) {
 	h := m.height
 	if number != h.number {
 		return // of a height that has been decided since
@@ -282,15 +283,15 @@ func (m *Machine) restoreVote(s *Signed, number, view uint64) {
 	h.mine[place{s.Kind, view}] = s
 	m.publish(s, 0)
 	switch b, _ := s.Open(); b := b.(type) {
-	case *Proposal:
+	case *ledger.Proposal:
 		if e, err := m.learn(b.Entry); err == nil {
 			h.keepProposal(&proposal{s, b, e, len(b.Polka)})
 			h.candidates[e.CID()].offers++
 		}
-	case *Vote:
+	case *ledger.Vote:
 		h.votes(s.Kind, view).add(s, b.Entry)
 		h.news = true
-		if s.Kind == KindPrevote {
+		if s.Kind == ledger.KindPrevote {
 			h.step = max(h.step, stepPrevote)
 		} else {
 			h.step = stepPrecommit
@@ -312,8 +313,8 @@ func (m *Machine) restoreLock(l *Lock) error {
 	h.locked, h.lockedView = e.CID(), int64(l.View)
 	h.valid, h.validView = e.CID(), int64(l.View)
 	for i := range l.Polka {
-		if v, err := open[Vote](&l.Polka[i], KindPrevote); err == nil {
-			h.votes(KindPrevote, l.View).add(&l.Polka[i], v.Entry)
+		if v, err := ledger.Body[ledger.Vote](&l.Polka[i], ledger.KindPrevote); err == nil {
+			h.votes(ledger.KindPrevote, l.View).add(&l.Polka[i], v.Entry)
 		}
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // crowd is a mesh of machines and nothing else that costs: a message is one value for all its receivers, all
@@ -15,7 +16,7 @@ import (
 type crowd struct {
 	t        testing.TB
 	machines []*Machine
-	spec     *RunSpec
+	spec     *ledger.RunSpec
 	queue    []posted
 	trains   []Train // by machine: under way
 	now      time.Duration
@@ -29,8 +30,8 @@ type posted struct {
 }
 
 func newCrowd(t testing.TB, n int) *crowd {
-	g := testGenesis(n, Byzantine)
-	c := &crowd{t: t, spec: (&env{sites: []*simSite{{Machine: &Machine{self: g.Sites[0].ID}}}}).spec(maxRounds)}
+	g := testGenesis(n, ledger.Byzantine)
+	c := &crowd{t: t, spec: (&env{sites: []*simSite{{Machine: &Machine{self: g.Sites[0].ID}}}}).spec(ledger.MaxRounds)}
 	for _, s := range g.Sites {
 		m, err := New(Config{
 			Self: s.ID, Genesis: g, Timing: DefaultTiming(),

@@ -7,6 +7,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 )
 
 const (
@@ -52,7 +53,7 @@ func (m *Machine) refresh() {
 // what it holds is pinned, and the others count on it.
 func (m *Machine) sayReady(id block.CID, c *candidate) {
 	c.ready[m.self] = true
-	r := &Ready{Height: m.height.number, Entry: id}
+	r := &ledger.Ready{Height: m.height.number, Entry: id}
 	if c.formed { // the others may not know it yet
 		if data := c.entry.Block().Data; len(data)*m.roster.Len() <= tellAtOnce {
 			r.Data = data
@@ -61,7 +62,7 @@ func (m *Machine) sayReady(id block.CID, c *candidate) {
 			m.height.tellAt = min(m.height.tellAt, c.tellAt)
 		}
 	}
-	m.publish(m.sign(KindReady, r), 0)
+	m.publish(m.sign(ledger.KindReady, r), 0)
 	m.trace(Trace{Event: "ready", Height: m.height.number, Run: c.entry.Run(), Kind: c.entry.Kind(), Entry: id, Text: c.entry.String()})
 	m.openIfReady(c)
 }
@@ -89,7 +90,7 @@ func (m *Machine) tellLarge() {
 			c.tellAt = 0
 		case c.tellAt <= m.now:
 			c.tellAt = 0
-			m.publish(m.sign(KindReady, &Ready{Height: h.number, Entry: id, Data: c.entry.Block().Data}), 0)
+			m.publish(m.sign(ledger.KindReady, &ledger.Ready{Height: h.number, Entry: id, Data: c.entry.Block().Data}), 0)
 		default:
 			h.tellAt = min(h.tellAt, c.tellAt)
 		}
@@ -107,9 +108,9 @@ func (h *height) order() []block.CID {
 }
 
 // form returns the entries that this site would have decided now.
-func (m *Machine) form() []*Entry {
-	var list []*Entry
-	add := func(e *Entry) {
+func (m *Machine) form() []*ledger.Entry {
+	var list []*ledger.Entry
+	add := func(e *ledger.Entry) {
 		e.Mesh, e.Height, e.Parent = m.ledger.Mesh(), m.height.number, m.height.parent
 		if m.ledger.Check(e) == nil {
 			list = append(list, e)
@@ -119,14 +120,14 @@ func (m *Machine) form() []*Entry {
 		add(e)
 	}
 	for _, s := range m.asked {
-		add(&Entry{Open: &Open{Spec: *s}})
+		add(&ledger.Entry{Open: &ledger.Open{Spec: *s}})
 	}
 	for _, r := range m.ledger.Runs() {
 		if !r.Active() {
 			continue
 		}
 		if c := m.formClose(r); c != nil {
-			add(&Entry{Close: c})
+			add(&ledger.Entry{Close: c})
 		}
 		p := m.parts[r.ID]
 		if p == nil || !p.accepted() {
@@ -135,12 +136,12 @@ func (m *Machine) form() []*Entry {
 		latest := r.Latest()
 		if latest == nil {
 			if s := m.formSeal(p, r); s != nil {
-				add(&Entry{Seal: s})
+				add(&ledger.Entry{Seal: s})
 			}
 			continue
 		}
 		if model := p.models[latest.CID]; model.Defined() {
-			add(&Entry{Commit: &Commit{Run: r.ID, Round: r.Round, Seal: latest.CID, Model: model}})
+			add(&ledger.Entry{Commit: &ledger.Commit{Run: r.ID, Round: r.Round, Seal: latest.CID, Model: model}})
 		} else if g := m.ground(p, r); g != nil {
 			add(m.formNext(r, g))
 		}
@@ -149,12 +150,12 @@ func (m *Machine) form() []*Entry {
 }
 
 // formClose returns the end of a run if enough sites ask for it.
-func (m *Machine) formClose(r *Run) *Close {
+func (m *Machine) formClose(r *ledger.Run) *ledger.Close {
 	stops := m.stops[r.ID]
-	if len(stops) == 0 || stops[m.ledger.heir(r.Spec.By)] == nil && len(stops) <= m.roster.F() {
+	if len(stops) == 0 || stops[m.ledger.Heir(r.Spec.By)] == nil && len(stops) <= m.roster.F() {
 		return nil
 	}
-	c := &Close{Run: r.ID}
+	c := &ledger.Close{Run: r.ID}
 	for _, site := range m.roster.Sites() {
 		if s := stops[site.ID]; s != nil {
 			c.Stops = append(c.Stops, *s)
@@ -165,14 +166,14 @@ func (m *Machine) formClose(r *Run) *Close {
 
 // formSeal returns the first seal of a round with all updates that this site holds, once nobody
 // is awaited any more; nil also if it has formed that seal before.
-func (m *Machine) formSeal(p *part, r *Run) *Seal {
+func (m *Machine) formSeal(p *part, r *ledger.Run) *ledger.Seal {
 	if p.formed.Defined() && m.height.candidates[p.formed] != nil || !m.sealTime(p) {
 		return nil
 	}
-	s := &Seal{Run: r.ID, Round: r.Round, Opened: r.Opened}
+	s := &ledger.Seal{Run: r.ID, Round: r.Round, Opened: r.Opened}
 	for _, c := range p.order {
 		if u := c.best; u != nil {
-			s.Updates = append(s.Updates, SealedUpdate{*u.statement, r.Spec.weight(u.Samples, r.Round-u.Round)})
+			s.Updates = append(s.Updates, ledger.SealedUpdate{Update: *u.statement, Weight: r.Spec.Weight(u.Samples, r.Round-u.Round)})
 		}
 	}
 	return s
@@ -180,25 +181,25 @@ func (m *Machine) formSeal(p *part, r *Run) *Seal {
 
 // formNext returns what follows a seal that cannot be committed: the seal without what is to be
 // dropped, or if too little remains the round's void.
-func (m *Machine) formNext(r *Run, g *Ground) *Entry {
+func (m *Machine) formNext(r *ledger.Run, g *ledger.Ground) *ledger.Entry {
 	latest := r.Latest()
-	rest, err := m.ledger.dropped(r, g)
+	rest, err := m.ledger.Remaining(r, g)
 	if err != nil || len(rest) < r.Spec.Needed(m.roster) {
-		return &Entry{Void: &Void{Run: r.ID, Round: r.Round, Seal: latest.CID, Ground: *g}}
+		return &ledger.Entry{Void: &ledger.Void{Run: r.ID, Round: r.Round, Seal: latest.CID, Ground: *g}}
 	}
-	return &Entry{Seal: &Seal{Run: r.ID, Round: r.Round, Opened: r.Opened, Number: latest.Number + 1, Ground: g, Updates: rest}}
+	return &ledger.Entry{Seal: &ledger.Seal{Run: r.ID, Round: r.Round, Opened: r.Opened, Number: latest.Number + 1, Ground: g, Updates: rest}}
 }
 
 // ground returns why the latest seal cannot be committed, as far as this site knows.
-func (m *Machine) ground(p *part, r *Run) *Ground {
+func (m *Machine) ground(p *part, r *ledger.Run) *ledger.Ground {
 	latest := r.Latest()
 	if bad := p.bad[latest.CID]; bad != nil {
-		return &Ground{Kind: Invalid, Dropped: []peer.ID{bad.Site}, Shard: bad.Shard}
+		return &ledger.Ground{Kind: ledger.Invalid, Dropped: []peer.ID{bad.Site}, Shard: bad.Shard}
 	}
 	if m.now < p.sealedAt+m.cfg.Timing.Unavailable {
 		return nil
 	}
-	g := &Ground{Kind: Unavailable}
+	g := &ledger.Ground{Kind: ledger.Unavailable}
 	for i := range latest.Updates {
 		u := &latest.Updates[i].Update
 		known := p.contributor(u.From).find(u.Update().Opened, u.Update().Manifest)
@@ -239,9 +240,9 @@ func (m *Machine) mayVote(id block.CID, proven bool) bool {
 
 // holds reports whether this site holds all that voting for an entry needs, so that whoever voted can
 // serve it. Validity was checked when the entry was learnt.
-func (m *Machine) holds(e *Entry) bool {
+func (m *Machine) holds(e *ledger.Entry) bool {
 	if e.Open != nil {
-		spec, _ := open[RunSpec](&e.Open.Spec, KindOpen)
+		spec, _ := ledger.Body[ledger.RunSpec](&e.Open.Spec, ledger.KindOpen)
 		return m.holdBase(e.Run(), spec)
 	}
 	if e.Close != nil || e.Roster != nil {
@@ -262,7 +263,7 @@ func (m *Machine) holds(e *Entry) bool {
 }
 
 // agrees reports whether this site finds itself what an entry claims about who is in and who is not, and who approves.
-func (m *Machine) agrees(e *Entry) bool {
+func (m *Machine) agrees(e *ledger.Entry) bool {
 	r, p := m.ledger.Run(e.Run()), m.parts[e.Run()]
 	switch {
 	case e.Seal != nil && e.Seal.Number == 0:
@@ -279,9 +280,9 @@ func (m *Machine) agrees(e *Entry) bool {
 
 // standsBehind reports whether none of the approvals that a change of the roster brings was taken back, as far as this site
 // knows.
-func (m *Machine) standsBehind(c *Changed) bool {
+func (m *Machine) standsBehind(c *ledger.Changed) bool {
 	p := m.changes[c.Change.ID()]
-	return p == nil || !slices.ContainsFunc(c.Approvals, func(v CertVote) bool {
+	return p == nil || !slices.ContainsFunc(c.Approvals, func(v ledger.CertVote) bool {
 		w := p.withdrawal(v.From)
 		return w != nil && w.Withdrawn
 	})
@@ -289,7 +290,7 @@ func (m *Machine) standsBehind(c *Changed) bool {
 
 // omitsNone reports whether a seal lists every update that this site would have sealed; one that
 // leaves a site out has to wait for this site's own deadline.
-func (m *Machine) omitsNone(p *part, r *Run, s *Seal) bool {
+func (m *Machine) omitsNone(p *part, r *ledger.Run, s *ledger.Seal) bool {
 	if m.sealDeadlinePassed(p) {
 		return true
 	}
@@ -298,7 +299,7 @@ func (m *Machine) omitsNone(p *part, r *Run, s *Seal) bool {
 		if c.best == nil || c.best.Round != r.Round {
 			continue
 		}
-		if _, in := slices.BinarySearchFunc(listed, c.id, compareIDs); !in {
+		if _, in := slices.BinarySearchFunc(listed, c.id, ledger.CompareIDs); !in {
 			return false
 		}
 	}
@@ -307,7 +308,7 @@ func (m *Machine) omitsNone(p *part, r *Run, s *Seal) bool {
 
 // outdone reports whether a quorum is ready for a seal of the same opening that lists more sites: no
 // proposer can leave a site out as long as another may propose it.
-func (m *Machine) outdone(e *Entry) bool {
+func (m *Machine) outdone(e *ledger.Entry) bool {
 	if e.Seal == nil || e.Seal.Number > 0 {
 		return false
 	}
@@ -321,12 +322,12 @@ func (m *Machine) outdone(e *Entry) bool {
 }
 
 // sameGround reports whether this site finds itself what a ground claims.
-func (m *Machine) sameGround(p *part, r *Run, g *Ground) bool {
+func (m *Machine) sameGround(p *part, r *ledger.Run, g *ledger.Ground) bool {
 	own := m.ground(p, r)
 	if own == nil || own.Kind != g.Kind {
 		return false
 	}
-	if g.Kind == Invalid {
+	if g.Kind == ledger.Invalid {
 		return own.Shard == g.Shard && slices.Equal(own.Dropped, g.Dropped)
 	}
 	for _, id := range g.Dropped {
@@ -340,7 +341,7 @@ func (m *Machine) sameGround(p *part, r *Run, g *Ground) bool {
 // best returns the candidate that this site proposes: those that a quorum is ready for first; then what it has
 // proposed least often, and what all have, as a quorum that says it is ready may have a liar in it, who does not
 // vote then; then by kind (roster, commit, void and re-seal, run, seal), the oldest run, the most updates.
-func (m *Machine) best() *Entry {
+func (m *Machine) best() *ledger.Entry {
 	var best *candidate
 	for _, id := range m.height.order() {
 		c := m.height.candidates[id]
@@ -376,7 +377,7 @@ func (m *Machine) before(a, b *candidate) bool {
 	return slices.Compare(x[:], y[:]) < 0
 }
 
-func precedence(e *Entry) int {
+func precedence(e *ledger.Entry) int {
 	switch {
 	case e.Roster != nil:
 		return 0

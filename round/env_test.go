@@ -14,17 +14,18 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // env is a mesh of machines in one goroutine: messages wait until a test delivers them, and jobs
 // are done at once on pretended artifacts, except training, which a test ends.
 type env struct {
 	t       testing.TB
-	genesis *Genesis
+	genesis *ledger.Genesis
 	sites   []*simSite
-	known   []Site  // of them all; those after the genesis' are to join
-	asked   *Change // the last
-	gates   bool    // drivers connect with anyone
+	known   []ledger.Site  // of them all; those after the genesis' are to join
+	asked   *ledger.Change // the last
+	gates   bool           // drivers connect with anyone
 	now     time.Duration
 	wire    []letter
 	holds   map[block.CID]map[int]bool // artifact -> sites that hold it
@@ -86,34 +87,34 @@ func testSign(id peer.ID, data []byte) []byte {
 
 func testVerify(id peer.ID, data, sig []byte) bool { return bytes.Equal(testSign(id, data), sig) }
 
-func testGenesis(n int, faults Faults) *Genesis {
+func testGenesis(n int, faults ledger.Faults) *ledger.Genesis {
 	ids := make([]peer.ID, n)
 	for i := range ids {
 		ids[i] = testID(i)
 	}
-	slices.SortFunc(ids, compareIDs)
-	sites := make([]Site, n)
+	slices.SortFunc(ids, ledger.CompareIDs)
+	sites := make([]ledger.Site, n)
 	for i, id := range ids {
-		sites[i] = Site{ID: id, Name: fmt.Sprint(i + 1)}
+		sites[i] = ledger.Site{ID: id, Name: fmt.Sprint(i + 1)}
 	}
-	g, err := NewGenesis("test", faults, sites, make([]byte, 16))
+	g, err := ledger.NewGenesis("test", faults, sites, make([]byte, 16))
 	if err != nil {
 		panic(err)
 	}
 	return g
 }
 
-func newEnv(t testing.TB, n int, faults Faults) *env { return newJoinEnv(t, n, 0, faults) }
+func newEnv(t testing.TB, n int, faults ledger.Faults) *env { return newJoinEnv(t, n, 0, faults) }
 
 // newJoinEnv returns a mesh of n sites, and machines of further keys that its genesis does not list.
-func newJoinEnv(t testing.TB, n, joiners int, faults Faults) *env {
+func newJoinEnv(t testing.TB, n, joiners int, faults ledger.Faults) *env {
 	e := &env{
 		t: t, genesis: testGenesis(n, faults), holds: map[block.CID]map[int]bool{}, timing: DefaultTiming(),
 		broken: map[int]bool{}, lies: map[int]bool{}, spoilt: map[int]bool{}, liars: map[block.CID]string{}, signed: map[string]string{}, chain: map[uint64]block.CID{},
 	}
 	e.known = slices.Clone(e.genesis.Sites)
 	for i := n; i < n+joiners; i++ {
-		e.known = append(e.known, Site{testID(i), fmt.Sprint(i + 1)})
+		e.known = append(e.known, ledger.Site{ID: testID(i), Name: fmt.Sprint(i + 1)})
 	}
 	for i := range e.known {
 		e.sites = append(e.sites, &simSite{num: i + 1})
@@ -127,7 +128,7 @@ func newJoinEnv(t testing.TB, n, joiners int, faults Faults) *env {
 
 // num returns the number of the site with that key.
 func (e *env) num(id peer.ID) int {
-	return slices.IndexFunc(e.known, func(s Site) bool { return s.ID == id }) + 1
+	return slices.IndexFunc(e.known, func(s ledger.Site) bool { return s.ID == id }) + 1
 }
 
 // boot makes a site's machine from its log.
@@ -252,7 +253,7 @@ func (e *env) do(s *simSite, w Work) {
 // checkSave holds the two promises of a log: no two statements for one place, one entry a height.
 func (e *env) checkSave(s *simSite, r Record) {
 	if r.Decided != nil {
-		entry, err := DecodeEntry(r.Decided.Entry)
+		entry, err := ledger.DecodeEntry(r.Decided.Entry)
 		if err != nil {
 			e.t.Fatal(err)
 		}
@@ -265,11 +266,11 @@ func (e *env) checkSave(s *simSite, r Record) {
 		body, _ := r.Statement.Open()
 		key := ""
 		switch b := body.(type) {
-		case *Vote:
+		case *ledger.Vote:
 			key = fmt.Sprint(s.num, r.Statement.Kind, b.Height, b.View)
-		case *Proposal:
+		case *ledger.Proposal:
 			key = fmt.Sprint(s.num, r.Statement.Kind, b.Height, b.View)
-		case *Update:
+		case *ledger.Update:
 			if b.Samples != s.samples() { // whatever the attempt
 				e.t.Fatalf("site %d weighs %d, it trained on %d", s.num, b.Samples, s.samples())
 			}
@@ -404,15 +405,15 @@ func (e *env) pass(d time.Duration, until func() bool) {
 	}
 }
 
-func (e *env) spec(rounds uint64) *RunSpec {
+func (e *env) spec(rounds uint64) *ledger.RunSpec {
 	layout := block.Sum(block.DagCBOR, []byte("layout"))
 	base := block.Sum(block.DagCBOR, []byte("base"))
-	s := &RunSpec{Name: "r", By: e.sites[0].self, Base: base, Layout: layout, Rounds: rounds, Nonce: make([]byte, 16)}
+	s := &ledger.RunSpec{Name: "r", By: e.sites[0].self, Base: base, Layout: layout, Rounds: rounds, Nonce: make([]byte, 16)}
 	s.Default()
 	return s
 }
 
-func (e *env) open(spec *RunSpec) {
+func (e *env) open(spec *ledger.RunSpec) {
 	e.hold(e.sites[0], spec.Base)
 	e.step(e.sites[0], OpenRun{spec})
 }

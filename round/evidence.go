@@ -8,11 +8,12 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // double handles a second statement for a place: the same bytes again are a repetition, other
 // bytes are an equivocation, which is kept, told to all and named.
-func (m *Machine) double(old, s *Signed) error {
+func (m *Machine) double(old, s *ledger.Signed) error {
 	if bytes.Equal(old.Body, s.Body) {
 		return nil
 	}
@@ -21,11 +22,11 @@ func (m *Machine) double(old, s *Signed) error {
 		return nil
 	}
 	m.name(e)
-	return fmt.Errorf("%w: %s of %s", ErrEquivocate, s.Kind, m.roster.Name(s.From))
+	return fmt.Errorf("%w: %s of %s", ledger.ErrEquivocate, s.Kind, m.roster.Name(s.From))
 }
 
 // decided returns what is kept of a height: the votes of its certificate's view.
-func (h *height) decided(cert *Certificate) *height {
+func (h *height) decided(cert *ledger.Certificate) *height {
 	past := &height{
 		number: h.number, view: cert.View, lockedView: -1, validView: -1,
 		proposals: map[uint64]*proposal{}, prevotes: map[uint64]*tally{}, precommits: map[uint64]*tally{},
@@ -33,16 +34,16 @@ func (h *height) decided(cert *Certificate) *height {
 	if p := h.proposals[cert.View]; p != nil {
 		past.proposals[cert.View] = p
 	}
-	past.prevotes[cert.View], past.precommits[cert.View] = h.votes(KindPrevote, cert.View), h.votes(KindPrecommit, cert.View)
+	past.prevotes[cert.View], past.precommits[cert.View] = h.votes(ledger.KindPrevote, cert.View), h.votes(ledger.KindPrecommit, cert.View)
 	return past
 }
 
 // comparePast looks whether a statement of a height decided lately contradicts one that was seen then.
-func (m *Machine) comparePast(s *Signed) {
+func (m *Machine) comparePast(s *ledger.Signed) {
 	body, _ := s.Open()
 	for _, h := range m.past {
 		switch b := body.(type) {
-		case *Vote:
+		case *ledger.Vote:
 			if b.Height != h.number || b.View != h.view {
 				continue
 			}
@@ -51,7 +52,7 @@ func (m *Machine) comparePast(s *Signed) {
 			} else {
 				h.votes(s.Kind, b.View).add(s, b.Entry)
 			}
-		case *Proposal:
+		case *ledger.Proposal:
 			if old := h.proposals[b.View]; b.Height == h.number && old != nil {
 				_ = m.double(old.statement, s)
 			}
@@ -88,15 +89,15 @@ func (m *Machine) Named() []peer.ID {
 }
 
 func (m *Machine) receiveEvidence(e *Evidence) error {
-	for _, s := range []*Signed{&e.A, &e.B} {
-		if err := m.verify(s); errors.Is(err, ErrStranger) {
+	for _, s := range []*ledger.Signed{&e.A, &e.B} {
+		if err := m.verify(s); errors.Is(err, ledger.ErrStranger) {
 			return nil // not a site any more, or not known here yet
 		} else if err != nil {
 			return err
 		}
 	}
 	if !e.proves() {
-		return fmt.Errorf("evidence: %w: the two statements can both be honest", ErrMalformed)
+		return fmt.Errorf("evidence: %w: the two statements can both be honest", ledger.ErrMalformed)
 	}
 	m.name(e)
 	return nil
@@ -113,14 +114,14 @@ func (e *Evidence) proves() bool {
 		return false
 	}
 	switch a := a.(type) {
-	case *Vote:
-		b := b.(*Vote)
+	case *ledger.Vote:
+		b := b.(*ledger.Vote)
 		return a.Height == b.Height && a.View == b.View && a.Entry != b.Entry
-	case *Proposal:
-		b := b.(*Proposal)
+	case *ledger.Proposal:
+		b := b.(*ledger.Proposal)
 		return a.Height == b.Height && a.View == b.View && !bytes.Equal(a.Entry, b.Entry)
-	case *Update:
-		b := b.(*Update)
+	case *ledger.Update:
+		b := b.(*ledger.Update)
 		return a.Run == b.Run && a.Round == b.Round && a.Opened == b.Opened && a.Attempt == b.Attempt &&
 			!bytes.Equal(e.A.Body, e.B.Body)
 	}

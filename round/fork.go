@@ -6,6 +6,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // Two entries certified at one height mean that more sites lie than the mesh withstands, or that too many
@@ -24,7 +25,7 @@ func (m *Machine) elsewhere(from peer.ID, head *Head) bool {
 
 // fork takes a certified entry at a height at which another is decided here; the certificate has been
 // verified. Whoever signed both in one view is named; who sent it is shown ours, now and then.
-func (m *Machine) fork(from peer.ID, e *Entry, theirs *Certificate) {
+func (m *Machine) fork(from peer.ID, e *ledger.Entry, theirs *ledger.Certificate) {
 	if n := m.neighbour(from); m.now >= n.forkAt {
 		n.forkAt = m.now + m.cfg.Timing.ResendCap
 		m.sendCertified(from, e.Height)
@@ -38,7 +39,7 @@ func (m *Machine) fork(from peer.ID, e *Entry, theirs *Certificate) {
 	for _, a := range ours.Votes {
 		for _, b := range theirs.Votes {
 			if a.From == b.From && ours.View == theirs.View {
-				m.name(&Evidence{ours.vote(a), theirs.vote(b)})
+				m.name(&Evidence{ours.Vote(a), theirs.Vote(b)})
 			}
 		}
 	}
@@ -46,15 +47,15 @@ func (m *Machine) fork(from peer.ID, e *Entry, theirs *Certificate) {
 
 // compareVotes looks whether a certificate of the height being decided contradicts a precommit that was
 // received here: who shows two sites two votes is found out when one of them gets the other's certificate.
-func (m *Machine) compareVotes(cert *Certificate) {
+func (m *Machine) compareVotes(cert *ledger.Certificate) {
 	seen := m.height.precommits[cert.View]
 	if seen == nil {
 		return
 	}
-	body := block.Encode(Vote{cert.Height, cert.View, cert.Entry})
+	body := block.Encode(ledger.Vote{Height: cert.Height, View: cert.View, Entry: cert.Entry})
 	for _, v := range cert.Votes {
 		if old := seen.votes[v.From]; old != nil && !bytes.Equal(old.Body, body) {
-			s := cert.vote(v)
+			s := cert.Vote(v)
 			_ = m.double(old, &s) // it is named there
 		}
 	}

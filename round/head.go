@@ -8,6 +8,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // How a site that lags, restarts or missed a message gets what it lacks: sites show each other
@@ -48,7 +49,7 @@ func (m *Machine) sendHeads() {
 	if len(ids) == 0 {
 		return
 	}
-	i, found := slices.BinarySearchFunc(ids, m.headLast, compareIDs)
+	i, found := slices.BinarySearchFunc(ids, m.headLast, ledger.CompareIDs)
 	if found {
 		i++
 	}
@@ -65,7 +66,7 @@ func (m *Machine) sendHead(to peer.ID) {
 func (m *Machine) head() *Head {
 	head := &Head{
 		Height: m.ledger.Height(), Entry: m.ledger.Head(), Now: m.height.seen(m.roster, m.height.view), Past: []Votes{},
-		Named: m.roster.bitmap(func(id peer.ID) bool { return m.named[id] != nil }),
+		Named: m.roster.Bitmap(func(id peer.ID) bool { return m.named[id] != nil }),
 	}
 	for _, h := range m.past {
 		head.Past = append(head.Past, h.seen(m.roster, h.view))
@@ -74,8 +75,8 @@ func (m *Machine) head() *Head {
 		if p := m.parts[r.ID]; p != nil && r.Active() {
 			head.Runs = append(head.Runs, RunHead{
 				Run:      r.ID,
-				Updates:  m.roster.bitmap(func(id peer.ID) bool { return p.contributor(id).offer(r.Opened) != nil }),
-				Consents: m.roster.bitmap(func(id peer.ID) bool { return p.contributor(id).said() }),
+				Updates:  m.roster.Bitmap(func(id peer.ID) bool { return p.contributor(id).offer(r.Opened) != nil }),
+				Consents: m.roster.Bitmap(func(id peer.ID) bool { return p.contributor(id).said() }),
 			})
 		}
 	}
@@ -106,10 +107,10 @@ func (m *Machine) answer(to peer.ID, height uint64) {
 func (m *Machine) sendCertified(to peer.ID, from uint64) {
 	msg := &Message{}
 	size := 0
-	last := m.ledger.lastFor(to)
+	last := m.ledger.LastFor(to)
 	for h := from; h <= last && len(msg.Certified) < maxCertified && size < batchBytes; h++ {
 		c := m.ledger.At(h).Certified()
-		size += len(c.Entry) + len(c.Certificate.Votes)*(maxSignature+64)
+		size += len(c.Entry) + len(c.Certificate.Votes)*(ledger.MaxSignature+64)
 		msg.Certified = append(msg.Certified, c)
 	}
 	if len(msg.Certified) > 0 {
@@ -139,12 +140,12 @@ func (m *Machine) receiveHead(from peer.ID, head *Head) {
 // fillIn sends a site of our height the statements that its head lacks and ours has, and those of which
 // it has another version: their author has signed twice for one place.
 func (m *Machine) fillIn(to peer.ID, head *Head) {
-	give := func(s *Signed) {
+	give := func(s *ledger.Signed) {
 		if s != nil && s.From != to {
 			m.send(to, &Message{Statement: s})
 		}
 	}
-	m.fillInChanges(head, func(s *Signed) { // also what it has said itself: its log may be lost
+	m.fillInChanges(head, func(s *ledger.Signed) { // also what it has said itself: its log may be lost
 		if s != nil {
 			m.send(to, &Message{Statement: s})
 		}
@@ -180,10 +181,10 @@ func (m *Machine) fillIn(to peer.ID, head *Head) {
 		}
 		for _, site := range m.roster.Sites() {
 			c := p.contributor(site.ID)
-			if !m.roster.inBitmap(rh.Consents, site.ID) {
+			if !m.roster.InBitmap(rh.Consents, site.ID) {
 				give(c.consent)
 			}
-			if u := c.offer(r.Opened); u != nil && !m.roster.inBitmap(rh.Updates, site.ID) {
+			if u := c.offer(r.Opened); u != nil && !m.roster.InBitmap(rh.Updates, site.ID) {
 				give(u.statement)
 			}
 		}
@@ -192,14 +193,14 @@ func (m *Machine) fillIn(to peer.ID, head *Head) {
 
 // fillInVotes gives the votes of a view that differ from those another site has, and with lacking
 // those that it lacks.
-func (m *Machine) fillInVotes(h *height, theirs *Votes, lacking bool, give func(*Signed)) {
-	of := func(kind Kind, marks []byte) {
+func (m *Machine) fillInVotes(h *height, theirs *Votes, lacking bool, give func(*ledger.Signed)) {
+	of := func(kind ledger.Kind, marks []byte) {
 		for i, site := range m.roster.Sites() {
 			s := h.votes(kind, theirs.View).votes[site.ID]
 			if s == nil {
 				continue
 			}
-			v, _ := open[Vote](s, kind)
+			v, _ := ledger.Body[ledger.Vote](s, kind)
 			their := byte(0)
 			if i < len(marks) {
 				their = marks[i]
@@ -209,8 +210,8 @@ func (m *Machine) fillInVotes(h *height, theirs *Votes, lacking bool, give func(
 			}
 		}
 	}
-	of(KindPrevote, theirs.Prevotes)
-	of(KindPrecommit, theirs.Precommits)
+	of(ledger.KindPrevote, theirs.Prevotes)
+	of(ledger.KindPrecommit, theirs.Precommits)
 }
 
 // fillInEvidence proves to a site the lies that it does not know of.
@@ -220,26 +221,26 @@ func (m *Machine) fillInEvidence(to peer.ID, head *Head) {
 	}
 	r := m.ledger.RosterAt(head.Height + 1)
 	for _, site := range m.roster.Sites() {
-		if e := m.named[site.ID]; e != nil && site.ID != to && r.Has(site.ID) && !r.inBitmap(head.Named, site.ID) {
+		if e := m.named[site.ID]; e != nil && site.ID != to && r.Has(site.ID) && !r.InBitmap(head.Named, site.ID) {
 			m.send(to, &Message{Evidence: e})
 		}
 	}
 }
 
 // seen tells what is known of a view.
-func (h *height) seen(r *Roster, view uint64) Votes {
-	v := Votes{View: view, Prevotes: h.marks(r, KindPrevote, view), Precommits: h.marks(r, KindPrecommit, view)}
+func (h *height) seen(r *ledger.Roster, view uint64) Votes {
+	v := Votes{View: view, Prevotes: h.marks(r, ledger.KindPrevote, view), Precommits: h.marks(r, ledger.KindPrecommit, view)}
 	if p := h.proposals[view]; p != nil {
 		v.Proposal = mark(p.entry.CID())
 	}
 	return v
 }
 
-func (h *height) marks(r *Roster, kind Kind, view uint64) []byte {
+func (h *height) marks(r *ledger.Roster, kind ledger.Kind, view uint64) []byte {
 	b := make([]byte, len(r.Sites()))
 	for id, s := range h.votes(kind, view).votes {
 		if i, ok := r.Index(id); ok { // the last height may have had another roster
-			v, _ := open[Vote](s, kind)
+			v, _ := ledger.Body[ledger.Vote](s, kind)
 			b[i] = byte(mark(v.Entry))
 		}
 	}
@@ -257,9 +258,9 @@ func mark(c block.CID) uint64 {
 
 // receiveCertified applies decided entries that follow our head, whoever sends them: their
 // certificates are the proof. One that contradicts a decided entry is a fork.
-func (m *Machine) receiveCertified(from peer.ID, list []Certified) error {
+func (m *Machine) receiveCertified(from peer.ID, list []ledger.Certified) error {
 	for i := range list {
-		e, err := DecodeEntry(list[i].Entry)
+		e, err := ledger.DecodeEntry(list[i].Entry)
 		if err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // height is the agreement on the entry after the head: single-shot Tendermint (Buchman, Kwon,
@@ -43,13 +44,13 @@ type height struct {
 	valid      block.CID // newest entry that a quorum has prevoted
 	validView  int64
 
-	mine map[place]*Signed // own votes and proposals; never two for one place
+	mine map[place]*ledger.Signed // own votes and proposals; never two for one place
 }
 
 // candidate is an entry that may be decided at this height, and who is ready for it.
 type candidate struct {
-	entry  *Entry // nil until its bytes are known
-	formed bool   // by this site, before another sent it
+	entry  *ledger.Entry // nil until its bytes are known
+	formed bool          // by this site, before another sent it
 	ready  map[peer.ID]bool
 	tellAt time.Duration // when this site tells its bytes; 0: it does not, or has
 	tried  int           // views in which it was proposed
@@ -57,22 +58,22 @@ type candidate struct {
 }
 
 type proposal struct {
-	statement *Signed
-	*Proposal
-	entry *Entry
+	statement *ledger.Signed
+	*ledger.Proposal
+	entry *ledger.Entry
 	proof int // sites whose prevotes for the entry, in its valid view, it brings
 }
 
 // tally is the votes of one kind in one view.
 type tally struct {
-	votes map[peer.ID]*Signed
+	votes map[peer.ID]*ledger.Signed
 	count map[block.CID]int
 	most  int // of any one entry's or nil's votes
 }
 
 // place is where a site may speak once.
 type place struct {
-	kind Kind
+	kind ledger.Kind
 	view uint64
 }
 
@@ -84,28 +85,28 @@ const (
 	stepPrecommit
 )
 
-func newHeight(l *Ledger) *height {
+func newHeight(l *ledger.Ledger) *height {
 	return &height{
 		number: l.Height() + 1, parent: l.Head(), ripe: -1, lockedView: -1, validView: -1, tellAt: never,
 		candidates: map[block.CID]*candidate{}, mentions: map[peer.ID]int{}, told: map[peer.ID]int{}, brought: map[peer.ID]int{}, changes: map[block.CID]bool{}, proposals: map[uint64]*proposal{},
-		prevotes: map[uint64]*tally{}, precommits: map[uint64]*tally{}, views: map[peer.ID]uint64{}, mine: map[place]*Signed{},
+		prevotes: map[uint64]*tally{}, precommits: map[uint64]*tally{}, views: map[peer.ID]uint64{}, mine: map[place]*ledger.Signed{},
 	}
 }
 
-func (h *height) votes(kind Kind, view uint64) *tally {
+func (h *height) votes(kind ledger.Kind, view uint64) *tally {
 	in := h.prevotes
-	if kind == KindPrecommit {
+	if kind == ledger.KindPrecommit {
 		in = h.precommits
 	}
 	t := in[view]
 	if t == nil {
-		t = &tally{votes: map[peer.ID]*Signed{}, count: map[block.CID]int{}}
+		t = &tally{votes: map[peer.ID]*ledger.Signed{}, count: map[block.CID]int{}}
 		in[view] = t
 	}
 	return t
 }
 
-func (t *tally) add(s *Signed, entry block.CID) {
+func (t *tally) add(s *ledger.Signed, entry block.CID) {
 	if t.votes[s.From] == nil {
 		t.votes[s.From] = s
 		t.count[entry]++
@@ -127,14 +128,14 @@ func (t *tally) quorum(q int) (c block.CID, ok bool) {
 }
 
 // of returns the votes for an entry, by site.
-func (t *tally) of(entry block.CID) []Signed {
-	list := make([]Signed, 0, t.count[entry])
+func (t *tally) of(entry block.CID) []ledger.Signed {
+	list := make([]ledger.Signed, 0, t.count[entry])
 	for _, s := range t.votes {
-		if v, _ := open[Vote](s, s.Kind); v.Entry == entry {
+		if v, _ := ledger.Body[ledger.Vote](s, s.Kind); v.Entry == entry {
 			list = append(list, *s)
 		}
 	}
-	slices.SortFunc(list, func(a, b Signed) int { return compareIDs(a.From, b.From) })
+	slices.SortFunc(list, func(a, b ledger.Signed) int { return ledger.CompareIDs(a.From, b.From) })
 	return list
 }
 
@@ -188,11 +189,11 @@ func (m *Machine) mentioned(c block.CID, by peer.ID) *candidate {
 }
 
 // learn takes an entry's bytes; a site gets to know by them whatever updates they list.
-func (m *Machine) learn(data []byte) (*Entry, error) {
+func (m *Machine) learn(data []byte) (*ledger.Entry, error) {
 	if c := m.height.candidates[block.Sum(block.DagCBOR, data)]; c != nil && c.entry != nil {
 		return c.entry, nil // most often it was formed here too
 	}
-	e, err := DecodeEntry(data)
+	e, err := ledger.DecodeEntry(data)
 	if err == nil {
 		err = m.ledger.Check(e)
 	}
@@ -204,7 +205,7 @@ func (m *Machine) learn(data []byte) (*Entry, error) {
 }
 
 // know takes the entry of a candidate, which has been checked.
-func (m *Machine) know(c *candidate, e *Entry) {
+func (m *Machine) know(c *candidate, e *ledger.Entry) {
 	c.entry = e
 	m.dirty, m.height.news = true, true
 	if e.Roster != nil && m.standsBehind(e.Roster) {
@@ -215,7 +216,7 @@ func (m *Machine) know(c *candidate, e *Entry) {
 	}
 }
 
-func (m *Machine) receiveReady(s *Signed, b *Ready) error {
+func (m *Machine) receiveReady(s *ledger.Signed, b *ledger.Ready) error {
 	c := m.mentioned(b.Entry, s.From)
 	if c == nil {
 		return nil
@@ -227,7 +228,7 @@ func (m *Machine) receiveReady(s *Signed, b *Ready) error {
 			return err
 		}
 		if e.CID() != b.Entry {
-			return fmt.Errorf("ready: %w: the entry sent is not the entry named", ErrMalformed)
+			return fmt.Errorf("ready: %w: the entry sent is not the entry named", ledger.ErrMalformed)
 		}
 	}
 	c.ready[s.From] = true
@@ -273,10 +274,10 @@ func (m *Machine) openHeight() {
 	}
 }
 
-func (m *Machine) receiveProposal(s *Signed, b *Proposal) error {
+func (m *Machine) receiveProposal(s *ledger.Signed, b *ledger.Proposal) error {
 	h := m.height
 	if want := m.roster.Proposer(h.parent, b.View); s.From != want {
-		return fmt.Errorf("proposal: %w: view %d is %s's to propose, not %s's", ErrMalformed, b.View, m.roster.Name(want), m.roster.Name(s.From))
+		return fmt.Errorf("proposal: %w: view %d is %s's to propose, not %s's", ledger.ErrMalformed, b.View, m.roster.Name(want), m.roster.Name(s.From))
 	}
 	h.spoke(s.From, b.View)
 	m.openHeight()
@@ -310,16 +311,16 @@ func (h *height) keepProposal(p *proposal) {
 
 // receivePolka takes the prevotes that a proposal brings along and counts those for its entry. It
 // counts them by themselves: a liar's other vote, had here before, takes nothing from their proof.
-func (m *Machine) receivePolka(b *Proposal, e *Entry) (proof int, err error) {
+func (m *Machine) receivePolka(b *ledger.Proposal, e *ledger.Entry) (proof int, err error) {
 	voted := map[peer.ID]bool{}
 	for i := range b.Polka {
 		s := &b.Polka[i]
-		v, err := open[Vote](s, KindPrevote)
+		v, err := ledger.Body[ledger.Vote](s, ledger.KindPrevote)
 		if err != nil {
 			return 0, err
 		}
 		if v.Height != b.Height || !is(b.ValidView, v.View) || v.Entry != e.CID() || voted[s.From] {
-			return 0, fmt.Errorf("proposal: %w: a prevote of height %d view %d stands for valid view %d", ErrMalformed, v.Height, v.View, b.ValidView)
+			return 0, fmt.Errorf("proposal: %w: a prevote of height %d view %d stands for valid view %d", ledger.ErrMalformed, v.Height, v.View, b.ValidView)
 		}
 		if err := m.verify(s); err != nil {
 			return 0, err
@@ -328,18 +329,18 @@ func (m *Machine) receivePolka(b *Proposal, e *Entry) (proof int, err error) {
 		_ = m.addVote(s, v, true) // a double is named there
 	}
 	if b.ValidView >= 0 && len(voted) < m.roster.Quorum() {
-		return 0, fmt.Errorf("proposal: %w: %d prevotes for valid view %d, want %d", ErrMalformed, len(voted), b.ValidView, m.roster.Quorum())
+		return 0, fmt.Errorf("proposal: %w: %d prevotes for valid view %d, want %d", ledger.ErrMalformed, len(voted), b.ValidView, m.roster.Quorum())
 	}
 	return len(voted), nil
 }
 
-func (m *Machine) receiveVote(s *Signed, b *Vote) error {
+func (m *Machine) receiveVote(s *ledger.Signed, b *ledger.Vote) error {
 	m.height.spoke(s.From, b.View)
 	m.openHeight()
 	return m.addVote(s, b, m.height.keeps(b.View))
 }
 
-func (m *Machine) addVote(s *Signed, v *Vote, keep bool) error {
+func (m *Machine) addVote(s *ledger.Signed, v *ledger.Vote, keep bool) error {
 	if !keep {
 		return nil
 	}

@@ -7,60 +7,64 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // proposerOf returns the site that proposes in a view of the current height.
 func (e *env) proposerOf(view uint64) *simSite {
 	m := e.sites[0].Machine
-	return e.sites[m.roster.index[m.roster.Proposer(m.height.parent, view)]]
+	i, _ := m.roster.Index(m.roster.Proposer(m.height.parent, view))
+	return e.sites[i]
 }
 
 // TestPolkaCountsByItself: a proposal proves by the prevotes that it brings that a quorum prevoted its
 // entry, whatever else a receiver has had of one of them.
 func TestPolkaCountsByItself(t *testing.T) {
 	e, r := openedEnv(t, 1)
-	var updates []*Signed
+	var updates []*ledger.Signed
 	for _, s := range e.sites[:3] {
 		updates = append(updates, e.offer(s, r, 1, s.self.String()))
 	}
 	seal := e.sealOf(r, updates...)
 	liar, proposer := e.proposerOf(0), e.proposerOf(1)
 	var voter *simSite
-	var polka []Signed
+	var polka []ledger.Signed
 	for _, s := range e.sites {
 		switch {
 		case s != liar && s != proposer && voter == nil:
 			voter = s
 		default:
-			polka = append(polka, *s.sign(KindPrevote, &Vote{seal.Height, 0, seal.CID()}))
+			polka = append(polka, *s.sign(ledger.KindPrevote, &ledger.Vote{Height: seal.Height, View: 0, Entry: seal.CID()}))
 		}
 	}
 	// The voter holds an update that the seal leaves out: by itself it would wait for its deadline.
 	e.tell(voter, e.offer(e.sites[3], r, 1, "left out"))
-	nilVote := func(s *simSite, kind Kind) *Signed { return s.sign(kind, &Vote{Height: seal.Height, View: 0}) }
-	e.tell(voter, nilVote(liar, KindPrevote)) // its other vote
+	nilVote := func(s *simSite, kind ledger.Kind) *ledger.Signed {
+		return s.sign(kind, &ledger.Vote{Height: seal.Height, View: 0})
+	}
+	e.tell(voter, nilVote(liar, ledger.KindPrevote)) // its other vote
 	for _, s := range e.sites {
-		e.tell(voter, nilVote(s, KindPrecommit)) // and so on to view 1
+		e.tell(voter, nilVote(s, ledger.KindPrecommit)) // and so on to view 1
 	}
 	if voter.height.view != 1 {
 		t.Fatalf("in view %d", voter.height.view)
 	}
-	proposal := func(polka []Signed) *Signed {
-		return proposer.sign(KindProposal, &Proposal{Height: seal.Height, View: 1, ValidView: 0, Entry: seal.Block().Data, Polka: polka})
+	proposal := func(polka []ledger.Signed) *ledger.Signed {
+		return proposer.sign(ledger.KindProposal, &ledger.Proposal{Height: seal.Height, View: 1, ValidView: 0, Entry: seal.Block().Data, Polka: polka})
 	}
 	voted := func() block.CID {
-		s := voter.height.mine[place{KindPrevote, 1}]
+		s := voter.height.mine[place{ledger.KindPrevote, 1}]
 		if s == nil {
 			return block.CID{}
 		}
-		v, err := open[Vote](s, KindPrevote)
+		v, err := ledger.Body[ledger.Vote](s, ledger.KindPrevote)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return v.Entry
 	}
 	twice := append(polka[:2:2], polka[1])
-	for name, less := range map[string][]Signed{"two prevotes": polka[:2], "one twice": twice} {
+	for name, less := range map[string][]ledger.Signed{"two prevotes": polka[:2], "one twice": twice} {
 		if e.tell(voter, proposal(less)); voter.height.proposals[1] != nil {
 			t.Errorf("%s pass for a quorum", name)
 		}
@@ -81,11 +85,11 @@ func TestFarViewsAreNotKept(t *testing.T) {
 	e, _ := openedEnv(t, 1)
 	one := e.sites[0]
 	for _, view := range []uint64{math.MaxUint64, math.MaxUint64 - 1, math.MaxInt64, math.MaxInt64 + 1, maxViewsAhead + 1} {
-		for _, kind := range []Kind{KindPrevote, KindPrecommit} {
-			e.tell(one, e.sites[3].sign(kind, &Vote{Height: one.height.number, View: view}))
+		for _, kind := range []ledger.Kind{ledger.KindPrevote, ledger.KindPrecommit} {
+			e.tell(one, e.sites[3].sign(kind, &ledger.Vote{Height: one.height.number, View: view}))
 		}
 	}
-	e.tell(one, e.sites[3].sign(KindPrevote, &Vote{Height: one.height.number, View: maxViewsAhead}))
+	e.tell(one, e.sites[3].sign(ledger.KindPrevote, &ledger.Vote{Height: one.height.number, View: maxViewsAhead}))
 	if n, m := len(one.height.prevotes), len(one.height.precommits); n != 2 || m != 1 { // those of view 0 are looked at
 		t.Errorf("votes of %d and %d views are kept", n, m)
 	}
@@ -96,9 +100,9 @@ func TestEarlyMessagesByAuthor(t *testing.T) {
 	e, _ := openedEnv(t, 1)
 	one := e.sites[0]
 	next := one.height.number + 1
-	e.tell(one, e.sites[1].sign(KindPrevote, &Vote{Height: next}))
+	e.tell(one, e.sites[1].sign(ledger.KindPrevote, &ledger.Vote{Height: next}))
 	for view := range uint64(100 * maxEarly) {
-		e.tell(one, e.sites[3].sign(KindPrevote, &Vote{Height: next, View: view}))
+		e.tell(one, e.sites[3].sign(ledger.KindPrevote, &ledger.Vote{Height: next, View: view}))
 	}
 	of := map[string]int{}
 	for _, r := range one.early {
@@ -119,7 +123,7 @@ func TestIdleViewsCostNothing(t *testing.T) {
 	e.crash(liar)
 	height := e.sites[0].height.number
 	for _, s := range e.sites[:3] {
-		e.tell(s, liar.sign(KindPrevote, &Vote{Height: height}))
+		e.tell(s, liar.sign(ledger.KindPrevote, &ledger.Vote{Height: height}))
 	}
 	e.pass(20*time.Minute, func() bool { return false })
 	one := e.sites[0]
@@ -147,7 +151,7 @@ func TestNobodyIsLeftOut(t *testing.T) {
 	e, r := openedEnv(t, 1)
 	proposer := e.proposerOf(0)
 	var voter *simSite
-	var updates []*Signed
+	var updates []*ledger.Signed
 	for _, s := range e.sites {
 		if s != proposer {
 			voter = s
@@ -157,8 +161,8 @@ func TestNobodyIsLeftOut(t *testing.T) {
 	less, all := e.sealOf(r, updates[:3]...), e.sealOf(r, updates...)
 	e.now += time.Hour
 	for _, s := range e.sites {
-		for _, x := range []*Entry{less, all} {
-			e.tell(voter, s.sign(KindReady, &Ready{Height: x.Height, Entry: x.CID(), Data: x.Block().Data}))
+		for _, x := range []*ledger.Entry{less, all} {
+			e.tell(voter, s.sign(ledger.KindReady, &ledger.Ready{Height: x.Height, Entry: x.CID(), Data: x.Block().Data}))
 		}
 	}
 	e.now += time.Hour // past its own deadline
@@ -168,14 +172,14 @@ func TestNobodyIsLeftOut(t *testing.T) {
 	}
 	for _, s := range e.sites { // time has ended a view or two
 		for v := voter.height.view; v < 4; v++ {
-			e.tell(voter, s.sign(KindPrecommit, &Vote{Height: less.Height, View: v}))
+			e.tell(voter, s.sign(ledger.KindPrecommit, &ledger.Vote{Height: less.Height, View: v}))
 		}
 	}
 	if voter.height.view != 4 || voter.height.step != stepPropose {
 		t.Fatalf("view %d step %d", voter.height.view, voter.height.step)
 	}
-	vote := func() *Signed { return voter.height.mine[place{KindPrevote, 4}] }
-	e.tell(voter, proposer.sign(KindProposal, &Proposal{Height: less.Height, View: 4, ValidView: -1, Entry: less.Block().Data, Polka: []Signed{}}))
+	vote := func() *ledger.Signed { return voter.height.mine[place{ledger.KindPrevote, 4}] }
+	e.tell(voter, proposer.sign(ledger.KindProposal, &ledger.Proposal{Height: less.Height, View: 4, ValidView: -1, Entry: less.Block().Data, Polka: []ledger.Signed{}}))
 	if voter.height.proposals[4] == nil {
 		t.Fatal("no proposal")
 	}
@@ -184,14 +188,14 @@ func TestNobodyIsLeftOut(t *testing.T) {
 	}
 	for _, s := range e.sites {
 		if s != voter {
-			e.tell(voter, s.sign(KindPrevote, &Vote{less.Height, 4, less.CID()}))
+			e.tell(voter, s.sign(ledger.KindPrevote, &ledger.Vote{Height: less.Height, View: 4, Entry: less.CID()}))
 		}
 	}
 	e.now += time.Hour
 	e.step(voter, Alarm{})
-	if s := voter.height.mine[place{KindPrecommit, 4}]; s == nil {
+	if s := voter.height.mine[place{ledger.KindPrecommit, 4}]; s == nil {
 		t.Error("no precommit although a quorum has prevoted")
-	} else if v, _ := open[Vote](s, KindPrecommit); v.Entry != less.CID() {
+	} else if v, _ := ledger.Body[ledger.Vote](s, ledger.KindPrecommit); v.Entry != less.CID() {
 		t.Errorf("precommits %v", v.Entry)
 	}
 }
@@ -206,11 +210,11 @@ func TestManyCandidates(t *testing.T) {
 	var named []block.CID
 	for i := range byte(200) {
 		named = append(named, block.Sum(block.DagCBOR, []byte{i}))
-		one.Step(e.now, Received{two.self, &Message{Attempt: 1, Statement: two.sign(KindReady, &Ready{Height: at, Entry: named[i]})}})
+		one.Step(e.now, Received{two.self, &Message{Attempt: 1, Statement: two.sign(ledger.KindReady, &ledger.Ready{Height: at, Entry: named[i]})}})
 	}
 	for i := range 3 * maxTold {
 		seal := e.sealOf(r, e.offer(two, r, 1, fmt.Sprint("a", i)), e.offer(e.sites[3], r, 1, "b"), e.offer(three, r, 1, "c"))
-		one.Step(e.now, Received{three.self, &Message{Attempt: 1, Statement: three.sign(KindReady, &Ready{Height: at, Entry: seal.CID(), Data: seal.Block().Data})}})
+		one.Step(e.now, Received{three.self, &Message{Attempt: 1, Statement: three.sign(ledger.KindReady, &ledger.Ready{Height: at, Entry: seal.CID(), Data: seal.Block().Data})}})
 	}
 	for _, x := range one.Ready().Trace {
 		if x.Event == "rejected" {
@@ -226,7 +230,7 @@ func TestManyCandidates(t *testing.T) {
 	if n := len(one.height.candidates); n != 2*most || known != maxTold {
 		t.Errorf("keeps %d candidates and %d of their entries, want %d and %d", n, known, 2*most, maxTold)
 	}
-	e.tell(one, three.sign(KindReady, &Ready{Height: at, Entry: named[0]}))
+	e.tell(one, three.sign(ledger.KindReady, &ledger.Ready{Height: at, Entry: named[0]}))
 	if !one.height.candidates[named[0]].ready[three.self] {
 		t.Error("site 3 is not heard")
 	}

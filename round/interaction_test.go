@@ -9,6 +9,7 @@ import (
 	"github.com/cockroachdb/datadriven"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // TestInteraction walks the dialogues in testdata: commands, and what the sites then do. Run with
@@ -39,7 +40,7 @@ func newInteraction(t *testing.T, d *datadriven.TestData) *env {
 	d.MaybeScanArgs(t, "faults", &faults)
 	joiners := 0
 	d.MaybeScanArgs(t, "joiners", &joiners)
-	e := newJoinEnv(t, number(t, d.CmdArgs[0].Key), joiners, Faults(faults))
+	e := newJoinEnv(t, number(t, d.CmdArgs[0].Key), joiners, ledger.Faults(faults))
 	e.stabilize()
 	return e
 }
@@ -65,7 +66,7 @@ func (e *env) command(d *datadriven.TestData) error {
 		d.MaybeScanArgs(e.t.(*testing.T), "late", &late)
 		d.MaybeScanArgs(e.t.(*testing.T), "min", &least)
 		spec := e.spec(uint64(rounds))
-		spec.Late, spec.MinSites = LatePolicy(late), uint64(least)
+		spec.Late, spec.MinSites = ledger.LatePolicy(late), uint64(least)
 		e.open(spec)
 
 	case "announce": // announce 2 3: their trainings end
@@ -175,21 +176,21 @@ func (e *env) command(d *datadriven.TestData) error {
 
 	case "double": // double 3: it votes twice in the current view, for nil the second time, and tells 1 only
 		s := arg(0)
-		kind := KindPrevote
-		twice := s.sign(kind, &Vote{Height: s.height.number, View: s.height.view})
+		kind := ledger.KindPrevote
+		twice := s.sign(kind, &ledger.Vote{Height: s.height.number, View: s.height.view})
 		e.wire = append(e.wire, letter{s.num, 1, &Message{Attempt: 1, Statement: twice}, 0})
 
 	case "twofaced": // twofaced 4 1 2: it prevotes nil to 1, and to 2 an entry that nobody has
 		s := arg(0)
 		other := block.Sum(block.DagCBOR, []byte("other"))
 		for i, entry := range []block.CID{{}, other} {
-			v := s.sign(KindPrevote, &Vote{Height: s.height.number, View: s.height.view, Entry: entry})
+			v := s.sign(ledger.KindPrevote, &ledger.Vote{Height: s.height.number, View: s.height.view, Entry: entry})
 			e.wire = append(e.wire, letter{s.num, arg(i + 1).num, &Message{Attempt: 1, Statement: v}, 0})
 		}
 
 	case "forge": // forge 3: it sends 1 a vote in the name of 2
 		s := arg(0)
-		f := s.sign(KindPrevote, &Vote{Height: s.height.number, View: s.height.view})
+		f := s.sign(ledger.KindPrevote, &ledger.Vote{Height: s.height.number, View: s.height.view})
 		f.From = e.sites[1].self
 		e.wire = append(e.wire, letter{s.num, 1, &Message{Attempt: 1, Statement: f}, 0})
 

@@ -10,14 +10,15 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // Config is what a machine is given for good.
 type Config struct {
 	Self    peer.ID
-	Genesis *Genesis
+	Genesis *ledger.Genesis
 	Sign    func(data []byte) []byte // with Self's key; deterministic, as Ed25519 is
-	Verify  Verifier                 // may remember what it has checked
+	Verify  ledger.Verifier          // may remember what it has checked
 	Timing  Timing
 }
 
@@ -28,8 +29,8 @@ const never = time.Duration(math.MaxInt64)
 type Machine struct {
 	cfg    Config
 	self   peer.ID
-	roster *Roster
-	ledger *Ledger
+	roster *ledger.Roster
+	ledger *ledger.Ledger
 
 	now   time.Duration
 	work  Work
@@ -44,8 +45,8 @@ type Machine struct {
 	parts  map[block.CID]*part // this site's part in each run
 	held   map[model]bool      // models held in full
 	sought map[model]peer.ID   // models being fetched, or found useless, and who asked for a run from one; empty: the mesh
-	asked  []*Signed           // own open statements that are not decided yet
-	stops  map[block.CID]map[peer.ID]*Signed
+	asked  []*ledger.Signed    // own open statements that are not decided yet
+	stops  map[block.CID]map[peer.ID]*ledger.Signed
 
 	changes map[block.CID]*pending // changes of the roster that are not decided
 	joins   map[block.CID]bool     // own joins of this log since it began, or since the roster last changed
@@ -73,9 +74,9 @@ func New(cfg Config) (*Machine, error) {
 		return nil, err
 	}
 	m := &Machine{
-		cfg: cfg, self: cfg.Self, ledger: NewLedger(cfg.Genesis, cfg.Verify), pace: cfg.Timing.Propose, dirty: true, due: never, resendAt: never,
+		cfg: cfg, self: cfg.Self, ledger: ledger.NewLedger(cfg.Genesis, cfg.Verify), pace: cfg.Timing.Propose, dirty: true, due: never, resendAt: never,
 		parts: map[block.CID]*part{}, held: map[model]bool{}, sought: map[model]peer.ID{},
-		stops: map[block.CID]map[peer.ID]*Signed{}, peers: map[peer.ID]*neighbour{}, named: map[peer.ID]*Evidence{}, forked: map[uint64]bool{},
+		stops: map[block.CID]map[peer.ID]*ledger.Signed{}, peers: map[peer.ID]*neighbour{}, named: map[peer.ID]*Evidence{}, forked: map[uint64]bool{},
 		changes: map[block.CID]*pending{}, joins: map[block.CID]bool{},
 	}
 	m.roster = m.ledger.Roster()
@@ -84,7 +85,7 @@ func New(cfg Config) (*Machine, error) {
 }
 
 // Ledger returns the site's ledger, for reading between two Steps.
-func (m *Machine) Ledger() *Ledger { return m.ledger }
+func (m *Machine) Ledger() *ledger.Ledger { return m.ledger }
 
 // View returns the view of the height being decided in which the site is.
 func (m *Machine) View() uint64 { return m.height.view }
@@ -95,12 +96,12 @@ func (m *Machine) Restore(r Record) error {
 	switch {
 	case r.Born != nil:
 		if r.Born.Mesh != m.ledger.Mesh() || r.Born.Site != m.self {
-			return fmt.Errorf("log: %w: it is of site %s in mesh %s", ErrMalformed, r.Born.Site, r.Born.Mesh)
+			return fmt.Errorf("log: %w: it is of site %s in mesh %s", ledger.ErrMalformed, r.Born.Site, r.Born.Mesh)
 		}
 		m.born = r.Born
 		m.mute = mute{on: r.Born.Lost && m.others() > 0, until: r.Born.Until} // alone, there is nobody to contradict
 	case r.Decided != nil:
-		e, err := DecodeEntry(r.Decided.Entry)
+		e, err := ledger.DecodeEntry(r.Decided.Entry)
 		if err != nil {
 			return err
 		}
@@ -119,33 +120,33 @@ func (m *Machine) Restore(r Record) error {
 	return nil
 }
 
-func (m *Machine) restoreStatement(s *Signed) error {
+func (m *Machine) restoreStatement(s *ledger.Signed) error {
 	body, err := s.Open()
 	if err != nil {
 		return err
 	}
 	switch b := body.(type) {
-	case *Vote:
+	case *ledger.Vote:
 		m.restoreVote(s, b.Height, b.View)
-	case *Proposal:
+	case *ledger.Proposal:
 		m.restoreVote(s, b.Height, b.View)
-	case *RunSpec:
+	case *ledger.RunSpec:
 		m.asked = append(m.asked, s)
-	case *Stop:
+	case *ledger.Stop:
 		m.noteStop(s, b)
-	case *Change:
+	case *ledger.Change:
 		return m.noteApproval(s, b)
-	case *Withdraw:
+	case *ledger.Withdraw:
 		m.noteWithdrawal(s, b)
-	case *Join:
+	case *ledger.Join:
 		m.joins[block.Sum(block.DagCBOR, s.Body)] = true
-	case *Consent:
+	case *ledger.Consent:
 		if p := m.part(b.Run); p != nil {
 			m.noteConsent(p, s, b)
 			p.considered = true
 			m.publishConsent(s, b)
 		}
-	case *Update:
+	case *ledger.Update:
 		if p := m.part(b.Run); p != nil {
 			return m.noteUpdate(p, s)
 		}
@@ -252,13 +253,13 @@ func (m *Machine) send(to peer.ID, msg *Message) {
 }
 
 // sign makes a statement of this site.
-func (m *Machine) sign(kind Kind, body any) *Signed {
-	return Sign(m.ledger.Mesh(), m.self, kind, body, m.cfg.Sign)
+func (m *Machine) sign(kind ledger.Kind, body any) *ledger.Signed {
+	return ledger.Sign(m.ledger.Mesh(), m.self, kind, body, m.cfg.Sign)
 }
 
 // verify checks that a statement is signed by a site of the roster.
-func (m *Machine) verify(s *Signed) error {
-	return s.verifyIn(&m.buf, m.ledger.Mesh(), m.roster, m.cfg.Verify)
+func (m *Machine) verify(s *ledger.Signed) error {
+	return s.VerifyIn(&m.buf, m.ledger.Mesh(), m.roster, m.cfg.Verify)
 }
 
 // receive sorts an arrived message to where it belongs; what is refused is traced with its reason.
@@ -291,36 +292,36 @@ func (m *Machine) receiveStatement(r Received) error {
 	if s.From == m.self {
 		return m.receiveOwn(s, body)
 	}
-	if j, ok := body.(*Join); ok {
+	if j, ok := body.(*ledger.Join); ok {
 		return m.receiveJoin(r, s, j)
 	}
-	if err := m.verify(s); errors.Is(err, ErrStranger) {
+	if err := m.verify(s); errors.Is(err, ledger.ErrStranger) {
 		return m.receiveStranger(r, body, err)
 	} else if err != nil {
 		return err
 	}
 	switch b := body.(type) {
-	case *Change:
+	case *ledger.Change:
 		return m.receiveApproval(r, s, b)
-	case *Withdraw:
+	case *ledger.Withdraw:
 		m.receiveWithdrawal(r, s, b)
-	case *Ready:
+	case *ledger.Ready:
 		if m.inHeight(r, b.Height) {
 			return m.receiveReady(s, b)
 		}
-	case *Proposal:
+	case *ledger.Proposal:
 		if m.inHeight(r, b.Height) {
 			return m.receiveProposal(s, b)
 		}
-	case *Vote:
+	case *ledger.Vote:
 		if m.inHeight(r, b.Height) {
 			return m.receiveVote(s, b)
 		}
-	case *Consent:
+	case *ledger.Consent:
 		return m.inRun(r, b.Run, 0, func(p *part) error { m.noteConsent(p, s, b); return nil })
-	case *Update:
+	case *ledger.Update:
 		return m.inRun(r, b.Run, b.Opened, func(p *part) error { return m.noteUpdate(p, s) })
-	case *Stop:
+	case *ledger.Stop:
 		return m.inRun(r, b.Run, 0, func(*part) error { m.noteStop(s, b); return nil })
 	}
 	return nil

@@ -4,16 +4,17 @@ import (
 	"fmt"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // Message is what sites send each other. Exactly one of the contents is set.
 type Message struct {
 	// Attempt counts how often the sender has sent this: gossip's seen-cache swallows equal bytes.
-	Attempt   uint64      `cbor:"attempt"`
-	Statement *Signed     `cbor:"statement,omitempty"` // to all, or relayed to one site that lacks it
-	Certified []Certified `cbor:"certified,omitempty"` // to one site: decided entries, ascending
-	Head      *Head       `cbor:"head,omitempty"`      // to one site: where the sender stands
-	Evidence  *Evidence   `cbor:"evidence,omitempty"`  // to all: proof of a double
+	Attempt   uint64             `cbor:"attempt"`
+	Statement *ledger.Signed     `cbor:"statement,omitempty"` // to all, or relayed to one site that lacks it
+	Certified []ledger.Certified `cbor:"certified,omitempty"` // to one site: decided entries, ascending
+	Head      *Head              `cbor:"head,omitempty"`      // to one site: where the sender stands
+	Evidence  *Evidence          `cbor:"evidence,omitempty"`  // to all: proof of a double
 }
 
 // Head says where a site stands, so that its neighbour can send what it lacks. It carries no
@@ -55,8 +56,8 @@ type ChangeHead struct {
 
 // Evidence is two statements of one site for one place.
 type Evidence struct {
-	A Signed `cbor:"a"`
-	B Signed `cbor:"b"`
+	A ledger.Signed `cbor:"a"`
+	B ledger.Signed `cbor:"b"`
 }
 
 // Encode returns the message's bytes.
@@ -65,11 +66,11 @@ func (m *Message) Encode() []byte { return block.Encode(m) }
 // DecodeMessage reads a message and checks form and limits, signatures not.
 func DecodeMessage(data []byte) (*Message, error) {
 	if len(data) > maxMessage {
-		return nil, fmt.Errorf("message: %w: %d bytes, at most %d", ErrMalformed, len(data), maxMessage)
+		return nil, fmt.Errorf("message: %w: %d bytes, at most %d", ledger.ErrMalformed, len(data), maxMessage)
 	}
 	var m Message
 	if err := block.Decode(data, &m); err != nil {
-		return nil, fmt.Errorf("message: %w: %w", ErrMalformed, err)
+		return nil, fmt.Errorf("message: %w: %w", ledger.ErrMalformed, err)
 	}
 	return &m, m.check()
 }
@@ -84,7 +85,7 @@ func (m *Message) check() error {
 	}
 	if m.Evidence != nil {
 		contents++
-		for _, s := range []*Signed{&m.Evidence.A, &m.Evidence.B} {
+		for _, s := range []*ledger.Signed{&m.Evidence.A, &m.Evidence.B} {
 			if _, err := s.Open(); err != nil {
 				return err
 			}
@@ -92,26 +93,26 @@ func (m *Message) check() error {
 	}
 	if m.Head != nil {
 		contents++
-		if len(m.Head.Runs) > maxRuns || len(m.Head.Past) > maxPast {
-			return fmt.Errorf("head: %w: %d runs, %d past heights", ErrMalformed, len(m.Head.Runs), len(m.Head.Past))
+		if len(m.Head.Runs) > ledger.MaxRuns || len(m.Head.Past) > maxPast {
+			return fmt.Errorf("head: %w: %d runs, %d past heights", ledger.ErrMalformed, len(m.Head.Runs), len(m.Head.Past))
 		}
 		if len(m.Head.Changes) > maxShown {
-			return fmt.Errorf("head: %w: %d changes of the roster", ErrMalformed, len(m.Head.Changes))
+			return fmt.Errorf("head: %w: %d changes of the roster", ledger.ErrMalformed, len(m.Head.Changes))
 		}
 		for _, c := range m.Head.Changes {
-			if len(c.Serials) > maxSites {
-				return fmt.Errorf("head: %w: %d withdrawals of a change", ErrMalformed, len(c.Serials))
+			if len(c.Serials) > ledger.MaxSites {
+				return fmt.Errorf("head: %w: %d withdrawals of a change", ledger.ErrMalformed, len(c.Serials))
 			}
 		}
 	}
 	if len(m.Certified) > 0 {
 		contents++
 		if len(m.Certified) > maxCertified {
-			return fmt.Errorf("certified: %w: %d entries, at most %d", ErrMalformed, len(m.Certified), maxCertified)
+			return fmt.Errorf("certified: %w: %d entries, at most %d", ledger.ErrMalformed, len(m.Certified), maxCertified)
 		}
 	}
 	if contents != 1 {
-		return fmt.Errorf("message: %w: %d contents, want 1", ErrMalformed, contents)
+		return fmt.Errorf("message: %w: %d contents, want 1", ledger.ErrMalformed, contents)
 	}
 	return nil
 }
@@ -119,17 +120,17 @@ func (m *Message) check() error {
 // Verify checks what can be checked of a message with a roster alone: that its signatures hold
 // (else it returns ErrSignature) and that their authors are sites (else ErrStranger, which a site that
 // lags says of newcomers too). Who joins is no site yet. Gossip's validators call it, the machine does so again.
-func (m *Message) Verify(mesh block.CID, r *Roster, verify Verifier) error {
+func (m *Message) Verify(mesh block.CID, r *ledger.Roster, verify ledger.Verifier) error {
 	switch {
-	case m.Statement != nil && m.Statement.Kind == KindJoin:
-		return m.Statement.checkSignature(mesh, m.Statement.From.ShortString(), verify)
+	case m.Statement != nil && m.Statement.Kind == ledger.KindJoin:
+		return m.Statement.CheckSignature(mesh, m.Statement.From.ShortString(), verify)
 	case m.Statement != nil:
-		return m.Statement.verify(mesh, r, verify)
+		return m.Statement.Verify(mesh, r, verify)
 	case m.Evidence != nil:
-		if err := m.Evidence.A.verify(mesh, r, verify); err != nil {
+		if err := m.Evidence.A.Verify(mesh, r, verify); err != nil {
 			return err
 		}
-		return m.Evidence.B.verify(mesh, r, verify)
+		return m.Evidence.B.Verify(mesh, r, verify)
 	}
 	return nil
 }

@@ -6,25 +6,26 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // A site becomes one, and ceases to be one, by the ledger.
 
 // receiveJoin takes the signature of a key that a change adds.
-func (m *Machine) receiveJoin(r Received, s *Signed, j *Join) error {
+func (m *Machine) receiveJoin(r Received, s *ledger.Signed, j *ledger.Join) error {
 	p := m.changes[j.Change]
 	switch {
 	case p == nil:
 		return nil // not known yet, or decided meanwhile; it is said again
 	case p.Add == nil || p.Add.ID != s.From:
-		return fmt.Errorf("join of %s: %w, and not who comes", s.From, ErrStranger)
+		return fmt.Errorf("join of %s: %w, and not who comes", s.From, ledger.ErrStranger)
 	case j.Height > m.ledger.Height():
 		m.lag(r.From)
 		return nil
-	case int64(j.Height) <= p.joined() || !m.ledger.recent(j):
+	case int64(j.Height) <= p.joined() || !m.ledger.Recent(j):
 		return nil
 	}
-	if err := s.checkSignature(m.ledger.Mesh(), p.Add.Name, m.cfg.Verify); err != nil {
+	if err := s.CheckSignature(m.ledger.Mesh(), p.Add.Name, m.cfg.Verify); err != nil {
 		return err
 	}
 	if p.join == nil {
@@ -48,8 +49,8 @@ func (m *Machine) joinAgain() {
 		if p.Add == nil || p.Add.ID != m.self || p.joined() >= int64(m.ledger.Height()) {
 			continue
 		}
-		j := &Join{Change: p.id, Height: m.ledger.Height(), Entry: m.ledger.Head()}
-		s := m.sign(KindJoin, j)
+		j := &ledger.Join{Change: p.id, Height: m.ledger.Height(), Entry: m.ledger.Head()}
+		s := m.sign(ledger.KindJoin, j)
 		if p.join == nil {
 			m.trace(Trace{Event: "joins", Site: m.self, Entry: p.id, Text: p.Add.Name})
 		}
@@ -61,7 +62,7 @@ func (m *Machine) joinAgain() {
 }
 
 // followChanged turns to a new roster.
-func (m *Machine) followChanged(e *Entry) {
+func (m *Machine) followChanged(e *ledger.Entry) {
 	c, r := &e.Roster.Change, m.roster
 	m.trace(Trace{Event: "roster changed", Height: e.Height, Entry: e.CID(), Text: fmt.Sprintf("%s: n=%d f=%d q=%d", c, r.Len(), r.F(), r.Quorum())})
 	clear(m.changes) // they were for the roster before
@@ -80,7 +81,7 @@ func (m *Machine) followChanged(e *Entry) {
 	if c.Add != nil && c.Add.ID == m.self {
 		m.admitted(e)
 	}
-	for _, s := range []*Site{c.Remove, c.Add} {
+	for _, s := range []*ledger.Site{c.Remove, c.Add} {
 		if s != nil && m.reaches(s.ID) { // so that it learns of it at once, and before it is cut off
 			m.sendCertified(s.ID, min(e.Height-1, m.peers[s.ID].height)+1)
 		}
@@ -90,7 +91,7 @@ func (m *Machine) followChanged(e *Entry) {
 
 // admitted makes the observer a site. If this log holds the join that the entry brings, then the key
 // has never been a site's before the log began, so nothing can be lost of what it has voted.
-func (m *Machine) admitted(e *Entry) {
+func (m *Machine) admitted(e *ledger.Entry) {
 	m.trace(Trace{Event: "takes part", Site: m.self, Height: e.Height})
 	if m.mute.on && m.joins[block.Sum(block.DagCBOR, e.Roster.Join.Body)] {
 		m.mute.until = 0
@@ -142,13 +143,13 @@ func (m *Machine) leaveRun(p *part) {
 func (m *Machine) receiveStranger(r Received, body any, err error) error {
 	height := uint64(0)
 	switch b := body.(type) {
-	case *Ready:
+	case *ledger.Ready:
 		height = b.Height
-	case *Proposal:
+	case *ledger.Proposal:
 		height = b.Height
-	case *Vote:
+	case *ledger.Vote:
 		height = b.Height
-	case *Update:
+	case *ledger.Update:
 		height = b.Opened
 	}
 	author := r.Message.Statement.From
@@ -157,7 +158,7 @@ func (m *Machine) receiveStranger(r Received, body any, err error) error {
 		if height > 0 && height <= m.ledger.Height() {
 			m.answer(author, height)
 		}
-		return fmt.Errorf("%s of %s, which was removed: %w", r.Message.Statement.Kind, m.ledger.Name(author), ErrStranger)
+		return fmt.Errorf("%s of %s, which was removed: %w", r.Message.Statement.Kind, m.ledger.Name(author), ledger.ErrStranger)
 	case height == 0 || height > m.height.number:
 		m.lag(r.From)
 		return nil // it is said again

@@ -2,15 +2,17 @@ package round
 
 import (
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // What a site's operator asks of the mesh.
 
-func (m *Machine) openRun(spec *RunSpec) {
+func (m *Machine) openRun(spec *ledger.RunSpec) {
 	if err := spec.Validate(m.roster); err != nil || m.ledger.Run(spec.ID()) != nil {
 		return // the driver has checked and told the operator
 	}
-	s := m.sign(KindOpen, spec)
+	s := m.sign(ledger.KindOpen, spec)
 	m.asked = append(m.asked, s)
 	m.save(Record{Statement: s})
 	m.dirty = true
@@ -20,16 +22,16 @@ func (m *Machine) stopRun(e StopRun) {
 	if !m.active(e.Run) || m.observes() {
 		return
 	}
-	body := &Stop{Run: e.Run, Reason: e.Reason}
-	s := m.sign(KindStop, body)
+	body := &ledger.Stop{Run: e.Run, Reason: e.Reason}
+	s := m.sign(ledger.KindStop, body)
 	m.save(Record{Statement: s})
 	m.noteStop(s, body)
 }
 
 // noteStop takes a request to end a run; one's own is told to the others.
-func (m *Machine) noteStop(s *Signed, b *Stop) {
+func (m *Machine) noteStop(s *ledger.Signed, b *ledger.Stop) {
 	if m.stops[b.Run] == nil {
-		m.stops[b.Run] = map[peer.ID]*Signed{}
+		m.stops[b.Run] = map[peer.ID]*ledger.Signed{}
 	}
 	if m.stops[b.Run][s.From] != nil {
 		return

@@ -8,6 +8,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // standing is an own message that is sent again, ever more seldom, as long as it matters: gossip
@@ -20,7 +21,7 @@ type standing struct {
 }
 
 // publish sends an own statement to all now and again later.
-func (m *Machine) publish(s *Signed, most uint64) {
+func (m *Machine) publish(s *ledger.Signed, most uint64) {
 	m.stand(&standing{message: Message{Statement: s}, most: most})
 }
 
@@ -97,28 +98,28 @@ func (m *Machine) matters(s *standing) bool {
 		return true // evidence, limited by most
 	}
 	body, _ := s.message.Statement.Open()
-	if _, joins := body.(*Join); m.observes() != joins {
+	if _, joins := body.(*ledger.Join); m.observes() != joins {
 		return false
 	}
 	switch b := body.(type) {
-	case *Ready:
+	case *ledger.Ready:
 		return b.Height == m.height.number
-	case *Proposal:
+	case *ledger.Proposal:
 		return b.Height == m.height.number && b.View == m.height.view
-	case *Vote: // of the view before too: the others may need it to leave that view
+	case *ledger.Vote: // of the view before too: the others may need it to leave that view
 		return b.Height == m.height.number && (b.View+1 >= m.height.view || s.sends == 0)
-	case *Update:
+	case *ledger.Update:
 		return m.offered(b)
-	case *Consent: // the newest
+	case *ledger.Consent: // the newest
 		return m.active(b.Run) && m.parts[b.Run].contributor(m.self).consent == s.message.Statement
-	case *Stop:
+	case *ledger.Stop:
 		return m.active(b.Run)
-	case *Change:
+	case *ledger.Change:
 		return b.Version == m.roster.Version()
-	case *Withdraw: // the newest
+	case *ledger.Withdraw: // the newest
 		c := m.changes[b.Change]
 		return c != nil && c.withdrawals[m.self] == s.message.Statement
-	case *Join:
+	case *ledger.Join:
 		c := m.changes[b.Change]
 		return c != nil && c.join == s.message.Statement
 	}
@@ -131,7 +132,7 @@ func (m *Machine) active(run block.CID) bool {
 }
 
 // offered reports whether an own update can still come into a seal.
-func (m *Machine) offered(u *Update) bool {
+func (m *Machine) offered(u *ledger.Update) bool {
 	r := m.ledger.Run(u.Run)
 	if r == nil || !r.Active() {
 		return false
@@ -168,7 +169,7 @@ func (m *Machine) connected() []peer.ID {
 			ids = append(ids, id)
 		}
 	}
-	slices.SortFunc(ids, compareIDs)
+	slices.SortFunc(ids, ledger.CompareIDs)
 	return ids
 }
 

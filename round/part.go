@@ -9,13 +9,14 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // part is a site's own part in a run: what it knows and holds of the current round. Nothing here
 // is the ledger's; another site may see it otherwise.
 type part struct {
 	self       peer.ID
-	run        *Run
+	run        *ledger.Run
 	considered bool // the site was asked whether it takes part
 	unsought   bool // updates came while the site did not take part
 
@@ -64,10 +65,10 @@ func (m *Machine) part(id block.CID) *part {
 	return p
 }
 
-func (m *Machine) noteConsent(p *part, s *Signed, b *Consent) {
+func (m *Machine) noteConsent(p *part, s *ledger.Signed, b *ledger.Consent) {
 	c := p.contributor(s.From)
 	if c.consent != nil {
-		if o, _ := open[Consent](c.consent, KindConsent); o.Serial >= b.Serial {
+		if o, _ := ledger.Body[ledger.Consent](c.consent, ledger.KindConsent); o.Serial >= b.Serial {
 			return
 		}
 	}
@@ -112,14 +113,14 @@ func (m *Machine) consider(e Considered) {
 	}
 	serial := uint64(1)
 	if old := p.contributor(m.self).consent; old != nil {
-		c, _ := open[Consent](old, KindConsent)
+		c, _ := ledger.Body[ledger.Consent](old, ledger.KindConsent)
 		if c.Accept == e.Accept {
 			return
 		}
 		serial = c.Serial + 1
 	}
-	body := &Consent{Run: e.Run, Accept: e.Accept, Serial: serial}
-	s := m.sign(KindConsent, body)
+	body := &ledger.Consent{Run: e.Run, Accept: e.Accept, Serial: serial}
+	s := m.sign(ledger.KindConsent, body)
 	m.noteConsent(p, s, body)
 	m.save(Record{Statement: s})
 	m.publishConsent(s, body)
@@ -132,7 +133,7 @@ func (m *Machine) consider(e Considered) {
 
 // publishConsent tells this site's answer on a run to the others. Heads show who lacks it, but not who
 // knows an older one only: a changed answer is sent again as long as the run lasts.
-func (m *Machine) publishConsent(s *Signed, b *Consent) {
+func (m *Machine) publishConsent(s *ledger.Signed, b *ledger.Consent) {
 	most := uint64(4)
 	if b.Serial > 1 {
 		most = 0
@@ -151,7 +152,7 @@ func (m *Machine) followRuns() {
 	}
 }
 
-func (m *Machine) followRun(p *part, r *Run) {
+func (m *Machine) followRun(p *part, r *ledger.Run) {
 	if m.observes() {
 		m.hold(r.ID, r.Base, r.Spec.Layout)
 		return
@@ -192,7 +193,7 @@ func (m *Machine) hold(run, manifest, layout block.CID) bool {
 }
 
 // holdBase is hold for a run that a site asks for, which may have the others fetch so much and no more.
-func (m *Machine) holdBase(run block.CID, spec *RunSpec) bool {
+func (m *Machine) holdBase(run block.CID, spec *ledger.RunSpec) bool {
 	model, waits := model{spec.Base, spec.Layout}, 0
 	if m.held[model] {
 		return true
@@ -218,7 +219,7 @@ func (m *Machine) fetch(run block.CID, what model, by peer.ID) {
 // train starts this site's training of the round, unless it has offered an update already or one
 // is under way that the run's policy lets finish. A site that lost its log may have offered one
 // that it does not know of any more: it leaves that opening out, so as not to contradict itself.
-func (m *Machine) train(p *part, r *Run, latest *SealAt, hasBase bool) {
+func (m *Machine) train(p *part, r *ledger.Run, latest *ledger.SealAt, hasBase bool) {
 	if t := p.training; t != nil {
 		if m.mayFinish(t, r, latest) {
 			return
@@ -249,8 +250,8 @@ func (m *Machine) train(p *part, r *Run, latest *SealAt, hasBase bool) {
 }
 
 // mayFinish reports whether a training under way can still yield an update that counts.
-func (m *Machine) mayFinish(t *Train, r *Run, latest *SealAt) bool {
-	carry := r.Spec.Late == Carry && !m.ledger.joinedAfter(m.self, t.Opened)
+func (m *Machine) mayFinish(t *Train, r *ledger.Run, latest *ledger.SealAt) bool {
+	carry := r.Spec.Late == ledger.Carry && !m.ledger.JoinedAfter(m.self, t.Opened)
 	if t.Opened == r.Opened && (latest == nil || carry && !slices.Contains(latest.Contributors(), m.self)) {
 		return true
 	}
@@ -286,7 +287,7 @@ func (m *Machine) trained(e Trained) {
 		m.start(Forget{Run: e.Run, Manifest: e.Manifest, Update: true})
 		return
 	}
-	u := &Update{
+	u := &ledger.Update{
 		Run: e.Run, Round: e.Round, Opened: e.Opened, Attempt: e.Attempt, Base: p.training.Base,
 		Manifest: e.Manifest, Samples: e.Samples, Metrics: e.Metrics,
 	}
@@ -295,20 +296,20 @@ func (m *Machine) trained(e Trained) {
 	if u.Metrics == nil {
 		u.Metrics = map[string]float64{}
 	}
-	if len(u.Metrics) > 0 && m.sign(KindUpdate, u).size() > m.roster.updateBytes() {
+	if len(u.Metrics) > 0 && m.sign(ledger.KindUpdate, u).Size() > m.roster.UpdateBytes() {
 		m.trace(Trace{Event: "metrics dropped", Run: e.Run, Round: e.Round, Text: "too many for a mesh of so many sites"})
 		u.Metrics = map[string]float64{}
 	}
-	if err := u.check(); err != nil {
+	if err := u.Check(); err != nil {
 		m.trace(Trace{Event: "train failed", Run: e.Run, Round: e.Round, Text: err.Error()})
 		m.retryTraining(p)
 		return
 	}
-	if _, err := m.ledger.staleness(p.run, m.sign(KindUpdate, u)); err != nil || !p.run.Active() {
+	if _, err := m.ledger.Staleness(p.run, m.sign(ledger.KindUpdate, u)); err != nil || !p.run.Active() {
 		m.start(Forget{Run: e.Run, Manifest: e.Manifest, Update: true})
 		return
 	}
-	s := m.sign(KindUpdate, u)
+	s := m.sign(ledger.KindUpdate, u)
 	m.save(Record{Statement: s})
 	if err := m.noteUpdate(p, s); err != nil {
 		return
@@ -336,7 +337,7 @@ func (m *Machine) retryTraining(p *part) {
 }
 
 // reduce starts the computation of the new model once all that a seal lists is held.
-func (m *Machine) reduce(p *part, r *Run, latest *SealAt, hasBase bool) {
+func (m *Machine) reduce(p *part, r *ledger.Run, latest *ledger.SealAt, hasBase bool) {
 	if !hasBase || p.reducing == latest.CID || p.models[latest.CID].Defined() || p.bad[latest.CID] != nil || !p.holdsAll(latest.Seal) {
 		return
 	}
@@ -380,9 +381,9 @@ func (m *Machine) reduced(e Reduced) {
 }
 
 // follow turns this site's parts to what an entry has decided.
-func (m *Machine) follow(e *Entry) {
+func (m *Machine) follow(e *ledger.Entry) {
 	if e.Open != nil {
-		m.asked = slices.DeleteFunc(m.asked, func(s *Signed) bool { return block.Sum(block.DagCBOR, s.Body) == e.Run() })
+		m.asked = slices.DeleteFunc(m.asked, func(s *ledger.Signed) bool { return block.Sum(block.DagCBOR, s.Body) == e.Run() })
 	}
 	if e.Roster != nil {
 		m.followChanged(e)
@@ -420,9 +421,9 @@ func (m *Machine) follow(e *Entry) {
 }
 
 // reopen begins the next round, or the same again.
-func (m *Machine) reopen(p *part, r *Run) {
+func (m *Machine) reopen(p *part, r *ledger.Run) {
 	p.openedAt[r.Opened] = m.now
-	if len(p.openedAt) > maxStale+2 { // no older update can count
+	if len(p.openedAt) > ledger.MaxStale+2 { // no older update can count
 		delete(p.openedAt, slices.Min(slices.Collect(maps.Keys(p.openedAt))))
 	}
 	p.lookBack(r.Spec.Needed(m.roster))

@@ -9,16 +9,17 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // pending is a change of the roster that sites ask for and the ledger does not have yet.
 type pending struct {
-	*Change
+	*ledger.Change
 	id          block.CID
-	approvals   map[peer.ID]*Signed
-	withdrawals map[peer.ID]*Signed // the newest of each site whose approval is here
-	join        *Signed             // the newest of the key that comes
-	at          *Join               // its body
+	approvals   map[peer.ID]*ledger.Signed
+	withdrawals map[peer.ID]*ledger.Signed // the newest of each site whose approval is here
+	join        *ledger.Signed             // the newest of the key that comes
+	at          *ledger.Join               // its body
 }
 
 // approves reports whether a site approves: it has said so, and not taken it back.
@@ -28,9 +29,9 @@ func (c *pending) approves(id peer.ID) bool {
 }
 
 // withdrawal returns the newest of a site, or nil.
-func (c *pending) withdrawal(id peer.ID) *Withdraw {
+func (c *pending) withdrawal(id peer.ID) *ledger.Withdraw {
 	if s := c.withdrawals[id]; s != nil {
-		b, _ := open[Withdraw](s, KindWithdraw) // it was read when it came
+		b, _ := ledger.Body[ledger.Withdraw](s, ledger.KindWithdraw) // it was read when it came
 		return b
 	}
 	return nil
@@ -63,27 +64,27 @@ func (c *pending) joined() int64 {
 }
 
 // CheckApproval says whether this site's operator may approve of a change now.
-func (m *Machine) CheckApproval(c *Change) error {
+func (m *Machine) CheckApproval(c *ledger.Change) error {
 	if m.observes() {
-		return fmt.Errorf("%w: this site is not in the roster", ErrStranger)
+		return fmt.Errorf("%w: this site is not in the roster", ledger.ErrStranger)
 	}
 	if err := m.ledger.CheckChange(c); err != nil {
 		return err
 	}
-	if !m.approved(c) && m.approves(m.self) >= maxChanges {
-		return fmt.Errorf("%w: this site approves of %d already", ErrTooMany, maxChanges)
+	if !m.approved(c) && m.approves(m.self) >= ledger.MaxChanges {
+		return fmt.Errorf("%w: this site approves of %d already", ledger.ErrTooMany, ledger.MaxChanges)
 	}
 	return nil
 }
 
 // approved reports whether this site has approved of a change, taken back since or not.
-func (m *Machine) approved(c *Change) bool {
+func (m *Machine) approved(c *ledger.Change) bool {
 	p := m.changes[c.ID()]
 	return p != nil && p.approvals[m.self] != nil
 }
 
 // approve is the operator's yes to a change.
-func (m *Machine) approve(c *Change) {
+func (m *Machine) approve(c *ledger.Change) {
 	if m.CheckApproval(c) != nil {
 		return // the driver has checked and told the operator
 	}
@@ -91,22 +92,22 @@ func (m *Machine) approve(c *Change) {
 		m.sayAgain(m.changes[c.ID()], false)
 		return
 	}
-	s := m.sign(KindApprove, c)
+	s := m.sign(ledger.KindApprove, c)
 	if m.noteApproval(s, c) == nil {
 		m.save(Record{Statement: s})
 	}
 }
 
 // CheckTakeBack says whether this site's operator may take back an approval of a change: there must be one.
-func (m *Machine) CheckTakeBack(c *Change) error {
+func (m *Machine) CheckTakeBack(c *ledger.Change) error {
 	if p := m.changes[c.ID()]; p == nil || !p.approves(m.self) {
-		return fmt.Errorf("%s: %w", c, ErrNoApproval)
+		return fmt.Errorf("%s: %w", c, ledger.ErrNoApproval)
 	}
 	return nil
 }
 
 // takeBack is the operator's no to a change after a yes.
-func (m *Machine) takeBack(c *Change) {
+func (m *Machine) takeBack(c *ledger.Change) {
 	if m.CheckTakeBack(c) == nil { // the driver has checked and told the operator
 		m.sayAgain(m.changes[c.ID()], true)
 	}
@@ -117,13 +118,13 @@ func (m *Machine) sayAgain(p *pending, withdrawn bool) {
 	if p.approves(m.self) != withdrawn {
 		return
 	}
-	w := &Withdraw{Change: p.id, Version: p.Version, Serial: p.serial(m.self) + 1, Withdrawn: withdrawn}
-	s := m.sign(KindWithdraw, w)
+	w := &ledger.Withdraw{Change: p.id, Version: p.Version, Serial: p.serial(m.self) + 1, Withdrawn: withdrawn}
+	s := m.sign(ledger.KindWithdraw, w)
 	m.noteWithdrawal(s, w)
 	m.save(Record{Statement: s})
 }
 
-func (m *Machine) receiveWithdrawal(r Received, s *Signed, w *Withdraw) {
+func (m *Machine) receiveWithdrawal(r Received, s *ledger.Signed, w *ledger.Withdraw) {
 	if w.Version > m.roster.Version() {
 		m.keepEarly(r)
 		m.lag(s.From)
@@ -134,7 +135,7 @@ func (m *Machine) receiveWithdrawal(r Received, s *Signed, w *Withdraw) {
 
 // noteWithdrawal takes what a site says of its approval since; one's own is told to the others. An approval that has not come
 // yet is not awaited: the heads tell who lacks what.
-func (m *Machine) noteWithdrawal(s *Signed, w *Withdraw) {
+func (m *Machine) noteWithdrawal(s *ledger.Signed, w *ledger.Withdraw) {
 	p := m.changes[w.Change]
 	if p == nil || p.approvals[s.From] == nil || w.Serial <= p.serial(s.From) {
 		return
@@ -157,12 +158,12 @@ func (m *Machine) noteWithdrawal(s *Signed, w *Withdraw) {
 
 // receiveOwn takes what this site has said of the roster and a lost log has forgotten, so that its operator's next word has a
 // higher serial; the rest that comes back of it was relayed.
-func (m *Machine) receiveOwn(s *Signed, body any) error {
+func (m *Machine) receiveOwn(s *ledger.Signed, body any) error {
 	if m.observes() {
 		return nil
 	}
 	switch b := body.(type) {
-	case *Change:
+	case *ledger.Change:
 		if p := m.changes[b.ID()]; b.Version != m.roster.Version() || p == nil || p.approvals[m.self] != nil {
 			return nil
 		}
@@ -171,7 +172,7 @@ func (m *Machine) receiveOwn(s *Signed, body any) error {
 		}
 		m.save(Record{Statement: s})
 		return m.noteApproval(s, b)
-	case *Withdraw:
+	case *ledger.Withdraw:
 		p := m.changes[b.Change]
 		if p == nil || p.approvals[m.self] == nil || b.Serial <= p.serial(m.self) {
 			return nil
@@ -185,7 +186,7 @@ func (m *Machine) receiveOwn(s *Signed, body any) error {
 	return nil
 }
 
-func (m *Machine) receiveApproval(r Received, s *Signed, c *Change) error {
+func (m *Machine) receiveApproval(r Received, s *ledger.Signed, c *ledger.Change) error {
 	switch {
 	case c.Version > m.roster.Version():
 		m.keepEarly(r)
@@ -198,7 +199,7 @@ func (m *Machine) receiveApproval(r Received, s *Signed, c *Change) error {
 }
 
 // noteApproval takes an approval of a change of the roster in force; one's own is told to the others.
-func (m *Machine) noteApproval(s *Signed, c *Change) error {
+func (m *Machine) noteApproval(s *ledger.Signed, c *ledger.Change) error {
 	id := block.Sum(block.DagCBOR, s.Body)
 	p := m.changes[id]
 	if p != nil && p.approvals[s.From] != nil {
@@ -209,13 +210,13 @@ func (m *Machine) noteApproval(s *Signed, c *Change) error {
 			return err
 		}
 	}
-	crowded := m.approves(s.From) >= maxChanges
+	crowded := m.approves(s.From) >= ledger.MaxChanges
 	if crowded && !m.makeRoom(s.From, id) {
 		return nil
 	}
 	isNew := p == nil
 	if isNew {
-		p = &pending{Change: c, id: id, approvals: map[peer.ID]*Signed{}, withdrawals: map[peer.ID]*Signed{}}
+		p = &pending{Change: c, id: id, approvals: map[peer.ID]*ledger.Signed{}, withdrawals: map[peer.ID]*ledger.Signed{}}
 		m.changes[id] = p
 	}
 	p.approvals[s.From] = s
@@ -281,25 +282,25 @@ func (m *Machine) pending() []*pending {
 
 // formChanges returns the changes that can be decided now. One that another site has formed already
 // with other signatures is left alone: one set is as good as another.
-func (m *Machine) formChanges() []*Entry {
-	var list []*Entry
+func (m *Machine) formChanges() []*ledger.Entry {
+	var list []*ledger.Entry
 	for _, p := range m.pending() {
 		if m.height.changes[p.id] || p.support() < m.roster.Quorum() {
 			continue
 		}
-		c := &Changed{Change: *p.Change}
+		c := &ledger.Changed{Change: *p.Change}
 		if p.Add != nil {
-			if p.join == nil || !m.ledger.recent(p.at) {
+			if p.join == nil || !m.ledger.Recent(p.at) {
 				continue
 			}
 			c.Join = p.join
 		}
 		for _, site := range m.roster.Sites() {
 			if s := p.approvals[site.ID]; p.approves(site.ID) {
-				c.Approvals = append(c.Approvals, CertVote{s.From, s.Sig})
+				c.Approvals = append(c.Approvals, ledger.CertVote{From: s.From, Sig: s.Sig})
 			}
 		}
-		list = append(list, &Entry{Roster: c})
+		list = append(list, &ledger.Entry{Roster: c})
 	}
 	return list
 }
@@ -310,7 +311,7 @@ func (m *Machine) changeHeads() []ChangeHead {
 	for _, p := range m.shown() {
 		list = append(list, ChangeHead{
 			Change:    p.id,
-			Approvals: m.roster.bitmap(func(id peer.ID) bool { return p.approvals[id] != nil }),
+			Approvals: m.roster.Bitmap(func(id peer.ID) bool { return p.approvals[id] != nil }),
 			Join:      p.joined(),
 			Serials:   m.serials(p),
 		})
@@ -339,7 +340,7 @@ func (m *Machine) shown() []*pending {
 }
 
 // fillInChanges gives the approvals and joins that a head lacks.
-func (m *Machine) fillInChanges(head *Head, give func(*Signed)) {
+func (m *Machine) fillInChanges(head *Head, give func(*ledger.Signed)) {
 	for _, p := range m.shown() {
 		theirs := ChangeHead{Join: -1}
 		for _, h := range head.Changes {
@@ -348,7 +349,7 @@ func (m *Machine) fillInChanges(head *Head, give func(*Signed)) {
 			}
 		}
 		for i, site := range m.roster.Sites() {
-			if !m.roster.inBitmap(theirs.Approvals, site.ID) {
+			if !m.roster.InBitmap(theirs.Approvals, site.ID) {
 				give(p.approvals[site.ID])
 			}
 			if n := p.serial(site.ID); n > 0 && (i >= len(theirs.Serials) || theirs.Serials[i] < n) {
@@ -377,7 +378,7 @@ func (m *Machine) Observers() []peer.ID {
 // PendingChange is a change of the roster that sites ask for.
 type PendingChange struct {
 	ID        block.CID
-	Change    *Change
+	Change    *ledger.Change
 	Approvals []peer.ID // ascending; without those taken back
 	Withdrawn []peer.ID // who has taken its approval back; ascending
 	Joined    bool      // the key that comes has signed of late, or none comes
@@ -391,7 +392,7 @@ func (m *Machine) Changes() []PendingChange {
 		if p.support() == 0 {
 			break
 		}
-		c := PendingChange{ID: p.id, Change: p.Change, Joined: p.Add == nil || p.join != nil && m.ledger.recent(p.at)}
+		c := PendingChange{ID: p.id, Change: p.Change, Joined: p.Add == nil || p.join != nil && m.ledger.Recent(p.at)}
 		for _, s := range m.roster.Sites() {
 			switch {
 			case p.approves(s.ID):

@@ -6,6 +6,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // Work is what a machine asks of its driver. The driver does it in this order: make Save durable,
@@ -21,11 +22,11 @@ type Work struct {
 // Record is one thing that must survive a crash. Exactly one field is set. The driver appends
 // records to a log and hands them to [Restore] in the same order.
 type Record struct {
-	Born      *Born      `cbor:"born,omitempty"`      // first record of a site's log
-	Decided   *Certified `cbor:"decided,omitempty"`   // an entry of the ledger; also two blocks
-	Statement *Signed    `cbor:"statement,omitempty"` // own vote, proposal, update, consent, open, stop, approve or join
-	Lock      *Lock      `cbor:"lock,omitempty"`      // before the precommit that it stands behind
-	Evidence  *Evidence  `cbor:"evidence,omitempty"`  // against a site
+	Born      *Born             `cbor:"born,omitempty"`      // first record of a site's log
+	Decided   *ledger.Certified `cbor:"decided,omitempty"`   // an entry of the ledger; also two blocks
+	Statement *ledger.Signed    `cbor:"statement,omitempty"` // own vote, proposal, update, consent, open, stop, approve or join
+	Lock      *Lock             `cbor:"lock,omitempty"`      // before the precommit that it stands behind
+	Evidence  *Evidence         `cbor:"evidence,omitempty"`  // against a site
 }
 
 // Born says when a log began. A log that is begun again for a key that has voted before (the disk
@@ -41,10 +42,10 @@ type Born struct {
 
 // Lock is the entry that a site has precommitted, with the prevotes that allowed it.
 type Lock struct {
-	Height uint64   `cbor:"height"`
-	View   uint64   `cbor:"view"`
-	Entry  []byte   `cbor:"entry"`
-	Polka  []Signed `cbor:"polka"`
+	Height uint64          `cbor:"height"`
+	View   uint64          `cbor:"view"`
+	Entry  []byte          `cbor:"entry"`
+	Polka  []ledger.Signed `cbor:"polka"`
 }
 
 // DecodeRecord reads a record of the log.
@@ -70,14 +71,14 @@ type Job interface{ job() }
 // operator has decided.
 type Consider struct {
 	Run  block.CID
-	Spec *RunSpec
+	Spec *ledger.RunSpec
 }
 
 // Train asks for training from a base; answer Trained or TrainFailed. It replaces a training of
 // the same run that is under way.
 type Train struct {
 	Run     block.CID
-	Spec    *RunSpec
+	Spec    *ledger.RunSpec
 	Round   uint64
 	Opened  uint64
 	Attempt uint64
@@ -110,7 +111,7 @@ type Reduce struct {
 	Round  uint64
 	Seal   block.CID
 	Base   block.CID
-	Inputs []Input // in seal order
+	Inputs []ledger.Input // in seal order
 }
 
 func (Consider) job()  {}
@@ -189,7 +190,7 @@ type BadInput struct {
 }
 
 // OpenRun asks the mesh for a run. Its base must be held.
-type OpenRun struct{ Spec *RunSpec }
+type OpenRun struct{ Spec *ledger.RunSpec }
 
 // StopRun asks the mesh to end a run.
 type StopRun struct {
@@ -199,10 +200,10 @@ type StopRun struct {
 
 // Approve says that the site's operator approves of a change of the roster, which asks for it if no
 // site has done so before.
-type Approve struct{ Change *Change }
+type Approve struct{ Change *ledger.Change }
 
 // TakeBack says that the site's operator no longer approves of a change of the roster; Approve gives the approval again.
-type TakeBack struct{ Change *Change }
+type TakeBack struct{ Change *ledger.Change }
 
 func (Received) event()     {}
 func (Connected) event()    {}

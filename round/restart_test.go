@@ -3,6 +3,8 @@ package round
 import (
 	"testing"
 	"time"
+
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // TestTimesCountFromTheStart: a log has no clock. What was sealed before a restart is sought as long as
@@ -25,7 +27,7 @@ func TestTimesCountFromTheStart(t *testing.T) {
 			e.crash(s)
 			e.restart(s)
 		}
-		at := func(after time.Duration) *Ground {
+		at := func(after time.Duration) *ledger.Ground {
 			own := one.ledger.Runs()[0]
 			one.Step(e.now+after, Alarm{})
 			return one.ground(one.parts[own.ID], own)
@@ -114,7 +116,7 @@ func TestChangedConsentIsRepeated(t *testing.T) {
 		if restart {
 			e.step(one, Considered{r.ID, true})
 			e.step(one, Considered{r.ID, false})
-			e.tell(e.sites[1], one.sign(KindConsent, &Consent{r.ID, true, 3}))
+			e.tell(e.sites[1], one.sign(ledger.KindConsent, &ledger.Consent{Run: r.ID, Accept: true, Serial: 3}))
 			lose(time.Minute)
 			e.crash(one)
 			e.restart(one)
@@ -130,8 +132,8 @@ func TestChangedConsentIsRepeated(t *testing.T) {
 	}
 	repeated := map[uint64]bool{}
 	for _, s := range one.outbox {
-		if s.message.Statement != nil && s.message.Statement.Kind == KindConsent {
-			c, _ := open[Consent](s.message.Statement, KindConsent)
+		if s.message.Statement != nil && s.message.Statement.Kind == ledger.KindConsent {
+			c, _ := ledger.Body[ledger.Consent](s.message.Statement, ledger.KindConsent)
 			repeated[c.Serial] = true
 		}
 	}

@@ -8,13 +8,14 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // update is an update that has been announced.
 type update struct {
 	by        *contributor
-	statement *Signed
-	*Update
+	statement *ledger.Signed
+	*ledger.Update
 	sought  bool // being fetched
 	held    bool
 	invalid string // why it cannot be used, once fetched
@@ -27,7 +28,7 @@ type contributor struct {
 	updates []*update // in the order in which they came
 	best    *update   // with which the site would be in a seal formed now; nil: with none
 	awaited bool      // it may yet offer one of this round
-	consent *Signed
+	consent *ledger.Signed
 	accepts bool
 }
 
@@ -61,15 +62,15 @@ func (p *part) contributor(id peer.ID) *contributor {
 	if c == nil {
 		c = &contributor{id: id}
 		p.sites[id] = c
-		at, _ := slices.BinarySearchFunc(p.order, id, func(o *contributor, id peer.ID) int { return compareIDs(o.id, id) })
+		at, _ := slices.BinarySearchFunc(p.order, id, func(o *contributor, id peer.ID) int { return ledger.CompareIDs(o.id, id) })
 		p.order = slices.Insert(p.order, at, c)
 	}
 	return c
 }
 
 // noteUpdate takes an announced update; the signature has been checked.
-func (m *Machine) noteUpdate(p *part, s *Signed) error {
-	u, err := open[Update](s, KindUpdate)
+func (m *Machine) noteUpdate(p *part, s *ledger.Signed) error {
+	u, err := ledger.Body[ledger.Update](s, ledger.KindUpdate)
 	if err != nil {
 		return err
 	}
@@ -79,13 +80,13 @@ func (m *Machine) noteUpdate(p *part, s *Signed) error {
 			return m.double(old.statement, s)
 		}
 	}
-	if len(c.updates) >= maxAttempts*(1+int(p.run.Spec.LateMax)) {
+	if len(c.updates) >= ledger.MaxAttempts*(1+int(p.run.Spec.LateMax)) {
 		return nil
 	}
-	if s.size() > m.roster.updateBytes() {
-		return fmt.Errorf("update: %w: %d bytes, a seal of %d sites has room for %d", ErrMalformed, s.size(), m.roster.Len(), m.roster.updateBytes())
+	if s.Size() > m.roster.UpdateBytes() {
+		return fmt.Errorf("update: %w: %d bytes, a seal of %d sites has room for %d", ledger.ErrMalformed, s.Size(), m.roster.Len(), m.roster.UpdateBytes())
 	}
-	if _, err := m.ledger.staleness(p.run, s); err != nil {
+	if _, err := m.ledger.Staleness(p.run, s); err != nil {
 		m.trace(Trace{Event: "stale update", Site: s.From, Run: u.Run, Round: u.Round, Text: err.Error()})
 		return nil // late, not wrong
 	}
@@ -101,7 +102,7 @@ func (m *Machine) noteUpdate(p *part, s *Signed) error {
 
 // noteSealed takes the updates that a seal lists, whatever else is known of their authors: another site
 // may have locked it, and once it is decided the round's model is made of them.
-func (m *Machine) noteSealed(p *part, seal *Seal) {
+func (m *Machine) noteSealed(p *part, seal *ledger.Seal) {
 	for i := range seal.Updates {
 		s := &seal.Updates[i].Update
 		_ = m.noteUpdate(p, s) // a double is named there; the seal stands or falls without it
@@ -114,7 +115,7 @@ func (m *Machine) noteSealed(p *part, seal *Seal) {
 	}
 }
 
-func (p *part) add(c *contributor, s *Signed, u *Update) *update {
+func (p *part) add(c *contributor, s *ledger.Signed, u *ledger.Update) *update {
 	known := &update{by: c, statement: s, Update: u}
 	c.updates = append(c.updates, known)
 	p.offers[u.Manifest] = append(p.offers[u.Manifest], known)
@@ -164,7 +165,7 @@ func (m *Machine) recount(p *part, c *contributor) {
 	p.count(c, -1)
 	c.best = m.countable(p, c)
 	c.awaited = (c.accepts || !c.said()) && (c.best == nil || c.best.Round != p.run.Round) && m.named[c.id] == nil && m.roster.Has(c.id) &&
-		!m.ledger.joinedAfter(c.id, p.run.Opened) // who began later than the others is not waited for
+		!m.ledger.JoinedAfter(c.id, p.run.Opened) // who began later than the others is not waited for
 	p.count(c, +1)
 	p.formed, m.dirty = block.CID{}, true
 	m.noteEnough(p)
@@ -189,8 +190,8 @@ func (m *Machine) countable(p *part, c *contributor) (best *update) {
 		if !u.held || u.invalid != "" {
 			continue
 		}
-		stale, err := m.ledger.staleness(p.run, u.statement)
-		if err != nil || p.run.Spec.weight(u.Samples, stale) == 0 {
+		stale, err := m.ledger.Staleness(p.run, u.statement)
+		if err != nil || p.run.Spec.Weight(u.Samples, stale) == 0 {
 			continue
 		}
 		if best == nil || u.Opened > best.Opened || u.Opened == best.Opened && u.Attempt > best.Attempt {
@@ -207,7 +208,7 @@ func (m *Machine) recountAll(p *part) {
 }
 
 // holdsAll reports whether every update that a seal lists is held.
-func (p *part) holdsAll(s *Seal) bool {
+func (p *part) holdsAll(s *ledger.Seal) bool {
 	for i := range s.Updates {
 		from, listed := s.Updates[i].Update.From, s.Updates[i].Update.Update()
 		c := p.sites[from]
@@ -223,7 +224,7 @@ func (p *part) holdsAll(s *Seal) bool {
 
 // dropUpdates forgets the updates that cannot count any more: those of a committed seal, and those
 // that have become too old. Late ones that the run's policy carries stay.
-func (m *Machine) dropUpdates(p *part, sealed *Seal) {
+func (m *Machine) dropUpdates(p *part, sealed *ledger.Seal) {
 	r := p.run
 	used := map[peer.ID]bool{}
 	if sealed != nil {
@@ -236,8 +237,8 @@ func (m *Machine) dropUpdates(p *part, sealed *Seal) {
 	stay := map[block.CID]bool{} // also because of another site's update with the same bytes
 	for _, c := range p.order {
 		c.updates = slices.DeleteFunc(c.updates, func(u *update) bool {
-			_, err := m.ledger.staleness(r, u.statement)
-			counts := r.Active() && (err == nil || latest != nil && latest.lists(u.Manifest))
+			_, err := m.ledger.Staleness(r, u.statement)
+			counts := r.Active() && (err == nil || latest != nil && latest.Lists(u.Manifest))
 			if counts || used[c.id] && r.Spec.KeepUpdates {
 				stay[u.Manifest] = true
 			} else if u.held || u.sought || c.id == m.self {

@@ -6,44 +6,45 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // opened returns a mesh of four whose run has begun, and the run.
-func openedEnv(t *testing.T, rounds uint64) (*env, *Run) {
-	e := newEnv(t, 4, Byzantine)
+func openedEnv(t *testing.T, rounds uint64) (*env, *ledger.Run) {
+	e := newEnv(t, 4, ledger.Byzantine)
 	e.open(e.spec(rounds))
 	e.stabilize()
 	return e, e.sites[0].ledger.Runs()[0]
 }
 
 // tell hands statements to a site, from whoever has signed them.
-func (e *env) tell(s *simSite, stmts ...*Signed) {
+func (e *env) tell(s *simSite, stmts ...*ledger.Signed) {
 	for _, stmt := range stmts {
 		e.step(s, Received{stmt.From, &Message{Attempt: 1, Statement: stmt}})
 	}
 }
 
 // offer is an update of a site for the current opening, with made-up content, which it holds.
-func (e *env) offer(s *simSite, r *Run, attempt uint64, content string) *Signed {
+func (e *env) offer(s *simSite, r *ledger.Run, attempt uint64, content string) *ledger.Signed {
 	manifest := block.Sum(block.DagCBOR, []byte(content))
 	e.hold(s, manifest)
-	return s.sign(KindUpdate, &Update{
+	return s.sign(ledger.KindUpdate, &ledger.Update{
 		Run: r.ID, Round: r.Round, Opened: r.Opened, Attempt: attempt, Base: r.Base, Manifest: manifest, Samples: 100, Metrics: map[string]float64{},
 	})
 }
 
 // sealOf makes an entry of a first seal of the given updates.
-func (e *env) sealOf(r *Run, updates ...*Signed) *Entry {
-	s := &Seal{Run: r.ID, Round: r.Round, Opened: r.Opened}
+func (e *env) sealOf(r *ledger.Run, updates ...*ledger.Signed) *ledger.Entry {
+	s := &ledger.Seal{Run: r.ID, Round: r.Round, Opened: r.Opened}
 	for _, u := range updates {
-		s.Updates = append(s.Updates, SealedUpdate{*u, u.Update().Samples})
+		s.Updates = append(s.Updates, ledger.SealedUpdate{Update: *u, Weight: u.Update().Samples})
 	}
-	slices.SortFunc(s.Updates, func(a, b SealedUpdate) int { return compareIDs(a.Update.From, b.Update.From) })
-	return e.next(Entry{Seal: s})
+	slices.SortFunc(s.Updates, func(a, b ledger.SealedUpdate) int { return ledger.CompareIDs(a.Update.From, b.Update.From) })
+	return e.next(ledger.Entry{Seal: s})
 }
 
 // heldBy reports whether a site knows and holds an update.
-func heldBy(s *simSite, r *Run, stmt *Signed) bool {
+func heldBy(s *simSite, r *ledger.Run, stmt *ledger.Signed) bool {
 	u := s.parts[r.ID].contributor(stmt.From).find(stmt.Update().Opened, stmt.Update().Manifest)
 	return u != nil && u.held
 }
@@ -51,12 +52,12 @@ func heldBy(s *simSite, r *Run, stmt *Signed) bool {
 // TestSealedUpdatesAreFetched: whatever a site knows of an author, the updates of his that a seal lists are
 // fetched, since others may have locked it.
 func TestSealedUpdatesAreFetched(t *testing.T) {
-	for name, before := range map[string]func(*env, *simSite, *Run) []*Signed{
-		"another update for the place": func(e *env, liar *simSite, r *Run) []*Signed {
-			return []*Signed{e.offer(liar, r, 1, "told to site 1 only")}
+	for name, before := range map[string]func(*env, *simSite, *ledger.Run) []*ledger.Signed{
+		"another update for the place": func(e *env, liar *simSite, r *ledger.Run) []*ledger.Signed {
+			return []*ledger.Signed{e.offer(liar, r, 1, "told to site 1 only")}
 		},
-		"more updates than are kept": func(e *env, liar *simSite, r *Run) (list []*Signed) {
-			for i := range uint64(3 * maxAttempts) {
+		"more updates than are kept": func(e *env, liar *simSite, r *ledger.Run) (list []*ledger.Signed) {
+			for i := range uint64(3 * ledger.MaxAttempts) {
 				list = append(list, e.offer(liar, r, i+2, string(rune('a'+i))))
 			}
 			return list
@@ -66,9 +67,9 @@ func TestSealedUpdatesAreFetched(t *testing.T) {
 			e, r := openedEnv(t, 1)
 			one, liar := e.sites[0], e.sites[3]
 			e.tell(one, before(e, liar, r)...)
-			listed := []*Signed{e.offer(liar, r, 1, "told to the others"), e.offer(e.sites[1], r, 1, "2"), e.offer(e.sites[2], r, 1, "3")}
+			listed := []*ledger.Signed{e.offer(liar, r, 1, "told to the others"), e.offer(e.sites[1], r, 1, "2"), e.offer(e.sites[2], r, 1, "3")}
 			seal := e.sealOf(r, listed...)
-			e.tell(one, e.sites[1].sign(KindReady, &Ready{Height: seal.Height, Entry: seal.CID(), Data: seal.Block().Data}))
+			e.tell(one, e.sites[1].sign(ledger.KindReady, &ledger.Ready{Height: seal.Height, Entry: seal.CID(), Data: seal.Block().Data}))
 			for _, u := range listed {
 				if !heldBy(one, r, u) {
 					t.Errorf("the update of site %s is not fetched", one.roster.Name(u.From))
@@ -87,7 +88,7 @@ func TestSealedUpdatesAreFetched(t *testing.T) {
 func TestEqualUpdates(t *testing.T) {
 	e, r := openedEnv(t, 2)
 	one := e.sites[0]
-	var all []*Signed
+	var all []*ledger.Signed
 	for _, s := range e.sites[1:] {
 		all = append(all, e.offer(s, r, 1, "the same"))
 	}
@@ -122,13 +123,13 @@ func TestSameModelAnotherLayout(t *testing.T) {
 	e, _ := openedEnv(t, 1)
 	one := e.sites[0]
 	base := block.Sum(block.DagCBOR, []byte("another base"))
-	ask := func(s *simSite, layout string) *Entry {
+	ask := func(s *simSite, layout string) *ledger.Entry {
 		spec := e.spec(1)
 		spec.By, spec.Base, spec.Layout = s.self, base, block.Sum(block.DagCBOR, []byte(layout))
-		return e.next(Entry{Open: &Open{*s.sign(KindOpen, spec)}})
+		return e.next(ledger.Entry{Open: &ledger.Open{Spec: *s.sign(ledger.KindOpen, spec)}})
 	}
-	fetches := func(x *Entry) (f Fetch, found bool) {
-		one.Step(e.now, Received{x.Open.Spec.From, &Message{Statement: e.sites[1].sign(KindReady, &Ready{Height: x.Height, Entry: x.CID(), Data: x.Block().Data})}})
+	fetches := func(x *ledger.Entry) (f Fetch, found bool) {
+		one.Step(e.now, Received{x.Open.Spec.From, &Message{Statement: e.sites[1].sign(ledger.KindReady, &ledger.Ready{Height: x.Height, Entry: x.CID(), Data: x.Block().Data})}})
 		for _, j := range one.Ready().Jobs {
 			if f, found = j.(Fetch); found {
 				return f, true

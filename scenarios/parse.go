@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/scenarios/sim"
 	"github.com/weft-mesh/weft/yamlfile"
 )
@@ -58,7 +58,7 @@ func (s *Scenario) Validate() error {
 
 func (s *Scenario) fill() {
 	if s.Faults == "" {
-		s.Faults = round.Byzantine
+		s.Faults = ledger.Byzantine
 	}
 	if s.Seed == 0 {
 		s.Seed = 1
@@ -90,7 +90,7 @@ func (s *Scenario) check() (string, error) {
 	if !goodName.MatchString(s.Name) {
 		return "name", errors.New("want small letters, digits and dashes, such as three-hospitals")
 	}
-	if s.Faults != round.Byzantine && s.Faults != round.Crash {
+	if s.Faults != ledger.Byzantine && s.Faults != ledger.Crash {
 		return "faults", fmt.Errorf("%q, want byzantine or crash", s.Faults)
 	}
 	for _, part := range []func() (string, error){s.checkSites, s.checkTrainer, s.checkRun, s.checkTimeline, s.checkExpect} {

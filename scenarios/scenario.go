@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/runfile"
-	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/scenarios/sim"
 	"github.com/weft-mesh/weft/yamlfile"
 )
@@ -14,7 +14,7 @@ import (
 type Scenario struct {
 	Name     string         `yaml:"name" json:"name"`
 	About    string         `yaml:"about" json:"about,omitempty"` // in one line
-	Faults   round.Faults   `yaml:"faults" json:"faults"`         // what the mesh is to withstand
+	Faults   ledger.Faults  `yaml:"faults" json:"faults"`         // what the mesh is to withstand
 	Seed     yamlfile.Count `yaml:"seed" json:"seed"`
 	Until    Duration       `yaml:"until" json:"until"` // when it ends, finished or not
 	Sites    []Group        `yaml:"sites" json:"sites"`
@@ -154,7 +154,7 @@ func (s *Scenario) Outside() map[int]bool {
 // Quorum returns how many sites of the first roster decide.
 func (s *Scenario) Quorum() int {
 	n, f := len(s.All())-len(s.Outside()), 0
-	if s.Faults == round.Byzantine {
+	if s.Faults == ledger.Byzantine {
 		f = (n - 1) / 3
 	}
 	return (n+f)/2 + 1

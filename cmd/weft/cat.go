@@ -15,7 +15,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/cmd/weft/term"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // shownBytes of a raw block are printed.
@@ -159,13 +159,13 @@ var kinds = []struct {
 	name   string
 	decode func([]byte) (any, error)
 }{
-	{"entry", func(b []byte) (any, error) { return round.DecodeEntry(b) }},
-	{"certificate", decodeAs[round.Certificate]},
-	{"genesis", func(b []byte) (any, error) { return round.DecodeGenesis(b) }},
+	{"entry", func(b []byte) (any, error) { return ledger.DecodeEntry(b) }},
+	{"certificate", decodeAs[ledger.Certificate]},
+	{"genesis", func(b []byte) (any, error) { return ledger.DecodeGenesis(b) }},
 	{"manifest", func(b []byte) (any, error) { return blockstore.DecodeManifest(b) }},
 	{"layout", func(b []byte) (any, error) { return blockstore.DecodeLayout(b) }},
-	{"run", decodeAs[round.RunSpec]},
-	{"statement", decodeAs[round.Signed]},
+	{"run", decodeAs[ledger.RunSpec]},
+	{"statement", decodeAs[ledger.Signed]},
 }
 
 func decodeAs[T any](b []byte) (any, error) {
@@ -197,7 +197,7 @@ func openBodies(tree any) {
 		kind, isKind := t["kind"].(string)
 		text, isBody := t["body"].(string)
 		if data, err := base64.StdEncoding.DecodeString(text); isKind && isBody && err == nil {
-			s := round.Signed{Kind: round.Kind(kind), Body: data, Sig: []byte{0}} // Open checks the form, not the signature
+			s := ledger.Signed{Kind: ledger.Kind(kind), Body: data, Sig: []byte{0}} // Open checks the form, not the signature
 			if body, err := s.Open(); err == nil {
 				if v, err := readable(body); err == nil {
 					t["body"] = v

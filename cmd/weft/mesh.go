@@ -12,8 +12,8 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/cmd/weft/term"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node"
-	"github.com/weft-mesh/weft/round"
 )
 
 func (a *app) meshCmd() *cobra.Command {
@@ -27,7 +27,7 @@ func (a *app) meshCmd() *cobra.Command {
 }
 
 // readGenesis reads a mesh file.
-func readGenesis(path string) (*round.Genesis, error) {
+func readGenesis(path string) (*ledger.Genesis, error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -41,7 +41,7 @@ func readGenesis(path string) (*round.Genesis, error) {
 	if err != nil {
 		return nil, err
 	}
-	g, err := round.DecodeGenesis(data)
+	g, err := ledger.DecodeGenesis(data)
 	if err != nil {
 		return nil, &failure{kind: errUsage, text: path, err: err, hint: "a mesh file is what `weft mesh create` wrote, byte for byte"}
 	}
@@ -49,7 +49,7 @@ func readGenesis(path string) (*round.Genesis, error) {
 }
 
 // meshText is a mesh for people: what they compare by phone before they trust it.
-func (a *app) meshText(g *round.Genesis, self string) string {
+func (a *app) meshText(g *ledger.Genesis, self string) string {
 	r := g.Roster()
 	t := term.NewTable(term.Column{Name: "site", Shrink: true}, term.Column{Name: "peer ID"}, term.Column{})
 	for _, s := range r.ByName() {
@@ -63,7 +63,7 @@ func (a *app) meshText(g *round.Genesis, self string) string {
 	text := a.out.Bold(g.Name) + "\n" +
 		a.out.Dim("mesh    ") + g.Block().CID.String() + "\n" +
 		a.out.Dim("faults  ") + string(g.Faults) + ": goes on with " + term.Plural(lost, "site") + " lost"
-	if g.Faults == round.Byzantine {
+	if g.Faults == ledger.Byzantine {
 		text += ", " + term.Plural(r.F(), "site") + " lying"
 	}
 	return text + "\n" + a.out.Dim("sites   ") + term.Plural(r.Len(), "site") + ", a quorum is " + term.Plural(r.Quorum(), "site") + "\n\n" + t.Text(a.out.Columns(), a.out.Dim)
@@ -77,7 +77,7 @@ func (a *app) meshShowCmd() *cobra.Command {
   weft mesh show mesh.weft --json`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			var g *round.Genesis
+			var g *ledger.Genesis
 			self := ""
 			if len(args) > 0 {
 				var err error
@@ -142,7 +142,7 @@ A site whose key the file does not list takes part once a change of the roster h
 }
 
 // joined shows the mesh that this site is now part of.
-func (a *app) joined(g *round.Genesis) error {
+func (a *app) joined(g *ledger.Genesis) error {
 	h, err := node.Open(a.dir)
 	if err != nil {
 		return err
@@ -166,7 +166,7 @@ and ADDR is where it reaches one of them (weft status shows it there).
 }
 
 // warnName tells of a site that calls itself other than the roster does.
-func warnName(a *app, g *round.Genesis, h *node.Home) {
+func warnName(a *app, g *ledger.Genesis, h *node.Home) {
 	if in := g.Roster().Name(h.ID); in != h.Config.Name {
 		a.err.Printf("weft: the mesh knows this site as %q, %s calls it %q; the mesh's name is the one shown\n", in, filepath.Join(h.Dir, "config.yaml"), h.Config.Name)
 	}

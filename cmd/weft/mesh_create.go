@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weft-mesh/weft/cmd/weft/outfile"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node"
-	"github.com/weft-mesh/weft/round"
 )
 
 // defaultMeshFile is where `weft mesh create` writes unless told otherwise.
@@ -41,7 +41,7 @@ another file has another mesh, as its CID shows.
 			if _, err := rand.Read(nonce); err != nil {
 				return err
 			}
-			g, err := round.NewGenesis(args[0], round.Faults(faults), roster, nonce)
+			g, err := ledger.NewGenesis(args[0], ledger.Faults(faults), roster, nonce)
 			if err != nil {
 				return usage("%v", err)
 			}
@@ -56,16 +56,16 @@ another file has another mesh, as its CID shows.
 		},
 	}
 	cmd.Flags().StringArrayVar(&sites, "site", nil, "a site of the roster, `NAME=PEERID` as weft init printed it; repeat for each")
-	cmd.Flags().StringVar(&faults, "faults", string(round.Byzantine), "what the mesh withstands: byzantine or crash")
+	cmd.Flags().StringVar(&faults, "faults", string(ledger.Byzantine), "what the mesh withstands: byzantine or crash")
 	cmd.Flags().StringVarP(&to, "output", "o", defaultMeshFile, "the mesh file to write; - for standard output, and this site does not join")
 	return cmd
 }
 
-func parseSites(list []string) ([]round.Site, error) {
+func parseSites(list []string) ([]ledger.Site, error) {
 	if len(list) == 0 {
 		return nil, usage("a mesh needs its sites: --site NAME=PEERID, once for each")
 	}
-	sites := make([]round.Site, 0, len(list))
+	sites := make([]ledger.Site, 0, len(list))
 	for _, arg := range list {
 		s, err := parseSite(arg)
 		if err != nil {
@@ -77,21 +77,21 @@ func parseSites(list []string) ([]round.Site, error) {
 }
 
 // parseSite reads NAME=PEERID, as weft id prints it.
-func parseSite(s string) (round.Site, error) {
+func parseSite(s string) (ledger.Site, error) {
 	i := strings.LastIndexByte(s, '=') // a name may have one too
 	if i < 0 {
-		return round.Site{}, usage("%q: want NAME=PEERID, as `weft id` prints it", s)
+		return ledger.Site{}, usage("%q: want NAME=PEERID, as `weft id` prints it", s)
 	}
 	id, err := peer.Decode(s[i+1:])
 	if err != nil {
-		return round.Site{}, usage("%q: %q is not a peer ID; weft id prints it at the site", s, s[i+1:])
+		return ledger.Site{}, usage("%q: %q is not a peer ID; weft id prints it at the site", s, s[i+1:])
 	}
-	return round.Site{ID: id, Name: s[:i]}, nil
+	return ledger.Site{ID: id, Name: s[:i]}, nil
 }
 
 // canFound refuses to write the file of a mesh that this site could not join then: its configuration is wrong, or it is in
 // a mesh already. A directory that is no site, or not one of the mesh's, is no hindrance.
-func (a *app) canFound(g *round.Genesis, to string) error {
+func (a *app) canFound(g *ledger.Genesis, to string) error {
 	if outfile.IsStdout(to) {
 		return nil
 	}
@@ -127,7 +127,7 @@ func (a *app) writeNew(path string, data []byte) error {
 }
 
 // joinIfListed joins the mesh if the directory is a site of it.
-func (a *app) joinIfListed(g *round.Genesis) error {
+func (a *app) joinIfListed(g *ledger.Genesis) error {
 	id, _, err := readSite(a.dir)
 	if err != nil || !g.Roster().Has(id) {
 		a.out.Printf("%s\nThis machine is not one of its sites.\n", a.meshText(g, ""))

@@ -12,8 +12,8 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/cmd/weft/term"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node"
-	"github.com/weft-mesh/weft/round"
 )
 
 func testStatus() *node.Status {
@@ -22,11 +22,11 @@ func testStatus() *node.Status {
 		return map[string]map[string]float64{"hospital-a": {"loss": v}, "hospital-b": {"loss": v + 0.5}, "hospital-c": {}}
 	}
 	return &node.Status{
-		Site: "hospital-a", ID: "id", Mesh: cid("mesh"), MeshName: "letters", Faults: round.Byzantine, Sites: 3, Quorum: 3, Up: 3,
+		Site: "hospital-a", ID: "id", Mesh: cid("mesh"), MeshName: "letters", Faults: ledger.Byzantine, Sites: 3, Quorum: 3, Up: 3,
 		Height: 5, Head: cid("head"), Sent: 1234, Received: 5_000_000, Memory: 60_000_000, Uptime: 75*time.Second + 3,
 		Runs: []node.RunStatus{{
 			ID: cid("run"), Name: "letters", Round: 3, Rounds: 5, Done: 2, Phase: node.PhaseTraining, Step: 9, Steps: 20,
-			Metrics: map[string]float64{"loss": 1.891, "tokens_per_second": 7731.2}, Spec: &round.RunSpec{},
+			Metrics: map[string]float64{"loss": 1.891, "tokens_per_second": 7731.2}, Spec: &ledger.RunSpec{},
 			Takes: []string{"hospital-a", "hospital-b", "hospital-c"}, Heard: time.Now(),
 			History: []node.RoundStatus{
 				{Round: 1, Model: cid("1"), Sites: []string{"hospital-a", "hospital-b", "hospital-c"}, Samples: 480, Metrics: losses(2)},
@@ -119,7 +119,7 @@ func TestStatusTellsTrouble(t *testing.T) {
 	a := &app{out: term.New(&bytes.Buffer{})}
 	s := testStatus()
 	s.Up, s.Problem, s.Hint, s.Named = 2, "disk full", "free some", []string{"hospital-c"}
-	s.Pending = []node.PendingRun{{Run: s.Runs[0].ID, Spec: &round.RunSpec{Name: "next", Rounds: 1}}}
+	s.Pending = []node.PendingRun{{Run: s.Runs[0].ID, Spec: &ledger.RunSpec{Name: "next", Rounds: 1}}}
 	s.Runs = nil
 	got := a.statusText(s, "")
 	for _, text := range []string{"2 of 3 sites up, a quorum is 3", "disk full", "\n        hint: free some\n", "hospital-c signed two", "next, 1 round: take part with `weft run accept"} {
@@ -159,7 +159,7 @@ func TestStatusLineTellsTheEnd(t *testing.T) {
 
 func TestPickRun(t *testing.T) {
 	s := testStatus()
-	s.Runs = append(s.Runs, node.RunStatus{ID: block.Of("old").CID, Name: "old", Phase: node.PhaseDone, Spec: &round.RunSpec{}})
+	s.Runs = append(s.Runs, node.RunStatus{ID: block.Of("old").CID, Name: "old", Phase: node.PhaseDone, Spec: &ledger.RunSpec{}})
 	if got := candidates(s, runActive); len(got) != 1 || got[0].name != "letters" {
 		t.Errorf("active: %v", got)
 	}

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node"
-	"github.com/weft-mesh/weft/round"
 )
 
 // Config says what mesh a test wants.
@@ -25,7 +25,7 @@ type Config struct {
 type Mesh struct {
 	Net     *Net
 	Sites   []*Site
-	Genesis *round.Genesis
+	Genesis *ledger.Genesis
 
 	t   testing.TB
 	cfg Config
@@ -38,7 +38,7 @@ func New(t testing.TB, c Config) *Mesh {
 	m := &Mesh{Net: NewNet(c.Seed), t: t, cfg: c}
 	dir := tempDir(t)
 	t.Cleanup(m.close)
-	var roster []round.Site
+	var roster []ledger.Site
 	for i := range c.Sites {
 		s := &Site{Name: fmt.Sprintf("s%02d", i), mesh: m, index: i}
 		s.Dir = filepath.Join(dir, s.Name)
@@ -47,10 +47,10 @@ func New(t testing.TB, c Config) *Mesh {
 			t.Fatal(err)
 		}
 		m.Sites = append(m.Sites, s)
-		roster = append(roster, round.Site{ID: s.ID, Name: s.Name})
+		roster = append(roster, ledger.Site{ID: s.ID, Name: s.Name})
 	}
 	var err error
-	if m.Genesis, err = round.NewGenesis("test", round.Byzantine, roster, make([]byte, 16)); err != nil {
+	if m.Genesis, err = ledger.NewGenesis("test", ledger.Byzantine, roster, make([]byte, 16)); err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range m.Sites {

@@ -3,6 +3,7 @@ package model
 import (
 	"slices"
 
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -34,7 +35,7 @@ func (m *mesh) arrange(a Action, possible bool) bool {
 		s.enter(a.View + 1)
 		return s.view > a.View
 	}
-	kind := map[Kind]round.Kind{Propose: round.KindProposal, Prevote: round.KindPrevote, Abstain: round.KindPrevote, Precommit: round.KindPrecommit, Pass: round.KindPrecommit}[a.Kind]
+	kind := map[Kind]ledger.Kind{Propose: ledger.KindProposal, Prevote: ledger.KindPrevote, Abstain: ledger.KindPrevote, Precommit: ledger.KindPrecommit, Pass: ledger.KindPrecommit}[a.Kind]
 	stmt := s.said[place{kind, a.View}]
 	if stmt == nil && possible && must && !s.over && s.view == a.View {
 		m.fail("site %d does not do it", a.Site+1)
@@ -58,7 +59,7 @@ func (s *site) others() []*site {
 }
 
 // heard tells whether a site has a vote of another, the liar's if there is none.
-func (s *site) heard(kind round.Kind, view int, from *site) bool {
+func (s *site) heard(kind ledger.Kind, view int, from *site) bool {
 	position := s.model.cfg.Liar
 	if from != nil {
 		position = from.position
@@ -67,7 +68,7 @@ func (s *site) heard(kind round.Kind, view int, from *site) bool {
 }
 
 // collect hands over votes of others until those for v are a quorum, the liar's last.
-func (s *site) collect(kind round.Kind, view int, v Vote) (quorum bool) {
+func (s *site) collect(kind ledger.Kind, view int, v Vote) (quorum bool) {
 	for _, o := range s.others() {
 		stmt := o.said[place{kind, view}]
 		_, first, _ := s.tally(kind, view, v)
@@ -83,7 +84,7 @@ func (s *site) collect(kind round.Kind, view int, v Vote) (quorum bool) {
 }
 
 // collectAny hands over votes until they are a quorum, of which no entry has all.
-func (s *site) collectAny(kind round.Kind, view int) (quorum bool) {
+func (s *site) collectAny(kind ledger.Kind, view int) (quorum bool) {
 	for _, o := range s.others() {
 		all, _, _ := s.tally(kind, view, Nil)
 		if stmt := o.said[place{kind, view}]; stmt != nil && all < s.quorum() && !s.heard(kind, view, o) {
@@ -108,7 +109,7 @@ func (s *site) enter(view int) bool {
 		return true
 	}
 	if s.enter(view - 1) {
-		s.collectAny(round.KindPrecommit, view-1)
+		s.collectAny(ledger.KindPrecommit, view-1)
 		if s.view < view {
 			s.wait()
 		}
@@ -118,13 +119,13 @@ func (s *site) enter(view int) bool {
 
 func (s *site) skip(view int) bool {
 	for _, o := range s.others() {
-		for _, kind := range []round.Kind{round.KindPrevote, round.KindPrecommit, round.KindProposal} {
+		for _, kind := range []ledger.Kind{ledger.KindPrevote, ledger.KindPrecommit, ledger.KindProposal} {
 			stmt := o.said[place{kind, view}]
 			if stmt == nil || s.over || s.view >= view {
 				continue
 			}
 			s.receive(stmt)
-			if lie := []round.Kind{round.KindPrevote, round.KindPrecommit}[s.rng.IntN(2)]; !s.liarAt(view) {
+			if lie := []ledger.Kind{ledger.KindPrevote, ledger.KindPrecommit}[s.rng.IntN(2)]; !s.liarAt(view) {
 				s.receive(s.lieVote(lie, view, Nil))
 			}
 		}
@@ -148,7 +149,7 @@ func (s *site) toPropose(a Action) bool {
 	if a.ValidView < 0 {
 		s.hold(a.Entry)
 		for _, stmt := range s.pool {
-			if b, ok := open(s.t, stmt).(*round.Ready); ok && b.Entry == s.cid(a.Entry) {
+			if b, ok := open(s.t, stmt).(*ledger.Ready); ok && b.Entry == s.cid(a.Entry) {
 				s.receive(stmt)
 			}
 		}
@@ -187,33 +188,33 @@ func (s *site) prepare(v Vote) {
 }
 
 // proposal returns what a correct site has proposed in a view, if it has.
-func (s *site) proposal(view int) *round.Signed {
+func (s *site) proposal(view int) *ledger.Signed {
 	if o := s.site(view); o != nil {
-		return o.said[place{round.KindProposal, view}]
+		return o.said[place{ledger.KindProposal, view}]
 	}
 	return nil
 }
 
 // lieProposal is a proposal of the liar with all that there is of the polka that it claims. If its
 // own vote does not complete it, it comes again, or any other prevote in its place.
-func (s *site) lieProposal(view int, v Vote, validView int) *round.Signed {
+func (s *site) lieProposal(view int, v Vote, validView int) *ledger.Signed {
 	if validView >= view {
 		return nil
 	}
-	p := &round.Proposal{Height: 1, View: uint64(view), ValidView: int64(validView), Entry: s.entries[v].Block().Data}
+	p := &ledger.Proposal{Height: 1, View: uint64(view), ValidView: int64(validView), Entry: s.entries[v].Block().Data}
 	for _, o := range s.sites {
-		if stmt := o.said[place{round.KindPrevote, validView}]; stmt != nil && s.action(stmt).Entry == v {
+		if stmt := o.said[place{ledger.KindPrevote, validView}]; stmt != nil && s.action(stmt).Entry == v {
 			p.Polka = append(p.Polka, *stmt)
 		}
 	}
-	mine := s.lieVote(round.KindPrevote, validView, v)
+	mine := s.lieVote(ledger.KindPrevote, validView, v)
 	for validView >= 0 && len(p.Polka) < s.quorum() {
 		p.Polka = append(p.Polka, *mine)
-		if i := s.rng.IntN(len(s.pool) + 1); i < len(s.pool) && s.pool[i].Kind == round.KindPrevote {
+		if i := s.rng.IntN(len(s.pool) + 1); i < len(s.pool) && s.pool[i].Kind == ledger.KindPrevote {
 			mine = s.pool[i]
 		}
 	}
-	return s.lie(round.KindProposal, p)
+	return s.lie(ledger.KindProposal, p)
 }
 
 func (s *site) toAbstain(a Action) bool {
@@ -250,21 +251,21 @@ func (s *site) refusable(view int) bool {
 
 func (s *site) toPrecommit(a Action) bool {
 	s.prepare(a.Entry)
-	return s.view == a.View && s.collect(round.KindPrevote, a.View, a.Entry)
+	return s.view == a.View && s.collect(ledger.KindPrevote, a.View, a.Entry)
 }
 
 func (s *site) toPass(a Action) bool {
-	must := s.view == a.View && s.collectAny(round.KindPrevote, a.View)
+	must := s.view == a.View && s.collectAny(ledger.KindPrevote, a.View)
 	s.wait()
 	return must
 }
 
 // toLearn needs a site that cannot precommit; learn takes the rest.
 func (s *site) toLearn(a Action) bool {
-	if s.view != a.View || s.holds[a.Entry] && s.said[place{round.KindPrecommit, a.View}] == nil {
+	if s.view != a.View || s.holds[a.Entry] && s.said[place{ledger.KindPrecommit, a.View}] == nil {
 		return false
 	}
-	return s.collect(round.KindPrevote, a.View, a.Entry)
+	return s.collect(ledger.KindPrevote, a.View, a.Entry)
 }
 
 // restart is a crash and the return from the log. In the model nothing may have changed by it.
@@ -289,12 +290,12 @@ func (s *site) withoutMemory(state State) State {
 
 // tear lets a site crash when its lock is on disk and its precommit is not.
 func (s *site) tear(a Action) bool {
-	if s.view != a.View || s.said[place{round.KindPrecommit, a.View}] != nil {
+	if s.view != a.View || s.said[place{ledger.KindPrecommit, a.View}] != nil {
 		return false
 	}
 	s.hold(a.Entry)
 	s.cut = true
-	s.collect(round.KindPrevote, a.View, a.Entry)
+	s.collect(ledger.KindPrevote, a.View, a.Entry)
 	torn := !s.cut
 	s.cut = false
 	return torn
@@ -314,7 +315,7 @@ func (s *site) torn(w round.Work) bool {
 	}
 	s.log = append(s.log, w.Save[:end+1]...)
 	s.note("site %d: restarts, with a lock", s.position+1)
-	e, err := round.DecodeEntry(w.Save[end].Lock.Entry)
+	e, err := ledger.DecodeEntry(w.Save[end].Lock.Entry)
 	if err != nil {
 		s.t.Fatal(err)
 	}

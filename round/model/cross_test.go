@@ -5,7 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // The machines of package round against the model. A walk takes steps of three kinds:
@@ -127,7 +127,7 @@ func (m *mesh) site(position int) *site {
 }
 
 // follow takes a statement of a site in the model: that has to be possible.
-func (s *site) follow(stmt *round.Signed) {
+func (s *site) follow(stmt *ledger.Signed) {
 	at := place{stmt.Kind, viewOf(s.t, stmt)}
 	if old := s.said[at]; old != nil && !slices.Equal(old.Body, stmt.Body) {
 		s.fail("site %d: two statements for %s of view %d", s.position+1, at.kind, at.view)
@@ -146,18 +146,18 @@ func (s *site) follow(stmt *round.Signed) {
 	})
 }
 
-func (s *site) action(stmt *round.Signed) Action {
+func (s *site) action(stmt *ledger.Signed) Action {
 	switch b := open(s.t, stmt).(type) {
-	case *round.Proposal:
-		e, err := round.DecodeEntry(b.Entry)
+	case *ledger.Proposal:
+		e, err := ledger.DecodeEntry(b.Entry)
 		if err != nil {
 			s.t.Fatal(err)
 		}
 		return Action{Propose, s.position, int(b.View), s.vote(e.CID()), int(b.ValidView)}
-	case *round.Vote:
+	case *ledger.Vote:
 		v := s.vote(b.Entry)
 		kind := map[bool]Kind{true: Abstain, false: Prevote}[v == Nil]
-		if stmt.Kind == round.KindPrecommit {
+		if stmt.Kind == ledger.KindPrecommit {
 			kind = map[bool]Kind{true: Pass, false: Precommit}[v == Nil]
 		}
 		return Action{kind, s.position, int(b.View), v, -1}
@@ -190,11 +190,11 @@ func (m *mesh) after(wanted func(Action) bool) map[State]bool {
 // learn follows in the model what a machine gets to know without a word: a polka of its view. It
 // must, if the votes that came first make it; it may, if others do.
 func (s *site) learn() {
-	if s.over || s.said[place{round.KindPrevote, s.view}] == nil {
+	if s.over || s.said[place{ledger.KindPrevote, s.view}] == nil {
 		return
 	}
 	for _, v := range entries {
-		_, first, any := s.tally(round.KindPrevote, s.view, v)
+		_, first, any := s.tally(ledger.KindPrevote, s.view, v)
 		learnt := s.after(func(a Action) bool {
 			return a.Kind == Learn && a.Site == s.position && a.View == s.view && a.Entry == v
 		})
@@ -229,7 +229,7 @@ func (m *mesh) disturb() {
 		return
 	}
 	view, v := m.rng.IntN(MaxViews), []Vote{Nil, A, B}[m.rng.IntN(3)]
-	kind := []round.Kind{round.KindPrevote, round.KindPrecommit}[m.rng.IntN(2)]
+	kind := []ledger.Kind{ledger.KindPrevote, ledger.KindPrecommit}[m.rng.IntN(2)]
 	switch m.rng.IntN(12) {
 	case 0:
 		s.restart()

@@ -11,6 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -21,14 +22,14 @@ type mesh struct {
 	rng     *rand.Rand
 	model   *Model
 	states  map[State]bool // that the machines can be in: some steps, as learning of a polka, show only later
-	genesis *round.Genesis
+	genesis *ledger.Genesis
 	opening []int
 	ids     [sites]peer.ID // by roster position as the model counts it
-	entries map[Vote]*round.Entry
+	entries map[Vote]*ledger.Entry
 	bases   map[Vote]block.CID // holding it is what makes a site ready
 	sites   []*site
 	decided Vote
-	pool    []*round.Signed // all that correct sites have sent
+	pool    []*ledger.Signed // all that correct sites have sent
 	history []string
 }
 
@@ -44,7 +45,7 @@ type site struct {
 	cut      bool // it is to crash between a lock and the precommit
 	eager    bool // it is made ready for what it is to vote for
 	over     bool // it has decided, or left the views of the model
-	said     map[place]*round.Signed
+	said     map[place]*ledger.Signed
 	got      map[place]map[peer.ID][]Vote // what each author's votes that it has got are for, in order
 	offered  map[int]bool                 // views whose proposal it has
 	refused  bool                         // the message that came last
@@ -55,7 +56,7 @@ type site struct {
 var layout = block.Sum(block.DagCBOR, []byte("layout"))
 
 type place struct {
-	kind round.Kind
+	kind ledger.Kind
 	view int
 }
 
@@ -63,7 +64,7 @@ type place struct {
 func newMesh(t testing.TB, seed uint64, liar int, opening ...int) *mesh {
 	m := &mesh{
 		t: t, opening: opening, rng: rand.New(rand.NewPCG(seed, uint64(liar))), states: map[State]bool{0: true},
-		entries: map[Vote]*round.Entry{}, bases: map[Vote]block.CID{},
+		entries: map[Vote]*ledger.Entry{}, bases: map[Vote]block.CID{},
 	}
 	var err error
 	if m.model, err = New(Config{Views: MaxViews, Liar: liar, Crashes: true, VotesBehind: true}); err != nil {
@@ -77,7 +78,7 @@ func newMesh(t testing.TB, seed uint64, liar int, opening ...int) *mesh {
 		m.entries[v], m.bases[v] = m.newEntry(v)
 	}
 	for i, p := range m.model.positions {
-		s := &site{mesh: m, position: p, index: i, said: map[place]*round.Signed{}, holds: map[Vote]bool{}}
+		s := &site{mesh: m, position: p, index: i, said: map[place]*ledger.Signed{}, holds: map[Vote]bool{}}
 		m.sites = append(m.sites, s)
 		s.boot()
 	}
@@ -85,8 +86,8 @@ func newMesh(t testing.TB, seed uint64, liar int, opening ...int) *mesh {
 }
 
 // testGenesis differs by seed, and with it who proposes when.
-func testGenesis(t testing.TB, seed uint64) *round.Genesis {
-	var list []round.Site
+func testGenesis(t testing.TB, seed uint64) *ledger.Genesis {
+	var list []ledger.Site
 	for i := range sites {
 		digest := block.Sum(block.Raw, fmt.Appendf(nil, "site %d", i)).Digest()
 		key, err := crypto.UnmarshalEd25519PublicKey(digest[:])
@@ -97,12 +98,12 @@ func testGenesis(t testing.TB, seed uint64) *round.Genesis {
 		if err != nil {
 			t.Fatal(err)
 		}
-		list = append(list, round.Site{ID: id, Name: fmt.Sprint(i + 1)})
+		list = append(list, ledger.Site{ID: id, Name: fmt.Sprint(i + 1)})
 	}
-	slices.SortFunc(list, func(a, b round.Site) int { return slices.Compare([]byte(a.ID), []byte(b.ID)) })
+	slices.SortFunc(list, func(a, b ledger.Site) int { return slices.Compare([]byte(a.ID), []byte(b.ID)) })
 	nonce := make([]byte, 16)
 	nonce[0] = byte(seed)
-	g, err := round.NewGenesis("model", round.Byzantine, list, nonce)
+	g, err := ledger.NewGenesis("model", ledger.Byzantine, list, nonce)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,24 +112,24 @@ func testGenesis(t testing.TB, seed uint64) *round.Genesis {
 
 // newEntry makes an entry that all may agree on: the liar asks for a run. Nobody else speaks of it
 // by itself, and a site is ready for it once it holds the base.
-func (m *mesh) newEntry(v Vote) (*round.Entry, block.CID) {
+func (m *mesh) newEntry(v Vote) (*ledger.Entry, block.CID) {
 	base := block.Sum(block.DagCBOR, []byte("base "+v.String()))
-	spec := &round.RunSpec{
+	spec := &ledger.RunSpec{
 		Name: v.String(), By: m.ids[m.model.cfg.Liar], Base: base, Layout: layout,
 		Rounds: 1, Nonce: make([]byte, 16),
 	}
 	spec.Default()
-	e := &round.Entry{Mesh: m.genesis.Block().CID, Height: 1, Parent: m.genesis.Block().CID, Open: &round.Open{Spec: *m.lie(round.KindOpen, spec)}}
+	e := &ledger.Entry{Mesh: m.genesis.Block().CID, Height: 1, Parent: m.genesis.Block().CID, Open: &ledger.Open{Spec: *m.lie(ledger.KindOpen, spec)}}
 	return e, base
 }
 
 // lie signs for the liar. Signatures are not checked here, and nothing is signed for another.
-func (m *mesh) lie(kind round.Kind, body any) *round.Signed {
-	return &round.Signed{From: m.ids[m.model.cfg.Liar], Kind: kind, Body: block.Encode(body), Sig: []byte{1}}
+func (m *mesh) lie(kind ledger.Kind, body any) *ledger.Signed {
+	return &ledger.Signed{From: m.ids[m.model.cfg.Liar], Kind: kind, Body: block.Encode(body), Sig: []byte{1}}
 }
 
-func (m *mesh) lieVote(kind round.Kind, view int, v Vote) *round.Signed {
-	return m.lie(kind, &round.Vote{Height: 1, View: uint64(view), Entry: m.cid(v)})
+func (m *mesh) lieVote(kind ledger.Kind, view int, v Vote) *ledger.Signed {
+	return m.lie(kind, &ledger.Vote{Height: 1, View: uint64(view), Entry: m.cid(v)})
 }
 
 func (m *mesh) cid(v Vote) block.CID {
@@ -187,10 +188,10 @@ func (s *site) boot() {
 	}
 	s.step(round.Alarm{})
 	for _, v := range entries { // so that it knows what A and B are
-		s.receive(s.lie(round.KindReady, &round.Ready{Height: 1, Entry: s.cid(v), Data: s.entries[v].Block().Data}))
+		s.receive(s.lie(ledger.KindReady, &ledger.Ready{Height: 1, Entry: s.cid(v), Data: s.entries[v].Block().Data}))
 	}
 	// And so that it sees that something is to be decided.
-	s.receive(s.lieVote(round.KindPrevote, s.opening[s.rng.IntN(len(s.opening))], Nil))
+	s.receive(s.lieVote(ledger.KindPrevote, s.opening[s.rng.IntN(len(s.opening))], Nil))
 }
 
 // remember notes what a record of the log brings back.
@@ -206,17 +207,17 @@ func (s *site) remember(r round.Record) {
 	}
 }
 
-func viewOf(t testing.TB, stmt *round.Signed) int {
+func viewOf(t testing.TB, stmt *ledger.Signed) int {
 	switch b := open(t, stmt).(type) {
-	case *round.Proposal:
+	case *ledger.Proposal:
 		return int(b.View)
-	case *round.Vote:
+	case *ledger.Vote:
 		return int(b.View)
 	}
 	return 0
 }
 
-func open(t testing.TB, stmt *round.Signed) any {
+func open(t testing.TB, stmt *ledger.Signed) any {
 	body, err := stmt.Open()
 	if err != nil {
 		t.Fatal(err)
@@ -225,9 +226,9 @@ func open(t testing.TB, stmt *round.Signed) any {
 }
 
 // have notes the votes that a statement brings.
-func (s *site) have(stmt *round.Signed) {
+func (s *site) have(stmt *ledger.Signed) {
 	switch b := open(s.t, stmt).(type) {
-	case *round.Vote:
+	case *ledger.Vote:
 		at := place{stmt.Kind, int(b.View)}
 		if s.got[at] == nil {
 			s.got[at] = map[peer.ID][]Vote{}
@@ -235,10 +236,10 @@ func (s *site) have(stmt *round.Signed) {
 		if v := s.vote(b.Entry); !slices.Contains(s.got[at][stmt.From], v) {
 			s.got[at][stmt.From] = append(s.got[at][stmt.From], v)
 		}
-	case *round.Proposal:
+	case *ledger.Proposal:
 		seen := map[peer.ID]bool{}
 		for i := range b.Polka { // up to the one for which the machine refuses the proposal
-			v, ok := open(s.t, &b.Polka[i]).(*round.Vote)
+			v, ok := open(s.t, &b.Polka[i]).(*ledger.Vote)
 			from := b.Polka[i].From
 			if !ok || int64(v.View) != b.ValidView || v.Entry != s.cid(s.action(stmt).Entry) || seen[from] {
 				return
@@ -250,16 +251,16 @@ func (s *site) have(stmt *round.Signed) {
 }
 
 // own notes what a site has said itself.
-func (s *site) own(stmt *round.Signed) {
+func (s *site) own(stmt *ledger.Signed) {
 	s.have(stmt)
-	if stmt.Kind == round.KindProposal {
+	if stmt.Kind == ledger.KindProposal {
 		s.offered[viewOf(s.t, stmt)] = true
 	}
 }
 
 // tally returns how many sites' votes a site has in a place; for how many of them v came first,
 // and for how many at all. Only the liar votes twice.
-func (s *site) tally(kind round.Kind, view int, v Vote) (all, first, any int) {
+func (s *site) tally(kind ledger.Kind, view int, v Vote) (all, first, any int) {
 	for _, votes := range s.got[place{kind, view}] {
 		all++
 		if votes[0] == v {
@@ -273,11 +274,11 @@ func (s *site) tally(kind round.Kind, view int, v Vote) (all, first, any int) {
 }
 
 // receive hands a statement to the machine. A proposal that it refuses leaves room for another.
-func (s *site) receive(stmt *round.Signed) {
+func (s *site) receive(stmt *ledger.Signed) {
 	if s.over || stmt.From == s.ids[s.position] {
 		return
 	}
-	p, proposed := open(s.t, stmt).(*round.Proposal)
+	p, proposed := open(s.t, stmt).(*ledger.Proposal)
 	if !proposed || !s.offered[int(p.View)] {
 		s.have(stmt)
 	}
@@ -325,7 +326,7 @@ func (s *site) do(w round.Work) {
 		return
 	}
 	s.log = append(s.log, w.Save...)
-	said := map[place]*round.Signed{}
+	said := map[place]*ledger.Signed{}
 	for _, r := range w.Save {
 		if r.Statement != nil {
 			said[place{r.Statement.Kind, viewOf(s.t, r.Statement)}] = r.Statement
@@ -350,7 +351,7 @@ func (s *site) do(w round.Work) {
 	s.learn()
 }
 
-func (s *site) trace(t round.Trace, said map[place]*round.Signed) {
+func (s *site) trace(t round.Trace, said map[place]*ledger.Signed) {
 	switch t.Event {
 	case "view":
 		s.view = int(t.View)
@@ -358,14 +359,14 @@ func (s *site) trace(t round.Trace, said map[place]*round.Signed) {
 		s.note("site %d: view %d", s.position+1, t.View)
 		s.behind(said)
 	case "propose", "prevote", "precommit":
-		at := place{round.Kind(t.Event), int(t.View)}
+		at := place{ledger.Kind(t.Event), int(t.View)}
 		if t.Event == "propose" {
-			at.kind = round.KindProposal
+			at.kind = ledger.KindProposal
 		}
 		if said[at] == nil {
 			s.fail("site %d: %s of view %d is not saved", s.position+1, t.Event, t.View)
 		}
-		if at.kind != round.KindProposal && at.view < s.view {
+		if at.kind != ledger.KindProposal && at.view < s.view {
 			return // behind it
 		}
 		s.own(said[at])
@@ -380,10 +381,10 @@ func (s *site) trace(t round.Trace, said map[place]*round.Signed) {
 }
 
 // behind follows the votes for nil with which a site has left the views before its own.
-func (s *site) behind(said map[place]*round.Signed) {
+func (s *site) behind(said map[place]*ledger.Signed) {
 	left := -1
 	for at, stmt := range said {
-		if at.view >= s.view || at.kind == round.KindProposal || s.said[at] != nil {
+		if at.view >= s.view || at.kind == ledger.KindProposal || s.said[at] != nil {
 			continue
 		}
 		if at.view < s.model.cfg.Views {
@@ -403,8 +404,8 @@ func (s *site) behind(said map[place]*round.Signed) {
 }
 
 // sent checks that what leaves a site is what it has said before, and adds it to the pool.
-func (s *site) sent(stmt *round.Signed) {
-	if stmt.Kind != round.KindReady {
+func (s *site) sent(stmt *ledger.Signed) {
+	if stmt.Kind != ledger.KindReady {
 		at := place{stmt.Kind, viewOf(s.t, stmt)}
 		if s.said[at] == nil { // it was logged before a crash and not sent
 			s.follow(stmt)
@@ -413,7 +414,7 @@ func (s *site) sent(stmt *round.Signed) {
 			s.fail("site %d: two statements for %s of view %d", s.position+1, at.kind, at.view)
 		}
 	}
-	if !slices.ContainsFunc(s.pool, func(o *round.Signed) bool {
+	if !slices.ContainsFunc(s.pool, func(o *ledger.Signed) bool {
 		return o.From == stmt.From && o.Kind == stmt.Kind && slices.Equal(o.Body, stmt.Body)
 	}) {
 		s.pool = append(s.pool, stmt)

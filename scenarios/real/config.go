@@ -7,8 +7,8 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node"
-	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/scenarios/real/netns"
 	"github.com/weft-mesh/weft/scenarios/real/shape"
 	"github.com/weft-mesh/weft/scenarios/sim"
@@ -25,7 +25,7 @@ func MaxSites() int { return min(sitesPerCore*runtime.NumCPU(), math.MaxUint8) }
 type Config struct {
 	Exe    string // the weft binary
 	Seed   uint64 // of what links lose
-	Faults round.Faults
+	Faults ledger.Faults
 	Sites  []Site
 	Path   func(from, to int) shape.Path
 	Run    node.RunRequest // what the first site asks for

@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node"
 	"github.com/weft-mesh/weft/node/local"
-	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/scenarios/real/netns"
 	"github.com/weft-mesh/weft/scenarios/real/shape"
 )
@@ -167,7 +167,7 @@ func startMesh(t *testing.T, g ground, sites int) *local.Mesh {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := local.Config{Exe: os.Args[0], Dir: dir, Name: "test", Faults: round.Byzantine, Reach: g.reach}
+	c := local.Config{Exe: os.Args[0], Dir: dir, Name: "test", Faults: ledger.Byzantine, Reach: g.reach}
 	for i := range sites {
 		s := local.Site{Name: fmt.Sprintf("site-%d", i+1), Trainer: "{synthetic: {bytes: 100kB, time: 100ms}}"}
 		g.site(i, &s)

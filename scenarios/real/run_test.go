@@ -10,17 +10,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node"
-	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/scenarios/real/shape"
 	"github.com/weft-mesh/weft/scenarios/sim"
 )
 
 func small(sites int, rounds uint64) Config {
 	c := Config{
-		Exe: os.Args[0], Faults: round.Crash, Until: 2 * time.Minute,
+		Exe: os.Args[0], Faults: ledger.Crash, Until: 2 * time.Minute,
 		Path: func(int, int) shape.Path { return shape.Path{Latency: 5 * time.Millisecond} },
-		Run:  node.RunRequest{Spec: round.RunSpec{Name: "small", Rounds: rounds}, Init: true},
+		Run:  node.RunRequest{Spec: ledger.RunSpec{Name: "small", Rounds: rounds}, Init: true},
 	}
 	for i := range sites {
 		c.Sites = append(c.Sites, Site{Name: fmt.Sprintf("site-%d", i+1), Trainer: "{synthetic: {bytes: 100kB, time: 300ms}}"})

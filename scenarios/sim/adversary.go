@@ -9,6 +9,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -84,7 +85,7 @@ func (l *Liar) Self() peer.ID { return l.s.id }
 func (l *Liar) Machine() *round.Machine { return l.s.machine }
 
 // Ledger returns the site's ledger, for reading.
-func (l *Liar) Ledger() *round.Ledger { return l.s.machine.Ledger() }
+func (l *Liar) Ledger() *ledger.Ledger { return l.s.machine.Ledger() }
 
 // Workload returns the world's workload.
 func (l *Liar) Workload() Workload { return l.s.w.cfg.Workload }
@@ -126,8 +127,8 @@ func (l *Liar) Friends() []*Liar {
 }
 
 // Planned returns the runs that operators are going to open: an insider hears of them before.
-func (l *Liar) Planned() []*round.RunSpec {
-	var list []*round.RunSpec
+func (l *Liar) Planned() []*ledger.RunSpec {
+	var list []*ledger.RunSpec
 	for _, a := range l.s.w.cfg.Acts {
 		if open, ok := a.Do.(round.OpenRun); ok {
 			list = append(list, open.Spec)
@@ -140,21 +141,21 @@ func (l *Liar) Planned() []*round.RunSpec {
 func (l *Liar) Rand() *rand.Rand { return l.rng }
 
 // Sign signs whatever statement in the site's name.
-func (l *Liar) Sign(kind round.Kind, body any) *round.Signed {
+func (l *Liar) Sign(kind ledger.Kind, body any) *ledger.Signed {
 	l.s.traffic.Signed++
-	return round.Sign(l.s.w.genesis.Block().CID, l.s.id, kind, body, func(data []byte) []byte { return sign(l.s.id, data) })
+	return ledger.Sign(l.s.w.genesis.Block().CID, l.s.id, kind, body, func(data []byte) []byte { return sign(l.s.id, data) })
 }
 
 // Send sends a message as the site.
 func (l *Liar) Send(s round.Send) { l.s.w.net.send(l.s, s) }
 
 // Say sends a statement to all sites.
-func (l *Liar) Say(s *round.Signed) {
+func (l *Liar) Say(s *ledger.Signed) {
 	l.Send(round.Send{Message: &round.Message{Attempt: 1 + l.rng.Uint64N(1<<32), Statement: s}})
 }
 
 // Repeat says a statement to all sites, and twice again.
-func (l *Liar) Repeat(s *round.Signed) {
+func (l *Liar) Repeat(s *ledger.Signed) {
 	for _, d := range repeats {
 		l.After(d, func() { l.Say(s) })
 	}

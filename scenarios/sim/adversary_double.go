@@ -4,6 +4,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -17,7 +18,7 @@ type face struct {
 func (l *Liar) face() face { return face{l.Half(), l.rng.IntN(2) == 0} }
 
 // tell sends the site's statement to some, and another in its place to the rest.
-func (l *Liar) tell(s round.Send, f face, other *round.Signed) {
+func (l *Liar) tell(s round.Send, f face, other *ledger.Signed) {
 	lie := &round.Message{Attempt: s.Message.Attempt, Statement: other}
 	for _, id := range l.audience(s) {
 		m := s.Message
@@ -43,7 +44,7 @@ type DoubleVoter struct {
 
 type secondThing struct {
 	face
-	*round.Signed
+	*ledger.Signed
 }
 
 // Name returns the name of its kind.
@@ -69,7 +70,7 @@ func (a *DoubleVoter) Hear(l *Liar, ev round.Event) round.Event {
 // Send votes twice.
 func (a *DoubleVoter) Send(l *Liar, s round.Send) {
 	st, body := l.own(s)
-	v, ok := body.(*round.Vote)
+	v, ok := body.(*ledger.Vote)
 	if !ok || v.Height != l.next() {
 		l.Send(s)
 		return
@@ -77,7 +78,7 @@ func (a *DoubleVoter) Send(l *Liar, s round.Send) {
 	a.turn(l)
 	at := seat{st.Kind, v.View}
 	if a.second[at] == nil {
-		a.second[at] = &secondThing{l.face(), l.Sign(st.Kind, &round.Vote{Height: v.Height, View: v.View, Entry: a.rival(l, v.Entry)})}
+		a.second[at] = &secondThing{l.face(), l.Sign(st.Kind, &ledger.Vote{Height: v.Height, View: v.View, Entry: a.rival(l, v.Entry)})}
 		l.Did("signed two " + string(st.Kind) + "s")
 	}
 	l.tell(s, a.second[at].face, a.second[at].Signed)
@@ -109,7 +110,7 @@ func (a *DoubleDealer) Name() string { return "double-dealer" }
 // Send tells one half of the update, and the other half of another.
 func (a *DoubleDealer) Send(l *Liar, s round.Send) {
 	st, body := l.own(s)
-	u, ok := body.(*round.Update)
+	u, ok := body.(*ledger.Update)
 	if !ok {
 		l.Send(s)
 		return
@@ -125,7 +126,7 @@ func (a *DoubleDealer) Send(l *Liar, s round.Send) {
 		}
 		other := *u
 		other.Manifest = again.Update.Manifest
-		a.second[string(st.Body)] = &secondThing{l.face(), l.Sign(round.KindUpdate, &other)}
+		a.second[string(st.Body)] = &secondThing{l.face(), l.Sign(ledger.KindUpdate, &other)}
 		l.Did("offered two updates")
 	}
 	l.tell(s, a.second[string(st.Body)].face, a.second[string(st.Body)].Signed)

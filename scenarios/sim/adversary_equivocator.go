@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -14,7 +15,7 @@ import (
 type Equivocator struct {
 	height uint64
 	views  map[uint64]*schism
-	offers map[uint64][]*round.Signed // its updates, by opening
+	offers map[uint64][]*ledger.Signed // its updates, by opening
 
 	patient bool // it shows itself only where all may be ready for both entries
 }
@@ -23,7 +24,7 @@ type Equivocator struct {
 type schism struct {
 	face
 	first, second block.CID
-	proposal      *round.Signed // of the second
+	proposal      *ledger.Signed // of the second
 }
 
 // Name returns the name of its kind.
@@ -43,7 +44,7 @@ func (a *Equivocator) trainAgain(l *Liar, t round.Trained) {
 		return
 	}
 	base, _ := l.Ledger().Run(t.Run).BaseOf(t.Round)
-	second := l.Sign(round.KindUpdate, &round.Update{
+	second := l.Sign(ledger.KindUpdate, &ledger.Update{
 		Run: t.Run, Round: t.Round, Opened: t.Opened, Attempt: 2, Base: base,
 		Manifest: again.Update.Manifest, Samples: t.Samples, Metrics: map[string]float64{},
 	})
@@ -52,18 +53,18 @@ func (a *Equivocator) trainAgain(l *Liar, t round.Trained) {
 }
 
 // note keeps the updates of its own, once each.
-func (a *Equivocator) note(s *round.Signed, u *round.Update) {
+func (a *Equivocator) note(s *ledger.Signed, u *ledger.Update) {
 	if a.offers == nil {
-		a.offers = map[uint64][]*round.Signed{}
+		a.offers = map[uint64][]*ledger.Signed{}
 	}
-	same := func(o *round.Signed) bool { return bytes.Equal(o.Body, s.Body) }
+	same := func(o *ledger.Signed) bool { return bytes.Equal(o.Body, s.Body) }
 	if !slices.ContainsFunc(a.offers[u.Opened], same) {
 		a.offers[u.Opened] = append(a.offers[u.Opened], s)
 	}
 }
 
 // rival returns an update to put into the place of one of its own, or nil.
-func (a *Equivocator) rival(own *round.Signed) *round.Signed {
+func (a *Equivocator) rival(own *ledger.Signed) *ledger.Signed {
 	for _, o := range a.offers[own.Update().Opened] {
 		if !bytes.Equal(o.Body, own.Body) {
 			return o
@@ -76,16 +77,16 @@ func (a *Equivocator) rival(own *round.Signed) *round.Signed {
 func (a *Equivocator) Send(l *Liar, s round.Send) {
 	st, body := l.own(s)
 	switch b := body.(type) {
-	case *round.Update:
+	case *ledger.Update:
 		a.note(st, b)
-	case *round.Proposal:
+	case *ledger.Proposal:
 		if split := a.split(l, b); split != nil {
 			l.tell(s, split.face, split.proposal)
 			return
 		}
-	case *round.Vote:
+	case *ledger.Vote:
 		if split := a.views[b.View]; split != nil && b.Height == a.height {
-			l.tell(s, split.face, l.Sign(st.Kind, &round.Vote{Height: b.Height, View: b.View, Entry: split.second}))
+			l.tell(s, split.face, l.Sign(st.Kind, &ledger.Vote{Height: b.Height, View: b.View, Entry: split.second}))
 			return
 		}
 	}
@@ -93,7 +94,7 @@ func (a *Equivocator) Send(l *Liar, s round.Send) {
 }
 
 // split returns the second proposal for the place of a first, and who is shown which.
-func (a *Equivocator) split(l *Liar, p *round.Proposal) *schism {
+func (a *Equivocator) split(l *Liar, p *ledger.Proposal) *schism {
 	if a.height != p.Height {
 		a.height, a.views = p.Height, map[uint64]*schism{}
 	}
@@ -105,19 +106,19 @@ func (a *Equivocator) split(l *Liar, p *round.Proposal) *schism {
 	if other == nil {
 		return nil
 	}
-	q := &round.Proposal{Height: p.Height, View: p.View, ValidView: -1, Entry: other.Block().Data}
-	a.views[p.View] = &schism{l.face(), e.CID(), other.CID(), l.Sign(round.KindProposal, q)}
+	q := &ledger.Proposal{Height: p.Height, View: p.View, ValidView: -1, Entry: other.Block().Data}
+	a.views[p.View] = &schism{l.face(), e.CID(), other.CID(), l.Sign(ledger.KindProposal, q)}
 	l.Did("proposed two " + e.Kind() + "s")
 	return a.views[p.View]
 }
 
 // variant returns another entry that may be decided in the place of e.
-func (a *Equivocator) variant(l *Liar, e *round.Entry) *round.Entry {
+func (a *Equivocator) variant(l *Liar, e *ledger.Entry) *ledger.Entry {
 	switch {
 	case e == nil:
 		return nil
 	case e.Commit != nil && !a.patient:
-		return l.changed(e, func(c *round.Entry) {
+		return l.changed(e, func(c *ledger.Entry) {
 			commit := *e.Commit
 			commit.Model = l.nowhere()
 			c.Commit = &commit
@@ -136,8 +137,8 @@ func (a *Equivocator) variant(l *Liar, e *round.Entry) *round.Entry {
 }
 
 // exchanged returns a seal with the other of its site's two updates.
-func (a *Equivocator) exchanged(l *Liar, e *round.Entry) *round.Entry {
-	return l.changed(e, func(c *round.Entry) {
+func (a *Equivocator) exchanged(l *Liar, e *ledger.Entry) *ledger.Entry {
+	return l.changed(e, func(c *ledger.Entry) {
 		seal := *e.Seal
 		seal.Updates = slices.Clone(seal.Updates)
 		for i, u := range seal.Updates {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -65,7 +66,7 @@ func (a *Poisoned) Poison(l *Liar, j round.Train, t Trained) (Trained, error) {
 // artifact from a store that is needed there.
 type Stale struct {
 	known []copied
-	said  map[offered]*round.Signed
+	said  map[offered]*ledger.Signed
 }
 
 // offered is the place of an update.
@@ -88,7 +89,7 @@ func (a *Stale) Name() string { return "stale" }
 // nothing itself.
 func (a *Stale) Hear(l *Liar, ev round.Event) round.Event {
 	if s, body := l.heard(ev); s != nil {
-		if u, ok := body.(*round.Update); ok {
+		if u, ok := body.(*ledger.Update); ok {
 			a.know(copied{u.Manifest, u.Opened, false})
 		}
 	}
@@ -129,9 +130,9 @@ func (a *Stale) announce(l *Liar, t round.Trained) {
 	l.Did(deed)
 	l.Hold(manifest)
 	if a.said == nil {
-		a.said = map[offered]*round.Signed{}
+		a.said = map[offered]*ledger.Signed{}
 	}
-	a.said[at] = l.Sign(round.KindUpdate, &round.Update{
+	a.said[at] = l.Sign(ledger.KindUpdate, &ledger.Update{
 		Run: t.Run, Round: t.Round, Opened: t.Opened, Attempt: t.Attempt, Base: base,
 		Manifest: manifest, Samples: t.Samples, Metrics: map[string]float64{},
 	})

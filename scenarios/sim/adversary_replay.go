@@ -3,6 +3,7 @@ package sim
 import (
 	"time"
 
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -58,13 +59,13 @@ func (a *Replayer) replay(l *Liar) {
 }
 
 // old reports whether a statement is of a height that has passed.
-func (a *Replayer) old(l *Liar, s *round.Signed) bool {
+func (a *Replayer) old(l *Liar, s *ledger.Signed) bool {
 	switch b := bodyOf(s).(type) {
-	case *round.Ready:
+	case *ledger.Ready:
 		return b.Height < l.next()
-	case *round.Proposal:
+	case *ledger.Proposal:
 		return b.Height < l.next()
-	case *round.Vote:
+	case *ledger.Vote:
 		return b.Height < l.next()
 	}
 	return false

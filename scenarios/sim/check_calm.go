@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -34,7 +35,7 @@ func (c *calm) of(w *World) {
 // sized takes the size of the roster that decides the next height.
 func (c *calm) sized(n int) {
 	views := 0
-	if c.w.cfg.Faults == round.Crash {
+	if c.w.cfg.Faults == ledger.Crash {
 		c.quorum = n/2 + 1
 		views = n - c.quorum + 2
 	} else {

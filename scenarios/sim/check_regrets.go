@@ -7,6 +7,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -54,7 +55,7 @@ func (r *regrets) decided(s *site, height uint64) {
 
 // knew returns how many honest sites knew, before the newest decided height began, that an honest site has taken back its
 // approval of a change. What a liar means by its own nobody needs to care.
-func (r *regrets) knew(e *round.Changed, by peer.ID) (n int) {
+func (r *regrets) knew(e *ledger.Changed, by peer.ID) (n int) {
 	about := regret{e.Change.ID(), by}
 	if r.c.w.sites[r.c.w.index[by]].liar != nil {
 		return 0

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// mutant is a bug planted into package round: a text that occurs once in it, and what stands there instead.
+// mutant is a bug planted into package ledger or round: a text that occurs once in it, and what stands there instead.
 type mutant struct {
 	name     string
 	old, new string
@@ -34,12 +34,12 @@ var mutants = []mutant{
 	{"a ground is not judged", "		return m.sameGround(p, r, e.Seal.Ground)\n", "		return true\n", 4, "accuser"},
 	{"weights are left out", "Weight: s.Updates[i].Weight", "Weight: 1", 0, ""},
 	{"a late update is taken against the wrong base", "			list[i].Base = u.Base\n", "", 0, ""},
-	{"an update counts twice", "	case u.Round <= r.counted[s.From]:", "	case false:", 0, ""},
+	{"an update counts twice", "	case u.Round <= r.Counted[s.From]:", "	case false:", 0, ""},
 	{"evidence of two views blames the honest", "return a.Height == b.Height && a.View == b.View && a.Entry != b.Entry", "return a.Height == b.Height && a.Entry != b.Entry", 4, "forger"},
 	{"early messages are kept without end", "	if of >= maxEarly {", "	if false {", 4, "spammer"},
 	{"candidates are kept without end", "		if h.mentions[by] >= maxTold+2*m.roster.Len() {", "		if false {", 4, "spammer"},
 	{"a change needs an approval less than a quorum", "	if n := len(e.Roster.Approvals); n < l.roster.Quorum() {", "	if n := len(e.Roster.Approvals); n+1 < l.roster.Quorum() {", 4, "gatecrasher"},
-	{"a joiner's signature is not checked", "	return c.Join.checkSignature(l.mesh, l.Name(c.Join.From), l.verify)\n", "	return nil\n", 4, "gatecrasher"},
+	{"a joiner's signature is not checked", "	return c.Join.CheckSignature(l.mesh, l.Name(c.Join.From), l.verify)\n", "	return nil\n", 4, "gatecrasher"},
 	{"an approval that was taken back counts", "		return m.standsBehind(e.Roster)\n", "		return true\n", 4, "gatecrasher"},
 	{"the votes of who was removed count", "	case !r.Has(s.From):\n		return fmt.Errorf(\"%s of %s: %w\", s.Kind", "	case false:\n		return fmt.Errorf(\"%s of %s: %w\", s.Kind", 0, "gatecrasher"},
 	{"a view does not end", "	case h.precommitBy > 0 && m.now >= h.precommitBy, h.votes", "	case h.votes", 0, ""},
@@ -56,9 +56,13 @@ func TestMutantsApply(t *testing.T) {
 
 // plant returns the file that has the bug, and its text.
 func (m *mutant) plant() (path string, src []byte, err error) {
-	files, err := filepath.Glob(filepath.Join("..", "..", "round", "*.go"))
-	if err != nil {
-		return "", nil, err
+	var files []string
+	for _, pkg := range []string{"ledger", "round"} {
+		in, err := filepath.Glob(filepath.Join("..", "..", pkg, "*.go"))
+		if err != nil {
+			return "", nil, err
+		}
+		files = append(files, in...)
 	}
 	found := 0
 	for _, file := range files {
@@ -72,7 +76,7 @@ func (m *mutant) plant() (path string, src []byte, err error) {
 		}
 	}
 	if found != 1 {
-		return "", nil, fmt.Errorf("%q occurs %d times in round", m.old, found)
+		return "", nil, fmt.Errorf("%q occurs %d times in ledger and round", m.old, found)
 	}
 	return path, src, nil
 }

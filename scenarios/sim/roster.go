@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -52,7 +53,7 @@ func (h *wish) consider(s *site) {
 }
 
 // amongFew reports whether a site is one of those who want what too few do: with all liars they are no quorum.
-func (h *wish) amongFew(s *site, r *round.Roster) bool {
+func (h *wish) amongFew(s *site, r *ledger.Roster) bool {
 	left := r.Quorum() - 1
 	for _, o := range h.w.sites {
 		if r.Has(o.id) && o.liar != nil {
@@ -71,19 +72,19 @@ func (h *wish) amongFew(s *site, r *round.Roster) bool {
 }
 
 // approve is the operator's yes.
-func (s *site) approve(c *round.Change) {
+func (s *site) approve(c *ledger.Change) {
 	s.wants[c.ID()] = true
 	s.happen(round.Approve{Change: c})
 }
 
 // takeBack is the operator's second thought, if the change is not decided yet.
-func (s *site) takeBack(c *round.Change) {
+func (s *site) takeBack(c *ledger.Change) {
 	if s.up && s.machine.CheckTakeBack(c) == nil {
 		s.happen(round.TakeBack{Change: c})
 	}
 }
 
-func (h *wish) fulfilled(l *round.Ledger) bool {
+func (h *wish) fulfilled(l *ledger.Ledger) bool {
 	return (h.out == nil || !l.Roster().Has(h.out.id)) && (h.in == nil || l.Roster().Has(h.in.id))
 }
 
@@ -91,13 +92,13 @@ func (h *wish) fulfilled(l *round.Ledger) bool {
 func (h *wish) hopeless() bool { return h.few || h.in != nil && h.in.liar != nil }
 
 // change is the wish as a change of the roster that is in force.
-func (h *wish) change(l *round.Ledger) *round.Change {
-	c := &round.Change{Version: l.Roster().Version()}
+func (h *wish) change(l *ledger.Ledger) *ledger.Change {
+	c := &ledger.Change{Version: l.Roster().Version()}
 	if h.out != nil {
-		c.Remove = &round.Site{ID: h.out.id, Name: l.Name(h.out.id)}
+		c.Remove = &ledger.Site{ID: h.out.id, Name: l.Name(h.out.id)}
 	}
 	if h.in != nil {
-		c.Add = &round.Site{ID: h.in.id, Name: h.in.Name}
+		c.Add = &ledger.Site{ID: h.in.id, Name: h.in.Name}
 		if h.out != nil {
 			c.Add.Name = c.Remove.Name
 		}
@@ -106,7 +107,7 @@ func (h *wish) change(l *round.Ledger) *round.Change {
 }
 
 // newest returns the longest ledger of an honest site.
-func (w *World) newest() (l *round.Ledger) {
+func (w *World) newest() (l *ledger.Ledger) {
 	for _, s := range w.sites {
 		if s.machine != nil && s.liar == nil && (l == nil || s.machine.Ledger().Height() > l.Height()) {
 			l = s.machine.Ledger()

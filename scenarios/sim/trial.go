@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -21,7 +22,7 @@ type Trial struct {
 	Seed    uint64        `json:"seed"`
 	Sites   int           `json:"sites"`
 	Joiners int           `json:"joiners,omitempty"` // beyond Sites: who is to be added
-	Faults  round.Faults  `json:"faults"`
+	Faults  ledger.Faults `json:"faults"`
 	Rounds  uint64        `json:"rounds"`
 	Late    bool          `json:"late"` // late updates are carried
 	Liars   []LiarAt      `json:"liars,omitempty"`
@@ -50,9 +51,9 @@ func NewTrial(seed uint64, sites int, liar string, roster bool) *Trial {
 	if sites == 0 {
 		sites = TrialSizes[seed%uint64(len(TrialSizes))]
 	}
-	t := &Trial{Seed: seed, Sites: sites, Faults: round.Byzantine, Rounds: 2 + rng.Uint64N(4), Late: rng.IntN(3) > 0}
+	t := &Trial{Seed: seed, Sites: sites, Faults: ledger.Byzantine, Rounds: 2 + rng.Uint64N(4), Late: rng.IntN(3) > 0}
 	if rng.IntN(4) == 0 {
-		t.Faults = round.Crash
+		t.Faults = ledger.Crash
 	}
 	t.Net = Path{
 		Latency: time.Duration(rng.IntN(150)) * time.Millisecond, Jitter: time.Duration(1+rng.IntN(100)) * time.Millisecond,
@@ -76,7 +77,7 @@ func NewTrial(seed uint64, sites int, liar string, roster bool) *Trial {
 // withstand, as it has forgotten what it held.
 func (t *Trial) draw(rng *rand.Rand, name string) {
 	f := 0
-	if t.Faults == round.Byzantine {
+	if t.Faults == ledger.Byzantine {
 		f = (t.Sites - 1) / 3
 	}
 	order := rng.Perm(t.Sites)
@@ -176,7 +177,7 @@ func (t *Trial) Config() Config {
 	work := t.Work
 	spec := work.Spec("trial", t.Rounds)
 	if !t.Late {
-		spec.Late, spec.LateNum, spec.LateDen, spec.LateMax = round.Drop, 0, 0, 0
+		spec.Late, spec.LateNum, spec.LateDen, spec.LateMax = ledger.Drop, 0, 0, 0
 	}
 	rng := rand.New(rand.NewPCG(t.Seed, 4))
 	c := Config{Seed: t.Seed, Faults: t.Faults, Workload: &work, Plan: t.Plan, Check: true}

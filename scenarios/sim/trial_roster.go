@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // drawRoster draws one to three changes of the roster, each about a site of its own, with no more liars than every
@@ -46,7 +46,7 @@ func (t *Trial) drawRoster(rng *rand.Rand, liar string) {
 
 // withstands returns how many liars a roster of n sites withstands.
 func (t *Trial) withstands(n int) int {
-	if t.Faults == round.Crash {
+	if t.Faults == ledger.Crash {
 		return 0
 	}
 	return (n - 1) / 3

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -57,11 +58,11 @@ type Synthetic struct {
 var _ Workload = (*Synthetic)(nil)
 
 // Spec returns the description of a run of so many rounds that starts from a pretended base.
-func (y *Synthetic) Spec(name string, rounds uint64) *round.RunSpec {
+func (y *Synthetic) Spec(name string, rounds uint64) *ledger.RunSpec {
 	layout := block.Sum(block.DagCBOR, []byte("layout"))
 	base := y.add(Artifact{Manifest: block.Sum(block.DagCBOR, []byte("base "+name)), Layout: layout, Bytes: y.Bytes})
 	nonce := block.Sum(block.Raw, []byte(name)).Digest()
-	s := &round.RunSpec{Name: name, Base: base.Manifest, Layout: layout, Rounds: rounds, Nonce: nonce[:16]}
+	s := &ledger.RunSpec{Name: name, Base: base.Manifest, Layout: layout, Rounds: rounds, Nonce: nonce[:16]}
 	s.Default()
 	return s
 }

@@ -9,13 +9,14 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
 // World is a mesh in virtual time. It belongs to one goroutine.
 type World struct {
 	cfg     Config
-	genesis *round.Genesis
+	genesis *ledger.Genesis
 	now     time.Duration
 	queue   queue
 	sites   []*site
@@ -50,7 +51,7 @@ func New(c Config) (*World, error) {
 		cfg: c, index: map[peer.ID]int{}, rng: rand.New(rand.NewPCG(c.Seed, 1)),
 		holders: map[block.CID][]*site{}, waiting: map[block.CID][]*fetch{},
 	}
-	var roster []round.Site
+	var roster []ledger.Site
 	for i, s := range c.Sites {
 		id, err := siteID(s.Name)
 		if err != nil {
@@ -62,12 +63,12 @@ func New(c Config) (*World, error) {
 		w.index[id] = i
 		w.sites = append(w.sites, newSite(w, i, id, s))
 		if !s.Outside {
-			roster = append(roster, round.Site{ID: id, Name: s.Name})
+			roster = append(roster, ledger.Site{ID: id, Name: s.Name})
 		}
 	}
 	nonce := block.Sum(block.Raw, binary.BigEndian.AppendUint64(nil, c.Seed)).Digest()
 	var err error
-	if w.genesis, err = round.NewGenesis("simulated", c.Faults, roster, nonce[:16]); err != nil {
+	if w.genesis, err = ledger.NewGenesis("simulated", c.Faults, roster, nonce[:16]); err != nil {
 		return nil, err
 	}
 	w.net = newNetwork(w)
@@ -186,7 +187,7 @@ func (w *World) Machine(site int) *round.Machine { return w.sites[site].machine 
 func (w *World) Holds(site int, manifest block.CID) bool { return w.sites[site].has(manifest) }
 
 // Genesis returns the mesh's genesis.
-func (w *World) Genesis() *round.Genesis { return w.genesis }
+func (w *World) Genesis() *ledger.Genesis { return w.genesis }
 
 // Finished reports whether every site that runs has done all rounds of all runs that any site knows, and the roster
 // is what the operators wanted. Liars may stand where they like, and so may who is in no roster; and they need not join.

@@ -8,13 +8,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
 // mesh returns a world of n honest sites that does a run of so many rounds.
 func mesh(n int, rounds uint64, edit func(*Config)) Config {
 	y := &Synthetic{Bytes: 1e6, Time: 10 * time.Second, Spread: 0.2}
-	c := Config{Seed: 1, Faults: round.Byzantine, Workload: y, Check: true, Acts: []Act{{At: 5 * time.Second, Do: round.OpenRun{Spec: y.Spec("r", rounds)}}}}
+	c := Config{Seed: 1, Faults: ledger.Byzantine, Workload: y, Check: true, Acts: []Act{{At: 5 * time.Second, Do: round.OpenRun{Spec: y.Spec("r", rounds)}}}}
 	for i := range n {
 		c.Sites = append(c.Sites, Site{Name: fmt.Sprint(i + 1)})
 	}

@@ -13,9 +13,9 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/cmd/weft/outfile"
 	"github.com/weft-mesh/weft/cmd/weft/term"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node"
 	"github.com/weft-mesh/weft/node/local"
-	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/train/builtin/corpus"
 )
 
@@ -92,7 +92,7 @@ func New(c Config, out *term.Out) (_ *Demo, err error) {
 			d.file.Discard()
 		}
 	}()
-	mesh := local.Config{Exe: c.Exe, Dir: c.Dir, Name: "demo", Faults: round.Byzantine}
+	mesh := local.Config{Exe: c.Exe, Dir: c.Dir, Name: "demo", Faults: ledger.Byzantine}
 	for i := range c.Sites {
 		text, err := corpus.Site(i, c.Sites)
 		if err != nil {
@@ -139,7 +139,7 @@ func (d *Demo) work(ctx context.Context) (*Result, error) {
 	}
 	d.view.say("opening the run")
 	reply, err := d.sites[0].node.Client.Start(ctx, node.RunRequest{
-		Spec: round.RunSpec{Name: "demo", Rounds: uint64(d.cfg.Rounds), MinSites: uint64(d.cfg.Sites), Train: d.cfg.hyper()},
+		Spec: ledger.RunSpec{Name: "demo", Rounds: uint64(d.cfg.Rounds), MinSites: uint64(d.cfg.Sites), Train: d.cfg.hyper()},
 		Init: true,
 	})
 	if err != nil {

@@ -1,4 +1,4 @@
-package round
+package ledger
 
 import (
 	"fmt"
@@ -37,7 +37,7 @@ type Genesis struct {
 // NewGenesis founds a mesh of the given sites, in any order.
 func NewGenesis(name string, faults Faults, sites []Site, nonce []byte) (*Genesis, error) {
 	g := &Genesis{Version: 1, Name: name, Faults: faults, Sites: slices.Clone(sites), Nonce: nonce}
-	slices.SortFunc(g.Sites, func(a, b Site) int { return compareIDs(a.ID, b.ID) })
+	slices.SortFunc(g.Sites, func(a, b Site) int { return CompareIDs(a.ID, b.ID) })
 	return g, g.Validate()
 }
 
@@ -62,11 +62,11 @@ func (g *Genesis) Validate() error {
 	case g.Version != 1:
 		return bad("version %d, this weft reads version 1", g.Version)
 	case !ValidName(g.Name):
-		return bad("mesh name %q (1 to %d bytes of printable text)", g.Name, maxName)
+		return bad("mesh name %q (1 to %d bytes of printable text)", g.Name, MaxName)
 	case g.Faults != Byzantine && g.Faults != Crash:
 		return bad("faults %q, want %q or %q", g.Faults, Byzantine, Crash)
-	case len(g.Sites) == 0 || len(g.Sites) > maxSites:
-		return bad("%d sites, want 1 to %d", len(g.Sites), maxSites)
+	case len(g.Sites) == 0 || len(g.Sites) > MaxSites:
+		return bad("%d sites, want 1 to %d", len(g.Sites), MaxSites)
 	case len(g.Nonce) != 16:
 		return bad("nonce of %d bytes, want 16", len(g.Nonce))
 	}
@@ -77,12 +77,12 @@ func (g *Genesis) Validate() error {
 		}
 		switch {
 		case !ValidName(s.Name):
-			return bad("site name %q: want 1 to %d bytes of printable text", s.Name, maxName)
+			return bad("site name %q: want 1 to %d bytes of printable text", s.Name, MaxName)
 		case names[s.Name]:
 			return bad("two sites are named %q", s.Name)
 		}
 		names[s.Name] = true
-		if i > 0 && compareIDs(g.Sites[i-1].ID, s.ID) >= 0 {
+		if i > 0 && CompareIDs(g.Sites[i-1].ID, s.ID) >= 0 {
 			return bad("site %q: peer IDs must ascend and differ", s.Name)
 		}
 	}
@@ -92,7 +92,7 @@ func (g *Genesis) Validate() error {
 // ValidName reports whether a text may name a mesh, a site, a run or a metric. Its rule is the protocol's, and must not
 // change with the tables of a Unicode version.
 func ValidName(s string) bool {
-	if len(s) == 0 || len(s) > maxName {
+	if len(s) == 0 || len(s) > MaxName {
 		return false
 	}
 	for _, r := range s {
@@ -106,7 +106,7 @@ func ValidName(s string) bool {
 	return true
 }
 
-func compareIDs(a, b peer.ID) int {
+func CompareIDs(a, b peer.ID) int {
 	switch {
 	case a < b:
 		return -1

@@ -1,4 +1,4 @@
-package round
+package ledger
 
 import (
 	"fmt"
@@ -134,18 +134,18 @@ func (l *Ledger) Append(e *Entry, c *Certificate) error {
 	if err := c.Verify(l.mesh, l.roster, e, l.verify); err != nil {
 		return err
 	}
-	l.apply(e, c)
+	l.Apply(e, c)
 	return nil
 }
 
 // apply adds a checked entry.
-func (l *Ledger) apply(e *Entry, c *Certificate) {
+func (l *Ledger) Apply(e *Entry, c *Certificate) {
 	l.decided = append(l.decided, Decided{e, c})
 	switch {
 	case e.Roster != nil:
 		l.applyChanged(e)
 	case e.Open != nil:
-		spec, _ := open[RunSpec](&e.Open.Spec, KindOpen)
+		spec, _ := Body[RunSpec](&e.Open.Spec, KindOpen)
 		r := &Run{ID: e.Run(), Spec: spec, Height: e.Height, Round: 1, Opened: e.Height, Base: spec.Base, Counted: map[peer.ID]uint64{}, spoilt: map[block.CID]bool{}}
 		l.runs[r.ID] = r
 		l.order = append(l.order, r)
@@ -197,8 +197,8 @@ func (l *Ledger) Check(e *Entry) error {
 		return invalid(e, "the next height is %d", l.Height()+1)
 	case e.Parent != l.Head():
 		return invalid(e, "parent %s is not the head %s", e.Parent, l.Head())
-	case len(e.Block().Data) > maxEntry:
-		return invalid(e, "%d bytes, at most %d", len(e.Block().Data), maxEntry)
+	case len(e.Block().Data) > MaxEntry:
+		return invalid(e, "%d bytes, at most %d", len(e.Block().Data), MaxEntry)
 	case e.Roster != nil:
 		return l.checkChanged(e)
 	case e.Open != nil:
@@ -225,7 +225,7 @@ func (l *Ledger) Check(e *Entry) error {
 }
 
 func (l *Ledger) checkOpen(e *Entry) error {
-	spec, err := open[RunSpec](&e.Open.Spec, KindOpen)
+	spec, err := Body[RunSpec](&e.Open.Spec, KindOpen)
 	if err != nil {
 		return invalid(e, "%v", err)
 	}
@@ -235,14 +235,14 @@ func (l *Ledger) checkOpen(e *Entry) error {
 	if spec.By != e.Open.Spec.From {
 		return invalid(e, "signed by %s, opened by %s", l.roster.Name(e.Open.Spec.From), l.roster.Name(spec.By))
 	}
-	if err := e.Open.Spec.verify(l.mesh, l.roster, l.verify); err != nil {
+	if err := e.Open.Spec.Verify(l.mesh, l.roster, l.verify); err != nil {
 		return invalid(e, "%v", err)
 	}
 	if l.runs[e.Run()] != nil {
 		return invalid(e, "run %q is known already", spec.Name)
 	}
-	if l.active() >= maxRuns {
-		return invalid(e, "%d runs are open, at most %d", l.active(), maxRuns)
+	if l.active() >= MaxRuns {
+		return invalid(e, "%d runs are open, at most %d", l.active(), MaxRuns)
 	}
 	return nil
 }
@@ -260,17 +260,17 @@ func (l *Ledger) checkClose(e *Entry, r *Run) error {
 	byOpener := false
 	for i := range e.Close.Stops {
 		s := &e.Close.Stops[i]
-		stop, err := open[Stop](s, KindStop)
+		stop, err := Body[Stop](s, KindStop)
 		if err != nil {
 			return invalid(e, "%v", err)
 		}
-		if stop.Run != r.ID || i > 0 && compareIDs(e.Close.Stops[i-1].From, s.From) >= 0 {
+		if stop.Run != r.ID || i > 0 && CompareIDs(e.Close.Stops[i-1].From, s.From) >= 0 {
 			return invalid(e, "stop of %s is for another run or out of order", l.roster.Name(s.From))
 		}
-		if err := s.verify(l.mesh, l.roster, l.verify); err != nil {
+		if err := s.Verify(l.mesh, l.roster, l.verify); err != nil {
 			return invalid(e, "%v", err)
 		}
-		byOpener = byOpener || s.From == l.heir(r.Spec.By)
+		byOpener = byOpener || s.From == l.Heir(r.Spec.By)
 	}
 	if !byOpener && len(e.Close.Stops) <= l.roster.F() {
 		return invalid(e, "%d sites ask for it, want the opener or %d", len(e.Close.Stops), l.roster.F()+1)

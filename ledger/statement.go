@@ -1,4 +1,4 @@
-package round
+package ledger
 
 import (
 	"fmt"
@@ -85,7 +85,7 @@ type Vote struct {
 }
 
 // signingBytes are what a statement's signature covers.
-func signingBytes(mesh block.CID, kind Kind, body []byte) []byte {
+func SigningBytes(mesh block.CID, kind Kind, body []byte) []byte {
 	return appendSigningBytes(make([]byte, 0, 80+len(kind)+len(body)), mesh, kind, body)
 }
 
@@ -98,11 +98,11 @@ func appendSigningBytes(b []byte, mesh block.CID, kind Kind, body []byte) []byte
 // Sign makes a statement of a site in a mesh; sign signs with that site's key.
 func Sign(mesh block.CID, from peer.ID, kind Kind, body any, sign func(data []byte) []byte) *Signed {
 	data := block.Encode(body)
-	return &Signed{From: from, Kind: kind, Body: data, Sig: sign(signingBytes(mesh, kind, data)), opened: body}
+	return &Signed{From: from, Kind: kind, Body: data, Sig: sign(SigningBytes(mesh, kind, data)), opened: body}
 }
 
 // size is about how many bytes the statement takes in a message or an entry.
-func (s *Signed) size() int { return len(s.From) + len(s.Body) + len(s.Sig) + 64 }
+func (s *Signed) Size() int { return len(s.From) + len(s.Body) + len(s.Sig) + 64 }
 
 // Open returns the statement's body: *RunSpec, *Stop, *Consent, *Update, *Change, *Withdraw, *Join,
 // *Ready, *Proposal or *Vote.
@@ -136,7 +136,7 @@ func (s *Signed) Open() (any, error) {
 	default:
 		return nil, fmt.Errorf("statement: %w: kind %.20q", ErrMalformed, s.Kind)
 	}
-	if len(s.Sig) == 0 || len(s.Sig) > maxSignature {
+	if len(s.Sig) == 0 || len(s.Sig) > MaxSignature {
 		return nil, fmt.Errorf("%s: %w: signature of %d bytes", s.Kind, ErrMalformed, len(s.Sig))
 	}
 	if err := block.Decode(s.Body, body); err != nil {
@@ -157,7 +157,7 @@ func checkBody(body any) error {
 			return fmt.Errorf("reason of %d bytes, at most %d", len(b.Reason), maxReason)
 		}
 	case *Update:
-		return b.check()
+		return b.Check()
 	case *Change:
 		return b.check()
 	case *Withdraw:
@@ -169,11 +169,11 @@ func checkBody(body any) error {
 			return fmt.Errorf("change or entry missing")
 		}
 	case *Ready:
-		if len(b.Data) > maxEntry || b.Height == 0 || !b.Entry.Defined() {
-			return fmt.Errorf("entry missing or over %d bytes", maxEntry)
+		if len(b.Data) > MaxEntry || b.Height == 0 || !b.Entry.Defined() {
+			return fmt.Errorf("entry missing or over %d bytes", MaxEntry)
 		}
 	case *Proposal:
-		if len(b.Entry) > maxEntry || b.Height == 0 || len(b.Polka) > maxSites || b.ValidView < -1 || b.ValidView >= 0 && uint64(b.ValidView) >= b.View {
+		if len(b.Entry) > MaxEntry || b.Height == 0 || len(b.Polka) > MaxSites || b.ValidView < -1 || b.ValidView >= 0 && uint64(b.ValidView) >= b.View {
 			return fmt.Errorf("valid view %d in view %d, %d prevotes", b.ValidView, b.View, len(b.Polka))
 		}
 	case *Vote:
@@ -184,16 +184,16 @@ func checkBody(body any) error {
 	return nil
 }
 
-func (u *Update) check() error {
+func (u *Update) Check() error {
 	switch {
 	case u.Round == 0 || u.Opened == 0 || u.Attempt == 0:
 		return fmt.Errorf("round, opened and attempt count from 1")
-	case u.Samples == 0 || u.Samples > maxSamples:
-		return fmt.Errorf("%d samples, want 1 to %d", u.Samples, uint64(maxSamples))
+	case u.Samples == 0 || u.Samples > MaxSamples:
+		return fmt.Errorf("%d samples, want 1 to %d", u.Samples, uint64(MaxSamples))
 	case u.Manifest.Codec() != block.DagCBOR || u.Base.Codec() != block.DagCBOR:
 		return fmt.Errorf("base and manifest must be CIDs of manifests")
-	case len(u.Metrics) > maxMetrics:
-		return fmt.Errorf("%d metrics, at most %d", len(u.Metrics), maxMetrics)
+	case len(u.Metrics) > MaxMetrics:
+		return fmt.Errorf("%d metrics, at most %d", len(u.Metrics), MaxMetrics)
 	}
 	for name, v := range u.Metrics {
 		if !ValidName(name) || math.IsNaN(v) || math.IsInf(v, 0) {
@@ -204,7 +204,7 @@ func (u *Update) check() error {
 }
 
 // open returns the body as T; a statement of another kind is malformed.
-func open[T any](s *Signed, kind Kind) (*T, error) {
+func Body[T any](s *Signed, kind Kind) (*T, error) {
 	if s.Kind != kind {
 		return nil, fmt.Errorf("%w: a %s statement, want %s", ErrMalformed, s.Kind, kind)
 	}
@@ -217,7 +217,7 @@ func open[T any](s *Signed, kind Kind) (*T, error) {
 
 // Update returns the body of an update statement that is already part of a decided entry.
 func (s *Signed) Update() *Update {
-	u, err := open[Update](s, KindUpdate)
+	u, err := Body[Update](s, KindUpdate)
 	if err != nil {
 		panic(err) // decided entries were checked
 	}

@@ -1,4 +1,4 @@
-package round
+package ledger
 
 import (
 	"fmt"
@@ -77,21 +77,21 @@ func (s *RunSpec) Validate(r *Roster) error {
 	}
 	switch {
 	case !ValidName(s.Name):
-		return bad("name", "want 1 to %d bytes of printable text", maxName)
+		return bad("name", "want 1 to %d bytes of printable text", MaxName)
 	case !r.Has(s.By):
 		return bad("by", "opener %s is not in the roster", s.By)
 	case !s.Base.Defined() || s.Base.Codec() != block.DagCBOR || !s.Layout.Defined() || s.Layout.Codec() != block.DagCBOR:
 		return bad("model", "base and layout must be CIDs of a manifest and a layout")
-	case s.Rounds == 0 || s.Rounds > maxRounds:
-		return bad("rounds", "%d, want 1 to %d", s.Rounds, maxRounds)
+	case s.Rounds == 0 || s.Rounds > MaxRounds:
+		return bad("rounds", "%d, want 1 to %d", s.Rounds, MaxRounds)
 	case s.Rule != "fedavg":
 		return bad("rule", "%q, this weft knows fedavg", s.Rule)
 	case s.MinSites > uint64(r.Len()):
 		return bad("min_sites", "%d, the mesh has %d sites", s.MinSites, r.Len())
-	case s.SampleCap > maxSamples:
-		return bad("sample_cap", "%d, at most %d", s.SampleCap, uint64(maxSamples))
-	case s.Attempts == 0 || s.Attempts > maxAttempts:
-		return bad("attempts", "%d, want 1 to %d", s.Attempts, maxAttempts)
+	case s.SampleCap > MaxSamples:
+		return bad("sample_cap", "%d, at most %d", s.SampleCap, uint64(MaxSamples))
+	case s.Attempts == 0 || s.Attempts > MaxAttempts:
+		return bad("attempts", "%d, want 1 to %d", s.Attempts, MaxAttempts)
 	case len(s.Nonce) != 16:
 		return bad("nonce", "%d bytes, want 16", len(s.Nonce))
 	case len(s.Train) > maxTrain:
@@ -100,8 +100,8 @@ func (s *RunSpec) Validate(r *Roster) error {
 	switch s.Late {
 	case Drop:
 	case Carry:
-		if s.LateNum == 0 || s.LateNum > s.LateDen || s.LateDen > 1000 || s.LateMax == 0 || s.LateMax > maxStale {
-			return bad("late", "weight %d/%d for up to %d rounds: want 0 < num <= den <= 1000 and 1 to %d rounds", s.LateNum, s.LateDen, s.LateMax, maxStale)
+		if s.LateNum == 0 || s.LateNum > s.LateDen || s.LateDen > 1000 || s.LateMax == 0 || s.LateMax > MaxStale {
+			return bad("late", "weight %d/%d for up to %d rounds: want 0 < num <= den <= 1000 and 1 to %d rounds", s.LateNum, s.LateDen, s.LateMax, MaxStale)
 		}
 	default:
 		return bad("late", "policy %q, want %q or %q", s.Late, Drop, Carry)
@@ -124,7 +124,7 @@ func (s *RunSpec) Needed(r *Roster) int {
 
 // weight returns the integer weight of an update that is stale rounds late: its samples, capped,
 // times (LateNum/LateDen)^stale rounded down. 0 means that it cannot count.
-func (s *RunSpec) weight(samples, stale uint64) uint64 {
+func (s *RunSpec) Weight(samples, stale uint64) uint64 {
 	w := samples
 	if s.SampleCap > 0 {
 		w = min(w, s.SampleCap)

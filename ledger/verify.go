@@ -1,4 +1,4 @@
-package round
+package ledger
 
 import (
 	"fmt"
@@ -11,13 +11,13 @@ import (
 // Verifier checks signatures: whether sig is from's over data. It must not keep data.
 type Verifier func(from peer.ID, data, sig []byte) bool
 
-func (s *Signed) verify(mesh block.CID, r *Roster, verify Verifier) error {
+func (s *Signed) Verify(mesh block.CID, r *Roster, verify Verifier) error {
 	buf := make([]byte, 0, 80+len(s.Kind)+len(s.Body))
-	return s.verifyIn(&buf, mesh, r, verify)
+	return s.VerifyIn(&buf, mesh, r, verify)
 }
 
 // verifyIn is verify with memory to use again.
-func (s *Signed) verifyIn(buf *[]byte, mesh block.CID, r *Roster, verify Verifier) error {
+func (s *Signed) VerifyIn(buf *[]byte, mesh block.CID, r *Roster, verify Verifier) error {
 	*buf = appendSigningBytes((*buf)[:0], mesh, s.Kind, s.Body)
 	switch {
 	case !verify(s.From, *buf, s.Sig):
@@ -29,8 +29,8 @@ func (s *Signed) verifyIn(buf *[]byte, mesh block.CID, r *Roster, verify Verifie
 }
 
 // checkSignature says whether the statement's author, whom errors call name, has signed it.
-func (s *Signed) checkSignature(mesh block.CID, name string, verify Verifier) error {
-	if !verify(s.From, signingBytes(mesh, s.Kind, s.Body), s.Sig) {
+func (s *Signed) CheckSignature(mesh block.CID, name string, verify Verifier) error {
+	if !verify(s.From, SigningBytes(mesh, s.Kind, s.Body), s.Sig) {
 		return fmt.Errorf("%s of %s: %w", s.Kind, name, ErrSignature)
 	}
 	return nil

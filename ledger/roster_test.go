@@ -1,4 +1,4 @@
-package round
+package ledger
 
 import (
 	"math/rand/v2"
@@ -53,12 +53,12 @@ func TestProposerRotates(t *testing.T) {
 func TestWeight(t *testing.T) {
 	s := RunSpec{LateNum: 1, LateDen: 2, SampleCap: 100}
 	for _, c := range []struct{ samples, stale, want uint64 }{{7, 0, 7}, {7, 1, 3}, {7, 2, 1}, {7, 3, 0}, {1000, 0, 100}, {1000, 1, 50}} {
-		if got := s.weight(c.samples, c.stale); got != c.want {
+		if got := s.Weight(c.samples, c.stale); got != c.want {
 			t.Errorf("%d samples %d rounds late: %d, want %d", c.samples, c.stale, got, c.want)
 		}
 	}
 	s = RunSpec{LateNum: 1000, LateDen: 1000}
-	if got := s.weight(maxSamples, maxStale); got != maxSamples {
+	if got := s.Weight(MaxSamples, MaxStale); got != MaxSamples {
 		t.Errorf("greatest weight overflows to %d", got)
 	}
 }

@@ -1,4 +1,4 @@
-package round
+package ledger
 
 import (
 	"fmt"
@@ -85,8 +85,8 @@ type Commit struct {
 
 // DecodeEntry reads an entry and checks its form.
 func DecodeEntry(data []byte) (*Entry, error) {
-	if len(data) > maxEntry {
-		return nil, fmt.Errorf("entry: %w: %d bytes, at most %d", ErrMalformed, len(data), maxEntry)
+	if len(data) > MaxEntry {
+		return nil, fmt.Errorf("entry: %w: %d bytes, at most %d", ErrMalformed, len(data), MaxEntry)
 	}
 	var e Entry
 	if err := block.Decode(data, &e); err != nil {

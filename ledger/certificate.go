@@ -1,4 +1,4 @@
-package round
+package ledger
 
 import (
 	"fmt"
@@ -31,7 +31,7 @@ func (c *Certificate) Verify(mesh block.CID, r *Roster, e *Entry, verify Verifie
 	if len(c.Votes) < r.Quorum() {
 		return fmt.Errorf("certificate of height %d: %w: %d signatures, a quorum is %d", c.Height, ErrQuorum, len(c.Votes), r.Quorum())
 	}
-	data := signingBytes(mesh, KindPrecommit, block.Encode(Vote{c.Height, c.View, c.Entry}))
+	data := SigningBytes(mesh, KindPrecommit, block.Encode(Vote{c.Height, c.View, c.Entry}))
 	if err := checkVotes(c.Votes, r, data, verify); err != nil {
 		return fmt.Errorf("certificate of height %d: %w: %w", c.Height, ErrQuorum, err)
 	}
@@ -42,7 +42,7 @@ func (c *Certificate) Verify(mesh block.CID, r *Roster, e *Entry, verify Verifie
 func checkVotes(votes []CertVote, r *Roster, data []byte, verify Verifier) error {
 	for i, v := range votes {
 		switch {
-		case i > 0 && compareIDs(votes[i-1].From, v.From) >= 0:
+		case i > 0 && CompareIDs(votes[i-1].From, v.From) >= 0:
 			return fmt.Errorf("sites must ascend and differ")
 		case !r.Has(v.From):
 			return fmt.Errorf("%s: %w", v.From, ErrStranger)
@@ -54,7 +54,7 @@ func checkVotes(votes []CertVote, r *Roster, data []byte, verify Verifier) error
 }
 
 // vote returns the precommit that a signature of the certificate stands for.
-func (c *Certificate) vote(v CertVote) Signed {
+func (c *Certificate) Vote(v CertVote) Signed {
 	return Signed{From: v.From, Kind: KindPrecommit, Body: block.Encode(Vote{c.Height, c.View, c.Entry}), Sig: v.Sig}
 }
 

@@ -1,4 +1,4 @@
-package round
+package ledger
 
 import (
 	"fmt"
@@ -37,7 +37,7 @@ func (l *Ledger) checkSeal(e *Entry, r *Run) error {
 		return invalid(e, "seal %d: a ground stands exactly in the seals after the first", s.Number)
 	}
 	if s.Number > 0 {
-		rest, err := l.dropped(r, s.Ground)
+		rest, err := l.Remaining(r, s.Ground)
 		if err != nil {
 			return invalid(e, "%v", err)
 		}
@@ -51,7 +51,7 @@ func (l *Ledger) checkSeal(e *Entry, r *Run) error {
 	}
 	var total uint64
 	for i := range s.Updates {
-		if i > 0 && compareIDs(s.Updates[i-1].Update.From, s.Updates[i].Update.From) >= 0 {
+		if i > 0 && CompareIDs(s.Updates[i-1].Update.From, s.Updates[i].Update.From) >= 0 {
 			return invalid(e, "sites must ascend and differ")
 		}
 		if err := l.checkSealed(r, &s.Updates[i]); err != nil {
@@ -65,20 +65,20 @@ func (l *Ledger) checkSeal(e *Entry, r *Run) error {
 }
 
 func (l *Ledger) checkSealed(r *Run, s *SealedUpdate) error {
-	stale, err := l.staleness(r, &s.Update)
+	stale, err := l.Staleness(r, &s.Update)
 	if err != nil {
 		return err
 	}
-	if w := r.Spec.weight(s.Update.Update().Samples, stale); s.Weight != w || w == 0 {
+	if w := r.Spec.Weight(s.Update.Update().Samples, stale); s.Weight != w || w == 0 {
 		return fmt.Errorf("weight %d, its samples give %d", s.Weight, w)
 	}
-	return s.Update.verify(l.mesh, l.roster, l.verify)
+	return s.Update.Verify(l.mesh, l.roster, l.verify)
 }
 
 // staleness returns by how many rounds an update is late for the run's current round, or why it
 // cannot count in it at all. It does not check the signature.
-func (l *Ledger) staleness(r *Run, s *Signed) (uint64, error) {
-	u, err := open[Update](s, KindUpdate)
+func (l *Ledger) Staleness(r *Run, s *Signed) (uint64, error) {
+	u, err := Body[Update](s, KindUpdate)
 	if err != nil {
 		return 0, err
 	}
@@ -96,10 +96,10 @@ func (l *Ledger) staleness(r *Run, s *Signed) (uint64, error) {
 		return 0, fmt.Errorf("an update of round %d of this site has counted already", r.Counted[s.From])
 	case u.Round == r.Round && u.Opened != r.Opened || u.Round < r.Round && u.Opened != r.Commits[u.Round-1].Opened:
 		return 0, fmt.Errorf("for an opening of the round that was voided")
-	case u.Round < r.Round && l.joinedAfter(s.From, r.Commits[u.Round-1].Opened):
+	case u.Round < r.Round && l.JoinedAfter(s.From, r.Commits[u.Round-1].Opened):
 		return 0, fmt.Errorf("of a round that was open before the site joined, in which its earlier key may have counted")
-	case s.size() > l.roster.updateBytes():
-		return 0, fmt.Errorf("%d bytes, at most %d", s.size(), l.roster.updateBytes())
+	case s.Size() > l.roster.UpdateBytes():
+		return 0, fmt.Errorf("%d bytes, at most %d", s.Size(), l.roster.UpdateBytes())
 	case r.spoilt[u.Manifest]:
 		return 0, fmt.Errorf("a seal has dropped it as invalid")
 	}
@@ -111,17 +111,17 @@ func (l *Ledger) staleness(r *Run, s *Signed) (uint64, error) {
 }
 
 // dropped returns the updates of the run's latest seal without those that the ground drops.
-func (l *Ledger) dropped(r *Run, g *Ground) ([]SealedUpdate, error) {
+func (l *Ledger) Remaining(r *Run, g *Ground) ([]SealedUpdate, error) {
 	if g.Kind != Unavailable && g.Kind != Invalid || (g.Kind == Invalid) != g.Shard.Defined() {
 		return nil, fmt.Errorf("ground %q: want %q, or %q with a shard", g.Kind, Unavailable, Invalid)
 	}
-	if len(g.Dropped) == 0 || !slices.IsSortedFunc(g.Dropped, compareIDs) {
+	if len(g.Dropped) == 0 || !slices.IsSortedFunc(g.Dropped, CompareIDs) {
 		return nil, fmt.Errorf("the ground drops nothing, or not in order")
 	}
 	var rest []SealedUpdate
 	hit := 0
 	for _, u := range r.Latest().Updates {
-		if _, found := slices.BinarySearchFunc(g.Dropped, u.Update.From, compareIDs); found {
+		if _, found := slices.BinarySearchFunc(g.Dropped, u.Update.From, CompareIDs); found {
 			hit++
 		} else {
 			rest = append(rest, u)
@@ -139,7 +139,7 @@ func (l *Ledger) checkVoid(e *Entry, r *Run) error {
 	if latest == nil || v.Round != r.Round || v.Seal != latest.CID {
 		return invalid(e, "does not name round %d's latest seal", r.Round)
 	}
-	rest, err := l.dropped(r, &v.Ground)
+	rest, err := l.Remaining(r, &v.Ground)
 	if err != nil {
 		return invalid(e, "%v", err)
 	}
@@ -154,7 +154,7 @@ func sameStatement(a, b *Signed) bool {
 }
 
 // lists reports whether a seal lists an update.
-func (s *Seal) lists(manifest block.CID) bool {
+func (s *Seal) Lists(manifest block.CID) bool {
 	return slices.ContainsFunc(s.Updates, func(u SealedUpdate) bool { return u.Update.Update().Manifest == manifest })
 }
 

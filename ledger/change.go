@@ -1,4 +1,4 @@
-package round
+package ledger
 
 import (
 	"fmt"
@@ -47,7 +47,7 @@ func (c *Change) check() error {
 			return fmt.Errorf("site %.80q: peer ID: %w", s.Name, err)
 		}
 		if !ValidName(s.Name) {
-			return fmt.Errorf("site name %.80q: want 1 to %d bytes of printable text", s.Name, maxName)
+			return fmt.Errorf("site name %.80q: want 1 to %d bytes of printable text", s.Name, MaxName)
 		}
 	}
 	switch {
@@ -124,7 +124,7 @@ func (l *Ledger) RosterAt(height uint64) *Roster {
 }
 
 // lastFor returns the newest height that is a key's affair: who was removed is shown the ledger up to its removal.
-func (l *Ledger) lastFor(id peer.ID) uint64 {
+func (l *Ledger) LastFor(id peer.ID) uint64 {
 	if _, was := l.members[id]; !was || l.roster.Has(id) {
 		return l.Height()
 	}
@@ -144,10 +144,10 @@ func (l *Ledger) cidAt(height uint64) block.CID {
 }
 
 // joinedAfter reports whether a key became a site's after a height.
-func (l *Ledger) joinedAfter(id peer.ID, height uint64) bool { return l.members[id].since > height }
+func (l *Ledger) JoinedAfter(id peer.ID, height uint64) bool { return l.members[id].since > height }
 
 // heir returns the key by which the site of a key speaks now.
-func (l *Ledger) heir(id peer.ID) peer.ID {
+func (l *Ledger) Heir(id peer.ID) peer.ID {
 	for next, ok := l.heirs[id]; ok; next, ok = l.heirs[id] {
 		id = next
 	}
@@ -183,7 +183,7 @@ func (l *Ledger) checkChanged(e *Entry) error {
 	if n := len(e.Roster.Approvals); n < l.roster.Quorum() {
 		return invalid(e, "%d sites approve, want %d", n, l.roster.Quorum())
 	}
-	if err := checkVotes(e.Roster.Approvals, l.roster, signingBytes(l.mesh, KindApprove, body), l.verify); err != nil {
+	if err := checkVotes(e.Roster.Approvals, l.roster, SigningBytes(l.mesh, KindApprove, body), l.verify); err != nil {
 		return invalid(e, "approvals: %v", err)
 	}
 	return nil
@@ -196,7 +196,7 @@ func (l *Ledger) checkJoin(c *Changed, id block.CID) error {
 	if c.Join == nil {
 		return nil
 	}
-	j, err := open[Join](c.Join, KindJoin)
+	j, err := Body[Join](c.Join, KindJoin)
 	switch {
 	case err != nil:
 		return err
@@ -204,15 +204,15 @@ func (l *Ledger) checkJoin(c *Changed, id block.CID) error {
 		return fmt.Errorf("join signed by %s, %s comes", c.Join.From, c.Change.Add.ID)
 	case j.Change != id:
 		return fmt.Errorf("join of another change")
-	case !l.recent(j):
-		return fmt.Errorf("join names no entry of the last %d", maxJoinAge)
+	case !l.Recent(j):
+		return fmt.Errorf("join names no entry of the last %d", MaxJoinAge)
 	}
-	return c.Join.checkSignature(l.mesh, l.Name(c.Join.From), l.verify)
+	return c.Join.CheckSignature(l.mesh, l.Name(c.Join.From), l.verify)
 }
 
 // recent reports whether a join names one of the newest entries of this ledger.
-func (l *Ledger) recent(j *Join) bool {
-	return j.Height <= l.Height() && j.Height+maxJoinAge > l.Height() && j.Entry == l.cidAt(j.Height)
+func (l *Ledger) Recent(j *Join) bool {
+	return j.Height <= l.Height() && j.Height+MaxJoinAge > l.Height() && j.Entry == l.cidAt(j.Height)
 }
 
 // applyChanged puts the new roster in force from the next height on.

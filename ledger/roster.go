@@ -1,4 +1,4 @@
-package round
+package ledger
 
 import (
 	"cmp"
@@ -83,7 +83,7 @@ func (r *Roster) F() int {
 func (r *Roster) Quorum() int { return (len(r.sites)+r.F())/2 + 1 }
 
 // updateBytes is the largest that a signed update may be, so that a seal of all sites fits an entry.
-func (r *Roster) updateBytes() int { return min(maxUpdate, maxEntry/4*3/len(r.sites)) }
+func (r *Roster) UpdateBytes() int { return min(maxUpdate, MaxEntry/4*3/len(r.sites)) }
 
 // Proposer returns who proposes in a view of the height after parent: (H(parent)+view) mod n.
 func (r *Roster) Proposer(parent block.CID, view uint64) peer.ID {
@@ -96,7 +96,7 @@ func (r *Roster) Proposer(parent block.CID, view uint64) peer.ID {
 }
 
 // bitmap returns the roster positions of the sites that has reports, least significant bit first.
-func (r *Roster) bitmap(has func(peer.ID) bool) []byte {
+func (r *Roster) Bitmap(has func(peer.ID) bool) []byte {
 	b := make([]byte, (len(r.sites)+7)/8)
 	for i, s := range r.sites {
 		if has(s.ID) {
@@ -126,7 +126,7 @@ func (r *Roster) change(c *Change, from uint64) (*Roster, error) {
 		if slices.ContainsFunc(sites, func(s Site) bool { return s.Name == in.Name }) {
 			return nil, fmt.Errorf("%w: %s: %w: there is a site %q already", ErrInvalid, c, ErrNameTaken, in.Name)
 		}
-		i, found := slices.BinarySearchFunc(sites, in.ID, func(s Site, id peer.ID) int { return compareIDs(s.ID, id) })
+		i, found := slices.BinarySearchFunc(sites, in.ID, func(s Site, id peer.ID) int { return CompareIDs(s.ID, id) })
 		if found {
 			return bad("its key is that of site %q", sites[i].Name)
 		}
@@ -135,14 +135,14 @@ func (r *Roster) change(c *Change, from uint64) (*Roster, error) {
 	switch {
 	case len(sites) == 0:
 		return bad("the last site stays")
-	case len(sites) > maxSites:
-		return bad("a mesh has at most %d sites", maxSites)
+	case len(sites) > MaxSites:
+		return bad("a mesh has at most %d sites", MaxSites)
 	}
 	return newRoster(r.version+1, from, sites, r.faults), nil
 }
 
 // inBitmap reports whether the site's bit is set; a short bitmap has no bits beyond its end.
-func (r *Roster) inBitmap(b []byte, id peer.ID) bool {
+func (r *Roster) InBitmap(b []byte, id peer.ID) bool {
 	i, ok := r.index[id]
 	return ok && i/8 < len(b) && b[i/8]&(1<<(i%8)) != 0
 }
