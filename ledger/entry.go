@@ -1,86 +1,56 @@
 package ledger
 
 import (
+	"encoding/json"
 	"fmt"
 
-	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/fxamacker/cbor/v2"
 
 	"github.com/weft-mesh/weft/block"
 )
 
-// Entry is one decision of the mesh. Exactly one of the bodies is set. It names no proposer and
-// no time: sites that mean the same decision form the same bytes.
+// Entry is one decision of the mesh. It names no proposer and no time: sites that mean the same
+// decision form the same bytes, a map of mesh, height, parent and, under its kind, the body.
 type Entry struct {
-	Mesh   block.CID `cbor:"mesh" json:"mesh"`
-	Height uint64    `cbor:"height" json:"height"` // position, from 1
-	Parent block.CID `cbor:"parent" json:"parent"` // the entry before; the genesis at height 1
-	Open   *Open     `cbor:"open,omitempty" json:"open,omitempty"`
-	Close  *Close    `cbor:"close,omitempty" json:"close,omitempty"`
-	Seal   *Seal     `cbor:"seal,omitempty" json:"seal,omitempty"`
-	Void   *Void     `cbor:"void,omitempty" json:"void,omitempty"`
-	Commit *Commit   `cbor:"commit,omitempty" json:"commit,omitempty"`
-	Roster *Changed  `cbor:"roster,omitempty" json:"roster,omitempty"`
+	Mesh   block.CID
+	Height uint64    // position, from 1
+	Parent block.CID // the entry before; the genesis at height 1
+	Body   Decision
 
 	block block.Block
 }
 
-// Open opens a run.
-type Open struct {
-	Spec Signed `cbor:"spec" json:"spec"` // kind "open", body RunSpec, by RunSpec.By
+// Decision is what an entry decides. Each kind stands in a file of its own, with what makes it valid
+// and what follows from it.
+type Decision interface {
+	Kind() string     // in the glossary's words; the body's name in the entry
+	About() block.CID // the run that the entry is about; undefined if it is about none
+	String() string   // for transcripts and the terminal
+
+	// check says whether the decision may follow the ledger's head; what all entries have in common has been checked.
+	check(l *Ledger, e *Entry) error
+	// apply makes the decision's consequences; it has been checked.
+	apply(l *Ledger, e *Entry)
 }
 
-// Close ends a run early.
-type Close struct {
-	Run   block.CID `cbor:"run" json:"run"`
-	Stops []Signed  `cbor:"stops" json:"stops"` // kind "stop": the opener's, or those of f+1 sites; ascending
+// entryKinds makes an empty body for each kind.
+var entryKinds = map[string]func() Decision{}
+
+func registerEntry[T any, B interface {
+	*T
+	Decision
+}]() struct{} {
+	entryKinds[B(new(T)).Kind()] = func() Decision { return B(new(T)) }
+	return struct{}{}
 }
 
-// Seal fixes which updates go into a round, in which order and with which weights.
-type Seal struct {
-	Run     block.CID      `cbor:"run" json:"run"`
-	Round   uint64         `cbor:"round" json:"round"`
-	Opened  uint64         `cbor:"opened" json:"opened"` // height of the entry that opened the round
-	Number  uint64         `cbor:"number" json:"number"` // seals of this opening before it
-	Ground  *Ground        `cbor:"ground,omitempty" json:"ground,omitempty"`
-	Updates []SealedUpdate `cbor:"updates" json:"updates"` // ascending by site
-}
-
-// SealedUpdate is an update with the weight it has in the average.
-type SealedUpdate struct {
-	Update Signed `cbor:"update" json:"update"` // kind "update"
-	Weight uint64 `cbor:"weight" json:"weight"`
-}
-
-// Ground says why a seal replaces the one before it or voids the round.
-type Ground struct {
-	Kind    GroundKind `cbor:"kind" json:"kind"`
-	Dropped []peer.ID  `cbor:"dropped" json:"dropped"` // whose updates; ascending
-	Shard   block.CID  `cbor:"shard" json:"shard"`     // invalid: a shard that every voter checks
-}
-
-// GroundKind is unavailable or invalid.
-type GroundKind string
-
-const (
-	Unavailable GroundKind = "unavailable" // nobody can fetch it
-	Invalid     GroundKind = "invalid"     // it cannot be aggregated
-)
-
-// Void gives a round up, to be opened again on the same base.
-type Void struct {
-	Run    block.CID `cbor:"run" json:"run"`
-	Round  uint64    `cbor:"round" json:"round"`
-	Seal   block.CID `cbor:"seal" json:"seal"` // the round's latest
-	Ground Ground    `cbor:"ground" json:"ground"`
-}
-
-// Commit fixes the model that came out of a round.
-type Commit struct {
-	Run   block.CID `cbor:"run" json:"run"`
-	Round uint64    `cbor:"round" json:"round"`
-	Seal  block.CID `cbor:"seal" json:"seal"`   // the round's latest
-	Model block.CID `cbor:"model" json:"model"` // manifest of the new global model
-	State block.CID `cbor:"state" json:"state"` // of the outer optimizer; undefined where the rule has none
+// As returns what an entry decides if it is of kind T, else nil.
+func As[T any, B interface {
+	*T
+	Decision
+}](e *Entry) B {
+	b, _ := e.Body.(B)
+	return b
 }
 
 // DecodeEntry reads an entry and checks its form.
@@ -92,17 +62,83 @@ func DecodeEntry(data []byte) (*Entry, error) {
 	if err := block.Decode(data, &e); err != nil {
 		return nil, fmt.Errorf("entry: %w: %w", ErrMalformed, err)
 	}
-	bodies := 0
-	for _, set := range []bool{e.Open != nil, e.Close != nil, e.Seal != nil, e.Void != nil, e.Commit != nil, e.Roster != nil} {
-		if set {
-			bodies++
-		}
-	}
-	if bodies != 1 {
-		return nil, fmt.Errorf("entry: %w: %d bodies, want 1", ErrMalformed, bodies)
-	}
 	e.block = block.New(block.DagCBOR, data)
 	return &e, nil
+}
+
+// MarshalCBOR implements cbor.Marshaler.
+func (e *Entry) MarshalCBOR() ([]byte, error) {
+	m := map[string]any{"mesh": e.Mesh, "height": e.Height, "parent": e.Parent}
+	if e.Body != nil {
+		m[e.Body.Kind()] = e.Body
+	}
+	return block.Encode(m), nil
+}
+
+// UnmarshalCBOR implements cbor.Unmarshaler.
+func (e *Entry) UnmarshalCBOR(data []byte) error {
+	var m map[string]cbor.RawMessage
+	if err := block.Decode(data, &m); err != nil {
+		return err
+	}
+	fields := map[string]any{"mesh": &e.Mesh, "height": &e.Height, "parent": &e.Parent}
+	for name, raw := range m {
+		to, known := fields[name]
+		if form := entryKinds[name]; form != nil && e.Body == nil {
+			e.Body = form()
+			to, known = e.Body, true
+		}
+		if !known {
+			return fmt.Errorf("field %.20q beside the body", name)
+		}
+		if err := block.Decode(raw, to); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	if len(m) != len(fields)+1 || e.Body == nil {
+		return fmt.Errorf("%d fields, want mesh, height, parent and one body", len(m))
+	}
+	return nil
+}
+
+// MarshalJSON implements json.Marshaler: as the DAG-CBOR, for people and programs that read it.
+func (e *Entry) MarshalJSON() ([]byte, error) {
+	head, err := json.Marshal(struct {
+		Mesh   block.CID `json:"mesh"`
+		Height uint64    `json:"height"`
+		Parent block.CID `json:"parent"`
+	}{e.Mesh, e.Height, e.Parent})
+	if err != nil || e.Body == nil {
+		return head, err
+	}
+	body, err := json.Marshal(map[string]Decision{e.Body.Kind(): e.Body})
+	if err != nil {
+		return nil, err
+	}
+	return append(append(head[:len(head)-1], ','), body[1:]...), nil
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (e *Entry) UnmarshalJSON(data []byte) error {
+	var m map[string]json.RawMessage
+	if err := json.Unmarshal(data, &m); err != nil {
+		return err
+	}
+	fields := map[string]any{"mesh": &e.Mesh, "height": &e.Height, "parent": &e.Parent}
+	for name, raw := range m {
+		to := fields[name]
+		if form := entryKinds[name]; form != nil {
+			e.Body = form()
+			to = e.Body
+		}
+		if to == nil {
+			continue
+		}
+		if err := json.Unmarshal(raw, to); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
 }
 
 // Block returns the entry's bytes and CID.
@@ -117,56 +153,10 @@ func (e *Entry) Block() block.Block {
 func (e *Entry) CID() block.CID { return e.Block().CID }
 
 // Kind returns the entry's kind in the glossary's words.
-func (e *Entry) Kind() string {
-	switch {
-	case e.Open != nil:
-		return "open"
-	case e.Close != nil:
-		return "close"
-	case e.Seal != nil:
-		return "seal"
-	case e.Void != nil:
-		return "void"
-	case e.Commit != nil:
-		return "commit"
-	case e.Roster != nil:
-		return "roster"
-	}
-	return "unknown"
-}
+func (e *Entry) Kind() string { return e.Body.Kind() }
 
 // Run returns the CID of the run that the entry is about; undefined for one that is about no run.
-func (e *Entry) Run() block.CID {
-	switch {
-	case e.Open != nil:
-		return block.Sum(block.DagCBOR, e.Open.Spec.Body)
-	case e.Close != nil:
-		return e.Close.Run
-	case e.Seal != nil:
-		return e.Seal.Run
-	case e.Void != nil:
-		return e.Void.Run
-	case e.Commit != nil:
-		return e.Commit.Run
-	}
-	return block.CID{}
-}
+func (e *Entry) Run() block.CID { return e.Body.About() }
 
 // String says what the entry decides, for transcripts and the terminal.
-func (e *Entry) String() string {
-	switch {
-	case e.Open != nil:
-		return "open"
-	case e.Close != nil:
-		return "close"
-	case e.Seal != nil:
-		return fmt.Sprintf("seal %d.%d (%d updates)", e.Seal.Round, e.Seal.Number, len(e.Seal.Updates))
-	case e.Void != nil:
-		return fmt.Sprintf("void %d", e.Void.Round)
-	case e.Commit != nil:
-		return fmt.Sprintf("commit %d", e.Commit.Round)
-	case e.Roster != nil:
-		return e.Roster.Change.String()
-	}
-	return "unknown"
-}
+func (e *Entry) String() string { return e.Body.String() }

@@ -141,33 +141,7 @@ func (l *Ledger) Append(e *Entry, c *Certificate) error {
 // apply adds a checked entry.
 func (l *Ledger) Apply(e *Entry, c *Certificate) {
 	l.decided = append(l.decided, Decided{e, c})
-	switch {
-	case e.Roster != nil:
-		l.applyChanged(e)
-	case e.Open != nil:
-		spec, _ := Body[RunSpec](&e.Open.Spec, KindOpen)
-		r := &Run{ID: e.Run(), Spec: spec, Height: e.Height, Round: 1, Opened: e.Height, Base: spec.Base, Counted: map[peer.ID]uint64{}, spoilt: map[block.CID]bool{}}
-		l.runs[r.ID] = r
-		l.order = append(l.order, r)
-	case e.Close != nil:
-		l.runs[e.Close.Run].Closed = e.Height
-	case e.Seal != nil:
-		r := l.runs[e.Seal.Run]
-		r.drop(e.Seal.Ground)
-		r.Seals = append(r.Seals, SealAt{e.Height, e.CID(), e.Seal})
-	case e.Void != nil:
-		r := l.runs[e.Void.Run]
-		r.drop(&e.Void.Ground)
-		r.Opened, r.Seals = e.Height, nil
-	case e.Commit != nil:
-		r := l.runs[e.Commit.Run]
-		seal := r.Latest().Seal
-		for _, u := range seal.Updates {
-			r.Counted[u.Update.From] = u.Update.Update().Round
-		}
-		r.Commits = append(r.Commits, CommitAt{e.Height, e.Commit, seal, r.Opened})
-		r.Round, r.Opened, r.Base, r.Seals = r.Round+1, e.Height, e.Commit.Model, nil
-	}
+	e.Body.apply(l, e)
 }
 
 // drop remembers what a ground drops as invalid: it must not come back as a late update.
@@ -199,96 +173,20 @@ func (l *Ledger) Check(e *Entry) error {
 		return invalid(e, "parent %s is not the head %s", e.Parent, l.Head())
 	case len(e.Block().Data) > MaxEntry:
 		return invalid(e, "%d bytes, at most %d", len(e.Block().Data), MaxEntry)
-	case e.Roster != nil:
-		return l.checkChanged(e)
-	case e.Open != nil:
-		return l.checkOpen(e)
+	case e.Body == nil:
+		return invalid(e, "no body")
 	}
+	return e.Body.check(l, e)
+}
+
+// current returns the run that an entry is about, which must have rounds to do.
+func (l *Ledger) current(e *Entry) (*Run, error) {
 	r := l.runs[e.Run()]
 	if r == nil {
-		return invalid(e, "no run %s", e.Run())
+		return nil, invalid(e, "no run %s", e.Run())
 	}
 	if !r.Active() {
-		return invalid(e, "run %q is over", r.Spec.Name)
+		return nil, invalid(e, "run %q is over", r.Spec.Name)
 	}
-	switch {
-	case e.Close != nil:
-		return l.checkClose(e, r)
-	case e.Seal != nil:
-		return l.checkSeal(e, r)
-	case e.Void != nil:
-		return l.checkVoid(e, r)
-	case e.Commit != nil:
-		return l.checkCommit(e, r)
-	}
-	return invalid(e, "no body")
-}
-
-func (l *Ledger) checkOpen(e *Entry) error {
-	spec, err := Body[RunSpec](&e.Open.Spec, KindOpen)
-	if err != nil {
-		return invalid(e, "%v", err)
-	}
-	if err := spec.Validate(l.roster); err != nil {
-		return invalid(e, "%v", err)
-	}
-	if spec.By != e.Open.Spec.From {
-		return invalid(e, "signed by %s, opened by %s", l.roster.Name(e.Open.Spec.From), l.roster.Name(spec.By))
-	}
-	if err := e.Open.Spec.Verify(l.mesh, l.roster, l.verify); err != nil {
-		return invalid(e, "%v", err)
-	}
-	if l.runs[e.Run()] != nil {
-		return invalid(e, "run %q is known already", spec.Name)
-	}
-	if l.active() >= MaxRuns {
-		return invalid(e, "%d runs are open, at most %d", l.active(), MaxRuns)
-	}
-	return nil
-}
-
-func (l *Ledger) active() (n int) {
-	for _, r := range l.order {
-		if r.Active() {
-			n++
-		}
-	}
-	return n
-}
-
-func (l *Ledger) checkClose(e *Entry, r *Run) error {
-	byOpener := false
-	for i := range e.Close.Stops {
-		s := &e.Close.Stops[i]
-		stop, err := Body[Stop](s, KindStop)
-		if err != nil {
-			return invalid(e, "%v", err)
-		}
-		if stop.Run != r.ID || i > 0 && CompareIDs(e.Close.Stops[i-1].From, s.From) >= 0 {
-			return invalid(e, "stop of %s is for another run or out of order", l.roster.Name(s.From))
-		}
-		if err := s.Verify(l.mesh, l.roster, l.verify); err != nil {
-			return invalid(e, "%v", err)
-		}
-		byOpener = byOpener || s.From == l.Heir(r.Spec.By)
-	}
-	if !byOpener && len(e.Close.Stops) <= l.roster.F() {
-		return invalid(e, "%d sites ask for it, want the opener or %d", len(e.Close.Stops), l.roster.F()+1)
-	}
-	return nil
-}
-
-func (l *Ledger) checkCommit(e *Entry, r *Run) error {
-	c := e.Commit
-	switch latest := r.Latest(); {
-	case latest == nil:
-		return invalid(e, "round %d has no seal", r.Round)
-	case c.Round != r.Round || c.Seal != latest.CID:
-		return invalid(e, "does not name round %d's latest seal", r.Round)
-	case c.Model.Codec() != block.DagCBOR:
-		return invalid(e, "model is not the CID of a manifest")
-	case c.State.Defined():
-		return invalid(e, "rule %s has no state", r.Spec.Rule)
-	}
-	return nil
+	return r, nil
 }

@@ -36,6 +36,14 @@ type RunSpec struct {
 	Nonce       []byte            `cbor:"nonce" json:"nonce"` // 16 random bytes: two runs of one description differ
 }
 
+// KindOpen is the kind of the statement by which a site asks for a run; its body is a [RunSpec].
+const KindOpen Kind = "open"
+
+var _ = Register[RunSpec](KindOpen)
+
+// Check implements [Body]. What a description may say depends on the roster: see [RunSpec.Validate].
+func (s *RunSpec) Check() error { return nil }
+
 // ID returns the run's name: the CID of its description.
 func (s *RunSpec) ID() block.CID { return block.Of(s).CID }
 

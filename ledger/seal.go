@@ -9,6 +9,56 @@ import (
 	"github.com/weft-mesh/weft/block"
 )
 
+// Seal fixes which updates go into a round, in which order and with which weights.
+type Seal struct {
+	Run     block.CID      `cbor:"run" json:"run"`
+	Round   uint64         `cbor:"round" json:"round"`
+	Opened  uint64         `cbor:"opened" json:"opened"` // height of the entry that opened the round
+	Number  uint64         `cbor:"number" json:"number"` // seals of this opening before it
+	Ground  *Ground        `cbor:"ground,omitempty" json:"ground,omitempty"`
+	Updates []SealedUpdate `cbor:"updates" json:"updates"` // ascending by site
+}
+
+// SealedUpdate is an update with the weight it has in the average.
+type SealedUpdate struct {
+	Update Signed `cbor:"update" json:"update"` // kind "update"
+	Weight uint64 `cbor:"weight" json:"weight"`
+}
+
+// Ground says why a seal replaces the one before it or voids the round.
+type Ground struct {
+	Kind    GroundKind `cbor:"kind" json:"kind"`
+	Dropped []peer.ID  `cbor:"dropped" json:"dropped"` // whose updates; ascending
+	Shard   block.CID  `cbor:"shard" json:"shard"`     // invalid: a shard that every voter checks
+}
+
+// GroundKind is unavailable or invalid.
+type GroundKind string
+
+const (
+	Unavailable GroundKind = "unavailable" // nobody can fetch it
+	Invalid     GroundKind = "invalid"     // it cannot be aggregated
+)
+
+var _ = registerEntry[Seal]()
+
+// Kind implements [Decision].
+func (s *Seal) Kind() string { return "seal" }
+
+// About implements [Decision].
+func (s *Seal) About() block.CID { return s.Run }
+
+// String implements [Decision].
+func (s *Seal) String() string {
+	return fmt.Sprintf("seal %d.%d (%d updates)", s.Round, s.Number, len(s.Updates))
+}
+
+func (s *Seal) apply(l *Ledger, e *Entry) {
+	r := l.runs[s.Run]
+	r.drop(s.Ground)
+	r.Seals = append(r.Seals, SealAt{e.Height, e.CID(), s})
+}
+
 // Inputs returns what the seal's round is reduced from, in seal order.
 func (s *Seal) Inputs() []Input {
 	list := make([]Input, len(s.Updates))
@@ -22,10 +72,13 @@ func (s *Seal) Inputs() []Input {
 	return list
 }
 
-// checkSeal holds the rules of seals: the first lists enough valid updates, a later one drops
+// check holds the rules of seals: the first lists enough valid updates, a later one drops
 // some of the seal before it and says why.
-func (l *Ledger) checkSeal(e *Entry, r *Run) error {
-	s := e.Seal
+func (s *Seal) check(l *Ledger, e *Entry) error {
+	r, err := l.current(e)
+	if err != nil {
+		return err
+	}
 	switch {
 	case s.Round != r.Round || s.Opened != r.Opened:
 		return invalid(e, "for round %d opened at %d, current is round %d opened at %d", s.Round, s.Opened, r.Round, r.Opened)
@@ -75,41 +128,6 @@ func (l *Ledger) checkSealed(r *Run, s *SealedUpdate) error {
 	return s.Update.Verify(l.mesh, l.roster, l.verify)
 }
 
-// staleness returns by how many rounds an update is late for the run's current round, or why it
-// cannot count in it at all. It does not check the signature.
-func (l *Ledger) Staleness(r *Run, s *Signed) (uint64, error) {
-	u, err := Body[Update](s, KindUpdate)
-	if err != nil {
-		return 0, err
-	}
-	base, begun := r.BaseOf(u.Round)
-	switch {
-	case !l.roster.Has(s.From):
-		return 0, ErrStranger
-	case u.Run != r.ID:
-		return 0, fmt.Errorf("of another run")
-	case u.Round > r.Round || !begun:
-		return 0, fmt.Errorf("of round %d, current is %d", u.Round, r.Round)
-	case u.Base != base:
-		return 0, fmt.Errorf("trained from %s, round %d starts from %s", u.Base, u.Round, base)
-	case u.Round <= r.Counted[s.From]:
-		return 0, fmt.Errorf("an update of round %d of this site has counted already", r.Counted[s.From])
-	case u.Round == r.Round && u.Opened != r.Opened || u.Round < r.Round && u.Opened != r.Commits[u.Round-1].Opened:
-		return 0, fmt.Errorf("for an opening of the round that was voided")
-	case u.Round < r.Round && l.JoinedAfter(s.From, r.Commits[u.Round-1].Opened):
-		return 0, fmt.Errorf("of a round that was open before the site joined, in which its earlier key may have counted")
-	case s.Size() > l.roster.UpdateBytes():
-		return 0, fmt.Errorf("%d bytes, at most %d", s.Size(), l.roster.UpdateBytes())
-	case r.spoilt[u.Manifest]:
-		return 0, fmt.Errorf("a seal has dropped it as invalid")
-	}
-	stale := r.Round - u.Round
-	if stale > 0 && (r.Spec.Late != Carry || stale > r.Spec.LateMax) {
-		return 0, fmt.Errorf("%d rounds late, the run's policy drops it", stale)
-	}
-	return stale, nil
-}
-
 // dropped returns the updates of the run's latest seal without those that the ground drops.
 func (l *Ledger) Remaining(r *Run, g *Ground) ([]SealedUpdate, error) {
 	if g.Kind != Unavailable && g.Kind != Invalid || (g.Kind == Invalid) != g.Shard.Defined() {
@@ -131,22 +149,6 @@ func (l *Ledger) Remaining(r *Run, g *Ground) ([]SealedUpdate, error) {
 		return nil, fmt.Errorf("the ground drops sites that the seal does not list")
 	}
 	return rest, nil
-}
-
-func (l *Ledger) checkVoid(e *Entry, r *Run) error {
-	v := e.Void
-	latest := r.Latest()
-	if latest == nil || v.Round != r.Round || v.Seal != latest.CID {
-		return invalid(e, "does not name round %d's latest seal", r.Round)
-	}
-	rest, err := l.Remaining(r, &v.Ground)
-	if err != nil {
-		return invalid(e, "%v", err)
-	}
-	if len(rest) >= r.Spec.Needed(l.roster) {
-		return invalid(e, "%d updates remain, enough for another seal", len(rest))
-	}
-	return nil
 }
 
 func sameStatement(a, b *Signed) bool {

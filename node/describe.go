@@ -20,7 +20,7 @@ func describeRun(l *ledger.Ledger, r *ledger.Run) RunStatus {
 	}
 	switch {
 	case r.Closed > 0:
-		s.Phase, s.Stop = PhaseStopped, summaryStops(l, l.At(r.Closed).Entry.Close)
+		s.Phase, s.Stop = PhaseStopped, summaryStops(l, ledger.As[ledger.Close](l.At(r.Closed).Entry))
 	case !r.Active():
 		s.Phase = PhaseDone
 	}
@@ -81,21 +81,22 @@ func summary(l *ledger.Ledger, e *ledger.Entry) string {
 		return strings.Join(list, ", ")
 	}
 	r := l.Run(e.Run())
-	switch {
-	case e.Open != nil:
+	switch b := e.Body.(type) {
+	case *ledger.Open:
 		return fmt.Sprintf("opens run %q: %d rounds, asked for by %s", r.Spec.Name, r.Spec.Rounds, l.Name(r.Spec.By))
-	case e.Close != nil:
-		return fmt.Sprintf("ends run %q, as %s", r.Spec.Name, summaryStops(l, e.Close))
-	case e.Seal != nil && e.Seal.Ground != nil:
-		return fmt.Sprintf("seals round %d again: %s; without %s (%s)", e.Seal.Round, names(e.Seal.Contributors()), names(e.Seal.Ground.Dropped), e.Seal.Ground.Kind)
-	case e.Seal != nil:
-		return fmt.Sprintf("seals round %d: %s", e.Seal.Round, names(e.Seal.Contributors()))
-	case e.Void != nil:
-		return fmt.Sprintf("voids round %d: too few updates without %s (%s)", e.Void.Round, names(e.Void.Ground.Dropped), e.Void.Ground.Kind)
-	case e.Roster != nil:
-		return summaryChange(l, e)
-	case e.Commit != nil:
-		return fmt.Sprintf("commits round %d: model %s", e.Commit.Round, e.Commit.Model.Short())
+	case *ledger.Close:
+		return fmt.Sprintf("ends run %q, as %s", r.Spec.Name, summaryStops(l, b))
+	case *ledger.Seal:
+		if b.Ground != nil {
+			return fmt.Sprintf("seals round %d again: %s; without %s (%s)", b.Round, names(b.Contributors()), names(b.Ground.Dropped), b.Ground.Kind)
+		}
+		return fmt.Sprintf("seals round %d: %s", b.Round, names(b.Contributors()))
+	case *ledger.Void:
+		return fmt.Sprintf("voids round %d: too few updates without %s (%s)", b.Round, names(b.Ground.Dropped), b.Ground.Kind)
+	case *ledger.Changed:
+		return summaryChange(l, e.Height, b)
+	case *ledger.Commit:
+		return fmt.Sprintf("commits round %d: model %s", b.Round, b.Model.Short())
 	}
 	return e.String()
 }
@@ -116,8 +117,8 @@ func summaryStops(l *ledger.Ledger, c *ledger.Close) string {
 }
 
 // summaryChange says what a change of the roster came to.
-func summaryChange(l *ledger.Ledger, e *ledger.Entry) string {
-	c, r := &e.Roster.Change, l.RosterAt(e.Height+1)
+func summaryChange(l *ledger.Ledger, height uint64, decided *ledger.Changed) string {
+	c, r := &decided.Change, l.RosterAt(height+1)
 	what := "removes site "
 	switch {
 	case c.Remove != nil && c.Add != nil:

@@ -132,8 +132,8 @@ func (n *Node) publishView() {
 	n.changed = false
 	old, now := n.view.Load(), newView(n.machine, n.home.ID)
 	for h := old.height + 1; h <= now.height; h++ {
-		if e := n.machine.Ledger().At(h).Entry; e.Commit != nil {
-			n.index.commit(e.Commit.Model, e.Commit.Run)
+		if c := ledger.As[ledger.Commit](n.machine.Ledger().At(h).Entry); c != nil {
+			n.index.commit(c.Model, c.Run)
 		}
 	}
 	moved := now.differ(&old.members)

@@ -71,11 +71,11 @@ func TestPrivacy(t *testing.T) {
 	}
 	for _, e := range entries {
 		public = append(public, e.CID, block.Of(e.Certificate).CID)
-		if e.Entry.Seal == nil {
+		if ledger.As[ledger.Seal](e.Entry) == nil {
 			continue
 		}
-		for i := range e.Entry.Seal.Updates {
-			m := e.Entry.Seal.Updates[i].Update.Update().Manifest
+		for i := range ledger.As[ledger.Seal](e.Entry).Updates {
+			m := ledger.As[ledger.Seal](e.Entry).Updates[i].Update.Update().Manifest
 			manifest, err := readManifest(a.node.store, m)
 			if err != nil {
 				t.Fatal(err)

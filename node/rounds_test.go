@@ -83,13 +83,13 @@ func checkMeans(t *testing.T, s *testSite, r RunStatus) {
 	}
 	checked := 0
 	for _, e := range entries {
-		if e.Entry.Seal == nil {
+		if ledger.As[ledger.Seal](e.Entry) == nil {
 			continue
 		}
 		var acc []float64
 		var header []byte
 		var total uint64
-		for _, u := range e.Entry.Seal.Updates {
+		for _, u := range ledger.As[ledger.Seal](e.Entry).Updates {
 			file := s.export(u.Update.Update().Manifest)
 			h, err := blockstore.ReadHeader(bytes.NewReader(file), int64(len(file)))
 			if err != nil {
@@ -109,8 +109,8 @@ func checkMeans(t *testing.T, s *testSite, r RunStatus) {
 		for _, a := range acc {
 			want = binary.LittleEndian.AppendUint32(want, math.Float32bits(float32(a/float64(total))))
 		}
-		if got := s.export(models[e.Entry.Seal.Round]); !bytes.Equal(got, want) {
-			t.Errorf("round %d: the model is not the mean of its updates", e.Entry.Seal.Round)
+		if got := s.export(models[ledger.As[ledger.Seal](e.Entry).Round]); !bytes.Equal(got, want) {
+			t.Errorf("round %d: the model is not the mean of its updates", ledger.As[ledger.Seal](e.Entry).Round)
 		}
 		checked++
 	}

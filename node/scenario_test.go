@@ -137,8 +137,8 @@ func TestLateSiteIsCarried(t *testing.T) {
 	}
 	sealed := map[uint64][]ledger.SealedUpdate{}
 	for _, e := range entries {
-		if e.Entry.Seal != nil {
-			sealed[e.Entry.Seal.Round] = e.Entry.Seal.Updates
+		if ledger.As[ledger.Seal](e.Entry) != nil {
+			sealed[ledger.As[ledger.Seal](e.Entry).Round] = ledger.As[ledger.Seal](e.Entry).Updates
 		}
 	}
 	if len(sealed[1]) != 3 || len(sealed[2]) != 4 {

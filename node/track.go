@@ -111,19 +111,19 @@ func (t *tracker) decided(l *ledger.Ledger, e *ledger.Entry, now time.Time) {
 		return // of the roster
 	}
 	k := t.runs[r.ID]
-	switch {
-	case e.Open != nil:
+	switch b := e.Body.(type) {
+	case *ledger.Open:
 		t.open(r.ID, 1).start(now)
-	case e.Seal != nil:
+	case *ledger.Seal:
 		k.enter(PhaseReducing, now)
-	case e.Void != nil:
-		t.open(r.ID, e.Void.Round).start(now)
-	case e.Commit != nil:
+	case *ledger.Void:
+		t.open(r.ID, b.Round).start(now)
+	case *ledger.Commit:
 		k.enter(PhaseDone, now)
 		if !k.began.IsZero() {
-			k.past[e.Commit.Round] = measured{now.Sub(k.began), k.phases}
+			k.past[b.Round] = measured{now.Sub(k.began), k.phases}
 		}
-		t.open(r.ID, e.Commit.Round+1).start(now)
+		t.open(r.ID, b.Round+1).start(now)
 	}
 }
 

@@ -313,7 +313,7 @@ func (m *Machine) restoreLock(l *Lock) error {
 	h.locked, h.lockedView = e.CID(), int64(l.View)
 	h.valid, h.validView = e.CID(), int64(l.View)
 	for i := range l.Polka {
-		if v, err := ledger.Body[ledger.Vote](&l.Polka[i], ledger.KindPrevote); err == nil {
+		if v, err := ledger.BodyOf[ledger.Vote](&l.Polka[i], ledger.KindPrevote); err == nil {
 			h.votes(ledger.KindPrevote, l.View).add(&l.Polka[i], v.Entry)
 		}
 	}

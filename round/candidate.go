@@ -36,8 +36,8 @@ func (m *Machine) refresh() {
 			m.know(c, e)
 			c.formed = true
 		}
-		if e.Seal != nil {
-			m.parts[e.Seal.Run].formed = e.CID()
+		if s := ledger.As[ledger.Seal](e); s != nil {
+			m.parts[s.Run].formed = e.CID()
 		}
 	}
 	for _, id := range m.height.order() {
@@ -120,14 +120,14 @@ func (m *Machine) form() []*ledger.Entry {
 		add(e)
 	}
 	for _, s := range m.asked {
-		add(&ledger.Entry{Open: &ledger.Open{Spec: *s}})
+		add(&ledger.Entry{Body: &ledger.Open{Spec: *s}})
 	}
 	for _, r := range m.ledger.Runs() {
 		if !r.Active() {
 			continue
 		}
 		if c := m.formClose(r); c != nil {
-			add(&ledger.Entry{Close: c})
+			add(&ledger.Entry{Body: c})
 		}
 		p := m.parts[r.ID]
 		if p == nil || !p.accepted() {
@@ -136,12 +136,12 @@ func (m *Machine) form() []*ledger.Entry {
 		latest := r.Latest()
 		if latest == nil {
 			if s := m.formSeal(p, r); s != nil {
-				add(&ledger.Entry{Seal: s})
+				add(&ledger.Entry{Body: s})
 			}
 			continue
 		}
 		if model := p.models[latest.CID]; model.Defined() {
-			add(&ledger.Entry{Commit: &ledger.Commit{Run: r.ID, Round: r.Round, Seal: latest.CID, Model: model}})
+			add(&ledger.Entry{Body: &ledger.Commit{Run: r.ID, Round: r.Round, Seal: latest.CID, Model: model}})
 		} else if g := m.ground(p, r); g != nil {
 			add(m.formNext(r, g))
 		}
@@ -185,9 +185,9 @@ func (m *Machine) formNext(r *ledger.Run, g *ledger.Ground) *ledger.Entry {
 	latest := r.Latest()
 	rest, err := m.ledger.Remaining(r, g)
 	if err != nil || len(rest) < r.Spec.Needed(m.roster) {
-		return &ledger.Entry{Void: &ledger.Void{Run: r.ID, Round: r.Round, Seal: latest.CID, Ground: *g}}
+		return &ledger.Entry{Body: &ledger.Void{Run: r.ID, Round: r.Round, Seal: latest.CID, Ground: *g}}
 	}
-	return &ledger.Entry{Seal: &ledger.Seal{Run: r.ID, Round: r.Round, Opened: r.Opened, Number: latest.Number + 1, Ground: g, Updates: rest}}
+	return &ledger.Entry{Body: &ledger.Seal{Run: r.ID, Round: r.Round, Opened: r.Opened, Number: latest.Number + 1, Ground: g, Updates: rest}}
 }
 
 // ground returns why the latest seal cannot be committed, as far as this site knows.
@@ -241,39 +241,41 @@ func (m *Machine) mayVote(id block.CID, proven bool) bool {
 // holds reports whether this site holds all that voting for an entry needs, so that whoever voted can
 // serve it. Validity was checked when the entry was learnt.
 func (m *Machine) holds(e *ledger.Entry) bool {
-	if e.Open != nil {
-		spec, _ := ledger.Body[ledger.RunSpec](&e.Open.Spec, ledger.KindOpen)
+	switch b := e.Body.(type) {
+	case *ledger.Open:
+		spec, _ := ledger.BodyOf[ledger.RunSpec](&b.Spec, ledger.KindOpen)
 		return m.holdBase(e.Run(), spec)
-	}
-	if e.Close != nil || e.Roster != nil {
+	case *ledger.Close, *ledger.Changed:
 		return true
 	}
 	p := m.parts[e.Run()]
 	if p == nil || !p.accepted() {
 		return false // updates are for participants only: others cannot check
 	}
-	switch {
-	case e.Seal != nil:
-		return p.holdsAll(e.Seal)
-	case e.Void != nil:
+	switch b := e.Body.(type) {
+	case *ledger.Seal:
+		return p.holdsAll(b)
+	case *ledger.Void:
 		return true
-	default:
-		return p.models[e.Commit.Seal] == e.Commit.Model
+	case *ledger.Commit:
+		return p.models[b.Seal] == b.Model
 	}
+	return false
 }
 
 // agrees reports whether this site finds itself what an entry claims about who is in and who is not, and who approves.
 func (m *Machine) agrees(e *ledger.Entry) bool {
 	r, p := m.ledger.Run(e.Run()), m.parts[e.Run()]
-	switch {
-	case e.Seal != nil && e.Seal.Number == 0:
-		return m.omitsNone(p, r, e.Seal)
-	case e.Seal != nil:
-		return m.sameGround(p, r, e.Seal.Ground)
-	case e.Void != nil:
-		return m.sameGround(p, r, &e.Void.Ground)
-	case e.Roster != nil:
-		return m.standsBehind(e.Roster)
+	switch b := e.Body.(type) {
+	case *ledger.Seal:
+		if b.Number == 0 {
+			return m.omitsNone(p, r, b)
+		}
+		return m.sameGround(p, r, b.Ground)
+	case *ledger.Void:
+		return m.sameGround(p, r, &b.Ground)
+	case *ledger.Changed:
+		return m.standsBehind(b)
 	}
 	return true
 }
@@ -309,12 +311,15 @@ func (m *Machine) omitsNone(p *part, r *ledger.Run, s *ledger.Seal) bool {
 // outdone reports whether a quorum is ready for a seal of the same opening that lists more sites: no
 // proposer can leave a site out as long as another may propose it.
 func (m *Machine) outdone(e *ledger.Entry) bool {
-	if e.Seal == nil || e.Seal.Number > 0 {
+	seal := ledger.As[ledger.Seal](e)
+	if seal == nil || seal.Number > 0 {
 		return false
 	}
 	for _, c := range m.height.candidates {
-		if c.entry != nil && c.entry.Seal != nil && c.entry.Seal.Run == e.Seal.Run && len(c.ready) >= m.roster.Quorum() && c.ready[m.self] &&
-			len(c.entry.Seal.Updates) > len(e.Seal.Updates) {
+		if c.entry == nil || len(c.ready) < m.roster.Quorum() || !c.ready[m.self] {
+			continue
+		}
+		if other := ledger.As[ledger.Seal](c.entry); other != nil && other.Run == seal.Run && len(other.Updates) > len(seal.Updates) {
 			return true
 		}
 	}
@@ -368,8 +373,8 @@ func (m *Machine) before(a, b *candidate) bool {
 		if r := m.ledger.Run(e.Run()); r != nil {
 			k[4] = int(r.Height)
 		}
-		if e.Seal != nil {
-			k[5] = -len(e.Seal.Updates)
+		if s := ledger.As[ledger.Seal](e); s != nil {
+			k[5] = -len(s.Updates)
 		}
 		return k
 	}
@@ -378,16 +383,19 @@ func (m *Machine) before(a, b *candidate) bool {
 }
 
 func precedence(e *ledger.Entry) int {
-	switch {
-	case e.Roster != nil:
+	switch b := e.Body.(type) {
+	case *ledger.Changed:
 		return 0
-	case e.Commit != nil:
+	case *ledger.Commit:
 		return 1
-	case e.Void != nil, e.Seal != nil && e.Seal.Number > 0:
+	case *ledger.Void:
 		return 2
-	case e.Open != nil, e.Close != nil:
+	case *ledger.Open, *ledger.Close:
 		return 3
-	default:
-		return 4
+	case *ledger.Seal:
+		if b.Number > 0 {
+			return 2
+		}
 	}
+	return 4
 }

@@ -27,7 +27,7 @@ func (e *env) changed(c *ledger.Change, by ...*simSite) *ledger.Entry {
 	if c.Add != nil {
 		x.Join = e.site(c.Add.ID).sign(ledger.KindJoin, &ledger.Join{Change: c.ID(), Height: l.Height(), Entry: l.Head()})
 	}
-	return e.next(ledger.Entry{Roster: x})
+	return e.next(ledger.Entry{Body: x})
 }
 
 func (e *env) site(id peer.ID) *simSite { return e.sites[e.num(id)-1] }
@@ -52,9 +52,9 @@ func TestCheckChanged(t *testing.T) {
 		}
 	}
 	rejoin := func(x *ledger.Entry, s *simSite, change func(*ledger.Join)) {
-		j := *must(ledger.Body[ledger.Join](x.Roster.Join, ledger.KindJoin))
+		j := *must(ledger.BodyOf[ledger.Join](ledger.As[ledger.Changed](x).Join, ledger.KindJoin))
 		change(&j)
-		x.Roster.Join = s.sign(ledger.KindJoin, &j)
+		ledger.As[ledger.Changed](x).Join = s.sign(ledger.KindJoin, &j)
 	}
 	for _, c := range []struct {
 		name   string
@@ -62,27 +62,35 @@ func TestCheckChanged(t *testing.T) {
 		change func(*ledger.Entry)
 		want   string
 	}{
-		{"too few", add, func(x *ledger.Entry) { x.Roster.Approvals = x.Roster.Approvals[1:] }, "2 sites approve, want 3"},
-		{"one twice", add, func(x *ledger.Entry) { x.Roster.Approvals[1] = x.Roster.Approvals[0] }, "ascend and differ"},
-		{"disorder", add, func(x *ledger.Entry) { slices.Reverse(x.Roster.Approvals) }, "ascend and differ"},
+		{"too few", add, func(x *ledger.Entry) {
+			ledger.As[ledger.Changed](x).Approvals = ledger.As[ledger.Changed](x).Approvals[1:]
+		}, "2 sites approve, want 3"},
+		{"one twice", add, func(x *ledger.Entry) {
+			ledger.As[ledger.Changed](x).Approvals[1] = ledger.As[ledger.Changed](x).Approvals[0]
+		}, "ascend and differ"},
+		{"disorder", add, func(x *ledger.Entry) { slices.Reverse(ledger.As[ledger.Changed](x).Approvals) }, "ascend and differ"},
 		{"a stranger's", add, func(x *ledger.Entry) {
-			x.Roster.Approvals[2] = ledger.CertVote{From: five.self, Sig: five.sign(ledger.KindApprove, add).Sig}
-			slices.SortFunc(x.Roster.Approvals, func(a, b ledger.CertVote) int { return ledger.CompareIDs(a.From, b.From) })
+			ledger.As[ledger.Changed](x).Approvals[2] = ledger.CertVote{From: five.self, Sig: five.sign(ledger.KindApprove, add).Sig}
+			slices.SortFunc(ledger.As[ledger.Changed](x).Approvals, func(a, b ledger.CertVote) int { return ledger.CompareIDs(a.From, b.From) })
 		}, "not a site of the roster"},
-		{"forged", add, func(x *ledger.Entry) { x.Roster.Approvals[0].Sig = x.Roster.Approvals[1].Sig }, "does not verify"},
+		{"forged", add, func(x *ledger.Entry) {
+			ledger.As[ledger.Changed](x).Approvals[0].Sig = ledger.As[ledger.Changed](x).Approvals[1].Sig
+		}, "does not verify"},
 		{"approved otherwise", add, func(x *ledger.Entry) {
-			x.Roster.Change.Add = &ledger.Site{ID: five.self, Name: "6"}
-			rejoin(x, five, func(j *ledger.Join) { j.Change = x.Roster.Change.ID() })
+			ledger.As[ledger.Changed](x).Change.Add = &ledger.Site{ID: five.self, Name: "6"}
+			rejoin(x, five, func(j *ledger.Join) { j.Change = ledger.As[ledger.Changed](x).Change.ID() })
 		}, "does not verify"},
 		{"of another version", &ledger.Change{Version: 1, Add: &e.known[4]}, nil, "in force is version 0"},
-		{"no join", add, func(x *ledger.Entry) { x.Roster.Join = nil }, "who comes signs"},
-		{"a join for a removal", remove, func(x *ledger.Entry) { x.Roster.Join = e.changed(add, one).Roster.Join }, "nobody else"},
+		{"no join", add, func(x *ledger.Entry) { ledger.As[ledger.Changed](x).Join = nil }, "who comes signs"},
+		{"a join for a removal", remove, func(x *ledger.Entry) {
+			ledger.As[ledger.Changed](x).Join = ledger.As[ledger.Changed](e.changed(add, one)).Join
+		}, "nobody else"},
 		{"join by another", add, func(x *ledger.Entry) { rejoin(x, e.sites[5], func(*ledger.Join) {}) }, "comes"},
 		{"join of another change", add, func(x *ledger.Entry) { rejoin(x, five, func(j *ledger.Join) { j.Change = remove.ID() }) }, "another change"},
 		{"join ahead", add, func(x *ledger.Entry) { rejoin(x, five, func(j *ledger.Join) { j.Height++ }) }, "no entry of the last"},
 		{"join of another ledger", add, func(x *ledger.Entry) { rejoin(x, five, func(j *ledger.Join) { j.Entry = add.ID() }) }, "no entry of the last"},
-		{"join forged", add, func(x *ledger.Entry) { x.Roster.Join.Sig = make([]byte, 32) }, "does not verify"},
-		{"another statement", add, func(x *ledger.Entry) { x.Roster.Join = five.sign(ledger.KindApprove, add) }, "want join"},
+		{"join forged", add, func(x *ledger.Entry) { ledger.As[ledger.Changed](x).Join.Sig = make([]byte, 32) }, "does not verify"},
+		{"another statement", add, func(x *ledger.Entry) { ledger.As[ledger.Changed](x).Join = five.sign(ledger.KindApprove, add) }, "want join"},
 		{"nothing", &ledger.Change{}, nil, "changes nothing"},
 		{"a key that is a site's", &ledger.Change{Add: &ledger.Site{ID: two.self, Name: "5"}}, nil, `that of site "2"`},
 		{"a name that is a site's", &ledger.Change{Add: &ledger.Site{ID: five.self, Name: "2"}}, nil, `there is a site "2" already`},
@@ -97,7 +105,7 @@ func TestCheckChanged(t *testing.T) {
 			by := []*simSite{one, two, three}
 			var x *ledger.Entry
 			if c.of.Add != nil && e.num(c.of.Add.ID) == 0 {
-				x = e.next(ledger.Entry{Roster: &ledger.Changed{Change: *c.of}})
+				x = e.next(ledger.Entry{Body: &ledger.Changed{Change: *c.of}})
 			} else {
 				x = e.changed(c.of, by...)
 			}

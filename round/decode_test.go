@@ -88,7 +88,7 @@ func TestMalformedStatements(t *testing.T) {
 	s := e.sites[1]
 	u := s.parts[s.ledger.Runs()[0].ID].contributor(s.self).offer(s.ledger.Runs()[0].Opened)
 	good := *u.Update
-	change := func(f func(*ledger.Update)) any { b := good; f(&b); return &b }
+	change := func(f func(*ledger.Update)) ledger.Body { b := good; f(&b); return &b }
 	for name, stmt := range map[string]*ledger.Signed{
 		"unknown kind":       s.sign("nonsense", &ledger.Stop{}),
 		"body of another":    s.sign(ledger.KindPrecommit, &ledger.Stop{}),

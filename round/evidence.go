@@ -113,28 +113,20 @@ func (e *Evidence) proves() bool {
 	if errA != nil || errB != nil {
 		return false
 	}
-	switch a := a.(type) {
-	case *ledger.Vote:
-		b := b.(*ledger.Vote)
-		return a.Height == b.Height && a.View == b.View && a.Entry != b.Entry
-	case *ledger.Proposal:
-		b := b.(*ledger.Proposal)
-		return a.Height == b.Height && a.View == b.View && !bytes.Equal(a.Entry, b.Entry)
-	case *ledger.Update:
-		b := b.(*ledger.Update)
-		return a.Run == b.Run && a.Round == b.Round && a.Opened == b.Opened && a.Attempt == b.Attempt &&
-			!bytes.Equal(e.A.Body, e.B.Body)
-	}
-	return false
+	once, ok := a.(ledger.Exclusive)
+	return ok && once.Excludes(b)
 }
 
 // compare looks at what another site is ready to commit: another model from the same seal means
 // that one of the two computed it wrong.
 func (m *Machine) compare(from peer.ID, c *candidate) {
-	if c.entry == nil || c.entry.Commit == nil {
+	if c.entry == nil {
 		return
 	}
-	theirs := c.entry.Commit
+	theirs := ledger.As[ledger.Commit](c.entry)
+	if theirs == nil {
+		return
+	}
 	p := m.parts[theirs.Run]
 	if p == nil || !p.models[theirs.Seal].Defined() || p.models[theirs.Seal] == theirs.Model {
 		return

@@ -18,7 +18,7 @@ func TestFork(t *testing.T) {
 		by := func(i int) func([]byte) []byte {
 			return func(data []byte) []byte { return testSign(g.Sites[i].ID, data) }
 		}
-		e := &ledger.Entry{Mesh: m.ledger.Mesh(), Height: 1, Parent: m.ledger.Mesh(), Open: &ledger.Open{Spec: *ledger.Sign(m.ledger.Mesh(), spec.By, ledger.KindOpen, spec, by(0))}}
+		e := &ledger.Entry{Mesh: m.ledger.Mesh(), Height: 1, Parent: m.ledger.Mesh(), Body: &ledger.Open{Spec: *ledger.Sign(m.ledger.Mesh(), spec.By, ledger.KindOpen, spec, by(0))}}
 		c := ledger.Certificate{Mesh: m.ledger.Mesh(), Height: 1, View: view, Entry: e.CID()}
 		for _, i := range signers {
 			s := ledger.Sign(m.ledger.Mesh(), g.Sites[i].ID, ledger.KindPrecommit, &ledger.Vote{Height: 1, View: view, Entry: e.CID()}, by(i))
@@ -67,11 +67,11 @@ func TestFork(t *testing.T) {
 func TestCertificateAgainstVote(t *testing.T) {
 	e := newEnv(t, 4, ledger.Byzantine)
 	m := e.sites[0].Machine
-	sign := func(i int, kind ledger.Kind, body any) *ledger.Signed {
+	sign := func(i int, kind ledger.Kind, body ledger.Body) *ledger.Signed {
 		id := e.genesis.Sites[i].ID
 		return ledger.Sign(m.ledger.Mesh(), id, kind, body, func(data []byte) []byte { return testSign(id, data) })
 	}
-	entry := &ledger.Entry{Mesh: m.ledger.Mesh(), Height: 1, Parent: m.ledger.Mesh(), Open: &ledger.Open{Spec: *m.sign(ledger.KindOpen, e.spec(1))}}
+	entry := &ledger.Entry{Mesh: m.ledger.Mesh(), Height: 1, Parent: m.ledger.Mesh(), Body: &ledger.Open{Spec: *m.sign(ledger.KindOpen, e.spec(1))}}
 	cert := ledger.Certificate{Mesh: m.ledger.Mesh(), Height: 1, Entry: entry.CID()}
 	for i := 1; i < 4; i++ {
 		s := sign(i, ledger.KindPrecommit, &ledger.Vote{Height: 1, Entry: entry.CID()})
@@ -94,7 +94,7 @@ func TestForkOfTwoViews(t *testing.T) {
 	theirs.View = 1
 	m := e.sites[0].Machine
 	spec := e.spec(1)
-	entry := &ledger.Entry{Mesh: m.ledger.Mesh(), Height: 1, Parent: m.ledger.Mesh(), Open: &ledger.Open{Spec: *m.sign(ledger.KindOpen, spec)}}
+	entry := &ledger.Entry{Mesh: m.ledger.Mesh(), Height: 1, Parent: m.ledger.Mesh(), Body: &ledger.Open{Spec: *m.sign(ledger.KindOpen, spec)}}
 	m.ledger.Apply(entry, ours)
 	m.fork(e.genesis.Sites[1].ID, &ledger.Entry{Height: 1}, &theirs)
 	if len(m.Named()) > 0 {

@@ -200,7 +200,7 @@ func (m *Machine) fillInVotes(h *height, theirs *Votes, lacking bool, give func(
 			if s == nil {
 				continue
 			}
-			v, _ := ledger.Body[ledger.Vote](s, kind)
+			v, _ := ledger.BodyOf[ledger.Vote](s, kind)
 			their := byte(0)
 			if i < len(marks) {
 				their = marks[i]
@@ -240,7 +240,7 @@ func (h *height) marks(r *ledger.Roster, kind ledger.Kind, view uint64) []byte {
 	b := make([]byte, len(r.Sites()))
 	for id, s := range h.votes(kind, view).votes {
 		if i, ok := r.Index(id); ok { // the last height may have had another roster
-			v, _ := ledger.Body[ledger.Vote](s, kind)
+			v, _ := ledger.BodyOf[ledger.Vote](s, kind)
 			b[i] = byte(mark(v.Entry))
 		}
 	}

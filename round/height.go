@@ -131,7 +131,7 @@ func (t *tally) quorum(q int) (c block.CID, ok bool) {
 func (t *tally) of(entry block.CID) []ledger.Signed {
 	list := make([]ledger.Signed, 0, t.count[entry])
 	for _, s := range t.votes {
-		if v, _ := ledger.Body[ledger.Vote](s, s.Kind); v.Entry == entry {
+		if v, _ := ledger.BodyOf[ledger.Vote](s, s.Kind); v.Entry == entry {
 			list = append(list, *s)
 		}
 	}
@@ -208,11 +208,13 @@ func (m *Machine) learn(data []byte) (*ledger.Entry, error) {
 func (m *Machine) know(c *candidate, e *ledger.Entry) {
 	c.entry = e
 	m.dirty, m.height.news = true, true
-	if e.Roster != nil && m.standsBehind(e.Roster) {
-		m.height.changes[e.Roster.Change.ID()] = true
-	}
-	if e.Seal != nil {
-		m.noteSealed(m.part(e.Seal.Run), e.Seal)
+	switch b := e.Body.(type) {
+	case *ledger.Changed:
+		if m.standsBehind(b) {
+			m.height.changes[b.Change.ID()] = true
+		}
+	case *ledger.Seal:
+		m.noteSealed(m.part(b.Run), b)
 	}
 }
 
@@ -315,7 +317,7 @@ func (m *Machine) receivePolka(b *ledger.Proposal, e *ledger.Entry) (proof int, 
 	voted := map[peer.ID]bool{}
 	for i := range b.Polka {
 		s := &b.Polka[i]
-		v, err := ledger.Body[ledger.Vote](s, ledger.KindPrevote)
+		v, err := ledger.BodyOf[ledger.Vote](s, ledger.KindPrevote)
 		if err != nil {
 			return 0, err
 		}

@@ -57,7 +57,7 @@ func TestPolkaCountsByItself(t *testing.T) {
 		if s == nil {
 			return block.CID{}
 		}
-		v, err := ledger.Body[ledger.Vote](s, ledger.KindPrevote)
+		v, err := ledger.BodyOf[ledger.Vote](s, ledger.KindPrevote)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -195,7 +195,7 @@ func TestNobodyIsLeftOut(t *testing.T) {
 	e.step(voter, Alarm{})
 	if s := voter.height.mine[place{ledger.KindPrecommit, 4}]; s == nil {
 		t.Error("no precommit although a quorum has prevoted")
-	} else if v, _ := ledger.Body[ledger.Vote](s, ledger.KindPrecommit); v.Entry != less.CID() {
+	} else if v, _ := ledger.BodyOf[ledger.Vote](s, ledger.KindPrecommit); v.Entry != less.CID() {
 		t.Errorf("precommits %v", v.Entry)
 	}
 }

@@ -29,7 +29,7 @@ func ledgerEnv(t *testing.T) (*env, *ledger.Run) {
 // next returns an entry on the head.
 func (e *env) next(x ledger.Entry) *ledger.Entry {
 	l := e.sites[0].ledger
-	return &ledger.Entry{Mesh: l.Mesh(), Height: l.Height() + 1, Parent: l.Head(), Open: x.Open, Close: x.Close, Seal: x.Seal, Void: x.Void, Commit: x.Commit, Roster: x.Roster}
+	return &ledger.Entry{Mesh: l.Mesh(), Height: l.Height() + 1, Parent: l.Head(), Body: x.Body}
 }
 
 func (e *env) sealNow() *ledger.Seal {
@@ -47,7 +47,7 @@ func (e *env) sealNow() *ledger.Seal {
 func TestCheckSeal(t *testing.T) {
 	e, r := ledgerEnv(t)
 	l := e.sites[0].ledger
-	if err := l.Check(e.next(ledger.Entry{Seal: e.sealNow()})); err != nil {
+	if err := l.Check(e.next(ledger.Entry{Body: e.sealNow()})); err != nil {
 		t.Fatal(err)
 	}
 	resign := func(s *ledger.Seal, i int, change func(*ledger.Update)) {
@@ -80,7 +80,7 @@ func TestCheckSeal(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := e.sealNow()
 			c.change(s)
-			wantInvalid(t, l.Check(e.next(ledger.Entry{Seal: s})), c.want)
+			wantInvalid(t, l.Check(e.next(ledger.Entry{Body: s})), c.want)
 		})
 	}
 }
@@ -99,9 +99,9 @@ func TestCheckPlace(t *testing.T) {
 		"another mesh": func(x *ledger.Entry) { x.Mesh = l.Head() },
 		"next height":  func(x *ledger.Entry) { x.Height++ },
 		"parent":       func(x *ledger.Entry) { x.Parent = l.Mesh() },
-		"no run":       func(x *ledger.Entry) { x.Seal.Run = l.Mesh() },
+		"no run":       func(x *ledger.Entry) { ledger.As[ledger.Seal](x).Run = l.Mesh() },
 	} {
-		x := e.next(ledger.Entry{Seal: e.sealNow()})
+		x := e.next(ledger.Entry{Body: e.sealNow()})
 		change(x)
 		wantInvalid(t, l.Check(x), want)
 	}
@@ -112,9 +112,9 @@ func TestCheckPlace(t *testing.T) {
 func TestCheckAfterSeal(t *testing.T) {
 	e, r := ledgerEnv(t)
 	l := e.sites[0].ledger
-	seal := e.next(ledger.Entry{Seal: e.sealNow()})
+	seal := e.next(ledger.Entry{Body: e.sealNow()})
 	l.Apply(seal, nil)
-	last := seal.Seal.Updates[2].Update.From
+	last := ledger.As[ledger.Seal](seal).Updates[2].Update.From
 	model := block.Sum(block.DagCBOR, []byte("m"))
 	shard := block.Sum(block.Raw, []byte("s"))
 	ground := ledger.Ground{Kind: ledger.Invalid, Dropped: []peer.ID{last}, Shard: shard}
@@ -123,16 +123,16 @@ func TestCheckAfterSeal(t *testing.T) {
 		e    ledger.Entry
 		want string // empty: valid
 	}{
-		{"commit", ledger.Entry{Commit: &ledger.Commit{Run: r.ID, Round: 1, Seal: seal.CID(), Model: model}}, ""},
-		{"commit of another seal", ledger.Entry{Commit: &ledger.Commit{Run: r.ID, Round: 1, Seal: model, Model: model}}, "latest seal"},
-		{"commit with state", ledger.Entry{Commit: &ledger.Commit{Run: r.ID, Round: 1, Seal: seal.CID(), Model: model, State: model}}, "no state"},
-		{"commit of a raw block", ledger.Entry{Commit: &ledger.Commit{Run: r.ID, Round: 1, Seal: seal.CID(), Model: shard}}, "manifest"},
-		{"void", ledger.Entry{Void: &ledger.Void{Run: r.ID, Round: 1, Seal: seal.CID(), Ground: ground}}, ""},
-		{"void of another seal", ledger.Entry{Void: &ledger.Void{Run: r.ID, Round: 1, Seal: model, Ground: ground}}, "latest seal"},
-		{"void for nothing", ledger.Entry{Void: &ledger.Void{Run: r.ID, Round: 1, Seal: seal.CID(), Ground: ledger.Ground{Kind: ledger.Unavailable}}}, "drops nothing"},
-		{"void for a stranger", ledger.Entry{Void: &ledger.Void{Run: r.ID, Round: 1, Seal: seal.CID(), Ground: ledger.Ground{Kind: ledger.Unavailable, Dropped: []peer.ID{e.sites[3].self}}}}, "does not list"},
-		{"invalid without a shard", ledger.Entry{Void: &ledger.Void{Run: r.ID, Round: 1, Seal: seal.CID(), Ground: ledger.Ground{Kind: ledger.Invalid, Dropped: ground.Dropped}}}, "with a shard"},
-		{"second seal too small", ledger.Entry{Seal: &ledger.Seal{Run: r.ID, Round: 1, Opened: r.Opened, Number: 1, Ground: &ground, Updates: seal.Seal.Updates[:2]}}, "wants 3"},
+		{"commit", ledger.Entry{Body: &ledger.Commit{Run: r.ID, Round: 1, Seal: seal.CID(), Model: model}}, ""},
+		{"commit of another seal", ledger.Entry{Body: &ledger.Commit{Run: r.ID, Round: 1, Seal: model, Model: model}}, "latest seal"},
+		{"commit with state", ledger.Entry{Body: &ledger.Commit{Run: r.ID, Round: 1, Seal: seal.CID(), Model: model, State: model}}, "no state"},
+		{"commit of a raw block", ledger.Entry{Body: &ledger.Commit{Run: r.ID, Round: 1, Seal: seal.CID(), Model: shard}}, "manifest"},
+		{"void", ledger.Entry{Body: &ledger.Void{Run: r.ID, Round: 1, Seal: seal.CID(), Ground: ground}}, ""},
+		{"void of another seal", ledger.Entry{Body: &ledger.Void{Run: r.ID, Round: 1, Seal: model, Ground: ground}}, "latest seal"},
+		{"void for nothing", ledger.Entry{Body: &ledger.Void{Run: r.ID, Round: 1, Seal: seal.CID(), Ground: ledger.Ground{Kind: ledger.Unavailable}}}, "drops nothing"},
+		{"void for a stranger", ledger.Entry{Body: &ledger.Void{Run: r.ID, Round: 1, Seal: seal.CID(), Ground: ledger.Ground{Kind: ledger.Unavailable, Dropped: []peer.ID{e.sites[3].self}}}}, "does not list"},
+		{"invalid without a shard", ledger.Entry{Body: &ledger.Void{Run: r.ID, Round: 1, Seal: seal.CID(), Ground: ledger.Ground{Kind: ledger.Invalid, Dropped: ground.Dropped}}}, "with a shard"},
+		{"second seal too small", ledger.Entry{Body: &ledger.Seal{Run: r.ID, Round: 1, Opened: r.Opened, Number: 1, Ground: &ground, Updates: ledger.As[ledger.Seal](seal).Updates[:2]}}, "wants 3"},
 	} {
 		err := l.Check(e.next(c.e))
 		if c.want == "" && err != nil {
@@ -146,13 +146,13 @@ func TestCheckAfterSeal(t *testing.T) {
 func TestCheckOpenAndClose(t *testing.T) {
 	e, r := ledgerEnv(t)
 	l, one, two := e.sites[0].ledger, e.sites[0], e.sites[1]
-	wantInvalid(t, l.Check(e.next(ledger.Entry{Open: &ledger.Open{Spec: *one.sign(ledger.KindOpen, r.Spec)}})), "known already")
+	wantInvalid(t, l.Check(e.next(ledger.Entry{Body: &ledger.Open{Spec: *one.sign(ledger.KindOpen, r.Spec)}})), "known already")
 	other := *r.Spec
 	other.Nonce = []byte("0123456789abcdef")
-	if err := l.Check(e.next(ledger.Entry{Open: &ledger.Open{Spec: *one.sign(ledger.KindOpen, &other)}})); err != nil {
+	if err := l.Check(e.next(ledger.Entry{Body: &ledger.Open{Spec: *one.sign(ledger.KindOpen, &other)}})); err != nil {
 		t.Error(err)
 	}
-	wantInvalid(t, l.Check(e.next(ledger.Entry{Open: &ledger.Open{Spec: *two.sign(ledger.KindOpen, &other)}})), "signed by 2")
+	wantInvalid(t, l.Check(e.next(ledger.Entry{Body: &ledger.Open{Spec: *two.sign(ledger.KindOpen, &other)}})), "signed by 2")
 	for want, change := range map[string]func(*ledger.RunSpec){
 		"rounds":    func(s *ledger.RunSpec) { s.Rounds = 0 },
 		"rule":      func(s *ledger.RunSpec) { s.Rule = "krum" },
@@ -163,14 +163,14 @@ func TestCheckOpenAndClose(t *testing.T) {
 	} {
 		bad := other
 		change(&bad)
-		wantInvalid(t, l.Check(e.next(ledger.Entry{Open: &ledger.Open{Spec: *one.sign(ledger.KindOpen, &bad)}})), want)
+		wantInvalid(t, l.Check(e.next(ledger.Entry{Body: &ledger.Open{Spec: *one.sign(ledger.KindOpen, &bad)}})), want)
 	}
 	stop := func(sites ...*simSite) *ledger.Entry {
 		c := &ledger.Close{Run: r.ID}
 		for _, s := range sites {
 			c.Stops = append(c.Stops, *s.sign(ledger.KindStop, &ledger.Stop{Run: r.ID}))
 		}
-		return e.next(ledger.Entry{Close: c})
+		return e.next(ledger.Entry{Body: c})
 	}
 	for name, good := range map[string]*ledger.Entry{"opener": stop(one), "f+1 others": stop(two, e.sites[2])} {
 		if err := l.Check(good); err != nil {
@@ -213,20 +213,20 @@ func TestCheckLate(t *testing.T) {
 	l := e.sites[0].ledger
 	spoilt := e.offer(e.sites[3], r, 1, "spoilt")
 	first := e.sealNow()
-	seal := e.next(ledger.Entry{Seal: &ledger.Seal{Run: r.ID, Round: 1, Opened: r.Opened, Updates: append(first.Updates, ledger.SealedUpdate{Update: *spoilt, Weight: 100})}})
-	slices.SortFunc(seal.Seal.Updates, func(a, b ledger.SealedUpdate) int { return ledger.CompareIDs(a.Update.From, b.Update.From) })
+	seal := e.next(ledger.Entry{Body: &ledger.Seal{Run: r.ID, Round: 1, Opened: r.Opened, Updates: append(first.Updates, ledger.SealedUpdate{Update: *spoilt, Weight: 100})}})
+	slices.SortFunc(ledger.As[ledger.Seal](seal).Updates, func(a, b ledger.SealedUpdate) int { return ledger.CompareIDs(a.Update.From, b.Update.From) })
 	ground := &ledger.Ground{Kind: ledger.Invalid, Dropped: []peer.ID{e.sites[3].self}, Shard: block.Sum(block.Raw, []byte("s"))}
 	l.Apply(seal, nil)
-	void := ledger.Entry{Void: &ledger.Void{Run: r.ID, Round: 1, Seal: seal.CID(), Ground: *ground}}
+	void := ledger.Entry{Body: &ledger.Void{Run: r.ID, Round: 1, Seal: seal.CID(), Ground: *ground}}
 	voided := r.Opened
 	l.Apply(e.next(void), nil)
 	fresh := first.Updates[:2]
 	for i := range fresh {
 		fresh[i].Update = *e.offer(e.sites[i], r, 1, fmt.Sprint("again", i))
 	}
-	l.Apply(e.next(ledger.Entry{Seal: &ledger.Seal{Run: r.ID, Round: 1, Opened: r.Opened, Updates: fresh}}), nil)
+	l.Apply(e.next(ledger.Entry{Body: &ledger.Seal{Run: r.ID, Round: 1, Opened: r.Opened, Updates: fresh}}), nil)
 	opened := r.Opened
-	l.Apply(e.next(ledger.Entry{Commit: &ledger.Commit{Run: r.ID, Round: 1, Seal: r.Latest().CID, Model: block.Sum(block.DagCBOR, []byte("m"))}}), nil)
+	l.Apply(e.next(ledger.Entry{Body: &ledger.Commit{Run: r.ID, Round: 1, Seal: r.Latest().CID, Model: block.Sum(block.DagCBOR, []byte("m"))}}), nil)
 	for _, c := range []struct {
 		name   string
 		opened uint64
@@ -283,7 +283,7 @@ func TestSizes(t *testing.T) {
 			}
 			seal.Updates[i] = ledger.SealedUpdate{Update: u, Weight: 1 << 52}
 		}
-		entry := (&ledger.Entry{Mesh: run, Height: large, Parent: run, Seal: seal}).Block().Data
+		entry := (&ledger.Entry{Mesh: run, Height: large, Parent: run, Body: seal}).Block().Data
 		if len(entry) > ledger.MaxEntry {
 			t.Errorf("n=%d: a seal has %d bytes, an entry may have %d", n, len(entry), ledger.MaxEntry)
 		}
@@ -305,8 +305,8 @@ func TestCheckSize(t *testing.T) {
 	spec := e.spec(1)
 	spec.Nonce[0] = 9
 	spec.Train = map[string]string{}
-	x := e.next(ledger.Entry{Open: &ledger.Open{Spec: *e.sites[0].sign(ledger.KindOpen, spec)}})
-	x.Open.Spec.Sig = make([]byte, ledger.MaxEntry)
+	x := e.next(ledger.Entry{Body: &ledger.Open{Spec: *e.sites[0].sign(ledger.KindOpen, spec)}})
+	ledger.As[ledger.Open](x).Spec.Sig = make([]byte, ledger.MaxEntry)
 	wantInvalid(t, l.Check(x), "at most")
 	s := e.sealNow()
 	u := *s.Updates[0].Update.Update()
@@ -316,5 +316,5 @@ func TestCheckSize(t *testing.T) {
 	}
 	sig := s.Updates[0].Update.Sig
 	s.Updates[0].Update = *ledger.Sign(l.Mesh(), e.sites[0].self, ledger.KindUpdate, &u, func([]byte) []byte { return sig })
-	wantInvalid(t, l.Check(e.next(ledger.Entry{Seal: s})), "bytes, at most")
+	wantInvalid(t, l.Check(e.next(ledger.Entry{Body: s})), "bytes, at most")
 }

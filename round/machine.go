@@ -253,7 +253,7 @@ func (m *Machine) send(to peer.ID, msg *Message) {
 }
 
 // sign makes a statement of this site.
-func (m *Machine) sign(kind ledger.Kind, body any) *ledger.Signed {
+func (m *Machine) sign(kind ledger.Kind, body ledger.Body) *ledger.Signed {
 	return ledger.Sign(m.ledger.Mesh(), m.self, kind, body, m.cfg.Sign)
 }
 

@@ -63,7 +63,7 @@ func (m *Machine) joinAgain() {
 
 // followChanged turns to a new roster.
 func (m *Machine) followChanged(e *ledger.Entry) {
-	c, r := &e.Roster.Change, m.roster
+	c, r := &ledger.As[ledger.Changed](e).Change, m.roster
 	m.trace(Trace{Event: "roster changed", Height: e.Height, Entry: e.CID(), Text: fmt.Sprintf("%s: n=%d f=%d q=%d", c, r.Len(), r.F(), r.Quorum())})
 	clear(m.changes) // they were for the roster before
 	m.mute.extend(e.Height)
@@ -93,7 +93,7 @@ func (m *Machine) followChanged(e *ledger.Entry) {
 // has never been a site's before the log began, so nothing can be lost of what it has voted.
 func (m *Machine) admitted(e *ledger.Entry) {
 	m.trace(Trace{Event: "takes part", Site: m.self, Height: e.Height})
-	if m.mute.on && m.joins[block.Sum(block.DagCBOR, e.Roster.Join.Body)] {
+	if m.mute.on && m.joins[block.Sum(block.DagCBOR, ledger.As[ledger.Changed](e).Join.Body)] {
 		m.mute.until = 0
 		m.endMute()
 	}

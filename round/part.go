@@ -68,7 +68,7 @@ func (m *Machine) part(id block.CID) *part {
 func (m *Machine) noteConsent(p *part, s *ledger.Signed, b *ledger.Consent) {
 	c := p.contributor(s.From)
 	if c.consent != nil {
-		if o, _ := ledger.Body[ledger.Consent](c.consent, ledger.KindConsent); o.Serial >= b.Serial {
+		if o, _ := ledger.BodyOf[ledger.Consent](c.consent, ledger.KindConsent); o.Serial >= b.Serial {
 			return
 		}
 	}
@@ -113,7 +113,7 @@ func (m *Machine) consider(e Considered) {
 	}
 	serial := uint64(1)
 	if old := p.contributor(m.self).consent; old != nil {
-		c, _ := ledger.Body[ledger.Consent](old, ledger.KindConsent)
+		c, _ := ledger.BodyOf[ledger.Consent](old, ledger.KindConsent)
 		if c.Accept == e.Accept {
 			return
 		}
@@ -369,7 +369,11 @@ func (m *Machine) reduced(e Reduced) {
 		m.held[model{e.Model, r.Spec.Layout}] = true
 		m.trace(Trace{Event: "reduced", Run: p.run.ID, Round: p.run.Round, Entry: e.Seal, Model: e.Model})
 		for _, id := range m.height.order() {
-			if c := m.height.candidates[id]; c.entry != nil && c.entry.Commit != nil && c.entry.Commit.Seal == e.Seal {
+			c := m.height.candidates[id]
+			if c.entry == nil {
+				continue
+			}
+			if commit := ledger.As[ledger.Commit](c.entry); commit != nil && commit.Seal == e.Seal {
 				for _, site := range m.roster.Sites() {
 					if c.ready[site.ID] && site.ID != m.self {
 						m.compare(site.ID, c)
@@ -382,29 +386,29 @@ func (m *Machine) reduced(e Reduced) {
 
 // follow turns this site's parts to what an entry has decided.
 func (m *Machine) follow(e *ledger.Entry) {
-	if e.Open != nil {
+	switch e.Body.(type) {
+	case *ledger.Open:
 		m.asked = slices.DeleteFunc(m.asked, func(s *ledger.Signed) bool { return block.Sum(block.DagCBOR, s.Body) == e.Run() })
-	}
-	if e.Roster != nil {
+	case *ledger.Changed:
 		m.followChanged(e)
 		return
 	}
 	p := m.part(e.Run())
 	r := p.run
-	switch {
-	case e.Seal != nil:
+	switch b := e.Body.(type) {
+	case *ledger.Seal:
 		p.sealedAt = m.now
-		m.noteSealed(p, e.Seal)
-		if e.Seal.Ground != nil {
+		m.noteSealed(p, b)
+		if b.Ground != nil {
 			m.recountAll(p)
 		}
-	case e.Void != nil:
+	case *ledger.Void:
 		m.dropUpdates(p, nil)
 		m.reopen(p, r)
-	case e.Commit != nil:
+	case *ledger.Commit:
 		sealed := r.Commits[len(r.Commits)-1].Sealed
-		if own := p.models[e.Commit.Seal]; own.Defined() && own != e.Commit.Model {
-			m.trace(Trace{Event: "diverged", Site: m.self, Run: r.ID, Round: e.Commit.Round, Entry: own, Model: e.Commit.Model, Text: "the mesh committed another model than this site computed: check this machine"})
+		if own := p.models[b.Seal]; own.Defined() && own != b.Model {
+			m.trace(Trace{Event: "diverged", Site: m.self, Run: r.ID, Round: b.Round, Entry: own, Model: b.Model, Text: "the mesh committed another model than this site computed: check this machine"})
 			delete(m.held, model{own, r.Spec.Layout})
 			m.start(Forget{Run: r.ID, Manifest: own})
 		}

@@ -31,7 +31,7 @@ func (c *pending) approves(id peer.ID) bool {
 // withdrawal returns the newest of a site, or nil.
 func (c *pending) withdrawal(id peer.ID) *ledger.Withdraw {
 	if s := c.withdrawals[id]; s != nil {
-		b, _ := ledger.Body[ledger.Withdraw](s, ledger.KindWithdraw) // it was read when it came
+		b, _ := ledger.BodyOf[ledger.Withdraw](s, ledger.KindWithdraw) // it was read when it came
 		return b
 	}
 	return nil
@@ -300,7 +300,7 @@ func (m *Machine) formChanges() []*ledger.Entry {
 				c.Approvals = append(c.Approvals, ledger.CertVote{From: s.From, Sig: s.Sig})
 			}
 		}
-		list = append(list, &ledger.Entry{Roster: c})
+		list = append(list, &ledger.Entry{Body: c})
 	}
 	return list
 }

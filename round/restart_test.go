@@ -133,7 +133,7 @@ func TestChangedConsentIsRepeated(t *testing.T) {
 	repeated := map[uint64]bool{}
 	for _, s := range one.outbox {
 		if s.message.Statement != nil && s.message.Statement.Kind == ledger.KindConsent {
-			c, _ := ledger.Body[ledger.Consent](s.message.Statement, ledger.KindConsent)
+			c, _ := ledger.BodyOf[ledger.Consent](s.message.Statement, ledger.KindConsent)
 			repeated[c.Serial] = true
 		}
 	}

@@ -70,7 +70,7 @@ func (p *part) contributor(id peer.ID) *contributor {
 
 // noteUpdate takes an announced update; the signature has been checked.
 func (m *Machine) noteUpdate(p *part, s *ledger.Signed) error {
-	u, err := ledger.Body[ledger.Update](s, ledger.KindUpdate)
+	u, err := ledger.BodyOf[ledger.Update](s, ledger.KindUpdate)
 	if err != nil {
 		return err
 	}

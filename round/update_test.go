@@ -40,7 +40,7 @@ func (e *env) sealOf(r *ledger.Run, updates ...*ledger.Signed) *ledger.Entry {
 		s.Updates = append(s.Updates, ledger.SealedUpdate{Update: *u, Weight: u.Update().Samples})
 	}
 	slices.SortFunc(s.Updates, func(a, b ledger.SealedUpdate) int { return ledger.CompareIDs(a.Update.From, b.Update.From) })
-	return e.next(ledger.Entry{Seal: s})
+	return e.next(ledger.Entry{Body: s})
 }
 
 // heldBy reports whether a site knows and holds an update.
@@ -104,7 +104,7 @@ func TestEqualUpdates(t *testing.T) {
 	one.Ready()
 	own := one.ledger.Runs()[0]
 	own.Counted[all[0].From], own.Counted[all[1].From] = r.Round, r.Round
-	one.dropUpdates(p, e.sealOf(r, all[0], all[1]).Seal)
+	one.dropUpdates(p, ledger.As[ledger.Seal](e.sealOf(r, all[0], all[1])))
 	for _, j := range one.Ready().Jobs {
 		if f, ok := j.(Forget); ok && f.Manifest == u.Manifest {
 			t.Error("bytes are forgotten that another update still needs")
@@ -126,10 +126,10 @@ func TestSameModelAnotherLayout(t *testing.T) {
 	ask := func(s *simSite, layout string) *ledger.Entry {
 		spec := e.spec(1)
 		spec.By, spec.Base, spec.Layout = s.self, base, block.Sum(block.DagCBOR, []byte(layout))
-		return e.next(ledger.Entry{Open: &ledger.Open{Spec: *s.sign(ledger.KindOpen, spec)}})
+		return e.next(ledger.Entry{Body: &ledger.Open{Spec: *s.sign(ledger.KindOpen, spec)}})
 	}
 	fetches := func(x *ledger.Entry) (f Fetch, found bool) {
-		one.Step(e.now, Received{x.Open.Spec.From, &Message{Statement: e.sites[1].sign(ledger.KindReady, &ledger.Ready{Height: x.Height, Entry: x.CID(), Data: x.Block().Data})}})
+		one.Step(e.now, Received{ledger.As[ledger.Open](x).Spec.From, &Message{Statement: e.sites[1].sign(ledger.KindReady, &ledger.Ready{Height: x.Height, Entry: x.CID(), Data: x.Block().Data})}})
 		for _, j := range one.Ready().Jobs {
 			if f, found = j.(Fetch); found {
 				return f, true
@@ -194,7 +194,7 @@ func TestFreshOutlivesLate(t *testing.T) {
 	fresh := e.offer(e.sites[3], r, 1, "fresh")
 	e.tell(one, fresh)
 	r.Counted[late.From] = 1 // a seal of round 2 with it is committed
-	one.dropUpdates(one.parts[r.ID], e.sealOf(r, late).Seal)
+	one.dropUpdates(one.parts[r.ID], ledger.As[ledger.Seal](e.sealOf(r, late)))
 	if heldBy(one, r, late) || !heldBy(one, r, fresh) {
 		t.Errorf("keeps the late one: %v, the fresh one: %v", heldBy(one, r, late), heldBy(one, r, fresh))
 	}

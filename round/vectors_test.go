@@ -80,22 +80,22 @@ func vectors(t *testing.T) []vector {
 	}
 	statement(2, ledger.KindUpdate, upd(2))
 
-	openEntry := &ledger.Entry{Mesh: mesh, Height: 1, Parent: mesh, Open: &ledger.Open{Spec: open}}
+	openEntry := &ledger.Entry{Mesh: mesh, Height: 1, Parent: mesh, Body: &ledger.Open{Spec: open}}
 	add("open entry", "Entry", openEntry)
 	seal := &ledger.Seal{Run: run, Round: 1, Opened: 1}
 	for i := range 4 {
 		s := sign(i, ledger.KindUpdate, upd(i))
 		seal.Updates = append(seal.Updates, ledger.SealedUpdate{Update: s, Weight: uint64(100 + i)})
 	}
-	sealEntry := &ledger.Entry{Mesh: mesh, Height: 2, Parent: openEntry.CID(), Seal: seal}
+	sealEntry := &ledger.Entry{Mesh: mesh, Height: 2, Parent: openEntry.CID(), Body: seal}
 	add("seal entry", "Entry", sealEntry)
 	ground := ledger.Ground{Kind: ledger.Invalid, Dropped: []peer.ID{g.Sites[3].ID}, Shard: block.Sum(block.Raw, []byte("shard"))}
 	next := &ledger.Seal{Run: run, Round: 1, Opened: 1, Number: 1, Ground: &ground, Updates: seal.Updates[:3]}
-	add("second seal entry", "Entry", &ledger.Entry{Mesh: mesh, Height: 3, Parent: sealEntry.CID(), Seal: next})
-	add("void entry", "Entry", &ledger.Entry{Mesh: mesh, Height: 3, Parent: sealEntry.CID(), Void: &ledger.Void{Run: run, Round: 1, Seal: sealEntry.CID(), Ground: ground}})
-	commit := &ledger.Entry{Mesh: mesh, Height: 3, Parent: sealEntry.CID(), Commit: &ledger.Commit{Run: run, Round: 1, Seal: sealEntry.CID(), Model: model}}
+	add("second seal entry", "Entry", &ledger.Entry{Mesh: mesh, Height: 3, Parent: sealEntry.CID(), Body: next})
+	add("void entry", "Entry", &ledger.Entry{Mesh: mesh, Height: 3, Parent: sealEntry.CID(), Body: &ledger.Void{Run: run, Round: 1, Seal: sealEntry.CID(), Ground: ground}})
+	commit := &ledger.Entry{Mesh: mesh, Height: 3, Parent: sealEntry.CID(), Body: &ledger.Commit{Run: run, Round: 1, Seal: sealEntry.CID(), Model: model}}
 	add("commit entry", "Entry", commit)
-	add("close entry", "Entry", &ledger.Entry{Mesh: mesh, Height: 2, Parent: openEntry.CID(), Close: &ledger.Close{Run: run, Stops: []ledger.Signed{stop}}})
+	add("close entry", "Entry", &ledger.Entry{Mesh: mesh, Height: 2, Parent: openEntry.CID(), Body: &ledger.Close{Run: run, Stops: []ledger.Signed{stop}}})
 
 	statement(1, ledger.KindReady, &ledger.Ready{Height: 3, Entry: commit.CID(), Data: commit.Block().Data})
 	statement(1, ledger.KindProposal, &ledger.Proposal{Height: 3, View: 0, ValidView: -1, Entry: commit.Block().Data, Polka: []ledger.Signed{}})
@@ -120,7 +120,7 @@ func vectors(t *testing.T) []vector {
 	statement(0, ledger.KindWithdraw, &ledger.Withdraw{Change: change.ID(), Serial: 1, Withdrawn: true})
 	join := statementAs(testID(4), ledger.KindJoin, &ledger.Join{Change: change.ID(), Height: 2, Entry: sealEntry.CID()})
 	changed.Join = &join
-	add("roster entry", "Entry", &ledger.Entry{Mesh: mesh, Height: 3, Parent: sealEntry.CID(), Roster: changed})
+	add("roster entry", "Entry", &ledger.Entry{Mesh: mesh, Height: 3, Parent: sealEntry.CID(), Body: changed})
 	add("removal body", "body", &ledger.Change{Version: 1, Remove: &g.Sites[3]})
 	add("replacement body", "body", &ledger.Change{Version: 1, Remove: &g.Sites[3], Add: &ledger.Site{ID: testID(4), Name: g.Sites[3].Name}})
 	add("head message", "Message", Message{Attempt: 1, Head: &Head{Height: 2, Entry: sealEntry.CID(), Now: Votes{1, 7, []byte{1, 0, 9, 0}, []byte{0, 0, 0, 0}}, Past: []Votes{{0, 8, []byte{8, 8, 8, 1}, []byte{8, 8, 8, 0}}}, Named: []byte{4}, Runs: []RunHead{{run, []byte{15}, []byte{2}}}, Changes: []ChangeHead{{Change: change.ID(), Approvals: []byte{7}, Join: 2, Serials: []uint64{1, 0, 2}}}}})

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weft-mesh/weft/cmd/weft/term"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node"
 )
 
@@ -277,10 +278,11 @@ func (a *app) decided(ctx context.Context, c *node.RosterChange, from uint64) er
 		}
 		for _, e := range page {
 			from = e.Height + 1
-			if e.Entry.Roster == nil || e.Entry.Roster.Change.Version != c.Change.Version {
+			decided := ledger.As[ledger.Changed](e.Entry)
+			if decided == nil || decided.Change.Version != c.Change.Version {
 				continue
 			}
-			if e.Entry.Roster.Change.ID() != c.ID {
+			if decided.Change.ID() != c.ID {
 				return fail(nil, "weft roster list shows the roster in force; ask for the change again", "another change was decided before this one: %s", e.Summary)
 			}
 			c.Missing, c.Joined = 0, true

@@ -119,7 +119,7 @@ func (m *mesh) newEntry(v Vote) (*ledger.Entry, block.CID) {
 		Rounds: 1, Nonce: make([]byte, 16),
 	}
 	spec.Default()
-	e := &ledger.Entry{Mesh: m.genesis.Block().CID, Height: 1, Parent: m.genesis.Block().CID, Open: &ledger.Open{Spec: *m.lie(ledger.KindOpen, spec)}}
+	e := &ledger.Entry{Mesh: m.genesis.Block().CID, Height: 1, Parent: m.genesis.Block().CID, Body: &ledger.Open{Spec: *m.lie(ledger.KindOpen, spec)}}
 	return e, base
 }
 

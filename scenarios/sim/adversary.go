@@ -141,7 +141,7 @@ func (l *Liar) Planned() []*ledger.RunSpec {
 func (l *Liar) Rand() *rand.Rand { return l.rng }
 
 // Sign signs whatever statement in the site's name.
-func (l *Liar) Sign(kind ledger.Kind, body any) *ledger.Signed {
+func (l *Liar) Sign(kind ledger.Kind, body ledger.Body) *ledger.Signed {
 	l.s.traffic.Signed++
 	return ledger.Sign(l.s.w.genesis.Block().CID, l.s.id, kind, body, func(data []byte) []byte { return sign(l.s.id, data) })
 }

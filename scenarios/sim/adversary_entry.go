@@ -32,7 +32,7 @@ func (a *swap) other(entry []byte, lie func(*ledger.Entry) *ledger.Entry) *ledge
 // send sends what the machine says with other entries in it; what says in words what they are.
 func (a *swap) send(l *Liar, s round.Send, what string, lie func(*ledger.Entry) *ledger.Entry) {
 	st, body := l.own(s)
-	var said any
+	var said ledger.Body
 	switch b := body.(type) {
 	case *ledger.Ready:
 		if e := a.other(b.Data, lie); e != nil {
@@ -68,14 +68,13 @@ func (a *WrongCommit) Name() string { return "wrong-commit" }
 // Send names another model.
 func (a *WrongCommit) Send(l *Liar, s round.Send) {
 	a.send(l, s, "a wrong commit", func(e *ledger.Entry) *ledger.Entry {
-		if e.Commit == nil {
+		c := ledger.As[ledger.Commit](e)
+		if c == nil {
 			return nil
 		}
-		return l.changed(e, func(c *ledger.Entry) {
-			commit := *e.Commit
-			commit.Model = l.nowhere()
-			c.Commit = &commit
-		})
+		commit := *c
+		commit.Model = l.nowhere()
+		return l.changed(e, &commit)
 	})
 }
 
@@ -112,21 +111,17 @@ func (a *Accuser) Name() string { return "accuser" }
 // Send names the seal without the victim, or the round's void if too few would remain.
 func (a *Accuser) Send(l *Liar, s round.Send) {
 	a.send(l, s, "a seal without an update that all hold", func(e *ledger.Entry) *ledger.Entry {
-		if e.Commit == nil || e.Height != l.next() {
+		if ledger.As[ledger.Commit](e) == nil || e.Height != l.next() {
 			return nil
 		}
-		r := l.Ledger().Run(e.Commit.Run)
+		r := l.Ledger().Run(e.Run())
 		latest := r.Latest()
 		g := &ledger.Ground{Kind: ledger.Unavailable, Dropped: []peer.ID{a.victim}}
 		rest := slices.DeleteFunc(slices.Clone(latest.Updates), func(u ledger.SealedUpdate) bool { return u.Update.From == a.victim })
-		if again := l.changed(e, func(c *ledger.Entry) {
-			c.Seal = &ledger.Seal{Run: r.ID, Round: r.Round, Opened: r.Opened, Number: latest.Number + 1, Ground: g, Updates: rest}
-		}); again != nil {
+		if again := l.changed(e, &ledger.Seal{Run: r.ID, Round: r.Round, Opened: r.Opened, Number: latest.Number + 1, Ground: g, Updates: rest}); again != nil {
 			return again
 		}
-		return l.changed(e, func(c *ledger.Entry) {
-			c.Void = &ledger.Void{Run: r.ID, Round: r.Round, Seal: latest.CID, Ground: *g}
-		})
+		return l.changed(e, &ledger.Void{Run: r.ID, Round: r.Round, Seal: latest.CID, Ground: *g})
 	})
 }
 

@@ -114,41 +114,43 @@ func (a *Equivocator) split(l *Liar, p *ledger.Proposal) *schism {
 
 // variant returns another entry that may be decided in the place of e.
 func (a *Equivocator) variant(l *Liar, e *ledger.Entry) *ledger.Entry {
-	switch {
-	case e == nil:
+	if e == nil {
 		return nil
-	case e.Commit != nil && !a.patient:
-		return l.changed(e, func(c *ledger.Entry) {
-			commit := *e.Commit
-			commit.Model = l.nowhere()
-			c.Commit = &commit
-		})
-	case e.Seal != nil && e.Seal.Number == 0:
-		if other := a.exchanged(l, e); other != nil && (a.patient || l.rng.IntN(4) > 0) {
+	}
+	switch b := e.Body.(type) {
+	case *ledger.Commit:
+		if a.patient {
+			return nil
+		}
+		commit := *b
+		commit.Model = l.nowhere()
+		return l.changed(e, &commit)
+	case *ledger.Seal:
+		if b.Number > 0 {
+			return nil
+		}
+		if other := a.exchanged(l, e, *b); other != nil && (a.patient || l.rng.IntN(4) > 0) {
 			return other
 		}
 		if a.patient {
 			return nil
 		}
-		in := e.Seal.Contributors()
+		in := b.Contributors()
 		return l.without(e, in[l.rng.IntN(len(in))])
 	}
 	return nil
 }
 
 // exchanged returns a seal with the other of its site's two updates.
-func (a *Equivocator) exchanged(l *Liar, e *ledger.Entry) *ledger.Entry {
-	return l.changed(e, func(c *ledger.Entry) {
-		seal := *e.Seal
-		seal.Updates = slices.Clone(seal.Updates)
-		for i, u := range seal.Updates {
-			if u.Update.From != l.Self() {
-				continue
-			}
-			if other := a.rival(&u.Update); other != nil {
-				seal.Updates[i].Update = *other
-			}
+func (a *Equivocator) exchanged(l *Liar, e *ledger.Entry, seal ledger.Seal) *ledger.Entry {
+	seal.Updates = slices.Clone(seal.Updates)
+	for i, u := range seal.Updates {
+		if u.Update.From != l.Self() {
+			continue
 		}
-		c.Seal = &seal
-	})
+		if other := a.rival(&u.Update); other != nil {
+			seal.Updates[i].Update = *other
+		}
+	}
+	return l.changed(e, &seal)
 }

@@ -56,7 +56,7 @@ func (a *Forger) Hear(l *Liar, ev round.Event) round.Event {
 }
 
 // note remembers what a certificate can be made to look like.
-func (a *Forger) note(l *Liar, s *ledger.Signed, body any) {
+func (a *Forger) note(l *Liar, s *ledger.Signed, body ledger.Body) {
 	if a.at != l.next() {
 		a.at, a.entry, a.votes, a.last = l.next(), nil, map[block.CID]map[string]*ledger.Signed{}, map[peer.ID]*ledger.Signed{}
 	}
@@ -121,7 +121,7 @@ func (l *Liar) another(s *ledger.Signed) (id peer.ID) {
 }
 
 // altered returns another body for the same place.
-func (a *Forger) altered(l *Liar, body any) any {
+func (a *Forger) altered(l *Liar, body ledger.Body) ledger.Body {
 	switch b := body.(type) {
 	case *ledger.Vote:
 		c := *b

@@ -111,14 +111,14 @@ func (a *Gatecrasher) linger(l *Liar, kind ledger.Kind, v *ledger.Vote) {
 // Send speaks of changes where the machine speaks of seals and commits.
 func (a *Gatecrasher) Send(l *Liar, s round.Send) {
 	a.send(l, s, "a change without a quorum", func(e *ledger.Entry) *ledger.Entry {
-		if e.Roster != nil {
+		if ledger.As[ledger.Changed](e) != nil {
 			return nil
 		}
 		c := a.forged(l)
 		if c == nil {
 			return nil
 		}
-		return &ledger.Entry{Mesh: e.Mesh, Height: e.Height, Parent: e.Parent, Roster: c}
+		return &ledger.Entry{Mesh: e.Mesh, Height: e.Height, Parent: e.Parent, Body: c}
 	})
 }
 
@@ -184,7 +184,7 @@ func (a *Gatecrasher) unsigned(l *Liar) *ledger.Changed {
 // again shows a change that was decided before.
 func (a *Gatecrasher) again(l *Liar) *ledger.Changed {
 	for h := l.Ledger().Height(); h > 0; h-- {
-		if c := l.Ledger().At(h).Entry.Roster; c != nil {
+		if c := ledger.As[ledger.Changed](l.Ledger().At(h).Entry); c != nil {
 			l.Did("forged a change: one that was decided before")
 			return c
 		}

@@ -13,7 +13,7 @@ import (
 // What adversaries read out of messages.
 
 // own returns the site's own statement in what it is about to send, with its body.
-func (l *Liar) own(s round.Send) (*ledger.Signed, any) {
+func (l *Liar) own(s round.Send) (*ledger.Signed, ledger.Body) {
 	st := s.Message.Statement
 	if st == nil || st.From != l.Self() {
 		return nil, nil
@@ -22,7 +22,7 @@ func (l *Liar) own(s round.Send) (*ledger.Signed, any) {
 }
 
 // heard returns another site's statement in what has arrived, with its body.
-func (l *Liar) heard(ev round.Event) (*ledger.Signed, any) {
+func (l *Liar) heard(ev round.Event) (*ledger.Signed, ledger.Body) {
 	r, ok := ev.(round.Received)
 	if !ok || r.Message.Statement == nil || r.Message.Statement.From == l.Self() {
 		return nil, nil
@@ -31,7 +31,7 @@ func (l *Liar) heard(ev round.Event) (*ledger.Signed, any) {
 }
 
 // bodyOf returns a statement's body, or nil if it has none that can be read.
-func bodyOf(s *ledger.Signed) any {
+func bodyOf(s *ledger.Signed) ledger.Body {
 	body, err := s.Open()
 	if err != nil {
 		return nil
@@ -74,7 +74,7 @@ func proposed(p *ledger.Proposal) *ledger.Entry {
 }
 
 // spoken returns which entry of the height being decided a statement speaks of.
-func (l *Liar) spoken(body any) block.CID {
+func (l *Liar) spoken(body ledger.Body) block.CID {
 	var height uint64
 	var entry block.CID
 	switch b := body.(type) {
@@ -101,9 +101,8 @@ func (l *Liar) nowhere() block.CID {
 }
 
 // changed returns an entry for the place of e with another body, if it may stand there.
-func (l *Liar) changed(e *ledger.Entry, edit func(*ledger.Entry)) *ledger.Entry {
-	c := &ledger.Entry{Mesh: e.Mesh, Height: e.Height, Parent: e.Parent}
-	edit(c)
+func (l *Liar) changed(e *ledger.Entry, body ledger.Decision) *ledger.Entry {
+	c := &ledger.Entry{Mesh: e.Mesh, Height: e.Height, Parent: e.Parent, Body: body}
 	if l.Ledger().Check(c) != nil || c.CID() == e.CID() {
 		return nil
 	}
@@ -112,14 +111,13 @@ func (l *Liar) changed(e *ledger.Entry, edit func(*ledger.Entry)) *ledger.Entry 
 
 // without returns a first seal that leaves a site out, if it may.
 func (l *Liar) without(e *ledger.Entry, left peer.ID) *ledger.Entry {
-	if e.Seal == nil || e.Seal.Number > 0 {
+	first := ledger.As[ledger.Seal](e)
+	if first == nil || first.Number > 0 {
 		return nil
 	}
-	return l.changed(e, func(c *ledger.Entry) {
-		seal := *e.Seal
-		seal.Updates = slices.DeleteFunc(slices.Clone(seal.Updates), func(u ledger.SealedUpdate) bool { return u.Update.From == left })
-		c.Seal = &seal
-	})
+	seal := *first
+	seal.Updates = slices.DeleteFunc(slices.Clone(seal.Updates), func(u ledger.SealedUpdate) bool { return u.Update.From == left })
+	return l.changed(e, &seal)
 }
 
 // seat is where a site may speak once.

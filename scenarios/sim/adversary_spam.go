@@ -66,7 +66,7 @@ func (a *Spammer) spamRuns(l *Liar) {
 	junk.Name, junk.By, junk.Layout = "junk", l.Self(), l.nowhere()
 	nonce := l.nowhere().Digest()
 	junk.Nonce = nonce[:16]
-	e := &ledger.Entry{Mesh: l.Ledger().Mesh(), Height: l.next(), Parent: l.Ledger().Head(), Open: &ledger.Open{Spec: *l.Sign(ledger.KindOpen, &junk)}}
+	e := &ledger.Entry{Mesh: l.Ledger().Mesh(), Height: l.next(), Parent: l.Ledger().Head(), Body: &ledger.Open{Spec: *l.Sign(ledger.KindOpen, &junk)}}
 	if l.Ledger().Check(e) == nil {
 		a.runs++
 		l.Did("junk runs")
@@ -183,6 +183,6 @@ func spamProposals(l *Liar) {
 		return
 	}
 	l.Did("proposals out of place")
-	e := &ledger.Entry{Mesh: l.Ledger().Mesh(), Height: l.next(), Parent: l.Ledger().Head(), Commit: &ledger.Commit{Run: l.Ledger().Mesh(), Model: l.Ledger().Mesh(), Seal: l.Ledger().Mesh()}}
+	e := &ledger.Entry{Mesh: l.Ledger().Mesh(), Height: l.next(), Parent: l.Ledger().Head(), Body: &ledger.Commit{Run: l.Ledger().Mesh(), Model: l.Ledger().Mesh(), Seal: l.Ledger().Mesh()}}
 	l.Say(l.Sign(ledger.KindProposal, &ledger.Proposal{Height: l.next(), View: view, ValidView: -1, Entry: e.Block().Data}))
 }

@@ -173,25 +173,25 @@ func (c *checker) quorum(n int) int { return (n+c.faulty(n))/2 + 1 }
 // extend takes the first decision of a height.
 func (c *checker) extend(s *site, e *ledger.Entry) {
 	c.chain = append(c.chain, certified{e.CID(), c.members})
-	switch {
-	case e.Open != nil:
-		body, err := e.Open.Spec.Open()
+	switch b := e.Body.(type) {
+	case *ledger.Open:
+		body, err := b.Spec.Open()
 		if err != nil {
 			c.w.fail(s.i, PromiseOneEntry, err.Error())
 			return
 		}
 		c.bases[e.Run()] = []block.CID{body.(*ledger.RunSpec).Base}
-	case e.Seal != nil:
+	case *ledger.Seal:
 		c.seals[e.CID()] = e
-		c.left.sealed(e.Seal)
-		c.dropped.sealed(e.Seal)
-	case e.Void != nil:
-		c.dropped.without(e.Void.Run, &e.Void.Ground)
-	case e.Commit != nil:
-		c.committed(s, e.Commit)
-	case e.Roster != nil:
-		c.approved(s, e.Roster)
-		c.changed(e.Roster)
+		c.left.sealed(b)
+		c.dropped.sealed(b)
+	case *ledger.Void:
+		c.dropped.without(b.Run, &b.Ground)
+	case *ledger.Commit:
+		c.committed(s, b)
+	case *ledger.Changed:
+		c.approved(s, b)
+		c.changed(b)
 	}
 }
 
@@ -208,8 +208,9 @@ func (c *checker) committed(s *site, m *ledger.Commit) {
 		return
 	}
 	j := round.Reduce{Run: m.Run, Round: m.Round, Seal: m.Seal, Base: models[m.Round-1]}
-	for i := range sealed.Seal.Updates {
-		u := &sealed.Seal.Updates[i]
+	updates := ledger.As[ledger.Seal](sealed).Updates
+	for i := range updates {
+		u := &updates[i]
 		body := u.Update.Update()
 		c.count(m, u.Update.From, body.Round)
 		in := ledger.Input{Site: u.Update.From, Manifest: body.Manifest, Weight: u.Weight}
