@@ -64,6 +64,10 @@ SEEDS ?= 500
 sim: ## random meshes with faults and liars, SEEDS of them; a failure says how to play it again
 	go test ./scenarios/sim -run TestTrials -v -count 1 -timeout 24h -seeds $(SEEDS)
 
+.PHONY: digest
+digest: ## one hash of all that SEEDS random meshes save, send and start: equal before and after code moves
+	@go test ./scenarios/sim -run 'TestDigest$$' -count 1 -timeout 24h -v -digest $(SEEDS) $(if $(LIST),-digest-list $(abspath $(LIST)))
+
 .PHONY: mutants
 mutants: ## bugs planted into round: the simulator must find each within 2,000 seeds
 	WEFT_MUTANTS=1 go test ./scenarios/sim -run 'TestMutants$$' -v -count 1 -timeout 2h

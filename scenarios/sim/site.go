@@ -191,6 +191,9 @@ func (s *site) local() time.Duration { return s.clock.local(s.w.now) }
 // work makes durable what the machine says, then does the rest.
 func (s *site) work() {
 	w := s.machine.Ready()
+	if s.w.cfg.Work != nil {
+		s.w.cfg.Work(s.w.now, s.i, w)
+	}
 	if s.w.check != nil {
 		s.w.check.saving(s, w.Save)
 		if s.liar == nil {

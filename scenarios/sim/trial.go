@@ -236,6 +236,11 @@ func (t *Trial) limits() (calm, end time.Duration) {
 func (t *Trial) Play(observe func(at time.Duration, site int, tr round.Trace)) (*World, error) {
 	c := t.Config()
 	c.Observe = observe
+	return t.play(c)
+}
+
+// play plays the trial in the world that Config made, to which a caller may have added listeners.
+func (t *Trial) play(c Config) (*World, error) {
 	w, err := New(c)
 	if err != nil {
 		return nil, err
