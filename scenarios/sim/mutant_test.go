@@ -4,18 +4,26 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"go/types"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 )
 
-// mutant is a bug planted into package ledger or round: a text that occurs once in it, and what stands there instead.
+// mutant is a bug planted into a function: a text that occurs once in its body, and what stands there
+// instead. The function may be in any file of its package.
 type mutant struct {
 	name     string
+	pkg      string // folder of the package, from the module's root
+	function string // checkVotes, or (*Machine).prevote
 	old, new string
 	sites    int    // of the trials that look for it; 0: any
 	liar     string // in them; empty: any
@@ -23,32 +31,36 @@ type mutant struct {
 
 // mutants are bugs that the trials must find. If one no longer applies, the code has changed: plant it anew.
 var mutants = []mutant{
-	{"a lock is not kept", "free := h.lockedView < 0 ||", "free := true || h.lockedView < 0 ||", 4, "splitter"},
-	{"a vote is not logged before it is sent", "	m.save(Record{Statement: s})\n	m.publish(s, 0)\n	m.trace(Trace{Event: string(kind)", "	m.publish(s, 0)\n	m.trace(Trace{Event: string(kind)", 0, ""},
-	{"a restart forgets its votes", "	h.mine[place{s.Kind, view}] = s\n	m.publish", "	m.publish", 0, ""},
-	{"a quorum is one too few", "return (len(r.sites)+r.F())/2 + 1", "return (len(r.sites) + r.F()) / 2", 0, ""},
-	{"votes of all views count together", "	t := m.height.votes(s.Kind, v.View)\n", "	t := m.height.votes(s.Kind, m.height.view)\n", 0, ""},
-	{"a statement's signature is not checked", "	case !verify(s.From, *buf, s.Sig):", "	case false:", 4, ""},
-	{"a certificate's signatures are not checked", "		case !verify(v.From, data, v.Sig):", "		case false:", 4, ""},
-	{"a commit is voted for without computing it", "		return p.models[b.Seal] == b.Model\n", "		return true\n", 4, ""},
-	{"a ground is not judged", "		return m.sameGround(p, r, b.Ground)\n", "		return true\n", 4, "accuser"},
-	{"weights are left out", "Weight: s.Updates[i].Weight", "Weight: 1", 0, ""},
-	{"a late update is taken against the wrong base", "			list[i].Base = u.Base\n", "", 0, ""},
-	{"an update counts twice", "	case u.Round <= r.Counted[s.From]:", "	case false:", 0, ""},
-	{"evidence of two views blames the honest", "return v.Height == o.Height && v.View == o.View && v.Entry != o.Entry", "return v.Height == o.Height && v.Entry != o.Entry", 4, "forger"},
-	{"early messages are kept without end", "	if of >= maxEarly {", "	if false {", 4, "spammer"},
-	{"candidates are kept without end", "		if h.mentions[by] >= maxTold+2*m.roster.Len() {", "		if false {", 4, "spammer"},
-	{"a change needs an approval less than a quorum", "	if n := len(c.Approvals); n < l.roster.Quorum() {", "	if n := len(c.Approvals); n+1 < l.roster.Quorum() {", 4, "gatecrasher"},
-	{"a joiner's signature is not checked", "	return c.Join.CheckSignature(l.mesh, l.Name(c.Join.From), l.verify)\n", "	return nil\n", 4, "gatecrasher"},
-	{"an approval that was taken back counts", "		return m.standsBehind(b)\n", "		return true\n", 4, "gatecrasher"},
-	{"the votes of who was removed count", "	case !r.Has(s.From):\n		return fmt.Errorf(\"%s of %s: %w\", s.Kind", "	case false:\n		return fmt.Errorf(\"%s of %s: %w\", s.Kind", 0, "gatecrasher"},
-	{"a view does not end", "	case h.precommitBy > 0 && m.now >= h.precommitBy, h.votes", "	case h.votes", 0, ""},
+	{"a lock is not kept", "round", "(*Machine).prevote", "free := h.lockedView < 0 ||", "free := true || h.lockedView < 0 ||", 4, "splitter"},
+	{"a vote is not logged before it is sent", "round", "(*Machine).voteIn", "	m.save(Record{Statement: s})\n", "", 0, ""},
+	{"a restart forgets its votes", "round", "(*Machine).restoreVote", "	h.mine[place{s.Kind, view}] = s\n", "", 0, ""},
+	{"a quorum is one too few", "ledger", "(*Roster).Quorum", "return (len(r.sites)+r.F())/2 + 1", "return (len(r.sites) + r.F()) / 2", 0, ""},
+	{"votes of all views count together", "round", "(*Machine).addVote", "m.height.votes(s.Kind, v.View)", "m.height.votes(s.Kind, m.height.view)", 0, ""},
+	{"a statement's signature is not checked", "ledger", "(*Signed).VerifyIn", "case !verify(s.From, *buf, s.Sig):", "case false:", 4, ""},
+	{"a certificate's signatures are not checked", "ledger", "checkVotes", "case !verify(v.From, data, v.Sig):", "case false:", 4, ""},
+	{"a commit is voted for without computing it", "round", "(*Machine).holds", "return p.models[b.Seal] == b.Model\n", "return true\n", 4, ""},
+	{"a ground is not judged", "round", "(*Machine).agrees", "return m.sameGround(p, r, b.Ground)\n", "return true\n", 4, "accuser"},
+	{"weights are left out", "ledger", "(*Seal).Inputs", "Weight: s.Updates[i].Weight", "Weight: 1", 0, ""},
+	{"a late update is taken against the wrong base", "ledger", "(*Seal).Inputs", "list[i].Base = u.Base\n", "", 0, ""},
+	{"an update counts twice", "ledger", "(*Ledger).Staleness", "case u.Round <= r.Counted[s.From]:", "case false:", 0, ""},
+	{"evidence of two views blames the honest", "ledger", "(*Vote).Excludes", "v.Height == o.Height && v.View == o.View && v.Entry != o.Entry", "v.Height == o.Height && v.Entry != o.Entry", 4, "forger"},
+	{"early messages are kept without end", "round", "(*Machine).keepEarly", "if of >= maxEarly {", "if false {", 4, "spammer"},
+	{"candidates are kept without end", "round", "(*Machine).mentioned", "if h.mentions[by] >= maxTold+2*m.roster.Len() {", "if false {", 4, "spammer"},
+	{"a change needs an approval less than a quorum", "ledger", "(*Changed).check", "n < l.roster.Quorum()", "n+1 < l.roster.Quorum()", 4, "gatecrasher"},
+	{"a joiner's signature is not checked", "ledger", "(*Ledger).checkJoin", "return c.Join.CheckSignature(l.mesh, l.Name(c.Join.From), l.verify)\n", "return nil\n", 4, "gatecrasher"},
+	{"an approval that was taken back counts", "round", "(*Machine).agrees", "return m.standsBehind(b)\n", "return true\n", 4, "gatecrasher"},
+	{"the votes of who was removed count", "ledger", "(*Signed).VerifyIn", "case !r.Has(s.From):", "case false:", 0, "gatecrasher"},
+	{"a view does not end", "round", "(*Machine).timeouts", "case h.precommitBy > 0 && m.now >= h.precommitBy, h.votes", "case h.votes", 0, ""},
 }
 
-// TestMutantsApply: each bug can still be planted.
+// TestMutantsApply: each bug can still be planted, and what comes out is Go.
 func TestMutantsApply(t *testing.T) {
 	for _, m := range mutants {
-		if _, _, err := m.plant(); err != nil {
+		path, src, err := m.plant()
+		if err == nil {
+			_, err = parser.ParseFile(token.NewFileSet(), path, src, 0)
+		}
+		if err != nil {
 			t.Errorf("%s: %v", m.name, err)
 		}
 	}
@@ -56,29 +68,58 @@ func TestMutantsApply(t *testing.T) {
 
 // plant returns the file that has the bug, and its text.
 func (m *mutant) plant() (path string, src []byte, err error) {
-	var files []string
-	for _, pkg := range []string{"ledger", "round"} {
-		in, err := filepath.Glob(filepath.Join("..", "..", pkg, "*.go"))
-		if err != nil {
-			return "", nil, err
-		}
-		files = append(files, in...)
+	files, err := filepath.Glob(filepath.Join("..", "..", m.pkg, "*.go"))
+	if err != nil {
+		return "", nil, err
 	}
-	found := 0
 	for _, file := range files {
-		text, err := os.ReadFile(file)
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		src, err := os.ReadFile(file)
 		if err != nil {
 			return "", nil, err
 		}
-		if n := bytes.Count(text, []byte(m.old)); n > 0 && !strings.HasSuffix(file, "_test.go") {
-			found += n
-			path, src = file, bytes.Replace(text, []byte(m.old), []byte(m.new), 1)
+		from, to, err := body(file, src, m.function)
+		if err != nil {
+			return "", nil, err
+		}
+		if to == 0 {
+			continue
+		}
+		if n := bytes.Count(src[from:to], []byte(m.old)); n != 1 {
+			return "", nil, fmt.Errorf("%q occurs %d times in %s of %s", m.old, n, m.function, file)
+		}
+		return file, slices.Concat(src[:from], bytes.Replace(src[from:to], []byte(m.old), []byte(m.new), 1), src[to:]), nil
+	}
+	return "", nil, fmt.Errorf("package %s has no function %s", m.pkg, m.function)
+}
+
+// body returns where a function's body lies in a file's source; to is 0 if the file does not have it.
+func body(path string, src []byte, function string) (from, to int, err error) {
+	fset := token.NewFileSet()
+	file, err := parser.ParseFile(fset, path, src, parser.SkipObjectResolution)
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, d := range file.Decls {
+		if f, ok := d.(*ast.FuncDecl); ok && functionName(f) == function && f.Body != nil {
+			return fset.Position(f.Body.Pos()).Offset, fset.Position(f.Body.End()).Offset, nil
 		}
 	}
-	if found != 1 {
-		return "", nil, fmt.Errorf("%q occurs %d times in ledger and round", m.old, found)
+	return 0, 0, nil
+}
+
+// functionName writes a function's name as stack traces do: checkVotes, Roster.Len, (*Machine).Step.
+func functionName(f *ast.FuncDecl) string {
+	if f.Recv == nil {
+		return f.Name.Name
 	}
-	return path, src, nil
+	receiver := types.ExprString(f.Recv.List[0].Type)
+	if strings.HasPrefix(receiver, "*") {
+		receiver = "(" + receiver + ")"
+	}
+	return receiver + "." + f.Name.Name
 }
 
 var failedSeed = regexp.MustCompile(`seed (\d+): .*`)
