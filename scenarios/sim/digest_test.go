@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -76,17 +77,17 @@ func TestDigest(t *testing.T) {
 // kind.
 func TestDigestJobs(t *testing.T) {
 	run, other := block.Sum(block.Raw, []byte("run")), block.Sum(block.Raw, []byte("other"))
-	spec := &round.RunSpec{Name: "a", Train: map[string]string{"lr": "1"}}
+	spec := &ledger.RunSpec{Name: "a", Train: map[string]string{"lr": "1"}}
 	jobs := []round.Job{
 		round.StopTrain{Run: run}, round.StopTrain{Run: other}, round.Forget{Run: run}, round.Forget{Manifest: run},
 		round.Forget{Run: run, Update: true}, round.Consider{Run: run}, round.Consider{Run: run, Spec: spec},
-		round.Consider{Run: run, Spec: &round.RunSpec{Name: "a", Train: map[string]string{"lr": "2"}}},
+		round.Consider{Run: run, Spec: &ledger.RunSpec{Name: "a", Train: map[string]string{"lr": "2"}}},
 		round.Train{Run: run, Round: 1}, round.Train{Run: run, Opened: 1}, round.Train{Run: run, Attempt: 1},
 		round.Fetch{Run: run, Owner: "a"}, round.Fetch{Run: run}, round.Reduce{Run: run},
-		round.Reduce{Run: run, Inputs: []round.Input{{Site: "a", Weight: 1}}},
-		round.Reduce{Run: run, Inputs: []round.Input{{Site: "a", Weight: 2}}},
-		round.Reduce{Run: run, Inputs: []round.Input{{Site: "a"}, {Site: "b"}}},
-		round.Reduce{Run: run, Inputs: []round.Input{{Site: "b"}, {Site: "a"}}},
+		round.Reduce{Run: run, Inputs: []ledger.Input{{Site: "a", Weight: 1}}},
+		round.Reduce{Run: run, Inputs: []ledger.Input{{Site: "a", Weight: 2}}},
+		round.Reduce{Run: run, Inputs: []ledger.Input{{Site: "a"}, {Site: "b"}}},
+		round.Reduce{Run: run, Inputs: []ledger.Input{{Site: "b"}, {Site: "a"}}},
 	}
 	seen := map[string]round.Job{}
 	for _, j := range jobs {
