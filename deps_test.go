@@ -17,23 +17,23 @@ import (
 const allowed = `
 block                   <
 yamlfile                <
-blockstore/dtype        <
-blockstore              < block blockstore/dtype
-blockstore/blockstoretest < block blockstore blockstore/dtype
+tensor                  < block
+blockstore              < block tensor
+blockstore/blockstoretest < block blockstore tensor
 blockstore/exchange     < block
-aggregate               < block blockstore/dtype
-aggregate/aggregatetest < aggregate block blockstore/dtype
+aggregate               < tensor
+aggregate/aggregatetest < aggregate tensor
 gossip                  < block
 gossip/gossiptest       < block gossip
 ledger                  < block
 round                   < block ledger
 round/model             <
 scenarios/sim           < block ledger round
-train                   < blockstore blockstore/dtype
+train                   < tensor
 node                    < *
 node/local              < node ledger round
 node/nodetest           < node ledger round yamlfile
-scenarios               < aggregate block blockstore blockstore/dtype ledger node/runfile round scenarios/sim train train/builtin train/builtin/corpus yamlfile
+scenarios               < aggregate block blockstore ledger node/runfile round scenarios/sim tensor train train/builtin train/builtin/corpus yamlfile
 scenarios/report        < scenarios block ledger round
 scenarios/real/shape    <
 scenarios/real/netns    <

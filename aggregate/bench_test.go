@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/weft-mesh/weft/aggregate"
-	"github.com/weft-mesh/weft/blockstore/dtype"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // BenchmarkFedAvg gives bytes of input per second: eight updates in memory, shards of 1 MiB.
@@ -15,20 +15,20 @@ func BenchmarkFedAvg(b *testing.B) {
 	const shards, size, updates = 8, 1 << 20, 8
 	for _, c := range []struct {
 		name    string
-		dtype   dtype.DType
+		dtype   tensor.DType
 		late    bool
 		workers int
 	}{
-		{"F32", dtype.F32, false, 1},
-		{"F32", dtype.F32, false, 2},
-		{"BF16", dtype.BF16, false, 1},
-		{"F16", dtype.F16, false, 1},
-		{"F32Late", dtype.F32, true, 1},
+		{"F32", tensor.F32, false, 1},
+		{"F32", tensor.F32, false, 2},
+		{"BF16", tensor.BF16, false, 1},
+		{"F16", tensor.F16, false, 1},
+		{"F32Late", tensor.F32, true, 1},
 	} {
 		b.Run(fmt.Sprintf("%s/workers=%d", c.name, c.workers), func(b *testing.B) {
 			data := make([]byte, size)
 			for at := 0; at < size; at += c.dtype.Size() {
-				dtype.Put(data[at:], float64(at%4002)/2048-1, c.dtype)
+				tensor.EncodeOne(data[at:], float64(at%4002)/2048-1, c.dtype)
 			}
 			shape := aggregate.Shape{Shards: shards, Segments: func(int) []aggregate.Segment {
 				return []aggregate.Segment{{DType: c.dtype, Elements: size / uint64(c.dtype.Size())}}

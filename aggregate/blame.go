@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/weft-mesh/weft/blockstore/dtype"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // errChanged is a reader's bug: pass met an element that is not there when read again.
@@ -33,9 +33,9 @@ func (w *worker) notFinite(segments []Segment, late bool) (element int) {
 	offset := 0
 	for _, s := range segments {
 		for range s.Elements {
-			v := dtype.Get(w.in[0][offset:], s.DType)
+			v := tensor.DecodeOne(w.in[0][offset:], s.DType)
 			if late {
-				v = carry(float32(v), float32(dtype.Get(w.in[1][offset:], s.DType)), float32(dtype.Get(w.in[2][offset:], s.DType)))
+				v = carry(float32(v), float32(tensor.DecodeOne(w.in[1][offset:], s.DType)), float32(tensor.DecodeOne(w.in[2][offset:], s.DType)))
 			}
 			if !(math.Abs(v) <= largest(s.DType)) {
 				return element

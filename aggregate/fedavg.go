@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/weft-mesh/weft/blockstore/dtype"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // ShardReader gives the shards of an artifact.
@@ -31,7 +31,7 @@ type Input struct {
 
 // Segment is consecutive elements of one type.
 type Segment struct {
-	DType    dtype.DType
+	DType    tensor.DType
 	Elements uint64
 }
 

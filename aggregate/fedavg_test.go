@@ -12,7 +12,7 @@ import (
 
 	"github.com/weft-mesh/weft/aggregate"
 	"github.com/weft-mesh/weft/aggregate/aggregatetest"
-	"github.com/weft-mesh/weft/blockstore/dtype"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // fedAvg runs FedAvg over the round cut into shards of that many elements, and returns the
@@ -62,7 +62,7 @@ func mustEqual(t *testing.T, what string, got, want []byte) {
 	}
 }
 
-var types = []dtype.DType{dtype.F32, dtype.F16, dtype.BF16}
+var types = []tensor.DType{tensor.F32, tensor.F16, tensor.BF16}
 
 // drawRuns draws a model of a few runs of elements.
 func drawRuns(t *rapid.T) (runs []aggregate.Segment) {
@@ -154,7 +154,7 @@ func spoil(r aggregatetest.Round, p *aggregatetest.PRNG) {
 func TestTilesAndGroups(t *testing.T) {
 	p := aggregatetest.PRNG(5)
 	for _, d := range types {
-		runs := []aggregate.Segment{{DType: d, Elements: 2500}, {DType: dtype.BF16, Elements: 1025}, {DType: d, Elements: 1024}}
+		runs := []aggregate.Segment{{DType: d, Elements: 2500}, {DType: tensor.BF16, Elements: 1025}, {DType: d, Elements: 1024}}
 		for _, n := range []int{4, 9} {
 			r := p.Round(runs, n, aggregatetest.Ordinary, n > 4, func() uint64 { return p.Next() >> 20 })
 			want, bad := reference(r, slow)
@@ -190,7 +190,7 @@ func TestShardSizeChangesNothing(t *testing.T) {
 
 func TestWorkersChangeNothing(t *testing.T) {
 	p := aggregatetest.PRNG(6)
-	r := p.Round([]aggregate.Segment{{DType: dtype.F32, Elements: 3000}, {DType: dtype.F16, Elements: 3001}}, 7, aggregatetest.Ordinary, true, next32(&p))
+	r := p.Round([]aggregate.Segment{{DType: tensor.F32, Elements: 3000}, {DType: tensor.F16, Elements: 3001}}, 7, aggregatetest.Ordinary, true, next32(&p))
 	want, _ := reference(r, slow)
 	for workers := range 9 {
 		got, err := fedAvg(t, r, 100, aggregatetest.Filling, workers+1)
@@ -209,7 +209,7 @@ func next32(p *aggregatetest.PRNG) func() uint64 {
 // of it elsewhere; that it is not always the same is why the seal fixes the order.
 func TestSealOrder(t *testing.T) {
 	p := aggregatetest.PRNG(7)
-	runs := []aggregate.Segment{{DType: dtype.F32, Elements: 2000}}
+	runs := []aggregate.Segment{{DType: tensor.F32, Elements: 2000}}
 	exact := p.Round(runs, 9, aggregatetest.Ordinary, false, func() uint64 { return p.Next() >> 48 })
 	want := mustFedAvg(t, exact)
 	for range 5 {
@@ -221,7 +221,7 @@ func TestSealOrder(t *testing.T) {
 	for range 20 {
 		got := mustFedAvg(t, rounded.Shuffled(&p))
 		for at := 0; at < len(got); at += 4 {
-			a, b := dtype.Get(got[at:], dtype.F32), dtype.Get(want[at:], dtype.F32)
+			a, b := tensor.DecodeOne(got[at:], tensor.F32), tensor.DecodeOne(want[at:], tensor.F32)
 			differ = differ || a != b
 			if math.Abs(a-b) > 0x1p-24 { // values are below 2
 				t.Fatalf("element %d: %v and %v", at/4, a, b)
@@ -249,7 +249,7 @@ func TestEqualUpdatesGiveThemselves(t *testing.T) {
 		offset := 0
 		for _, run := range runs {
 			for range run.Elements {
-				if a, b := dtype.Get(model[offset:], run.DType), dtype.Get(same[offset:], run.DType); a != b {
+				if a, b := tensor.DecodeOne(model[offset:], run.DType), tensor.DecodeOne(same[offset:], run.DType); a != b {
 					rt.Fatalf("%s at byte %d: %v became %v", run.DType, offset, b, a)
 				}
 				offset += run.DType.Size()
@@ -261,7 +261,7 @@ func TestEqualUpdatesGiveThemselves(t *testing.T) {
 // A late update whose own base is the round's is an aggregatetest.Ordinary one wherever x - base is exact.
 func TestLateUpdateOfTheSameBase(t *testing.T) {
 	p := aggregatetest.PRNG(8)
-	runs := []aggregate.Segment{{DType: dtype.BF16, Elements: 500}, {DType: dtype.F16, Elements: 500}}
+	runs := []aggregate.Segment{{DType: tensor.BF16, Elements: 500}, {DType: tensor.F16, Elements: 500}}
 	r := p.Round(runs, 5, aggregatetest.Ordinary, false, next32(&p))
 	want := mustFedAvg(t, r)
 	for j := range r.Updates {
@@ -274,7 +274,7 @@ func TestLateUpdateOfTheSameBase(t *testing.T) {
 // difference is taken first, so a large parameter does not wash a small one away.
 func TestLateUpdateThatChangedNothing(t *testing.T) {
 	p := aggregatetest.PRNG(9)
-	runs := []aggregate.Segment{{DType: dtype.F32, Elements: 500}, {DType: dtype.BF16, Elements: 500}, {DType: dtype.F16, Elements: 500}}
+	runs := []aggregate.Segment{{DType: tensor.F32, Elements: 500}, {DType: tensor.BF16, Elements: 500}, {DType: tensor.F16, Elements: 500}}
 	r := p.Round(runs, 3, aggregatetest.Finite, false, func() uint64 { return p.Next() >> 44 })
 	for j, u := range r.Updates {
 		r.Updates[j].Base = u.Data

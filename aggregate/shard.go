@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/weft-mesh/weft/blockstore/dtype"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // worker computes one shard after another, in memory that it keeps from each to the next.
@@ -117,7 +117,7 @@ func (w *worker) pass(segments []Segment, at, n int) bool {
 }
 
 // add adds a tile of the n inputs from at on: their bytes from offset to end, of type d.
-func (w *worker) add(acc []float64, at, n, offset, end int, d dtype.DType) bool {
+func (w *worker) add(acc []float64, at, n, offset, end int, d tensor.DType) bool {
 	view := func(k, into int) []float32 { return floats(&w.x[into], w.in[k][offset:end], d) }
 	inputs := w.inputs[at : at+n]
 	if inputs[0].Base != nil {

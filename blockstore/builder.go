@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // Builder makes an artifact of shards as they are computed. Its methods may be called from
@@ -25,7 +26,7 @@ type Builder struct {
 }
 
 // NewArtifact implements Artifacts.
-func (s *store) NewArtifact(l Layout, shardElements uint64) (*Builder, error) {
+func (s *store) NewArtifact(l tensor.Layout, shardElements uint64) (*Builder, error) {
 	b, err := s.newBuilder(l, shardElements)
 	if err != nil {
 		return nil, fmt.Errorf("new artifact: %w", full(err))
@@ -33,7 +34,7 @@ func (s *store) NewArtifact(l Layout, shardElements uint64) (*Builder, error) {
 	return b, nil
 }
 
-func (s *store) newBuilder(l Layout, shardElements uint64) (*Builder, error) {
+func (s *store) newBuilder(l tensor.Layout, shardElements uint64) (*Builder, error) {
 	if err := l.Validate(); err != nil {
 		return nil, err
 	}
@@ -65,17 +66,17 @@ func (s *store) newBuilder(l Layout, shardElements uint64) (*Builder, error) {
 func (b *Builder) Len() int { return b.it.cut.Len() }
 
 // Shard returns where shard i lies, and the types of its elements.
-func (b *Builder) Shard(i int) Shard { return b.it.cut.Shard(i) }
+func (b *Builder) Shard(i int) tensor.Shard { return b.it.cut.Shard(i) }
 
 // WriteShard stores the bytes of shard i and returns their CID. Writing the same bytes again
-// does nothing; other bytes are refused with ErrInvalid, as those before may have been read.
+// does nothing; other bytes are refused with tensor.ErrInvalid, as those before may have been read.
 func (b *Builder) WriteShard(i int, data []byte) (block.CID, error) {
 	if i < 0 || i >= b.Len() {
 		return block.CID{}, fmt.Errorf("shard %d of %d: %w", i, b.Len(), ErrForeign)
 	}
 	shard := b.it.cut.Shard(i)
 	if len(data) != shard.Bytes {
-		return block.CID{}, fmt.Errorf("shard %d: %w: %d bytes, the layout says %d", i, ErrInvalid, len(data), shard.Bytes)
+		return block.CID{}, fmt.Errorf("shard %d: %w: %d bytes, the layout says %d", i, tensor.ErrInvalid, len(data), shard.Bytes)
 	}
 	c := block.Sum(block.Raw, data)
 	b.io.RLock()
@@ -100,7 +101,7 @@ func (b *Builder) claim(i int, c block.CID) error {
 	b.s.mu.Lock()
 	defer b.s.mu.Unlock()
 	if before := b.it.shards[i]; before.Defined() && before != c {
-		return fmt.Errorf("shard %d: %w: it has other bytes already", i, ErrInvalid)
+		return fmt.Errorf("shard %d: %w: it has other bytes already", i, tensor.ErrInvalid)
 	}
 	b.it.shards[i] = c
 	return nil

@@ -6,11 +6,12 @@ import (
 	"slices"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // Create implements Artifacts. Shards that the store holds elsewhere are copied in before
 // it returns, so they are not missing. It returns ErrBusy while another Writer of the
-// artifact is open, ErrInvalid for a manifest that is not of the layout. For a complete
+// artifact is open, tensor.ErrInvalid for a manifest that is not of the layout. For a complete
 // artifact nothing is missing, and Commit has nothing to do.
 func (s *store) Create(manifest, layout block.Block, opt WriteOptions) (*Writer, error) {
 	w, err := s.create(manifest, layout, opt)
@@ -34,7 +35,7 @@ func (s *store) create(manifest, layout block.Block, opt WriteOptions) (*Writer,
 	if err != nil {
 		return nil, err
 	}
-	l, err := DecodeLayout(layout.Data)
+	l, err := tensor.DecodeLayout(layout.Data)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +113,7 @@ func (s *store) makeFile(it *item) error {
 // takes no room. It goes before every fsync until one succeeds, as a failed one may have
 // dropped it.
 func (it *item) frame(f file) error {
-	if _, err := f.WriteAt(it.layout.headerOfSize(int(it.offset)), 0); err != nil {
+	if _, err := f.WriteAt(it.layout.HeaderOfSize(int(it.offset)), 0); err != nil {
 		return err
 	}
 	return f.Truncate(it.offset + int64(it.cut.Bytes()))
@@ -163,7 +164,7 @@ func (w *Writer) recheck() error {
 		if err := readFull(f, buf, offset+int64(shard.Offset)); err != nil {
 			return fmt.Errorf("shard %d: %w", i, err)
 		}
-		if err := it.layout.checkFinite(shard, buf); err != nil {
+		if err := it.layout.CheckFinite(shard, buf); err != nil {
 			return err
 		}
 	}

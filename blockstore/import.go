@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // ImportOptions of Import. The zero value takes any file.
@@ -17,7 +18,7 @@ type ImportOptions struct {
 	Layout block.CID
 	// ShardElements is the number of elements of a shard, the default if 0.
 	ShardElements uint64
-	// Finite refuses elements that are NaN or infinite with an ElementError.
+	// Finite refuses elements that are NaN or infinite with a tensor.ElementError.
 	Finite bool
 	// Keep leaves the file where it is, untouched. Else Disk takes it over where it can,
 	// without a copy: on success the path is gone, the file being the artifact's own, with
@@ -33,9 +34,9 @@ type ImportOptions struct {
 
 const defaultWorkers = 2
 
-// Import implements Artifacts. It returns ErrSafetensors or ErrInvalid for what is not a
-// safetensors file of tensors that weft stores, ErrChanged if the file is written to
-// meanwhile: who wrote it must have closed it.
+// Import implements Artifacts. It returns tensor.ErrSafetensors or tensor.ErrInvalid
+// for a file that is not safetensors with tensors that weft stores, ErrChanged if the file is
+// written to meanwhile: its writer must have closed it.
 func (s *store) Import(ctx context.Context, path string, opt ImportOptions) (block.CID, error) {
 	c, err := s.importFile(ctx, path, opt)
 	if err != nil {
@@ -67,16 +68,16 @@ func (s *store) importFile(ctx context.Context, path string, opt ImportOptions) 
 }
 
 // checkLayout returns ErrLayout, saying where they differ, if l is not the layout wanted.
-func (s *store) checkLayout(l Layout, want block.CID) error {
+func (s *store) checkLayout(l tensor.Layout, want block.CID) error {
 	got := l.Block().CID
 	if !want.Defined() || got == want {
 		return nil
 	}
 	data, err := s.Get(want)
 	if err == nil {
-		var w Layout
-		if w, err = DecodeLayout(data); err == nil {
-			return fmt.Errorf("%w: %s", ErrLayout, l.difference(w))
+		var w tensor.Layout
+		if w, err = tensor.DecodeLayout(data); err == nil {
+			return fmt.Errorf("%w: %s", ErrLayout, l.Difference(w))
 		}
 	}
 	return fmt.Errorf("%w: %s, not %s", ErrLayout, got, want)

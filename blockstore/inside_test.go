@@ -7,6 +7,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // TestShardIndex compares with a plain list of places.
@@ -84,7 +85,7 @@ func sealed(data []byte) []byte {
 // A store that is closed while a Writer is being made ends it: the Writer has no file yet.
 func TestCloseInCreate(t *testing.T) {
 	s := NewMemory(Options{})
-	l := Layout{Tensors: []Tensor{{Name: "a", DType: F32, Shape: []uint64{2}}}}
+	l := tensor.Layout{Tensors: []tensor.Tensor{{Name: "a", DType: tensor.F32, Shape: []uint64{2}}}}
 	cut, err := l.Cut(2)
 	if err != nil {
 		t.Fatal(err)
@@ -104,7 +105,7 @@ func TestCloseInCreate(t *testing.T) {
 func TestLoseOfDeleted(t *testing.T) {
 	s := NewMemory(Options{})
 	defer s.Close()
-	l := Layout{Tensors: []Tensor{{Name: "a", DType: F32, Shape: []uint64{2}}}}
+	l := tensor.Layout{Tensors: []tensor.Tensor{{Name: "a", DType: tensor.F32, Shape: []uint64{2}}}}
 	cut, err := l.Cut(1)
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package blockstore
 
 import (
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // item is an artifact in the store: a file, and what is known of it. The store's mutex guards
@@ -9,8 +10,8 @@ import (
 type item struct {
 	cid      block.CID // the manifest's; zero while a Builder's
 	manifest Manifest  // without shards while a Builder's; empty if damaged
-	layout   Layout
-	cut      *Cut
+	layout   tensor.Layout
+	cut      *tensor.Cut
 	// ----
 	state  State
 	path   string      // of the file
@@ -24,12 +25,12 @@ type item struct {
 
 // layoutUse is a layout, and how many items have it.
 type layoutUse struct {
-	layout Layout
+	layout tensor.Layout
 	items  int
 }
 
 // newItem returns an item that holds nothing yet.
-func newItem(c block.CID, m Manifest, l Layout, cut *Cut) *item {
+func newItem(c block.CID, m Manifest, l tensor.Layout, cut *tensor.Cut) *item {
 	it := &item{cid: c, manifest: m, layout: l, cut: cut, state: Partial, shards: m.Shards, have: newBitmap(cut.Len())}
 	if !c.Defined() {
 		it.shards = make([]block.CID, cut.Len())

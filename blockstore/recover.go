@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // list returns the files in a directory of the store.
@@ -176,12 +177,12 @@ func (s *store) describe(c block.CID, get func(block.CID) ([]byte, error)) (*ite
 	if err != nil {
 		return nil, err
 	}
-	var l Layout
+	var l tensor.Layout
 	if use := s.layouts[m.Layout]; use != nil {
 		l = use.layout
 	} else if data, err = get(m.Layout); err != nil {
 		return nil, err
-	} else if l, err = DecodeLayout(data); err != nil {
+	} else if l, err = tensor.DecodeLayout(data); err != nil {
 		return nil, err
 	}
 	cut, err := m.cut(l)

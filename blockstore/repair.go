@@ -6,6 +6,7 @@ import (
 	"io/fs"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // drop removes an item and its files, its manifest, and its layout if that is not in use
@@ -193,12 +194,12 @@ func (s *store) salvage(it *item, from string) error {
 	}
 	defer f.Close()
 	// A file that was cut short still has its own header, so its data where that ends.
-	n, err := headerLength(f)
-	if err != nil || it.layout.headerOfSize(int(lengthBytes+n)) == nil {
+	offset, err := tensor.DataOffset(f)
+	if err != nil || it.layout.HeaderOfSize(int(offset)) == nil {
 		return s.makeFile(it)
 	}
 	s.mu.Lock()
-	it.path, it.offset = to, int64(lengthBytes+n)
+	it.path, it.offset = to, offset
 	it.finite = false // nobody knows
 	s.mu.Unlock()
 	if err := it.frame(f); err != nil {

@@ -172,7 +172,7 @@ func (s *store) scrubHeader(manifest block.CID) error {
 }
 
 func (s *store) repairHeader(a *Artifact) error {
-	header := a.Layout.headerOfSize(int(a.offset))
+	header := a.Layout.HeaderOfSize(int(a.offset))
 	if header == nil {
 		return fmt.Errorf("repair header of %s: there is no room for it; delete the artifact and fetch it again", a.CID)
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // WriteOptions of a Writer.
@@ -63,7 +64,7 @@ func (w *Writer) missing() []block.CID {
 }
 
 // WriteShard writes a shard to all places it has in the artifact. It returns ErrForeign for a
-// block that has none, block.ErrMismatch for wrong bytes, an ElementError as WriteOptions ask,
+// block that has none, block.ErrMismatch for wrong bytes, a tensor.ElementError as WriteOptions ask,
 // ErrFull without room; after each the Writer can go on.
 func (w *Writer) WriteShard(b block.Block) error {
 	w.io.RLock()
@@ -116,12 +117,12 @@ func (w *Writer) wants(c block.CID) ([]int, error) {
 	return todo, nil
 }
 
-func (w *Writer) check(shard Shard, data []byte) error {
+func (w *Writer) check(shard tensor.Shard, data []byte) error {
 	if len(data) != shard.Bytes {
-		return fmt.Errorf("manifest %s: %w: its shard %d has %d bytes, the layout says %d", w.it.cid, ErrInvalid, shard.Index, len(data), shard.Bytes)
+		return fmt.Errorf("manifest %s: %w: its shard %d has %d bytes, the layout says %d", w.it.cid, tensor.ErrInvalid, shard.Index, len(data), shard.Bytes)
 	}
 	if w.opt.Finite {
-		return w.it.layout.checkFinite(shard, data)
+		return w.it.layout.CheckFinite(shard, data)
 	}
 	return nil
 }

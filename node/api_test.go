@@ -15,14 +15,14 @@ import (
 	"testing"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // writeModel writes a safetensors file of one F32 tensor.
 func writeModel(t *testing.T, elements ...uint32) string {
 	t.Helper()
-	l := blockstore.Layout{Tensors: []blockstore.Tensor{{Name: "w", DType: blockstore.F32, Shape: []uint64{uint64(len(elements))}}}}
+	l := tensor.Layout{Tensors: []tensor.Tensor{{Name: "w", DType: tensor.F32, Shape: []uint64{uint64(len(elements))}}}}
 	data := l.SafetensorsHeader()
 	for _, e := range elements {
 		data = binary.LittleEndian.AppendUint32(data, e)
@@ -67,7 +67,7 @@ func TestAPI(t *testing.T) {
 		t.Errorf("the operator's file was touched: %v", err)
 	}
 	model := s.export(r.History[0].Model)
-	if h, err := blockstore.ReadHeader(bytes.NewReader(model), int64(len(model))); err != nil || len(h.Tensors) != 1 {
+	if h, err := tensor.ReadHeader(bytes.NewReader(model), int64(len(model))); err != nil || len(h.Tensors) != 1 {
 		t.Errorf("model: %+v, %v", h, err)
 	}
 

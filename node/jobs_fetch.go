@@ -12,6 +12,7 @@ import (
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/blockstore/exchange"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // fetching is a fetch under way.
@@ -115,7 +116,7 @@ func (j *jobs) tryFetch(ctx context.Context, job round.Fetch) error {
 	if err != nil {
 		return err
 	}
-	l, err := blockstore.DecodeLayout(layout.Data)
+	l, err := tensor.DecodeLayout(layout.Data)
 	if err == nil {
 		err = m.Validate(l)
 	}
@@ -244,7 +245,7 @@ func (j *jobs) fetchShards(ctx context.Context, job round.Fetch, manifest, layou
 
 // usable marks errors that say that the artifact itself is no good.
 func usable(err error) error {
-	if errors.Is(err, blockstore.ErrNotFinite) || errors.Is(err, blockstore.ErrInvalid) {
+	if errors.Is(err, tensor.ErrNotFinite) || errors.Is(err, tensor.ErrInvalid) {
 		return fmt.Errorf("%w: %w", errUnusable, err)
 	}
 	return err

@@ -19,6 +19,7 @@ import (
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/tensor"
 	"github.com/weft-mesh/weft/train"
 )
 
@@ -186,9 +187,9 @@ func takeUpdate(ctx context.Context, store *blockstore.Disk, res train.Result, l
 	switch {
 	case errors.Is(err, blockstore.ErrLayout):
 		return c, hint(err, "an update has the tensors of its base: their names, shapes and dtypes")
-	case errors.Is(err, blockstore.ErrNotFinite):
+	case errors.Is(err, tensor.ErrNotFinite):
 		return c, hint(err, "training has diverged: a smaller learning rate, or clipped gradients, may help")
-	case errors.Is(err, blockstore.ErrSafetensors), errors.Is(err, blockstore.ErrInvalid):
+	case errors.Is(err, tensor.ErrSafetensors), errors.Is(err, tensor.ErrInvalid):
 		return c, hint(err, "an update is a safetensors file, as docs/trainers.md has it under The files")
 	}
 	return c, err

@@ -14,6 +14,7 @@ import (
 	"github.com/weft-mesh/weft/blockstore/exchange"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // fetchFrom asks one site for blocks as another, and returns which it gets.
@@ -180,7 +181,7 @@ func offerInfinite(t *testing.T, n *Node, layout block.CID, elements uint64) blo
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := blockstore.DecodeLayout(data)
+	l, err := tensor.DecodeLayout(data)
 	if err != nil {
 		t.Fatal(err)
 	}

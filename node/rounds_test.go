@@ -9,9 +9,9 @@ import (
 	"testing"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 func readAll(r io.Reader) ([]byte, error) { return io.ReadAll(r) }
@@ -91,7 +91,7 @@ func checkMeans(t *testing.T, s *testSite, r RunStatus) {
 		var total uint64
 		for _, u := range ledger.As[ledger.Seal](e.Entry).Updates {
 			file := s.export(u.Update.Update().Manifest)
-			h, err := blockstore.ReadHeader(bytes.NewReader(file), int64(len(file)))
+			h, err := tensor.ReadHeader(bytes.NewReader(file), int64(len(file)))
 			if err != nil {
 				t.Fatal(err)
 			}

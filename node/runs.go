@@ -14,6 +14,7 @@ import (
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/tensor"
 	"github.com/weft-mesh/weft/train/builtin"
 )
 
@@ -208,7 +209,7 @@ func (n *Node) importBase(ctx context.Context, req RunRequest, spec *ledger.RunS
 	switch {
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission):
 		return c, m, refuseField(field, "the node must be able to read the file", err)
-	case errors.Is(err, blockstore.ErrSafetensors), errors.Is(err, blockstore.ErrInvalid), errors.Is(err, blockstore.ErrNotFinite), errors.Is(err, blockstore.ErrChanged):
+	case errors.Is(err, tensor.ErrSafetensors), errors.Is(err, tensor.ErrInvalid), errors.Is(err, tensor.ErrNotFinite), errors.Is(err, blockstore.ErrChanged):
 		return c, m, refuseField(field, "a model is a safetensors file with elements F32, F16 or BF16, all finite", err)
 	case err != nil:
 		return c, m, fmt.Errorf("take in the model: %w", err)

@@ -6,9 +6,9 @@ import (
 	"math"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/scenarios/sim"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // Poison spoils an update: its difference to the base is turned around or made a hundred times as large,
@@ -61,7 +61,7 @@ func (l *learning) away(base, update block.CID, scale float64) (block.CID, error
 			return block.CID{}, err
 		}
 		for _, s := range from.Shard(i).Segments {
-			if s.DType != blockstore.F32 {
+			if s.DType != tensor.F32 {
 				return block.CID{}, fmt.Errorf("spoil an update: elements of type %s", s.DType)
 			}
 		}

@@ -2,7 +2,7 @@ package aggregatetest
 
 import (
 	"github.com/weft-mesh/weft/aggregate"
-	"github.com/weft-mesh/weft/blockstore/dtype"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // PRNG is SplitMix64 (Steele, Lea, Flood 2014). Its value is its state; any is a seed. Its
@@ -29,12 +29,12 @@ const (
 )
 
 // FractionBits returns how many bits of fraction a type has.
-func FractionBits(d dtype.DType) int {
-	return map[dtype.DType]int{dtype.F32: 23, dtype.F16: 10, dtype.BF16: 7}[d]
+func FractionBits(d tensor.DType) int {
+	return map[tensor.DType]int{tensor.F32: 23, tensor.F16: 10, tensor.BF16: 7}[d]
 }
 
 // Element returns the encoding of a random element.
-func (p *PRNG) Element(d dtype.DType, k Kind) []byte {
+func (p *PRNG) Element(d tensor.DType, k Kind) []byte {
 	fraction := FractionBits(d)
 	mask := uint64(1)<<(8*d.Size()-1-fraction) - 1 // of the exponent
 	bits := p.Next()

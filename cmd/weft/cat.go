@@ -16,6 +16,7 @@ import (
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // shownBytes of a raw block are printed.
@@ -163,7 +164,7 @@ var kinds = []struct {
 	{"certificate", decodeAs[ledger.Certificate]},
 	{"genesis", func(b []byte) (any, error) { return ledger.DecodeGenesis(b) }},
 	{"manifest", func(b []byte) (any, error) { return blockstore.DecodeManifest(b) }},
-	{"layout", func(b []byte) (any, error) { return blockstore.DecodeLayout(b) }},
+	{"layout", func(b []byte) (any, error) { return tensor.DecodeLayout(b) }},
 	{"run", decodeAs[ledger.RunSpec]},
 	{"statement", decodeAs[ledger.Signed]},
 }

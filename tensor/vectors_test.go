@@ -1,4 +1,4 @@
-package train
+package tensor
 
 import (
 	"bytes"
@@ -9,9 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-
-	"github.com/weft-mesh/weft/blockstore"
-	"github.com/weft-mesh/weft/blockstore/dtype"
 )
 
 const vectorDir = "../testdata/vectors/safetensors"
@@ -21,7 +18,7 @@ type vector struct {
 	File      string
 	Canonical bool
 	Tensors   map[string]struct {
-		DType dtype.DType
+		DType DType
 		Shape []uint64
 		Bytes string
 	}
@@ -52,7 +49,7 @@ func TestSafetensorsVectors(t *testing.T) {
 	}
 	for _, v := range vectors.Refuse {
 		data := read(v.File)
-		if _, err := blockstore.ReadHeader(bytes.NewReader(data), int64(len(data))); !errors.Is(err, blockstore.ErrSafetensors) {
+		if _, err := ReadHeader(bytes.NewReader(data), int64(len(data))); !errors.Is(err, ErrSafetensors) {
 			t.Errorf("%s (%s): %v", v.File, v.Why, err)
 		}
 	}
@@ -60,7 +57,7 @@ func TestSafetensorsVectors(t *testing.T) {
 
 func (v vector) check(t *testing.T, data []byte) {
 	file := bytes.NewReader(data)
-	h, err := blockstore.ReadHeader(file, int64(len(data)))
+	h, err := ReadHeader(file, int64(len(data)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,11 +1,9 @@
-package blockstore
+package tensor
 
 import (
 	"cmp"
 	"fmt"
 	"slices"
-
-	"github.com/weft-mesh/weft/blockstore/dtype"
 )
 
 // Segment is consecutive elements of one type.
@@ -17,7 +15,7 @@ type Segment struct {
 // Bytes returns the size of the segment's elements.
 func (s Segment) Bytes() uint64 { return s.Elements * uint64(s.DType.Size()) }
 
-// Shard is where a shard lies in its artifact.
+// Shard is where a shard lies in the canonical data.
 type Shard struct {
 	Index    int
 	First    uint64    // its first element, counted over all tensors
@@ -66,8 +64,8 @@ func (l Layout) Cut(shardElements uint64) (*Cut, error) {
 	switch {
 	case c.bytes == 0:
 		return nil, fmt.Errorf("layout: %w: no elements", ErrInvalid)
-	case shardElements > maxShardBytes/widest:
-		return nil, fmt.Errorf("shards of %d elements of %d bytes: %w: a block has at most %d bytes", shardElements, widest, ErrInvalid, maxShardBytes)
+	case shardElements > MaxShardBytes/widest:
+		return nil, fmt.Errorf("shards of %d elements of %d bytes: %w: a block has at most %d bytes", shardElements, widest, ErrInvalid, MaxShardBytes)
 	case c.Len() > MaxShards:
 		return nil, fmt.Errorf("%d elements in shards of %d: %w: %d shards, at most %d; choose larger ones", c.elements, shardElements, ErrInvalid, c.Len(), MaxShards)
 	}
@@ -80,25 +78,15 @@ func (l Layout) DefaultShardElements() uint64 {
 	return DefaultShardBytes / uint64(max(1, l.widest()))
 }
 
-// Shards returns the number of shards of shardElements elements (the default if 0), or 0
-// if the layout cannot be cut so.
-func (l Layout) Shards(shardElements uint64) int {
-	c, err := l.Cut(shardElements)
-	if err != nil {
-		return 0
-	}
-	return c.Len()
-}
-
 // Shard returns where shard i lies when the layout is cut into shards of shardElements
-// elements (the default if 0). For more than a few shards, use Cut once.
+// elements (the default if 0), or ErrInvalid if there is none. For more than a few shards, use Cut once.
 func (l Layout) Shard(i int, shardElements uint64) (Shard, error) {
 	c, err := l.Cut(shardElements)
 	if err != nil {
 		return Shard{}, err
 	}
 	if i < 0 || i >= c.Len() {
-		return Shard{}, fmt.Errorf("shard %d of %d: %w", i, c.Len(), ErrForeign)
+		return Shard{}, fmt.Errorf("shard %d of %d: %w", i, c.Len(), ErrInvalid)
 	}
 	return c.Shard(i), nil
 }
@@ -115,7 +103,7 @@ func (c *Cut) Bytes() uint64 { return c.bytes }
 // Shard returns where shard i lies; it panics unless 0 <= i < Len().
 func (c *Cut) Shard(i int) Shard {
 	if i < 0 || i >= c.Len() {
-		panic(fmt.Sprintf("blockstore: shard %d of %d", i, c.Len()))
+		panic(fmt.Sprintf("tensor: shard %d of %d", i, c.Len()))
 	}
 	first := uint64(i) * c.shardElements
 	s := Shard{Index: i, First: first, Elements: min(c.shardElements, c.elements-first)}
@@ -139,7 +127,7 @@ func (c *Cut) Shard(i int) Shard {
 func (s Shard) nonFinite(data []byte) (uint64, bool) {
 	var done uint64
 	for _, seg := range s.Segments {
-		if i := dtype.NonFinite(data[:seg.Bytes()], seg.DType); i >= 0 {
+		if i := NonFinite(data[:seg.Bytes()], seg.DType); i >= 0 {
 			return done + uint64(i), true
 		}
 		done += seg.Elements
@@ -148,8 +136,8 @@ func (s Shard) nonFinite(data []byte) (uint64, bool) {
 	return 0, false
 }
 
-// checkFinite returns an ElementError if an element of the shard's data is NaN or infinite.
-func (l Layout) checkFinite(s Shard, data []byte) error {
+// CheckFinite returns an ElementError if an element of the shard's data is NaN or infinite.
+func (l Layout) CheckFinite(s Shard, data []byte) error {
 	i, found := s.nonFinite(data)
 	if !found {
 		return nil
@@ -162,5 +150,5 @@ func (l Layout) checkFinite(s Shard, data []byte) error {
 		}
 		at -= n
 	}
-	panic("blockstore: shard beyond its layout")
+	panic("tensor: shard beyond its layout")
 }

@@ -1,4 +1,4 @@
-package blockstore
+package tensor
 
 import (
 	"fmt"
@@ -7,17 +7,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/blockstore/dtype"
-)
-
-// DType names the type of a tensor's elements: "F32", "F16" or "BF16".
-type DType = dtype.DType
-
-// The element types that weft stores.
-const (
-	F32  = dtype.F32
-	F16  = dtype.F16
-	BF16 = dtype.BF16
 )
 
 // Tensor is what a layout says of one tensor.
@@ -39,7 +28,7 @@ func (t Tensor) Elements() uint64 {
 // Bytes returns the size of the tensor's data.
 func (t Tensor) Bytes() uint64 { return t.Elements() * uint64(t.DType.Size()) }
 
-// Layout is the names, types and shapes of an artifact's tensors in their order. It is a
+// Layout is the names, types and shapes of tensors in their order. It is a
 // dag-cbor block, so equal layouts have equal CIDs.
 type Layout struct {
 	Tensors []Tensor `cbor:"tensors" json:"tensors"` // names strictly ascending, as bytes
@@ -122,7 +111,7 @@ func (t Tensor) validate() error {
 	n := uint64(1)
 	for _, d := range t.Shape {
 		high, low := bits.Mul64(n, d)
-		// A later dimension of zero does not excuse it: who multiplies in order would overflow.
+		// A later dimension of zero does not excuse it: a reader that multiplies in order would overflow.
 		if high != 0 || low > MaxBytes {
 			return fmt.Errorf("tensor %q: %w: shape %v is beyond %d bytes", t.Name, ErrInvalid, t.Shape, uint64(MaxBytes))
 		}
@@ -131,8 +120,8 @@ func (t Tensor) validate() error {
 	return nil
 }
 
-// difference says for a person where the layout departs from want, "" if it does not.
-func (l Layout) difference(want Layout) string {
+// Difference says for a person where the layout departs from want, "" if it does not.
+func (l Layout) Difference(want Layout) string {
 	for i, t := range l.Tensors {
 		if i >= len(want.Tensors) || t.Name < want.Tensors[i].Name {
 			return fmt.Sprintf("tensor %q is not in it", t.Name)

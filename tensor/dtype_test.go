@@ -1,4 +1,4 @@
-package dtype
+package tensor
 
 import (
 	"bytes"
@@ -34,8 +34,8 @@ func TestBulkAgreesWithSingle(t *testing.T) {
 		Decode(narrow, data, d)
 		for i, x := range src {
 			one := make([]byte, d.Size())
-			if at := data[i*d.Size():]; !Put(one, x, d) || !bytes.HasPrefix(at, one) || Get(at, d) != wide[i] || wide[i] != float64(narrow[i]) {
-				t.Fatalf("%s: element %d, %v: put %x, get %v, decoded %v and %v", d, i, x, one, Get(at, d), wide[i], narrow[i])
+			if at := data[i*d.Size():]; !EncodeOne(one, x, d) || !bytes.HasPrefix(at, one) || DecodeOne(at, d) != wide[i] || wide[i] != float64(narrow[i]) {
+				t.Fatalf("%s: element %d, %v: put %x, get %v, decoded %v and %v", d, i, x, one, DecodeOne(at, d), wide[i], narrow[i])
 			}
 		}
 		again := make([]byte, len(data))
@@ -54,14 +54,14 @@ func TestEncodeRefuses(t *testing.T) {
 			if i := Encode(dst, []float64{1, bad, 2}, d); i != 1 {
 				t.Errorf("%s: %v refused at %d", d, bad, i)
 			}
-			if Get(dst, d) != 1 || Put(dst, bad, d) || Get(dst, d) != 1 {
+			if DecodeOne(dst, d) != 1 || EncodeOne(dst, bad, d) || DecodeOne(dst, d) != 1 {
 				t.Errorf("%s: %v left %x", d, bad, dst)
 			}
 		}
 		below := math.Nextafter(largest[d]+half[d], 0)
 		dst := make([]byte, d.Size())
-		if Encode(dst, []float64{below}, d) >= 0 || Get(dst, d) != largest[d] {
-			t.Errorf("%s: %v gives %v, want the largest", d, below, Get(dst, d))
+		if Encode(dst, []float64{below}, d) >= 0 || DecodeOne(dst, d) != largest[d] {
+			t.Errorf("%s: %v gives %v, want the largest", d, below, DecodeOne(dst, d))
 		}
 	}
 }
@@ -98,7 +98,7 @@ func TestPanicsOnWrongLengths(t *testing.T) {
 		"long target":    func() { Encode(make([]byte, 6), []float32{1}, F16) },
 		"half element":   func() { NonFinite(make([]byte, 3), BF16) },
 		"unknown type":   func() { Decode(make([]float32, 1), make([]byte, 8), "F64") },
-		"unknown single": func() { Get(make([]byte, 8), "I8") },
+		"unknown single": func() { DecodeOne(make([]byte, 8), "I8") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {

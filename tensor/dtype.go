@@ -1,4 +1,4 @@
-package dtype
+package tensor
 
 import (
 	"encoding/binary"
@@ -35,7 +35,7 @@ func (d DType) Valid() bool { return d.Size() != 0 }
 // Decode reads len(dst) elements of type d from src, exactly. It panics unless src is
 // len(dst)*d.Size() bytes and d is known: both are for the caller to have checked.
 func Decode[F Float](dst []F, src []byte, d DType) {
-	check(len(dst), len(src), d)
+	checkSizes(len(dst), len(src), d)
 	switch d {
 	case F32:
 		for i := range dst {
@@ -58,7 +58,7 @@ func Decode[F Float](dst []F, src []byte, d DType) {
 // the elements before it are written. It panics unless dst is len(src)*d.Size() bytes and
 // d is known.
 func Encode[F Float](dst []byte, src []F, d DType) int {
-	check(len(src), len(dst), d)
+	checkSizes(len(src), len(dst), d)
 	switch d {
 	case F32:
 		for i, x := range src {
@@ -88,16 +88,16 @@ func Encode[F Float](dst []byte, src []F, d DType) int {
 	return -1
 }
 
-// Get reads one element of type d from the start of src, exactly.
-func Get(src []byte, d DType) float64 {
+// DecodeOne reads one element of type d from the start of src, exactly.
+func DecodeOne(src []byte, d DType) float64 {
 	var x [1]float64
 	Decode(x[:], src[:d.Size()], d)
 	return x[0]
 }
 
-// Put writes x as one element of type d to the start of dst, rounded once. It writes
+// EncodeOne writes x as one element of type d to the start of dst, rounded once. It writes
 // nothing and returns false if x has no finite encoding.
-func Put(dst []byte, x float64, d DType) bool {
+func EncodeOne(dst []byte, x float64, d DType) bool {
 	return Encode(dst[:d.Size()], []float64{x}, d) < 0
 }
 
@@ -131,7 +131,7 @@ func NonFinite(src []byte, d DType) int {
 		}
 	}
 	for i := at / d.Size(); i < n; i++ {
-		if x := Get(src[i*d.Size():], d); math.IsNaN(x) || math.IsInf(x, 0) {
+		if x := DecodeOne(src[i*d.Size():], d); math.IsNaN(x) || math.IsInf(x, 0) {
 			return i
 		}
 	}
@@ -141,13 +141,13 @@ func NonFinite(src []byte, d DType) int {
 // elements returns how many elements of type d are in size bytes.
 func elements(size int, d DType) int {
 	if !d.Valid() || size%d.Size() != 0 {
-		panic(fmt.Sprintf("dtype: %d bytes are not a whole number of %q elements", size, d))
+		panic(fmt.Sprintf("tensor: %d bytes are not a whole number of %q elements", size, d))
 	}
 	return size / d.Size()
 }
 
-func check(floats, size int, d DType) {
+func checkSizes(floats, size int, d DType) {
 	if elements(size, d) != floats {
-		panic(fmt.Sprintf("dtype: %d floats, but %d bytes of %s", floats, size, d))
+		panic(fmt.Sprintf("tensor: %d floats, but %d bytes of %s", floats, size, d))
 	}
 }

@@ -1,4 +1,4 @@
-package blockstore
+package tensor
 
 import (
 	"bytes"
@@ -35,14 +35,13 @@ type TensorAt struct {
 // types, and data ranges that fit the shapes and cover the file without hole or overlap.
 // Its errors are ErrSafetensors and name the tensor.
 func ReadHeader(r io.ReaderAt, size int64) (Header, error) {
-	var length [lengthBytes]byte
 	if size < lengthBytes {
 		return Header{}, fmt.Errorf("%w: %d bytes", ErrSafetensors, size)
 	}
-	if err := readFull(r, length[:], 0); err != nil {
-		return Header{}, fmt.Errorf("read header: %w", err)
+	n, err := headerLength(r)
+	if err != nil {
+		return Header{}, err
 	}
-	n := binary.LittleEndian.Uint64(length[:])
 	if n > MaxHeader || n > uint64(size-lengthBytes) {
 		return Header{}, fmt.Errorf("%w: header of %d bytes in a file of %d, at most %d", ErrSafetensors, n, size, MaxHeader)
 	}
@@ -51,6 +50,33 @@ func ReadHeader(r io.ReaderAt, size int64) (Header, error) {
 		return Header{}, fmt.Errorf("read header: %w", err)
 	}
 	return parseHeader(text, uint64(size)-lengthBytes-n)
+}
+
+// DataOffset reads where the data of a safetensors file begins, without reading its header.
+func DataOffset(r io.ReaderAt) (int64, error) {
+	n, err := headerLength(r)
+	if err == nil && n > MaxHeader {
+		err = fmt.Errorf("%w: header of %d bytes, at most %d", ErrSafetensors, n, MaxHeader)
+	}
+	return lengthBytes + int64(n), err
+}
+
+// headerLength reads the length at the start of a safetensors file.
+func headerLength(r io.ReaderAt) (uint64, error) {
+	var b [lengthBytes]byte
+	if err := readFull(r, b[:], 0); err != nil {
+		return 0, fmt.Errorf("read header: %w", err)
+	}
+	return binary.LittleEndian.Uint64(b[:]), nil
+}
+
+// readFull fills p from an offset. A file that ends before is an io.ErrUnexpectedEOF, wherever it ends.
+func readFull(r io.ReaderAt, p []byte, offset int64) error {
+	_, err := io.ReadFull(io.NewSectionReader(r, offset, int64(len(p))), p)
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 // parseHeader reads the JSON of a header before data bytes.
@@ -156,11 +182,11 @@ func (h Header) Layout() (Layout, error) {
 	return l, l.Validate()
 }
 
-// Canonical reports whether the file's data is that of an artifact as it lies: ordered by
-// name, and aligned for every element type.
+// Canonical reports whether the file's data is canonical as it lies: ordered by name, and
+// aligned for every element type.
 func (h Header) Canonical() bool {
 	var end uint64
-	for _, t := range h.byName() {
+	for _, t := range h.ByName() {
 		// A tensor without elements may stand anywhere.
 		if t.Offset != end && t.Elements() > 0 {
 			return false
@@ -170,8 +196,8 @@ func (h Header) Canonical() bool {
 	return h.DataOffset%headerAlign == 0
 }
 
-// byName returns the tensors in canonical order.
-func (h Header) byName() []TensorAt {
+// ByName returns the tensors in canonical order.
+func (h Header) ByName() []TensorAt {
 	return slices.SortedFunc(slices.Values(h.Tensors), func(a, b TensorAt) int { return cmp.Compare(a.Name, b.Name) })
 }
 

@@ -1,4 +1,4 @@
-package dtype
+package tensor
 
 import "math"
 

@@ -1,4 +1,4 @@
-package blockstore
+package tensor
 
 import (
 	"bytes"
@@ -20,9 +20,9 @@ func (l Layout) SafetensorsHeader() []byte {
 	return pad(text, (len(text)+headerAlign-1)/headerAlign*headerAlign)
 }
 
-// headerOfSize is SafetensorsHeader in size bytes, to repair that of another writer. It
+// HeaderOfSize is SafetensorsHeader in size bytes, to repair that of another writer. It
 // returns nil if the header is longer.
-func (l Layout) headerOfSize(size int) []byte {
+func (l Layout) HeaderOfSize(size int) []byte {
 	text := l.SafetensorsHeader()
 	if len(text) > size {
 		text = l.appendHeader(make([]byte, lengthBytes), "")

@@ -1,8 +1,8 @@
-package blockstore
+package tensor
 
 import "github.com/weft-mesh/weft/block"
 
-// Limits on what the decoders accept. Layouts and manifests must also fit into a block.
+// Limits on what the decoders accept. A layout must also fit into a block.
 const (
 	// MaxTensors of a layout; the largest models have some ten thousand.
 	MaxTensors = 1 << 16
@@ -10,9 +10,9 @@ const (
 	MaxName = 1024
 	// MaxRank is the most dimensions of a tensor; NumPy allows 64, PyTorch's kernels 25.
 	MaxRank = 32
-	// MaxBytes of an artifact's elements, 16 TiB.
+	// MaxBytes of a layout's elements, 16 TiB.
 	MaxBytes = 1 << 44
-	// MaxShards of an artifact: as many CIDs as fit into a manifest of one block, so 97 GiB
+	// MaxShards of a cut: their CIDs fit into a manifest of one block. That makes 97 GiB
 	// with the default shards and 390 GiB with the largest.
 	MaxShards = 100_000
 	// MaxHeader is the longest header of a safetensors file, in bytes.
@@ -21,5 +21,5 @@ const (
 	DefaultShardBytes = 1 << 20
 )
 
-// maxShardBytes bounds a shard, which is one block.
-const maxShardBytes = block.MaxSize
+// MaxShardBytes bounds a shard, which is one block.
+const MaxShardBytes = block.MaxSize
