@@ -30,8 +30,8 @@ func BenchmarkFedAvg(b *testing.B) {
 			for at := 0; at < size; at += c.dtype.Size() {
 				tensor.EncodeOne(data[at:], float64(at%4002)/2048-1, c.dtype)
 			}
-			shape := aggregate.Shape{Shards: shards, Segments: func(int) []aggregate.Segment {
-				return []aggregate.Segment{{DType: c.dtype, Elements: size / uint64(c.dtype.Size())}}
+			shape := aggregate.Shape{Shards: shards, Segments: func(int) []tensor.Segment {
+				return []tensor.Segment{{DType: c.dtype, Elements: size / uint64(c.dtype.Size())}}
 			}}
 			inputs := make([]aggregate.Input, updates)
 			for j := range inputs {

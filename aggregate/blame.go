@@ -16,7 +16,7 @@ var errChanged = errors.New("an element that was not finite is finite when read 
 // finite value. The kernels do not look at each element: a NaN or an infinity stays in its
 // accumulator to the end and shows in the quotient. Here all inputs are read again, from the
 // first on, to tell whose it was.
-func (w *worker) blame(ctx context.Context, i int, segments []Segment, size int) error {
+func (w *worker) blame(ctx context.Context, i int, segments []tensor.Segment, size int) error {
 	for j := range w.inputs {
 		if err := w.read(ctx, i, j, 1, size); err != nil {
 			return err
@@ -29,7 +29,7 @@ func (w *worker) blame(ctx context.Context, i int, segments []Segment, size int)
 }
 
 // notFinite returns the first element of the input in w.in that has no finite value, or -1.
-func (w *worker) notFinite(segments []Segment, late bool) (element int) {
+func (w *worker) notFinite(segments []tensor.Segment, late bool) (element int) {
 	offset := 0
 	for _, s := range segments {
 		for range s.Elements {

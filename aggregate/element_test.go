@@ -6,7 +6,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/tensor"
 )
 
@@ -18,9 +17,6 @@ func addresses(b []byte) [][]byte {
 }
 
 func TestLimits(t *testing.T) {
-	if MaxShardBytes != block.MaxSize {
-		t.Errorf("a shard has at most %d bytes, a block %d", MaxShardBytes, block.MaxSize)
-	}
 	// Each input adds two roundings of 2^-53; one more is the quotient's.
 	if (2*MaxInputs+1)*0x1p-53 >= 0x1p-25 {
 		t.Error("so many inputs may round past the largest F32")

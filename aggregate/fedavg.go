@@ -29,19 +29,21 @@ type Input struct {
 	Base ShardReader
 }
 
-// Segment is consecutive elements of one type.
-type Segment struct {
-	DType    tensor.DType
-	Elements uint64
-}
-
 // Shape is how a model is cut into shards: the same for base, updates and new model.
 type Shape struct {
 	// Shards is their number.
 	Shards int
 	// Segments returns the types of shard i's elements, in order. It is called from several
 	// goroutines at once.
-	Segments func(i int) []Segment
+	Segments func(i int) []tensor.Segment
+}
+
+// ShapeOf returns the shape of an artifact, or of a [tensor.Cut].
+func ShapeOf(cut interface {
+	Len() int
+	Shard(i int) tensor.Shard
+}) Shape {
+	return Shape{Shards: cut.Len(), Segments: func(i int) []tensor.Segment { return cut.Shard(i).Segments }}
 }
 
 // FedAvg computes the weighted mean of inputs, which are in seal order, shard by shard, as
@@ -125,14 +127,14 @@ func check(shape Shape, base ShardReader, inputs []Input) (total uint64, err err
 }
 
 // extent returns the segments of shard i, and its size in elements and bytes.
-func (s Shape) extent(i int) (segments []Segment, elements, size int, err error) {
+func (s Shape) extent(i int) (segments []tensor.Segment, elements, size int, err error) {
 	segments = s.Segments(i)
 	for _, seg := range segments {
 		if !seg.DType.Valid() {
 			return nil, 0, 0, fmt.Errorf("shard %d: %w: elements of type %.20q", i, ErrShape, seg.DType)
 		}
-		if seg.Elements > uint64((MaxShardBytes-size)/seg.DType.Size()) {
-			return nil, 0, 0, fmt.Errorf("shard %d: %w: more than %d bytes", i, ErrShape, MaxShardBytes)
+		if seg.Elements > uint64((tensor.MaxShardBytes-size)/seg.DType.Size()) {
+			return nil, 0, 0, fmt.Errorf("shard %d: %w: more than %d bytes", i, ErrShape, tensor.MaxShardBytes)
 		}
 		elements += int(seg.Elements)
 		size += int(seg.Elements) * seg.DType.Size()

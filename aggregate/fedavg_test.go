@@ -65,9 +65,9 @@ func mustEqual(t *testing.T, what string, got, want []byte) {
 var types = []tensor.DType{tensor.F32, tensor.F16, tensor.BF16}
 
 // drawRuns draws a model of a few runs of elements.
-func drawRuns(t *rapid.T) (runs []aggregate.Segment) {
+func drawRuns(t *rapid.T) (runs []tensor.Segment) {
 	for range rapid.IntRange(1, 5).Draw(t, "runs") {
-		runs = append(runs, aggregate.Segment{
+		runs = append(runs, tensor.Segment{
 			DType:    rapid.SampledFrom(types).Draw(t, "dtype"),
 			Elements: rapid.Uint64Range(1, 60).Draw(t, "elements"),
 		})
@@ -154,7 +154,7 @@ func spoil(r aggregatetest.Round, p *aggregatetest.PRNG) {
 func TestTilesAndGroups(t *testing.T) {
 	p := aggregatetest.PRNG(5)
 	for _, d := range types {
-		runs := []aggregate.Segment{{DType: d, Elements: 2500}, {DType: tensor.BF16, Elements: 1025}, {DType: d, Elements: 1024}}
+		runs := []tensor.Segment{{DType: d, Elements: 2500}, {DType: tensor.BF16, Elements: 1025}, {DType: d, Elements: 1024}}
 		for _, n := range []int{4, 9} {
 			r := p.Round(runs, n, aggregatetest.Ordinary, n > 4, func() uint64 { return p.Next() >> 20 })
 			want, bad := reference(r, slow)
@@ -190,7 +190,7 @@ func TestShardSizeChangesNothing(t *testing.T) {
 
 func TestWorkersChangeNothing(t *testing.T) {
 	p := aggregatetest.PRNG(6)
-	r := p.Round([]aggregate.Segment{{DType: tensor.F32, Elements: 3000}, {DType: tensor.F16, Elements: 3001}}, 7, aggregatetest.Ordinary, true, next32(&p))
+	r := p.Round([]tensor.Segment{{DType: tensor.F32, Elements: 3000}, {DType: tensor.F16, Elements: 3001}}, 7, aggregatetest.Ordinary, true, next32(&p))
 	want, _ := reference(r, slow)
 	for workers := range 9 {
 		got, err := fedAvg(t, r, 100, aggregatetest.Filling, workers+1)
@@ -209,7 +209,7 @@ func next32(p *aggregatetest.PRNG) func() uint64 {
 // of it elsewhere; that it is not always the same is why the seal fixes the order.
 func TestSealOrder(t *testing.T) {
 	p := aggregatetest.PRNG(7)
-	runs := []aggregate.Segment{{DType: tensor.F32, Elements: 2000}}
+	runs := []tensor.Segment{{DType: tensor.F32, Elements: 2000}}
 	exact := p.Round(runs, 9, aggregatetest.Ordinary, false, func() uint64 { return p.Next() >> 48 })
 	want := mustFedAvg(t, exact)
 	for range 5 {
@@ -261,7 +261,7 @@ func TestEqualUpdatesGiveThemselves(t *testing.T) {
 // A late update whose own base is the round's is an aggregatetest.Ordinary one wherever x - base is exact.
 func TestLateUpdateOfTheSameBase(t *testing.T) {
 	p := aggregatetest.PRNG(8)
-	runs := []aggregate.Segment{{DType: tensor.BF16, Elements: 500}, {DType: tensor.F16, Elements: 500}}
+	runs := []tensor.Segment{{DType: tensor.BF16, Elements: 500}, {DType: tensor.F16, Elements: 500}}
 	r := p.Round(runs, 5, aggregatetest.Ordinary, false, next32(&p))
 	want := mustFedAvg(t, r)
 	for j := range r.Updates {
@@ -274,7 +274,7 @@ func TestLateUpdateOfTheSameBase(t *testing.T) {
 // difference is taken first, so a large parameter does not wash a small one away.
 func TestLateUpdateThatChangedNothing(t *testing.T) {
 	p := aggregatetest.PRNG(9)
-	runs := []aggregate.Segment{{DType: tensor.F32, Elements: 500}, {DType: tensor.BF16, Elements: 500}, {DType: tensor.F16, Elements: 500}}
+	runs := []tensor.Segment{{DType: tensor.F32, Elements: 500}, {DType: tensor.BF16, Elements: 500}, {DType: tensor.F16, Elements: 500}}
 	r := p.Round(runs, 3, aggregatetest.Finite, false, func() uint64 { return p.Next() >> 44 })
 	for j, u := range r.Updates {
 		r.Updates[j].Base = u.Data

@@ -4,8 +4,6 @@ const (
 	// MaxInputs of one aggregate. The error of that many roundings, below 2^-35, stays well
 	// under half a step of F32 (2^-25), so a mean of finite values cannot overflow.
 	MaxInputs = 1 << 16
-	// MaxShardBytes of one shard, which is one block: block.MaxSize.
-	MaxShardBytes = 4 << 20
 	// maxWeight bounds the sum of the weights: integers up to it are exact in a float64.
 	maxWeight = 1<<53 - 1
 )

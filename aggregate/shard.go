@@ -90,7 +90,7 @@ func (w *worker) readInto(ctx context.Context, k int, r ShardReader, i, size int
 // pass adds the n inputs from at on, whose shards are in w.in, to the accumulators, tile by
 // tile; with the first group it clears them, with the last it finishes them into w.out. It
 // returns false if an element has no finite value.
-func (w *worker) pass(segments []Segment, at, n int) bool {
+func (w *worker) pass(segments []tensor.Segment, at, n int) bool {
 	first, last := at == 0, at+n == len(w.inputs)
 	element, offset := 0, 0
 	for _, s := range segments {

@@ -109,7 +109,7 @@ func (j *jobs) tryReduce(r *reducing, spec *ledger.RunSpec) (round.Reduced, erro
 		return done, err
 	}
 	shards := make([]block.CID, 0, base.Len())
-	err = aggregate.FedAvg(j.ctx, shapeOf(base), in.base, in.inputs, func(i int, data []byte) error {
+	err = aggregate.FedAvg(j.ctx, aggregate.ShapeOf(base), in.base, in.inputs, func(i int, data []byte) error {
 		if j.n.spoil != nil {
 			j.n.spoil(i, data)
 		}
@@ -226,15 +226,4 @@ func (r *shardReader) ReadShard(i int, buf []byte) ([]byte, error) {
 		return data, nil
 	}
 	return r.store.Get(c)
-}
-
-// shapeOf returns how an artifact is cut into shards.
-func shapeOf(a *blockstore.Artifact) aggregate.Shape {
-	return aggregate.Shape{Shards: a.Len(), Segments: func(i int) []aggregate.Segment {
-		var list []aggregate.Segment
-		for _, s := range a.Shard(i).Segments {
-			list = append(list, aggregate.Segment{DType: s.DType, Elements: s.Elements})
-		}
-		return list
-	}}
 }

@@ -77,7 +77,7 @@ func (k *kept) recompute(ctx context.Context, run *ledger.Run, c *ledger.CommitA
 	first := k.open[0] // an update, whose layout and cut a model has too
 	model := first.Manifest
 	model.Shards = make([]block.CID, 0, first.Len())
-	err = aggregate.FedAvg(ctx, shapeOf(first.Artifact), base, inputs, func(_ int, data []byte) error {
+	err = aggregate.FedAvg(ctx, aggregate.ShapeOf(first.Artifact), base, inputs, func(_ int, data []byte) error {
 		model.Shards = append(model.Shards, block.Sum(block.Raw, data))
 		return nil
 	}, func(done int) { progress(done, first.Len()) })

@@ -258,7 +258,7 @@ func (l *learning) average(j round.Reduce) (done sim.Reduced, err error) {
 	if err != nil {
 		return done, err
 	}
-	err = aggregate.FedAvg(l.ctx, shapeOf(base), base, inputs, func(i int, data []byte) error {
+	err = aggregate.FedAvg(l.ctx, aggregate.ShapeOf(base), base, inputs, func(i int, data []byte) error {
 		_, err := b.WriteShard(i, data)
 		return err
 	}, nil)
@@ -276,15 +276,4 @@ func (l *learning) average(j round.Reduce) (done sim.Reduced, err error) {
 	}
 	done.Model, err = l.add(model)
 	return done, err
-}
-
-// shapeOf returns how an artifact is cut into shards.
-func shapeOf(a *blockstore.Artifact) aggregate.Shape {
-	return aggregate.Shape{Shards: a.Len(), Segments: func(i int) []aggregate.Segment {
-		var list []aggregate.Segment
-		for _, s := range a.Shard(i).Segments {
-			list = append(list, aggregate.Segment{DType: s.DType, Elements: s.Elements})
-		}
-		return list
-	}}
 }

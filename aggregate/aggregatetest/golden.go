@@ -1,9 +1,6 @@
 package aggregatetest
 
-import (
-	"github.com/weft-mesh/weft/aggregate"
-	"github.com/weft-mesh/weft/tensor"
-)
+import "github.com/weft-mesh/weft/tensor"
 
 // GoldenShard is how many elements the shards of golden rounds have: more than are worked
 // on at a time.
@@ -19,11 +16,11 @@ type Golden struct {
 // that cancel under huge weights, subnormals, the ends of the types' ranges, late updates,
 // shards of several types, more inputs than are read at a time.
 func Goldens() []Golden {
-	run := func(d tensor.DType, n uint64) aggregate.Segment { return aggregate.Segment{DType: d, Elements: n} }
-	f32 := []aggregate.Segment{run(tensor.F32, 4000)}
-	bf16 := []aggregate.Segment{run(tensor.BF16, 4000)}
-	f16 := []aggregate.Segment{run(tensor.F16, 4000)}
-	mixed := []aggregate.Segment{
+	run := func(d tensor.DType, n uint64) tensor.Segment { return tensor.Segment{DType: d, Elements: n} }
+	f32 := []tensor.Segment{run(tensor.F32, 4000)}
+	bf16 := []tensor.Segment{run(tensor.BF16, 4000)}
+	f16 := []tensor.Segment{run(tensor.F16, 4000)}
+	mixed := []tensor.Segment{
 		run(tensor.F32, 701), run(tensor.BF16, 333), run(tensor.F16, 5),
 		run(tensor.F32, 1), run(tensor.BF16, 2001), run(tensor.F16, 1400),
 	}
