@@ -20,7 +20,7 @@ yamlfile                <
 tensor                  < block
 blockstore              < block tensor
 blockstore/blockstoretest < block blockstore tensor
-blockstore/exchange     < block
+exchange                < block
 aggregate               < tensor
 aggregate/aggregatetest < aggregate tensor
 gossip                  < block
@@ -62,7 +62,7 @@ var pure = map[string]map[string]string{
 }
 
 // libp2pOnly are the packages that may use libp2p's hosts and streams.
-var libp2pOnly = []string{"gossip", "blockstore/exchange", "node", "cmd/weft"}
+var libp2pOnly = []string{"gossip", "exchange", "node", "cmd/weft"}
 
 const module = "github.com/weft-mesh/weft/"
 

@@ -12,7 +12,7 @@ import (
 	"github.com/multiformats/go-multiaddr"
 
 	"github.com/weft-mesh/weft/blockstore"
-	"github.com/weft-mesh/weft/blockstore/exchange"
+	"github.com/weft-mesh/weft/exchange"
 	"github.com/weft-mesh/weft/gossip"
 	"github.com/weft-mesh/weft/round"
 )

@@ -40,7 +40,7 @@ func leaked() string {
 		left = left[:0]
 		stacks := strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n")
 		for _, s := range stacks[1:] { // the first is this one
-			if strings.Contains(s, "blockstore/exchange.") {
+			if strings.Contains(s, "weft/exchange.") {
 				left = append(left, s)
 			}
 		}
