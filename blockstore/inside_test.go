@@ -91,11 +91,16 @@ func TestCloseInCreate(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := newManifest(l.Block().CID, cut, []block.CID{block.Sum(block.Raw, make([]byte, 8))})
-	w := &Writer{s: s.store}
-	if _, _, err := s.reserve(newItem(m.Block().CID, m, l, cut), w); err != nil {
+	w := newWriter(s.artifacts, m.Block().CID, m.Shards, WriteOptions{})
+	if err := s.artifacts.open.add(w); err != nil {
 		t.Fatal(err)
 	}
-	s.put(w.it, 0) // as if there were something to make durable
+	it, _, err := s.catalog.reserve(newItem(m.Block().CID, m, l, cut), w.fill)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.attach(it)
+	s.catalog.add(it, 0) // as if there were something to make durable
 	if err := s.Close(); err != nil {
 		t.Errorf("close: %v", err)
 	}
@@ -126,7 +131,7 @@ func TestLoseOfDeleted(t *testing.T) {
 	if err := s.DeleteArtifact(m.Block().CID); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.loseShards(it, []int{0}); err != nil || s.Has(same.CID) {
+	if err := s.artifacts.loseShards(it, []int{0}); err != nil || s.Has(same.CID) {
 		t.Errorf("lose: %v; the store has the shard: %t", err, s.Has(same.CID))
 	}
 }
