@@ -35,7 +35,7 @@ membership              < block ledger trace
 runs                    < block ledger trace
 round                   < block consensus ledger membership peerlog runs trace
 scenarios/sim           < block consensus ledger membership peerlog round runs trace
-train                   < tensor
+train                   < ledger tensor
 node                    < *
 node/local              < node ledger round
 node/nodetest           < node consensus ledger round runs trace yamlfile
