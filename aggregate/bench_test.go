@@ -28,7 +28,7 @@ func BenchmarkFedAvg(b *testing.B) {
 		b.Run(fmt.Sprintf("%s/workers=%d", c.name, c.workers), func(b *testing.B) {
 			data := make([]byte, size)
 			for at := 0; at < size; at += c.dtype.Size() {
-				tensor.EncodeOne(data[at:], float64(at%4002)/2048-1, c.dtype)
+				tensor.Encode(data[at:at+c.dtype.Size()], []float64{float64(at%4002)/2048 - 1}, c.dtype)
 			}
 			shape := aggregate.Shape{Shards: shards, Segments: func(int) []tensor.Segment {
 				return []tensor.Segment{{DType: c.dtype, Elements: size / uint64(c.dtype.Size())}}
