@@ -38,7 +38,7 @@ scenarios/sim           < block consensus ledger membership peerlog round runs t
 train                   < ledger tensor
 node                    < *
 node/local              < node ledger round
-node/nodetest           < node consensus ledger round runs trace yamlfile
+node/nodetest           < node consensus ledger round runs trace train yamlfile
 scenarios               < aggregate block blockstore ledger node/runfile round runs scenarios/sim tensor trace train train/builtin train/builtin/corpus yamlfile
 scenarios/report        < scenarios block ledger round trace
 scenarios/real/shape    <
