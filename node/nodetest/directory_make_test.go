@@ -289,7 +289,7 @@ func (p *play) traced(s *Site, event string, height uint64) bool {
 
 func (p *play) tracedOf(s *Site, event string, number uint64, of *Site) bool {
 	return p.anyEvent(s, func(e *node.Event) bool {
-		return e.Event == event && e.Round == number && e.Trace.Site == of.ID
+		return e.Event == event && e.Round == number && e.Step.Site == of.ID
 	})
 }
 
