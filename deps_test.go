@@ -23,7 +23,7 @@ blockstore              < block tensor
 blockstore/blockstoretest < block blockstore tensor
 exchange                < block
 aggregate               < tensor
-aggregate/aggregatetest < aggregate tensor
+aggregate/aggregatetest < aggregate block tensor
 gossip                  < block
 gossip/gossiptest       < block gossip
 trace                   < block
