@@ -166,9 +166,13 @@ func TestChangedConsentIsRepeated(t *testing.T) {
 // TestLiarIsNotAwaitedAfterARestart: evidence in the log counts at once. A site that waited for a proven liar after its
 // restart would seal at its deadline only.
 func TestLiarIsNotAwaitedAfterARestart(t *testing.T) {
-	e, r := openedEnv(t, 1)
+	e := newEnv(t, 4, ledger.Byzantine)
 	one, liar := e.sites[0], e.sites[3]
-	for _, body := range []*ledger.Vote{{Height: 2}, {Height: 2, Entry: r.Base}} {
+	e.crash(liar) // it says nothing of the run
+	e.open(e.spec(1))
+	e.stabilize()
+	base := one.ledger.Runs()[0].Base
+	for _, body := range []*ledger.Vote{{Height: 2}, {Height: 2, Entry: base}} {
 		e.tell(one, liar.out.Sign(ledger.KindPrevote, body))
 	}
 	if len(one.Named()) != 1 {
