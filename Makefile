@@ -43,7 +43,7 @@ python: ## the Python package's tests
 
 .PHONY: scenarios
 scenarios: ## every scenario of the library, in full
-	WEFT_SCENARIOS=full go test ./scenarios -run 'Library|Learning|Poison' -v -count=1 -timeout 60m
+	WEFT_SCENARIOS=full go test ./scenarios/library ./scenarios/play/simulated -run 'Library|Learning|Poison' -v -count=1 -timeout 60m
 
 # Few sites and short trainings: a small machine runs them in a quarter of an hour.
 .PHONY: scenarios-real

@@ -33,11 +33,14 @@ train                   < tensor
 node                    < *
 node/local              < node ledger round
 node/nodetest           < node ledger round yamlfile
-scenarios               < aggregate block blockstore ledger node/runfile round scenarios/sim tensor train train/builtin train/builtin/corpus yamlfile
+scenarios               < block ledger node/runfile round scenarios/sim yamlfile
+scenarios/library       < scenarios
+scenarios/learn         < aggregate block blockstore ledger round scenarios scenarios/sim tensor train train/builtin train/builtin/corpus
+scenarios/play/simulated < block round scenarios scenarios/learn scenarios/sim
 scenarios/report        < scenarios block ledger round
 scenarios/real/shape    <
 scenarios/real/netns    <
-scenarios/real          < scenarios block ledger node node/local round scenarios/real/netns scenarios/real/shape scenarios/sim train/builtin/corpus yamlfile
+scenarios/real          < scenarios scenarios/learn block ledger node node/local round scenarios/real/netns scenarios/real/shape scenarios/sim train/builtin/corpus yamlfile
 cmd/weft                < *
 cmd/weft/term           <
 node/runfile            < ledger round yamlfile

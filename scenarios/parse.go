@@ -16,9 +16,6 @@ import (
 // ErrScenario is returned for a file that is not a valid scenario; the text names file and line.
 var ErrScenario = errors.New("not a valid scenario")
 
-// ErrUnknown is returned for a name that no scenario of the library has.
-var ErrUnknown = errors.New("unknown scenario")
-
 // Limits on a scenario.
 const (
 	MaxFile   = 64 << 10 // bytes
@@ -283,8 +280,11 @@ func kinds() string {
 
 const wantLoss = "want a loss in nats per byte, such as 1.7"
 
+// WorstLoss stands for all that is worse, infinity and no number among it: guessing bytes costs 5.5.
+const WorstLoss = 100
+
 // likely reports whether a loss can come of a model; 0: it is not said.
-func likely(loss float64) bool { return loss >= 0 && loss <= worstLoss }
+func likely(loss float64) bool { return loss >= 0 && loss <= WorstLoss }
 
 func (s *Scenario) checkExpect() (string, error) {
 	e := &s.Expect

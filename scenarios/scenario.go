@@ -10,6 +10,9 @@ import (
 	"github.com/weft-mesh/weft/yamlfile"
 )
 
+// Opens is when the run is asked for, whoever plays the scenario: the sites have found each other by then.
+const Opens = 5 * time.Second
+
 // Scenario is a mesh, what it trains, what befalls it, and what is expected.
 type Scenario struct {
 	Name     string         `yaml:"name" json:"name"`

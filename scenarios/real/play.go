@@ -10,13 +10,11 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/node"
 	"github.com/weft-mesh/weft/scenarios"
+	"github.com/weft-mesh/weft/scenarios/learn"
 	"github.com/weft-mesh/weft/scenarios/real/shape"
 	"github.com/weft-mesh/weft/train/builtin/corpus"
 	"github.com/weft-mesh/weft/yamlfile"
 )
-
-// opens is when the run is asked for, as in the simulator.
-const opens = 5 * time.Second
 
 // Impossible is something in a scenario that cannot be done to real processes. It is ErrImpossible.
 type Impossible struct {
@@ -84,7 +82,7 @@ func Play(ctx context.Context, s *scenarios.Scenario, simulated *scenarios.Recor
 	rec := record(s, r)
 	rec.Wall = time.Since(begun)
 	if c.Models != "" {
-		if err := scenarios.Measure(ctx, rec, c.Models, simulated); err != nil {
+		if err := learn.Measure(ctx, rec, c.Models, simulated); err != nil {
 			return nil, err
 		}
 	}
@@ -100,7 +98,7 @@ func configure(s *scenarios.Scenario, exe string) (Config, error) {
 	}
 	sites := s.All()
 	c := Config{
-		Exe: exe, Seed: uint64(s.Seed), Faults: s.Faults, Opens: opens, Until: time.Duration(s.Until), Plan: s.Plan(),
+		Exe: exe, Seed: uint64(s.Seed), Faults: s.Faults, Opens: scenarios.Opens, Until: time.Duration(s.Until), Plan: s.Plan(),
 		Run: node.RunRequest{Spec: spec, Init: true},
 		Path: func(from, to int) shape.Path {
 			p := s.Path(sites[from].Group, sites[to].Group)

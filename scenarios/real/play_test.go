@@ -39,7 +39,7 @@ func TestPlay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Sites) != 3 || len(r.Links) != 3 || r.Driver != scenarios.Real || r.Took < opens || r.Took > r.Wall {
+	if len(r.Sites) != 3 || len(r.Links) != 3 || r.Driver != scenarios.Real || r.Took < scenarios.Opens || r.Took > r.Wall {
 		t.Fatalf("%d sites, %v of %v", len(r.Sites), r.Took, r.Wall)
 	}
 	for _, s := range r.Sites {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/scenarios"
+	"github.com/weft-mesh/weft/scenarios/play/simulated"
 )
 
 const banks = `name: nine-banks
@@ -40,7 +41,7 @@ func played(t *testing.T, file string) *scenarios.Recording {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := scenarios.Simulate(t.Context(), s, nil)
+	r, err := simulated.Play(t.Context(), s, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,25 +1,28 @@
-package scenarios
+package simulated
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
+	"os"
 	"strings"
 	"testing"
+
+	"github.com/weft-mesh/weft/scenarios"
 )
 
-func parse(t testing.TB, text string) *Scenario {
+func parse(t testing.TB, text string) *scenarios.Scenario {
 	t.Helper()
-	s, err := Parse("test.yaml", []byte(text))
+	s, err := scenarios.Parse("test.yaml", []byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-func play1(t testing.TB, s *Scenario) *Recording {
+func play1(t testing.TB, s *scenarios.Scenario) *scenarios.Recording {
 	t.Helper()
-	r, err := Simulate(context.Background(), s, nil)
+	r, err := Play(context.Background(), s, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +30,7 @@ func play1(t testing.TB, s *Scenario) *Recording {
 }
 
 // verdicts lists what did not hold.
-func verdicts(r *Recording) string {
+func verdicts(r *scenarios.Recording) string {
 	var b strings.Builder
 	if r.Broken != "" {
 		b.WriteString(r.Broken + "\n")
@@ -38,6 +41,15 @@ func verdicts(r *Recording) string {
 		}
 	}
 	return b.String()
+}
+
+// full reports whether tests may take minutes.
+func full() bool { return os.Getenv("WEFT_SCENARIOS") == "full" }
+
+func TestTemplate(t *testing.T) {
+	if r := play1(t, parse(t, scenarios.Template())); !r.Held() {
+		t.Error(verdicts(r))
+	}
 }
 
 func TestSimulateSynthetic(t *testing.T) {
@@ -101,7 +113,7 @@ expect: {time_below: 1m}
 func TestSimulateStops(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := Simulate(ctx, parse(t, small), nil); !errors.Is(err, context.Canceled) {
+	if _, err := Play(ctx, parse(t, learns), nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -119,13 +131,13 @@ func TestSimulateLearning(t *testing.T) {
 	if !r.Held() {
 		t.Error(verdicts(r))
 	}
-	for _, name := range []CurveName{Federated, Pooled} {
+	for _, name := range []scenarios.CurveName{scenarios.Federated, scenarios.Pooled} {
 		c := r.Curve(name, "")
 		if c == nil || len(c.Points) != 2 || !(c.Points[1].All > 0.5 && c.Points[1].All < c.Points[0].All+0.1 && c.Points[1].Accuracy > 0.2 && c.Points[1].Accuracy < 0.9) {
 			t.Fatalf("%s: %+v", name, c)
 		}
 	}
-	if c := r.Curve(Alone, "s-2"); c == nil || len(c.Points) != 2 || c.Points[0].Own == c.Points[0].All {
+	if c := r.Curve(scenarios.Alone, "s-2"); c == nil || len(c.Points) != 2 || c.Points[0].Own == c.Points[0].All {
 		t.Errorf("alone: %+v", c)
 	}
 	if !full() {
@@ -142,37 +154,14 @@ func TestPoisonShows(t *testing.T) {
 		t.Skip("it trains for long: make scenarios")
 	}
 	bad := play1(t, parse(t, strings.Replace(learns, "[{name: s, count: 3}]", "[{name: s, count: 3}, {name: x, adversary: times-100}]", 1)))
-	if loss := bad.Curve(Federated, "").Points; !(loss[1].All > loss[0].All+0.05) {
+	if loss := bad.Curve(scenarios.Federated, "").Points; !(loss[1].All > loss[0].All+0.05) {
 		t.Errorf("a poisoned update does not show: %v", loss)
 	}
 	nan := play1(t, parse(t, strings.Replace(learns, "[{name: s, count: 3}]", "[{name: s, count: 3}, {name: x, adversary: nan}]", 1)))
 	if !nan.Held() {
 		t.Error(verdicts(nan))
 	}
-	if loss := nan.Curve(Federated, "").Points; !(loss[1].All < loss[0].All+0.1) {
+	if loss := nan.Curve(scenarios.Federated, "").Points; !(loss[1].All < loss[0].All+0.1) {
 		t.Errorf("an update of NaN got into the model: %v", loss)
-	}
-}
-
-func TestDeal(t *testing.T) {
-	for _, d := range []Data{{Partition: BySource}, {Partition: Dirichlet, Alpha: 0.1}, {Partition: Dirichlet, Alpha: 100}, {Partition: Shards, Shards: 2}} {
-		texts, err := d.deal(8, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		most := 0.0
-		for i, text := range texts {
-			sum := 0.0
-			for _, part := range text.mix {
-				sum += part
-				most = max(most, part)
-			}
-			if len(text.data) < leastText || sum < 0.999 || sum > 1.001 {
-				t.Errorf("%+v: site %d has %d bytes, mix %v", d, i, len(text.data), text.mix)
-			}
-		}
-		if alike := d.Alpha == 100; alike != (most < 0.6) {
-			t.Errorf("%+v: the largest part of a mix is %v", d, most)
-		}
 	}
 }

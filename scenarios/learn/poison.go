@@ -1,4 +1,4 @@
-package scenarios
+package learn
 
 import (
 	"encoding/binary"
@@ -13,7 +13,7 @@ import (
 
 // Poison spoils an update: its difference to the base is turned around or made a hundred times as large,
 // or its elements are no numbers.
-func (l *learning) Poison(how sim.Poison, j round.Train, t sim.Trained) (sim.Trained, error) {
+func (l *Learner) Poison(how sim.Poison, j round.Train, t sim.Trained) (sim.Trained, error) {
 	scale, ok := map[sim.Poison]float64{sim.SignFlip: -1, sim.Times100: 100, sim.NaN: math.NaN()}[how]
 	if !ok {
 		return t, fmt.Errorf("no poison %q", how)
@@ -36,7 +36,7 @@ func (l *learning) Poison(how sim.Poison, j round.Train, t sim.Trained) (sim.Tra
 }
 
 // away stores base + scale*(update - base).
-func (l *learning) away(base, update block.CID, scale float64) (block.CID, error) {
+func (l *Learner) away(base, update block.CID, scale float64) (block.CID, error) {
 	from, err := l.store.Open(base)
 	if err != nil {
 		return block.CID{}, err

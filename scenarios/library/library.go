@@ -1,4 +1,4 @@
-package scenarios
+package library
 
 import (
 	"embed"
@@ -6,20 +6,24 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path"
 	"strings"
+
+	"github.com/weft-mesh/weft/scenarios"
 )
 
-//go:embed library/*.yaml template.yaml
+//go:embed *.yaml
 var files embed.FS
 
-// Library returns the scenarios that weft brings along, by name.
-func Library() ([]*Scenario, error) {
-	entries, err := files.ReadDir("library")
+// ErrUnknown is returned for a name that no scenario of the library has.
+var ErrUnknown = errors.New("unknown scenario")
+
+// All returns the scenarios that weft brings along, by name.
+func All() ([]*scenarios.Scenario, error) {
+	entries, err := files.ReadDir(".")
 	if err != nil {
 		return nil, err
 	}
-	var all []*Scenario
+	var all []*scenarios.Scenario
 	for _, e := range entries {
 		s, err := Open(strings.TrimSuffix(e.Name(), ".yaml"))
 		if err != nil {
@@ -30,31 +34,22 @@ func Library() ([]*Scenario, error) {
 	return all, nil
 }
 
-// Template returns a scenario file to begin with, commented.
-func Template() string {
-	b, err := files.ReadFile("template.yaml")
-	if err != nil {
-		panic(err) // it is embedded
-	}
-	return string(b)
-}
-
 // Open returns the scenario of the library with that name, or in the file of that path.
-func Open(name string) (*Scenario, error) {
+func Open(name string) (*scenarios.Scenario, error) {
 	if !strings.ContainsAny(name, "/\\.") {
-		b, err := files.ReadFile(path.Join("library", name+".yaml"))
+		b, err := files.ReadFile(name + ".yaml")
 		if err != nil {
 			return nil, fmt.Errorf("%w: the library has no %q", ErrUnknown, name)
 		}
-		return Parse(name+".yaml", b)
+		return scenarios.Parse(name+".yaml", b)
 	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
-	b, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
+	b, err := io.ReadAll(io.LimitReader(f, scenarios.MaxFile+1))
 	if err = errors.Join(err, f.Close()); err != nil {
 		return nil, err
 	}
-	return Parse(name, b)
+	return scenarios.Parse(name, b)
 }

@@ -1,4 +1,4 @@
-package scenarios
+package simulated
 
 import (
 	"context"
@@ -10,35 +10,36 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/scenarios"
+	"github.com/weft-mesh/weft/scenarios/learn"
 	"github.com/weft-mesh/weft/scenarios/sim"
 )
 
 const (
-	openAt    = 5 * time.Second // when the run is asked for: the sites have found each other by then
-	slice     = time.Second     // of virtual time between two looks at the context
-	checked   = 32              // meshes of more sites are not held to the protocol's promises after every event: it takes too long
-	traceMost = 1 << 20         // lines of a trace
+	slice     = time.Second // of virtual time between two looks at the context
+	checked   = 32          // meshes of more sites are not held to the protocol's promises after every event: it takes too long
+	traceMost = 1 << 20     // lines of a trace
 )
 
 // Watch is told how the playing of a scenario goes, line by line; a line of site -1 with the event
 // "note" says what goes on beside the protocol. befell names the sites that a fault is about.
-type Watch func(l Line, befell []string)
+type Watch func(l scenarios.Line, befell []string)
 
-// Simulate plays a scenario in virtual time. The same scenario gives the same recording, but for the
+// Play plays a scenario in virtual time. The same scenario gives the same recording, but for the
 // time that it took. It returns ctx's error if it was stopped.
-func Simulate(ctx context.Context, s *Scenario, watch Watch) (rec *Recording, err error) {
+func Play(ctx context.Context, s *scenarios.Scenario, watch Watch) (rec *scenarios.Recording, err error) {
 	begun := time.Now()
 	if watch == nil {
-		watch = func(Line, []string) {}
+		watch = func(scenarios.Line, []string) {}
 	}
-	p := &play{s: s, watch: watch, sites: s.All(), rec: &Recording{Scenario: s, Driver: Simulated, Seed: uint64(s.Seed)}}
+	p := &play{s: s, watch: watch, sites: s.All(), rec: &scenarios.Recording{Scenario: s, Driver: scenarios.Simulated, Seed: uint64(s.Seed)}}
 	if b := s.Trainer.Builtin; b != nil {
 		dir, err := os.MkdirTemp("", "weft-scenario-")
 		if err != nil {
 			return nil, err
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-		if p.learning, err = newLearning(ctx, s, dir, p.note); err != nil {
+		if p.learning, err = learn.New(ctx, s, dir, p.note); err != nil {
 			return nil, err
 		}
 	}
@@ -46,29 +47,29 @@ func Simulate(ctx context.Context, s *Scenario, watch Watch) (rec *Recording, er
 		return nil, err
 	}
 	if p.learning != nil {
-		if p.rec.Curves, err = p.learning.curves(p.rec); err != nil {
+		if p.rec.Curves, err = p.learning.Curves(p.rec); err != nil {
 			return nil, err
 		}
 	}
-	Judge(p.rec)
+	scenarios.Judge(p.rec)
 	p.rec.Wall = time.Since(begun)
 	return p.rec, nil
 }
 
 // play is one simulation under way.
 type play struct {
-	s        *Scenario
+	s        *scenarios.Scenario
 	watch    Watch
-	sites    []Site
-	rec      *Recording
+	sites    []scenarios.Site
+	rec      *scenarios.Recording
 	world    *sim.World
-	learning *learning // nil: the trainer is synthetic
-	away     int       // faults that are to be mended
+	learning *learn.Learner // nil: the trainer is synthetic
+	away     int            // faults that are to be mended
 	last     time.Duration
 }
 
 func (p *play) note(format string, args ...any) {
-	p.watch(Line{At: p.last, Site: -1, Trace: round.Trace{Event: "note", Text: fmt.Sprintf(format, args...)}}, nil)
+	p.watch(scenarios.Line{At: p.last, Site: -1, Trace: round.Trace{Event: "note", Text: fmt.Sprintf(format, args...)}}, nil)
 }
 
 func (p *play) run(ctx context.Context) (err error) {
@@ -87,8 +88,8 @@ func (p *play) run(ctx context.Context) (err error) {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if p.learning != nil && p.learning.failed != nil {
-			return p.learning.failed
+		if p.learning != nil && p.learning.Err() != nil {
+			return p.learning.Err()
 		}
 		done = done || p.finished()
 	}
@@ -135,12 +136,12 @@ func (p *play) config() (sim.Config, error) {
 		spec.Base, spec.Layout = base.Base, base.Layout
 		c.Workload = work
 	} else {
-		spec.Base, spec.Layout, spec.Train = p.learning.base, p.learning.layout, p.learning.hyper
+		p.learning.Fill(&spec)
 		c.Workload = p.learning
 	}
 	nonce := block.Sum(block.Raw, binary.BigEndian.AppendUint64([]byte(p.s.Name), uint64(p.s.Seed))).Digest()
 	spec.Nonce = nonce[:16]
-	c.Acts = []sim.Act{{At: openAt, Site: p.opener(), Do: round.OpenRun{Spec: &spec}}}
+	c.Acts = []sim.Act{{At: scenarios.Opens, Site: p.opener(), Do: round.OpenRun{Spec: &spec}}}
 	return c, nil
 }
 
@@ -155,38 +156,10 @@ func (p *play) opener() int {
 	return 0
 }
 
-// Plan returns the timeline as the simulator's faults, repetitions apart.
-func (s *Scenario) Plan() (plan []sim.Fault) {
-	for _, h := range s.Timeline {
-		value, _ := h.value() // it has been checked
-		f := sim.Fault{Kind: h.Fault, At: time.Duration(h.At), Round: uint64(h.Round), For: time.Duration(h.For), Value: value}
-		for _, name := range h.Sites {
-			f.Sites = append(f.Sites, s.Find(name)...)
-		}
-		if h.Roster != "" {
-			f.Kind = h.Roster
-		}
-		if f.Kind == sim.Add || f.Kind == sim.Remove { // each site by itself
-			for _, site := range f.Sites {
-				one := f
-				one.Sites = []int{site}
-				plan = append(plan, one)
-			}
-			continue
-		}
-		for n := range max(1, h.Times) {
-			again := f
-			again.At += time.Duration(n) * time.Duration(h.Every)
-			plan = append(plan, again)
-		}
-	}
-	return plan
-}
-
 // observe keeps what the report needs. Of a large mesh it leaves out what every site says of every
 // other's update.
 func (p *play) observe(at time.Duration, site int, t round.Trace) {
-	l := Line{At: at, Site: site, Trace: t}
+	l := scenarios.Line{At: at, Site: site, Trace: t}
 	var befell []string
 	switch t.Event {
 	case "fault":
@@ -213,8 +186,8 @@ func (p *play) observe(at time.Duration, site int, t round.Trace) {
 	p.watch(l, befell)
 }
 
-func (p *play) fault(l Line) Fault {
-	f := Fault{Kind: l.Kind, From: l.At, Text: l.Text}
+func (p *play) fault(l scenarios.Line) scenarios.Fault {
+	f := scenarios.Fault{Kind: l.Kind, From: l.At, Text: l.Text}
 	if l.Took > 0 {
 		f.To = l.At + l.Took
 	}
@@ -259,10 +232,10 @@ func (p *play) finished() bool {
 func (p *play) collect() {
 	for i, site := range p.sites {
 		t := p.world.Traffic(i)
-		r := Record{
+		r := scenarios.Record{
 			Name: site.Name, ID: p.world.ID(i).String(), Region: site.Group.Region, Adversary: site.Group.Adversary, Up: p.world.Up(i), Out: !p.world.Sits(i),
-			Sent:     Traffic{t.MessagesSent, t.MessageBytesSent, t.BlockBytesSent},
-			Received: Traffic{t.MessagesReceived, t.MessageBytesReceived, t.BlockBytesReceived},
+			Sent:     scenarios.Traffic{Messages: t.MessagesSent, MessageBytes: t.MessageBytesSent, BlockBytes: t.BlockBytesSent},
+			Received: scenarios.Traffic{Messages: t.MessagesReceived, MessageBytes: t.MessageBytesReceived, BlockBytes: t.BlockBytesReceived},
 			Signed:   t.Signed, Verified: t.Verified, Deeds: p.world.Deeds(i),
 		}
 		if m := p.world.Machine(i); m != nil {

@@ -1,4 +1,4 @@
-package scenarios
+package learn
 
 import (
 	"context"
@@ -7,13 +7,14 @@ import (
 	"path/filepath"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/scenarios"
 	"github.com/weft-mesh/weft/train/builtin"
 )
 
 // Measure adds the curves of models that real nodes have trained, of which a folder has the files, each CID.safetensors.
 // What training without the mesh comes to is the same whoever plays: it is taken from a simulation, if there is one.
-func Measure(ctx context.Context, r *Recording, dir string, simulated *Recording) error {
-	l, err := newLearning(ctx, r.Scenario, dir, func(string, ...any) {})
+func Measure(ctx context.Context, r *scenarios.Recording, dir string, simulated *scenarios.Recording) error {
+	l, err := New(ctx, r.Scenario, dir, func(string, ...any) {})
 	if err != nil {
 		return err
 	}
@@ -22,7 +23,7 @@ func Measure(ctx context.Context, r *Recording, dir string, simulated *Recording
 	}
 	if simulated != nil {
 		for _, c := range simulated.Curves {
-			if c.Name != Federated {
+			if c.Name != scenarios.Federated {
 				r.Curves = append(r.Curves, c)
 			}
 		}
@@ -30,11 +31,8 @@ func Measure(ctx context.Context, r *Recording, dir string, simulated *Recording
 	return nil
 }
 
-// worstLoss stands for all that is worse, infinity and no number among it: guessing bytes costs 5.5.
-const worstLoss = 100
-
-// curves measures the mesh's models, and what would have come of training without it.
-func (l *learning) curves(r *Recording) ([]Curve, error) {
+// Curves measures the mesh's models, and what would have come of training without it.
+func (l *Learner) Curves(r *scenarios.Recording) ([]scenarios.Curve, error) {
 	federated, err := l.federated(r)
 	if err != nil {
 		return nil, err
@@ -50,7 +48,7 @@ func (l *learning) curves(r *Recording) ([]Curve, error) {
 		if err != nil {
 			return nil, fmt.Errorf("train %s alone: %w", r.Sites[i].Name, err)
 		}
-		c.Name, c.Site = Alone, r.Sites[i].Name
+		c.Name, c.Site = scenarios.Alone, r.Sites[i].Name
 		all = append(all, c)
 	}
 	l.note("training on all sites' text")
@@ -58,22 +56,22 @@ func (l *learning) curves(r *Recording) ([]Curve, error) {
 	if err != nil {
 		return nil, fmt.Errorf("train on all text: %w", err)
 	}
-	c.Name = Pooled
+	c.Name = scenarios.Pooled
 	return append(all, c), nil
 }
 
 // federated measures the models of the honest site that has most of them: for all sites, and for each
 // site's mix of text.
-func (l *learning) federated(r *Recording) ([]Curve, error) {
+func (l *Learner) federated(r *scenarios.Recording) ([]scenarios.Curve, error) {
 	models := []block.CID{l.base}
 	for _, s := range r.Sites {
 		if s.Adversary == "" && len(s.Models) >= len(models) {
 			models = append([]block.CID{l.base}, s.Models...)
 		}
 	}
-	curves := []Curve{{Name: Federated}}
+	curves := []scenarios.Curve{{Name: scenarios.Federated}}
 	for _, s := range r.Sites {
-		curves = append(curves, Curve{Name: Federated, Site: s.Name})
+		curves = append(curves, scenarios.Curve{Name: scenarios.Federated, Site: s.Name})
 	}
 	for n, m := range models {
 		l.note("measuring the model of round %d", n)
@@ -97,7 +95,7 @@ func (l *learning) federated(r *Recording) ([]Curve, error) {
 }
 
 // lonely trains without averaging, as many steps as a site of the mesh makes, and measures each round.
-func (l *learning) lonely(t *builtin.Trainer, base string, who uint64, mix []float64) (c Curve, err error) {
+func (l *Learner) lonely(t *builtin.Trainer, base string, who uint64, mix []float64) (c scenarios.Curve, err error) {
 	model := base
 	for n := uint64(0); ; n++ {
 		p, err := l.measure(model, n, mix)
@@ -122,22 +120,22 @@ func (l *learning) lonely(t *builtin.Trainer, base string, who uint64, mix []flo
 }
 
 // measure returns how good a model is on every kind of text, and on a mix of them; nil: none.
-func (l *learning) measure(path string, n uint64, mix []float64) (Point, error) {
+func (l *Learner) measure(path string, n uint64, mix []float64) (scenarios.Point, error) {
 	kinds, known := l.measured[path]
 	if !known {
 		for _, text := range l.heldout {
 			q, err := builtin.Measure(l.ctx, path, l.hyper, text, 0)
 			if err != nil {
-				return Point{}, err
+				return scenarios.Point{}, err
 			}
-			if !(q.Loss < worstLoss) {
-				q.Loss = worstLoss
+			if !(q.Loss < scenarios.WorstLoss) {
+				q.Loss = scenarios.WorstLoss
 			}
 			kinds = append(kinds, q)
 		}
 		l.measured[path] = kinds
 	}
-	p := Point{Round: n}
+	p := scenarios.Point{Round: n}
 	for k, q := range kinds {
 		p.All += q.Loss / float64(len(kinds))
 		p.Accuracy += q.Accuracy / float64(len(kinds))

@@ -1,4 +1,4 @@
-package scenarios
+package learn
 
 import (
 	"bytes"
@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"github.com/weft-mesh/weft/scenarios"
 	"github.com/weft-mesh/weft/train/builtin/corpus"
 )
 
@@ -19,7 +20,7 @@ type text struct {
 const leastText = 4 << 10
 
 // deal deals the embedded texts out to n sites.
-func (d Data) deal(n int, seed uint64) ([]text, error) {
+func deal(d scenarios.Data, n int, seed uint64) ([]text, error) {
 	var kinds [][]byte
 	for _, kind := range corpus.Kinds() {
 		all, err := corpus.Sample{Kind: kind, Part: 1, Parts: 1}.Train()
@@ -30,9 +31,9 @@ func (d Data) deal(n int, seed uint64) ([]text, error) {
 	}
 	rng := rand.New(rand.NewPCG(seed, 3))
 	switch d.Partition {
-	case Dirichlet:
+	case scenarios.Dirichlet:
 		return dealMixes(kinds, n, func() []float64 { return dirichlet(rng, len(kinds), d.Alpha) }), nil
-	case Shards:
+	case scenarios.Shards:
 		return dealShards(kinds, n, int(d.Shards), rng), nil
 	}
 	return dealSources(n, len(kinds))
@@ -50,7 +51,7 @@ func dealSources(n, kinds int) ([]text, error) {
 			return nil, err
 		}
 		if len(texts[i].data) < leastText {
-			return nil, fmt.Errorf("%w: the text is too short for %d sites", ErrScenario, n)
+			return nil, fmt.Errorf("%w: the text is too short for %d sites", scenarios.ErrScenario, n)
 		}
 		texts[i].mix = make([]float64, kinds)
 		texts[i].mix[i%kinds] = 1

@@ -1,4 +1,4 @@
-package scenarios
+package learn
 
 import (
 	"context"
@@ -12,18 +12,20 @@ import (
 	"github.com/weft-mesh/weft/aggregate"
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/scenarios"
 	"github.com/weft-mesh/weft/scenarios/sim"
 	"github.com/weft-mesh/weft/train"
 	"github.com/weft-mesh/weft/train/builtin"
 	"github.com/weft-mesh/weft/train/builtin/corpus"
 )
 
-// learning is the workload that really learns: the embedded trainer on the embedded texts, real artifacts
+// Learner is the workload that really learns: the embedded trainer on the embedded texts, real artifacts
 // in one store for all sites, real averages. Only time is pretended: it is the scenario's.
-type learning struct {
+type Learner struct {
 	ctx     context.Context
-	s       *Scenario
+	s       *scenarios.Scenario
 	dir     string // of the models' files
 	note    func(format string, args ...any)
 	store   *blockstore.Memory
@@ -39,20 +41,21 @@ type learning struct {
 	trained  map[string]sim.Trained
 	reduced  map[block.CID]sim.Reduced    // by what they depend on
 	measured map[string][]builtin.Quality // on each kind of text, by the model's file
-	failed   error                        // what ended it
+	failed   error                        // the error that ended it
 }
 
 var (
-	_ sim.Workload   = (*learning)(nil)
-	_ sim.Poisonable = (*learning)(nil)
+	_ sim.Workload   = (*Learner)(nil)
+	_ sim.Poisonable = (*Learner)(nil)
 )
 
 // heldoutBytes of each kind of held-out text are measured: more changes the second decimal, and costs
 // time for every site and round.
 const heldoutBytes = 2 << 10
 
-func newLearning(ctx context.Context, s *Scenario, dir string, note func(string, ...any)) (*learning, error) {
-	l := &learning{
+// New returns the workload of a scenario, with all its files in dir. What it is doing it notes.
+func New(ctx context.Context, s *scenarios.Scenario, dir string, note func(string, ...any)) (*Learner, error) {
+	l := &Learner{
 		ctx: ctx, s: s, dir: dir, note: note, store: blockstore.NewMemory(blockstore.Options{}), hyper: map[string]string{},
 		known: map[block.CID]sim.Artifact{}, trained: map[string]sim.Trained{}, reduced: map[block.CID]sim.Reduced{}, measured: map[string][]builtin.Quality{},
 	}
@@ -64,7 +67,7 @@ func newLearning(ctx context.Context, s *Scenario, dir string, note func(string,
 	}
 	path := filepath.Join(dir, "init.safetensors")
 	if err := builtin.InitModel(path, l.hyper); err != nil {
-		return nil, fmt.Errorf("%w: run.train: %w", ErrScenario, err)
+		return nil, fmt.Errorf("%w: run.train: %w", scenarios.ErrScenario, err)
 	}
 	var err error
 	if l.base, err = l.store.Import(ctx, path, blockstore.ImportOptions{Finite: true}); err != nil {
@@ -75,9 +78,17 @@ func newLearning(ctx context.Context, s *Scenario, dir string, note func(string,
 	return l, err
 }
 
+// Fill fills in what a run's description says of the model and of how it is trained.
+func (l *Learner) Fill(spec *ledger.RunSpec) {
+	spec.Base, spec.Layout, spec.Train = l.base, l.layout, l.hyper
+}
+
+// Err returns the error that ended the learning, if one did.
+func (l *Learner) Err() error { return l.failed }
+
 // deal gives every site its text and a trainer on it.
-func (l *learning) deal() (err error) {
-	if l.texts, err = l.s.Data.deal(len(l.s.All()), uint64(l.s.Seed)); err != nil {
+func (l *Learner) deal() (err error) {
+	if l.texts, err = deal(l.s.Data, len(l.s.All()), uint64(l.s.Seed)); err != nil {
 		return err
 	}
 	var held, all []byte
@@ -113,7 +124,7 @@ func (l *learning) deal() (err error) {
 }
 
 // add notes an artifact that the store holds.
-func (l *learning) add(manifest block.CID) (sim.Artifact, error) {
+func (l *Learner) add(manifest block.CID) (sim.Artifact, error) {
 	a, err := l.store.Open(manifest)
 	if err != nil {
 		return sim.Artifact{}, err
@@ -124,13 +135,13 @@ func (l *learning) add(manifest block.CID) (sim.Artifact, error) {
 }
 
 // Describe returns an artifact that was made before.
-func (l *learning) Describe(manifest block.CID) (sim.Artifact, bool) {
+func (l *Learner) Describe(manifest block.CID) (sim.Artifact, bool) {
 	a, ok := l.known[manifest]
 	return a, ok
 }
 
 // file returns the safetensors file of an artifact.
-func (l *learning) file(manifest block.CID) (string, error) {
+func (l *Learner) file(manifest block.CID) (string, error) {
 	path := filepath.Join(l.dir, manifest.String()+".safetensors")
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
@@ -144,7 +155,7 @@ func (l *learning) file(manifest block.CID) (string, error) {
 
 // Train trains at a site. Its seed, and with it all that comes out, follows from the scenario's seed, the
 // site, the round, the opening and the attempt.
-func (l *learning) Train(site int, j round.Train) (sim.Trained, error) {
+func (l *Learner) Train(site int, j round.Train) (sim.Trained, error) {
 	name := []byte("train")
 	for _, n := range []uint64{uint64(l.s.Seed), uint64(site), j.Round, j.Opened, j.Attempt} {
 		name = binary.BigEndian.AppendUint64(name, n)
@@ -168,7 +179,7 @@ func (l *learning) Train(site int, j round.Train) (sim.Trained, error) {
 	return done, nil
 }
 
-func (l *learning) train(site int, j round.Train, seed uint64) (done sim.Trained, err error) {
+func (l *Learner) train(site int, j round.Train, seed uint64) (done sim.Trained, err error) {
 	base, err := l.file(j.Base)
 	if err != nil {
 		return done, err
@@ -186,7 +197,7 @@ func (l *learning) train(site int, j round.Train, seed uint64) (done sim.Trained
 }
 
 // task trains from a model's file for a round.
-func (l *learning) task(t *builtin.Trainer, base string, n, seed uint64) (train.Result, error) {
+func (l *Learner) task(t *builtin.Trainer, base string, n, seed uint64) (train.Result, error) {
 	dir, err := os.MkdirTemp(l.dir, "task-")
 	if err != nil {
 		return train.Result{}, err
@@ -197,7 +208,7 @@ func (l *learning) task(t *builtin.Trainer, base string, n, seed uint64) (train.
 }
 
 // Reduce averages, once for all sites.
-func (l *learning) Reduce(j round.Reduce) (sim.Reduced, error) {
+func (l *Learner) Reduce(j round.Reduce) (sim.Reduced, error) {
 	name := j.Base.Bytes()
 	for _, in := range j.Inputs {
 		name = binary.BigEndian.AppendUint64(append(name, in.Manifest.Bytes()...), in.Weight)
@@ -220,7 +231,7 @@ func (l *learning) Reduce(j round.Reduce) (sim.Reduced, error) {
 // reduceRate is how many bytes of updates a site averages in a second.
 const reduceRate = 1e9
 
-func (l *learning) average(j round.Reduce) (done sim.Reduced, err error) {
+func (l *Learner) average(j round.Reduce) (done sim.Reduced, err error) {
 	var opened []*blockstore.Artifact
 	defer func() {
 		for _, a := range opened {
