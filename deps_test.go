@@ -38,9 +38,9 @@ scenarios/library       < scenarios
 scenarios/learn         < aggregate block blockstore ledger round scenarios scenarios/sim tensor train train/builtin train/builtin/corpus
 scenarios/play/simulated < block round scenarios scenarios/learn scenarios/sim
 scenarios/report        < scenarios block ledger round
-scenarios/real/shape    <
-scenarios/real/netns    <
-scenarios/real          < scenarios scenarios/learn block ledger node node/local round scenarios/real/netns scenarios/real/shape scenarios/sim train/builtin/corpus yamlfile
+scenarios/netem/shape   <
+scenarios/netem/netns   <
+scenarios/play/real     < scenarios scenarios/learn block ledger node node/local round scenarios/netem/netns scenarios/netem/shape scenarios/sim train/builtin/corpus yamlfile
 cmd/weft                < *
 cmd/weft/term           <
 node/runfile            < ledger round yamlfile

@@ -13,7 +13,7 @@ import (
 	"github.com/weft-mesh/weft/scenarios"
 	"github.com/weft-mesh/weft/scenarios/library"
 	"github.com/weft-mesh/weft/scenarios/play/simulated"
-	"github.com/weft-mesh/weft/scenarios/real"
+	"github.com/weft-mesh/weft/scenarios/play/real"
 	"github.com/weft-mesh/weft/scenarios/report"
 	"github.com/weft-mesh/weft/yamlfile"
 )

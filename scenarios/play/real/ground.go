@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"github.com/weft-mesh/weft/node/local"
-	"github.com/weft-mesh/weft/scenarios/real/shape"
+	"github.com/weft-mesh/weft/scenarios/netem/shape"
 )
 
 // ground is what the nodes stand on: where each listens, how it is started, and the links between them.

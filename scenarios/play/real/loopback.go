@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/weft-mesh/weft/node/local"
-	"github.com/weft-mesh/weft/scenarios/real/shape"
+	"github.com/weft-mesh/weft/scenarios/netem/shape"
 )
 
 // nowhere is what a site behind proxies announces: no protocol to dial, so that others have no way to it but the

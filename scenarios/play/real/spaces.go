@@ -7,8 +7,8 @@ import (
 	"os/exec"
 
 	"github.com/weft-mesh/weft/node/local"
-	"github.com/weft-mesh/weft/scenarios/real/netns"
-	"github.com/weft-mesh/weft/scenarios/real/shape"
+	"github.com/weft-mesh/weft/scenarios/netem/netns"
+	"github.com/weft-mesh/weft/scenarios/netem/shape"
 )
 
 // mtu is the largest packet of the links: that of nearly every path in the world.

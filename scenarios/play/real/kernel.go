@@ -12,8 +12,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/weft-mesh/weft/scenarios/real/netns"
-	"github.com/weft-mesh/weft/scenarios/real/shape"
+	"github.com/weft-mesh/weft/scenarios/netem/netns"
+	"github.com/weft-mesh/weft/scenarios/netem/shape"
 )
 
 // kernel is namespaces on one Ethernet, whose packets the kernel delays and drops: at each site's device an htb for

@@ -18,7 +18,7 @@ import (
 	"github.com/weft-mesh/weft/node"
 	"github.com/weft-mesh/weft/node/local"
 	"github.com/weft-mesh/weft/round"
-	"github.com/weft-mesh/weft/scenarios/real/shape"
+	"github.com/weft-mesh/weft/scenarios/netem/shape"
 	"github.com/weft-mesh/weft/scenarios/sim"
 )
 

@@ -11,7 +11,7 @@ import (
 	"github.com/weft-mesh/weft/node"
 	"github.com/weft-mesh/weft/scenarios"
 	"github.com/weft-mesh/weft/scenarios/learn"
-	"github.com/weft-mesh/weft/scenarios/real/shape"
+	"github.com/weft-mesh/weft/scenarios/netem/shape"
 	"github.com/weft-mesh/weft/train/builtin/corpus"
 	"github.com/weft-mesh/weft/yamlfile"
 )
