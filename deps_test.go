@@ -40,7 +40,8 @@ scenarios/play/simulated < block round scenarios scenarios/learn scenarios/sim
 scenarios/report        < scenarios block ledger round
 scenarios/netem/shape   <
 scenarios/netem/netns   <
-scenarios/play/real     < scenarios scenarios/learn block ledger node node/local round scenarios/netem/netns scenarios/netem/shape scenarios/sim train/builtin/corpus yamlfile
+scenarios/netem         < node/local scenarios/netem/netns scenarios/netem/shape
+scenarios/play/real     < scenarios scenarios/learn block ledger node node/local round scenarios/netem scenarios/netem/shape scenarios/sim train/builtin/corpus yamlfile
 cmd/weft                < *
 cmd/weft/term           <
 node/runfile            < ledger round yamlfile

@@ -9,7 +9,7 @@ import (
 
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node"
-	"github.com/weft-mesh/weft/scenarios/netem/netns"
+	"github.com/weft-mesh/weft/scenarios/netem"
 	"github.com/weft-mesh/weft/scenarios/netem/shape"
 	"github.com/weft-mesh/weft/scenarios/sim"
 )
@@ -33,7 +33,7 @@ type Config struct {
 	Plan   []sim.Fault
 	Models string        // folder into which the models of all rounds are written, as CID.safetensors; empty: nowhere
 	Until  time.Duration // when the run ends if it is not done before
-	Ground Ground        // empty: the best that is to be had here
+	Bed    netem.Kind    // empty: the best that is to be had here
 }
 
 // Site is one site.
@@ -45,16 +45,6 @@ type Site struct {
 	Outside bool          // not in the first roster
 	Access  shape.Access
 }
-
-// Ground says where the nodes run and who makes the links between them.
-type Ground string
-
-// The grounds, the best first.
-const (
-	Kernel   Ground = "kernel"   // network namespaces, whose packets the kernel's netem delays
-	Userland Ground = "userland" // network namespaces, whose packets this process delays
-	Loopback Ground = "loopback" // TCP streams over loopback, which this process delays
-)
 
 // ErrImpossible is returned for what can be simulated but not done to real processes.
 var ErrImpossible = errors.New("cannot be done to real processes")
@@ -87,38 +77,11 @@ func (c *Config) validate() error {
 	return nil
 }
 
-// prepare returns the ground that is asked for, or the best.
-func (c *Config) prepare() (ground, Ground, error) {
+// open returns the test bed that is asked for, or the best.
+func (c *Config) open() (netem.TestBed, netem.Kind, error) {
 	var access []shape.Access
 	for _, s := range c.Sites {
 		access = append(access, s.Access)
 	}
-	var lacks error
-	for _, g := range []Ground{Kernel, Userland, Loopback} {
-		if c.Ground != "" && c.Ground != g {
-			continue
-		}
-		made, err := open(g, access, c.Path, c.Seed)
-		if err == nil {
-			return made, g, nil
-		}
-		if !errors.Is(err, netns.ErrUnavailable) {
-			return nil, g, err
-		}
-		lacks = err
-	}
-	if lacks == nil {
-		return nil, "", fmt.Errorf("no ground %q: want %s, %s or %s", c.Ground, Kernel, Userland, Loopback)
-	}
-	return nil, c.Ground, fmt.Errorf("ground %s: %w", c.Ground, lacks)
-}
-
-func open(g Ground, access []shape.Access, path func(from, to int) shape.Path, seed uint64) (ground, error) {
-	switch g {
-	case Kernel:
-		return newKernel(access, path)
-	case Userland:
-		return newUserland(shape.New(access, path, seed))
-	}
-	return newLoopback(shape.New(access, path, seed))
+	return netem.Open(c.Bed, access, c.Path, c.Seed)
 }

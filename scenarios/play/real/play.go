@@ -11,6 +11,7 @@ import (
 	"github.com/weft-mesh/weft/node"
 	"github.com/weft-mesh/weft/scenarios"
 	"github.com/weft-mesh/weft/scenarios/learn"
+	"github.com/weft-mesh/weft/scenarios/netem"
 	"github.com/weft-mesh/weft/scenarios/netem/shape"
 	"github.com/weft-mesh/weft/train/builtin/corpus"
 	"github.com/weft-mesh/weft/yamlfile"
@@ -59,7 +60,7 @@ func Check(s *scenarios.Scenario) error {
 // training alone and on all text would have come to it takes from a simulation of the same, which may be nil.
 // Its errors are *Impossible for what can only be simulated, before anything has started, and ctx's. What the recording calls messages are all bytes on the links that were
 // not blocks, their headers included; they are not counted one by one.
-func Play(ctx context.Context, s *scenarios.Scenario, simulated *scenarios.Recording, exe string, g Ground, watch func(at time.Duration, last []*node.Status)) (_ *scenarios.Recording, err error) {
+func Play(ctx context.Context, s *scenarios.Scenario, simulated *scenarios.Recording, exe string, bed netem.Kind, watch func(at time.Duration, last []*node.Status)) (_ *scenarios.Recording, err error) {
 	if err := Check(s); err != nil {
 		return nil, err
 	}
@@ -67,7 +68,7 @@ func Play(ctx context.Context, s *scenarios.Scenario, simulated *scenarios.Recor
 	if err != nil {
 		return nil, err
 	}
-	c.Ground = g
+	c.Bed = bed
 	if s.Trainer.Builtin != nil {
 		if c.Models, err = os.MkdirTemp("", "weft-scenario-"); err != nil {
 			return nil, err

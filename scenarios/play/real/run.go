@@ -18,6 +18,7 @@ import (
 	"github.com/weft-mesh/weft/node"
 	"github.com/weft-mesh/weft/node/local"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/scenarios/netem"
 	"github.com/weft-mesh/weft/scenarios/netem/shape"
 	"github.com/weft-mesh/weft/scenarios/sim"
 )
@@ -38,7 +39,7 @@ type Line struct {
 
 // Result is what a run has left.
 type Result struct {
-	Ground Ground
+	Bed    netem.Kind
 	Took   time.Duration // until every site was done, or the run's time was up
 	Done   bool          // every site that was up at the end had every round
 	Run    block.CID
@@ -64,35 +65,35 @@ func Run(ctx context.Context, c Config, see func(at time.Duration, last []*node.
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, f.remove()) }()
-	g, kind, err := c.prepare()
+	bed, kind, err := c.open()
 	if err != nil {
 		return nil, err
 	}
-	defer g.close()
-	m, err := c.found(f.dir, g)
+	defer bed.Close()
+	m, err := c.found(f.dir, bed)
 	if err != nil {
 		return nil, err
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	carry, stop := context.WithCancel(ctx)
-	group.Go(func() error { return g.run(carry) })
+	group.Go(func() error { return bed.Run(carry) })
 	var d *director
 	group.Go(func() error {
 		defer stop()
-		d = newDirector(&c, m, g, see)
+		d = newDirector(&c, m, bed, see)
 		err := errors.Join(d.direct(ctx), m.Close(), d.read())
 		return errors.Join(err, d.close())
 	})
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	d.result.Ground = kind
+	d.result.Bed = kind
 	return d.result, nil
 }
 
 // found makes the sites' directories.
-func (c *Config) found(dir string, g ground) (*local.Mesh, error) {
-	mesh := local.Config{Exe: c.Exe, Dir: dir, Name: "scenario", Faults: c.Faults, Reach: g.reach}
+func (c *Config) found(dir string, bed netem.TestBed) (*local.Mesh, error) {
+	mesh := local.Config{Exe: c.Exe, Dir: dir, Name: "scenario", Faults: c.Faults, Reach: bed.Reach}
 	for i, s := range c.Sites {
 		site := local.Site{Name: s.Name, Trainer: s.Trainer, Outside: s.Outside}
 		if c.Models != "" {
@@ -101,7 +102,7 @@ func (c *Config) found(dir string, g ground) (*local.Mesh, error) {
 		if s.Decline {
 			site.Accept = "ask" // and nobody answers
 		}
-		g.site(i, &site)
+		bed.Place(i, &site)
 		mesh.Sites = append(mesh.Sites, site)
 	}
 	return local.New(mesh)
@@ -129,9 +130,9 @@ type deed struct {
 	do func(context.Context) error
 }
 
-func newDirector(c *Config, m *local.Mesh, g ground, see func(time.Duration, []*node.Status)) *director {
+func newDirector(c *Config, m *local.Mesh, bed netem.TestBed, see func(time.Duration, []*node.Status)) *director {
 	d := &director{
-		stage: newStage(m, g, c.Path), config: c, mesh: m, see: see,
+		stage: newStage(m, bed, c.Path), config: c, mesh: m, see: see,
 		result: &Result{Last: make([]*node.Status, len(m.Nodes)), Blocks: make([]Moved, len(m.Nodes))},
 		past:   make([]Moved, len(m.Nodes)),
 	}
@@ -441,7 +442,7 @@ func (d *director) count() error {
 				continue
 			}
 			var err error
-			if row[to], err = d.ground.traffic(from, to); err != nil {
+			if row[to], err = d.bed.Traffic(from, to); err != nil {
 				return err
 			}
 		}

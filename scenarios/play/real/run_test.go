@@ -44,7 +44,7 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%s, %v, %d lines of trace", r.Ground, r.Took, len(r.Trace))
+	t.Logf("%s, %v, %d lines of trace", r.Bed, r.Took, len(r.Trace))
 	if !r.Done || seen == 0 {
 		t.Fatalf("done: %t after %v; %d looks", r.Done, r.Took, seen)
 	}

@@ -7,16 +7,17 @@ import (
 
 	"github.com/weft-mesh/weft/node/local"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/scenarios/netem"
 	"github.com/weft-mesh/weft/scenarios/netem/shape"
 	"github.com/weft-mesh/weft/scenarios/sim"
 )
 
 // stage is a mesh and what faults are in force. Faults may overlap: each counts until it is mended.
 type stage struct {
-	nodes  []*local.Node
-	ground ground
-	paths  [][]shape.Path // without faults
-	tell   func(site int, t round.Trace)
+	nodes []*local.Node
+	bed   netem.TestBed
+	paths [][]shape.Path // without faults
+	tell  func(site int, t round.Trace)
 
 	down, frozen []int // by site, how many faults say so
 	cut          [][]int
@@ -24,9 +25,9 @@ type stage struct {
 	delay        time.Duration
 }
 
-func newStage(m *local.Mesh, g ground, path func(from, to int) shape.Path) *stage {
+func newStage(m *local.Mesh, bed netem.TestBed, path func(from, to int) shape.Path) *stage {
 	n := len(m.Nodes)
-	s := &stage{nodes: m.Nodes, ground: g, down: make([]int, n), frozen: make([]int, n)}
+	s := &stage{nodes: m.Nodes, bed: bed, down: make([]int, n), frozen: make([]int, n)}
 	for from := range n {
 		row := make([]shape.Path, n)
 		for to := range row {
@@ -56,7 +57,7 @@ func (s *stage) change(f *sim.Fault, by int) error {
 			s.cut[p[0]][p[1]] += by
 			s.cut[p[1]][p[0]] += by
 		}
-		return s.ground.setCut(func(from, to int) bool { return s.cut[from][to] > 0 })
+		return s.bed.SetCut(func(from, to int) bool { return s.cut[from][to] > 0 })
 	case sim.Loss:
 		s.loss += amount
 		return s.setPaths()
@@ -142,7 +143,7 @@ func (s *stage) setPaths() error {
 			p.Latency += s.delay
 			p.Loss = clamp(p.Loss + s.loss)
 			p.Duplicate = clamp(p.Duplicate + s.double)
-			if err := s.ground.setPath(from, to, p); err != nil {
+			if err := s.bed.SetPath(from, to, p); err != nil {
 				return err
 			}
 		}

@@ -1,4 +1,4 @@
-package real
+package netem
 
 import (
 	"context"
@@ -23,7 +23,7 @@ func newSpaces(sites int) (spaces, error) {
 	for range sites {
 		n, err := netns.New()
 		if err != nil {
-			all.close()
+			all.Close()
 			return nil, err
 		}
 		all = append(all, n)
@@ -31,18 +31,18 @@ func newSpaces(sites int) (spaces, error) {
 	return all, nil
 }
 
-func (s spaces) close() {
+func (s spaces) Close() {
 	for _, n := range s {
 		n.Close()
 	}
 }
 
-func (s spaces) site(i int, to *local.Site) {
-	to.Listen = s.reach(i, i)
+func (s spaces) Place(i int, to *local.Site) {
+	to.Listen = s.Reach(i, i)
 	to.Start = func(cmd *exec.Cmd) error { return s[i].Do(cmd.Start) }
 }
 
-func (s spaces) reach(_, to int) string { return fmt.Sprintf("/ip4/%s/tcp/4801", address(to)) }
+func (s spaces) Reach(_, to int) string { return fmt.Sprintf("/ip4/%s/tcp/4801", address(to)) }
 
 // address is a site's, in the network 10.0.0.0/16, which exists only in the namespaces.
 func address(site int) netip.Addr {
@@ -59,7 +59,7 @@ type userland struct {
 	hub *shape.Hub
 }
 
-func newUserland(n *shape.Net) (_ ground, err error) {
+func newUserland(n *shape.Net) (_ TestBed, err error) {
 	u := &userland{netLinks: netLinks{n}}
 	if u.spaces, err = newSpaces(n.Sites()); err != nil {
 		return nil, err
@@ -71,7 +71,7 @@ func newUserland(n *shape.Net) (_ ground, err error) {
 			for _, p := range ports {
 				_ = p.Device.Close()
 			}
-			u.close()
+			u.Close()
 			return nil, err
 		}
 		ports = append(ports, shape.Port{Addr: address(i), Device: dev})
@@ -82,4 +82,4 @@ func newUserland(n *shape.Net) (_ ground, err error) {
 	return u, nil
 }
 
-func (u *userland) run(ctx context.Context) error { return u.hub.Run(ctx) }
+func (u *userland) Run(ctx context.Context) error { return u.hub.Run(ctx) }

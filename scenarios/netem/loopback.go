@@ -1,4 +1,4 @@
-package real
+package netem
 
 import (
 	"context"
@@ -20,7 +20,7 @@ type loopback struct {
 	proxies [][]*shape.Proxy
 }
 
-func newLoopback(n *shape.Net) (_ ground, err error) {
+func newLoopback(n *shape.Net) (_ TestBed, err error) {
 	l := &loopback{netLinks: netLinks{n}}
 	if l.ports, err = local.FreePorts(n.Sites()); err != nil {
 		return nil, err
@@ -33,7 +33,7 @@ func newLoopback(n *shape.Net) (_ ground, err error) {
 				continue
 			}
 			if row[to], err = n.Listen(from, to, port); err != nil {
-				l.close()
+				l.Close()
 				return nil, err
 			}
 		}
@@ -41,19 +41,19 @@ func newLoopback(n *shape.Net) (_ ground, err error) {
 	return l, nil
 }
 
-func (l *loopback) site(i int, s *local.Site) {
+func (l *loopback) Place(i int, s *local.Site) {
 	s.Listen, s.Announce = local.Loopback(l.ports[i]), nowhere
 }
 
-func (l *loopback) reach(from, to int) string { return local.Loopback(l.proxies[from][to].Port()) }
+func (l *loopback) Reach(from, to int) string { return local.Loopback(l.proxies[from][to].Port()) }
 
-func (l *loopback) run(ctx context.Context) error {
+func (l *loopback) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	l.each(func(p *shape.Proxy) { g.Go(func() error { return p.Run(ctx) }) })
 	return g.Wait()
 }
 
-func (l *loopback) close() { l.each((*shape.Proxy).Close) }
+func (l *loopback) Close() { l.each((*shape.Proxy).Close) }
 
 func (l *loopback) each(f func(*shape.Proxy)) {
 	for _, row := range l.proxies {
@@ -68,14 +68,14 @@ func (l *loopback) each(f func(*shape.Proxy)) {
 // netLinks are the links of a net in this process.
 type netLinks struct{ net *shape.Net }
 
-func (l netLinks) setPath(from, to int, p shape.Path) error {
+func (l netLinks) SetPath(from, to int, p shape.Path) error {
 	l.net.SetPath(from, to, p)
 	return nil
 }
 
-func (l netLinks) setCut(cut func(from, to int) bool) error {
+func (l netLinks) SetCut(cut func(from, to int) bool) error {
 	l.net.SetCut(cut)
 	return nil
 }
 
-func (l netLinks) traffic(from, to int) (shape.Traffic, error) { return l.net.Traffic(from, to), nil }
+func (l netLinks) Traffic(from, to int) (shape.Traffic, error) { return l.net.Traffic(from, to), nil }

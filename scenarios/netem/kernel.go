@@ -1,4 +1,4 @@
-package real
+package netem
 
 import (
 	"bytes"
@@ -33,8 +33,8 @@ const (
 	fullPacket = mtu + 14 // with its Ethernet header
 )
 
-// newKernel returns the ground, or netns.ErrUnavailable where the kernel, its tools or the rights to them lack.
-func newKernel(access []shape.Access, between func(from, to int) shape.Path) (_ ground, err error) {
+// newKernel returns the test bed, or netns.ErrUnavailable where the kernel, its tools or the rights to them lack.
+func newKernel(access []shape.Access, between func(from, to int) shape.Path) (_ TestBed, err error) {
 	k := &kernel{access: access}
 	for from := range access {
 		row := make([]shape.Path, len(access))
@@ -47,24 +47,24 @@ func newKernel(access []shape.Access, between func(from, to int) shape.Path) (_ 
 		return nil, err
 	}
 	if k.middle, err = newSpaces(1); err != nil {
-		k.spaces.close()
+		k.spaces.Close()
 		return nil, err
 	}
 	if err := k.wire(); err != nil {
-		k.close()
+		k.Close()
 		return nil, fmt.Errorf("%w: %w", netns.ErrUnavailable, err)
 	}
 	return k, nil
 }
 
-func (k *kernel) run(ctx context.Context) error {
+func (k *kernel) Run(ctx context.Context) error {
 	<-ctx.Done()
 	return nil
 }
 
-func (k *kernel) close() {
-	k.spaces.close()
-	k.middle.close()
+func (k *kernel) Close() {
+	k.spaces.Close()
+	k.middle.Close()
 }
 
 // wire lays the cables and puts the links' devices on them.
@@ -150,13 +150,13 @@ func microseconds(d time.Duration) string { return fmt.Sprintf("%dus", d.Microse
 // burst is the bytes that a link may run ahead: some packets, or a few milliseconds.
 func burst(rate int64) int64 { return max(4*fullPacket, rate/250) }
 
-func (k *kernel) setPath(from, to int, p shape.Path) error {
+func (k *kernel) SetPath(from, to int, p shape.Path) error {
 	k.paths[from][to] = p
 	_, err := tool(k.spaces[from], "tc", "qdisc change "+k.netem(from, to)+"\n")
 	return err
 }
 
-func (k *kernel) setCut(cut func(from, to int) bool) error {
+func (k *kernel) SetCut(cut func(from, to int) bool) error {
 	for from := range k.cut {
 		var changes strings.Builder
 		for to, was := range k.cut[from] {
@@ -175,7 +175,7 @@ func (k *kernel) setCut(cut func(from, to int) bool) error {
 }
 
 // traffic asks the kernel what a netem has counted.
-func (k *kernel) traffic(from, to int) (shape.Traffic, error) {
+func (k *kernel) Traffic(from, to int) (shape.Traffic, error) {
 	out, err := command(k.spaces[from], nil, "tc", "-s", "-json", "qdisc", "show", "dev", device)
 	if err != nil {
 		return shape.Traffic{}, err
