@@ -45,7 +45,7 @@ func times(text string) (float64, bool) {
 }
 
 // value returns how bad a fault is, as the simulator counts it; 0 if it has no degree.
-func (h *Happening) value() (float64, error) {
+func (h *Event) value() (float64, error) {
 	d, has := degrees[h.Fault]
 	switch {
 	case !has && h.Amount != "":

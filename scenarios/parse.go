@@ -226,7 +226,7 @@ func (s *Scenario) checkTimeline() (string, error) {
 }
 
 // checkChange looks at a change of the roster by itself.
-func (s *Scenario) checkChange(h *Happening) (string, error) {
+func (s *Scenario) checkChange(h *Event) (string, error) {
 	switch {
 	case !slices.Contains(sim.RosterKinds, h.Roster):
 		return ".roster", fmt.Errorf("no change %q; there are add, remove and replace", h.Roster)

@@ -24,7 +24,7 @@ type Scenario struct {
 	Trainer  Trainer        `yaml:"trainer" json:"trainer"`
 	Data     Data           `yaml:"data" json:"data,omitzero"`
 	Run      runfile.Terms  `yaml:"run" json:"run"`
-	Timeline []Happening    `yaml:"timeline" json:"timeline,omitempty"`
+	Timeline []Event        `yaml:"timeline" json:"timeline,omitempty"`
 	Expect   Expect         `yaml:"expect" json:"expect,omitzero"`
 }
 
@@ -85,8 +85,8 @@ const (
 	Shards    Partition = "shards"    // the text, sorted by kind, is cut and so many pieces dealt to each site
 )
 
-// Happening is a fault, once or again and again, or a change of the roster.
-type Happening struct {
+// Event is a fault, once or again and again, or a change of the roster.
+type Event struct {
 	Fault  sim.FaultKind   `yaml:"fault" json:"fault,omitempty"`
 	Roster sim.FaultKind   `yaml:"roster" json:"roster,omitempty"` // instead: add, remove or replace, the second of Sites for the first
 	At     Duration        `yaml:"at" json:"at"`                   // from the start, or from the round's opening

@@ -127,7 +127,7 @@ func (w *World) begin(f *Fault) {
 	if w.check != nil {
 		w.check.calm.disturbed(w.now + f.For)
 	}
-	mend := w.befall(f)
+	mend := w.inject(f)
 	if f.For > 0 && mend != nil {
 		w.after(f.For, func() {
 			w.tell("mended", f)
@@ -147,9 +147,9 @@ func (w *World) tell(event string, f *Fault) {
 	w.observe(-1, t)
 }
 
-// befall makes it so and returns what undoes it.
-func (w *World) befall(f *Fault) (mend func()) {
-	hit := w.befallen(f)
+// inject makes it so and returns what undoes it.
+func (w *World) inject(f *Fault) (mend func()) {
+	hit := w.targets(f)
 	seconds := time.Duration(f.Value * float64(time.Second))
 	each := func(do func(*site)) {
 		for _, s := range hit {
@@ -194,11 +194,11 @@ func (w *World) befall(f *Fault) (mend func()) {
 	case Jump:
 		each((func(s *site) { s.jump(seconds) }))
 	case Add:
-		w.want(&wish{in: hit[0], few: f.Few, waver: f.Waver})
+		w.want(&intent{in: hit[0], few: f.Few, waver: f.Waver})
 	case Remove:
-		w.want(&wish{out: hit[0], few: f.Few, waver: f.Waver})
+		w.want(&intent{out: hit[0], few: f.Few, waver: f.Waver})
 	case Replace:
-		w.want(&wish{out: hit[0], in: hit[1], few: f.Few, waver: f.Waver})
+		w.want(&intent{out: hit[0], in: hit[1], few: f.Few, waver: f.Waver})
 	case Sick:
 		each(func(s *site) { s.sick++ })
 		return func() { each(func(s *site) { s.sick-- }) }
@@ -215,7 +215,7 @@ func (s *site) jump(d time.Duration) {
 	s.happen(round.Alarm{})
 }
 
-func (w *World) befallen(f *Fault) (hit []*site) {
+func (w *World) targets(f *Fault) (hit []*site) {
 	if len(f.Sites) == 0 {
 		return w.sites
 	}

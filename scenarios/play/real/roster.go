@@ -8,16 +8,16 @@ import (
 	"github.com/weft-mesh/weft/scenarios/sim"
 )
 
-// wish is a change of the roster that the operators want: one site goes, one comes, or one comes in another's place.
-type wish struct{ out, in *node.RosterSite }
+// intent is a change of the roster that the operators want: one site goes, one comes, or one comes in another's place.
+type intent struct{ out, in *node.RosterSite }
 
 // want has the operators approve of a change, from now on.
-func (d *director) want(f *sim.Fault) {
+func (run *runner) want(f *sim.Fault) {
 	site := func(i int) *node.RosterSite {
-		n := d.nodes[f.Sites[i]]
+		n := run.nodes[f.Sites[i]]
 		return &node.RosterSite{Name: n.Name, ID: n.ID}
 	}
-	var w wish
+	var w intent
 	switch f.Kind {
 	case sim.Add:
 		w.in = site(0)
@@ -26,28 +26,28 @@ func (d *director) want(f *sim.Fault) {
 	default:
 		w.out, w.in = site(0), site(1)
 	}
-	d.wishes = append(d.wishes, w)
+	run.intents = append(run.intents, w)
 }
 
-func (w *wish) fulfilled(r *node.Roster) bool {
+func (w *intent) fulfilled(r *node.Roster) bool {
 	has := func(s *node.RosterSite) bool {
 		return slices.ContainsFunc(r.Sites, func(o node.RosterSite) bool { return o.ID == s.ID })
 	}
 	return (w.out == nil || !has(w.out)) && (w.in == nil || has(w.in))
 }
 
-// approve has one site's operator say yes to what is wished for and not yet so there. What it may not say, as its
+// approve has one site's operator say yes to the intents that are not fulfilled there. What it may not say, as its
 // site is no longer one, or because another change came between, is tried again the next time.
-func (d *director) approve(ctx context.Context, c *node.Client) {
-	if len(d.wishes) == 0 {
+func (run *runner) approve(ctx context.Context, c *node.Client) {
+	if len(run.intents) == 0 {
 		return
 	}
 	r, err := c.Roster(ctx)
 	if err != nil {
 		return
 	}
-	for i := range d.wishes {
-		w := &d.wishes[i]
+	for i := range run.intents {
+		w := &run.intents[i]
 		if w.fulfilled(&r) {
 			continue
 		}
@@ -69,14 +69,14 @@ func (d *director) approve(ctx context.Context, c *node.Client) {
 	}
 }
 
-// wished reports whether the roster is what the operators want, by what its sites say.
-func (d *director) wished() bool {
-	for _, w := range d.wishes {
-		for i, last := range d.result.Last {
-			if last == nil || d.down[i] > 0 {
+// fulfilled reports whether the roster is what the operators want, by what its sites say.
+func (run *runner) fulfilled() bool {
+	for _, w := range run.intents {
+		for i, last := range run.result.Last {
+			if last == nil || run.down[i] > 0 {
 				continue
 			}
-			is := func(s *node.RosterSite) bool { return s != nil && s.ID == d.nodes[i].ID }
+			is := func(s *node.RosterSite) bool { return s != nil && s.ID == run.nodes[i].ID }
 			if is(w.in) && last.Observes || is(w.out) && !last.Observes {
 				return false
 			}

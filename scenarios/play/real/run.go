@@ -27,7 +27,7 @@ const (
 	turnEvery = 50 * time.Millisecond  // looks at the traces
 	askEvery  = 500 * time.Millisecond // questions to the nodes
 	askWait   = 2 * time.Second        // for an answer
-	openWait  = time.Minute            // for the answer to the wish for a run, whose first model is made meanwhile
+	openWait  = time.Minute            // for the answer to the request for a run, whose first model is made meanwhile
 )
 
 // Line is a line of a site's trace, or, of site -1, of what was done to the mesh.
@@ -77,18 +77,18 @@ func Run(ctx context.Context, c Config, see func(at time.Duration, last []*node.
 	group, ctx := errgroup.WithContext(ctx)
 	carry, stop := context.WithCancel(ctx)
 	group.Go(func() error { return bed.Run(carry) })
-	var d *director
+	var run *runner
 	group.Go(func() error {
 		defer stop()
-		d = newDirector(&c, m, bed, see)
-		err := errors.Join(d.direct(ctx), m.Close(), d.read())
-		return errors.Join(err, d.close())
+		run = newRunner(&c, m, bed, see)
+		err := errors.Join(run.play(ctx), m.Close(), run.read())
+		return errors.Join(err, run.close())
 	})
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	d.result.Bed = kind
-	return d.result, nil
+	run.result.Bed = kind
+	return run.result, nil
 }
 
 // found makes the sites' directories.
@@ -108,82 +108,82 @@ func (c *Config) found(dir string, bed netem.TestBed) (*local.Mesh, error) {
 	return local.New(mesh)
 }
 
-// director does what the plan says when it is time, and watches.
-type director struct {
+// runner does what the plan says when it is time, and watches.
+type runner struct {
 	*stage
-	config *Config
-	mesh   *local.Mesh
-	see    func(time.Duration, []*node.Status)
-	begun  time.Time
-	tails  []*tail
-	todo   []deed       // by time
-	waits  []*sim.Fault // for a round
-	wishes []wish       // of the operators, for the roster
-	round  uint64       // the newest that a site trains
-	past   []Moved      // by a site before its present life
-	result *Result
+	config  *Config
+	mesh    *local.Mesh
+	see     func(time.Duration, []*node.Status)
+	begun   time.Time
+	tails   []*tail
+	todo    []action     // by time
+	waits   []*sim.Fault // for a round
+	intents []intent     // of the operators, for the roster
+	round   uint64       // the newest that a site trains
+	past    []Moved      // by a site before its present life
+	result  *Result
 }
 
-// deed is something to do at a time.
-type deed struct {
+// action is something to do at a time.
+type action struct {
 	at time.Duration
 	do func(context.Context) error
 }
 
-func newDirector(c *Config, m *local.Mesh, bed netem.TestBed, see func(time.Duration, []*node.Status)) *director {
-	d := &director{
+func newRunner(c *Config, m *local.Mesh, bed netem.TestBed, see func(time.Duration, []*node.Status)) *runner {
+	run := &runner{
 		stage: newStage(m, bed, c.Path), config: c, mesh: m, see: see,
 		result: &Result{Last: make([]*node.Status, len(m.Nodes)), Blocks: make([]Moved, len(m.Nodes))},
 		past:   make([]Moved, len(m.Nodes)),
 	}
-	d.stage.tell = d.tell
+	run.stage.tell = run.tell
 	for _, n := range m.Nodes {
-		d.tails = append(d.tails, &tail{path: filepath.Join(n.Dir, "trace.jsonl")})
+		run.tails = append(run.tails, &tail{path: filepath.Join(n.Dir, "trace.jsonl")})
 	}
-	return d
+	return run
 }
 
-// direct is the run, from the first node's start to the end.
-func (d *director) direct(ctx context.Context) error {
-	if err := d.start(ctx); err != nil {
+// play is the whole, from the first node's start to the end.
+func (run *runner) play(ctx context.Context) error {
+	if err := run.start(ctx); err != nil {
 		return err
 	}
-	d.begun = time.Now()
-	for i := range d.nodes {
-		if d.down[i] == 0 {
-			d.tell(i, round.Trace{Event: "up"})
+	run.begun = time.Now()
+	for i := range run.nodes {
+		if run.down[i] == 0 {
+			run.tell(i, round.Trace{Event: "up"})
 		}
 	}
-	d.plan()
+	run.plan()
 	turn, ask := time.NewTicker(turnEvery), time.NewTicker(askEvery)
 	defer turn.Stop()
 	defer ask.Stop()
-	for d.at() < d.config.Until && !d.result.Done {
+	for run.at() < run.config.Until && !run.result.Done {
 		var err error
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-turn.C:
-			err = errors.Join(d.read(), d.work(ctx), d.check())
+			err = errors.Join(run.read(), run.work(ctx), run.check())
 		case <-ask.C:
-			err = d.ask(ctx)
+			err = run.ask(ctx)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	d.result.Took = d.at()
-	return errors.Join(d.count(), d.export(ctx))
+	run.result.Took = run.at()
+	return errors.Join(run.count(), run.export(ctx))
 }
 
 // export writes down the models of all rounds, each from a site that holds it.
-func (d *director) export(ctx context.Context) error {
-	if d.config.Models == "" {
+func (run *runner) export(ctx context.Context) error {
+	if run.config.Models == "" {
 		return nil
 	}
 	done := map[block.CID]bool{}
-	for i, last := range d.result.Last {
-		if last == nil || d.down[i] > 0 || d.frozen[i] > 0 {
+	for i, last := range run.result.Last {
+		if last == nil || run.down[i] > 0 || run.frozen[i] > 0 {
 			continue
 		}
 		for _, r := range last.Runs {
@@ -191,8 +191,8 @@ func (d *director) export(ctx context.Context) error {
 				if !h.Held || done[h.Model] {
 					continue
 				}
-				if err := d.save(ctx, d.nodes[i], h.Model); err != nil {
-					return fmt.Errorf("model of round %d from %s: %w", h.Round, d.nodes[i].Name, err)
+				if err := run.save(ctx, run.nodes[i], h.Model); err != nil {
+					return fmt.Errorf("model of round %d from %s: %w", h.Round, run.nodes[i].Name, err)
 				}
 				done[h.Model] = true
 			}
@@ -201,13 +201,13 @@ func (d *director) export(ctx context.Context) error {
 	return nil
 }
 
-func (d *director) save(ctx context.Context, n *local.Node, model block.CID) error {
+func (run *runner) save(ctx context.Context, n *local.Node, model block.CID) error {
 	r, err := n.Client.Model(ctx, model)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	f, err := os.Create(filepath.Join(d.config.Models, model.String()+".safetensors"))
+	f, err := os.Create(filepath.Join(run.config.Models, model.String()+".safetensors"))
 	if err != nil {
 		return err
 	}
@@ -215,19 +215,19 @@ func (d *director) save(ctx context.Context, n *local.Node, model block.CID) err
 	return errors.Join(err, f.Close())
 }
 
-func (d *director) at() time.Duration { return time.Since(d.begun) }
+func (run *runner) at() time.Duration { return time.Since(run.begun) }
 
 // start starts the nodes that are there from the beginning, and waits until they answer.
-func (d *director) start(ctx context.Context) error {
-	for i, s := range d.config.Sites {
+func (run *runner) start(ctx context.Context) error {
+	for i, s := range run.config.Sites {
 		if s.Start > 0 {
-			d.down[i] = 1
-		} else if err := d.nodes[i].Start(); err != nil {
+			run.down[i] = 1
+		} else if err := run.nodes[i].Start(); err != nil {
 			return err
 		}
 	}
-	for i, n := range d.nodes {
-		if d.down[i] == 0 {
+	for i, n := range run.nodes {
+		if run.down[i] == 0 {
 			if err := n.Ready(ctx); err != nil {
 				return err
 			}
@@ -237,56 +237,56 @@ func (d *director) start(ctx context.Context) error {
 }
 
 // plan says what is to be done when.
-func (d *director) plan() {
-	for i, s := range d.config.Sites {
+func (run *runner) plan() {
+	for i, s := range run.config.Sites {
 		if s.Start > 0 {
-			d.later(s.Start, func(context.Context) error { return d.power(i, -1, false) })
+			run.later(s.Start, func(context.Context) error { return run.power(i, -1, false) })
 		}
 	}
-	d.later(d.config.Opens, d.openRun)
-	for i := range d.config.Plan {
-		f := &d.config.Plan[i]
+	run.later(run.config.Opens, run.openRun)
+	for i := range run.config.Plan {
+		f := &run.config.Plan[i]
 		if f.Round > 0 {
-			d.waits = append(d.waits, f)
+			run.waits = append(run.waits, f)
 		} else {
-			d.later(f.At, d.beginning(f))
+			run.later(f.At, run.beginning(f))
 		}
 	}
 }
 
-func (d *director) later(at time.Duration, do func(context.Context) error) {
-	i, _ := slices.BinarySearchFunc(d.todo, at, func(x deed, at time.Duration) int {
+func (run *runner) later(at time.Duration, do func(context.Context) error) {
+	i, _ := slices.BinarySearchFunc(run.todo, at, func(x action, at time.Duration) int {
 		if x.at <= at {
 			return -1
 		}
 		return 1
 	})
-	d.todo = slices.Insert(d.todo, i, deed{at, do})
+	run.todo = slices.Insert(run.todo, i, action{at, do})
 }
 
 // beginning lets a fault happen, and has it mended later.
-func (d *director) beginning(f *sim.Fault) func(context.Context) error {
+func (run *runner) beginning(f *sim.Fault) func(context.Context) error {
 	return func(context.Context) error {
-		d.tellFault("fault", f)
+		run.tellFault("fault", f)
 		if f.For > 0 {
-			d.later(d.at()+f.For, func(context.Context) error {
-				d.tellFault("mended", f)
-				return d.mend(f)
+			run.later(run.at()+f.For, func(context.Context) error {
+				run.tellFault("mended", f)
+				return run.mend(f)
 			})
 		}
 		if slices.Contains(sim.RosterKinds, f.Kind) {
-			d.want(f)
+			run.want(f)
 			return nil
 		}
-		return d.begin(f)
+		return run.begin(f)
 	}
 }
 
 // work does what is due.
-func (d *director) work(ctx context.Context) error {
-	for len(d.todo) > 0 && d.todo[0].at <= d.at() {
-		next := d.todo[0]
-		d.todo = d.todo[1:]
+func (run *runner) work(ctx context.Context) error {
+	for len(run.todo) > 0 && run.todo[0].at <= run.at() {
+		next := run.todo[0]
+		run.todo = run.todo[1:]
 		if err := next.do(ctx); err != nil {
 			return err
 		}
@@ -295,66 +295,66 @@ func (d *director) work(ctx context.Context) error {
 }
 
 // openRun has the first site that is up ask for the run.
-func (d *director) openRun(ctx context.Context) error {
-	for i, n := range d.nodes {
-		if d.down[i] > 0 || d.frozen[i] > 0 || d.config.Sites[i].Outside {
+func (run *runner) openRun(ctx context.Context) error {
+	for i, n := range run.nodes {
+		if run.down[i] > 0 || run.frozen[i] > 0 || run.config.Sites[i].Outside {
 			continue
 		}
 		ctx, cancel := context.WithTimeout(ctx, openWait)
-		reply, err := n.Client.Start(ctx, d.config.Run)
+		reply, err := n.Client.Start(ctx, run.config.Run)
 		cancel()
 		if err != nil {
 			return fmt.Errorf("ask %s for the run: %w", n.Name, err)
 		}
-		d.result.Run = reply.Run
+		run.result.Run = reply.Run
 		return nil
 	}
 	return errors.New("no site is up to ask for the run")
 }
 
 // tell writes a line into the result's trace.
-func (d *director) tell(site int, t round.Trace) {
-	d.result.Trace = append(d.result.Trace, Line{d.at(), site, t})
+func (run *runner) tell(site int, t round.Trace) {
+	run.result.Trace = append(run.result.Trace, Line{run.at(), site, t})
 }
 
-func (d *director) tellFault(event string, f *sim.Fault) {
+func (run *runner) tellFault(event string, f *sim.Fault) {
 	t := round.Trace{Event: event, Kind: string(f.Kind), Took: f.For}
 	for _, i := range f.Sites {
-		t.Sites = append(t.Sites, d.nodes[i].ID)
+		t.Sites = append(t.Sites, run.nodes[i].ID)
 	}
 	if f.Value != 0 {
 		t.Text = fmt.Sprint(f.Value)
 	}
-	d.tell(-1, t)
+	run.tell(-1, t)
 }
 
 // read takes what the nodes have traced, and begins the faults that waited for a round.
-func (d *director) read() error {
-	for i, t := range d.tails {
+func (run *runner) read() error {
+	for i, t := range run.tails {
 		events, err := t.read()
 		if err != nil {
-			return fmt.Errorf("trace of %s: %w", d.nodes[i].Name, err)
+			return fmt.Errorf("trace of %s: %w", run.nodes[i].Name, err)
 		}
 		for _, e := range events {
-			d.result.Trace = append(d.result.Trace, Line{max(0, e.Time.Sub(d.begun)), i, e.Trace})
+			run.result.Trace = append(run.result.Trace, Line{max(0, e.Time.Sub(run.begun)), i, e.Trace})
 			if e.Event == "train" {
-				d.round = max(d.round, e.Round)
+				run.round = max(run.round, e.Round)
 			}
 		}
 	}
-	d.waits = slices.DeleteFunc(d.waits, func(f *sim.Fault) bool {
-		if f.Round > d.round {
+	run.waits = slices.DeleteFunc(run.waits, func(f *sim.Fault) bool {
+		if f.Round > run.round {
 			return false
 		}
-		d.later(d.at()+f.At, d.beginning(f))
+		run.later(run.at()+f.At, run.beginning(f))
 		return true
 	})
 	return nil
 }
 
 // check returns an error if a node has ended that should run.
-func (d *director) check() error {
-	for _, n := range d.nodes {
+func (run *runner) check() error {
+	for _, n := range run.nodes {
 		if err := n.Check(); err != nil {
 			return err
 		}
@@ -363,58 +363,58 @@ func (d *director) check() error {
 }
 
 // ask has every node say where it stands. One that does not answer is passed over: it may just be starting.
-func (d *director) ask(ctx context.Context) error {
+func (run *runner) ask(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	fresh := make([]bool, len(d.nodes))
-	for i, n := range d.nodes {
-		if d.down[i] > 0 || d.frozen[i] > 0 {
+	fresh := make([]bool, len(run.nodes))
+	for i, n := range run.nodes {
+		if run.down[i] > 0 || run.frozen[i] > 0 {
 			continue
 		}
 		g.Go(func() error {
 			ctx, cancel := context.WithTimeout(ctx, askWait)
 			defer cancel()
 			if s, err := n.Client.Status(ctx); err == nil {
-				d.heard(i, s)
+				run.heard(i, s)
 				fresh[i] = true
 			}
-			d.approve(ctx, n.Client)
+			run.approve(ctx, n.Client)
 			return nil
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	if d.see != nil {
-		d.see(d.at(), d.result.Last)
+	if run.see != nil {
+		run.see(run.at(), run.result.Last)
 	}
-	d.result.Done = d.done(fresh)
+	run.result.Done = run.done(fresh)
 	return nil
 }
 
 // heard takes what a node says of itself. It counts from its start on.
-func (d *director) heard(i int, s *node.Status) {
-	if last := d.result.Last[i]; last != nil && !last.Since.Equal(s.Since) {
-		d.past[i] = d.result.Blocks[i]
+func (run *runner) heard(i int, s *node.Status) {
+	if last := run.result.Last[i]; last != nil && !last.Since.Equal(s.Since) {
+		run.past[i] = run.result.Blocks[i]
 	}
-	d.result.Last[i] = s
-	d.result.Blocks[i] = Moved{d.past[i].Sent + s.Sent, d.past[i].Received + s.Received}
+	run.result.Last[i] = s
+	run.result.Blocks[i] = Moved{run.past[i].Sent + s.Sent, run.past[i].Received + s.Received}
 }
 
 // done reports whether nothing remains to be seen: no fault is to come or to be mended, and every site that is up has
 // the last model of the run.
-func (d *director) done(fresh []bool) bool {
-	if len(d.todo) > 0 || !d.result.Run.Defined() || !d.wished() {
+func (run *runner) done(fresh []bool) bool {
+	if len(run.todo) > 0 || !run.result.Run.Defined() || !run.fulfilled() {
 		return false
 	}
 	some := false
-	for i := range d.nodes {
-		if d.down[i] > 0 || d.frozen[i] > 0 {
+	for i := range run.nodes {
+		if run.down[i] > 0 || run.frozen[i] > 0 {
 			continue
 		}
-		if last := d.result.Last[i]; last != nil && last.Observes {
+		if last := run.result.Last[i]; last != nil && last.Observes {
 			continue
 		}
-		if !fresh[i] || !d.config.Sites[i].Decline && !finished(d.result.Last[i], d.result.Run) {
+		if !fresh[i] || !run.config.Sites[i].Decline && !finished(run.result.Last[i], run.result.Run) {
 			return false
 		}
 		some = true
@@ -433,28 +433,28 @@ func finished(s *node.Status, id block.CID) bool {
 }
 
 // count takes what the links have carried.
-func (d *director) count() error {
-	for from, n := range d.nodes {
-		d.result.IDs, d.result.Up = append(d.result.IDs, n.ID), append(d.result.Up, n.Running())
-		row := make([]shape.Traffic, len(d.nodes))
+func (run *runner) count() error {
+	for from, n := range run.nodes {
+		run.result.IDs, run.result.Up = append(run.result.IDs, n.ID), append(run.result.Up, n.Running())
+		row := make([]shape.Traffic, len(run.nodes))
 		for to := range row {
 			if from == to {
 				continue
 			}
 			var err error
-			if row[to], err = d.bed.Traffic(from, to); err != nil {
+			if row[to], err = run.bed.Traffic(from, to); err != nil {
 				return err
 			}
 		}
-		d.result.Links = append(d.result.Links, row)
+		run.result.Links = append(run.result.Links, row)
 	}
 	return nil
 }
 
 // close ends the trace.
-func (d *director) close() (err error) {
-	slices.SortStableFunc(d.result.Trace, func(a, b Line) int { return cmp.Compare(a.At, b.At) })
-	for _, t := range d.tails {
+func (run *runner) close() (err error) {
+	slices.SortStableFunc(run.result.Trace, func(a, b Line) int { return cmp.Compare(a.At, b.At) })
+	for _, t := range run.tails {
 		err = errors.Join(err, t.close())
 	}
 	return err

@@ -22,8 +22,8 @@ const (
 )
 
 // Watch is told how the playing of a scenario goes, line by line; a line of site -1 with the event
-// "note" says what goes on beside the protocol. befell names the sites that a fault is about.
-type Watch func(l scenarios.Line, befell []string)
+// "note" says what goes on beside the protocol. hit names the sites that a fault is about.
+type Watch func(l scenarios.Line, hit []string)
 
 // Play plays a scenario in virtual time. The same scenario gives the same recording, but for the
 // time that it took. It returns ctx's error if it was stopped.
@@ -160,12 +160,12 @@ func (p *play) opener() int {
 // other's update.
 func (p *play) observe(at time.Duration, site int, t round.Trace) {
 	l := scenarios.Line{At: at, Site: site, Trace: t}
-	var befell []string
+	var hit []string
 	switch t.Event {
 	case "fault":
 		f := p.fault(l)
 		for _, i := range f.Sites {
-			befell = append(befell, p.sites[i].Name)
+			hit = append(hit, p.sites[i].Name)
 		}
 		p.rec.Faults = append(p.rec.Faults, f)
 		if t.Took > 0 {
@@ -183,7 +183,7 @@ func (p *play) observe(at time.Duration, site int, t round.Trace) {
 	if len(p.rec.Trace) < traceMost {
 		p.rec.Trace = append(p.rec.Trace, l)
 	}
-	p.watch(l, befell)
+	p.watch(l, hit)
 }
 
 func (p *play) fault(l scenarios.Line) scenarios.Fault {
@@ -203,7 +203,7 @@ func (p *play) fault(l scenarios.Line) scenarios.Fault {
 
 // finished reports whether every honest site that is up has all rounds, and nothing is still to be mended.
 func (p *play) finished() bool {
-	if p.away > 0 || !p.world.Wished() {
+	if p.away > 0 || !p.world.Fulfilled() {
 		return false
 	}
 	for i, site := range p.sites {
