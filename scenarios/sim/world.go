@@ -26,9 +26,10 @@ type World struct {
 	holders map[block.CID][]*site
 	waiting map[block.CID][]*fetch // for somebody to hold it
 	pending []*pendingFault        // that wait for a round
-	intents []*intent              // of the operators, for the roster
-	rounds  uint64                 // newest that a site has opened, over all runs
-	check   *checker               // nil: nothing is held
+	effects map[FaultKind]effect
+	intents []*intent // of the operators, for the roster
+	rounds  uint64    // newest that a site has opened, over all runs
+	check   *checker  // nil: nothing is held
 	failed  error
 	steps   uint64
 }
@@ -49,7 +50,7 @@ func New(c Config) (*World, error) {
 	}
 	w := &World{
 		cfg: c, index: map[peer.ID]int{}, rng: rand.New(rand.NewPCG(c.Seed, 1)),
-		holders: map[block.CID][]*site{}, waiting: map[block.CID][]*fetch{},
+		holders: map[block.CID][]*site{}, waiting: map[block.CID][]*fetch{}, effects: newEffects(),
 	}
 	var roster []ledger.Site
 	for i, s := range c.Sites {
