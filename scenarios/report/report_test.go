@@ -123,7 +123,7 @@ func TestPage(t *testing.T) {
 	page := write(t, r)
 	for _, want := range []string{
 		"nine-banks", "not as expected", "every site sends less than 20.00 MB", "a quorum is 6", "weft scenario run nine-banks --seed 1", "bank-2", "silent",
-		"partition", "loss (0.2)", "bank-3 to bank-1:", "came last", "pooled", "Bytes foretold", "Loss on text like the site", "declines the run",
+		"partition", "loss (0.2)", "bank-3 to bank-1:", "came last", "pooled", "Bytes foretold", "spectral gap", "Loss on text like the site", "declines the run",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("%q is missing", want)
