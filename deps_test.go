@@ -13,8 +13,8 @@ import (
 )
 
 // allowed is who may import whom inside the module, with the reason after a colon: what is not listed is
-// forbidden. Do not change
-// it to fix a build; change it when the architecture changes, and docs/architecture.md with it.
+// forbidden. Do not change it to fix a build; change it when the architecture changes, and docs/architecture.md
+// with it.
 const allowed = `
 block                   <
 yamlfile                <

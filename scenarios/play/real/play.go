@@ -139,12 +139,11 @@ func trainerOf(s *scenarios.Scenario, i, n int) (string, error) {
 
 // record is what a run has left, as every player of scenarios records it.
 func record(s *scenarios.Scenario, r *Result) *scenarios.Recording {
-	rec := &scenarios.Recording{Scenario: s, Driver: scenarios.Real, Seed: uint64(s.Seed), Took: r.Took}
+	rec := &scenarios.Recording{Scenario: s, Driver: scenarios.Real, Seed: uint64(s.Seed), Took: r.Took, Trace: r.Trace}
 	for _, l := range r.Trace {
-		rec.Trace = append(rec.Trace, scenarios.Line{At: l.At, Site: l.Site, Trace: l.Trace})
 		switch l.Event {
 		case "fault":
-			rec.Faults = append(rec.Faults, r.fault(&l))
+			rec.Faults = append(rec.Faults, scenarios.FaultOf(l, r.IDs))
 		case "decide":
 			if r.Done {
 				rec.Took = l.At
@@ -175,21 +174,6 @@ func record(s *scenarios.Scenario, r *Result) *scenarios.Recording {
 func split(t *scenarios.Traffic, blocks int64) {
 	t.BlockBytes = min(blocks, t.MessageBytes)
 	t.MessageBytes -= t.BlockBytes
-}
-
-func (r *Result) fault(l *Line) scenarios.Fault {
-	f := scenarios.Fault{Kind: l.Kind, From: l.At, Text: l.Text}
-	if l.Took > 0 {
-		f.To = l.At + l.Took
-	}
-	for _, id := range l.Sites {
-		for i := range r.IDs {
-			if r.IDs[i] == id {
-				f.Sites = append(f.Sites, i)
-			}
-		}
-	}
-	return f
 }
 
 // models are those of the rounds that a site has in its ledger.

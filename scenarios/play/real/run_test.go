@@ -12,6 +12,7 @@ import (
 
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/scenarios"
 	"github.com/weft-mesh/weft/scenarios/netem/shape"
 	"github.com/weft-mesh/weft/scenarios/sim"
 )
@@ -55,7 +56,7 @@ func TestRun(t *testing.T) {
 		}
 	}
 	did := func(site int, event string) bool {
-		return slices.ContainsFunc(r.Trace, func(l Line) bool { return l.Site == site && l.Event == event })
+		return slices.ContainsFunc(r.Trace, func(l scenarios.Line) bool { return l.Site == site && l.Event == event })
 	}
 	for _, x := range []struct {
 		site  int
@@ -65,7 +66,7 @@ func TestRun(t *testing.T) {
 			t.Errorf("no %q of site %d in the trace", x.event, x.site)
 		}
 	}
-	if !slices.IsSortedFunc(r.Trace, func(a, b Line) int { return int(a.At - b.At) }) {
+	if !slices.IsSortedFunc(r.Trace, func(a, b scenarios.Line) int { return int(a.At - b.At) }) {
 		t.Error("the trace is not in order")
 	}
 	if first, last := r.Trace[0].At, r.Trace[len(r.Trace)-1].At; first < 0 || last > c.Until {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/peer"
+
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/scenarios"
@@ -63,6 +65,7 @@ type play struct {
 	sites    []scenarios.Site
 	rec      *scenarios.Recording
 	world    *sim.World
+	ids      []peer.ID      // of the sites
 	learning *learn.Learner // nil: the trainer is synthetic
 	away     int            // faults that are to be mended
 	last     time.Duration
@@ -79,6 +82,9 @@ func (p *play) run(ctx context.Context) (err error) {
 	}
 	if p.world, err = sim.New(c); err != nil {
 		return err
+	}
+	for i := range p.sites {
+		p.ids = append(p.ids, p.world.ID(i))
 	}
 	done := false
 	for t := slice; !done && t <= time.Duration(p.s.Until); t += slice {
@@ -163,7 +169,7 @@ func (p *play) observe(at time.Duration, site int, t round.Trace) {
 	var hit []string
 	switch t.Event {
 	case "fault":
-		f := p.fault(l)
+		f := scenarios.FaultOf(l, p.ids)
 		for _, i := range f.Sites {
 			hit = append(hit, p.sites[i].Name)
 		}
@@ -184,21 +190,6 @@ func (p *play) observe(at time.Duration, site int, t round.Trace) {
 		p.rec.Trace = append(p.rec.Trace, l)
 	}
 	p.watch(l, hit)
-}
-
-func (p *play) fault(l scenarios.Line) scenarios.Fault {
-	f := scenarios.Fault{Kind: l.Kind, From: l.At, Text: l.Text}
-	if l.Took > 0 {
-		f.To = l.At + l.Took
-	}
-	for _, id := range l.Sites {
-		for i := range p.sites {
-			if p.world.ID(i) == id {
-				f.Sites = append(f.Sites, i)
-			}
-		}
-	}
-	return f
 }
 
 // finished reports whether every honest site that is up has all rounds, and nothing is still to be mended.
@@ -233,7 +224,7 @@ func (p *play) collect() {
 	for i, site := range p.sites {
 		t := p.world.Traffic(i)
 		r := scenarios.Record{
-			Name: site.Name, ID: p.world.ID(i).String(), Region: site.Group.Region, Adversary: site.Group.Adversary, Up: p.world.Up(i), Out: !p.world.Sits(i),
+			Name: site.Name, ID: p.ids[i].String(), Region: site.Group.Region, Adversary: site.Group.Adversary, Up: p.world.Up(i), Out: !p.world.Sits(i),
 			Sent:     scenarios.Traffic{Messages: t.MessagesSent, MessageBytes: t.MessageBytesSent, BlockBytes: t.BlockBytesSent},
 			Received: scenarios.Traffic{Messages: t.MessagesReceived, MessageBytes: t.MessageBytesReceived, BlockBytes: t.BlockBytesReceived},
 			Signed:   t.Signed, Verified: t.Verified, Deeds: p.world.Deeds(i),
