@@ -18,37 +18,52 @@ import (
 const allowed = `
 block                   <
 yamlfile                <
+atomicfile              <
 tensor                  < block
 blockstore              < block tensor
 blockstore/blockstoretest < block blockstore tensor
 exchange                < block
 aggregate               < tensor
-aggregate/aggregatetest < aggregate tensor
+aggregate/aggregatetest < aggregate block tensor
 gossip                  < block
 gossip/gossiptest       < block gossip
+trace                   < block
 ledger                  < block
-round                   < block ledger
-round/model             <
+consensus               < block ledger
+consensus/modelcheck    <
+peerlog                 < block ledger
+membership              < block ledger trace
+runs                    < block ledger trace
+round                   < block consensus ledger membership peerlog runs trace
+train                   < ledger tensor
+node                    < *
+node/local              < node ledger round
+node/nodetest           < node consensus ledger round runs trace train yamlfile
 scenarios/sim           < block: artifacts and entries are known by their CIDs
 scenarios/sim           < ledger: adversaries forge its statements and entries, checks read it
 scenarios/sim           < round: its machines are what is simulated
+scenarios/sim           < consensus peerlog: adversaries forge their statements
+scenarios/sim           < membership: the check of what a machine keeps knows how much of it there may be
+scenarios/sim           < runs: it does the jobs of runs
+scenarios/sim           < trace: checks and faults go by the lines that machines trace
 scenarios               < block: a recording names models
 scenarios               < ledger: a scenario says what its mesh withstands
 scenarios               < node/runfile: a scenario has the terms of its run, written as in a run file
-scenarios               < round: a recording keeps the lines that machines trace
+scenarios               < trace: a recording keeps the lines that machines trace
 scenarios               < scenarios/sim: a timeline is of the simulator's faults, and names its adversaries
 scenarios               < yamlfile: a scenario is a YAML file
 scenarios/library       < scenarios: it parses its files
 scenarios/learn         < aggregate: it averages as nodes do
 scenarios/learn         < block blockstore: models and updates are real artifacts, in one store for all sites
 scenarios/learn         < ledger: it completes the run's description
-scenarios/learn         < round: training and reducing are its jobs
+scenarios/learn         < runs: training and reducing are its jobs
 scenarios/learn         < scenarios: the scenario says what is learnt, and its recording takes the curves
 scenarios/learn         < scenarios/sim: it is the workload of a world
 scenarios/learn         < tensor: poison changes elements
 scenarios/learn         < train train/builtin train/builtin/corpus: the embedded trainer and its texts
 scenarios/play/simulated < block: the run's nonce is a hash of the scenario's name and seed
-scenarios/play/simulated < round: it observes what machines trace
+scenarios/play/simulated < runs: it asks for the run
+scenarios/play/simulated < trace: it observes what machines trace
 scenarios/play/simulated < scenarios: a scenario comes in, a recording goes out
 scenarios/play/simulated < scenarios/learn: the workload of scenarios that really learn
 scenarios/play/simulated < scenarios/sim: the world in which it plays
@@ -60,17 +75,13 @@ scenarios/netem         < scenarios/netem/netns scenarios/netem/shape: the emula
 scenarios/play/real     < block: models have CIDs
 scenarios/play/real     < ledger: the mesh says what it withstands
 scenarios/play/real     < node node/local: its sites are nodes, processes of their own
-scenarios/play/real     < round: nodes trace as machines do
+scenarios/play/real     < trace: nodes trace as machines do
 scenarios/play/real     < scenarios: a scenario comes in, a recording goes out
 scenarios/play/real     < scenarios/learn: it measures the models that the nodes have trained
 scenarios/play/real     < scenarios/netem scenarios/netem/shape: the network that the nodes stand on
 scenarios/play/real     < scenarios/sim: its faults are done to processes
 scenarios/play/real     < train/builtin/corpus: each site trains on a part of it
 scenarios/play/real     < yamlfile: what cannot be done is shown at its line of the file
-train                   < tensor
-node                    < *
-node/local              < node ledger round
-node/nodetest           < node ledger round yamlfile
 cmd/weft                < *
 cmd/weft/term           <
 node/runfile            < ledger round yamlfile
@@ -84,9 +95,33 @@ var pure = map[string]map[string]string{
 		"net": "facts are data", "os": "no files", "sync": "one goroutine owns a ledger", "context": "nothing blocks",
 		"log": "errors say what is wrong", "log/slog": "errors say what is wrong", "time": "an entry names no time", "math/rand": "no chance", "math/rand/v2": "no chance",
 	},
+	"consensus": {
+		"net": "messages are data", "os": "no files", "sync": "one goroutine owns a machine", "context": "nothing blocks",
+		"log": "it traces", "log/slog": "it traces", "math/rand": "chance follows from the input", "math/rand/v2": "chance follows from the input",
+	},
+	"peerlog": {
+		"net": "messages are data", "os": "no files", "sync": "one goroutine owns a machine", "context": "nothing blocks",
+		"log": "it traces", "log/slog": "it traces", "math/rand": "chance follows from the input", "math/rand/v2": "chance follows from the input",
+	},
+	"membership": {
+		"net": "messages are data", "os": "no files", "sync": "one goroutine owns a machine", "context": "nothing blocks",
+		"log": "it traces", "log/slog": "it traces", "math/rand": "chance follows from the input", "math/rand/v2": "chance follows from the input",
+	},
+	"runs": {
+		"net": "messages are data", "os": "no files", "sync": "one goroutine owns a machine", "context": "nothing blocks",
+		"log": "it traces", "log/slog": "it traces", "math/rand": "chance follows from the input", "math/rand/v2": "chance follows from the input",
+	},
+	"trace": {
+		"net": "messages are data", "os": "no files", "sync": "one goroutine owns a machine", "context": "nothing blocks",
+		"log": "it traces", "log/slog": "it traces", "math/rand": "chance follows from the input", "math/rand/v2": "chance follows from the input",
+	},
 	"round": {
 		"net": "messages are data", "os": "no files", "sync": "one goroutine owns a machine", "context": "nothing blocks",
 		"log": "it traces", "log/slog": "it traces", "math/rand": "chance follows from the input", "math/rand/v2": "chance follows from the input",
+	},
+	"tensor": {
+		"net": "tensors are bytes", "os": "bytes come from readers", "time": "pure arithmetic",
+		"math/rand": "pure arithmetic", "math/rand/v2": "pure arithmetic",
 	},
 	"aggregate": {
 		"net": "pure arithmetic", "os": "shards come from readers", "time": "pure arithmetic",

@@ -13,7 +13,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/scenarios"
 	"github.com/weft-mesh/weft/scenarios/sim"
 	"github.com/weft-mesh/weft/train"
@@ -155,7 +155,7 @@ func (l *Learner) file(manifest block.CID) (string, error) {
 
 // Train trains at a site. Its seed, and with it all that comes out, follows from the scenario's seed, the
 // site, the round, the opening and the attempt.
-func (l *Learner) Train(site int, j round.Train) (sim.Trained, error) {
+func (l *Learner) Train(site int, j runs.Train) (sim.Trained, error) {
 	name := []byte("train")
 	for _, n := range []uint64{uint64(l.s.Seed), uint64(site), j.Round, j.Opened, j.Attempt} {
 		name = binary.BigEndian.AppendUint64(name, n)
@@ -179,7 +179,7 @@ func (l *Learner) Train(site int, j round.Train) (sim.Trained, error) {
 	return done, nil
 }
 
-func (l *Learner) train(site int, j round.Train, seed uint64) (done sim.Trained, err error) {
+func (l *Learner) train(site int, j runs.Train, seed uint64) (done sim.Trained, err error) {
 	base, err := l.file(j.Base)
 	if err != nil {
 		return done, err
@@ -208,7 +208,7 @@ func (l *Learner) task(t *builtin.Trainer, base string, n, seed uint64) (train.R
 }
 
 // Reduce averages, once for all sites.
-func (l *Learner) Reduce(j round.Reduce) (sim.Reduced, error) {
+func (l *Learner) Reduce(j runs.Reduce) (sim.Reduced, error) {
 	name := j.Base.Bytes()
 	for _, in := range j.Inputs {
 		name = binary.BigEndian.AppendUint64(append(name, in.Manifest.Bytes()...), in.Weight)
@@ -231,7 +231,7 @@ func (l *Learner) Reduce(j round.Reduce) (sim.Reduced, error) {
 // reduceRate is how many bytes of updates a site averages in a second.
 const reduceRate = 1e9
 
-func (l *Learner) average(j round.Reduce) (done sim.Reduced, err error) {
+func (l *Learner) average(j runs.Reduce) (done sim.Reduced, err error) {
 	var opened []*blockstore.Artifact
 	defer func() {
 		for _, a := range opened {
@@ -269,13 +269,13 @@ func (l *Learner) average(j round.Reduce) (done sim.Reduced, err error) {
 	if err != nil {
 		return done, err
 	}
-	err = aggregate.FedAvg(l.ctx, aggregate.ShapeOf(base), base, inputs, func(i int, data []byte) error {
+	_, err = aggregate.Reduce(l.ctx, aggregate.Job{Round: j.Round, Shape: aggregate.ShapeOf(base), Base: base, Inputs: inputs}, aggregate.Sink{Model: func(i int, data []byte) error {
 		_, err := b.WriteShard(i, data)
 		return err
-	}, nil)
+	}})
 	var bad *aggregate.NotFiniteError
 	if errors.As(err, &bad) {
-		done.Bad = &round.BadInput{Site: j.Inputs[bad.Input].Site, Shard: updates[bad.Input].Manifest.Shards[bad.Shard], Err: bad.Error()}
+		done.Bad = &runs.BadInput{Site: j.Inputs[bad.Input].Site, Shard: updates[bad.Input].Manifest.Shards[bad.Shard], Err: bad.Error()}
 		return done, b.Abort()
 	}
 	if err != nil {

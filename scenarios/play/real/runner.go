@@ -11,10 +11,10 @@ import (
 
 	"github.com/weft-mesh/weft/node"
 	"github.com/weft-mesh/weft/node/local"
-	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/scenarios"
 	"github.com/weft-mesh/weft/scenarios/netem"
 	"github.com/weft-mesh/weft/scenarios/sim"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // runner does what the plan says when it is time, and watches.
@@ -60,7 +60,7 @@ func (run *runner) play(ctx context.Context) error {
 	run.begun = time.Now()
 	for i := range run.nodes {
 		if run.down[i] == 0 {
-			run.tell(i, round.Trace{Event: "up"})
+			run.tell(i, trace.Step{Event: "up"})
 		}
 	}
 	run.plan()
@@ -183,12 +183,12 @@ func (run *runner) openRun(ctx context.Context) error {
 }
 
 // tell writes a line into the result's trace.
-func (run *runner) tell(site int, t round.Trace) {
-	run.result.Trace = append(run.result.Trace, scenarios.Line{At: run.at(), Site: site, Trace: t})
+func (run *runner) tell(site int, t trace.Step) {
+	run.result.Trace = append(run.result.Trace, scenarios.Line{At: run.at(), Site: site, Step: t})
 }
 
 func (run *runner) tellFault(event string, f *sim.Fault) {
-	t := round.Trace{Event: event, Kind: string(f.Kind), Took: f.For}
+	t := trace.Step{Event: event, Kind: string(f.Kind), Took: f.For}
 	for _, i := range f.Sites {
 		t.Sites = append(t.Sites, run.nodes[i].ID)
 	}

@@ -21,7 +21,7 @@ func (run *runner) read() error {
 			return fmt.Errorf("trace of %s: %w", run.nodes[i].Name, err)
 		}
 		for _, e := range events {
-			run.result.Trace = append(run.result.Trace, scenarios.Line{At: max(0, e.Time.Sub(run.begun)), Site: i, Trace: e.Trace})
+			run.result.Trace = append(run.result.Trace, scenarios.Line{At: max(0, e.Time.Sub(run.begun)), Site: i, Step: e.Step})
 			if e.Event == "train" {
 				run.round = max(run.round, e.Round)
 			}
