@@ -65,7 +65,7 @@ func BenchmarkStrategies(b *testing.B) {
 	const shards, size, updates = 8, 1 << 20, 8
 	data := make([]byte, size)
 	for at := 0; at < size; at += 4 {
-		tensor.EncodeOne(data[at:], float64(at%4002)/2048-1, tensor.F32)
+		tensor.Encode(data[at:at+4], []float64{float64(at%4002)/2048 - 1}, tensor.F32)
 	}
 	own := make(memory, shards)
 	for i := range own {
