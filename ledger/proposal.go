@@ -8,7 +8,7 @@ import (
 // KindProposal is the kind of [Proposal].
 const KindProposal Kind = "proposal"
 
-var _ = Register[Proposal](KindProposal)
+var _ = Register[Proposal](KindProposal, maxProposal)
 
 // Proposal offers an entry in a view.
 type Proposal struct {

@@ -9,7 +9,7 @@ import (
 // KindReady is the kind of [Ready].
 const KindReady Kind = "ready"
 
-var _ = Register[Ready](KindReady)
+var _ = Register[Ready](KindReady, MaxEntry+maxSmall)
 
 // Ready says that the author has all that voting for an entry needs.
 type Ready struct {

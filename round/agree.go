@@ -82,6 +82,15 @@ func (m *Machine) advance(e *ledger.Entry) {
 	m.height = newHeight(m.ledger)
 	m.mute.decided(e.Height)
 	m.follow(e)
+	m.halt(m.ledger.Known())
+}
+
+// halt ends all that this machine does, if there is a reason.
+func (m *Machine) halt(why error) {
+	if why != nil && m.halted == nil {
+		m.halted = why
+		m.trace(Trace{Event: "halt", Height: m.ledger.Height(), Text: why.Error()})
+	}
 }
 
 // skipAhead is line 55: f+1 sites are in a newer view, so a correct one is.

@@ -258,7 +258,7 @@ func (m *Machine) holds(e *ledger.Entry) bool {
 	case *ledger.Void:
 		return true
 	case *ledger.Commit:
-		return p.models[b.Seal] == b.Model
+		return p.models[b.Seal] == b.Model && !b.State.Defined() // no rule of this program has a state
 	}
 	return false
 }

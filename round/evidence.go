@@ -105,7 +105,7 @@ func (m *Machine) receiveEvidence(e *Evidence) error {
 
 // proves reports whether no correct site signs both statements. Signatures are checked apart.
 func (e *Evidence) proves() bool {
-	if e.A.From != e.B.From || e.A.Kind != e.B.Kind {
+	if e.A.From != e.B.From || e.A.Kind != e.B.Kind || bytes.Equal(e.A.Body, e.B.Body) {
 		return false
 	}
 	a, errA := e.A.Open()

@@ -1,6 +1,7 @@
 package round
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -274,7 +275,13 @@ func (m *Machine) receiveCertified(from peer.ID, list []ledger.Certified) error 
 			}
 			continue
 		}
-		if err := m.ledger.Check(e); err != nil {
+		if err := m.ledger.Check(e); errors.Is(err, ledger.ErrNewer) {
+			if forged := cert.Verify(m.ledger.Mesh(), m.roster, e, m.cfg.Verify); forged != nil {
+				return fmt.Errorf("from %s: %w", m.ledger.Name(from), forged)
+			}
+			m.halt(err)
+			return nil
+		} else if err != nil {
 			if e.Parent != m.ledger.Head() && cert.Verify(m.ledger.Mesh(), m.roster, e, m.cfg.Verify) == nil {
 				m.trace(Trace{Event: "fork", Height: e.Height, Site: from, Entry: e.CID(), Text: "a certified entry follows another than ours: more sites lie than the mesh withstands"})
 			}
@@ -284,6 +291,9 @@ func (m *Machine) receiveCertified(from peer.ID, list []ledger.Certified) error 
 			return fmt.Errorf("from %s: %w", m.ledger.Name(from), err)
 		}
 		m.decide(e, cert)
+		if m.halted != nil {
+			return nil
+		}
 	}
 	if n := m.neighbour(from); n.height > m.ledger.Height() {
 		m.sendHead(from)

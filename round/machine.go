@@ -20,6 +20,9 @@ type Config struct {
 	Sign    func(data []byte) []byte // with Self's key; deterministic, as Ed25519 is
 	Verify  ledger.Verifier          // may remember what it has checked
 	Timing  Timing
+
+	Weft     string // version of this program, told to the other sites; may be empty
+	Protocol uint64 // newest protocol number that this program knows; 0: ledger.Newest
 }
 
 // never is a time that does not come.
@@ -63,6 +66,8 @@ type Machine struct {
 	born *Born
 	mute mute
 
+	halted error // why this program cannot follow the mesh any further
+
 	buf []byte // of the signature being checked
 }
 
@@ -79,9 +84,12 @@ func New(cfg Config) (*Machine, error) {
 		stops: map[block.CID]map[peer.ID]*ledger.Signed{}, peers: map[peer.ID]*neighbour{}, named: map[peer.ID]*Evidence{}, forked: map[uint64]bool{},
 		changes: map[block.CID]*pending{}, joins: map[block.CID]bool{},
 	}
+	if cfg.Protocol > 0 {
+		m.ledger.Understand(cfg.Protocol)
+	}
 	m.roster = m.ledger.Roster()
 	m.height = newHeight(m.ledger)
-	return m, nil
+	return m, m.ledger.Known()
 }
 
 // Ledger returns the site's ledger, for reading between two Steps.
@@ -157,6 +165,9 @@ func (m *Machine) restoreStatement(s *ledger.Signed) error {
 // Step tells the machine what happened at a time, which never goes back. Then take [Machine.Ready].
 func (m *Machine) Step(now time.Duration, ev Event) {
 	m.now = max(m.now, now)
+	if m.halted != nil {
+		return
+	}
 	m.begin()
 	if m.born == nil {
 		m.born = &Born{Mesh: m.ledger.Mesh(), Site: m.self}
@@ -212,11 +223,14 @@ func (m *Machine) begin() {
 // settle lets everything that follows from the last event happen.
 func (m *Machine) settle() {
 	m.speakAgain()
-	for {
+	for m.halted == nil {
 		m.refresh()
 		if !m.agree() {
 			break
 		}
+	}
+	if m.halted != nil {
+		return
 	}
 	m.tellLarge()
 	m.resend()
@@ -228,6 +242,7 @@ func (m *Machine) settle() {
 func (m *Machine) Ready() Work {
 	w := m.work
 	m.work = Work{Alarm: w.Alarm}
+	w.Halt = m.halted
 	return w
 }
 

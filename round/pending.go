@@ -45,6 +45,14 @@ func (c *pending) serial(id peer.ID) uint64 {
 	return 0
 }
 
+// unknown returns the fields of the change that this program does not know. It cannot form the entry then.
+func (c *pending) unknown() []string {
+	for _, s := range c.approvals {
+		return s.Unknown() // their bytes are the same
+	}
+	return nil
+}
+
 // support returns how many sites approve.
 func (c *pending) support() (n int) {
 	for id := range c.approvals {
@@ -70,6 +78,9 @@ func (m *Machine) CheckApproval(c *ledger.Change) error {
 	}
 	if err := m.ledger.CheckChange(c); err != nil {
 		return err
+	}
+	if knows := cmp.Or(m.cfg.Protocol, ledger.Newest); c.Protocol > knows {
+		return &ledger.NewerError{Weft: c.Weft, Why: fmt.Sprintf("it raises the protocol to %d, this program knows %d", c.Protocol, knows)}
 	}
 	if !m.approved(c) && m.approves(m.self) >= ledger.MaxChanges {
 		return fmt.Errorf("%w: this site approves of %d already", ledger.ErrTooMany, ledger.MaxChanges)
@@ -164,7 +175,7 @@ func (m *Machine) receiveOwn(s *ledger.Signed, body any) error {
 	}
 	switch b := body.(type) {
 	case *ledger.Change:
-		if p := m.changes[b.ID()]; b.Version != m.roster.Version() || p == nil || p.approvals[m.self] != nil {
+		if p := m.changes[s.ID()]; b.Version != m.roster.Version() || p == nil || p.approvals[m.self] != nil {
 			return nil
 		}
 		if err := m.verify(s); err != nil {
@@ -285,7 +296,7 @@ func (m *Machine) pending() []*pending {
 func (m *Machine) formChanges() []*ledger.Entry {
 	var list []*ledger.Entry
 	for _, p := range m.pending() {
-		if m.height.changes[p.id] || p.support() < m.roster.Quorum() {
+		if m.height.changes[p.id] || p.support() < m.roster.Quorum() || len(p.unknown()) > 0 {
 			continue
 		}
 		c := &ledger.Changed{Change: *p.Change}
@@ -382,6 +393,7 @@ type PendingChange struct {
 	Approvals []peer.ID // ascending; without those taken back
 	Withdrawn []peer.ID // who has taken its approval back; ascending
 	Joined    bool      // the key that comes has signed of late, or none comes
+	Unknown   []string  // fields of the change that this program does not know
 }
 
 // Changes returns the changes of the roster that sites ask for, those that most approve of first; without those of which
@@ -392,7 +404,7 @@ func (m *Machine) Changes() []PendingChange {
 		if p.support() == 0 {
 			break
 		}
-		c := PendingChange{ID: p.id, Change: p.Change, Joined: p.Add == nil || p.join != nil && m.ledger.Recent(p.at)}
+		c := PendingChange{ID: p.id, Change: p.Change, Unknown: p.unknown(), Joined: p.Add == nil || p.join != nil && m.ledger.Recent(p.at)}
 		for _, s := range m.roster.Sites() {
 			switch {
 			case p.approves(s.ID):

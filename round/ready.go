@@ -1,6 +1,7 @@
 package round
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -17,6 +18,7 @@ type Work struct {
 	Jobs  []Job
 	Trace []Trace
 	Alarm time.Duration // when to Step next if nothing happens before; 0: never
+	Halt  error         // a ledger.NewerError: the mesh goes on by what this program does not know, and the machine does no more
 }
 
 // Record is one thing that must survive a crash. Exactly one field is set. The driver appends
@@ -48,10 +50,14 @@ type Lock struct {
 	Polka  []ledger.Signed `cbor:"polka"`
 }
 
-// DecodeRecord reads a record of the log.
+// DecodeRecord reads a record of the log. One of a later version is ErrNewer: it may say what this site has promised, and a
+// site that passed over it could break its word.
 func DecodeRecord(data []byte) (Record, error) {
 	var r Record
-	err := block.Decode(data, &r)
+	unknown, err := block.DecodeKnown(data, &r)
+	if err == nil && len(unknown) > 0 {
+		err = fmt.Errorf("record with field %.20q: %w", unknown[0], ledger.ErrNewer)
+	}
 	return r, err
 }
 
