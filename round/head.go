@@ -1,6 +1,7 @@
 package round
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -82,8 +83,12 @@ func (m *Machine) head() *Head {
 		}
 	}
 	head.Changes = m.changeHeads()
+	head.Weft, head.Protocol = m.cfg.Weft, m.protocol()
 	return head
 }
+
+// protocol returns the newest protocol number that this program knows.
+func (m *Machine) protocol() uint64 { return cmp.Or(m.cfg.Protocol, ledger.Newest) }
 
 // lag shows our head to a site that seems to be ahead, so that it sends what we lack.
 func (m *Machine) lag(to peer.ID) {

@@ -84,9 +84,7 @@ func New(cfg Config) (*Machine, error) {
 		stops: map[block.CID]map[peer.ID]*ledger.Signed{}, peers: map[peer.ID]*neighbour{}, named: map[peer.ID]*Evidence{}, forked: map[uint64]bool{},
 		changes: map[block.CID]*pending{}, joins: map[block.CID]bool{},
 	}
-	if cfg.Protocol > 0 {
-		m.ledger.Understand(cfg.Protocol)
-	}
+	m.ledger.Understand(m.protocol())
 	m.roster = m.ledger.Roster()
 	m.height = newHeight(m.ledger)
 	return m, m.ledger.Known()

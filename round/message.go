@@ -27,6 +27,9 @@ type Head struct {
 	Named   []byte       `cbor:"named"` // whom it can prove to lie: a bit for each roster position
 	Runs    []RunHead    `cbor:"runs"`
 	Changes []ChangeHead `cbor:"changes"`
+	// What the sender runs, for people and for an opener that would not ask too much; nothing else depends on it.
+	Weft     string `cbor:"weft,omitempty"`     // version
+	Protocol uint64 `cbor:"protocol,omitempty"` // newest number that it knows
 }
 
 // Votes is what a site has seen in a view: for the proposal and each roster position's vote a mark, 0 if
@@ -123,6 +126,8 @@ func (h *Head) check() error {
 		return fmt.Errorf("%d runs, %d past heights", len(h.Runs), len(h.Past))
 	case len(h.Changes) > maxShown:
 		return fmt.Errorf("%d changes of the roster", len(h.Changes))
+	case h.Weft != "" && !ledger.ValidName(h.Weft):
+		return fmt.Errorf("weft %.80q", h.Weft)
 	}
 	for _, c := range h.Changes {
 		if len(c.Serials) > ledger.MaxSites {

@@ -79,7 +79,7 @@ func (m *Machine) CheckApproval(c *ledger.Change) error {
 	if err := m.ledger.CheckChange(c); err != nil {
 		return err
 	}
-	if knows := cmp.Or(m.cfg.Protocol, ledger.Newest); c.Protocol > knows {
+	if knows := m.protocol(); c.Protocol > knows {
 		return &ledger.NewerError{Weft: c.Weft, Why: fmt.Sprintf("it raises the protocol to %d, this program knows %d", c.Protocol, knows)}
 	}
 	if !m.approved(c) && m.approves(m.self) >= ledger.MaxChanges {
