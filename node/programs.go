@@ -22,7 +22,7 @@ type programs struct {
 	said map[peer.ID]program
 }
 
-// heard notes what a head says, and forgets who is no site any more.
+// heard notes what a head says, and forgets keys that are no site's any more.
 func (p *programs) heard(from peer.ID, head *round.Head, roster *ledger.Roster) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
