@@ -258,7 +258,10 @@ func (m *Machine) holds(e *ledger.Entry) bool {
 	case *ledger.Void:
 		return true
 	case *ledger.Commit:
-		return p.models[b.Seal] == b.Model && !b.State.Defined() // no rule of this program has a state
+		if b.State.Defined() {
+			return false // no rule of this program has one
+		}
+		return p.models[b.Seal] == b.Model
 	}
 	return false
 }

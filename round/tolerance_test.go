@@ -349,3 +349,36 @@ func TestLaterRecord(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestState: a state in a commit is valid, but no site that computes the model here votes for it; certified, it is followed.
+func TestState(t *testing.T) {
+	e, r := openedEnv(t, 1)
+	e.idle = true
+	for _, s := range e.sites {
+		e.trained(s)
+	}
+	one := e.sites[0]
+	e.pass(time.Minute, func() bool { return len(one.hung) > 0 })
+	e.idle = false
+	e.job(one, one.hung[0]) // the others' reductions hang
+	e.step(one, Alarm{})
+	latest := r.Latest()
+	commit := &ledger.Commit{Run: r.ID, Round: 1, Seal: latest.CID, Model: one.parts[r.ID].models[latest.CID]}
+	x := e.next(ledger.Entry{Body: commit})
+	if !one.holds(x) {
+		t.Fatal("it did not compute the model")
+	}
+	commit.State = commit.Model
+	x = e.next(ledger.Entry{Body: commit})
+	if err := one.ledger.Check(x); err != nil {
+		t.Error(err)
+	}
+	if one.holds(x) {
+		t.Error("it may vote for a state that it has not computed")
+	}
+	cert := e.certify(x, e.sites[1:]...)
+	e.step(one, Received{e.sites[1].self, &Message{Attempt: 1, Certified: []ledger.Certified{{Entry: x.Block().Data, Certificate: *cert}}}})
+	if one.ledger.Head() != x.CID() || one.Ready().Halt != nil {
+		t.Error("it does not follow")
+	}
+}
