@@ -10,7 +10,7 @@ import (
 // KindProposal is the kind of [Proposal].
 const KindProposal ledger.Kind = "proposal"
 
-var _ = ledger.Register[Proposal](KindProposal)
+var _ = ledger.Register[Proposal](KindProposal, ledger.MaxProposal)
 
 // Proposal offers an entry in a view.
 type Proposal struct {

@@ -10,7 +10,7 @@ import (
 // KindReady is the kind of [Ready].
 const KindReady ledger.Kind = "ready"
 
-var _ = ledger.Register[Ready](KindReady)
+var _ = ledger.Register[Ready](KindReady, ledger.MaxEntry+ledger.MaxSmall)
 
 // Ready says that the author has all that voting for an entry needs.
 type Ready struct {

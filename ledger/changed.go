@@ -47,6 +47,9 @@ func (c *Changed) apply(l *Ledger, e *Entry) {
 	}
 	l.roster = next
 	l.rosters = append(l.rosters, next)
+	if c.Change.Protocol > 0 {
+		l.protocols = append(l.protocols, Protocol{c.Change.Protocol, c.Change.Weft, e.Height + 1})
+	}
 	if c.Change.Add != nil {
 		l.members[c.Change.Add.ID] = membership{c.Change.Add.Name, e.Height}
 		if c.Change.Remove != nil {

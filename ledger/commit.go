@@ -12,7 +12,7 @@ type Commit struct {
 	Round uint64    `cbor:"round" json:"round"`
 	Seal  block.CID `cbor:"seal" json:"seal"`   // the round's latest
 	Model block.CID `cbor:"model" json:"model"` // manifest of the new global model
-	State block.CID `cbor:"state" json:"state"` // of the outer optimizer; undefined where the rule has none
+	State block.CID `cbor:"state" json:"state"` // of the outer step; undefined where it has none. Those who compute judge it
 }
 
 var _ = registerEntry[Commit]()
@@ -38,8 +38,6 @@ func (c *Commit) check(l *Ledger, e *Entry) error {
 		return invalid(e, "does not name round %d's latest seal", r.Round)
 	case c.Model.Codec() != block.DagCBOR:
 		return invalid(e, "model is not the CID of a manifest")
-	case c.State.Defined():
-		return invalid(e, "rule %s has no state", r.Spec.Rule)
 	}
 	return nil
 }

@@ -7,7 +7,7 @@ import (
 // KindConsent is the kind of [Consent].
 const KindConsent Kind = "consent"
 
-var _ = Register[Consent](KindConsent)
+var _ = Register[Consent](KindConsent, MaxSmall)
 
 // Consent says whether the author takes part in a run. A higher serial replaces a lower.
 type Consent struct {

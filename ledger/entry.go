@@ -3,6 +3,8 @@ package ledger
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/fxamacker/cbor/v2"
 
@@ -53,13 +55,14 @@ func As[T any, B interface {
 	return b
 }
 
-// DecodeEntry reads an entry and checks its form.
+// DecodeEntry reads an entry and checks its form. An entry of an unknown kind, or with an unknown field of its own, has the
+// height, the parent and the CID that its certificate is about, and nothing more: [Ledger.Check] does not judge it.
 func DecodeEntry(data []byte) (*Entry, error) {
 	if len(data) > MaxEntry {
 		return nil, fmt.Errorf("entry: %w: %d bytes, at most %d", ErrMalformed, len(data), MaxEntry)
 	}
 	var e Entry
-	if err := block.Decode(data, &e); err != nil {
+	if err := e.decode(data); err != nil {
 		return nil, fmt.Errorf("entry: %w: %w", ErrMalformed, err)
 	}
 	e.block = block.New(block.DagCBOR, data)
@@ -75,28 +78,52 @@ func (e *Entry) MarshalCBOR() ([]byte, error) {
 	return block.Encode(m), nil
 }
 
-// UnmarshalCBOR implements cbor.Unmarshaler.
-func (e *Entry) UnmarshalCBOR(data []byte) error {
+func (e *Entry) decode(data []byte) error {
 	var m map[string]cbor.RawMessage
 	if err := block.Decode(data, &m); err != nil {
 		return err
 	}
 	fields := map[string]any{"mesh": &e.Mesh, "height": &e.Height, "parent": &e.Parent}
-	for name, raw := range m {
-		to, known := fields[name]
-		if form := entryKinds[name]; form != nil && e.Body == nil {
-			e.Body = form()
-			to, known = e.Body, true
-		}
-		if !known {
-			return fmt.Errorf("field %.20q beside the body", name)
-		}
-		if err := block.Decode(raw, to); err != nil {
+	for name, to := range fields {
+		if err := block.Decode(m[name], to); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
+		delete(m, name)
 	}
-	if len(m) != len(fields)+1 || e.Body == nil {
-		return fmt.Errorf("%d fields, want mesh, height, parent and one body", len(m))
+	return e.decodeBody(m)
+}
+
+// decodeBody reads what an entry has beside the fields that all have.
+func (e *Entry) decodeBody(m map[string]cbor.RawMessage) error {
+	var unknown []string
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		form := entryKinds[name]
+		if form == nil {
+			if err := block.Canonical(m[name]); err != nil {
+				return fmt.Errorf("%.20q: %w", name, err)
+			}
+			unknown = append(unknown, name)
+			continue
+		}
+		if e.Body != nil {
+			return fmt.Errorf("%s beside the body", name)
+		}
+		e.Body = form()
+		inner, err := block.DecodeKnown(m[name], e.Body)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		for _, field := range inner {
+			unknown = append(unknown, name+"."+field)
+		}
+	}
+	switch {
+	case len(unknown) == 0 && e.Body == nil:
+		return fmt.Errorf("no body")
+	case len(unknown) > 0 && e.Body == nil:
+		e.Body = &newer{unknown[0], unknown}
+	case len(unknown) > 0:
+		e.Body = &newer{e.Body.Kind(), unknown}
 	}
 	return nil
 }

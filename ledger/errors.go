@@ -12,6 +12,8 @@ var (
 	ErrEquivocate = errors.New("two statements for one place") // signed proof of a double vote
 	ErrKeySpent   = errors.New("no key comes back")            // a change adds a key that is or was a site's
 	ErrNameTaken  = errors.New("the name is taken")            // a change adds a site under the name of another
+	ErrUnknown    = errors.New("not known to this weft")       // a statement, or the content of a message, that a later version sends
+	ErrNewer      = errors.New("a newer weft is needed")       // what is decided, or in force, cannot be passed over
 	ErrNoApproval = errors.New("there is no approval of this site")
 	ErrTooMany    = errors.New("too many changes at one time") // of the roster, that this site approves of
 )

@@ -32,6 +32,9 @@ type Genesis struct {
 	Faults  Faults `cbor:"faults" json:"faults"`
 	Sites   []Site `cbor:"sites" json:"sites"` // ascending by the bytes of ID
 	Nonce   []byte `cbor:"nonce" json:"nonce"` // 16 random bytes: two meshes of the same sites differ
+	// Protocol is the number in force from height 1, left out if it is 1; Weft is the version that brings it.
+	Protocol uint64 `cbor:"protocol,omitempty" json:"protocol,omitempty"`
+	Weft     string `cbor:"weft,omitempty" json:"weft,omitempty"`
 }
 
 // NewGenesis founds a mesh of the given sites, in any order.
@@ -44,8 +47,12 @@ func NewGenesis(name string, faults Faults, sites []Site, nonce []byte) (*Genesi
 // DecodeGenesis reads a genesis document and checks it.
 func DecodeGenesis(data []byte) (*Genesis, error) {
 	var g Genesis
-	if err := block.Decode(data, &g); err != nil {
+	unknown, err := block.DecodeKnown(data, &g)
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("genesis: %w", err)
+	case len(unknown) > 0:
+		return nil, fmt.Errorf("genesis: %w", &NewerError{g.Weft, fmt.Sprintf("it has fields that this program does not know: %q", unknown)})
 	}
 	return &g, g.Validate()
 }
@@ -69,6 +76,9 @@ func (g *Genesis) Validate() error {
 		return bad("%d sites, want 1 to %d", len(g.Sites), MaxSites)
 	case len(g.Nonce) != 16:
 		return bad("nonce of %d bytes, want 16", len(g.Nonce))
+	}
+	if err := checkNewer(g.Protocol, g.Weft); err != nil {
+		return bad("%v", err)
 	}
 	names := map[string]bool{}
 	for i, s := range g.Sites {

@@ -9,7 +9,7 @@ import (
 // KindJoin is the kind of [Join].
 const KindJoin Kind = "join"
 
-var _ = Register[Join](KindJoin)
+var _ = Register[Join](KindJoin, MaxSmall)
 
 // Join is the wish of a change's new key to be a site: signed by that key, it proves that its holder
 // wants this place and has followed this ledger up to a head of late.

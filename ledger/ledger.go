@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -22,6 +23,9 @@ type Ledger struct {
 	rosters []*Roster // all there have been
 	members map[peer.ID]membership
 	heirs   map[peer.ID]peer.ID // replaced key -> the one in its place
+
+	protocols []Protocol // all there have been
+	newest    uint64     // protocol number that this program knows
 }
 
 // Decided is an entry and the certificate that decided it.
@@ -39,10 +43,11 @@ func (d Decided) Certified() Certified {
 type Run struct {
 	ID      block.CID
 	Spec    *RunSpec
-	Height  uint64 // of the entry that opened it
-	Closed  uint64 // height of the entry that ended it early; 0: none has
-	Round   uint64 // current, from 1; Spec.Rounds+1 when all are done
-	Opened  uint64 // height of the entry that opened the current round
+	Unknown []string // fields of the description that this program does not know
+	Height  uint64   // of the entry that opened it
+	Closed  uint64   // height of the entry that ended it early; 0: none has
+	Round   uint64   // current, from 1; Spec.Rounds+1 when all are done
+	Opened  uint64   // height of the entry that opened the current round
 	Base    block.CID
 	Seals   []SealAt           // of the current opening
 	Commits []CommitAt         // one a round
@@ -93,6 +98,7 @@ func NewLedger(g *Genesis, verify Verifier) *Ledger {
 	l := &Ledger{
 		mesh: g.Block().CID, roster: first, verify: verify, runs: map[block.CID]*Run{},
 		rosters: []*Roster{first}, members: map[peer.ID]membership{}, heirs: map[peer.ID]peer.ID{},
+		protocols: []Protocol{{Number: max(1, g.Protocol), Weft: g.Weft, From: 1}}, newest: Newest,
 	}
 	for _, s := range g.Sites {
 		l.members[s.ID] = membership{name: s.Name}
@@ -128,11 +134,15 @@ func (l *Ledger) Runs() []*Run { return l.order }
 
 // Append adds an entry with its certificate, after checking both.
 func (l *Ledger) Append(e *Entry, c *Certificate) error {
-	if err := l.Check(e); err != nil {
-		return err
+	invalid := l.Check(e)
+	if invalid != nil && !errors.Is(invalid, ErrNewer) {
+		return invalid
 	}
 	if err := c.Verify(l.mesh, l.roster, e, l.verify); err != nil {
 		return err
+	}
+	if invalid != nil {
+		return invalid // the mesh has decided what this program cannot judge
 	}
 	l.Apply(e, c)
 	return nil
@@ -162,7 +172,8 @@ func invalid(e *Entry, format string, args ...any) error {
 }
 
 // Check says whether the entry may follow the head: a pure function of the entry and the ledger
-// before it, equal at every site. What a site holds plays no part (see readiness).
+// before it, equal at every site. What a site holds, and which rules and names its program knows, plays no part
+// (see readiness). An entry that cannot be judged at all, because a later version made it, is ErrNewer.
 func (l *Ledger) Check(e *Entry) error {
 	switch {
 	case e.Mesh != l.mesh:
@@ -175,6 +186,9 @@ func (l *Ledger) Check(e *Entry) error {
 		return invalid(e, "%d bytes, at most %d", len(e.Block().Data), MaxEntry)
 	case e.Body == nil:
 		return invalid(e, "no body")
+	}
+	if err := l.Known(); err != nil {
+		return err
 	}
 	return e.Body.check(l, e)
 }

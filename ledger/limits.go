@@ -13,6 +13,12 @@ const (
 	MaxSamples    = 1 << 40 // samples of an update
 	MaxEntry      = 1 << 19 // bytes of an encoded entry: a proposal brings one and a quorum of prevotes
 	maxUpdate     = 1 << 12 // bytes of a signed update; fewer in large rosters, see updateBytes
+	maxVote       = 256     // bytes of a vote's body: a proposal brings a quorum of them, and an entry
+	maxStop       = 384     // bytes of a stop's body: an entry brings those of all sites
+	MaxSmall      = 512     // bytes of the body of another statement that brings nothing
+	maxChange     = 1 << 10 // bytes of a change of the roster
+	maxSpec       = 1 << 18 // bytes of a run's description
+	MaxProposal   = 1 << 20 // bytes of a proposal's body, as much as a message has
 	MaxSignature  = 128     // bytes of a signature
 	MaxAttempts   = 4       // updates of one site for one opening of a round
 	MaxStale      = 8       // rounds an update may be late

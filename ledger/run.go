@@ -23,7 +23,7 @@ type RunSpec struct {
 	Base        block.CID         `cbor:"base" json:"base"`           // manifest of the model that round 1 starts from
 	Layout      block.CID         `cbor:"layout" json:"layout"`       // of the base and of every update
 	Rounds      uint64            `cbor:"rounds" json:"rounds"`       // how many
-	Rule        string            `cbor:"rule" json:"rule"`           // "fedavg"
+	Rule        string            `cbor:"rule" json:"rule"`           // its name; a site that does not know it takes no part
 	MinSites    uint64            `cbor:"min_sites" json:"min_sites"` // fewest updates in a seal; 0: a quorum
 	SampleCap   uint64            `cbor:"sample_cap" json:"sample_cap"`
 	Late        LatePolicy        `cbor:"late" json:"late"`
@@ -39,12 +39,12 @@ type RunSpec struct {
 // KindOpen is the kind of the statement by which a site asks for a run; its body is a [RunSpec].
 const KindOpen Kind = "open"
 
-var _ = Register[RunSpec](KindOpen)
+var _ = Register[RunSpec](KindOpen, maxSpec)
 
 // Check implements [Body]. What a description may say depends on the roster: see [RunSpec.Validate].
 func (s *RunSpec) Check() error { return nil }
 
-// ID returns the run's name: the CID of its description.
+// ID returns the run's name: the CID of its description. One that was read from a statement is named by that: see [Signed.ID].
 func (s *RunSpec) ID() block.CID { return block.Of(s).CID }
 
 // Default fills what the opener left open.
@@ -78,7 +78,8 @@ func (e *SpecError) Error() string { return fmt.Sprintf("run %q: %s: %s", e.Run,
 // Unwrap returns ErrMalformed.
 func (e *SpecError) Unwrap() error { return ErrMalformed }
 
-// Validate says what is wrong with the description for a mesh with this roster, if anything.
+// Validate says what is wrong with the description for a mesh with this roster, if anything: with its form and sizes. Whether
+// this program knows the names in it is no part of that, or sites of two versions would disagree about what is decided.
 func (s *RunSpec) Validate(r *Roster) error {
 	bad := func(field, format string, args ...any) error {
 		return &SpecError{s.Name, field, fmt.Sprintf(format, args...)}
@@ -92,8 +93,8 @@ func (s *RunSpec) Validate(r *Roster) error {
 		return bad("model", "base and layout must be CIDs of a manifest and a layout")
 	case s.Rounds == 0 || s.Rounds > MaxRounds:
 		return bad("rounds", "%d, want 1 to %d", s.Rounds, MaxRounds)
-	case s.Rule != "fedavg":
-		return bad("rule", "%q, this weft knows fedavg", s.Rule)
+	case !ValidName(s.Rule):
+		return bad("rule", "want 1 to %d bytes of printable text", MaxName)
 	case s.MinSites > uint64(r.Len()):
 		return bad("min_sites", "%d, the mesh has %d sites", s.MinSites, r.Len())
 	case s.SampleCap > MaxSamples:

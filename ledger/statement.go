@@ -22,7 +22,7 @@ type Body interface {
 // Exclusive is a body of which a correct site signs one for a place: a view, an attempt.
 type Exclusive interface {
 	Body
-	// Excludes reports whether no correct site signs this body and the other, which is of the same kind.
+	// Excludes reports whether no correct site signs this body and the other, which is of the same kind and has other bytes.
 	Excludes(other Body) bool
 }
 
@@ -33,19 +33,41 @@ type AtHeight interface {
 	At() uint64
 }
 
-// statementKinds makes an empty body for each kind.
-var statementKinds = map[Kind]func() Body{}
+// form is how the bodies of a kind are read.
+type form struct {
+	empty func() Body
+	most  int  // bytes of a body, those of fields that this program does not know included
+	exact bool // a body has no other fields
+}
 
-// Register makes a kind of statement known, whose bodies are *T. Packages call it in the file that declares T.
+var statementKinds = map[Kind]form{}
+
+// Register makes a kind of statement known, whose bodies are *T and have at most so many bytes. Packages call it in the file
+// that declares T. A body may have fields that this program does not know: it is judged by those that it knows, kept and passed
+// on with the bytes that were signed.
 func Register[T any, B interface {
 	*T
 	Body
-}](kind Kind) struct{} {
-	if statementKinds[kind] != nil {
+}](kind Kind, most int) struct{} {
+	register(kind, form{func() Body { return B(new(T)) }, most, false})
+	return struct{}{}
+}
+
+// RegisterExact is [Register] for bodies which are written anew to verify a signature of them. A statement with a field that
+// this program does not know is then none that it knows: certificates that counted it would not verify.
+func RegisterExact[T any, B interface {
+	*T
+	Body
+}](kind Kind, most int) struct{} {
+	register(kind, form{func() Body { return B(new(T)) }, most, true})
+	return struct{}{}
+}
+
+func register(kind Kind, f form) {
+	if _, twice := statementKinds[kind]; twice {
 		panic(fmt.Sprintf("kind %q is registered twice", kind))
 	}
-	statementKinds[kind] = func() Body { return B(new(T)) }
-	return struct{}{}
+	statementKinds[kind] = f
 }
 
 // Kinds returns the kinds of statements that this program knows, in order.
@@ -58,7 +80,8 @@ type Signed struct {
 	Body []byte  `cbor:"body" json:"body"` // DAG-CBOR of the kind's body
 	Sig  []byte  `cbor:"sig" json:"sig"`   // Ed25519, RFC 8032
 
-	opened Body // the decoded body, once read
+	opened  Body     // the decoded body, once read
+	unknown []string // fields of the body that this program does not know
 }
 
 // signingBytes are what a statement's signature covers.
@@ -82,28 +105,49 @@ func Sign(mesh block.CID, from peer.ID, kind Kind, body Body, sign func(data []b
 func (s *Signed) Size() int { return len(s.From) + len(s.Body) + len(s.Sig) + 64 }
 
 // Open returns the statement's body, a pointer to the type that its kind is registered with.
-// It checks form and limits, not the signature.
+// It checks form and limits, not the signature. A kind that this program does not know is ErrUnknown.
 func (s *Signed) Open() (Body, error) {
 	if s.opened != nil {
 		return s.opened, nil
 	}
-	form := statementKinds[s.Kind]
-	if form == nil {
+	form, known := statementKinds[s.Kind]
+	switch {
+	case !ValidName(string(s.Kind)):
 		return nil, fmt.Errorf("statement: %w: kind %.20q", ErrMalformed, s.Kind)
-	}
-	body := form()
-	if len(s.Sig) == 0 || len(s.Sig) > MaxSignature {
+	case len(s.Sig) == 0 || len(s.Sig) > MaxSignature:
 		return nil, fmt.Errorf("%s: %w: signature of %d bytes", s.Kind, ErrMalformed, len(s.Sig))
+	case !known:
+		return nil, fmt.Errorf("statement of kind %.20q: %w", s.Kind, ErrUnknown)
+	case len(s.Body) > form.most:
+		return nil, fmt.Errorf("%s: %w: %d bytes, at most %d", s.Kind, ErrMalformed, len(s.Body), form.most)
 	}
-	if err := block.Decode(s.Body, body); err != nil {
+	body := form.empty()
+	unknown, err := block.DecodeKnown(s.Body, body)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", s.Kind, ErrMalformed, err)
 	}
-	if err := body.Check(); err != nil {
+	err = body.Check()
+	switch {
+	case len(unknown) > 0 && (form.exact || err != nil): // by what is unknown it may be well
+		return nil, fmt.Errorf("%s with field %.20q: %w", s.Kind, unknown[0], ErrUnknown)
+	case err != nil:
 		return nil, fmt.Errorf("%s: %w: %w", s.Kind, ErrMalformed, err)
 	}
-	s.opened = body
+	s.opened, s.unknown = body, unknown
 	return body, nil
 }
+
+// Unknown returns the fields of the body that this program does not know.
+func (s *Signed) Unknown() []string {
+	if _, err := s.Open(); err != nil {
+		return nil
+	}
+	return s.unknown
+}
+
+// ID returns the CID of the body as it was signed, by which others know what it says: encoded again, a body would lose the fields
+// that this program does not know.
+func (s *Signed) ID() block.CID { return block.Sum(block.DagCBOR, s.Body) }
 
 // BodyOf returns the body as T; a statement of another kind is malformed.
 func BodyOf[T any](s *Signed, kind Kind) (*T, error) {

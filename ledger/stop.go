@@ -9,7 +9,7 @@ import (
 // KindStop is the kind of [Stop].
 const KindStop Kind = "stop"
 
-var _ = Register[Stop](KindStop)
+var _ = Register[Stop](KindStop, maxStop)
 
 // Stop asks for the end of a run.
 type Stop struct {

@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"bytes"
 	"fmt"
 	"math"
 
@@ -11,7 +10,7 @@ import (
 // KindUpdate is the kind of [Update].
 const KindUpdate Kind = "update"
 
-var _ = Register[Update](KindUpdate)
+var _ = Register[Update](KindUpdate, maxUpdate)
 
 // Update is a site's offer in a round.
 type Update struct {
@@ -48,7 +47,7 @@ func (u *Update) Check() error {
 // Excludes implements [Exclusive]: a site offers one update for an attempt.
 func (u *Update) Excludes(other Body) bool {
 	o := other.(*Update)
-	return u.Run == o.Run && u.Round == o.Round && u.Opened == o.Opened && u.Attempt == o.Attempt && !bytes.Equal(block.Encode(u), block.Encode(o))
+	return u.Run == o.Run && u.Round == o.Round && u.Opened == o.Opened && u.Attempt == o.Attempt
 }
 
 // At implements [AtHeight].

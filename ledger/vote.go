@@ -13,8 +13,8 @@ const (
 )
 
 var (
-	_ = Register[Vote](KindPrevote)
-	_ = Register[Vote](KindPrecommit)
+	_ = Register[Vote](KindPrevote, maxVote)
+	_ = RegisterExact[Vote](KindPrecommit, maxVote) // a certificate has its signature alone
 )
 
 // Vote is a prevote or a precommit, by its statement's kind; an undefined entry is a vote for nil.

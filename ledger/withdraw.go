@@ -9,7 +9,7 @@ import (
 // KindWithdraw is the kind of [Withdraw].
 const KindWithdraw Kind = "withdraw"
 
-var _ = Register[Withdraw](KindWithdraw)
+var _ = Register[Withdraw](KindWithdraw, MaxSmall)
 
 // Withdraw takes the author's approval of a change back or, withdrawn no longer, gives it again. A higher serial replaces a
 // lower. The signature of the approval stays good: it is the sites that know better who do not stand behind an entry

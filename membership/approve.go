@@ -25,7 +25,7 @@ var _ = handle(ledger.KindApprove, kind{
 	restore: func(m *Members, s *ledger.Signed, b ledger.Body) error { return m.noteApproval(s, b.(*ledger.Change)) },
 	own: func(m *Members, s *ledger.Signed, b ledger.Body) error {
 		c := b.(*ledger.Change)
-		if p := m.changes[c.ID()]; c.Version != m.roster().Version() || p == nil || p.approvals[m.Self] != nil {
+		if p := m.changes[s.ID()]; c.Version != m.roster().Version() || p == nil || p.approvals[m.Self] != nil {
 			return nil
 		}
 		if err := m.Out.Verify(s); err != nil {
@@ -43,6 +43,9 @@ func (m *Members) CheckApproval(c *ledger.Change) error {
 	}
 	if err := m.Ledger.CheckChange(c); err != nil {
 		return err
+	}
+	if knows := m.Ledger.Understands(); c.Protocol > knows {
+		return &ledger.NewerError{Weft: c.Weft, Why: fmt.Sprintf("it raises the protocol to %d, this program knows %d", c.Protocol, knows)}
 	}
 	if !m.approved(c) && m.approvedBy(m.Self) >= maxChanges {
 		return fmt.Errorf("%w: this site approves of %d already", ledger.ErrTooMany, maxChanges)

@@ -66,7 +66,7 @@ func (m *Members) pending() []*pending {
 func (m *Members) Wanted() []*ledger.Changed {
 	var list []*ledger.Changed
 	for _, p := range m.pending() {
-		if !m.proposed[p.id] && p.support() >= m.roster().Quorum() && p.ready(m.Ledger) {
+		if !m.proposed[p.id] && p.support() >= m.roster().Quorum() && p.ready(m.Ledger) && len(p.unknown()) == 0 {
 			list = append(list, p.decision(m.roster()))
 		}
 	}
@@ -125,6 +125,7 @@ type PendingChange struct {
 	Approvals []peer.ID // ascending; without those taken back
 	Withdrawn []peer.ID // who has taken its approval back; ascending
 	Joined    bool      // the key that comes has signed of late, or none comes
+	Unknown   []string  // fields of the change that this program does not know
 }
 
 // Changes returns the changes of the roster that sites ask for, those that most approve of first; without those of which
@@ -135,7 +136,7 @@ func (m *Members) Changes() []PendingChange {
 		if p.support() == 0 {
 			break
 		}
-		c := PendingChange{ID: p.id, Change: p.Change, Joined: p.ready(m.Ledger)}
+		c := PendingChange{ID: p.id, Change: p.Change, Joined: p.ready(m.Ledger), Unknown: p.unknown()}
 		for _, s := range m.roster().Sites() {
 			switch {
 			case p.approves(s.ID):

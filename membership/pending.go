@@ -44,6 +44,14 @@ func (c *pending) serial(id peer.ID) uint64 {
 	return 0
 }
 
+// unknown returns the fields of the change that this program does not know. It cannot form the entry then.
+func (c *pending) unknown() []string {
+	for _, s := range c.approvals {
+		return s.Unknown() // their bytes are the same
+	}
+	return nil
+}
+
 // support returns how many sites approve.
 func (c *pending) support() (n int) {
 	for id := range c.approvals {

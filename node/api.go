@@ -70,6 +70,9 @@ type Status struct {
 	Pending  []PendingRun   `json:"pending,omitempty"` // runs that wait for the operator's consent
 	Changes  []RosterChange `json:"changes,omitempty"` // of the roster, that sites ask for; at most 8
 	Asked    int            `json:"asked,omitempty"`   // such changes in all
+	Weft     string         `json:"weft"`              // version of this site's program
+	Protocol uint64         `json:"protocol"`          // number in force
+	Newest   uint64         `json:"newest_protocol"`   // that this site's program knows
 	Problem  string         `json:"problem,omitempty"` // what keeps the site from going on, if anything
 	Hint     string         `json:"hint,omitempty"`    // what to do about it
 	Uptime   time.Duration  `json:"uptime"`
@@ -112,6 +115,7 @@ type RunStatus struct {
 	Silent   []string           `json:"silent,omitempty"`   // sites that have not answered yet, while the run lasts
 	MinSites uint64             `json:"min_sites"`          // fewest updates in a round
 	Waits    string             `json:"waits,omitempty"`    // what the round waits for, where it does not go on
+	Unknown  string             `json:"unknown,omitempty"`  // what of it this site's program does not know, which keeps it from taking part
 	Stop     string             `json:"stop,omitempty"`     // who ended it early, and why
 	Base     block.CID          `json:"base"`
 	Spec     *ledger.RunSpec    `json:"spec"`
@@ -145,7 +149,9 @@ type Peer struct {
 	RTT       time.Duration `json:"rtt"`
 	Sent      int64         `json:"sent"` // bytes of blocks
 	Received  int64         `json:"received"`
-	Rejected  int           `json:"rejected"` // messages of it that were refused
+	Rejected  int           `json:"rejected"`           // messages of it that were refused
+	Weft      string        `json:"weft,omitempty"`     // version of its program, as it says; absent until it has said anything
+	Protocol  uint64        `json:"protocol,omitempty"` // newest number that it knows
 }
 
 // LedgerEntry is a decided entry for people and scripts.

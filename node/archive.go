@@ -74,9 +74,11 @@ func (a *Archive) Status(context.Context) (*Status, error) {
 	s := &Status{
 		Mesh: a.ledger.Mesh(), MeshName: a.genesis.Name, Faults: a.genesis.Faults,
 		Sites: r.Len(), Quorum: r.Quorum(), Height: a.ledger.Height(), Head: a.ledger.Head(), Runs: []RunStatus{},
+		Protocol: a.ledger.Protocol(a.ledger.Height() + 1).Number, Newest: ledger.Newest,
 	}
 	for _, run := range a.ledger.Runs() {
 		d := describeRun(a.ledger, run)
+		d.Unknown = Knows(KnownNames).unknown(run)
 		if run.Active() {
 			d.Phase = PhaseOffline
 		}

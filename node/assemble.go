@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
@@ -14,6 +15,7 @@ import (
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/exchange"
 	"github.com/weft-mesh/weft/gossip"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/trace"
 )
@@ -81,9 +83,10 @@ func (n *Node) restore() (err error) {
 	n.machine, err = round.New(round.Config{
 		Self: h.ID, Genesis: h.Genesis, Verify: n.verifier.verify, Timing: n.opt.Timing,
 		Sign: func(data []byte) []byte { return sign(key, data) },
+		Weft: n.version(),
 	})
 	if err != nil {
-		return err
+		return needsNewer(err)
 	}
 	path := h.path(logName)
 	if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
@@ -107,7 +110,19 @@ func (n *Node) restore() (err error) {
 		n.log.Info("a torn end of the log was cut off", "bytes", torn)
 		n.events.add(time.Now(), trace.Step{Event: "log cut", Site: h.ID, Text: fmt.Sprintf("%d bytes that a crash left", torn)})
 	}
+	if err == nil {
+		err = needsNewer(n.machine.Ledger().Known())
+	}
 	return err
+}
+
+// version returns the version of this program, as far as it may be told to others.
+func (n *Node) version() string {
+	_, version, _ := strings.Cut(n.opt.Agent, "/")
+	if !ledger.ValidName(version) {
+		return ""
+	}
+	return version
 }
 
 // checkBorn refuses the log of another site or mesh. The log is good then, and must not be lost.

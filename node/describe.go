@@ -119,16 +119,17 @@ func summaryStops(l *ledger.Ledger, c *ledger.Close) string {
 // summaryChange says what a change of the roster came to.
 func summaryChange(l *ledger.Ledger, height uint64, decided *ledger.Changed) string {
 	c, r := &decided.Change, l.RosterAt(height+1)
-	what := "removes site "
+	var does []string
 	switch {
 	case c.Remove != nil && c.Add != nil:
-		what = "gives another key to site "
+		does = append(does, "gives another key to site "+c.Add.Name)
 	case c.Add != nil:
-		what = "adds site "
+		does = append(does, "adds site "+c.Add.Name)
+	case c.Remove != nil:
+		does = append(does, "removes site "+c.Remove.Name)
 	}
-	name := c.Remove
-	if name == nil {
-		name = c.Add
+	if c.Protocol > 0 {
+		does = append(does, fmt.Sprintf("raises the protocol to %d, for weft >= %s", c.Protocol, c.Weft))
 	}
-	return fmt.Sprintf("%s%s: %d sites, a quorum is %d", what, name.Name, r.Len(), r.Quorum())
+	return fmt.Sprintf("%s: %d sites, a quorum is %d", strings.Join(does, ", "), r.Len(), r.Quorum())
 }

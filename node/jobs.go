@@ -92,6 +92,11 @@ func (j *jobs) report(ev round.Event) { j.n.deliver(j.ctx, ev) }
 // consider answers by the site's policy, or leaves the run to the operator.
 func (j *jobs) consider(job runs.Consider) {
 	own := job.Spec.By == j.n.home.ID
+	if why := j.n.opt.Knows.unknown(j.n.machine.Ledger().Run(job.Run)); why != "" { // start runs on the loop's goroutine
+		j.log.Warn("a run is declined, as this weft does not know what it asks for", "run", job.Run.Short(), "name", job.Spec.Name, "reason", why)
+		j.spawn(func() { j.report(runs.Considered{Run: job.Run}) })
+		return
+	}
 	accept, known := j.n.home.Config.Accept.decide(job.Spec, j.n.siteName(job.Spec.By), own)
 	if !known {
 		j.pending[job.Run] = job.Spec

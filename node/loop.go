@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/weft-mesh/weft/ledger"
@@ -16,6 +17,7 @@ const batch = 64
 func (n *Node) loop(ctx context.Context) error {
 	defer close(n.done)
 	n.tidy()
+	n.declineUnknown()
 	alarm := time.NewTimer(0)
 	defer alarm.Stop()
 	for {
@@ -35,7 +37,27 @@ func (n *Node) loop(ctx context.Context) error {
 		if err := n.do(w); err != nil {
 			return err
 		}
+		if w.Halt != nil {
+			return needsNewer(w.Halt)
+		}
 		alarm.Reset(n.until(w.Alarm))
+	}
+}
+
+// needsNewer says what to do about an error, if it is that this program is too old for its mesh or its log.
+func needsNewer(err error) error {
+	if errors.Is(err, ledger.ErrNewer) {
+		return hint(err, "install it and start the node again; what this site has is kept")
+	}
+	return err
+}
+
+// declineUnknown takes this site out of the runs that a later version has taken part in and this program does not know.
+func (n *Node) declineUnknown() {
+	for _, r := range n.machine.Ledger().Runs() {
+		if r.Active() && n.opt.Knows.unknown(r) != "" && n.machine.Participates(r.ID, n.home.ID) {
+			n.step(runs.Considered{Run: r.ID})
+		}
 	}
 }
 
@@ -45,6 +67,9 @@ func (n *Node) step(ev round.Event) {
 	case runs.Considered, round.Approve, round.TakeBack:
 		n.changed = true
 	case round.Received:
+		if e.Message.Head != nil {
+			n.programs.heard(e.From, e.Message.Head, n.machine.Ledger().Roster())
+		}
 		s := e.Message.Statement
 		n.changed = n.changed || s != nil && (s.Kind == ledger.KindConsent || s.Kind == ledger.KindApprove || s.Kind == ledger.KindWithdraw)
 	}

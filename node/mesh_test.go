@@ -37,6 +37,7 @@ type testSite struct {
 	id      peer.ID
 	client  *Client
 	trainer train.Trainer // nil: the synthetic one
+	knows   Knows         // nil: KnownNames
 	log     *slog.Logger
 	spoil   func(shard int, data []byte)
 
@@ -114,7 +115,7 @@ func (s *testSite) up(others ...*testSite) {
 			h.Config.Bootstrap = append(h.Config.Bootstrap, o.node.Addrs()...)
 		}
 	}
-	if s.node, err = New(h, Options{Timing: quick(), Trainer: s.trainer, Log: s.log}); err != nil {
+	if s.node, err = New(h, Options{Timing: quick(), Trainer: s.trainer, Log: s.log, Knows: s.knows, Agent: "weft/1.2-test"}); err != nil {
 		s.t.Fatal(err)
 	}
 	s.node.spoil = s.spoil

@@ -35,6 +35,7 @@ type Options struct {
 	Agent   string        // name and version of this program, told to other sites
 	Network libp2p.Option // what carries its connections; nil: TCP and QUIC on this machine's own network
 	NoAPI   bool          // do not serve the local API: the program that runs the node asks it itself
+	Knows   Knows         // nil: KnownNames
 	Shard   uint64        // elements of the shards into which models are cut that runs start from; 0: as the store does
 }
 
@@ -67,6 +68,7 @@ type Node struct {
 	trustMu  sync.Mutex
 	trusts   bool // those too, as it reaches few others
 	visits   visits
+	programs programs
 	reach    *reach
 	sender   *sender
 	jobs     *jobs
@@ -91,6 +93,9 @@ func New(h *Home, opt Options) (*Node, error) {
 	}
 	if opt.Agent == "" {
 		opt.Agent = "weft"
+	}
+	if opt.Knows == nil {
+		opt.Knows = KnownNames
 	}
 	n := &Node{
 		home: h, opt: opt, log: opt.Log, mesh: h.Genesis.Block().CID, ready: make(chan struct{}),

@@ -17,11 +17,15 @@ import (
 // handle judges a message on gossip's goroutines and queues it for the machine. What no correct site
 // passes on is rejected: malformed, or with a bad signature. What comes late, or of a stranger, who may have joined where
 // this site has not got to yet, is good for the machine, which answers it, but for nobody else. Heads and certified entries are meant for this
-// site alone, and a head is believed to be of whoever sent it, so they are never relayed.
+// site alone, and a head is believed to be of whoever sent it, so they are never relayed. What this program does not know may
+// be well: it is nothing for this site, and nobody is blamed for it.
 func (n *Node) handle(ctx context.Context, from peer.ID, data []byte) gossip.Verdict {
 	m, err := round.DecodeMessage(data)
 	if err == nil {
 		err = m.Verify(n.mesh, n.view.Load().roster, n.verifier.verify)
+	}
+	if errors.Is(err, ledger.ErrUnknown) {
+		return gossip.Ignore
 	}
 	stranger := errors.Is(err, ledger.ErrStranger)
 	if err != nil && !stranger {

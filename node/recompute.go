@@ -27,6 +27,7 @@ const (
 	Same    Outcome = "same"     // the committed model, bit for bit
 	Differs Outcome = "differs"  // another, so a quorum has certified what the updates do not give
 	Damaged Outcome = "damaged"  // what is to be read went bad on this disk
+	Unknown Outcome = "unknown"  // this program does not know how the model is computed
 	NotKept Outcome = "not kept" // updates, or what a late one began from, are not here
 )
 
@@ -66,6 +67,12 @@ type kept struct {
 
 // recompute computes the model of a round.
 func (k *kept) recompute(ctx context.Context, run *ledger.Run, c *ledger.CommitAt, progress func(done, all int)) (*Recomputed, error) {
+	if why := Knows(KnownNames).unknown(run); why != "" {
+		return &Recomputed{Unknown, why}, nil
+	}
+	if c.State.Defined() {
+		return &Recomputed{Differs, fmt.Sprintf("a state is committed with it, and rule %q has none", run.Spec.Rule)}, nil
+	}
 	inputs, base, err := k.inputs(run, c)
 	if err != nil {
 		return judge(err)

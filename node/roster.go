@@ -53,6 +53,9 @@ type ChangeRequest struct {
 	Remove   string      `json:"remove,omitempty"`   // a site's name
 	Approve  string      `json:"approve,omitempty"`  // the change's ID, or the end of it
 	Withdraw string      `json:"withdraw,omitempty"` // likewise
+	// Protocol is the number that the mesh is to go by, and Weft the version that brings it; alone, or with Add or Remove.
+	Protocol uint64 `json:"protocol,omitempty"`
+	Weft     string `json:"weft,omitempty"`
 }
 
 // Roster describes the roster in force and what is asked for.
@@ -147,6 +150,8 @@ func changeHint(err error) string {
 		return "for another key of that site: weft roster replace NAME=PEERID"
 	case errors.Is(err, ledger.ErrNoApproval):
 		return "weft roster list shows who approves of what"
+	case errors.Is(err, ledger.ErrNewer):
+		return "start that weft at this site first, and at the others"
 	case errors.Is(err, ledger.ErrTooMany):
 		return "one of them has to be decided first: weft roster list shows them"
 	}
@@ -160,12 +165,12 @@ func (n *Node) change(m *round.Machine, req ChangeRequest) (*ledger.Change, erro
 		return nil, refuse(http.StatusConflict, "the operators of the mesh's sites can", "this site is not in the roster, so it cannot approve of changes")
 	}
 	if known := req.Approve + req.Withdraw; known != "" {
-		if req.Add != nil || req.Remove != "" || req.Approve != "" && req.Withdraw != "" {
+		if req.Add != nil || req.Remove != "" || req.Protocol > 0 || req.Weft != "" || req.Approve != "" && req.Withdraw != "" {
 			return nil, refuse(http.StatusBadRequest, "", "either a change of one's own, or one to approve of, or one to withdraw from")
 		}
 		return n.asked(m, known)
 	}
-	c := &ledger.Change{Version: r.Version()}
+	c := &ledger.Change{Version: r.Version(), Protocol: req.Protocol, Weft: req.Weft}
 	if req.Remove != "" {
 		site, ok := r.Find(req.Remove)
 		if !ok {
@@ -189,6 +194,9 @@ func (n *Node) asked(m *round.Machine, id string) (*ledger.Change, error) {
 	}
 	switch len(found) {
 	case 1:
+		if unknown := found[0].Unknown; len(unknown) > 0 {
+			return nil, refuse(http.StatusConflict, "weft peers shows which weft the other sites run; start that one", "this weft does not know all that the change does: unknown field %q", strings.Join(unknown, ", "))
+		}
 		return found[0].Change, nil
 	case 0:
 		return nil, refuse(http.StatusNotFound, "weft roster list shows the changes that are asked for", "no change %q is asked for", id)

@@ -13,6 +13,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/tensor"
 	"github.com/weft-mesh/weft/train/builtin"
@@ -84,6 +85,15 @@ func (n *Node) active(run block.CID) error {
 func (n *Node) Consent(ctx context.Context, run block.CID, accept bool) error {
 	if err := n.active(run); err != nil {
 		return err
+	}
+	if accept {
+		var why string
+		if err := n.ask(ctx, func(m *round.Machine) { why = n.opt.Knows.unknown(m.Ledger().Run(run)) }); err != nil {
+			return err
+		}
+		if why != "" {
+			return refuse(http.StatusConflict, "weft peers shows which weft the other sites run; start that one", "this weft cannot take part in the run: %s", why)
+		}
 	}
 	if !n.deliver(ctx, runs.Considered{Run: run, Accept: accept}) {
 		return ErrStopped
@@ -170,6 +180,9 @@ func (n *Node) describe(req RunRequest) (*ledger.RunSpec, error) {
 			return nil, refuseField(wrong.Field, hint, errors.New(wrong.Text))
 		}
 		return nil, bad(hint, "%v", err)
+	}
+	if err := n.checkKnown(&spec); err != nil {
+		return nil, err
 	}
 	active := 0
 	for _, is := range n.view.Load().active {

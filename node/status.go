@@ -23,6 +23,7 @@ func (n *Node) Status(ctx context.Context) (Status, error) {
 		s = Status{
 			Site: n.ownName(), ID: n.home.ID, Mesh: l.Mesh(), MeshName: n.home.Genesis.Name, Faults: n.home.Genesis.Faults,
 			Sites: r.Len(), Quorum: r.Quorum(), Height: l.Height(), Head: l.Head(), Runs: []RunStatus{}, Observes: !r.Has(n.home.ID),
+			Weft: n.version(), Protocol: l.Protocol(l.Height() + 1).Number, Newest: ledger.Newest,
 		}
 		for _, id := range m.Named() {
 			s.Named = append(s.Named, n.siteName(id))
@@ -57,6 +58,7 @@ const maxShownChanges = 8
 func (n *Node) runStatus(m *round.Machine, r *ledger.Run) RunStatus {
 	k := n.tracker.runs[r.ID]
 	s := describeRun(m.Ledger(), r)
+	s.Unknown = n.opt.Knows.unknown(r)
 	if r.Active() { // nobody repeats the consents any more when it is over
 		n.describeTakes(m, r, &s)
 	}
@@ -123,6 +125,9 @@ func (n *Node) Peers() []Peer {
 		p := Peer{Site: n.siteName(i.ID), ID: i.ID, Connected: i.Connected, Addrs: []string{}, Failure: i.Failure, RTT: i.RTT, Rejected: int(i.Rejected)}
 		for _, a := range i.Addrs {
 			p.Addrs = append(p.Addrs, a.String())
+		}
+		if said, ok := n.programs.of(i.ID); ok {
+			p.Weft, p.Protocol = said.Weft, said.Protocol
 		}
 		moved := stats.Peers[i.ID]
 		p.Sent, p.Received = moved.Sent.Bytes, moved.Received.Bytes

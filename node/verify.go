@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -49,9 +50,17 @@ func appendCertified(l *ledger.Ledger, c *ledger.Certified) error {
 		err = l.Append(e, &c.Certificate)
 	}
 	if err != nil {
-		return fmt.Errorf("%w: after height %d: %w", ErrChain, l.Height(), err)
+		return unverified(l, err)
 	}
 	return nil
+}
+
+// unverified says where a ledger stops to verify. One that goes on in a way that this program does not know is not a bad one.
+func unverified(l *ledger.Ledger, err error) error {
+	if errors.Is(err, ledger.ErrNewer) {
+		return fmt.Errorf("after height %d: %w", l.Height(), err)
+	}
+	return fmt.Errorf("%w: after height %d: %w", ErrChain, l.Height(), err)
 }
 
 // VerifyCAR verifies a CAR file whose first root is a genesis and whose second, if there is one,
@@ -72,6 +81,9 @@ func VerifyCAR(r io.Reader) (*Report, error) {
 		found.add(b)
 	}
 	g, err := ledger.DecodeGenesis(found.entries[roots[0]])
+	if errors.Is(err, ledger.ErrNewer) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: its first root is no genesis: %w", ErrChain, err)
 	}
@@ -92,9 +104,11 @@ type chain struct {
 
 func (c *chain) add(b block.Block) {
 	var cert ledger.Certificate
-	if b.CID.Codec() == block.DagCBOR && block.Decode(b.Data, &cert) == nil {
-		c.certificates[cert.Entry] = &cert
-		return
+	if b.CID.Codec() == block.DagCBOR {
+		if _, err := block.DecodeKnown(b.Data, &cert); err == nil {
+			c.certificates[cert.Entry] = &cert
+			return
+		}
 	}
 	c.entries[b.CID] = b.Data
 }
@@ -120,7 +134,7 @@ func (c *chain) append(l *ledger.Ledger, head block.CID) error {
 			return fmt.Errorf("%w: height %d: its certificate is missing", ErrChain, e.Height)
 		}
 		if err := l.Append(e, cert); err != nil {
-			return fmt.Errorf("%w: after height %d: %w", ErrChain, l.Height(), err)
+			return unverified(l, err)
 		}
 	}
 	return nil

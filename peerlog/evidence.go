@@ -17,7 +17,7 @@ type Evidence struct {
 
 // Proves reports whether no correct site signs both statements. Signatures are checked apart.
 func (e *Evidence) Proves() bool {
-	if e.A.From != e.B.From || e.A.Kind != e.B.Kind {
+	if e.A.From != e.B.From || e.A.Kind != e.B.Kind || bytes.Equal(e.A.Body, e.B.Body) {
 		return false
 	}
 	a, errA := e.A.Open()

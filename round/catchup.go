@@ -1,6 +1,7 @@
 package round
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -36,6 +37,7 @@ func (m *Machine) head() *Head {
 	head.Now, head.Past = m.consensus.Seen()
 	head.Runs = m.runs.Heads()
 	head.Changes = m.members.Heads()
+	head.Weft, head.Protocol = m.cfg.Weft, m.ledger.Understands()
 	return head
 }
 
@@ -146,7 +148,13 @@ func (m *Machine) receiveCertified(from peer.ID, list []ledger.Certified) error 
 			}
 			continue
 		}
-		if err := m.ledger.Check(e); err != nil {
+		if err := m.ledger.Check(e); errors.Is(err, ledger.ErrNewer) {
+			if forged := cert.Verify(m.ledger.Mesh(), m.roster(), e, m.cfg.Verify); forged != nil {
+				return fmt.Errorf("from %s: %w", m.ledger.Name(from), forged)
+			}
+			m.halt(err)
+			return nil
+		} else if err != nil {
 			if e.Parent != m.ledger.Head() && cert.Verify(m.ledger.Mesh(), m.roster(), e, m.cfg.Verify) == nil {
 				m.out.Trace(trace.Step{Event: "fork", Height: e.Height, Site: from, Entry: e.CID(), Text: "a certified entry follows another than ours: more sites lie than the mesh withstands"})
 			}
@@ -156,6 +164,9 @@ func (m *Machine) receiveCertified(from peer.ID, list []ledger.Certified) error 
 			return fmt.Errorf("from %s: %w", m.ledger.Name(from), err)
 		}
 		m.decide(e, cert)
+		if m.halted != nil {
+			return nil
+		}
 	}
 	if m.neighbours.Height(from) > m.ledger.Height() {
 		m.sendHead(from)

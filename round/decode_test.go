@@ -41,8 +41,8 @@ func FuzzDecodeMessage(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if !bytes.Equal(m.Encode(), data) {
-			t.Fatal("decodes to a message that encodes otherwise")
+		if again, err := DecodeMessage(m.Encode()); err != nil || !bytes.Equal(again.Encode(), m.Encode()) {
+			t.Fatalf("decodes to a message that does not decode: %v", err) // only unknown fields were lost
 		}
 		_ = m.Verify(e.genesis.Block().CID, e.genesis.Roster(), testVerify)
 		e.sites[0].Step(e.now, Received{e.sites[1].self, m}) // must not panic
@@ -90,7 +90,8 @@ func TestMalformedStatements(t *testing.T) {
 	good := *s.runs.Known(s.ledger.Runs()[0].ID, s.self)[0].Statement.Update()
 	change := func(f func(*ledger.Update)) ledger.Body { b := good; f(&b); return &b }
 	for name, stmt := range map[string]*ledger.Signed{
-		"unknown kind":       s.out.Sign("nonsense", &ledger.Stop{}),
+		"no kind":            s.out.Sign("", &ledger.Stop{}),
+		"long kind":          s.out.Sign(ledger.Kind(make([]byte, 65)), &ledger.Stop{}),
 		"body of another":    s.out.Sign(ledger.KindPrecommit, &ledger.Stop{}),
 		"no samples":         s.out.Sign(ledger.KindUpdate, change(func(b *ledger.Update) { b.Samples = 0 })),
 		"many samples":       s.out.Sign(ledger.KindUpdate, change(func(b *ledger.Update) { b.Samples = math.MaxUint64 })),

@@ -1,6 +1,7 @@
 package round
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -21,6 +22,7 @@ type Work struct {
 	Jobs  []runs.Job
 	Trace []trace.Step
 	Alarm time.Duration // when to Step next if nothing happens before; 0: never
+	Halt  error         // a ledger.NewerError: the mesh goes on by what this program does not know, and the machine does no more
 }
 
 // Record is one thing that must survive a crash. Exactly one field is set. The driver appends
@@ -44,10 +46,14 @@ type Born struct {
 	Until uint64 `cbor:"until,omitempty"`
 }
 
-// DecodeRecord reads a record of the log.
+// DecodeRecord reads a record of the log. One of a later version is ErrNewer: it may say what this site has promised, and a
+// site that passed over it could break its word.
 func DecodeRecord(data []byte) (Record, error) {
 	var r Record
-	err := block.Decode(data, &r)
+	unknown, err := block.DecodeKnown(data, &r)
+	if err == nil && len(unknown) > 0 {
+		err = fmt.Errorf("record with field %.20q: %w", unknown[0], ledger.ErrNewer)
+	}
 	return r, err
 }
 

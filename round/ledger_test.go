@@ -128,7 +128,7 @@ func TestCheckAfterSeal(t *testing.T) {
 	}{
 		{"commit", ledger.Entry{Body: &ledger.Commit{Run: r.ID, Round: 1, Seal: seal.CID(), Model: model}}, ""},
 		{"commit of another seal", ledger.Entry{Body: &ledger.Commit{Run: r.ID, Round: 1, Seal: model, Model: model}}, "latest seal"},
-		{"commit with state", ledger.Entry{Body: &ledger.Commit{Run: r.ID, Round: 1, Seal: seal.CID(), Model: model, State: model}}, "no state"},
+		{"commit with state", ledger.Entry{Body: &ledger.Commit{Run: r.ID, Round: 1, Seal: seal.CID(), Model: model, State: model}}, ""},
 		{"commit of a raw block", ledger.Entry{Body: &ledger.Commit{Run: r.ID, Round: 1, Seal: seal.CID(), Model: shard}}, "manifest"},
 		{"void", ledger.Entry{Body: &ledger.Void{Run: r.ID, Round: 1, Seal: seal.CID(), Ground: ground}}, ""},
 		{"void of another seal", ledger.Entry{Body: &ledger.Void{Run: r.ID, Round: 1, Seal: model, Ground: ground}}, "latest seal"},
@@ -158,7 +158,7 @@ func TestCheckOpenAndClose(t *testing.T) {
 	wantInvalid(t, l.Check(e.next(ledger.Entry{Body: &ledger.Open{Spec: *two.out.Sign(ledger.KindOpen, &other)}})), "signed by 2")
 	for want, change := range map[string]func(*ledger.RunSpec){
 		"rounds":    func(s *ledger.RunSpec) { s.Rounds = 0 },
-		"rule":      func(s *ledger.RunSpec) { s.Rule = "krum" },
+		"rule":      func(s *ledger.RunSpec) { s.Rule = "\n" },
 		"min_sites": func(s *ledger.RunSpec) { s.MinSites = 5 },
 		"late":      func(s *ledger.RunSpec) { s.LateDen = 0 },
 		"name":      func(s *ledger.RunSpec) { s.Name = "\x00" },

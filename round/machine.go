@@ -1,6 +1,7 @@
 package round
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -25,6 +26,9 @@ type Config struct {
 	Timing  Timing
 	Strict  bool // panic on what is a bug of ours: for tests and the simulator
 	Eager   bool // look at everything after every event, changed or not: the oracle that tests compare with
+
+	Weft     string // version of this program, told to the other sites; may be empty
+	Protocol uint64 // newest protocol number that this program knows; 0: ledger.Newest
 }
 
 // Machine is one site's protocol. Its methods must not be called concurrently.
@@ -47,6 +51,7 @@ type Machine struct {
 	begun    bool   // stepped since New
 	version  uint64 // counts changes of who can be reached, and the end of a silence
 	lookedAt uint64 // sum of the rooms' versions when candidates were looked at last
+	halted   error  // why this program cannot follow the mesh any further
 }
 
 // never is a sum of versions that no machine has: what was restored is to be looked at once.
@@ -60,6 +65,7 @@ func New(cfg Config) (*Machine, error) {
 		return nil, err
 	}
 	l := ledger.NewLedger(cfg.Genesis, cfg.Verify)
+	l.Understand(cmp.Or(cfg.Protocol, ledger.Newest))
 	out := &effects{cfg: cfg, ledger: l, outbox: peerlog.NewOutbox(cfg.Self, cfg.Timing.Resend, cfg.Timing.ResendCap)}
 	m := &Machine{
 		cfg: cfg, self: cfg.Self, ledger: l, out: out, outbox: out.outbox, voice: &consensus.Voice{},
@@ -74,7 +80,7 @@ func New(cfg Config) (*Machine, error) {
 		Mesh: l.Mesh(), Self: cfg.Self, Timing: cfg.Timing.consensus(), Voice: m.voice, Out: votes{out, m.proofs},
 		App: &app{ledger: l, runs: m.runs, members: m.members},
 	}, 1, l.Head(), l.Roster())
-	return m, nil
+	return m, l.Known()
 }
 
 // Ledger returns the site's ledger, for reading between two Steps.
@@ -132,6 +138,9 @@ func (m *Machine) others() int {
 // Step tells the machine what happened at a time, which never goes back. Then take [Machine.Ready].
 func (m *Machine) Step(now time.Duration, ev Event) {
 	m.out.at(now)
+	if m.halted != nil {
+		return
+	}
 	m.begin()
 	switch e := ev.(type) {
 	case Received:
@@ -203,7 +212,14 @@ func (m *Machine) reduced(e runs.Reduced) {
 // settle lets everything that follows from the last event happen.
 func (m *Machine) settle() {
 	m.speakAgain()
-	for m.refresh(); m.agree(); m.refresh() {
+	for m.halted == nil {
+		m.refresh()
+		if !m.agree() {
+			break
+		}
+	}
+	if m.halted != nil {
+		return
 	}
 	m.consensus.TellLarge()
 	m.resend()
@@ -214,7 +230,11 @@ func (m *Machine) settle() {
 }
 
 // Ready hands over the work that has come up since the last call.
-func (m *Machine) Ready() Work { return m.out.take() }
+func (m *Machine) Ready() Work {
+	w := m.out.take()
+	w.Halt = m.halted
+	return w
+}
 
 // nextAlarm returns the earliest time at which something is due.
 func (m *Machine) nextAlarm() time.Duration {
@@ -289,6 +309,15 @@ func (m *Machine) advance(e *ledger.Entry) {
 		m.changed(e, c)
 	} else {
 		m.runs.Decided(e)
+	}
+	m.halt(m.ledger.Known())
+}
+
+// halt ends all that this machine does, if there is a reason.
+func (m *Machine) halt(why error) {
+	if why != nil && m.halted == nil {
+		m.halted = why
+		m.out.Trace(trace.Step{Event: "halt", Height: m.ledger.Height(), Text: why.Error()})
 	}
 }
 

@@ -37,61 +37,81 @@ type Head struct {
 	Named   []byte                  `cbor:"named"` // whom it can prove to lie: a bit for each roster position
 	Runs    []runs.RunHead          `cbor:"runs"`
 	Changes []membership.ChangeHead `cbor:"changes"`
+	// What the sender runs, for people and for an opener that would not ask too much; nothing else depends on it.
+	Weft     string `cbor:"weft,omitempty"`     // version
+	Protocol uint64 `cbor:"protocol,omitempty"` // newest number that it knows
 }
 
 // Encode returns the message's bytes.
 func (m *Message) Encode() []byte { return block.Encode(m) }
 
-// DecodeMessage reads a message and checks form and limits, signatures not.
+// DecodeMessage reads a message and checks form and limits, signatures not. It passes over fields that this program does not
+// know; a message of which it knows no content is ErrUnknown.
 func DecodeMessage(data []byte) (*Message, error) {
 	if len(data) > maxMessage {
 		return nil, fmt.Errorf("message: %w: %d bytes, at most %d", ledger.ErrMalformed, len(data), maxMessage)
 	}
 	var m Message
-	if err := block.Decode(data, &m); err != nil {
+	unknown, err := block.DecodeKnown(data, &m)
+	if err != nil {
 		return nil, fmt.Errorf("message: %w: %w", ledger.ErrMalformed, err)
 	}
-	return &m, m.check()
+	contents, err := m.check()
+	switch {
+	case err != nil:
+		return nil, err
+	case contents == 0 && len(unknown) > 0:
+		return nil, fmt.Errorf("message of %.20q: %w", unknown[0], ledger.ErrUnknown)
+	case contents != 1:
+		return nil, fmt.Errorf("message: %w: %d contents, want 1", ledger.ErrMalformed, contents)
+	}
+	return &m, nil
 }
 
-func (m *Message) check() error {
-	contents := 0
+// check says whether the contents are within their limits, and how many there are.
+func (m *Message) check() (contents int, err error) {
 	if m.Statement != nil {
 		contents++
 		if _, err := m.Statement.Open(); err != nil {
-			return err
+			return contents, err
 		}
 	}
 	if m.Evidence != nil {
 		contents++
 		for _, s := range []*ledger.Signed{&m.Evidence.A, &m.Evidence.B} {
 			if _, err := s.Open(); err != nil {
-				return err
+				return contents, err
 			}
 		}
 	}
 	if m.Head != nil {
 		contents++
-		if len(m.Head.Runs) > ledger.MaxRuns || len(m.Head.Past) > consensus.MaxPast {
-			return fmt.Errorf("head: %w: %d runs, %d past heights", ledger.ErrMalformed, len(m.Head.Runs), len(m.Head.Past))
-		}
-		if len(m.Head.Changes) > membership.MaxShown {
-			return fmt.Errorf("head: %w: %d changes of the roster", ledger.ErrMalformed, len(m.Head.Changes))
-		}
-		for _, c := range m.Head.Changes {
-			if len(c.Serials) > ledger.MaxSites {
-				return fmt.Errorf("head: %w: %d withdrawals of a change", ledger.ErrMalformed, len(c.Serials))
-			}
+		if err := m.Head.check(); err != nil {
+			return contents, fmt.Errorf("head: %w: %w", ledger.ErrMalformed, err)
 		}
 	}
 	if len(m.Certified) > 0 {
 		contents++
 		if len(m.Certified) > maxCertified {
-			return fmt.Errorf("certified: %w: %d entries, at most %d", ledger.ErrMalformed, len(m.Certified), maxCertified)
+			return contents, fmt.Errorf("certified: %w: %d entries, at most %d", ledger.ErrMalformed, len(m.Certified), maxCertified)
 		}
 	}
-	if contents != 1 {
-		return fmt.Errorf("message: %w: %d contents, want 1", ledger.ErrMalformed, contents)
+	return contents, nil
+}
+
+func (h *Head) check() error {
+	switch {
+	case len(h.Runs) > ledger.MaxRuns || len(h.Past) > consensus.MaxPast:
+		return fmt.Errorf("%d runs, %d past heights", len(h.Runs), len(h.Past))
+	case len(h.Changes) > membership.MaxShown:
+		return fmt.Errorf("%d changes of the roster", len(h.Changes))
+	case h.Weft != "" && !ledger.ValidName(h.Weft):
+		return fmt.Errorf("weft %.80q", h.Weft)
+	}
+	for _, c := range h.Changes {
+		if len(c.Serials) > ledger.MaxSites {
+			return fmt.Errorf("%d withdrawals of a change", len(c.Serials))
+		}
 	}
 	return nil
 }

@@ -5,12 +5,14 @@ import (
 	"crypto/ed25519"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 
+	"github.com/fxamacker/cbor/v2"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
@@ -62,13 +64,16 @@ func vectors(t *testing.T) []vector {
 		return ledger.Signed{From: id, Kind: kind, Body: data, Sig: ed25519.Sign(ed25519.NewKeyFromSeed(seeds[id]), ledger.SigningBytes(mesh, kind, data))}
 	}
 	sign := func(site int, kind ledger.Kind, body any) ledger.Signed { return signAs(g.Sites[site].ID, kind, body) }
-	statementAs := func(id peer.ID, kind ledger.Kind, body any) ledger.Signed {
+	titled := func(title string, id peer.ID, kind ledger.Kind, body any) ledger.Signed {
 		s := signAs(id, kind, body)
-		add(string(kind)+" body", "body", body)
-		v := add(string(kind)+" message", "Message", Message{Attempt: 1, Statement: &s})
+		add(title+" body", "body", body)
+		v := add(title+" message", "Message", Message{Attempt: 1, Statement: &s})
 		v.Signing = hex.EncodeToString(ledger.SigningBytes(mesh, kind, s.Body))
 		v.Seed, v.Sig = hex.EncodeToString(seeds[s.From]), hex.EncodeToString(s.Sig)
 		return s
+	}
+	statementAs := func(id peer.ID, kind ledger.Kind, body any) ledger.Signed {
+		return titled(string(kind), id, kind, body)
 	}
 	statement := func(site int, kind ledger.Kind, body any) ledger.Signed {
 		return statementAs(g.Sites[site].ID, kind, body)
@@ -127,7 +132,20 @@ func vectors(t *testing.T) []vector {
 	add("roster entry", "Entry", &ledger.Entry{Mesh: mesh, Height: 3, Parent: sealEntry.CID(), Body: changed})
 	add("removal body", "body", &ledger.Change{Version: 1, Remove: &g.Sites[3]})
 	add("replacement body", "body", &ledger.Change{Version: 1, Remove: &g.Sites[3], Add: &ledger.Site{ID: testID(4), Name: g.Sites[3].Name}})
-	add("head message", "Message", Message{Attempt: 1, Head: &Head{Height: 2, Entry: sealEntry.CID(), Now: consensus.Votes{View: 1, Proposal: 7, Prevotes: []byte{1, 0, 9, 0}, Precommits: []byte{0, 0, 0, 0}}, Past: []consensus.Votes{{View: 0, Proposal: 8, Prevotes: []byte{8, 8, 8, 1}, Precommits: []byte{8, 8, 8, 0}}}, Named: []byte{4}, Runs: []runs.RunHead{{Run: run, Updates: []byte{15}, Consents: []byte{2}}}, Changes: []membership.ChangeHead{{Change: change.ID(), Approvals: []byte{7}, Join: 2, Serials: []uint64{1, 0, 2}}}}})
+	head := &Head{Height: 2, Entry: sealEntry.CID(), Now: consensus.Votes{View: 1, Proposal: 7, Prevotes: []byte{1, 0, 9, 0}, Precommits: []byte{0, 0, 0, 0}}, Past: []consensus.Votes{{View: 0, Proposal: 8, Prevotes: []byte{8, 8, 8, 1}, Precommits: []byte{8, 8, 8, 0}}}, Named: []byte{4}, Runs: []runs.RunHead{{Run: run, Updates: []byte{15}, Consents: []byte{2}}}, Changes: []membership.ChangeHead{{Change: change.ID(), Approvals: []byte{7}, Join: 2, Serials: []uint64{1, 0, 2}}}}
+	add("head message", "Message", Message{Attempt: 1, Head: head})
+
+	// Of later versions, and what says so.
+	told := *head
+	told.Weft, told.Protocol = "1.4", 2
+	add("head of weft 1.4 message", "Message", Message{Attempt: 1, Head: &told})
+	raise := &ledger.Change{Version: 1, Protocol: 2, Weft: "1.4"}
+	titled("approve of a protocol", g.Sites[0].ID, ledger.KindApprove, raise)
+	add("roster entry of a protocol", "Entry", &ledger.Entry{Mesh: mesh, Height: 3, Parent: sealEntry.CID(), Body: &ledger.Changed{Change: *raise, Approvals: []ledger.CertVote{}}})
+	titled("later update", g.Sites[2].ID, ledger.KindUpdate, cbor.RawMessage(later(t, upd(2), map[string]any{"norm": 0.5})))
+	add("later message", "LaterMessage", map[string]any{"attempt": 1, "later": map[string]any{"run": run}})
+	add("later kind message", "LaterMessage", Message{Attempt: 1, Statement: new(sign(0, "later", map[string]any{"run": run}))})
+	add("later entry", "LaterEntry", map[string]any{"mesh": mesh, "height": 3, "parent": sealEntry.CID(), "later": map[string]any{"run": run}})
 	return list
 }
 
@@ -172,6 +190,14 @@ func TestVectors(t *testing.T) {
 				t.Errorf("%s: %v", v.Name, err)
 			} else if m.Statement != nil {
 				verifyVector(t, v, m.Statement)
+			}
+		case "LaterMessage":
+			if _, err := DecodeMessage(data); !errors.Is(err, ledger.ErrUnknown) {
+				t.Errorf("%s: %v", v.Name, err)
+			}
+		case "LaterEntry":
+			if e, err := ledger.DecodeEntry(data); err != nil || e.Kind() != "later" || e.CID() != v.CID {
+				t.Errorf("%s: %v", v.Name, err)
 			}
 		case "Entry":
 			if _, err := ledger.DecodeEntry(data); err != nil {

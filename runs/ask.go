@@ -10,6 +10,7 @@ import (
 var _ = handle(ledger.KindOpen, kind{
 	restore: func(r *Runs, s *ledger.Signed, _ ledger.Body) error {
 		r.asked.add(s)
+		r.env.touch()
 		return nil
 	},
 })

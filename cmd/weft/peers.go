@@ -25,7 +25,7 @@ func (a *app) peersCmd() *cobra.Command {
 				return a.printJSON(peers)
 			}
 			t := term.NewTable(term.Column{Name: "site", Shrink: true}, term.Column{Name: "state"}, term.Column{Name: "rtt", Right: true},
-				term.Column{Name: "sent", Right: true}, term.Column{Name: "received", Right: true}, term.Column{Name: "refused", Right: true},
+				term.Column{Name: "sent", Right: true}, term.Column{Name: "received", Right: true}, term.Column{Name: "refused", Right: true}, term.Column{Name: "weft", Shrink: true},
 				term.Column{Name: "address", Shrink: true})
 			for _, p := range peers {
 				state, rtt, addr := a.out.Bad("away"), "-", ""
@@ -38,7 +38,7 @@ func (a *app) peersCmd() *cobra.Command {
 				if len(p.Addrs) > 0 {
 					addr = p.Addrs[0]
 				}
-				t.Row(p.Site, state, rtt, term.Bytes(p.Sent), term.Bytes(p.Received), strconv.Itoa(p.Rejected), addr)
+				t.Row(p.Site, state, rtt, term.Bytes(p.Sent), term.Bytes(p.Received), strconv.Itoa(p.Rejected), p.Weft, addr)
 			}
 			if t.Len() == 0 {
 				a.out.Println("this site is alone in its mesh")

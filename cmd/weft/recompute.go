@@ -70,6 +70,9 @@ func verdict(r *node.Report) error {
 			hint: "this disk went bad there: compute it at another site that keeps updates",
 		}
 	}
+	if m := worst(node.Unknown); m != nil {
+		return fail(nil, "compute it with a weft that knows it", "round %d of run %s cannot be computed by this weft: %s", m.Round, m.Run, m.Recomputed.Why)
+	}
 	switch {
 	case worst(node.Same) != nil:
 		return nil
@@ -98,6 +101,7 @@ func recomputedText(r *node.Report, run block.CID) string {
 			node.Same:    "recomputed from the updates kept here: the bits that are certified",
 			node.Differs: "recomputed, and DIFFERS: ",
 			node.Damaged: "not recomputed, damaged here: ",
+			node.Unknown: "not recomputed by this weft: ",
 			node.NotKept: "not recomputed, not kept here: ",
 		}[c.Outcome]
 		fmt.Fprintf(&b, "  %s %s%s\n", ranges(rounds[c]), text, c.Why)

@@ -27,7 +27,7 @@ sites have approved it, and, if a site comes, once that site has signed too. Its
 so by itself when it is up and has followed the ledger. docs/roster.md goes through it.`,
 		RunE: group,
 	}
-	cmd.AddCommand(a.rosterListCmd(), a.rosterAddCmd(), a.rosterRemoveCmd(), a.rosterReplaceCmd(), a.rosterApproveCmd(), a.rosterWithdrawCmd())
+	cmd.AddCommand(a.rosterListCmd(), a.rosterAddCmd(), a.rosterRemoveCmd(), a.rosterReplaceCmd(), a.rosterApproveCmd(), a.rosterWithdrawCmd(), a.rosterProtocolCmd())
 	return cmd
 }
 

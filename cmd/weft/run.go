@@ -43,12 +43,16 @@ func (a *app) runListCmd() *cobra.Command {
 			}
 			t := term.NewTable(term.Column{Name: "run"}, term.Column{Name: "name", Shrink: true}, term.Column{Name: "round", Right: true},
 				term.Column{Name: "phase"}, term.Column{Name: "sites", Shrink: true})
+			why := ""
 			for _, r := range s.Runs {
 				at := r.Round
 				if over(r.Phase) {
 					at = r.Done
 				}
 				t.Row(r.ID.Short(), r.Name, fmt.Sprintf("%d/%d", at, r.Rounds), a.phase(r.Phase), strings.Join(r.Takes, " "))
+				if r.Unknown != "" {
+					why += fmt.Sprintf("%s: this weft takes no part: %s\n", r.Name, r.Unknown)
+				}
 			}
 			for _, p := range s.Pending {
 				if findRun(s, p.Run.String()) == nil {
@@ -59,7 +63,7 @@ func (a *app) runListCmd() *cobra.Command {
 				a.out.Println("no runs; open one with `weft run start FILE`")
 				return nil
 			}
-			a.out.Printf("%s%s", t.Text(a.out.Columns(), a.out.Dim), a.asksRunsText(s))
+			a.out.Printf("%s%s%s", t.Text(a.out.Columns(), a.out.Dim), why, a.asksRunsText(s))
 			return nil
 		},
 	}

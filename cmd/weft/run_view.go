@@ -98,6 +98,9 @@ func (a *app) runText(r *node.RunStatus) string {
 	if text := trainerText(r); text != "" {
 		b.WriteString(strings.Repeat(" ", indent) + a.hanging(text, nil))
 	}
+	if r.Unknown != "" {
+		b.WriteString(strings.Repeat(" ", indent) + a.hanging("this weft takes no part: "+r.Unknown, nil))
+	}
 	if r.Stop != "" {
 		b.WriteString(strings.Repeat(" ", indent) + a.hanging("ended early, as "+r.Stop, nil))
 	}

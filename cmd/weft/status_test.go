@@ -129,6 +129,15 @@ func TestStatusTellsTrouble(t *testing.T) {
 	}
 }
 
+func TestStatusTellsUnknown(t *testing.T) {
+	a := &app{out: term.New(&bytes.Buffer{})}
+	s := testStatus()
+	s.Runs[0].Phase, s.Runs[0].Unknown = node.PhaseDeclined, `unknown rule "clip"`
+	if got := a.statusText(s, ""); !strings.Contains(got, `this weft takes no part: unknown rule "clip"`) {
+		t.Errorf("got\n%s", got)
+	}
+}
+
 func TestStatusLine(t *testing.T) {
 	s := testStatus()
 	want := "height 5, 3 of 3 sites up, letters: round 3 of 5 training, newest model " + s.Runs[0].History[1].Model.Short()

@@ -194,6 +194,9 @@ func (s *site) local() time.Duration { return s.clock.local(s.w.now) }
 // work makes durable what the machine says, then does the rest.
 func (s *site) work() {
 	w := s.machine.Ready()
+	if w.Halt != nil {
+		s.w.fail(s.i, "halt", w.Halt.Error()) // all machines here are of one version
+	}
 	if s.w.cfg.Work != nil {
 		s.w.cfg.Work(s.w.now, s.i, w)
 	}
