@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -14,16 +15,16 @@ import (
 	"github.com/weft-mesh/weft/node"
 )
 
-// siteOptions are what `weft init` writes into a new config.yaml instead of the defaults.
-type siteOptions struct {
+// initSite is `weft init`: what it writes into a new config.yaml instead of the defaults.
+type initSite struct {
 	name   string
 	listen []string
 	data   string
 	accept string
 }
 
-func (a *app) initCmd() *cobra.Command {
-	var o siteOptions
+func newInit(e *env) *cobra.Command {
+	c := &initSite{}
 	cmd := &cobra.Command{
 		Use:   "init",
 		Short: "Make a directory a site: a key and a configuration",
@@ -34,47 +35,49 @@ that whoever founds the mesh needs.`,
   weft init --name hospital-a --listen /ip4/0.0.0.0/tcp/4801 --data letters.txt
   weft --dir ./a init --name hospital-a --accept auto`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			if o.name == "" {
-				host, err := os.Hostname()
-				if err != nil {
-					return usage("the site has no name: --name NAME")
-				}
-				o.name, _, _ = strings.Cut(host, ".")
-			}
-			text, err := o.configYAML()
-			if err != nil {
-				return err
-			}
-			id, err := node.Init(a.dir, o.name)
-			if err != nil {
-				return err
-			}
-			path := filepath.Join(a.dir, "config.yaml")
-			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-				return err
-			}
-			a.out.Printf("site directory  %s\n", a.dir)
-			a.out.Printf("configuration   %s\n", path)
-			a.out.Printf("peer ID         %s\n", id)
-			if o.data == "" {
-				a.out.Printf("trains on       %s, a sample; for your own text --data FILE, for your own script see config.yaml\n", node.DefaultConfig("").Trainer.Builtin.Data)
-			}
-			a.out.Printf("\n")
-			a.out.Printf("Send this to whoever founds the mesh:\n\n  --site %s\n", strconv.Quote(o.name+"="+id.String()))
-			return nil
-		},
+		RunE: e.runs(c.run),
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.name, "name", "", "the site's name in the mesh; default the machine's")
-	f.StringArrayVar(&o.listen, "listen", nil, "multiaddr to listen at, may be repeated; default "+strings.Join(node.DefaultListen(), " and "))
-	f.StringVar(&o.data, "data", "", "text for the embedded trainer: a `file` or builtin:NAME; default "+node.DefaultConfig("").Trainer.Builtin.Data)
-	f.StringVar(&o.accept, "accept", "", "take part in runs: auto, or ask (the default)")
+	f.StringVar(&c.name, "name", "", "the site's name in the mesh; default the machine's")
+	f.StringArrayVar(&c.listen, "listen", nil, "multiaddr to listen at, may be repeated; default "+strings.Join(node.DefaultListen(), " and "))
+	f.StringVar(&c.data, "data", "", "text for the embedded trainer: a `file` or builtin:NAME; default "+node.DefaultConfig("").Trainer.Builtin.Data)
+	f.StringVar(&c.accept, "accept", "", "take part in runs: auto, or ask (the default)")
 	return cmd
 }
 
+func (c *initSite) run(_ context.Context, e *env, _ []string) error {
+	if c.name == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			return usage("the site has no name: --name NAME")
+		}
+		c.name, _, _ = strings.Cut(host, ".")
+	}
+	text, err := c.configYAML()
+	if err != nil {
+		return err
+	}
+	id, err := node.Init(e.dir, c.name)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(e.dir, "config.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		return err
+	}
+	e.out.Printf("site directory  %s\n", e.dir)
+	e.out.Printf("configuration   %s\n", path)
+	e.out.Printf("peer ID         %s\n", id)
+	if c.data == "" {
+		e.out.Printf("trains on       %s, a sample; for your own text --data FILE, for your own script see config.yaml\n", node.DefaultConfig("").Trainer.Builtin.Data)
+	}
+	e.out.Printf("\n")
+	e.out.Printf("Send this to whoever founds the mesh:\n\n  --site %s\n", strconv.Quote(c.name+"="+id.String()))
+	return nil
+}
+
 // configYAML returns the commented config.yaml with the options in it.
-func (o siteOptions) configYAML() (string, error) {
+func (o *initSite) configYAML() (string, error) {
 	text := node.DefaultConfigYAML(o.name)
 	def := node.DefaultConfig(o.name)
 	put := func(old, new string) {
@@ -94,7 +97,7 @@ func (o siteOptions) configYAML() (string, error) {
 				return "", err
 			}
 			if _, err := os.Stat(abs); err != nil {
-				return "", &failure{kind: errUsage, text: "--data", err: err, hint: "a text file, or builtin:shakespeare"}
+				return "", advised(&failure{kind: errUsage, text: "--data", err: err}, "a text file, or builtin:shakespeare")
 			}
 			data = abs
 		}
