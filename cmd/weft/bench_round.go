@@ -6,13 +6,12 @@ import (
 	"context"
 	"errors"
 	"os"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/weft-mesh/weft/cmd/weft/bench"
+	"github.com/weft-mesh/weft/yamlfile"
 )
 
 // benchRound is `weft bench round`.
@@ -45,9 +44,11 @@ and each node's peak memory and traffic. All nodes share this machine's cores an
 
 func (c *benchRound) run(ctx context.Context, e *env, _ []string) (err error) {
 	config := c.config
-	if config.Bytes, err = parseSize(c.size); err != nil {
+	size, err := yamlfile.ParseSize(c.size)
+	if err != nil {
 		return usage("--size: %v", err)
 	}
+	config.Bytes = uint64(size)
 	if err := config.Validate(); err != nil {
 		return usage("%v", err)
 	}
@@ -73,18 +74,4 @@ func (c *benchRound) run(ctx context.Context, e *env, _ []string) (err error) {
 	}
 	e.out.Printf("%s", r.Text(e.out))
 	return nil
-}
-
-// parseSize reads a number of bytes, such as 50MB or 64MiB.
-func parseSize(s string) (uint64, error) {
-	number := strings.TrimRight(s, "kKMGTiB")
-	scale, ok := map[string]float64{
-		"": 1, "B": 1, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12,
-		"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40,
-	}[s[len(number):]]
-	v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-	if !ok || err != nil || !(v >= 0 && v*scale <= 1<<50) {
-		return 0, errors.New(strconv.Quote(s) + " is no size; want a number and a unit, such as 50MB")
-	}
-	return uint64(v * scale), nil
 }

@@ -3,16 +3,15 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/yamlfile"
 )
 
 // initSite is `weft init`: what it writes into a new config.yaml instead of the defaults.
@@ -57,16 +56,12 @@ func (c *initSite) run(_ context.Context, e *env, _ []string) error {
 	if err != nil {
 		return err
 	}
-	id, err := node.Init(e.dir, c.name)
+	id, err := node.InitConfig(e.dir, text)
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(e.dir, "config.yaml")
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		return err
-	}
 	e.out.Printf("site directory  %s\n", e.dir)
-	e.out.Printf("configuration   %s\n", path)
+	e.out.Printf("configuration   %s\n", filepath.Join(e.dir, "config.yaml"))
 	e.out.Printf("peer ID         %s\n", id)
 	if c.data == "" {
 		e.out.Printf("trains on       %s, a sample; for your own text --data FILE, for your own script see config.yaml\n", node.DefaultConfig("").Trainer.Builtin.Data)
@@ -76,55 +71,57 @@ func (c *initSite) run(_ context.Context, e *env, _ []string) error {
 	return nil
 }
 
-// configYAML returns the commented config.yaml with the options in it.
-func (o *initSite) configYAML() (string, error) {
-	text := node.DefaultConfigYAML(o.name)
-	def := node.DefaultConfig(o.name)
-	put := func(old, new string) {
-		if !strings.Contains(text, "\n"+old) {
-			panic("config.yaml's template has no " + old) // a test holds the two together
-		}
-		text = strings.Replace(text, "\n"+old, "\n"+new, 1)
-	}
-	if len(o.listen) > 0 {
-		put(yamlList("listen", def.Listen), yamlList("listen", o.listen))
-	}
-	if o.data != "" {
-		data := o.data
-		if !strings.HasPrefix(data, "builtin:") {
-			abs, err := filepath.Abs(data)
-			if err != nil {
-				return "", err
-			}
-			if _, err := os.Stat(abs); err != nil {
-				return "", advised(&failure{kind: errUsage, text: "--data", err: err}, "a text file, or builtin:shakespeare")
-			}
-			data = abs
-		}
-		put("    data: "+def.Trainer.Builtin.Data, "    data: "+strconv.Quote(data))
-	}
-	if o.accept != "" {
-		put("accept: "+string(def.Accept.Policy), "accept: "+o.accept)
-	}
-	c, err := node.ParseConfig("config.yaml", []byte(text))
+// configYAML returns the commented config.yaml with what the flags say in it.
+func (c *initSite) configYAML() (string, error) {
+	tree, err := yamlfile.ParseTree(node.DefaultConfigYAML(c.name))
 	if err != nil {
-		if errors.Is(err, node.ErrConfig) {
-			return "", &failure{kind: errUsage, text: "these flags make no valid configuration", err: err}
-		}
 		return "", err
 	}
-	if len(o.listen) > 0 && !slices.Equal(c.Listen, o.listen) {
-		return "", usage("--listen: %q does not survive being written as YAML", o.listen)
+	if err := c.edit(tree); err != nil {
+		return "", err
+	}
+	text := tree.String()
+	if _, err := node.ParseConfig("config.yaml", []byte(text)); errors.Is(err, node.ErrConfig) {
+		return "", &failure{kind: errUsage, text: "these flags make no valid configuration", err: err}
+	} else if err != nil {
+		return "", err
 	}
 	return text, nil
 }
 
-// yamlList returns a field with a list as config.yaml has it.
-func yamlList(field string, values []string) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s:\n", field)
-	for _, v := range values {
-		fmt.Fprintf(&b, "  - %s\n", v)
+// edit sets what the flags say.
+func (c *initSite) edit(tree *yamlfile.Tree) error {
+	if len(c.listen) > 0 {
+		if err := tree.SetList("listen", c.listen); err != nil {
+			return err
+		}
 	}
-	return b.String()
+	if c.accept != "" {
+		if err := tree.Set("accept", c.accept); err != nil {
+			return err
+		}
+	}
+	if c.data == "" {
+		return nil
+	}
+	data, err := c.dataPath()
+	if err != nil {
+		return err
+	}
+	return tree.Set("trainer.builtin.data", data)
+}
+
+// dataPath returns the text to train on as the configuration has it: a file by its full path.
+func (c *initSite) dataPath() (string, error) {
+	if strings.HasPrefix(c.data, "builtin:") {
+		return c.data, nil
+	}
+	path, err := filepath.Abs(c.data)
+	if err != nil {
+		return "", err
+	}
+	if _, err := os.Stat(path); err != nil {
+		return "", advised(&failure{kind: errUsage, text: "--data", err: err}, "a text file, or builtin:shakespeare")
+	}
+	return path, nil
 }
