@@ -25,9 +25,10 @@ fmt: ## is everything formatted?
 	@files=$$(git ls-files '*.go' | xargs gofmt -l); test -z "$$files" || { echo "gofmt -w $$files"; exit 1; }
 
 .PHONY: vet
-vet: ## go vet, here and for arm64
+vet: ## go vet, here, for arm64 and of a node alone
 	go vet ./...
 	GOARCH=arm64 go vet ./...
+	go vet -tags node ./cmd/weft
 
 .PHONY: lint
 lint: ## golangci-lint, pinned in tools/go.mod

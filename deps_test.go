@@ -108,6 +108,30 @@ func checkImport(t *testing.T, policy map[string][]string, pkg, imp string) {
 	}
 }
 
+// TestNodeBuild: a node built with -tags node has no code that can forge votes, shape networks or generate kernels.
+func TestNodeBuild(t *testing.T) {
+	list := func(args ...string) []string {
+		out, err := exec.Command("go", append(append([]string{"list", "-deps"}, args...), "./cmd/weft")...).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Fields(string(out))
+	}
+	all, node := list(), list("-tags", "node")
+	for _, lab := range []string{"scenarios", "node/local", "cmd/weft/demo", "cmd/weft/bench"} {
+		is := func(imp string) bool { return imp == module+lab || strings.HasPrefix(imp, module+lab+"/") }
+		if !slices.ContainsFunc(all, is) {
+			t.Errorf("the ordinary binary has no %s any more: what is to be left out of a node has another name now", lab)
+		}
+		if i := slices.IndexFunc(node, is); i >= 0 {
+			t.Errorf("a node links %s", node[i])
+		}
+	}
+	if i := slices.IndexFunc(all, func(imp string) bool { return strings.HasPrefix(imp, "github.com/mmcloughlin/avo") || strings.HasSuffix(imp, "/kernel/asm") }); i >= 0 {
+		t.Errorf("weft links %s", all[i])
+	}
+}
+
 // TestNoClock: the pure packages take time as an argument.
 func TestNoClock(t *testing.T) {
 	for pkg := range pure {
