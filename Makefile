@@ -3,7 +3,7 @@ FUZZTIME ?= 10s
 export CGO_ENABLED ?= 0
 GOLANGCI = go tool -modfile=tools/go.mod golangci-lint
 # Packages with goroutines that share memory: they are tested with the race detector.
-RACE = ./blockstore/... ./exchange ./gossip/... ./aggregate ./train ./node/... ./scenarios/real/... ./cmd/weft/term
+RACE = ./blockstore/... ./exchange ./gossip ./aggregate ./train ./node/... ./scenarios/real/... ./cmd/weft/term
 
 .PHONY: help
 help: ## this text

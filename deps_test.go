@@ -25,7 +25,6 @@ exchange                < block
 aggregate               < tensor
 aggregate/aggregatetest < aggregate tensor
 gossip                  < block
-gossip/gossiptest       < block gossip
 ledger                  < block
 round                   < block ledger
 round/model             <
