@@ -19,6 +19,7 @@ block                   <
 block/blocktest         < block
 hint                    <
 yamlfile                <
+atomicfile              <
 tensor                  < block
 blockstore              < block tensor
 blockstore/blockstoretest < block blockstore tensor
@@ -55,6 +56,10 @@ var pure = map[string]map[string]string{
 	"round": {
 		"net": "messages are data", "os": "no files", "sync": "one goroutine owns a machine", "context": "nothing blocks",
 		"log": "it traces", "log/slog": "it traces", "math/rand": "chance follows from the input", "math/rand/v2": "chance follows from the input",
+	},
+	"tensor": {
+		"net": "tensors are bytes", "os": "bytes come from readers", "time": "pure arithmetic",
+		"math/rand": "pure arithmetic", "math/rand/v2": "pure arithmetic",
 	},
 	"aggregate": {
 		"net": "pure arithmetic", "os": "shards come from readers", "time": "pure arithmetic",
