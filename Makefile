@@ -75,7 +75,7 @@ mutants: ## bugs planted into round: the simulator must find each within 2,000 s
 
 .PHONY: model
 model: ## every interleaving of the agreement in the model (docs/model.md)
-	WEFT_MODEL=full go test ./round/model -run TestExplore -count 1 -timeout 3h -v
+	WEFT_MODEL=full go test ./consensus/modelcheck -run TestExplore -count 1 -timeout 3h -v
 
 .PHONY: vnode
 vnode: SEEDS = 20

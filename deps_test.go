@@ -27,19 +27,24 @@ exchange                < block
 aggregate               < tensor
 aggregate/aggregatetest < aggregate tensor
 gossip                  < block
+trace                   < block
 ledger                  < block
-round                   < block ledger
-round/model             <
-scenarios/sim           < block ledger round
+consensus               < block ledger
+consensus/modelcheck    <
+peerlog                 < block ledger
+membership              < block ledger trace
+runs                    < block ledger trace
+round                   < block consensus ledger membership peerlog runs trace
+scenarios/sim           < block consensus ledger membership peerlog round runs trace
 train                   < tensor
 node                    < *
 node/local              < node ledger round
-node/nodetest           < node ledger round yamlfile
-scenarios               < aggregate block blockstore ledger node/runfile round scenarios/sim tensor train train/builtin train/builtin/corpus yamlfile
-scenarios/report        < scenarios block ledger round
+node/nodetest           < node consensus ledger round runs trace yamlfile
+scenarios               < aggregate block blockstore ledger node/runfile round runs scenarios/sim tensor trace train train/builtin train/builtin/corpus yamlfile
+scenarios/report        < scenarios block ledger round trace
 scenarios/real/shape    <
 scenarios/real/netns    <
-scenarios/real          < scenarios block ledger node node/local round scenarios/real/netns scenarios/real/shape scenarios/sim train/builtin/corpus yamlfile
+scenarios/real          < scenarios block ledger node node/local round runs scenarios/real/netns scenarios/real/shape scenarios/sim trace train/builtin/corpus yamlfile
 cmd/weft                < *
 cmd/weft/term           <
 node/runfile            < ledger round yamlfile
@@ -52,6 +57,26 @@ var pure = map[string]map[string]string{
 	"ledger": {
 		"net": "facts are data", "os": "no files", "sync": "one goroutine owns a ledger", "context": "nothing blocks",
 		"log": "errors say what is wrong", "log/slog": "errors say what is wrong", "time": "an entry names no time", "math/rand": "no chance", "math/rand/v2": "no chance",
+	},
+	"consensus": {
+		"net": "messages are data", "os": "no files", "sync": "one goroutine owns a machine", "context": "nothing blocks",
+		"log": "it traces", "log/slog": "it traces", "math/rand": "chance follows from the input", "math/rand/v2": "chance follows from the input",
+	},
+	"peerlog": {
+		"net": "messages are data", "os": "no files", "sync": "one goroutine owns a machine", "context": "nothing blocks",
+		"log": "it traces", "log/slog": "it traces", "math/rand": "chance follows from the input", "math/rand/v2": "chance follows from the input",
+	},
+	"membership": {
+		"net": "messages are data", "os": "no files", "sync": "one goroutine owns a machine", "context": "nothing blocks",
+		"log": "it traces", "log/slog": "it traces", "math/rand": "chance follows from the input", "math/rand/v2": "chance follows from the input",
+	},
+	"runs": {
+		"net": "messages are data", "os": "no files", "sync": "one goroutine owns a machine", "context": "nothing blocks",
+		"log": "it traces", "log/slog": "it traces", "math/rand": "chance follows from the input", "math/rand/v2": "chance follows from the input",
+	},
+	"trace": {
+		"net": "messages are data", "os": "no files", "sync": "one goroutine owns a machine", "context": "nothing blocks",
+		"log": "it traces", "log/slog": "it traces", "math/rand": "chance follows from the input", "math/rand/v2": "chance follows from the input",
 	},
 	"round": {
 		"net": "messages are data", "os": "no files", "sync": "one goroutine owns a machine", "context": "nothing blocks",

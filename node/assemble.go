@@ -15,6 +15,7 @@ import (
 	"github.com/weft-mesh/weft/exchange"
 	"github.com/weft-mesh/weft/gossip"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // open takes the home: lock, trace, log, store, trainer.
@@ -87,7 +88,7 @@ func (n *Node) restore() (err error) {
 	path := h.path(logName)
 	if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
 		n.log.Warn("the log is gone: this site votes again once it has seen the others decide", "log", path)
-		n.events.add(time.Now(), round.Trace{Event: "log lost", Site: h.ID, Text: "a new log was begun"})
+		n.events.add(time.Now(), trace.Step{Event: "log lost", Site: h.ID, Text: "a new log was begun"})
 		if err := createWAL(path, round.Born{Mesh: n.mesh, Site: h.ID, Lost: true}); err != nil {
 			return err
 		}
@@ -104,7 +105,7 @@ func (n *Node) restore() (err error) {
 	})
 	if err == nil && torn > 0 {
 		n.log.Info("a torn end of the log was cut off", "bytes", torn)
-		n.events.add(time.Now(), round.Trace{Event: "log cut", Site: h.ID, Text: fmt.Sprintf("%d bytes that a crash left", torn)})
+		n.events.add(time.Now(), trace.Step{Event: "log cut", Site: h.ID, Text: fmt.Sprintf("%d bytes that a crash left", torn)})
 	}
 	return err
 }
@@ -164,7 +165,7 @@ func (n *Node) connect(closers *[]func() error) error {
 	x := exchange.DefaultConfig()
 	x.Host, x.Source, x.Allow, x.Log = n.host, n.shelf, n.allow, n.log
 	x.Misbehaved = func(p peer.ID, err error) {
-		n.events.add(time.Now(), round.Trace{Event: "dropped", Site: p, Text: err.Error()})
+		n.events.add(time.Now(), trace.Step{Event: "dropped", Site: p, Text: err.Error()})
 	}
 	n.exchange, err = exchange.New(x)
 	return err

@@ -11,7 +11,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/train"
 )
 
@@ -109,7 +109,7 @@ func TestEvaluateKeeps(t *testing.T) {
 	run := s.start(ledger.RunSpec{Name: "kept", Rounds: 1, MinSites: 2})
 	model := s.awaitRounds(run, 1).History[0].Model
 	s.node.jobs.trainer <- struct{}{} // as if it trained for another run
-	training := &training{job: round.Train{Base: model}, done: make(chan struct{})}
+	training := &training{job: runs.Train{Base: model}, done: make(chan struct{})}
 	s.node.jobs.mu.Lock()
 	s.node.jobs.training[model] = training // for which its removal waits already
 	s.node.jobs.mu.Unlock()

@@ -10,6 +10,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 )
 
 // jobs runs what the machine asks for. start is called by the loop and never waits; every job ends as
@@ -66,21 +67,21 @@ func (j *jobs) spawn(f func()) {
 }
 
 // start begins a job.
-func (j *jobs) start(job round.Job) {
+func (j *jobs) start(job runs.Job) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	switch job := job.(type) {
-	case round.Consider:
+	case runs.Consider:
 		j.consider(job)
-	case round.Train:
+	case runs.Train:
 		j.train(job)
-	case round.StopTrain:
+	case runs.StopTrain:
 		j.stopTrain(job.Run)
-	case round.Fetch:
+	case runs.Fetch:
 		j.fetch(job)
-	case round.Forget:
+	case runs.Forget:
 		j.forget(job)
-	case round.Reduce:
+	case runs.Reduce:
 		j.reduce(job)
 	}
 }
@@ -89,7 +90,7 @@ func (j *jobs) start(job round.Job) {
 func (j *jobs) report(ev round.Event) { j.n.deliver(j.ctx, ev) }
 
 // consider answers by the site's policy, or leaves the run to the operator.
-func (j *jobs) consider(job round.Consider) {
+func (j *jobs) consider(job runs.Consider) {
 	own := job.Spec.By == j.n.home.ID
 	accept, known := j.n.home.Config.Accept.decide(job.Spec, j.n.siteName(job.Spec.By), own)
 	if !known {
@@ -98,11 +99,11 @@ func (j *jobs) consider(job round.Consider) {
 		return
 	}
 	j.accepted[job.Run] = accept
-	j.spawn(func() { j.report(round.Considered{Run: job.Run, Accept: accept}) })
+	j.spawn(func() { j.report(runs.Considered{Run: job.Run, Accept: accept}) })
 }
 
 // forget ends an artifact's fetch and removes an update that is not kept. Models are removed by policy.
-func (j *jobs) forget(job round.Forget) {
+func (j *jobs) forget(job runs.Forget) {
 	j.endFetches(job.Manifest)
 	k := newKeeper(j.n.machine.Ledger(), j.n.home.Config) // start runs on the loop's goroutine
 	unused := j.n.index.remove(func(m block.CID, u use) bool {
@@ -154,7 +155,7 @@ func (j *jobs) discardLocked(manifest block.CID) {
 			j.log.Warn("an artifact is not removed; it is at the next start", "artifact", manifest, "error", err)
 			return
 		}
-		j.report(round.Lost{Manifest: manifest})
+		j.report(runs.Lost{Manifest: manifest})
 	})
 }
 

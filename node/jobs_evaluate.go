@@ -10,7 +10,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/train"
 )
 
@@ -44,7 +44,7 @@ func (j *jobs) measureBase(ctx context.Context, t *training) map[string]float64 
 		return nil
 	}
 	if j.bases[job.Run].model != job.Base { // else measured for an earlier attempt
-		_, err := j.makeWhole(ctx, round.Fetch{Run: job.Run, Manifest: job.Base, Layout: job.Spec.Layout})
+		_, err := j.makeWhole(ctx, runs.Fetch{Run: job.Run, Manifest: job.Base, Layout: job.Spec.Layout})
 		var res train.Result
 		if err == nil {
 			t.measures.Store(true)

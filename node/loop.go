@@ -6,6 +6,7 @@ import (
 
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 )
 
 // batch is how many events that wait already are stepped before the log is synced once for all.
@@ -41,7 +42,7 @@ func (n *Node) loop(ctx context.Context) error {
 func (n *Node) step(ev round.Event) {
 	n.machine.Step(time.Since(n.start), ev)
 	switch e := ev.(type) {
-	case round.Considered, round.Approve, round.TakeBack:
+	case runs.Considered, round.Approve, round.TakeBack:
 		n.changed = true
 	case round.Received:
 		s := e.Message.Statement

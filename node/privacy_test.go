@@ -13,7 +13,7 @@ import (
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/exchange"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/tensor"
 )
 
@@ -148,7 +148,7 @@ func TestFetch(t *testing.T) {
 		{"other shards", cut, "the base has"},
 		{"no manifest", r.Spec.Layout, "manifest"},
 	} {
-		job := round.Fetch{Run: run, Manifest: c.manifest, Layout: r.Spec.Layout, Owner: a.id}
+		job := runs.Fetch{Run: run, Manifest: c.manifest, Layout: r.Spec.Layout, Owner: a.id}
 		invalid, err := b.node.jobs.obtain(t.Context(), job)
 		if err != nil || !strings.Contains(invalid, c.want) {
 			t.Errorf("%s: invalid %q, %v, want %q", c.name, invalid, err, c.want)
@@ -158,7 +158,7 @@ func TestFetch(t *testing.T) {
 	if err := b.node.store.DeleteArtifact(r.Base); err != nil {
 		t.Fatal(err)
 	}
-	got, err := b.node.jobs.openArtifact(t.Context(), round.Fetch{Run: run, Manifest: r.Base, Layout: r.Spec.Layout})
+	got, err := b.node.jobs.openArtifact(t.Context(), runs.Fetch{Run: run, Manifest: r.Base, Layout: r.Spec.Layout})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +169,7 @@ func TestFetch(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	gone := testCID(block.DagCBOR, "nobody has it")
-	if invalid, err := b.node.jobs.obtain(ctx, round.Fetch{Run: run, Manifest: gone, Layout: r.Spec.Layout}); invalid != "" || err == nil {
+	if invalid, err := b.node.jobs.obtain(ctx, runs.Fetch{Run: run, Manifest: gone, Layout: r.Spec.Layout}); invalid != "" || err == nil {
 		t.Errorf("what nobody has: invalid %q, %v", invalid, err)
 	}
 }
@@ -256,7 +256,7 @@ func TestTrainedFromStays(t *testing.T) {
 	upAll(sites)
 	s := sites[0]
 	j, from := s.node.jobs, testArtifact(t, s.node.store, 3)
-	under := &training{job: round.Train{From: from}, cancel: func() {}, done: make(chan struct{})}
+	under := &training{job: runs.Train{From: from}, cancel: func() {}, done: make(chan struct{})}
 	j.mu.Lock()
 	j.training[from] = under
 	j.mu.Unlock()

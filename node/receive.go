@@ -7,9 +7,11 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/weft-mesh/weft/consensus"
 	"github.com/weft-mesh/weft/gossip"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // handle judges a message on gossip's goroutines and queues it for the machine. What no correct site
@@ -23,7 +25,7 @@ func (n *Node) handle(ctx context.Context, from peer.ID, data []byte) gossip.Ver
 	}
 	stranger := errors.Is(err, ledger.ErrStranger)
 	if err != nil && !stranger {
-		n.events.add(time.Now(), round.Trace{Event: "rejected", Site: from, Text: err.Error()})
+		n.events.add(time.Now(), trace.Step{Event: "rejected", Site: from, Text: err.Error()})
 		return gossip.Reject
 	}
 	verdict := gossip.Accept
@@ -52,9 +54,9 @@ func (n *Node) late(s *ledger.Signed) bool {
 	}
 	decided := n.view.Load().height
 	switch b := body.(type) {
-	case *ledger.Ready:
+	case *consensus.Ready:
 		return b.Height <= decided
-	case *ledger.Proposal:
+	case *consensus.Proposal:
 		return b.Height <= decided
 	case *ledger.Vote:
 		return b.Height <= decided

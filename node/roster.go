@@ -13,6 +13,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/membership"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -84,7 +85,7 @@ func describeRoster(l *ledger.Ledger) Roster {
 	return s
 }
 
-func (n *Node) describeChange(r *ledger.Roster, c round.PendingChange) RosterChange {
+func (n *Node) describeChange(r *ledger.Roster, c membership.PendingChange) RosterChange {
 	d := RosterChange{ID: c.ID, Text: c.Change.String(), Change: c.Change, Approvals: []string{}, Withdrawn: []string{}, Joined: c.Joined, Missing: max(0, r.Quorum()-len(c.Approvals))}
 	for _, id := range c.Approvals {
 		d.Approvals = append(d.Approvals, r.Name(id))
@@ -180,7 +181,7 @@ func (n *Node) change(m *round.Machine, req ChangeRequest) (*ledger.Change, erro
 
 // asked finds a pending change by the end of its ID.
 func (n *Node) asked(m *round.Machine, id string) (*ledger.Change, error) {
-	var found []round.PendingChange
+	var found []membership.PendingChange
 	for _, c := range m.Changes() {
 		if strings.HasSuffix(c.ID.String(), id) {
 			found = append(found, c)

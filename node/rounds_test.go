@@ -11,6 +11,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/tensor"
 )
 
@@ -154,7 +155,7 @@ func TestReduceOfThePast(t *testing.T) {
 	run := s.start(ledger.RunSpec{Name: "past", Rounds: 1})
 	done := s.awaitRounds(run, 1).History[0]
 	err := s.node.ask(t.Context(), func(m *round.Machine) {
-		s.node.jobs.start(round.Reduce{Run: run, Round: 1, Seal: done.Seal, Base: m.Ledger().Run(run).Spec.Base})
+		s.node.jobs.start(runs.Reduce{Run: run, Round: 1, Seal: done.Seal, Base: m.Ledger().Run(run).Spec.Base})
 	})
 	if err != nil || s.node.jobs.underway(run) != nil {
 		t.Errorf("a reduction of a round that is committed is under way (%v)", err)

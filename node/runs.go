@@ -13,7 +13,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/tensor"
 	"github.com/weft-mesh/weft/train/builtin"
 )
@@ -85,7 +85,7 @@ func (n *Node) Consent(ctx context.Context, run block.CID, accept bool) error {
 	if err := n.active(run); err != nil {
 		return err
 	}
-	if !n.deliver(ctx, round.Considered{Run: run, Accept: accept}) {
+	if !n.deliver(ctx, runs.Considered{Run: run, Accept: accept}) {
 		return ErrStopped
 	}
 	n.jobs.answered(run)
@@ -103,7 +103,7 @@ func (n *Node) StopRun(ctx context.Context, run block.CID, reason string) error 
 	if len(reason) > maxReason {
 		return refuse(http.StatusBadRequest, "", "reason: %d bytes, at most %d", len(reason), maxReason)
 	}
-	if !n.deliver(ctx, round.StopRun{Run: run, Reason: reason}) {
+	if !n.deliver(ctx, runs.StopRun{Run: run, Reason: reason}) {
 		return ErrStopped
 	}
 	return nil
@@ -129,7 +129,7 @@ func (n *Node) OpenRun(ctx context.Context, req RunRequest) (block.CID, error) {
 	switch {
 	case !held:
 		return block.CID{}, hint(fmt.Errorf("the model was removed with an earlier run as it was taken in: %w", blockstore.ErrNotFound), "try again")
-	case !added || !n.deliver(ctx, round.OpenRun{Spec: spec}):
+	case !added || !n.deliver(ctx, runs.OpenRun{Spec: spec}):
 		n.jobs.drop(base, use{Run: run, As: asModel})
 		return block.CID{}, ErrStopped
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/weft-mesh/weft/aggregate"
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/scenarios/sim"
 	"github.com/weft-mesh/weft/train"
 	"github.com/weft-mesh/weft/train/builtin"
@@ -144,7 +144,7 @@ func (l *learning) file(manifest block.CID) (string, error) {
 
 // Train trains at a site. Its seed, and with it all that comes out, follows from the scenario's seed, the
 // site, the round, the opening and the attempt.
-func (l *learning) Train(site int, j round.Train) (sim.Trained, error) {
+func (l *learning) Train(site int, j runs.Train) (sim.Trained, error) {
 	name := []byte("train")
 	for _, n := range []uint64{uint64(l.s.Seed), uint64(site), j.Round, j.Opened, j.Attempt} {
 		name = binary.BigEndian.AppendUint64(name, n)
@@ -168,7 +168,7 @@ func (l *learning) Train(site int, j round.Train) (sim.Trained, error) {
 	return done, nil
 }
 
-func (l *learning) train(site int, j round.Train, seed uint64) (done sim.Trained, err error) {
+func (l *learning) train(site int, j runs.Train, seed uint64) (done sim.Trained, err error) {
 	base, err := l.file(j.Base)
 	if err != nil {
 		return done, err
@@ -197,7 +197,7 @@ func (l *learning) task(t *builtin.Trainer, base string, n, seed uint64) (train.
 }
 
 // Reduce averages, once for all sites.
-func (l *learning) Reduce(j round.Reduce) (sim.Reduced, error) {
+func (l *learning) Reduce(j runs.Reduce) (sim.Reduced, error) {
 	name := j.Base.Bytes()
 	for _, in := range j.Inputs {
 		name = binary.BigEndian.AppendUint64(append(name, in.Manifest.Bytes()...), in.Weight)
@@ -220,7 +220,7 @@ func (l *learning) Reduce(j round.Reduce) (sim.Reduced, error) {
 // reduceRate is how many bytes of updates a site averages in a second.
 const reduceRate = 1e9
 
-func (l *learning) average(j round.Reduce) (done sim.Reduced, err error) {
+func (l *learning) average(j runs.Reduce) (done sim.Reduced, err error) {
 	var opened []*blockstore.Artifact
 	defer func() {
 		for _, a := range opened {
@@ -264,7 +264,7 @@ func (l *learning) average(j round.Reduce) (done sim.Reduced, err error) {
 	}, nil)
 	var bad *aggregate.NotFiniteError
 	if errors.As(err, &bad) {
-		done.Bad = &round.BadInput{Site: j.Inputs[bad.Input].Site, Shard: updates[bad.Input].Manifest.Shards[bad.Shard], Err: bad.Error()}
+		done.Bad = &runs.BadInput{Site: j.Inputs[bad.Input].Site, Shard: updates[bad.Input].Manifest.Shards[bad.Shard], Err: bad.Error()}
 		return done, b.Abort()
 	}
 	if err != nil {

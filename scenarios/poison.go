@@ -6,14 +6,14 @@ import (
 	"math"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/scenarios/sim"
 	"github.com/weft-mesh/weft/tensor"
 )
 
 // Poison spoils an update: its difference to the base is turned around or made a hundred times as large,
 // or its elements are no numbers.
-func (l *learning) Poison(how sim.Poison, j round.Train, t sim.Trained) (sim.Trained, error) {
+func (l *learning) Poison(how sim.Poison, j runs.Train, t sim.Trained) (sim.Trained, error) {
 	scale, ok := map[sim.Poison]float64{sim.SignFlip: -1, sim.Times100: 100, sim.NaN: math.NaN()}[how]
 	if !ok {
 		return t, fmt.Errorf("no poison %q", how)

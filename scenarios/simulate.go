@@ -9,8 +9,9 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/scenarios/sim"
+	"github.com/weft-mesh/weft/trace"
 )
 
 const (
@@ -68,7 +69,7 @@ type play struct {
 }
 
 func (p *play) note(format string, args ...any) {
-	p.watch(Line{At: p.last, Site: -1, Trace: round.Trace{Event: "note", Text: fmt.Sprintf(format, args...)}}, nil)
+	p.watch(Line{At: p.last, Site: -1, Step: trace.Step{Event: "note", Text: fmt.Sprintf(format, args...)}}, nil)
 }
 
 func (p *play) run(ctx context.Context) (err error) {
@@ -140,7 +141,7 @@ func (p *play) config() (sim.Config, error) {
 	}
 	nonce := block.Sum(block.Raw, binary.BigEndian.AppendUint64([]byte(p.s.Name), uint64(p.s.Seed))).Digest()
 	spec.Nonce = nonce[:16]
-	c.Acts = []sim.Act{{At: openAt, Site: p.opener(), Do: round.OpenRun{Spec: &spec}}}
+	c.Acts = []sim.Act{{At: openAt, Site: p.opener(), Do: runs.OpenRun{Spec: &spec}}}
 	return c, nil
 }
 
@@ -185,8 +186,8 @@ func (s *Scenario) Plan() (plan []sim.Fault) {
 
 // observe keeps what the report needs. Of a large mesh it leaves out what every site says of every
 // other's update.
-func (p *play) observe(at time.Duration, site int, t round.Trace) {
-	l := Line{At: at, Site: site, Trace: t}
+func (p *play) observe(at time.Duration, site int, t trace.Step) {
+	l := Line{At: at, Site: site, Step: t}
 	var befell []string
 	switch t.Event {
 	case "fault":

@@ -142,7 +142,7 @@ func trainerOf(s *scenarios.Scenario, i, n int) (string, error) {
 func record(s *scenarios.Scenario, r *Result) *scenarios.Recording {
 	rec := &scenarios.Recording{Scenario: s, Driver: scenarios.Real, Seed: uint64(s.Seed), Took: r.Took}
 	for _, l := range r.Trace {
-		rec.Trace = append(rec.Trace, scenarios.Line{At: l.At, Site: l.Site, Trace: l.Trace})
+		rec.Trace = append(rec.Trace, scenarios.Line{At: l.At, Site: l.Site, Step: l.Step})
 		switch l.Event {
 		case "fault":
 			rec.Faults = append(rec.Faults, r.fault(&l))

@@ -17,9 +17,9 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/node"
 	"github.com/weft-mesh/weft/node/local"
-	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/scenarios/real/shape"
 	"github.com/weft-mesh/weft/scenarios/sim"
+	"github.com/weft-mesh/weft/trace"
 )
 
 const (
@@ -33,7 +33,7 @@ const (
 type Line struct {
 	At   time.Duration
 	Site int
-	round.Trace
+	trace.Step
 }
 
 // Result is what a run has left.
@@ -150,7 +150,7 @@ func (d *director) direct(ctx context.Context) error {
 	d.begun = time.Now()
 	for i := range d.nodes {
 		if d.down[i] == 0 {
-			d.tell(i, round.Trace{Event: "up"})
+			d.tell(i, trace.Step{Event: "up"})
 		}
 	}
 	d.plan()
@@ -312,12 +312,12 @@ func (d *director) openRun(ctx context.Context) error {
 }
 
 // tell writes a line into the result's trace.
-func (d *director) tell(site int, t round.Trace) {
+func (d *director) tell(site int, t trace.Step) {
 	d.result.Trace = append(d.result.Trace, Line{d.at(), site, t})
 }
 
 func (d *director) tellFault(event string, f *sim.Fault) {
-	t := round.Trace{Event: event, Kind: string(f.Kind), Took: f.For}
+	t := trace.Step{Event: event, Kind: string(f.Kind), Took: f.For}
 	for _, i := range f.Sites {
 		t.Sites = append(t.Sites, d.nodes[i].ID)
 	}
@@ -335,7 +335,7 @@ func (d *director) read() error {
 			return fmt.Errorf("trace of %s: %w", d.nodes[i].Name, err)
 		}
 		for _, e := range events {
-			d.result.Trace = append(d.result.Trace, Line{max(0, e.Time.Sub(d.begun)), i, e.Trace})
+			d.result.Trace = append(d.result.Trace, Line{max(0, e.Time.Sub(d.begun)), i, e.Step})
 			if e.Event == "train" {
 				d.round = max(d.round, e.Round)
 			}

@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/node/local"
-	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/scenarios/real/shape"
 	"github.com/weft-mesh/weft/scenarios/sim"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // stage is a mesh and what faults are in force. Faults may overlap: each counts until it is mended.
@@ -16,7 +16,7 @@ type stage struct {
 	nodes  []*local.Node
 	ground ground
 	paths  [][]shape.Path // without faults
-	tell   func(site int, t round.Trace)
+	tell   func(site int, t trace.Step)
 
 	down, frozen []int // by site, how many faults say so
 	cut          [][]int
@@ -88,12 +88,12 @@ func (s *stage) power(i, by int, forget bool) error {
 		return s.boot(i)
 	case by > 0:
 		if s.down[i] == by {
-			s.tell(i, round.Trace{Event: "down"})
+			s.tell(i, trace.Step{Event: "down"})
 		}
 		if err := n.Kill(); err != nil || !forget {
 			return err
 		}
-		s.tell(i, round.Trace{Event: "disk lost"})
+		s.tell(i, trace.Step{Event: "disk lost"})
 		return n.Forget()
 	}
 	return nil
@@ -101,7 +101,7 @@ func (s *stage) power(i, by int, forget bool) error {
 
 // boot starts a site's node; a frozen one stands still at once.
 func (s *stage) boot(i int) error {
-	s.tell(i, round.Trace{Event: "up"})
+	s.tell(i, trace.Step{Event: "up"})
 	err := s.nodes[i].Start()
 	if err == nil && s.frozen[i] > 0 {
 		err = s.nodes[i].Pause()

@@ -152,7 +152,7 @@ func (t *teller) line(l *scenarios.Line) {
 	case "train failed":
 		t.turnTo(l.Site, idle, l.At)
 	case "holds":
-		if from, known := t.index[l.Trace.Site.String()]; known && from != l.Site && t.honest[l.Site] {
+		if from, known := t.index[l.Step.Site.String()]; known && from != l.Site && t.honest[l.Site] {
 			t.offered = from
 		}
 	case "announce":

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/trace"
 )
 
 var errSick = errors.New("the trainer ended with status 1")
@@ -137,7 +138,7 @@ func (w *World) begin(f *Fault) {
 }
 
 func (w *World) tell(event string, f *Fault) {
-	t := round.Trace{Event: event, Kind: string(f.Kind), Took: f.For}
+	t := trace.Step{Event: event, Kind: string(f.Kind), Took: f.For}
 	for _, i := range f.Sites {
 		t.Sites = append(t.Sites, w.sites[i].id)
 	}

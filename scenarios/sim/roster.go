@@ -6,6 +6,7 @@ import (
 
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/trace"
 )
 
 const (
@@ -129,7 +130,7 @@ func (w *World) Sits(site int) bool {
 }
 
 // moved looks at a line of a site's trace after which it may be connected with others than before.
-func (w *World) moved(s *site, t round.Trace) {
+func (w *World) moved(s *site, t trace.Step) {
 	switch t.Event {
 	case "roster changed", "observes", "takes part", "approved", "approval dropped", "approval taken back":
 		w.net.relink(s)

@@ -10,7 +10,8 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // TrialSizes are the meshes that trials are made of.
@@ -193,7 +194,7 @@ func (t *Trial) Config() Config {
 		}
 		c.Sites = append(c.Sites, s)
 	}
-	c.Acts = []Act{{At: 3 * time.Second, Site: t.opener(), Do: round.OpenRun{Spec: spec}}}
+	c.Acts = []Act{{At: 3 * time.Second, Site: t.opener(), Do: runs.OpenRun{Spec: spec}}}
 	far := rng.Float64()
 	c.Path = func(from, to int) Path {
 		p := t.Net
@@ -233,7 +234,7 @@ func (t *Trial) limits() (calm, end time.Duration) {
 }
 
 // Play plays the trial and returns its world and the violation, if there was one.
-func (t *Trial) Play(observe func(at time.Duration, site int, tr round.Trace)) (*World, error) {
+func (t *Trial) Play(observe func(at time.Duration, site int, tr trace.Step)) (*World, error) {
 	c := t.Config()
 	c.Observe = observe
 	return t.play(c)

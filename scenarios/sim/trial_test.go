@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/trace"
 )
 
 var (
@@ -86,7 +86,7 @@ func replay(t *testing.T) {
 	}
 	enc := json.NewEncoder(os.Stdout)
 	t.Log(trial)
-	w, err := trial.Play(func(at time.Duration, site int, tr round.Trace) {
+	w, err := trial.Play(func(at time.Duration, site int, tr trace.Step) {
 		if testing.Verbose() {
 			fmt.Printf("%12v %2d ", at, site+1)
 			_ = enc.Encode(tr)

@@ -11,6 +11,8 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // World is a mesh in virtual time. It belongs to one goroutine.
@@ -146,19 +148,19 @@ func (w *World) act(s *site, ev round.Event) {
 		s.acts = append(s.acts, ev)
 		return
 	}
-	if open, ok := ev.(round.OpenRun); ok {
+	if open, ok := ev.(runs.OpenRun); ok {
 		spec := *open.Spec
 		spec.By = s.id
 		if a, ok := w.cfg.Workload.Describe(spec.Base); ok {
 			s.holdModel(a.Manifest)
 		}
-		ev = round.OpenRun{Spec: &spec}
+		ev = runs.OpenRun{Spec: &spec}
 	}
 	s.happen(ev)
 }
 
 // observe passes a line of the trace on.
-func (w *World) observe(site int, t round.Trace) {
+func (w *World) observe(site int, t trace.Step) {
 	if w.cfg.Observe != nil {
 		w.cfg.Observe(w.now, site, t)
 	}
