@@ -31,8 +31,9 @@ vet: ## go vet, here, for arm64 and of a node alone
 	go vet -tags node ./cmd/weft
 
 .PHONY: lint
-lint: ## golangci-lint, pinned in tools/go.mod
+lint: ## golangci-lint, pinned in tools/go.mod, and no dead code
 	$(GOLANGCI) run ./...
+	@dead=$$(go tool -modfile=tools/go.mod deadcode -test ./...); test -z "$$dead" || { echo "$$dead"; exit 1; }
 
 .PHONY: race
 race: ## the concurrent packages under the race detector

@@ -2,8 +2,6 @@ package ledger
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -47,9 +45,6 @@ func Register[T any, B interface {
 	statementKinds[kind] = func() Body { return B(new(T)) }
 	return struct{}{}
 }
-
-// Kinds returns the kinds of statements that this program knows, in order.
-func Kinds() []Kind { return slices.Sorted(maps.Keys(statementKinds)) }
 
 // Signed is a statement with its author's signature over (domain, mesh, kind, body).
 type Signed struct {
