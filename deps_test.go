@@ -26,7 +26,7 @@ blockstore              < block tensor
 blockstore/blockstoretest < block blockstore tensor
 exchange                < block: what it exchanges
 aggregate               < tensor
-aggregate/aggregatetest < aggregate tensor
+aggregate/aggregatetest < aggregate block tensor
 gossip                  < block: a mesh is known by the CID of its genesis
 trace                   < block
 ledger                  < block
@@ -37,10 +37,10 @@ membership              < block ledger trace
 runs                    < block ledger trace
 round                   < block consensus ledger membership peerlog runs trace
 scenarios/sim           < block consensus ledger membership peerlog round runs trace
-train                   < tensor
+train                   < ledger tensor
 node                    < *
 node/local              < node ledger round
-node/nodetest           < node consensus ledger round runs trace yamlfile
+node/nodetest           < node consensus ledger round runs trace train yamlfile
 scenarios               < aggregate block blockstore ledger node/runfile round runs scenarios/sim tensor trace train train/builtin train/builtin/corpus yamlfile
 scenarios/report        < scenarios block ledger round trace
 scenarios/real/shape    <
@@ -51,6 +51,7 @@ cmd/weft                < ledger: what a genesis is made of, and what entries sa
 cmd/weft                < block: CIDs on the command line, blocks that are shown
 cmd/weft                < blockstore tensor: weft cat decodes manifests and layouts
 cmd/weft                < gossip: the site's key
+cmd/weft                < aggregate: weft strategy prints its registrations
 cmd/weft                < node/runfile yamlfile: files that people write
 cmd/weft                < train train/builtin: weft trainer test, and which of its errors are the command line's
 cmd/weft                < hint: errors say what to do

@@ -109,14 +109,14 @@ func (j *jobs) tryReduce(r *reducing, spec *ledger.RunSpec) (runs.Reduced, error
 		return done, err
 	}
 	shards := make([]block.CID, 0, base.Len())
-	err = aggregate.FedAvg(j.ctx, aggregate.ShapeOf(base), in.base, in.inputs, func(i int, data []byte) error {
+	_, err = aggregate.Reduce(j.ctx, aggregate.Job{Round: job.Round, Shape: aggregate.ShapeOf(base), Base: in.base, Inputs: in.inputs}, aggregate.Sink{Model: func(i int, data []byte) error {
 		if j.n.spoil != nil {
 			j.n.spoil(i, data)
 		}
 		c, err := b.WriteShard(i, data)
 		shards = append(shards, c)
 		return err
-	}, nil)
+	}})
 	var bad *aggregate.NotFiniteError
 	if errors.As(err, &bad) {
 		culprit := job.Inputs[bad.Input]

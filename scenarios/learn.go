@@ -258,10 +258,10 @@ func (l *learning) average(j runs.Reduce) (done sim.Reduced, err error) {
 	if err != nil {
 		return done, err
 	}
-	err = aggregate.FedAvg(l.ctx, aggregate.ShapeOf(base), base, inputs, func(i int, data []byte) error {
+	_, err = aggregate.Reduce(l.ctx, aggregate.Job{Round: j.Round, Shape: aggregate.ShapeOf(base), Base: base, Inputs: inputs}, aggregate.Sink{Model: func(i int, data []byte) error {
 		_, err := b.WriteShard(i, data)
 		return err
-	}, nil)
+	}})
 	var bad *aggregate.NotFiniteError
 	if errors.As(err, &bad) {
 		done.Bad = &runs.BadInput{Site: j.Inputs[bad.Input].Site, Shard: updates[bad.Input].Manifest.Shards[bad.Shard], Err: bad.Error()}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -43,6 +44,9 @@ func TestDigest(t *testing.T) {
 	seeds := *digestFlag
 	if seeds == 0 {
 		seeds = digestSeeds
+		if runtime.GOARCH != "amd64" {
+			t.Skip("trials draw with floating point, which other processors may fuse: the golden digest is amd64's")
+		}
 	}
 	start := time.Now()
 	trials := digestTrials(t, seeds)
