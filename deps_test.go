@@ -36,16 +36,53 @@ peerlog                 < block ledger
 membership              < block ledger trace
 runs                    < block ledger trace
 round                   < block consensus ledger membership peerlog runs trace
-scenarios/sim           < block consensus ledger membership peerlog round runs trace
 train                   < ledger tensor
 node                    < *
 node/local              < node ledger round
 node/nodetest           < node consensus ledger round runs trace train yamlfile
-scenarios               < aggregate block blockstore ledger node/runfile round runs scenarios/sim tensor trace train train/builtin train/builtin/corpus yamlfile
-scenarios/report        < scenarios block ledger round trace
-scenarios/real/shape    <
-scenarios/real/netns    <
-scenarios/real          < scenarios block ledger node node/local round runs scenarios/real/netns scenarios/real/shape scenarios/sim trace train/builtin/corpus yamlfile
+scenarios/sim           < block: artifacts and entries are known by their CIDs
+scenarios/sim           < ledger: adversaries forge its statements and entries, checks read it
+scenarios/sim           < round: its machines are what is simulated
+scenarios/sim           < consensus peerlog: adversaries forge their statements
+scenarios/sim           < membership: the check of what a machine keeps knows how much of it there may be
+scenarios/sim           < runs: it does the jobs of runs
+scenarios/sim           < trace: checks and faults go by the lines that machines trace
+scenarios               < block: a recording names models
+scenarios               < ledger: a scenario says what its mesh withstands
+scenarios               < node/runfile: a scenario has the terms of its run, written as in a run file
+scenarios               < trace: a recording keeps the lines that machines trace
+scenarios               < scenarios/sim: a timeline is of the simulator's faults, and names its adversaries
+scenarios               < yamlfile: a scenario is a YAML file
+scenarios/library       < scenarios: it parses its files
+scenarios/learn         < aggregate: it averages as nodes do
+scenarios/learn         < block blockstore: models and updates are real artifacts, in one store for all sites
+scenarios/learn         < ledger: it completes the run's description
+scenarios/learn         < runs: training and reducing are its jobs
+scenarios/learn         < scenarios: the scenario says what is learnt, and its recording takes the curves
+scenarios/learn         < scenarios/sim: it is the workload of a world
+scenarios/learn         < tensor: poison changes elements
+scenarios/learn         < train train/builtin train/builtin/corpus: the embedded trainer and its texts
+scenarios/play/simulated < block: the run's nonce is a hash of the scenario's name and seed
+scenarios/play/simulated < runs: it asks for the run
+scenarios/play/simulated < trace: it observes what machines trace
+scenarios/play/simulated < scenarios: a scenario comes in, a recording goes out
+scenarios/play/simulated < scenarios/learn: the workload of scenarios that really learn
+scenarios/play/simulated < scenarios/sim: the world in which it plays
+scenarios/report        < scenarios: it shows recordings
+scenarios/netem/shape   <
+scenarios/netem/netns   <
+scenarios/netem         < node/local: a test bed says where each node listens and how it is started
+scenarios/netem         < scenarios/netem/netns scenarios/netem/shape: the emulators that test beds are made of
+scenarios/play/real     < block: models have CIDs
+scenarios/play/real     < ledger: the mesh says what it withstands
+scenarios/play/real     < node node/local: its sites are nodes, processes of their own
+scenarios/play/real     < trace: nodes trace as machines do
+scenarios/play/real     < scenarios: a scenario comes in, a recording goes out
+scenarios/play/real     < scenarios/learn: it measures the models that the nodes have trained
+scenarios/play/real     < scenarios/netem scenarios/netem/shape: the network that the nodes stand on
+scenarios/play/real     < scenarios/sim: its faults are done to processes
+scenarios/play/real     < train/builtin/corpus: each site trains on a part of it
+scenarios/play/real     < yamlfile: what cannot be done is shown at its line of the file
 cmd/weft                < node: the local API and the site's directory
 cmd/weft                < ledger: what a genesis is made of, and what entries say
 cmd/weft                < block: CIDs on the command line, blocks that are shown
@@ -56,7 +93,7 @@ cmd/weft                < node/runfile yamlfile: files that people write
 cmd/weft                < train train/builtin: weft trainer test, and which of its errors are the command line's
 cmd/weft                < hint: errors say what to do
 cmd/weft                < cmd/weft/term cmd/weft/outfile: how a command writes
-cmd/weft                < cmd/weft/demo cmd/weft/bench scenarios scenarios/real scenarios/report: what tries weft on one machine; not with -tags node
+cmd/weft                < cmd/weft/demo cmd/weft/bench scenarios scenarios/library scenarios/play/real scenarios/play/simulated scenarios/report: what tries weft on one machine; not with -tags node
 cmd/weft/term           <
 cmd/weft/outfile        < atomicfile: a file appears whole
 cmd/weft/bench          < cmd/weft/term: its result for people
@@ -123,7 +160,7 @@ func TestImports(t *testing.T) {
 			imports, why, _ := strings.Cut(may, ":")
 			pkg, imported := strings.TrimSpace(pkg), strings.Fields(imports)
 			policy[pkg] = append(policy[pkg], imported...)
-			if strings.HasPrefix(pkg, "cmd") && len(imported) > 0 && strings.TrimSpace(why) == "" {
+			if (strings.HasPrefix(pkg, "scenarios") || strings.HasPrefix(pkg, "cmd")) && len(imported) > 0 && strings.TrimSpace(why) == "" {
 				t.Errorf("%s may import %v: say why", pkg, imported)
 			}
 		}

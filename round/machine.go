@@ -1,6 +1,7 @@
 package round
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -48,6 +49,9 @@ type Machine struct {
 	lookedAt uint64 // sum of the rooms' versions when candidates were looked at last
 }
 
+// never is a sum of versions that no machine has: what was restored is to be looked at once.
+const never = math.MaxUint64
+
 // New returns the machine of a site at genesis; of a key that the genesis does not list, that of an observer,
 // which becomes a site's when the roster lists it. Hand it the records of its log with [Machine.Restore]
 // before the first Step.
@@ -59,7 +63,7 @@ func New(cfg Config) (*Machine, error) {
 	out := &effects{cfg: cfg, ledger: l, outbox: peerlog.NewOutbox(cfg.Self, cfg.Timing.Resend, cfg.Timing.ResendCap)}
 	m := &Machine{
 		cfg: cfg, self: cfg.Self, ledger: l, out: out, outbox: out.outbox, voice: &consensus.Voice{},
-		neighbours: peerlog.NewNeighbours(cfg.Timing.Head),
+		neighbours: peerlog.NewNeighbours(cfg.Timing.Head), lookedAt: never,
 	}
 	m.proofs = peerlog.NewProofs(out)
 	m.members = membership.New(membership.Config{Self: cfg.Self, Ledger: l, Verify: cfg.Verify, Out: out})

@@ -162,3 +162,45 @@ func TestChangedConsentIsRepeated(t *testing.T) {
 		t.Errorf("answers that are repeated: %v", repeated)
 	}
 }
+
+// TestLiarIsNotAwaitedAfterARestart: evidence in the log counts at once. A site that waited for a proven liar after its
+// restart would seal at its deadline only.
+func TestLiarIsNotAwaitedAfterARestart(t *testing.T) {
+	e := newEnv(t, 4, ledger.Byzantine)
+	one, liar := e.sites[0], e.sites[3]
+	e.crash(liar) // it says nothing of the run
+	e.open(e.spec(1))
+	e.stabilize()
+	base := one.ledger.Runs()[0].Base
+	for _, body := range []*ledger.Vote{{Height: 2}, {Height: 2, Entry: base}} {
+		e.tell(one, liar.out.Sign(ledger.KindPrevote, body))
+	}
+	if len(one.Named()) != 1 {
+		t.Fatal("not named")
+	}
+	e.crash(one)
+	e.restart(one)
+	e.step(one, Alarm{})
+	for _, s := range e.sites[:3] {
+		if !e.trained(s) {
+			t.Fatalf("site %d does not train", s.num)
+		}
+	}
+	e.stabilize()
+	if one.ledger.Height() < 2 {
+		t.Error("waits for a site that is proven to lie")
+	}
+}
+
+// TestAskedRunAfterARestart: a run that was asked for before a restart is asked for at the first step after it.
+func TestAskedRunAfterARestart(t *testing.T) {
+	e := newEnv(t, 4, ledger.Byzantine)
+	one := e.sites[0]
+	e.open(e.spec(1))
+	e.crash(one)
+	e.boot(one)
+	e.step(one, Alarm{}) // the first, and nothing has changed since
+	if !one.wants(func(d ledger.Decision) bool { _, ok := d.(*ledger.Open); return ok }) {
+		t.Error("not ready for the run that it asks for")
+	}
+}

@@ -108,6 +108,20 @@ type Fault struct {
 	Text  string        `json:"text,omitempty"`
 }
 
+// FaultOf returns the fault that a line of the world says has begun; ids are those of the sites, by index.
+func FaultOf(l Line, ids []peer.ID) Fault {
+	f := Fault{Kind: l.Kind, From: l.At, Text: l.Text}
+	if l.Took > 0 {
+		f.To = l.At + l.Took
+	}
+	for _, id := range l.Sites {
+		if i := slices.Index(ids, id); i >= 0 {
+			f.Sites = append(f.Sites, i)
+		}
+	}
+	return f
+}
+
 // Moment reports whether it is a change of the roster, which is asked for and no more.
 func (f Fault) Moment() bool { return slices.Contains(sim.RosterKinds, sim.FaultKind(f.Kind)) }
 
@@ -162,4 +176,16 @@ func (r *Recording) Curve(name CurveName, site string) *Curve {
 		}
 	}
 	return nil
+}
+
+// RoundEnds returns when each round was committed: at the first site that had the commit.
+func (r *Recording) RoundEnds() (ends []time.Duration) {
+	seen := map[uint64]bool{}
+	for _, l := range r.Trace {
+		if l.Event == "decide" && l.Kind == "commit" && !seen[l.Height] {
+			seen[l.Height] = true
+			ends = append(ends, l.At)
+		}
+	}
+	return ends
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/scenarios"
+	"github.com/weft-mesh/weft/scenarios/library"
 )
 
 func newScenario(e *env) *cobra.Command {
@@ -37,7 +38,7 @@ func newScenarioList(e *env) *cobra.Command {
 }
 
 func (c *scenarioList) run(_ context.Context, e *env, _ []string) error {
-	all, err := scenarios.Library()
+	all, err := library.All()
 	if err != nil {
 		return err
 	}
@@ -64,7 +65,7 @@ func newScenarioNew(e *env) *cobra.Command {
 
 // completeScenario offers the library; files complete too.
 func completeScenario(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	all, err := scenarios.Library()
+	all, err := library.All()
 	if err != nil || len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveDefault
 	}

@@ -14,7 +14,9 @@ import (
 	"github.com/weft-mesh/weft/cmd/weft/outfile"
 	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/scenarios"
-	"github.com/weft-mesh/weft/scenarios/real"
+	"github.com/weft-mesh/weft/scenarios/library"
+	"github.com/weft-mesh/weft/scenarios/play/real"
+	"github.com/weft-mesh/weft/scenarios/play/simulated"
 	"github.com/weft-mesh/weft/scenarios/report"
 	"github.com/weft-mesh/weft/yamlfile"
 )
@@ -63,14 +65,14 @@ scenario says; --hurry shortens trainings and timeline, for both.`,
 
 // scenario is the one that is asked for, with the flags' changes.
 func (c *scenarioRun) scenario(name string) (*scenarios.Scenario, error) {
-	s, err := scenarios.Open(name)
+	s, err := library.Open(name)
 	if err == nil && c.resize {
 		if err = s.Resize(c.sites); err != nil {
 			return nil, usage("%s: %v", name, err)
 		}
 	}
 	switch {
-	case errors.Is(err, scenarios.ErrUnknown):
+	case errors.Is(err, library.ErrUnknown):
 		return nil, advised(&failure{kind: errUsage, text: err.Error()}, "weft scenario list names those of the library; ./FILE is a file")
 	case errors.Is(err, scenarios.ErrScenario):
 		return nil, advised(&failure{kind: errUsage, text: err.Error()}, "weft scenario new prints a commented file; docs/scenarios.md describes every field")
@@ -140,7 +142,7 @@ func writePage(page *outfile.File, recs []*scenarios.Recording) error {
 func (c *scenarioRun) play(ctx context.Context, out *term.Out, s *scenarios.Scenario) (recs []*scenarios.Recording, err error) {
 	v := newScenarioView(s, out)
 	err = out.Live(ctx, v.frame, func(ctx context.Context) error {
-		rec, err := scenarios.Simulate(ctx, s, v.watch)
+		rec, err := simulated.Play(ctx, s, v.watch)
 		if err != nil {
 			return err
 		}

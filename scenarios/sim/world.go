@@ -28,9 +28,10 @@ type World struct {
 	holders map[block.CID][]*site
 	waiting map[block.CID][]*fetch // for somebody to hold it
 	pending []*pendingFault        // that wait for a round
-	wishes  []*wish                // of the operators, for the roster
-	rounds  uint64                 // newest that a site has opened, over all runs
-	check   *checker               // nil: nothing is held
+	effects map[FaultKind]effect
+	intents []*intent // of the operators, for the roster
+	rounds  uint64    // newest that a site has opened, over all runs
+	check   *checker  // nil: nothing is held
 	failed  error
 	steps   uint64
 }
@@ -51,7 +52,7 @@ func New(c Config) (*World, error) {
 	}
 	w := &World{
 		cfg: c, index: map[peer.ID]int{}, rng: rand.New(rand.NewPCG(c.Seed, 1)),
-		holders: map[block.CID][]*site{}, waiting: map[block.CID][]*fetch{},
+		holders: map[block.CID][]*site{}, waiting: map[block.CID][]*fetch{}, effects: newEffects(),
 	}
 	var roster []ledger.Site
 	for i, s := range c.Sites {
@@ -95,7 +96,7 @@ func (w *World) schedule() {
 }
 
 // at schedules what happens at a time; one that has passed is now.
-func (w *World) at(t time.Duration, do func()) { w.queue.push(happening{at: max(t, w.now), do: do}) }
+func (w *World) at(t time.Duration, do func()) { w.queue.push(event{at: max(t, w.now), do: do}) }
 
 // after schedules what happens after a while.
 func (w *World) after(d time.Duration, do func()) { w.at(w.now+d, do) }
@@ -195,7 +196,7 @@ func (w *World) Genesis() *ledger.Genesis { return w.genesis }
 // is what the operators wanted. Liars may stand where they like, and so may who is in no roster; and they need not join.
 func (w *World) Finished() bool {
 	newest := w.newest()
-	if newest == nil || !w.Wished() {
+	if newest == nil || !w.Fulfilled() {
 		return false
 	}
 	for _, s := range w.sites {

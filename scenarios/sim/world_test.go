@@ -153,3 +153,17 @@ func BenchmarkAgreement(b *testing.B) {
 		}
 	}
 }
+
+// TestEffects: every kind of fault and of change does something, and those that last are undone.
+func TestEffects(t *testing.T) {
+	effects := newEffects()
+	for _, kind := range slices.Concat(FaultKinds, RosterKinds) {
+		e := effects[kind]
+		if e.apply == nil {
+			t.Errorf("%s does nothing", kind)
+		}
+		if over := kind == Jump || slices.Contains(RosterKinds, kind); (e.undo == nil) != over {
+			t.Errorf("%s: undone %v", kind, e.undo != nil)
+		}
+	}
+}
