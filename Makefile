@@ -3,7 +3,7 @@ FUZZTIME ?= 10s
 export CGO_ENABLED ?= 0
 GOLANGCI = go tool -modfile=tools/go.mod golangci-lint
 # Packages with goroutines that share memory: they are tested with the race detector.
-RACE = ./blockstore/... ./exchange ./gossip/... ./aggregate ./train ./node/... ./scenarios/play/real ./scenarios/netem/... ./cmd/weft/term
+RACE = ./blockstore/... ./exchange ./gossip ./aggregate ./train ./node/... ./scenarios/play/real ./scenarios/netem/... ./cmd/weft/term
 
 .PHONY: help
 help: ## this text
@@ -25,13 +25,15 @@ fmt: ## is everything formatted?
 	@files=$$(git ls-files '*.go' | xargs gofmt -l); test -z "$$files" || { echo "gofmt -w $$files"; exit 1; }
 
 .PHONY: vet
-vet: ## go vet, here and for arm64
+vet: ## go vet, here, for arm64 and of a node alone
 	go vet ./...
 	GOARCH=arm64 go vet ./...
+	go vet -tags node ./cmd/weft
 
 .PHONY: lint
-lint: ## golangci-lint, pinned in tools/go.mod
+lint: ## golangci-lint, pinned in tools/go.mod, and no dead code
 	$(GOLANGCI) run ./...
+	@dead=$$(go tool -modfile=tools/go.mod deadcode -test ./...); test -z "$$dead" || { echo "$$dead"; exit 1; }
 
 .PHONY: race
 race: ## the concurrent packages under the race detector

@@ -13,20 +13,21 @@ import (
 )
 
 // allowed is who may import whom inside the module, with the reason after a colon: what is not listed is
-// forbidden. Do not change it to fix a build; change it when the architecture changes, and docs/architecture.md
-// with it.
+// forbidden. Do not change it to fix a build; change it when the architecture changes, and
+// docs/architecture.md with it.
 const allowed = `
 block                   <
+block/blocktest         < block: what it shows are blocks
+hint                    <
 yamlfile                <
 atomicfile              <
 tensor                  < block
 blockstore              < block tensor
 blockstore/blockstoretest < block blockstore tensor
-exchange                < block
+exchange                < block: what it exchanges
 aggregate               < tensor
 aggregate/aggregatetest < aggregate block tensor
-gossip                  < block
-gossip/gossiptest       < block gossip
+gossip                  < block: a mesh is known by the CID of its genesis
 trace                   < block
 ledger                  < block
 consensus               < block ledger
@@ -82,11 +83,25 @@ scenarios/play/real     < scenarios/netem scenarios/netem/shape: the network tha
 scenarios/play/real     < scenarios/sim: its faults are done to processes
 scenarios/play/real     < train/builtin/corpus: each site trains on a part of it
 scenarios/play/real     < yamlfile: what cannot be done is shown at its line of the file
-cmd/weft                < *
+cmd/weft                < node: the local API and the site's directory
+cmd/weft                < ledger: what a genesis is made of, and what entries say
+cmd/weft                < block: CIDs on the command line, blocks that are shown
+cmd/weft                < blockstore tensor: weft cat decodes manifests and layouts
+cmd/weft                < gossip: the site's key
+cmd/weft                < aggregate: weft strategy prints its registrations
+cmd/weft                < node/runfile yamlfile: files that people write
+cmd/weft                < train train/builtin: weft trainer test, and which of its errors are the command line's
+cmd/weft                < hint: errors say what to do
+cmd/weft                < cmd/weft/term cmd/weft/outfile: how a command writes
+cmd/weft                < cmd/weft/demo cmd/weft/bench scenarios scenarios/library scenarios/play/real scenarios/play/simulated scenarios/report: what tries weft on one machine; not with -tags node
 cmd/weft/term           <
+cmd/weft/outfile        < atomicfile: a file appears whole
+cmd/weft/bench          < cmd/weft/term: its result for people
+cmd/weft/bench          < node node/local ledger block: a mesh of real nodes, and the run in it
+cmd/weft/demo           < cmd/weft/term cmd/weft/outfile: its screen, and the model that it leaves
+cmd/weft/demo           < node node/local ledger block: a mesh of real nodes, and the run in it
+cmd/weft/demo           < train train/builtin train/builtin/corpus: each site's text, and what training alone gives
 node/runfile            < ledger round yamlfile
-cmd/weft/bench          < *
-cmd/weft/demo           < *
 `
 
 // pure is what packages of the protocol must not import, and why.
@@ -145,7 +160,7 @@ func TestImports(t *testing.T) {
 			imports, why, _ := strings.Cut(may, ":")
 			pkg, imported := strings.TrimSpace(pkg), strings.Fields(imports)
 			policy[pkg] = append(policy[pkg], imported...)
-			if strings.HasPrefix(pkg, "scenarios") && len(imported) > 0 && strings.TrimSpace(why) == "" {
+			if (strings.HasPrefix(pkg, "scenarios") || strings.HasPrefix(pkg, "cmd")) && len(imported) > 0 && strings.TrimSpace(why) == "" {
 				t.Errorf("%s may import %v: say why", pkg, imported)
 			}
 		}
@@ -177,6 +192,32 @@ func checkImport(t *testing.T, policy map[string][]string, pkg, imp string) {
 		t.Errorf("%s is not in the policy: say what it may import", pkg)
 	} else if !slices.Contains(may, to) {
 		t.Errorf("%s imports %s, it may import %v", pkg, to, may)
+	}
+}
+
+// TestNodeBuild: a node built with -tags node has no code that can forge votes, shape networks or generate kernels.
+func TestNodeBuild(t *testing.T) {
+	list := func(args ...string) []string {
+		out, err := exec.Command("go", append(append([]string{"list", "-deps"}, args...), "./cmd/weft")...).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Fields(string(out))
+	}
+	all, node := list(), list("-tags", "node")
+	for _, lab := range []string{"scenarios", "node/local", "cmd/weft/demo", "cmd/weft/bench"} {
+		is := func(imp string) bool { return imp == module+lab || strings.HasPrefix(imp, module+lab+"/") }
+		if !slices.ContainsFunc(all, is) {
+			t.Errorf("the ordinary binary has no %s any more: what is to be left out of a node has another name now", lab)
+		}
+		if i := slices.IndexFunc(node, is); i >= 0 {
+			t.Errorf("a node links %s", node[i])
+		}
+	}
+	if i := slices.IndexFunc(all, func(imp string) bool {
+		return strings.HasPrefix(imp, "github.com/mmcloughlin/avo") || strings.HasSuffix(imp, "/kernel/asm")
+	}); i >= 0 {
+		t.Errorf("weft links %s", all[i])
 	}
 }
 

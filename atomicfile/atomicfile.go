@@ -38,6 +38,9 @@ func Create(path string, mode fs.FileMode) (*File, error) {
 	return &File{temp, path}, nil
 }
 
+// Chmod gives the file a mode, whatever the umask.
+func (f *File) Chmod(mode fs.FileMode) error { return f.temp.Chmod(mode) }
+
 // Write appends to the file.
 func (f *File) Write(p []byte) (int, error) {
 	n, err := f.temp.Write(p)

@@ -2,8 +2,6 @@ package ledger
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -69,9 +67,6 @@ func register(kind Kind, f form) {
 	}
 	statementKinds[kind] = f
 }
-
-// Kinds returns the kinds of statements that this program knows, in order.
-func Kinds() []Kind { return slices.Sorted(maps.Keys(statementKinds)) }
 
 // Signed is a statement with its author's signature over (domain, mesh, kind, body).
 type Signed struct {

@@ -51,6 +51,14 @@ func Init(dir, name string) (peer.ID, error) {
 	if e := DefaultConfig(name).checkName(); e != nil {
 		return "", hint(fmt.Errorf("%w: name: %s", ErrConfig, e.text), e.hint)
 	}
+	return InitConfig(dir, DefaultConfigYAML(name))
+}
+
+// InitConfig is Init with another config.yaml, which must be a valid one.
+func InitConfig(dir, text string) (peer.ID, error) {
+	if _, err := ParseConfig(configName, []byte(text)); err != nil {
+		return "", err
+	}
 	config := filepath.Join(dir, configName)
 	if _, err := os.Lstat(config); err == nil {
 		return "", hint(fmt.Errorf("%s: site %w", dir, ErrExists), "its configuration is "+config)
@@ -62,7 +70,7 @@ func Init(dir, name string) (peer.ID, error) {
 	if err != nil {
 		return "", fmt.Errorf("init: %w", err)
 	}
-	if err := writeFile(config, []byte(DefaultConfigYAML(name)), 0o600); err != nil {
+	if err := writeFile(config, []byte(text), 0o600); err != nil {
 		return "", fmt.Errorf("init: %w", err)
 	}
 	return peer.IDFromPrivateKey(key)

@@ -16,6 +16,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/block/blocktest"
 	"github.com/weft-mesh/weft/consensus"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/membership"
@@ -43,7 +44,7 @@ func vectors(t *testing.T) []vector {
 	var list []vector
 	add := func(name, typ string, v any) *vector {
 		data := block.Encode(v)
-		j, err := block.JSON(data)
+		j, err := blocktest.JSON(data)
 		if err != nil {
 			t.Fatal(err)
 		}

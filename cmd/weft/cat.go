@@ -22,8 +22,11 @@ import (
 // shownBytes of a raw block are printed.
 const shownBytes = 256
 
-func (a *app) catCmd() *cobra.Command {
-	var raw bool
+// cat is `weft cat`.
+type cat struct{ raw bool }
+
+func newCat(e *env) *cobra.Command {
+	c := &cat{}
 	cmd := &cobra.Command{
 		Use:   "cat CID",
 		Short: "Print any stored object so that a person can read it",
@@ -36,38 +39,40 @@ writes the block's bytes as they are stored.`,
   weft cat mesh.weft
   weft cat --raw bafkr4i... > shard`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			b, err := a.findBlock(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			if raw {
-				_, err := a.out.Write(b.Data)
-				return err
-			}
-			o, err := describe(b)
-			if err != nil {
-				return err
-			}
-			if o.text != "" && !a.json {
-				a.out.Printf("%s", o.text)
-				return nil
-			}
-			return a.printJSON(o)
-		},
+		RunE: e.runs(c.run),
 	}
-	cmd.Flags().BoolVar(&raw, "raw", false, "write the block's bytes as they are")
-	a.jsonFlag(cmd)
+	cmd.Flags().BoolVar(&c.raw, "raw", false, "write the block's bytes as they are")
+	e.jsonFlag(cmd)
 	return cmd
 }
 
+func (c *cat) run(ctx context.Context, e *env, args []string) error {
+	b, err := findBlock(ctx, e, args[0])
+	if err != nil {
+		return err
+	}
+	if c.raw {
+		_, err := e.out.Write(b.Data)
+		return err
+	}
+	o, err := describe(b)
+	if err != nil {
+		return err
+	}
+	if o.text != "" && !e.json {
+		e.out.Printf("%s", o.text)
+		return nil
+	}
+	return e.printJSON(o)
+}
+
 // findBlock reads a block from the node, or its directory, or from a file.
-func (a *app) findBlock(ctx context.Context, name string) (block.Block, error) {
+func findBlock(ctx context.Context, e *env, name string) (block.Block, error) {
 	id, err := block.Parse(name)
 	if err != nil && (!isCIDEnd(name) || exists(name)) {
 		return blockFile(name)
 	}
-	src, opened := a.reader(ctx)
+	src, opened := e.reader(ctx)
 	if opened != nil {
 		return block.Block{}, opened
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"slices"
 	"strings"
 
@@ -33,45 +34,52 @@ func (s strategy) summary() string {
 	return line
 }
 
-func strategyCmd(a *app) *cobra.Command {
-	cmd := &cobra.Command{
+func newStrategy(e *env) *cobra.Command {
+	return newGroup(&cobra.Command{
 		Use:   "strategy",
 		Short: "Show the rules and outer steps that make a round's model",
 		Example: `  weft strategy list
   weft strategy show nesterov`,
-		RunE: group,
-	}
-	cmd.AddCommand(strategyListCmd(a), strategyShowCmd(a))
-	return cmd
+	}, newStrategyList(e), newStrategyShow(e))
 }
 
-func strategyListCmd(a *app) *cobra.Command {
+// strategyList is `weft strategy list`.
+type strategyList struct{}
+
+func newStrategyList(e *env) *cobra.Command {
+	c := &strategyList{}
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "The rules and outer steps that this weft knows",
 		Args:  cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			list := strategies()
-			if a.json {
-				return a.printJSON(list)
-			}
-			t := term.NewTable(term.Column{Name: "kind"}, term.Column{Name: "name"}, term.Column{Name: "what it does", Wrap: true}, term.Column{Name: "parameters", Wrap: true})
-			for _, s := range list {
-				var params []string
-				for _, p := range s.Params {
-					params = append(params, p.Name+"="+p.Default)
-				}
-				t.Row(s.Kind, s.Name, s.summary(), strings.Join(params, " "))
-			}
-			a.out.Printf("%s", t.Text(a.out.Columns(), a.out.Dim))
-			return nil
-		},
+		RunE:  e.runs(c.run),
 	}
-	a.jsonFlag(cmd)
+	e.jsonFlag(cmd)
 	return cmd
 }
 
-func strategyShowCmd(a *app) *cobra.Command {
+func (c *strategyList) run(_ context.Context, e *env, _ []string) error {
+	list := strategies()
+	if e.json {
+		return e.printJSON(list)
+	}
+	t := term.NewTable(term.Column{Name: "kind"}, term.Column{Name: "name"}, term.Column{Name: "what it does", Wrap: true}, term.Column{Name: "parameters", Wrap: true})
+	for _, s := range list {
+		var params []string
+		for _, p := range s.Params {
+			params = append(params, p.Name+"="+p.Default)
+		}
+		t.Row(s.Kind, s.Name, s.summary(), strings.Join(params, " "))
+	}
+	e.out.Printf("%s", t.Text(e.out.Columns(), e.out.Dim))
+	return nil
+}
+
+// strategyShow is `weft strategy show`.
+type strategyShow struct{}
+
+func newStrategyShow(e *env) *cobra.Command {
+	c := &strategyShow{}
 	cmd := &cobra.Command{
 		Use:     "show NAME",
 		Short:   "What a rule or an outer step computes, and its parameters",
@@ -83,29 +91,31 @@ func strategyShowCmd(a *app) *cobra.Command {
 			}
 			return names, cobra.ShellCompDirectiveNoFileComp
 		},
-		RunE: func(_ *cobra.Command, args []string) error {
-			all := strategies()
-			found := slices.DeleteFunc(slices.Clone(all), func(s strategy) bool { return s.Name != args[0] })
-			if len(found) == 0 {
-				return fail(nil, "`weft strategy list` names them", "this weft knows no rule and no outer step %q", args[0])
-			}
-			if a.json {
-				return a.printJSON(found)
-			}
-			for _, s := range found {
-				showStrategy(a, s)
-			}
-			return nil
-		},
+		RunE: e.runs(c.run),
 	}
-	a.jsonFlag(cmd)
+	e.jsonFlag(cmd)
 	return cmd
 }
 
-func showStrategy(a *app, s strategy) {
-	a.out.Printf("%s %s: %s\n", s.Kind, s.Name, s.Doc)
+func (c *strategyShow) run(_ context.Context, e *env, args []string) error {
+	found := slices.DeleteFunc(strategies(), func(s strategy) bool { return s.Name != args[0] })
+	if len(found) == 0 {
+		return fail(nil, "`weft strategy list` names them", "this weft knows no rule and no outer step %q", args[0])
+	}
+	if e.json {
+		return e.printJSON(found)
+	}
+	for _, s := range found {
+		e.out.Printf("%s", strategyText(e.out, s))
+	}
+	return nil
+}
+
+// strategyText is a strategy for people: what it computes, and a table of its parameters.
+func strategyText(out *term.Out, s strategy) string {
+	text := s.Kind + " " + s.Name + ": " + s.Doc + "\n"
 	if len(s.Params) == 0 {
-		return
+		return text
 	}
 	t := term.NewTable(term.Column{Name: "parameter"}, term.Column{Name: "default"}, term.Column{Name: "range"}, term.Column{Name: "meaning", Wrap: true})
 	for _, p := range s.Params {
@@ -115,5 +125,5 @@ func showStrategy(a *app, s strategy) {
 		}
 		t.Row(p.Name, p.Default, within, p.Doc)
 	}
-	a.out.Printf("\n%s", t.Text(a.out.Columns(), a.out.Dim))
+	return text + "\n" + t.Text(out.Columns(), out.Dim)
 }

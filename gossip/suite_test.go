@@ -1,6 +1,4 @@
-// Package gossiptest is the conformance suite of gossip.Transport: what the node relies on, run
-// over libp2p on loopback and in memory alike.
-package gossiptest
+package gossip_test
 
 import (
 	"bytes"
@@ -16,42 +14,42 @@ import (
 	"github.com/weft-mesh/weft/gossip"
 )
 
-// Network is a mesh made for one test. Sites find each other by themselves and leave when the test
+// testMesh is a mesh made for one test. Sites find each other by themselves and leave when the test
 // ends.
-type Network struct {
-	Sites []gossip.Transport
+type testMesh struct {
+	Sites []*gossip.Mesh
 	Cut   func(i, j int) // breaks the connection of two sites and keeps them from making another
 	Mend  func(i, j int) // lets them connect again, which they do by themselves
 }
 
-// Maker makes a network of as many sites as there are handlers.
-type Maker func(t *testing.T, handlers ...gossip.Handler) *Network
+// maker makes a network of as many sites as there are handlers.
+type maker func(t *testing.T, handlers ...gossip.Handler) *testMesh
 
-// patience bounds what the suite waits for; a correct transport needs a fraction.
+// patience bounds what the suite waits for; a correct mesh needs a fraction.
 const patience = 30 * time.Second
 
-// Test runs the suite.
-func Test(t *testing.T, newNetwork Maker) {
-	t.Run("PublishReachesAllOnce", func(t *testing.T) { testPublish(t, newNetwork) })
-	t.Run("RelaysWhatIsAccepted", func(t *testing.T) { testRelay(t, newNetwork, gossip.Accept) })
-	t.Run("DropsWhatIsIgnored", func(t *testing.T) { testRelay(t, newNetwork, gossip.Ignore) })
-	t.Run("DropsAndBlamesWhatIsRejected", func(t *testing.T) { testRelay(t, newNetwork, gossip.Reject) })
-	t.Run("SendKeepsOrder", func(t *testing.T) { testOrder(t, newNetwork) })
-	t.Run("SizesAndStrangers", func(t *testing.T) { testRefusals(t, newNetwork) })
-	t.Run("SendNeverBlocks", func(t *testing.T) { testFull(t, newNetwork) })
-	t.Run("CutAndMend", func(t *testing.T) { testCut(t, newNetwork) })
-	t.Run("BansWhoMisbehaves", func(t *testing.T) { testBan(t, newNetwork) })
+// testSuite tests what the node relies on.
+func testSuite(t *testing.T, newMesh maker) {
+	t.Run("PublishReachesAllOnce", func(t *testing.T) { testPublish(t, newMesh) })
+	t.Run("RelaysWhatIsAccepted", func(t *testing.T) { testRelay(t, newMesh, gossip.Accept) })
+	t.Run("DropsWhatIsIgnored", func(t *testing.T) { testRelay(t, newMesh, gossip.Ignore) })
+	t.Run("DropsAndBlamesWhatIsRejected", func(t *testing.T) { testRelay(t, newMesh, gossip.Reject) })
+	t.Run("SendKeepsOrder", func(t *testing.T) { testOrder(t, newMesh) })
+	t.Run("SizesAndStrangers", func(t *testing.T) { testRefusals(t, newMesh) })
+	t.Run("SendNeverBlocks", func(t *testing.T) { testFull(t, newMesh) })
+	t.Run("CutAndMend", func(t *testing.T) { testCut(t, newMesh) })
+	t.Run("BansWhoMisbehaves", func(t *testing.T) { testBan(t, newMesh) })
 }
 
-func testPublish(t *testing.T, newNetwork Maker) {
+func testPublish(t *testing.T, newMesh maker) {
 	const sites, messages = 4, 20
-	in := make([]*Inbox, sites)
+	in := make([]*inbox, sites)
 	handlers := make([]gossip.Handler, sites)
 	for i := range in {
-		in[i] = NewInbox()
+		in[i] = newInbox()
 		handlers[i] = in[i].Handler(gossip.Accept)
 	}
-	n := newNetwork(t, handlers...)
+	n := newMesh(t, handlers...)
 	n.Meet(t)
 	for k := range messages {
 		for i, s := range n.Sites {
@@ -83,8 +81,8 @@ func testPublish(t *testing.T, newNetwork Maker) {
 
 // testRelay has three sites in a line. The one in the middle gives its verdict on "doubtful"
 // messages and accepts the others.
-func testRelay(t *testing.T, newNetwork Maker, verdict gossip.Verdict) {
-	first, middle, last := NewInbox(), NewInbox(), NewInbox()
+func testRelay(t *testing.T, newMesh maker, verdict gossip.Verdict) {
+	first, middle, last := newInbox(), newInbox(), newInbox()
 	judge := func(ctx context.Context, from peer.ID, data []byte) gossip.Verdict {
 		middle.put(from, data)
 		if bytes.HasPrefix(data, []byte("doubtful")) {
@@ -92,7 +90,7 @@ func testRelay(t *testing.T, newNetwork Maker, verdict gossip.Verdict) {
 		}
 		return gossip.Accept
 	}
-	n := newNetwork(t, first.Handler(gossip.Accept), judge, last.Handler(gossip.Accept))
+	n := newMesh(t, first.Handler(gossip.Accept), judge, last.Handler(gossip.Accept))
 	n.Meet(t)
 	n.Cut(0, 2)
 	n.awaitLink(t, 0, 2, false)
@@ -130,12 +128,12 @@ func testRelay(t *testing.T, newNetwork Maker, verdict gossip.Verdict) {
 	}
 }
 
-func testOrder(t *testing.T, newNetwork Maker) {
+func testOrder(t *testing.T, newMesh maker) {
 	const messages = 200
-	var a, b Log
-	n := newNetwork(t, a.Handler(), b.Handler())
+	var a, b messageLog
+	n := newMesh(t, a.Handler(), b.Handler())
 	n.Meet(t)
-	send := func(s, to gossip.Transport, k int) {
+	send := func(s, to *gossip.Mesh, k int) {
 		for {
 			err := s.Send(t.Context(), to.ID(), fmt.Appendf(nil, "%d", k))
 			if !errors.Is(err, gossip.ErrFull) {
@@ -149,7 +147,7 @@ func testOrder(t *testing.T, newNetwork Maker) {
 		send(n.Sites[0], n.Sites[1], k)
 		send(n.Sites[1], n.Sites[0], k)
 	}
-	for name, l := range map[string]*Log{"first": &a, "second": &b} {
+	for name, l := range map[string]*messageLog{"first": &a, "second": &b} {
 		eventually(t, "all messages", func() bool { return l.Len() >= messages })
 		for k, m := range l.All() {
 			if m != fmt.Sprint(k) {
@@ -159,9 +157,9 @@ func testOrder(t *testing.T, newNetwork Maker) {
 	}
 }
 
-func testRefusals(t *testing.T, newNetwork Maker) {
-	in := NewInbox()
-	n := newNetwork(t, NewInbox().Handler(gossip.Accept), in.Handler(gossip.Accept))
+func testRefusals(t *testing.T, newMesh maker) {
+	in := newInbox()
+	n := newMesh(t, newInbox().Handler(gossip.Accept), in.Handler(gossip.Accept))
 	n.Meet(t)
 	a, b := n.Sites[0], n.Sites[1]
 	for _, size := range []int{0, gossip.MaxMessage + 1} {
@@ -180,7 +178,7 @@ func testRefusals(t *testing.T, newNetwork Maker) {
 	sent := string(big)
 	clear(big) // the transport has its own copy
 	in.Await(t, sent)
-	for name, to := range map[string]peer.ID{"a stranger": Stranger(t), "itself": a.ID()} {
+	for name, to := range map[string]peer.ID{"a stranger": stranger(t), "itself": a.ID()} {
 		if err := a.Send(t.Context(), to, []byte("x")); !errors.Is(err, gossip.ErrStranger) {
 			t.Errorf("send to %s: %v", name, err)
 		}
@@ -189,7 +187,7 @@ func testRefusals(t *testing.T, newNetwork Maker) {
 
 // testFull sends to a site whose handler stands still: the queue fills up, the sender is told, and
 // others are not held up.
-func testFull(t *testing.T, newNetwork Maker) {
+func testFull(t *testing.T, newMesh maker) {
 	release := make(chan struct{})
 	var once sync.Once
 	free := func() { once.Do(func() { close(release) }) }
@@ -198,8 +196,8 @@ func testFull(t *testing.T, newNetwork Maker) {
 		<-release
 		return gossip.Accept
 	}
-	in := NewInbox()
-	n := newNetwork(t, NewInbox().Handler(gossip.Accept), stuck, in.Handler(gossip.Accept))
+	in := newInbox()
+	n := newMesh(t, newInbox().Handler(gossip.Accept), stuck, in.Handler(gossip.Accept))
 	t.Cleanup(free)
 	n.Meet(t)
 	data := make([]byte, 256<<10)
@@ -220,9 +218,9 @@ func testFull(t *testing.T, newNetwork Maker) {
 	in.Await(t, "to another")
 }
 
-func testCut(t *testing.T, newNetwork Maker) {
-	in := NewInbox()
-	n := newNetwork(t, NewInbox().Handler(gossip.Accept), in.Handler(gossip.Accept))
+func testCut(t *testing.T, newMesh maker) {
+	in := newInbox()
+	n := newMesh(t, newInbox().Handler(gossip.Accept), in.Handler(gossip.Accept))
 	a, b := n.Sites[0], n.Sites[1]
 	events := a.Watch(t.Context())
 	awaitEvent(t, events, gossip.Event{Peer: b.ID(), Connected: true})
@@ -252,9 +250,9 @@ func testCut(t *testing.T, newNetwork Maker) {
 }
 
 // testBan has a site reject what another sends until it has had enough.
-func testBan(t *testing.T, newNetwork Maker) {
-	n := newNetwork(t,
-		NewInbox().Handler(gossip.Accept),
+func testBan(t *testing.T, newMesh maker) {
+	n := newMesh(t,
+		newInbox().Handler(gossip.Accept),
 		func(context.Context, peer.ID, []byte) gossip.Verdict { return gossip.Reject },
 	)
 	n.Meet(t)

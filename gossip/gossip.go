@@ -39,28 +39,6 @@ func (v Verdict) String() string {
 // messages wait, and past a bound they are dropped. It may call Publish and Send.
 type Handler func(ctx context.Context, from peer.ID, data []byte) Verdict
 
-// Transport carries messages between the sites of one mesh. Everything is best effort: a nil
-// error means that a message is on its way, not that it will arrive.
-type Transport interface {
-	// ID returns this site.
-	ID() peer.ID
-	// Publish sends data, 1 to MaxMessage bytes, to every site of the mesh but this one. Each gets
-	// it once, however often equal bytes are published within two minutes; to say the same thing
-	// again, say it with other bytes.
-	Publish(ctx context.Context, data []byte) error
-	// Send queues data, 1 to MaxMessage bytes, for one site and returns at once. What is sent to one
-	// site arrives in order, with gaps where the connection broke; a message that was being written
-	// when it broke may arrive twice. The newest is refused with ErrFull when the queue is.
-	Send(ctx context.Context, to peer.ID, data []byte) error
-	// Peers returns every site of the mesh but this one, ascending by ID.
-	Peers() []PeerInfo
-	// Watch returns which sites connect and disconnect from now on, after one event for each that is
-	// connected already. The channel is closed when ctx or the transport ends. It forgets nothing
-	// that matters and holds at most one event per site: to a slow reader, a site that went and came
-	// back is one more Connected event.
-	Watch(ctx context.Context) <-chan Event
-}
-
 // Event says that a site can be reached now, or no longer.
 type Event struct {
 	Peer      peer.ID

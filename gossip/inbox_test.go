@@ -1,4 +1,4 @@
-package gossiptest
+package gossip_test
 
 import (
 	"context"
@@ -15,28 +15,28 @@ import (
 	"github.com/weft-mesh/weft/gossip"
 )
 
-// Inbox collects messages and counts how often each came.
-type Inbox struct {
+// inbox collects messages and counts how often each came.
+type inbox struct {
 	mu    sync.Mutex
 	count map[string]int
 	from  map[string]peer.ID
 	news  chan struct{} // closed and replaced at each message
 }
 
-// NewInbox returns an empty inbox.
-func NewInbox() *Inbox {
-	return &Inbox{count: map[string]int{}, from: map[string]peer.ID{}, news: make(chan struct{})}
+// newInbox returns an empty inbox.
+func newInbox() *inbox {
+	return &inbox{count: map[string]int{}, from: map[string]peer.ID{}, news: make(chan struct{})}
 }
 
 // Handler returns a handler that puts every message into the inbox and always gives one verdict.
-func (b *Inbox) Handler(v gossip.Verdict) gossip.Handler {
+func (b *inbox) Handler(v gossip.Verdict) gossip.Handler {
 	return func(_ context.Context, from peer.ID, data []byte) gossip.Verdict {
 		b.put(from, data)
 		return v
 	}
 }
 
-func (b *Inbox) put(from peer.ID, data []byte) {
+func (b *inbox) put(from peer.ID, data []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.count[string(data)]++
@@ -46,35 +46,35 @@ func (b *Inbox) put(from peer.ID, data []byte) {
 }
 
 // Count returns how often a message came.
-func (b *Inbox) Count(what string) int {
+func (b *inbox) Count(what string) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.count[what]
 }
 
 // All returns how often each message came.
-func (b *Inbox) All() map[string]int {
+func (b *inbox) All() map[string]int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return maps.Clone(b.count)
 }
 
 // From returns who brought a message last.
-func (b *Inbox) From(what string) peer.ID {
+func (b *inbox) From(what string) peer.ID {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.from[what]
 }
 
 // Await waits until a message has come.
-func (b *Inbox) Await(t *testing.T, what string) {
+func (b *inbox) Await(t *testing.T, what string) {
 	t.Helper()
 	if !b.arrives(what, patience) {
 		t.Fatalf("%.40q does not come", what)
 	}
 }
 
-func (b *Inbox) arrives(what string, within time.Duration) bool {
+func (b *inbox) arrives(what string, within time.Duration) bool {
 	timer := time.NewTimer(within)
 	defer timer.Stop()
 	for {
@@ -92,14 +92,14 @@ func (b *Inbox) arrives(what string, within time.Duration) bool {
 	}
 }
 
-// Log collects messages in the order in which they came.
-type Log struct {
+// messageLog collects messages in the order in which they came.
+type messageLog struct {
 	mu  sync.Mutex
 	all []string
 }
 
 // Handler returns a handler that accepts every message.
-func (l *Log) Handler() gossip.Handler {
+func (l *messageLog) Handler() gossip.Handler {
 	return func(_ context.Context, _ peer.ID, data []byte) gossip.Verdict {
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -109,21 +109,21 @@ func (l *Log) Handler() gossip.Handler {
 }
 
 // Len returns how many messages came.
-func (l *Log) Len() int {
+func (l *messageLog) Len() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.all)
 }
 
 // All returns the messages.
-func (l *Log) All() []string {
+func (l *messageLog) All() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.all)
 }
 
-// Stranger returns the ID of a peer that is in no roster.
-func Stranger(t *testing.T) peer.ID {
+// stranger returns the ID of a peer that is in no roster.
+func stranger(t *testing.T) peer.ID {
 	t.Helper()
 	_, pub, err := crypto.GenerateEd25519Key(rand.Reader)
 	must(t, err)
@@ -133,7 +133,7 @@ func Stranger(t *testing.T) peer.ID {
 }
 
 // Meet waits until every site is connected with every other.
-func (n *Network) Meet(t *testing.T) {
+func (n *testMesh) Meet(t *testing.T) {
 	t.Helper()
 	for i := range n.Sites {
 		for j := range n.Sites {
@@ -145,7 +145,7 @@ func (n *Network) Meet(t *testing.T) {
 }
 
 // info returns what site i knows of site j.
-func (n *Network) info(i, j int) gossip.PeerInfo {
+func (n *testMesh) info(i, j int) gossip.PeerInfo {
 	for _, p := range n.Sites[i].Peers() {
 		if p.ID == n.Sites[j].ID() {
 			return p
@@ -154,7 +154,7 @@ func (n *Network) info(i, j int) gossip.PeerInfo {
 	return gossip.PeerInfo{}
 }
 
-func (n *Network) awaitLink(t *testing.T, i, j int, connected bool) {
+func (n *testMesh) awaitLink(t *testing.T, i, j int, connected bool) {
 	t.Helper()
 	eventually(t, "the link", func() bool {
 		p := n.info(i, j)
@@ -171,22 +171,5 @@ func awaitEvent(t *testing.T, events <-chan gossip.Event, want gossip.Event) {
 		}
 	case <-time.After(patience):
 		t.Fatalf("no event, want %+v", want)
-	}
-}
-
-// eventually waits until ok.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !ok(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
 	}
 }

@@ -1,4 +1,5 @@
-package block
+// Package blocktest shows blocks to the people who read test data.
+package blocktest
 
 import (
 	"bytes"
@@ -8,28 +9,22 @@ import (
 	"reflect"
 
 	"github.com/fxamacker/cbor/v2"
-)
 
-// anyMode decodes without knowing the type, for people who look at a block.
-var anyMode = must(cbor.DecOptions{
-	DefaultMapType:   reflect.TypeFor[map[string]any](),
-	IndefLength:      cbor.IndefLengthForbidden,
-	MaxArrayElements: maxArray,
-	MaxMapPairs:      maxMap,
-	MaxNestedLevels:  maxDepth,
-}.DecMode())
+	"github.com/weft-mesh/weft/block"
+)
 
 // JSON returns a DAG-CBOR block as indented DAG-JSON (https://ipld.io/specs/codecs/dag-json/spec/):
 // a link is {"/": "bafy..."}, bytes are {"/": {"bytes": base64}}.
 func JSON(data []byte) ([]byte, error) {
-	if len(data) > MaxSize {
-		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrEncoding, len(data), MaxSize)
+	anyMode, err := cbor.DecOptions{DefaultMapType: reflect.TypeFor[map[string]any]()}.DecMode()
+	if err != nil {
+		return nil, err
 	}
 	var v any
 	if err := anyMode.Unmarshal(data, &v); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrEncoding, err)
+		return nil, err
 	}
-	v, err := dagJSON(v)
+	v, err = dagJSON(v)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +33,7 @@ func JSON(data []byte) ([]byte, error) {
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	if err := enc.Encode(v); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrEncoding, err)
+		return nil, err
 	}
 	return bytes.TrimRight(out.Bytes(), "\n"), nil
 }
@@ -66,9 +61,9 @@ func dagJSON(v any) (any, error) {
 	case cbor.Tag:
 		b, ok := v.Content.([]byte)
 		if v.Number != 42 || !ok || len(b) == 0 {
-			return nil, fmt.Errorf("%w: tag %d", ErrEncoding, v.Number)
+			return nil, fmt.Errorf("%w: tag %d", block.ErrEncoding, v.Number)
 		}
-		c, err := FromBytes(b[1:])
+		c, err := block.FromBytes(b[1:])
 		if err != nil {
 			return nil, err
 		}
