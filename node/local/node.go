@@ -122,18 +122,30 @@ func (n *Node) Running() bool {
 	}
 }
 
+// stopGrace is how long a process that was asked to end may take.
+const stopGrace = 20 * time.Second
+
+// Stop asks the process to end, and kills it if that takes too long.
+func (n *Node) Stop() error {
+	if err := n.signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	for end := time.Now().Add(stopGrace); n.Running() && time.Now().Before(end); time.Sleep(pollEvery) {
+	}
+	return n.Kill()
+}
+
 // Kill ends the process as a power cut would (kill -9), with all it started.
 func (n *Node) Kill() error {
+	if err := n.signal(syscall.SIGKILL); err != nil {
+		return err
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.cmd == nil {
-		return nil
+	if n.cmd != nil {
+		<-n.exited
+		n.cmd = nil
 	}
-	if err := syscall.Kill(-n.cmd.Process.Pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-		return fmt.Errorf("end node %s: %w", n.Name, err)
-	}
-	<-n.exited
-	n.cmd = nil
 	return nil
 }
 
