@@ -54,7 +54,7 @@ func (o *Outbox) Tell(now time.Duration, e *Evidence, most uint64) {
 }
 
 func (o *Outbox) add(now time.Duration, s *standing) {
-	s.next = now
+	s.due(now)
 	o.list = append(o.list, s)
 	o.next = now
 }
@@ -82,7 +82,7 @@ func (o *Outbox) Due(now time.Duration, observes bool) []Letter {
 		if s.next <= now {
 			s.letter.Attempt++
 			due = append(due, s.letter)
-			s.next = now + o.backoff(now, s)
+			s.due(now + o.backoff(now, s))
 		}
 		o.next = min(o.next, s.next)
 	}
@@ -90,6 +90,9 @@ func (o *Outbox) Due(now time.Duration, observes bool) []Letter {
 	o.list = keep
 	return due
 }
+
+// due has a message sent at a time.
+func (s *standing) due(at time.Duration) { s.next = at }
 
 // still reports whether a message is worth sending.
 func (s *standing) still(observes bool) bool {
