@@ -80,8 +80,7 @@ func (o *Outbox) Due(now time.Duration, observes bool) []Letter {
 		}
 		keep = append(keep, s)
 		if s.next <= now {
-			s.letter.Attempt++
-			due = append(due, s.letter)
+			due = append(due, s.send())
 			s.due(now + o.backoff(now, s))
 		}
 		o.next = min(o.next, s.next)
@@ -93,6 +92,12 @@ func (o *Outbox) Due(now time.Duration, observes bool) []Letter {
 
 // due has a message sent at a time.
 func (s *standing) due(at time.Duration) { s.next = at }
+
+// send counts one more sending of a message, and returns it.
+func (s *standing) send() Letter {
+	s.letter.Attempt++
+	return s.letter
+}
 
 // still reports whether a message is worth sending.
 func (s *standing) still(observes bool) bool {

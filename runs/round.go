@@ -1,9 +1,6 @@
 package runs
 
 import (
-	"maps"
-	"slices"
-
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
@@ -98,7 +95,7 @@ func (c *computed) differs(from peer.ID, theirs *ledger.Commit) bool {
 // reduce starts the computation of the new model once all that a seal lists is held.
 func (p *state) reduce(r *ledger.Run, latest *ledger.SealAt, hasBase bool) {
 	c := &p.computed
-	if !hasBase || c.reducing == latest.CID || c.models[latest.CID].Defined() || c.bad[latest.CID] != nil || !p.holdsAll(latest.Seal) {
+	if !hasBase || c.reducing == latest.CID || c.models[latest.CID].Defined() || c.bad[latest.CID] != nil || !p.offers.holds(latest.Seal) {
 		return
 	}
 	j := Reduce{Run: r.ID, Round: r.Round, Seal: latest.CID, Base: r.Base, Inputs: latest.Inputs()}
@@ -134,18 +131,6 @@ func (p *state) reduced(e Reduced) {
 	p.Out.Trace(trace.Step{Event: "reduced", Run: r.ID, Round: r.Round, Entry: e.Seal, Model: e.Model})
 }
 
-// compare looks at what another site is ready to commit: another model from the same seal means
-// that one of the two computed it wrong.
-func (p *state) compare(from peer.ID, theirs *ledger.Commit) {
-	if !p.computed.differs(from, theirs) {
-		return
-	}
-	p.Out.Trace(trace.Step{
-		Event: "diverged", Site: from, Run: theirs.Run, Round: theirs.Round, Entry: p.computed.models[theirs.Seal], Model: theirs.Model,
-		Text: "computed another model from the same seal: one of the two machines is broken or lies",
-	})
-}
-
 // committed takes a decided commit.
 func (p *state) committed(b *ledger.Commit) {
 	r := p.run
@@ -161,11 +146,8 @@ func (p *state) committed(b *ledger.Commit) {
 
 // reopen begins the next round, or the same again.
 func (p *state) reopen(r *ledger.Run) {
-	p.openedAt[r.Opened] = p.now()
-	if len(p.openedAt) > ledger.MaxStale+2 { // no older update can count
-		delete(p.openedAt, slices.Min(slices.Collect(maps.Keys(p.openedAt))))
-	}
-	p.lookBack(r.Spec.Needed(p.roster()))
+	p.pace.open(r.Opened, p.now())
+	p.pace.lookBack(r.Spec.Needed(p.roster()))
 	p.phase.on(Begin) // enough only since now
 	p.noteEnough()
 	p.training.reopen()

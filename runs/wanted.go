@@ -34,7 +34,7 @@ func (r *Runs) Wanted(enter func(ledger.Decision) *ledger.Entry) []*ledger.Entry
 			continue
 		}
 		if e := enter(d); e != nil {
-			p.form(e)
+			p.formed.note(e)
 			list = append(list, e)
 		}
 	}
@@ -60,10 +60,10 @@ func (p *state) wanted() ledger.Decision {
 	return nil
 }
 
-// form remembers a seal that was formed, so that it is not formed again at the same height.
-func (p *state) form(e *ledger.Entry) {
+// note remembers a seal that was formed, so that it is not formed again at the same height.
+func (f *formed) note(e *ledger.Entry) {
 	if ledger.As[ledger.Seal](e) != nil {
-		p.formed = formed{e.CID(), e.Height}
+		*f = formed{e.CID(), e.Height}
 	}
 }
 
@@ -75,7 +75,7 @@ func (p *state) firstSeal() *ledger.Seal {
 		return nil
 	}
 	s := &ledger.Seal{Run: r.ID, Round: r.Round, Opened: r.Opened}
-	for _, c := range p.order {
+	for _, c := range p.offers.order {
 		if u := c.best; u != nil {
 			s.Updates = append(s.Updates, ledger.SealedUpdate{Update: *u.statement, Weight: r.Spec.Weight(u.Samples, r.Round-u.Round)})
 		}
@@ -107,7 +107,7 @@ func (p *state) ground() *ledger.Ground {
 	g := &ledger.Ground{Kind: ledger.Unavailable}
 	for i := range latest.Updates {
 		u := &latest.Updates[i].Update
-		known := p.contributor(u.From).find(u.Update().Opened, u.Update().Manifest)
+		known := p.offers.of(u.From).find(u.Update().Opened, u.Update().Manifest)
 		if known == nil || !known.held {
 			g.Dropped = append(g.Dropped, u.From)
 		}
