@@ -5,6 +5,15 @@ import (
 	"github.com/weft-mesh/weft/trace"
 )
 
+// commit returns the commit of a seal, or nil as long as this site has not computed its model.
+func (p *state) commit(latest *ledger.SealAt) *ledger.Commit {
+	model := p.computed.models[latest.CID]
+	if !model.Defined() {
+		return nil
+	}
+	return &ledger.Commit{Run: p.run.ID, Round: p.run.Round, Seal: latest.CID, Model: model}
+}
+
 // committed takes a decided commit.
 func (p *state) committed(b *ledger.Commit) {
 	r := p.run
@@ -16,15 +25,4 @@ func (p *state) committed(b *ledger.Commit) {
 	}
 	p.dropUpdates(sealed)
 	p.reopen(r)
-}
-
-// reopen begins the next round, or the same again.
-func (p *state) reopen(r *ledger.Run) {
-	p.pace.open(r.Opened, p.now())
-	p.pace.lookBack(r.Spec.Needed(p.roster()))
-	p.phase.on(Begin) // enough only since now
-	p.noteEnough()
-	p.training.reopen()
-	p.formed = formed{}
-	p.computed = newComputed()
 }

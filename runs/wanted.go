@@ -47,8 +47,8 @@ func (p *state) wanted() ledger.Decision {
 		}
 		return nil
 	}
-	if model := p.computed.models[latest.CID]; model.Defined() {
-		return &ledger.Commit{Run: r.ID, Round: r.Round, Seal: latest.CID, Model: model}
+	if c := p.commit(latest); c != nil {
+		return c
 	}
 	if g := p.ground(); g != nil {
 		return p.next(g)
