@@ -214,7 +214,7 @@ func (s *site) resend() {
 func (s *site) tell(p *standing) {
 	p.sends++
 	for _, other := range s.roster.Sites() {
-		if other.ID != s.id && !(s.silent && p.statement.Kind == consensus.KindProposal) {
+		if other.ID != s.id && (!s.silent || p.statement.Kind != consensus.KindProposal) {
 			s.net.send(other.ID, message{statement: p.statement})
 		}
 	}
