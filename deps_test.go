@@ -16,6 +16,7 @@ import (
 // it to fix a build; change it when the architecture changes, and docs/architecture.md with it.
 const allowed = `
 block                   <
+hint                    <
 yamlfile                <
 tensor                  < block
 blockstore              < block tensor
