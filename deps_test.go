@@ -30,7 +30,7 @@ ledger                  < block
 round                   < block ledger
 round/model             <
 scenarios/sim           < block ledger round
-train                   < tensor
+train                   < hint tensor
 node                    < *
 node/local              < node ledger round
 node/nodetest           < node ledger round yamlfile

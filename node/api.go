@@ -2,11 +2,13 @@ package node
 
 import (
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
@@ -42,10 +44,13 @@ func (e *APIError) Error() string {
 		text = e.Field + ": " + text
 	}
 	if e.Hint != "" {
-		text += "\n  hint: " + e.Hint
+		return hint.Add(errors.New(text), e.Hint).Error()
 	}
 	return text
 }
+
+// Advice is the hint, for package hint.
+func (e *APIError) Advice() string { return e.Hint }
 
 // Status is where a site stands.
 type Status struct {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
@@ -33,7 +34,7 @@ func OpenArchive(dir string) (*Archive, error) {
 	}
 	f, err := os.Open(filepath.Join(dir, logName))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, hint(fmt.Errorf("%w: %w", ErrLog, err), "start the node with weft up: a site whose log is gone gets the ledger from the others")
+		return nil, hint.Add(fmt.Errorf("%w: %w", ErrLog, err), "start the node with weft up: a site whose log is gone gets the ledger from the others")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read ledger: %w", err)
@@ -129,7 +130,7 @@ func (a *Archive) Block(_ context.Context, id block.CID) ([]byte, error) {
 func (a *Archive) open(manifest block.CID) (*blockstore.Artifact, error) {
 	m, err := blockstore.OpenArtifact(filepath.Join(a.dir, storeName), manifest)
 	if errors.Is(err, blockstore.ErrNotFound) || errors.Is(err, blockstore.ErrIncomplete) {
-		err = hint(fmt.Errorf("artifact %s: %w", manifest, blockstore.ErrNotFound), notHeldHint)
+		err = hint.Add(fmt.Errorf("artifact %s: %w", manifest, blockstore.ErrNotFound), notHeldHint)
 	}
 	return m, err
 }

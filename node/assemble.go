@@ -14,6 +14,7 @@ import (
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/exchange"
 	"github.com/weft-mesh/weft/gossip"
+	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -113,10 +114,10 @@ func (n *Node) restore() (err error) {
 func (n *Node) checkBorn(b *round.Born) error {
 	switch {
 	case b.Site != n.home.ID:
-		return hint(fmt.Errorf("%s is the log of site %s, and %s is the key of %s", n.home.path(logName), b.Site, keyName, n.home.ID),
+		return hint.Add(fmt.Errorf("%s is the log of site %s, and %s is the key of %s", n.home.path(logName), b.Site, keyName, n.home.ID),
 			"put the site's own key back; the log is good, leave it where it is")
 	case b.Mesh != n.mesh:
-		return hint(fmt.Errorf("%s is the log of mesh %s, and %s is of %s", n.home.path(logName), b.Mesh, genesisName, n.mesh),
+		return hint.Add(fmt.Errorf("%s is the log of mesh %s, and %s is of %s", n.home.path(logName), b.Mesh, genesisName, n.mesh),
 			"join another mesh in a directory of its own (weft init --dir); the log is good, leave it where it is")
 	}
 	return nil
@@ -150,7 +151,7 @@ func (n *Node) connect(closers *[]func() error) error {
 		Peers: max(256, 2*n.view.Load().roster.Len()), Agent: n.opt.Agent, Network: n.opt.Network, Log: n.log,
 	})
 	if err != nil {
-		return hint(err, "if another program listens there, change listen in "+n.home.path(configName))
+		return hint.Add(err, "if another program listens there, change listen in "+n.home.path(configName))
 	}
 	*closers = append(*closers, n.host.Close)
 	n.gossip, err = gossip.New(gossip.Config{

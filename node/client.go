@@ -18,6 +18,7 @@ import (
 	"syscall"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/hint"
 )
 
 // Client speaks the local API of a site's node. Errors are ErrNotRunning if there is no node, an
@@ -191,7 +192,7 @@ func (c *Client) explain(err error) error {
 		err = u.Err // without the URL, which says nothing here
 	}
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
-		return hint(fmt.Errorf("%s: %w", c.dir, ErrNotRunning), "start it with weft up, or name the site's directory with --dir")
+		return hint.Add(fmt.Errorf("%s: %w", c.dir, ErrNotRunning), "start it with weft up, or name the site's directory with --dir")
 	}
 	return err
 }

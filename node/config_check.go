@@ -10,6 +10,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 
+	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/train/builtin/corpus"
 	"github.com/weft-mesh/weft/yamlfile"
@@ -26,7 +27,7 @@ type fieldError struct {
 func (e *fieldError) in(f *yamlfile.File) error {
 	err := fmt.Errorf("%w: %w", ErrConfig, f.Wrong(e.path, "%s", e.text))
 	if e.hint != "" {
-		return hint(err, e.hint)
+		return hint.Add(err, e.hint)
 	}
 	return err
 }

@@ -17,16 +17,3 @@ var (
 	ErrCAR            = errors.New("no good CAR file")
 	ErrChain          = errors.New("the ledger does not verify")
 )
-
-// HintError is an error with what to do about it.
-type HintError struct {
-	Err  error
-	Hint string
-}
-
-func (e *HintError) Error() string { return e.Err.Error() + "\n  hint: " + e.Hint }
-
-func (e *HintError) Unwrap() error { return e.Err }
-
-// hint adds to an error what to do about it.
-func hint(err error, text string) error { return &HintError{err, text} }

@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/gossip"
+	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
@@ -49,11 +50,11 @@ func (h *Home) path(name string) string { return filepath.Join(h.Dir, name) }
 // that an interrupted Init left behind is completed, with the same key.
 func Init(dir, name string) (peer.ID, error) {
 	if e := DefaultConfig(name).checkName(); e != nil {
-		return "", hint(fmt.Errorf("%w: name: %s", ErrConfig, e.text), e.hint)
+		return "", hint.Add(fmt.Errorf("%w: name: %s", ErrConfig, e.text), e.hint)
 	}
 	config := filepath.Join(dir, configName)
 	if _, err := os.Lstat(config); err == nil {
-		return "", hint(fmt.Errorf("%s: site %w", dir, ErrExists), "its configuration is "+config)
+		return "", hint.Add(fmt.Errorf("%s: site %w", dir, ErrExists), "its configuration is "+config)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("init: %w", err)
@@ -83,7 +84,7 @@ func Join(dir string, g *ledger.Genesis) error {
 		if old.Block().CID == g.Block().CID {
 			return nil
 		}
-		return hint(fmt.Errorf("join mesh %q (%s): the site is in mesh %q (%s): %w", g.Name, g.Block().CID.Short(), old.Name, old.Block().CID.Short(), ErrExists), "a directory is one site in one mesh: use another with --dir")
+		return hint.Add(fmt.Errorf("join mesh %q (%s): the site is in mesh %q (%s): %w", g.Name, g.Block().CID.Short(), old.Name, old.Block().CID.Short(), ErrExists), "a directory is one site in one mesh: use another with --dir")
 	} else if !errors.Is(err, ErrNoMesh) {
 		return err
 	}
@@ -130,7 +131,7 @@ func readSite(dir string) (crypto.PrivKey, peer.ID, error) {
 	for _, name := range []string{configName, keyName} {
 		_, err := os.Stat(filepath.Join(dir, name))
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, "", hint(fmt.Errorf("%s: %w: no %s", dir, ErrNotInitialised, name), missing(dir, name))
+			return nil, "", hint.Add(fmt.Errorf("%s: %w: no %s", dir, ErrNotInitialised, name), missing(dir, name))
 		}
 		if err != nil {
 			return nil, "", err
@@ -157,14 +158,14 @@ func readGenesis(dir string) (*ledger.Genesis, error) {
 	path := filepath.Join(dir, genesisName)
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, hint(fmt.Errorf("%s: %w", dir, ErrNoMesh), "found one with weft mesh create, or join one with weft mesh join")
+		return nil, hint.Add(fmt.Errorf("%s: %w", dir, ErrNoMesh), "found one with weft mesh create, or join one with weft mesh join")
 	}
 	if err != nil {
 		return nil, err
 	}
 	g, err := ledger.DecodeGenesis(data)
 	if err != nil {
-		return nil, hint(fmt.Errorf("%s: %w: %w", path, ErrGenesis, err), "join again with the mesh file that the site was given: remove this file, then weft mesh join")
+		return nil, hint.Add(fmt.Errorf("%s: %w: %w", path, ErrGenesis, err), "join again with the mesh file that the site was given: remove this file, then weft mesh join")
 	}
 	return g, nil
 }
@@ -182,7 +183,7 @@ func (h *Home) lock() (io.Closer, error) {
 			return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
 		}
 		pid, _ := io.ReadAll(io.LimitReader(f, 32)) // only to tell the user
-		return nil, hint(fmt.Errorf("%s: %w (process %s)", h.Dir, ErrInUse, strings.TrimSpace(string(pid))), "weft status asks it how it is; each site needs a directory of its own (--dir)")
+		return nil, hint.Add(fmt.Errorf("%s: %w (process %s)", h.Dir, ErrInUse, strings.TrimSpace(string(pid))), "weft status asks it how it is; each site needs a directory of its own (--dir)")
 	}
 	if err := errors.Join(f.Truncate(0), writeAt(f, fmt.Sprintln(os.Getpid()))); err != nil {
 		return nil, errors.Join(fmt.Errorf("lock: %w", err), f.Close())

@@ -17,6 +17,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/tensor"
@@ -101,7 +102,7 @@ func (j *jobs) doTrain(ctx context.Context, t *training) round.Event {
 		return nil
 	case err != nil:
 		const again = "it is tried again, at growing intervals; what the trainer wrote is in the log of weft up, its standard error"
-		brief, advice := explain(err)
+		brief, advice := train.Explain(err)
 		if advice != "" {
 			advice += "; "
 		}
@@ -186,11 +187,11 @@ func takeUpdate(ctx context.Context, store *blockstore.Disk, res train.Result, l
 	c, err := store.Import(ctx, res.Update, blockstore.ImportOptions{Layout: layout, ShardElements: shard, Finite: true})
 	switch {
 	case errors.Is(err, blockstore.ErrLayout):
-		return c, hint(err, "an update has the tensors of its base: their names, shapes and dtypes")
+		return c, hint.Add(err, "an update has the tensors of its base: their names, shapes and dtypes")
 	case errors.Is(err, tensor.ErrNotFinite):
-		return c, hint(err, "training has diverged: a smaller learning rate, or clipped gradients, may help")
+		return c, hint.Add(err, "training has diverged: a smaller learning rate, or clipped gradients, may help")
 	case errors.Is(err, tensor.ErrSafetensors), errors.Is(err, tensor.ErrInvalid):
-		return c, hint(err, "an update is a safetensors file, as docs/trainers.md has it under The files")
+		return c, hint.Add(err, "an update is a safetensors file, as docs/trainers.md has it under The files")
 	}
 	return c, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
@@ -119,7 +120,7 @@ func (n *Node) save(records []round.Record) error {
 		return nil
 	}
 	if err := n.wal.append(records); err != nil {
-		return hint(err, "the node stops rather than say what it may forget; free or repair the disk, then start it again")
+		return hint.Add(err, "the node stops rather than say what it may forget; free or repair the disk, then start it again")
 	}
 	return nil
 }

@@ -12,9 +12,11 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/tensor"
+	"github.com/weft-mesh/weft/train"
 	"github.com/weft-mesh/weft/train/builtin"
 )
 
@@ -128,7 +130,7 @@ func (n *Node) OpenRun(ctx context.Context, req RunRequest) (block.CID, error) {
 	n.jobs.keep.Unlock()
 	switch {
 	case !held:
-		return block.CID{}, hint(fmt.Errorf("the model was removed with an earlier run as it was taken in: %w", blockstore.ErrNotFound), "try again")
+		return block.CID{}, hint.Add(fmt.Errorf("the model was removed with an earlier run as it was taken in: %w", blockstore.ErrNotFound), "try again")
 	case !added || !n.deliver(ctx, round.OpenRun{Spec: spec}):
 		n.jobs.drop(base, use{Run: run, As: asModel})
 		return block.CID{}, ErrStopped
@@ -140,8 +142,8 @@ func (n *Node) OpenRun(ctx context.Context, req RunRequest) (block.CID, error) {
 // describe completes and checks a run's description before its model, which may be large, is taken in.
 func (n *Node) describe(req RunRequest) (*ledger.RunSpec, error) {
 	spec := req.Spec
-	bad := func(hint, format string, args ...any) error {
-		return refuse(http.StatusBadRequest, hint, format, args...)
+	bad := func(advice, format string, args ...any) error {
+		return refuse(http.StatusBadRequest, advice, format, args...)
 	}
 	switch {
 	case n.view.Load().observes:
@@ -164,12 +166,12 @@ func (n *Node) describe(req RunRequest) (*ledger.RunSpec, error) {
 	check.Base = n.mesh // stands for those to come
 	check.Layout = check.Base
 	if err := check.Validate(n.view.Load().roster); err != nil {
-		const hint = "correct the run's description"
+		const correct = "correct the run's description"
 		var wrong *ledger.SpecError
 		if errors.As(err, &wrong) {
-			return nil, refuseField(wrong.Field, hint, errors.New(wrong.Text))
+			return nil, refuseField(wrong.Field, correct, errors.New(wrong.Text))
 		}
-		return nil, bad(hint, "%v", err)
+		return nil, bad(correct, "%v", err)
 	}
 	active := 0
 	for _, is := range n.view.Load().active {
@@ -246,7 +248,7 @@ func (n *Node) Evaluate(ctx context.Context, run, model block.CID) (*Evaluation,
 	began := time.Now()
 	res, err := n.jobs.evaluate(ctx, run, spec, number, model, nil)
 	if err != nil {
-		brief, advice := explain(err)
+		brief, advice := train.Explain(err)
 		return nil, refuse(http.StatusInternalServerError, advice, "the trainer fails: %s", brief)
 	}
 	return &Evaluation{Run: run, Round: number, Model: model, Samples: res.Samples, Metrics: res.Metrics, Took: time.Since(began)}, nil

@@ -14,6 +14,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/hint"
 )
 
 // server answers the local API (api.go). Whoever can open the socket is the site's operator.
@@ -55,7 +56,7 @@ func checkSocketPath(path string) error {
 	if len(path) <= maxSocketPath {
 		return nil
 	}
-	return hint(fmt.Errorf("%w: %s has %d bytes, at most %d", ErrSocketPath, path, len(path), maxSocketPath), "move the site's directory to a shorter path, such as ~/.weft")
+	return hint.Add(fmt.Errorf("%w: %s has %d bytes, at most %d", ErrSocketPath, path, len(path), maxSocketPath), "move the site's directory to a shorter path, such as ~/.weft")
 }
 
 // run answers until ctx ends; then it gives requests under way a moment and removes the socket.
@@ -128,13 +129,13 @@ type refusal struct {
 
 func (r *refusal) Error() string { return r.APIError.Error() }
 
-func refuse(status int, hint, format string, args ...any) error {
-	return &refusal{status, APIError{Message: fmt.Sprintf(format, args...), Hint: hint}}
+func refuse(status int, advice, format string, args ...any) error {
+	return &refusal{status, APIError{Message: fmt.Sprintf(format, args...), Hint: advice}}
 }
 
 // refuseField refuses a run for what its description has in a field.
-func refuseField(field, hint string, err error) error {
-	return &refusal{http.StatusBadRequest, APIError{Message: err.Error(), Hint: hint, Field: field}}
+func refuseField(field, advice string, err error) error {
+	return &refusal{http.StatusBadRequest, APIError{Message: err.Error(), Hint: advice, Field: field}}
 }
 
 const notHeldHint = "this site does not hold it (any more): of a run the newest models are kept, as many as keep_models in config.yaml says, and what it began with"
@@ -142,7 +143,6 @@ const notHeldHint = "this site does not hold it (any more): of a run the newest 
 // writeError maps an error to a status and its body.
 func writeError(w http.ResponseWriter, err error) {
 	var known *refusal
-	var hinted *HintError
 	var large *http.MaxBytesError
 	body, status := APIError{Message: err.Error()}, http.StatusInternalServerError
 	switch {
@@ -160,8 +160,8 @@ func writeError(w http.ResponseWriter, err error) {
 		body.Hint = "the copy on this site's disk was damaged; what this site keeps is fetched again: try again in a moment, or at another site"
 	case errors.Is(err, ErrStopped), errors.Is(err, context.Canceled):
 		status = http.StatusServiceUnavailable
-	case errors.As(err, &hinted):
-		body = APIError{Message: hinted.Err.Error(), Hint: hinted.Hint}
+	case hint.Of(err) != "":
+		body.Message, body.Hint = hint.Split(err)
 	}
 	writeJSON(w, status, body)
 }

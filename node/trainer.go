@@ -1,7 +1,6 @@
 package node
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -10,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/train"
 	"github.com/weft-mesh/weft/train/builtin"
 	"github.com/weft-mesh/weft/train/builtin/corpus"
@@ -21,7 +21,7 @@ func (h *Home) newTrainer(runDir string, log *slog.Logger) (train.Trainer, error
 	case c.Builtin != nil:
 		t, err := builtin.New(builtin.Config{Data: h.local(c.Builtin.Data), Heldout: h.local(c.Builtin.Heldout), Workers: int(min(c.Builtin.Workers, math.MaxInt32))})
 		if err != nil {
-			return nil, hint(err, "trainer.builtin.data in "+h.path(configName)+" names the text")
+			return nil, hint.Add(err, "trainer.builtin.data in "+h.path(configName)+" names the text")
 		}
 		return t, nil
 	case c.Synthetic != nil:
@@ -65,27 +65,7 @@ func (h *Home) commandError(err error) error {
 	if errors.Is(err, train.ErrDir) {
 		where = "trainer.dir in " + h.path(configName) + " names the folder"
 	}
-	if _, advice := explain(err); advice != "" {
-		where = advice + "; " + where
-	}
-	return hint(err, where)
-}
-
-// explain returns an error of a trainer in one line, and what to do about it where that is known.
-func explain(err error) (text, advice string) {
-	var exit *train.ExitError
-	var hinted *HintError
-	var known interface{ Hint() string }
-	switch {
-	case errors.As(err, &exit):
-		text, advice, _ = strings.Cut(exit.Brief(), "; hint: ") // as errors of the Python package have it; the log has all that it wrote
-		return text, cmp.Or(exit.Hint(), advice)
-	case errors.As(err, &hinted):
-		return hinted.Err.Error(), hinted.Hint
-	case errors.As(err, &known):
-		return err.Error(), known.Hint()
-	}
-	return err.Error(), ""
+	return hint.Add(err, where)
 }
 
 // initModel writes the model that a run with these hyperparameters starts from.

@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -121,23 +120,4 @@ func (p process) Process() int { return int(p) }
 
 func (p process) Run(context.Context, train.Task, func(train.Progress)) (train.Result, error) {
 	return train.Result{}, errTest
-}
-
-func TestExplain(t *testing.T) {
-	exit := &train.ExitError{Command: "sh", Status: "exit status 0", Asked: true}
-	for _, c := range []struct {
-		err          error
-		text, advice string
-	}{
-		{errTest, errTest.Error(), ""},
-		{errors.Join(train.ErrSkipped), train.ErrSkipped.Error(), "call send once for each receive, also when a task fails"},
-		{exit, `trainer "sh" ended with exit status 0 before it sent an update`, "the script ended by itself: call send before it returns"},
-		{&train.ExitError{Command: "sh", Status: "exit status 1", Code: 1, Asked: true, Stderr: []string{"weft.LayoutError: 'w' is missing; hint: send it"}},
-			`trainer "sh" ended with exit status 1 before it sent an update: weft.LayoutError: 'w' is missing`, "send it"},
-		{errors.Join(hint(errTest, "look")), errTest.Error(), "look"},
-	} {
-		if text, advice := explain(c.err); text != c.text || advice != c.advice || strings.Contains(text, "hint:") {
-			t.Errorf("%v: %q, %q", c.err, text, advice)
-		}
-	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/train"
 )
 
@@ -81,7 +82,7 @@ func (c *TrialConfig) home() (*Home, error) {
 	}
 	h := &Home{Dir: c.Dir}
 	if _, err := os.Stat(h.path(configName)); errors.Is(err, fs.ErrNotExist) {
-		return nil, hint(fmt.Errorf("%s: %w: no %s", c.Dir, ErrNotInitialised, configName),
+		return nil, hint.Add(fmt.Errorf("%s: %w: no %s", c.Dir, ErrNotInitialised, configName),
 			"run weft init, name the directory with --dir, or name the command: weft trainer test --base FILE -- python3 train.py")
 	}
 	var err error
@@ -116,7 +117,7 @@ func (t *Trial) importBase(ctx context.Context) (err error) {
 	path := t.conf.Base
 	switch {
 	case path == "" && t.site.Trainer.Exec != nil:
-		return hint(fmt.Errorf("%w: none named", ErrBase),
+		return hint.Add(fmt.Errorf("%w: none named", ErrBase),
 			`name a safetensors file with --base; in Python, weft.safetensors.save_file(model.state_dict(), "initial.safetensors") writes one`)
 	case path == "":
 		path = filepath.Join(t.dir, "initial.safetensors")
@@ -129,11 +130,11 @@ func (t *Trial) importBase(ctx context.Context) (err error) {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, blockstore.ErrFull):
-		return hint(err, "a trial needs thrice the model's size below "+os.TempDir()+"; TMPDIR names another folder")
+		return hint.Add(err, "a trial needs thrice the model's size below "+os.TempDir()+"; TMPDIR names another folder")
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w: %w", ErrBase, err)
 	case err != nil:
-		return hint(fmt.Errorf("%w: %w", ErrBase, err), "a model is a safetensors file with elements F32, F16 or BF16, all finite")
+		return hint.Add(fmt.Errorf("%w: %w", ErrBase, err), "a model is a safetensors file with elements F32, F16 or BF16, all finite")
 	}
 	m, err := readManifest(t.store, t.base)
 	t.layout, t.shard = m.Layout, m.ShardElements
@@ -235,14 +236,14 @@ func (t *Trial) Close() error {
 	return errors.Join(append(errs, os.RemoveAll(t.dir))...)
 }
 
-// hinted returns an error of a trainer as a person is told of it who has seen what the trainer wrote.
+// hinted returns an error of a trainer as it is shown to a person who has seen what the trainer wrote.
 func hinted(err error) error {
-	text, advice := explain(err)
+	text, advice := train.Explain(err)
 	switch {
 	case errors.As(err, new(*train.ExitError)):
-		return hint(errors.New(text), cmp.Or(advice, "what the trainer wrote is above"))
-	case errors.As(err, new(*HintError)) || advice == "":
+		return hint.Add(errors.New(text), cmp.Or(advice, "what the trainer wrote is above"))
+	case errors.As(err, new(*hint.Error)) || advice == "":
 		return err
 	}
-	return hint(err, advice)
+	return hint.Add(err, advice)
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -128,7 +129,7 @@ func replayFrame(payload []byte, at int64, replay func(round.Record) error) erro
 		if err != nil {
 			return damaged(at, err)
 		}
-		if err := replay(rec); errors.As(err, new(*HintError)) {
+		if err := replay(rec); errors.As(err, new(*hint.Error)) {
 			return err // it is not the log's fault
 		} else if err != nil {
 			return damaged(at, err)
@@ -139,7 +140,7 @@ func replayFrame(payload []byte, at int64, replay func(round.Record) error) erro
 }
 
 func damaged(at int64, what error) error {
-	return hint(fmt.Errorf("%w at byte %d: %w", ErrLog, at, what),
+	return hint.Add(fmt.Errorf("%w at byte %d: %w", ErrLog, at, what),
 		"restore the file from a backup that is not older than the site's last vote; or move it away: the site then begins "+
 			"a new log, catches up, and votes again once it has seen the others decide")
 }

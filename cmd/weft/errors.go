@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weft-mesh/weft/cmd/weft/term"
+	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/node"
 )
 
@@ -69,12 +71,8 @@ func fail(err error, hint, format string, args ...any) error {
 
 // hinted returns an error with the hint that it brings along, or else with the one given.
 func hinted(kind, err error, otherwise string) error {
-	f := &failure{kind: kind, text: err.Error(), hint: otherwise}
-	var own *node.HintError
-	if errors.As(err, &own) {
-		f.text, f.hint = own.Err.Error(), own.Hint
-	}
-	return f
+	text, advice := hint.Split(err)
+	return &failure{kind: kind, text: text, hint: cmp.Or(advice, otherwise)}
 }
 
 // exitCode is the exit code for a command's error.
