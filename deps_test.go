@@ -30,10 +30,10 @@ ledger                  < block
 round                   < block ledger
 round/model             <
 scenarios/sim           < block ledger round
-train                   < hint tensor
+train                   < hint tensor yamlfile
 node                    < *
 node/local              < node ledger round
-node/nodetest           < node ledger round yamlfile
+node/nodetest           < node ledger round train yamlfile
 scenarios               < aggregate block blockstore ledger node/runfile round scenarios/sim tensor train train/builtin train/builtin/corpus yamlfile
 scenarios/report        < scenarios block ledger round
 scenarios/real/shape    <

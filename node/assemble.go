@@ -56,10 +56,11 @@ func (n *Node) open(closers *[]func() error) error {
 		return err
 	}
 	if n.trainer = n.opt.Trainer; n.trainer == nil {
-		if n.trainer, err = h.newTrainer(h.path(tmpName), n.log); err != nil {
+		env := h.trainerEnv(h.path(tmpName), n.log)
+		if n.trainer, err = h.Config.Trainer.New(env); err != nil {
 			return err
 		}
-		n.log.Info("as config.yaml says", h.choices()...)
+		n.log.Info("as config.yaml says", h.choices(env)...)
 	}
 	if c, ok := n.trainer.(io.Closer); ok {
 		after(c.Close)

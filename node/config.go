@@ -17,7 +17,7 @@ type Config struct {
 	Listen      []string                   `yaml:"listen"`
 	Announce    []string                   `yaml:"announce"`
 	Bootstrap   []string                   `yaml:"bootstrap"`
-	Trainer     TrainerConfig              `yaml:"trainer"`
+	Trainer     Trainer                    `yaml:"trainer"`
 	Accept      Accept                     `yaml:"accept"`
 	Evaluate    bool                       `yaml:"evaluate"`
 	KeepModels  yamlfile.Count             `yaml:"keep_models"`
@@ -26,52 +26,25 @@ type Config struct {
 	Train       map[string]yamlfile.Scalar `yaml:"train"`
 }
 
-// TrainerConfig chooses the site's trainer: exactly one of the fields is set.
-type TrainerConfig struct {
-	Builtin   *BuiltinConfig   `yaml:"builtin"`
-	Exec      []string         `yaml:"exec"` // command and arguments
-	Dir       string           `yaml:"dir"`  // of the command; relative to the site's directory
-	Env       []string         `yaml:"env"`  // NAME=value, over the node's own
-	Synthetic *SyntheticConfig `yaml:"synthetic"`
-}
-
-// BuiltinConfig is the embedded trainer's.
-type BuiltinConfig struct {
-	Data    string         `yaml:"data"`    // text file, folder of them, or builtin:NAME
-	Heldout string         `yaml:"heldout"` // text file for evaluation; empty: the data's end
-	Workers yamlfile.Count `yaml:"workers"` // threads; 0: all cores
-}
-
-// SyntheticConfig is a trainer's that trains nothing, for trying out a mesh.
-type SyntheticConfig struct {
-	Bytes yamlfile.Size     `yaml:"bytes"` // of the model that a run begun with Init starts from
-	Time  yamlfile.Duration `yaml:"time"`  // of one training
-	Seed  yamlfile.Count    `yaml:"seed"`  // of the initial model
-}
-
 // LogConfig is what the node says of itself on standard error.
 type LogConfig struct {
 	Level  Level  `yaml:"level"`
 	Format string `yaml:"format"` // text or json
 }
 
-// Default values of config.yaml.
-const (
-	DefaultKeepModels = 3
-	defaultSynthetic  = 50 * 1000 * 1000
-)
+// DefaultKeepModels is the keep_models of a config.yaml that does not say.
+const DefaultKeepModels = 3
 
 // DefaultListen is where a site listens unless told otherwise.
 func DefaultListen() []string {
 	return []string{"/ip4/0.0.0.0/tcp/4801", "/ip4/0.0.0.0/udp/4801/quic-v1"}
 }
 
-// DefaultConfig is a config.yaml that says nothing but the name.
+// DefaultConfig is a config.yaml that says nothing but the name, and so names no trainer.
 func DefaultConfig(name string) *Config {
 	return &Config{
 		Name: name, Listen: DefaultListen(), Accept: Accept{Policy: AcceptAsk}, KeepModels: DefaultKeepModels,
-		Log:     LogConfig{Level: Level(slog.LevelInfo), Format: "text"},
-		Trainer: TrainerConfig{Builtin: &BuiltinConfig{Data: "builtin:shakespeare"}},
+		Log: LogConfig{Level: Level(slog.LevelInfo), Format: "text"},
 	}
 }
 
@@ -92,7 +65,6 @@ func ReadConfig(path string) (*Config, error) {
 // ParseConfig reads the text of a config.yaml; name stands in its errors.
 func ParseConfig(name string, data []byte) (*Config, error) {
 	c := DefaultConfig("")
-	c.Trainer = TrainerConfig{}
 	f, err := yamlfile.Decode(name, data, maxConfig, c)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
@@ -104,10 +76,6 @@ func ParseConfig(name string, data []byte) (*Config, error) {
 	}
 	return c, nil
 }
-
-// builtinOverrides are the hyperparameters of the embedded trainer that a site may set for itself:
-// those that leave the layout and the meaning of the parameters alone.
-var builtinOverrides = []string{"batch", "lr", "steps", "warmup"}
 
 // overlay returns a run's hyperparameters with the site's own in their place.
 func (c *Config) overlay(run map[string]string) map[string]string {

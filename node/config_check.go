@@ -5,14 +5,12 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 
 	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/train/builtin/corpus"
 	"github.com/weft-mesh/weft/yamlfile"
 )
 
@@ -81,51 +79,6 @@ func CheckBootstrap(s string) (peer.AddrInfo, error) {
 	return *info, nil
 }
 
-func (t *TrainerConfig) check() *fieldError {
-	set := 0
-	for _, is := range []bool{t.Builtin != nil, t.Exec != nil, t.Synthetic != nil} {
-		if is {
-			set++
-		}
-	}
-	switch {
-	case set == 0:
-		return &fieldError{"trainer", "none chosen", "one of builtin, exec and synthetic; trainer: {exec: [python3, train.py]} runs your own script"}
-	case set > 1:
-		return &fieldError{"trainer", "more than one chosen", "keep one of builtin, exec and synthetic"}
-	case t.Builtin != nil && t.Builtin.Data == "":
-		return &fieldError{"trainer.builtin.data", "missing", "the path of a text file, or builtin:shakespeare"}
-	case t.Exec != nil && (len(t.Exec) == 0 || t.Exec[0] == ""):
-		return &fieldError{"trainer.exec", "the command is empty", "such as exec: [python3, train.py]"}
-	case t.Exec == nil && (t.Dir != "" || len(t.Env) > 0):
-		return &fieldError{"trainer", "dir and env are for exec only", ""}
-	}
-	if t.Builtin != nil && strings.HasPrefix(t.Builtin.Data, corpus.Prefix) {
-		if _, err := corpus.Parse(t.Builtin.Data); err != nil {
-			return &fieldError{"trainer.builtin.data", err.Error(), ""}
-		}
-	}
-	for i, v := range t.Env {
-		if name, _, ok := strings.Cut(v, "="); !ok || name == "" {
-			return &fieldError{fmt.Sprintf("trainer.env[%d]", i), fmt.Sprintf("%q is not NAME=value", v), ""}
-		}
-	}
-	return t.Synthetic.check()
-}
-
-func (s *SyntheticConfig) check() *fieldError {
-	if s == nil {
-		return nil
-	}
-	if s.Bytes == 0 {
-		s.Bytes = defaultSynthetic
-	}
-	if s.Time > yamlfile.Duration(24*time.Hour) {
-		return &fieldError{"trainer.synthetic.time", fmt.Sprintf("%s is more than a day", time.Duration(s.Time)), ""}
-	}
-	return nil
-}
-
 func (c *Config) checkRest() *fieldError {
 	switch {
 	case c.KeepModels < 1:
@@ -134,12 +87,12 @@ func (c *Config) checkRest() *fieldError {
 		return &fieldError{"log.format", fmt.Sprintf("%q, want text or json", c.Log.Format), ""}
 	}
 	for _, k := range slices.Sorted(maps.Keys(c.Train)) {
-		switch v := c.Train[k]; {
-		case len(k) == 0 || len(k) > 1024 || len(v) > 1024:
+		if v := c.Train[k]; len(k) == 0 || len(k) > 1024 || len(v) > 1024 {
 			return &fieldError{"train", fmt.Sprintf("%.40q: name and value may have 1024 bytes each", k), ""}
-		case c.Trainer.Builtin != nil && !slices.Contains(builtinOverrides, k):
-			return &fieldError{"train." + k, "a site may not choose this for itself: it decides what the sites train together",
-				"a site may set " + strings.Join(builtinOverrides, ", ")}
+		}
+		if err := c.Trainer.Override(k); err != nil {
+			text, advice := hint.Split(err)
+			return &fieldError{"train." + k, text, advice}
 		}
 	}
 	return nil

@@ -6,9 +6,10 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/train"
+	"github.com/weft-mesh/weft/train/builtin"
 	"github.com/weft-mesh/weft/yamlfile"
 )
 
@@ -18,7 +19,11 @@ func TestDefaultConfigYAMLIsTheDefault(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := DefaultConfig(name); !reflect.DeepEqual(c, want) {
+		trainer, _ := train.NewSettings(builtin.Kind)
+		trainer.(*builtin.Settings).Builtin.Data = builtin.DefaultData
+		want := DefaultConfig(name)
+		want.Trainer = Trainer{trainer, []string{builtin.Kind}}
+		if !reflect.DeepEqual(c, want) {
 			t.Errorf("the template reads\n%+v, want\n%+v", c, want)
 		}
 	}
@@ -50,7 +55,7 @@ train: {batch: 4, lr: 0.10, name: "x", flag: yes}
 	want := &Config{
 		Name: "north", Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Announce: []string{"/dns4/north.example/tcp/4801"},
 		Bootstrap: []string{"/ip4/10.0.0.7/tcp/4801/p2p/12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5"},
-		Trainer:   TrainerConfig{Exec: []string{"python3", "train.py", "--fast"}, Dir: "scripts", Env: []string{"CUDA_VISIBLE_DEVICES=0"}},
+		Trainer:   Trainer{&train.ExecSettings{Exec: []string{"python3", "train.py", "--fast"}, Dir: "scripts", Env: []string{"CUDA_VISIBLE_DEVICES=0"}}, []string{"exec"}},
 		Accept:    Accept{Policy: AcceptList, Rules: []AcceptRule{{Run: "alpaca-*"}, {Run: "b", From: "south"}}},
 		Evaluate:  true, KeepModels: 7, KeepUpdates: true, Log: LogConfig{Level: Level(slog.LevelDebug), Format: "json"},
 		Train: map[string]yamlfile.Scalar{"batch": "4", "lr": "0.10", "name": "x", "flag": "yes"},
@@ -91,7 +96,9 @@ func TestConfigErrors(t *testing.T) {
 		{"name: north\ntrainer:\n  exec: [a]\n  synthetic: {}\n", "config.yaml:2: trainer: more than one chosen"},
 		{"name: north\ntrainer:\n  builtin: {workers: 1}\n", "config.yaml:3: trainer.builtin.data: missing"},
 		{"name: north\ntrainer:\n  builtin: {data: builtin:news}\n", "config.yaml:3: trainer.builtin.data: no such sample"},
-		{"name: north\ntrainer:\n  synthetic: {}\n  dir: x\n", "config.yaml:2: trainer: dir and env are for exec only"},
+		{"name: north\ntrainer:\n  synthetic: {}\n  dir: x\n", `config.yaml:4: unknown field "dir"`},
+		{"name: north\ntrainer:\n  excec: [a]\n", `config.yaml:3: "excec" is no trainer; there are builtin, exec, synthetic`},
+		{"name: north\ntrainer: 3\n", "config.yaml:2: trainer: none chosen"},
 		{"name: north\ntrainer:\n  builtin: {data: a.txt}\ntrain:\n  mode: full\n", "config.yaml:5: train.mode: a site may not choose this"},
 		{strings.Repeat("#", maxConfig+1), "config.yaml: 1048577 bytes, at most"},
 	} {
@@ -122,15 +129,5 @@ func TestAccept(t *testing.T) {
 		if accept != c.accept || known != c.known {
 			t.Errorf("%+v: %v %v", c, accept, known)
 		}
-	}
-}
-
-func TestSyntheticDefaults(t *testing.T) {
-	c, err := ParseConfig("config.yaml", []byte("name: n\ntrainer: {synthetic: {time: 250ms}}\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s := c.Trainer.Synthetic; s.Bytes != defaultSynthetic || time.Duration(s.Time) != 250*time.Millisecond {
-		t.Errorf("%+v", s)
 	}
 }

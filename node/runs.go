@@ -17,7 +17,6 @@ import (
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/tensor"
 	"github.com/weft-mesh/weft/train"
-	"github.com/weft-mesh/weft/train/builtin"
 )
 
 // What the operator asks for.
@@ -152,7 +151,7 @@ func (n *Node) describe(req RunRequest) (*ledger.RunSpec, error) {
 		return nil, bad("name a safetensors file, or let the embedded trainer make the model", "exactly one of model and init says what the run starts from")
 	case spec.By != "" || spec.Base.Defined() || spec.Layout.Defined() || len(spec.Nonce) > 0:
 		return nil, bad("", "by, base, layout and nonce are for the node to fill in")
-	case req.Init && n.home.Config.Trainer.Exec != nil:
+	case req.Init && !n.home.Config.Trainer.initial():
 		return nil, refuseField("model.init", "let the script write the model that it begins from, and name the file: model: {file: initial.safetensors}", errors.New("this site trains by a script of its own (trainer.exec), which does not know the embedded trainer's model"))
 	case req.Model != "" && !filepath.IsAbs(req.Model):
 		return nil, bad("give the full path: the node has a working directory of its own", "model: %q is a relative path", req.Model)
@@ -196,12 +195,12 @@ func (n *Node) importBase(ctx context.Context, req RunRequest, spec *ledger.RunS
 		}
 		defer os.RemoveAll(dir)
 		path = filepath.Join(dir, "model.safetensors")
-		err = n.home.Config.Trainer.initModel(ctx, path, spec.Train)
+		err = n.home.Config.Trainer.Settings.(train.Initial).InitModel(ctx, path, spec.Train) // describe has looked
 		if err != nil {
 			err = fmt.Errorf("make the initial model: %w", err)
 		}
 		switch {
-		case errors.Is(err, builtin.ErrHyperparameter):
+		case errors.Is(err, train.ErrHyperparameter):
 			return c, m, refuseField("train", "train: in the run's description has the hyperparameters", err)
 		case err != nil:
 			return c, m, err

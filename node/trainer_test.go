@@ -3,8 +3,6 @@ package node
 import (
 	"context"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,35 +13,6 @@ import (
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/train"
 )
-
-// What keeps a trainer from being made is said with the field that is at fault, and one hint.
-func TestNewTrainerErrors(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "train.py"), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	config := filepath.Join(dir, configName)
-	for _, c := range []struct {
-		trainer TrainerConfig
-		want    string
-	}{
-		{TrainerConfig{Exec: []string{"sh"}, Dir: "nowhere"},
-			"trainer command cannot be started: working directory: stat " + dir + "/nowhere: no such file or directory\n  hint: trainer.dir in " + config + " names the folder"},
-		{TrainerConfig{Exec: []string{"sh"}, Dir: "train.py"},
-			"trainer command cannot be started: working directory: " + dir + "/train.py is not a folder\n  hint: trainer.dir in " + config + " names the folder"},
-		{TrainerConfig{Exec: []string{"pyton3", "train.py"}},
-			"trainer command cannot be started: \"pyton3\" is not in PATH\n  hint: install it, or give its full path; trainer.exec in " + config + " names the command"},
-		{TrainerConfig{Exec: []string{"./train.py"}},
-			"trainer command cannot be started: \"./train.py\" is not executable\n  hint: chmod +x, or name its interpreter first; trainer.exec in " + config + " names the command"},
-		{TrainerConfig{Builtin: &BuiltinConfig{Data: "nothing.txt"}},
-			"no text to train on: stat " + dir + "/nothing.txt: no such file or directory\n  hint: trainer.builtin.data in " + config + " names the text"},
-	} {
-		h := &Home{Dir: dir, Config: &Config{Trainer: c.trainer}}
-		if _, err := h.newTrainer(dir, slog.New(slog.DiscardHandler)); err == nil || err.Error() != c.want {
-			t.Errorf("got\n%v\nwant\n%s", err, c.want)
-		}
-	}
-}
 
 func TestChoices(t *testing.T) {
 	for _, c := range []struct {
@@ -60,7 +29,8 @@ func TestChoices(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := (&Home{Dir: "/site", Config: config}).choices(); !slices.Equal(got, c.want) {
+		h := &Home{Dir: "/site", Config: config}
+		if got := h.choices(h.trainerEnv("", slog.Default())); !slices.Equal(got, c.want) {
 			t.Errorf("got %q, want %q", got, c.want)
 		}
 	}

@@ -78,7 +78,7 @@ func NewTrial(ctx context.Context, c TrialConfig) (*Trial, error) {
 // home returns the directory that chooses the trainer. It may belong to no mesh yet.
 func (c *TrialConfig) home() (*Home, error) {
 	if len(c.Command) > 0 {
-		return &Home{Config: &Config{Trainer: TrainerConfig{Exec: c.Command}}}, nil
+		return &Home{Config: &Config{Trainer: Trainer{Settings: &train.ExecSettings{Exec: c.Command}}}}, nil
 	}
 	h := &Home{Dir: c.Dir}
 	if _, err := os.Stat(h.path(configName)); errors.Is(err, fs.ErrNotExist) {
@@ -102,26 +102,23 @@ func (t *Trial) open(ctx context.Context, h *Home) (err error) {
 }
 
 func (t *Trial) newTrainer(h *Home) (train.Trainer, error) {
-	if len(t.conf.Command) == 0 {
-		return h.newTrainer(t.dir, t.conf.Log)
+	e := h.trainerEnv(t.dir, t.conf.Log)
+	if h.Dir == "" {
+		e.Config = "" // the command stands on the command line
 	}
-	e, err := train.NewExec(train.ExecConfig{Command: t.conf.Command, RunDir: t.dir, Log: t.conf.Log.With("from", "trainer")})
-	if err != nil {
-		return nil, hinted(err)
-	}
-	return e, nil
+	return h.Config.Trainer.New(e)
 }
 
 // importBase takes in the model to start from; a file that was named stays as it is.
 func (t *Trial) importBase(ctx context.Context) (err error) {
 	path := t.conf.Base
 	switch {
-	case path == "" && t.site.Trainer.Exec != nil:
+	case path == "" && !t.site.Trainer.initial():
 		return hint.Add(fmt.Errorf("%w: none named", ErrBase),
 			`name a safetensors file with --base; in Python, weft.safetensors.save_file(model.state_dict(), "initial.safetensors") writes one`)
 	case path == "":
 		path = filepath.Join(t.dir, "initial.safetensors")
-		if err := t.site.Trainer.initModel(ctx, path, t.conf.Train); err != nil {
+		if err := t.site.Trainer.Settings.(train.Initial).InitModel(ctx, path, t.conf.Train); err != nil {
 			return fmt.Errorf("make the initial model: %w", err)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/train/builtin"
 )
 
 // siteOptions are what `weft init` writes into a new config.yaml instead of the defaults.
@@ -58,7 +59,7 @@ that whoever founds the mesh needs.`,
 			a.out.Printf("configuration   %s\n", path)
 			a.out.Printf("peer ID         %s\n", id)
 			if o.data == "" {
-				a.out.Printf("trains on       %s, a sample; for your own text --data FILE, for your own script see config.yaml\n", node.DefaultConfig("").Trainer.Builtin.Data)
+				a.out.Printf("trains on       %s, a sample; for your own text --data FILE, for your own script see config.yaml\n", builtin.DefaultData)
 			}
 			a.out.Printf("\n")
 			a.out.Printf("Send this to whoever founds the mesh:\n\n  --site %s\n", strconv.Quote(o.name+"="+id.String()))
@@ -68,7 +69,7 @@ that whoever founds the mesh needs.`,
 	f := cmd.Flags()
 	f.StringVar(&o.name, "name", "", "the site's name in the mesh; default the machine's")
 	f.StringArrayVar(&o.listen, "listen", nil, "multiaddr to listen at, may be repeated; default "+strings.Join(node.DefaultListen(), " and "))
-	f.StringVar(&o.data, "data", "", "text for the embedded trainer: a `file` or builtin:NAME; default "+node.DefaultConfig("").Trainer.Builtin.Data)
+	f.StringVar(&o.data, "data", "", "text for the embedded trainer: a `file` or builtin:NAME; default "+builtin.DefaultData)
 	f.StringVar(&o.accept, "accept", "", "take part in runs: auto, or ask (the default)")
 	return cmd
 }
@@ -98,7 +99,7 @@ func (o siteOptions) configYAML() (string, error) {
 			}
 			data = abs
 		}
-		put("    data: "+def.Trainer.Builtin.Data, "    data: "+strconv.Quote(data))
+		put("    data: "+builtin.DefaultData, "    data: "+strconv.Quote(data))
 	}
 	if o.accept != "" {
 		put("accept: "+string(def.Accept.Policy), "accept: "+o.accept)

@@ -16,7 +16,6 @@ import (
 	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/node"
 	"github.com/weft-mesh/weft/train"
-	"github.com/weft-mesh/weft/train/builtin"
 )
 
 // progressEvery is the least time between two lines about a training.
@@ -214,7 +213,7 @@ func logProgress(log *slog.Logger, round uint64) func(train.Progress) {
 // failure tells an error of the command line from one of the trainer or the site.
 func (o trialOptions) failure(err error) error {
 	fromCommand := len(o.command) > 0 && errors.Is(err, train.ErrCommand)
-	if !fromCommand && !errors.Is(err, node.ErrBase) && !errors.Is(err, builtin.ErrHyperparameter) {
+	if !fromCommand && !errors.Is(err, node.ErrBase) && !errors.Is(err, train.ErrHyperparameter) {
 		return err
 	}
 	return hinted(errUsage, err, "")

@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/train"
 	"github.com/weft-mesh/weft/yamlfile"
 )
 
@@ -77,9 +78,10 @@ func (s *Site) configure(c *node.Config) {
 		c.Bootstrap = append(c.Bootstrap, fmt.Sprintf("%s/p2p/%s", m.Net.addr(o.index), o.ID))
 	}
 	c.Accept = node.Accept{Policy: node.AcceptAuto}
-	c.Trainer = node.TrainerConfig{Synthetic: &node.SyntheticConfig{
-		Bytes: yamlfile.Size(m.cfg.Model), Time: yamlfile.Duration(m.cfg.Train(s.index)), Seed: yamlfile.Count(m.cfg.Seed),
-	}}
+	var trainer train.SyntheticSettings
+	trainer.Synthetic.Bytes, trainer.Synthetic.Seed = yamlfile.Size(m.cfg.Model), yamlfile.Count(m.cfg.Seed)
+	trainer.Synthetic.Time = yamlfile.Duration(m.cfg.Train(s.index))
+	c.Trainer = node.Trainer{Settings: &trainer}
 }
 
 // logger writes warnings, or all if it is likely to be read.
