@@ -33,6 +33,7 @@ scenarios/sim           < block ledger round
 train                   < hint tensor yamlfile
 node                    < *
 node/local              < node ledger round
+node/reduction          < aggregate ledger
 node/nodetest           < node ledger round train yamlfile
 scenarios               < aggregate block blockstore ledger node/runfile round scenarios/sim tensor train train/builtin train/builtin/corpus yamlfile
 scenarios/report        < scenarios block ledger round

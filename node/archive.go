@@ -40,7 +40,7 @@ func OpenArchive(dir string) (*Archive, error) {
 		return nil, fmt.Errorf("read ledger: %w", err)
 	}
 	defer f.Close()
-	l := ledger.NewLedger(g, verifySignature)
+	l := ledger.NewLedger(g, ledger.VerifySignature)
 	_, torn, err := readWAL(f, func(r round.Record) error {
 		if r.Decided == nil {
 			return nil

@@ -13,6 +13,11 @@ import (
 	"github.com/weft-mesh/weft/block"
 )
 
+const (
+	maxCARHeader = 1 << 20 // bytes
+	maxCARBlocks = 1 << 24 // blocks: 8 million heights
+)
+
 // A CAR file (Content Addressable aRchive, version 1, https://ipld.io/specs/transport/car/carv1/)
 // is a header that names roots, and blocks: here a mesh's genesis, its entries and their
 // certificates. Any IPFS tool reads it.

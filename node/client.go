@@ -21,6 +21,12 @@ import (
 	"github.com/weft-mesh/weft/hint"
 )
 
+const (
+	maxSocketPath = 103      // bytes: sun_path of macOS, the shortest, less its end
+	maxBody       = 1 << 20  // bytes of a request
+	maxTraceLine  = 64 << 10 // bytes of one event
+)
+
 // Client speaks the local API of a site's node. Errors are ErrNotRunning if there is no node, an
 // *APIError if it refuses, ErrSocketPath, or those of the connection.
 type Client struct {

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -9,6 +10,11 @@ import (
 
 	"github.com/weft-mesh/weft/yamlfile"
 )
+
+// ErrConfig is returned for a configuration that cannot be.
+var ErrConfig = errors.New("configuration")
+
+const maxConfig = 1 << 20 // bytes of config.yaml
 
 // Config is a site's own configuration, the file config.yaml. Nothing of it is known to the mesh;
 // [DefaultConfigYAML] documents every field.

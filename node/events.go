@@ -16,6 +16,11 @@ import (
 	"github.com/weft-mesh/weft/round"
 )
 
+const (
+	maxTraceFile = 16 << 20 // bytes of trace.jsonl before it is rotated
+	ringEvents   = 4096     // newest events kept in memory
+)
+
 // events is the site's trace: every event goes to a file of JSON lines, which is rotated by size, and
 // the newest stay in memory for those who follow. Sequence numbers go on over restarts.
 type events struct {

@@ -57,7 +57,7 @@ func openIndex(path string, store blockstore.Store, log *slog.Logger) (*index, e
 	}
 	known := map[block.CID]bool{}
 	for _, info := range store.Artifacts() {
-		m, err := readManifest(store, info.Manifest)
+		m, err := blockstore.ReadManifest(store, info.Manifest)
 		if err != nil || len(x.uses[info.Manifest]) == 0 {
 			if err := store.DeleteArtifact(info.Manifest); err != nil {
 				return nil, fmt.Errorf("remove an artifact that nothing needs: %w", err)
@@ -73,15 +73,6 @@ func openIndex(path string, store blockstore.Store, log *slog.Logger) (*index, e
 		}
 	}
 	return x, nil
-}
-
-// readManifest returns a manifest that the store holds.
-func readManifest(store blockstore.Blocks, c block.CID) (blockstore.Manifest, error) {
-	data, err := store.Get(c)
-	if err != nil {
-		return blockstore.Manifest{}, err
-	}
-	return blockstore.DecodeManifest(data)
 }
 
 // link notes the blocks of an artifact; the mutex is held, or nobody else has x yet.

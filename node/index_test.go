@@ -102,7 +102,7 @@ func TestIndexRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	known, unknown := testArtifact(t, store, 1), testArtifact(t, store, 2)
-	m, err := readManifest(store, known)
+	m, err := blockstore.ReadManifest(store, known)
 	if err != nil {
 		t.Fatal(err)
 	}

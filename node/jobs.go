@@ -6,10 +6,19 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+)
+
+// Limits of what jobs wait for.
+const (
+	retryMin       = 250 * time.Millisecond // before a failed fetch is tried again; doubles
+	retryMax       = 30 * time.Second
+	divergeWait    = time.Minute      // for the manifest of a model that differs
+	trainerSilence = 10 * time.Minute // of a trainer with a task, before the log warns; an epoch without a word is shorter
 )
 
 // jobs runs what the machine asks for. start is called by the loop and never waits; every job ends as

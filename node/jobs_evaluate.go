@@ -85,7 +85,7 @@ func ofBase(metrics map[string]float64) map[string]float64 {
 // withBase adds the metrics of the base to those of the update, which go first if there is no room for all.
 func withBase(own, base map[string]float64) map[string]float64 {
 	for _, name := range slices.Sorted(maps.Keys(base)) {
-		if _, taken := own[name]; !taken && len(own) < maxMetrics && len(name) <= maxMetricName {
+		if _, taken := own[name]; !taken && len(own) < ledger.MaxMetrics && len(name) <= ledger.MaxName {
 			own[name] = base[name]
 		}
 	}

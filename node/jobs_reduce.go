@@ -10,6 +10,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/reduction"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -162,30 +163,13 @@ func (j *jobs) openInputs(ctx context.Context, job round.Reduce, spec *ledger.Ru
 	if in.base, err = open(round.Fetch{Run: job.Run, Manifest: job.Base, Layout: spec.Layout}); err != nil {
 		return in, err
 	}
-	in.inputs, err = averaged(job.Inputs, func(i ledger.Input, base bool) (aggregate.ShardReader, error) {
+	in.inputs, err = reduction.Inputs(job.Inputs, func(i ledger.Input, base bool) (aggregate.ShardReader, error) {
 		if base {
 			return open(round.Fetch{Run: job.Run, Manifest: i.Base, Layout: spec.Layout})
 		}
 		return open(round.Fetch{Run: job.Run, Manifest: i.Manifest, Layout: spec.Layout, Owner: i.Site})
 	})
 	return in, err
-}
-
-// averaged returns what a seal's average is computed from. open opens a sealed update or, if it is late, its own base.
-func averaged(sealed []ledger.Input, open func(i ledger.Input, base bool) (aggregate.ShardReader, error)) (list []aggregate.Input, err error) {
-	for _, i := range sealed {
-		a := aggregate.Input{Weight: i.Weight}
-		if a.Update, err = open(i, false); err != nil {
-			return nil, err
-		}
-		if i.Base.Defined() {
-			if a.Base, err = open(i, true); err != nil {
-				return nil, err
-			}
-		}
-		list = append(list, a)
-	}
-	return list, nil
 }
 
 func (in *inputs) close() {

@@ -144,7 +144,7 @@ func (j *jobs) tryTrain(ctx context.Context, t *training) (done round.Trained, e
 	if err != nil {
 		return done, err
 	}
-	m, err := readManifest(j.n.store, c)
+	m, err := blockstore.ReadManifest(j.n.store, c)
 	if err != nil {
 		return done, err
 	}
@@ -158,7 +158,7 @@ func (j *jobs) tryTrain(ctx context.Context, t *training) (done round.Trained, e
 	}
 	return round.Trained{
 		Run: job.Run, Round: job.Round, Opened: job.Opened, Attempt: job.Attempt,
-		Manifest: c, Samples: min(res.Samples, maxSamples), Metrics: sendable(j.log, res.Metrics),
+		Manifest: c, Samples: min(res.Samples, ledger.MaxSamples), Metrics: sendable(j.log, res.Metrics),
 	}, nil
 }
 
@@ -238,8 +238,8 @@ func sendable(log *slog.Logger, all map[string]float64) map[string]float64 {
 	out := map[string]float64{}
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		v := all[name]
-		if len(out) == maxMetrics || len(name) == 0 || len(name) > maxMetricName || math.IsNaN(v) || math.IsInf(v, 0) {
-			log.Warn("a metric is not sent: only finite numbers with short names are, and not too many", "name", clip(name, maxMetricName), "value", v)
+		if len(out) == ledger.MaxMetrics || len(name) == 0 || len(name) > ledger.MaxName || math.IsNaN(v) || math.IsInf(v, 0) {
+			log.Warn("a metric is not sent: only finite numbers with short names are, and not too many", "name", clip(name, ledger.MaxName), "value", v)
 			continue
 		}
 		out[name] = v

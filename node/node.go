@@ -96,7 +96,7 @@ func New(h *Home, opt Options) (*Node, error) {
 		queue: make(chan queued, queueEvents), room: semaphore.NewWeighted(queueBytes), asks: make(chan func()), done: make(chan struct{}),
 	}
 	// What the genesis says, until the log has been read.
-	n.view.Store(&view{members: newMembers(ledger.NewLedger(h.Genesis, verifySignature), h.ID, nil)})
+	n.view.Store(&view{members: newMembers(ledger.NewLedger(h.Genesis, ledger.VerifySignature), h.ID, nil)})
 	return n, nil
 }
 

@@ -60,7 +60,7 @@ func TestPrivacy(t *testing.T) {
 	public := []block.CID{r.Spec.Layout, a.node.home.Genesis.Block().CID, r.Base, r.Spec.Base}
 	var private []block.CID
 	for _, m := range []block.CID{r.Base, r.Spec.Base} {
-		manifest, err := readManifest(a.node.store, m)
+		manifest, err := blockstore.ReadManifest(a.node.store, m)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,7 +77,7 @@ func TestPrivacy(t *testing.T) {
 		}
 		for i := range ledger.As[ledger.Seal](e.Entry).Updates {
 			m := ledger.As[ledger.Seal](e.Entry).Updates[i].Update.Update().Manifest
-			manifest, err := readManifest(a.node.store, m)
+			manifest, err := blockstore.ReadManifest(a.node.store, m)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -124,7 +124,7 @@ func TestFetch(t *testing.T) {
 	a, b := sites[0], sites[1]
 	run := a.start(ledger.RunSpec{Name: "fetch", Rounds: 2, MinSites: 2})
 	r := b.awaitRounds(run, 1)
-	base, err := readManifest(a.node.store, r.Spec.Base)
+	base, err := blockstore.ReadManifest(a.node.store, r.Spec.Base)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +132,7 @@ func TestFetch(t *testing.T) {
 	infinite := offerInfinite(t, a.node, r.Spec.Layout, base.ShardElements)
 	cut := offerCut(t, a.node, r.Spec.Base)
 	for _, m := range []block.CID{other, infinite, cut} {
-		manifest, err := readManifest(a.node.store, m)
+		manifest, err := blockstore.ReadManifest(a.node.store, m)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/reduction"
 )
 
 // Recomputed says what came of computing a committed model anew from its sealed updates.
@@ -106,7 +107,7 @@ func judge(err error) (*Recomputed, error) {
 
 // inputs opens the sealed updates, and the bases if any of them was late.
 func (k *kept) inputs(run *ledger.Run, c *ledger.CommitAt) (list []aggregate.Input, base aggregate.ShardReader, err error) {
-	list, err = averaged(c.Sealed.Inputs(), func(i ledger.Input, base bool) (aggregate.ShardReader, error) {
+	list, err = reduction.Inputs(c.Sealed.Inputs(), func(i ledger.Input, base bool) (aggregate.ShardReader, error) {
 		name := k.ledger.Name(i.Site)
 		if base {
 			return k.artifact(i.Base, "the model that "+name+"'s late update began from")
@@ -142,7 +143,7 @@ func (k *kept) compare(computed blockstore.Manifest, committed block.CID) string
 		return fmt.Sprintf("the updates give %s", computed.Block().CID)
 	}
 	defer a.Close()
-	return difference(computed, a.Manifest, a.Layout)
+	return blockstore.Difference(computed, a.Manifest, a.Layout)
 }
 
 func (k *kept) close() {

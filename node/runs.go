@@ -101,8 +101,8 @@ func (n *Node) StopRun(ctx context.Context, run block.CID, reason string) error 
 	if n.view.Load().observes {
 		return refuse(http.StatusConflict, "", "this site is not in the mesh's roster, so it cannot end a run")
 	}
-	if len(reason) > maxReason {
-		return refuse(http.StatusBadRequest, "", "reason: %d bytes, at most %d", len(reason), maxReason)
+	if len(reason) > ledger.MaxReason {
+		return refuse(http.StatusBadRequest, "", "reason: %d bytes, at most %d", len(reason), ledger.MaxReason)
 	}
 	if !n.deliver(ctx, round.StopRun{Run: run, Reason: reason}) {
 		return ErrStopped
@@ -178,8 +178,8 @@ func (n *Node) describe(req RunRequest) (*ledger.RunSpec, error) {
 			active++
 		}
 	}
-	if active >= maxRuns {
-		return nil, refuse(http.StatusConflict, "end one first: weft run stop", "%d runs are open, at most %d", active, maxRuns)
+	if active >= ledger.MaxRuns {
+		return nil, refuse(http.StatusConflict, "end one first: weft run stop", "%d runs are open, at most %d", active, ledger.MaxRuns)
 	}
 	return &spec, nil
 }
@@ -215,7 +215,7 @@ func (n *Node) importBase(ctx context.Context, req RunRequest, spec *ledger.RunS
 	case err != nil:
 		return c, m, fmt.Errorf("take in the model: %w", err)
 	}
-	m, err = readManifest(n.store, c)
+	m, err = blockstore.ReadManifest(n.store, c)
 	return c, m, err
 }
 

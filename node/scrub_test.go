@@ -55,7 +55,7 @@ func TestDamageIsNotServed(t *testing.T) {
 	sites, model, path := withModel(t, 2)
 	n := sites[0].node
 	good := sites[0].export(model)
-	m, err := readManifest(n.store, model)
+	m, err := blockstore.ReadManifest(n.store, model)
 	if err != nil {
 		t.Fatal(err)
 	}

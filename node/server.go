@@ -29,6 +29,7 @@ const (
 	idleTime       = time.Minute      // of a connection between two requests
 	maxHeaderBytes = 16 << 10
 	closeTime      = 2 * time.Second // for requests under way when the node ends
+	maxLedgerPage  = 1000            // entries in one answer
 )
 
 // listen makes the socket. One that is there is of a node that was killed, as the home is locked.

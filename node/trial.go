@@ -133,7 +133,7 @@ func (t *Trial) importBase(ctx context.Context) (err error) {
 	case err != nil:
 		return hint.Add(fmt.Errorf("%w: %w", ErrBase, err), "a model is a safetensors file with elements F32, F16 or BF16, all finite")
 	}
-	m, err := readManifest(t.store, t.base)
+	m, err := blockstore.ReadManifest(t.store, t.base)
 	t.layout, t.shard = m.Layout, m.ShardElements
 	return err
 }

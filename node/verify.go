@@ -7,8 +7,6 @@ import (
 	"os"
 	"slices"
 
-	"github.com/libp2p/go-libp2p/core/peer"
-
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
 )
@@ -75,7 +73,7 @@ func VerifyCAR(r io.Reader) (*Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: its first root is no genesis: %w", ErrChain, err)
 	}
-	l := ledger.NewLedger(g, verifySignature)
+	l := ledger.NewLedger(g, ledger.VerifySignature)
 	if len(roots) == 2 && roots[1] != roots[0] {
 		if err := found.append(l, roots[1]); err != nil {
 			return nil, err
@@ -139,14 +137,4 @@ func ledgerBlocks(g *ledger.Genesis, l *ledger.Ledger) iter.Seq2[block.Block, er
 			}
 		}
 	}
-}
-
-// verifySignature is round's Verifier: peer IDs of weft are Ed25519 keys.
-func verifySignature(from peer.ID, data, sig []byte) bool {
-	key, err := from.ExtractPublicKey()
-	if err != nil {
-		return false
-	}
-	ok, err := key.Verify(data, sig)
-	return ok && err == nil
 }

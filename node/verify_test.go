@@ -29,7 +29,7 @@ func testChain(t testing.TB) (g *ledger.Genesis, e *ledger.Entry, c *ledger.Cert
 	machines := map[string]*round.Machine{}
 	for i := range 2 {
 		key, id := testKey(t, i+1)
-		m, err := round.New(round.Config{Self: id, Genesis: g, Verify: verifySignature, Timing: quick(), Sign: func(b []byte) []byte { return sign(key, b) }})
+		m, err := round.New(round.Config{Self: id, Genesis: g, Verify: ledger.VerifySignature, Timing: quick(), Sign: func(b []byte) []byte { return sign(key, b) }})
 		if err != nil {
 			t.Fatal(err)
 		}

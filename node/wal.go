@@ -11,6 +11,9 @@ import (
 	"github.com/weft-mesh/weft/round"
 )
 
+// ErrLog is returned for a log that is damaged in a way that no crash explains.
+var ErrLog = errors.New("log is damaged")
+
 // The log is what a site may not forget: its votes and updates, and the entries decided. It is
 // a file of frames after walMagic:
 //
@@ -22,7 +25,11 @@ import (
 // one before it is synced. So a crash can only spoil the last frame, which was not acted upon.
 const walMagic = "weftlog1"
 
-const frameHeader = 8 // bytes
+const (
+	frameHeader = 8       // bytes
+	maxFrame    = 4 << 20 // bytes of a frame; a record is a block at most
+	maxBatch    = 1 << 20 // bytes of records after which a frame ends
+)
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
