@@ -60,6 +60,14 @@ func (c *Config) checkAddrs() *fieldError {
 	return nil
 }
 
+// CheckName returns an error for a name that no site can have.
+func CheckName(name string) error {
+	if e := (&Config{Name: name}).checkName(); e != nil {
+		return hint.Add(fmt.Errorf("%w: name: %s", ErrConfig, e.text), e.hint)
+	}
+	return nil
+}
+
 // CheckBootstrap reads a site's full address, such as /ip4/10.0.0.7/tcp/4801/p2p/12D3KooW....
 func CheckBootstrap(s string) (peer.AddrInfo, error) {
 	at, id, found := strings.Cut(s, "/p2p/")

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"io"
 	"log/slog"
 
 	"github.com/goccy/go-yaml/ast"
@@ -17,4 +18,13 @@ func (l *Level) UnmarshalYAML(node ast.Node) error {
 		return yamlfile.Wrong(node, "want debug, info, warn or error")
 	}
 	return nil
+}
+
+// logger returns what writes the log as the site wants it.
+func (c LogConfig) logger(w io.Writer) *slog.Logger {
+	opt := &slog.HandlerOptions{Level: slog.Level(c.Level)}
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, opt))
+	}
+	return slog.New(slog.NewTextHandler(w, opt))
 }

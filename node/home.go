@@ -49,12 +49,12 @@ func (h *Home) path(name string) string { return filepath.Join(h.Dir, name) }
 // is what others need to found a mesh with it. A directory that is one already gives ErrExists; one
 // that an interrupted Init left behind is completed, with the same key.
 func Init(dir, name string) (peer.ID, error) {
-	if e := DefaultConfig(name).checkName(); e != nil {
-		return "", hint.Add(fmt.Errorf("%w: name: %s", ErrConfig, e.text), e.hint)
+	if err := CheckName(name); err != nil {
+		return "", err
 	}
-	config := filepath.Join(dir, configName)
-	if _, err := os.Lstat(config); err == nil {
-		return "", hint.Add(fmt.Errorf("%s: site %w", dir, ErrExists), "its configuration is "+config)
+	file := filepath.Join(dir, configName)
+	if _, err := os.Lstat(file); err == nil {
+		return "", hint.Add(fmt.Errorf("%s: site %w", dir, ErrExists), "its configuration is "+file)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("init: %w", err)
@@ -63,7 +63,7 @@ func Init(dir, name string) (peer.ID, error) {
 	if err != nil {
 		return "", fmt.Errorf("init: %w", err)
 	}
-	if err := writeFile(config, []byte(DefaultConfigYAML(name)), 0o600); err != nil {
+	if err := writeFile(file, []byte(DefaultConfigYAML(name)), 0o600); err != nil {
 		return "", fmt.Errorf("init: %w", err)
 	}
 	return peer.IDFromPrivateKey(key)

@@ -248,3 +248,11 @@ func (j *jobs) answered(run block.CID) {
 	delete(j.pending, run)
 	delete(j.accepted, run)
 }
+
+// trainerProcess returns the ID of the trainer's process, 0 if none runs.
+func (n *Node) trainerProcess() int {
+	if t, ok := n.trainer.(interface{ Process() int }); ok {
+		return t.Process()
+	}
+	return 0
+}

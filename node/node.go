@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"sync"
@@ -82,7 +81,7 @@ func New(h *Home, opt Options) (*Node, error) {
 		return nil, errors.New("new node: the home is not complete; Open returns one that is")
 	}
 	if opt.Log == nil {
-		opt.Log = newLogger(os.Stderr, h.Config.Log)
+		opt.Log = h.Config.Log.logger(os.Stderr)
 	}
 	if opt.Timing == (round.Timing{}) {
 		opt.Timing = round.DefaultTiming()
@@ -98,14 +97,6 @@ func New(h *Home, opt Options) (*Node, error) {
 	// What the genesis says, until the log has been read.
 	n.view.Store(&view{members: newMembers(ledger.NewLedger(h.Genesis, ledger.VerifySignature), h.ID, nil)})
 	return n, nil
-}
-
-func newLogger(w io.Writer, c LogConfig) *slog.Logger {
-	opt := &slog.HandlerOptions{Level: slog.Level(c.Level)}
-	if c.Format == "json" {
-		return slog.New(slog.NewJSONHandler(w, opt))
-	}
-	return slog.New(slog.NewTextHandler(w, opt))
 }
 
 // Ready is closed once the node takes part in the mesh and answers the local API.

@@ -15,11 +15,3 @@ func (h *Home) trainerEnv(runDir string, log *slog.Logger) train.Env {
 func (h *Home) choices(e train.Env) []any {
 	return append(h.Config.Trainer.Words(e), "accept", h.Config.Accept.String())
 }
-
-// trainerProcess returns the ID of the trainer's process, 0 if none runs.
-func (n *Node) trainerProcess() int {
-	if t, ok := n.trainer.(interface{ Process() int }); ok {
-		return t.Process()
-	}
-	return 0
-}
