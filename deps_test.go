@@ -32,14 +32,17 @@ round/model             <
 scenarios/sim           < block ledger round
 train                   < hint tensor yamlfile
 node                    < *
-node/local              < node ledger round
+node/local              < node node/site ledger round
+node/config             < hint ledger train yamlfile
+node/wal                < hint round
+node/site               < gossip hint ledger node/config node/wal round train
 node/reduction          < aggregate ledger
-node/nodetest           < node ledger round train yamlfile
+node/nodetest           < node node/config node/site ledger round train yamlfile
 scenarios               < aggregate block blockstore ledger node/runfile round scenarios/sim tensor train train/builtin train/builtin/corpus yamlfile
 scenarios/report        < scenarios block ledger round
 scenarios/real/shape    <
 scenarios/real/netns    <
-scenarios/real          < scenarios block ledger node node/local round scenarios/real/netns scenarios/real/shape scenarios/sim train/builtin/corpus yamlfile
+scenarios/real          < scenarios block ledger node node/config node/site node/local round scenarios/real/netns scenarios/real/shape scenarios/sim train/builtin/corpus yamlfile
 cmd/weft                < *
 cmd/weft/term           <
 node/runfile            < ledger round yamlfile

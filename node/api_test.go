@@ -16,6 +16,8 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/config"
+	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/tensor"
 )
 
@@ -42,11 +44,11 @@ func TestAPI(t *testing.T) {
 	sites := newTestMesh(t, 1, nil)
 	s := sites[0]
 	ctx := t.Context()
-	if err := os.WriteFile(filepath.Join(s.dir, socketName), nil, 0o600); err != nil { // left by a crash
+	if err := os.WriteFile(filepath.Join(s.dir, site.SocketFile), nil, 0o600); err != nil { // left by a crash
 		t.Fatal(err)
 	}
 	s.up()
-	if info, err := os.Stat(filepath.Join(s.dir, socketName)); err != nil || info.Mode().Perm() != 0o600 {
+	if info, err := os.Stat(filepath.Join(s.dir, site.SocketFile)); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("socket: %v, %v", info, err)
 	}
 
@@ -124,7 +126,7 @@ func testRefusals(t *testing.T, s *testSite, done block.CID) {
 		{"no rounds", start(RunRequest{Spec: ledger.RunSpec{Name: "x"}, Model: model}), "rounds: 0, want 1 to"},
 		{"of someone", start(RunRequest{Spec: by, Model: model}), "for the node to fill in"},
 		{"not finite", start(RunRequest{Spec: spec, Model: writeModel(t, one, infinity)}), "not finite"},
-		{"no safetensors", start(RunRequest{Spec: spec, Model: filepath.Join(s.dir, configName)}), "safetensors"},
+		{"no safetensors", start(RunRequest{Spec: spec, Model: filepath.Join(s.dir, site.ConfigFile)}), "safetensors"},
 		{"consent to nothing", func() error { return s.client.Consent(ctx, testCID(block.DagCBOR, "x"), Consent{}) }, "no run"},
 		{"consent too late", func() error { return s.client.Consent(ctx, done, Consent{}) }, `run "own model" is over`},
 		{"stop too late", func() error { return s.client.Stop(ctx, done, Stop{}) }, "is over"},
@@ -182,7 +184,7 @@ func TestDial(t *testing.T) {
 	if _, err := Dial(long).Status(t.Context()); !errors.Is(err, ErrSocketPath) {
 		t.Errorf("long path: %v", err)
 	}
-	if err := checkSocketPath(filepath.Join(long, socketName)); err == nil || !strings.Contains(err.Error(), "hint: move the site's directory") {
+	if err := checkSocketPath(filepath.Join(long, site.SocketFile)); err == nil || !strings.Contains(err.Error(), "hint: move the site's directory") {
 		t.Errorf("long path: %v", err)
 	}
 	dir, err := os.MkdirTemp("", "weft")
@@ -193,7 +195,7 @@ func TestDial(t *testing.T) {
 	if _, err := Dial(dir).Status(t.Context()); !errors.Is(err, ErrNotRunning) || !strings.Contains(err.Error(), "weft up") {
 		t.Errorf("no node: %v", err)
 	}
-	l, err := net.Listen("unix", filepath.Join(dir, socketName)) // something else answers
+	l, err := net.Listen("unix", filepath.Join(dir, site.SocketFile)) // something else answers
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +232,7 @@ func testNode(t testing.TB) *Node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := New(&Home{Dir: "/nowhere", Config: DefaultConfig("a"), Key: key, ID: id, Genesis: g}, Options{})
+	n, err := New(&site.Home{Dir: "/nowhere", Config: config.Default("a"), Key: key, ID: id, Genesis: g}, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,7 +284,7 @@ func FuzzAnswers(f *testing.F) {
 // A program that runs a node in itself may have it without the local API.
 func TestNoAPI(t *testing.T) {
 	s := newTestMesh(t, 1, nil)[0]
-	h, err := Open(s.dir)
+	h, err := site.Open(s.dir)
 	if err != nil {
 		t.Fatal(err)
 	}

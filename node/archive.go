@@ -13,6 +13,8 @@ import (
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/site"
+	"github.com/weft-mesh/weft/node/wal"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -28,20 +30,20 @@ type Archive struct {
 // OpenArchive reads a site's directory, whose node may be running, and verifies its ledger as [Verify] does, with the same
 // errors; it returns ErrNoMesh for a directory that belongs to none.
 func OpenArchive(dir string) (*Archive, error) {
-	g, err := readGenesis(dir)
+	g, err := site.ReadGenesis(dir)
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.Open(filepath.Join(dir, logName))
+	f, err := os.Open(filepath.Join(dir, site.LogFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, hint.Add(fmt.Errorf("%w: %w", ErrLog, err), "start the node with weft up: a site whose log is gone gets the ledger from the others")
+		return nil, hint.Add(fmt.Errorf("%w: %w", wal.ErrDamaged, err), "start the node with weft up: a site whose log is gone gets the ledger from the others")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read ledger: %w", err)
 	}
 	defer f.Close()
 	l := ledger.NewLedger(g, ledger.VerifySignature)
-	_, torn, err := readWAL(f, func(r round.Record) error {
+	_, torn, err := wal.Read(f, func(r round.Record) error {
 		if r.Decided == nil {
 			return nil
 		}
@@ -124,11 +126,11 @@ func (a *Archive) Block(_ context.Context, id block.CID) ([]byte, error) {
 			return b.Data, err
 		}
 	}
-	return blockstore.ReadBlock(filepath.Join(a.dir, storeName), id)
+	return blockstore.ReadBlock(filepath.Join(a.dir, site.StoreDir), id)
 }
 
 func (a *Archive) open(manifest block.CID) (*blockstore.Artifact, error) {
-	m, err := blockstore.OpenArtifact(filepath.Join(a.dir, storeName), manifest)
+	m, err := blockstore.OpenArtifact(filepath.Join(a.dir, site.StoreDir), manifest)
 	if errors.Is(err, blockstore.ErrNotFound) || errors.Is(err, blockstore.ErrIncomplete) {
 		err = hint.Add(fmt.Errorf("artifact %s: %w", manifest, blockstore.ErrNotFound), notHeldHint)
 	}

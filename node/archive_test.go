@@ -12,6 +12,8 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/site"
+	"github.com/weft-mesh/weft/node/wal"
 )
 
 // A directory says without its node what the node says; what is missing or damaged in it is named.
@@ -68,7 +70,7 @@ func TestArchive(t *testing.T) {
 		t.Errorf("a model that is not there: %v", err)
 	}
 
-	log := filepath.Join(s.dir, logName)
+	log := filepath.Join(s.dir, site.LogFile)
 	info, err := os.Stat(log)
 	if err != nil {
 		t.Fatal(err)
@@ -82,13 +84,13 @@ func TestArchive(t *testing.T) {
 	if err := os.Remove(log); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenArchive(s.dir); !errors.Is(err, ErrLog) || !strings.Contains(err.Error(), "weft up") {
+	if _, err := OpenArchive(s.dir); !errors.Is(err, wal.ErrDamaged) || !strings.Contains(err.Error(), "weft up") {
 		t.Errorf("without a log: %v", err)
 	}
-	if err := os.WriteFile(filepath.Join(s.dir, genesisName), []byte("x"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(s.dir, site.GenesisFile), []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenArchive(s.dir); !errors.Is(err, ErrGenesis) || !strings.Contains(err.Error(), "weft mesh join") {
+	if _, err := OpenArchive(s.dir); !errors.Is(err, site.ErrGenesis) || !strings.Contains(err.Error(), "weft mesh join") {
 		t.Errorf("with a damaged genesis: %v", err)
 	}
 }

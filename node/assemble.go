@@ -15,6 +15,9 @@ import (
 	"github.com/weft-mesh/weft/exchange"
 	"github.com/weft-mesh/weft/gossip"
 	"github.com/weft-mesh/weft/hint"
+	"github.com/weft-mesh/weft/node/config"
+	"github.com/weft-mesh/weft/node/site"
+	"github.com/weft-mesh/weft/node/wal"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -22,25 +25,25 @@ import (
 func (n *Node) open(closers *[]func() error) error {
 	after := func(f func() error) { *closers = append(*closers, f) }
 	h := n.home
-	lock, err := h.lock()
+	lock, err := h.Lock()
 	if err != nil {
 		return err
 	}
 	after(lock.Close)
 	n.start = time.Now()
-	if n.events, err = openEvents(h.path(traceName), n.ownName(), n.log); err != nil {
+	if n.events, err = openEvents(h.Path(site.TraceFile), n.ownName(), n.log); err != nil {
 		return err
 	}
 	after(n.events.close)
-	if n.store, err = blockstore.OpenDisk(h.path(storeName), blockstore.Options{Logger: n.log, ScrubBytesPerSecond: scrubRate}); err != nil {
+	if n.store, err = blockstore.OpenDisk(h.Path(site.StoreDir), blockstore.Options{Logger: n.log, ScrubBytesPerSecond: scrubRate}); err != nil {
 		return err
 	}
 	after(n.store.Close)
 	if err := n.restore(); err != nil {
 		return err
 	}
-	after(n.wal.close)
-	if n.index, err = openIndex(h.path(indexName), n.store, n.log); err != nil {
+	after(n.wal.Close)
+	if n.index, err = openIndex(h.Path(site.IndexFile), n.store, n.log); err != nil {
 		return err
 	}
 	n.shelf = newShelf(n.store, n.log, func(err error) { n.jobs.wentBad(err) })
@@ -56,11 +59,11 @@ func (n *Node) open(closers *[]func() error) error {
 		return err
 	}
 	if n.trainer = n.opt.Trainer; n.trainer == nil {
-		env := h.trainerEnv(h.path(tmpName), n.log)
+		env := h.TrainerEnv(h.Path(site.TaskDir), n.log)
 		if n.trainer, err = h.Config.Trainer.New(env); err != nil {
 			return err
 		}
-		n.log.Info("as config.yaml says", h.choices(env)...)
+		n.log.Info("as config.yaml says", h.Choices(env)...)
 	}
 	if c, ok := n.trainer.(io.Closer); ok {
 		after(c.Close)
@@ -86,16 +89,16 @@ func (n *Node) restore() (err error) {
 	if err != nil {
 		return err
 	}
-	path := h.path(logName)
+	path := h.Path(site.LogFile)
 	if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
 		n.log.Warn("the log is gone: this site votes again once it has seen the others decide", "log", path)
 		n.events.add(time.Now(), round.Trace{Event: "log lost", Site: h.ID, Text: "a new log was begun"})
-		if err := createWAL(path, round.Born{Mesh: n.mesh, Site: h.ID, Lost: true}); err != nil {
+		if err := wal.Create(path, round.Born{Mesh: n.mesh, Site: h.ID, Lost: true}); err != nil {
 			return err
 		}
 	}
 	var torn int64
-	n.wal, torn, err = openWAL(path, func(r round.Record) error {
+	n.wal, torn, err = wal.Open(path, func(r round.Record) error {
 		if r.Born != nil {
 			if err := n.checkBorn(r.Born); err != nil {
 				return err
@@ -115,10 +118,10 @@ func (n *Node) restore() (err error) {
 func (n *Node) checkBorn(b *round.Born) error {
 	switch {
 	case b.Site != n.home.ID:
-		return hint.Add(fmt.Errorf("%s is the log of site %s, and %s is the key of %s", n.home.path(logName), b.Site, keyName, n.home.ID),
+		return hint.Add(fmt.Errorf("%s is the log of site %s, and %s is the key of %s", n.home.Path(site.LogFile), b.Site, site.KeyFile, n.home.ID),
 			"put the site's own key back; the log is good, leave it where it is")
 	case b.Mesh != n.mesh:
-		return hint.Add(fmt.Errorf("%s is the log of mesh %s, and %s is of %s", n.home.path(logName), b.Mesh, genesisName, n.mesh),
+		return hint.Add(fmt.Errorf("%s is the log of mesh %s, and %s is of %s", n.home.Path(site.LogFile), b.Mesh, site.GenesisFile, n.mesh),
 			"join another mesh in a directory of its own (weft init --dir); the log is good, leave it where it is")
 	}
 	return nil
@@ -152,12 +155,12 @@ func (n *Node) connect(closers *[]func() error) error {
 		Peers: max(256, 2*n.view.Load().roster.Len()), Agent: n.opt.Agent, Network: n.opt.Network, Log: n.log,
 	})
 	if err != nil {
-		return hint.Add(err, "if another program listens there, change listen in "+n.home.path(configName))
+		return hint.Add(err, "if another program listens there, change listen in "+n.home.Path(site.ConfigFile))
 	}
 	*closers = append(*closers, n.host.Close)
 	n.gossip, err = gossip.New(gossip.Config{
 		Host: n.host, Mesh: n.mesh, Sites: n.sought, Bootstrap: bootstrap,
-		AddressFile: n.home.path(addressesName), Handler: n.handle, Log: n.log,
+		AddressFile: n.home.Path(site.AddressFile), Handler: n.handle, Log: n.log,
 	})
 	if err != nil {
 		return err
@@ -177,7 +180,7 @@ func multiaddrs(list []string) ([]multiaddr.Multiaddr, error) {
 	for _, s := range list {
 		a, err := multiaddr.NewMultiaddr(s)
 		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+			return nil, fmt.Errorf("%w: %w", config.ErrInvalid, err)
 		}
 		addrs = append(addrs, a)
 	}
@@ -189,9 +192,9 @@ func (n *Node) bootstrap() ([]peer.AddrInfo, error) {
 	var list []peer.AddrInfo
 	n.named = map[peer.ID]bool{}
 	for _, s := range n.home.Config.Bootstrap {
-		info, err := CheckBootstrap(s)
+		info, err := config.CheckBootstrap(s)
 		if err != nil {
-			return nil, fmt.Errorf("%w: bootstrap: %w", ErrConfig, err)
+			return nil, fmt.Errorf("%w: bootstrap: %w", config.ErrInvalid, err)
 		}
 		list = append(list, info)
 		n.named[info.ID] = true

@@ -19,6 +19,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/hint"
+	"github.com/weft-mesh/weft/node/site"
 )
 
 const (
@@ -36,7 +37,7 @@ type Client struct {
 
 // Dial returns a client of the node that runs in a site's directory. It connects when it is used.
 func Dial(dir string) *Client {
-	path := filepath.Join(dir, socketName)
+	path := filepath.Join(dir, site.SocketFile)
 	return &Client{dir, &http.Client{Transport: &http.Transport{
 		MaxIdleConnsPerHost: 2,
 		IdleConnTimeout:     idleTime,

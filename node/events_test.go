@@ -16,6 +16,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -42,7 +43,7 @@ func seqs(e *events, from uint64) (list []uint64) {
 
 // Events are numbered on over restarts, the file is rotated, and memory holds the newest.
 func TestEvents(t *testing.T) {
-	path := filepath.Join(t.TempDir(), traceName)
+	path := filepath.Join(t.TempDir(), site.TraceFile)
 	e := newTestEvents(t, path)
 	e.limit = 1000
 	for range 20 {
@@ -112,7 +113,7 @@ func TestEventJSON(t *testing.T) {
 }
 
 func TestEventsRing(t *testing.T) {
-	e := newTestEvents(t, filepath.Join(t.TempDir(), traceName))
+	e := newTestEvents(t, filepath.Join(t.TempDir(), site.TraceFile))
 	for range 3 * ringEvents {
 		e.add(time.Unix(1, 0), round.Trace{Event: "x"})
 	}
@@ -123,7 +124,7 @@ func TestEventsRing(t *testing.T) {
 }
 
 func TestEventsFollow(t *testing.T) {
-	e := newTestEvents(t, filepath.Join(t.TempDir(), traceName))
+	e := newTestEvents(t, filepath.Join(t.TempDir(), site.TraceFile))
 	got := make(chan uint64)
 	go func() {
 		defer close(got)
@@ -147,7 +148,7 @@ func TestEventsFollow(t *testing.T) {
 
 // What somebody still has to say when the trace has ended is passed over.
 func TestEventsAfterTheEnd(t *testing.T) {
-	e := newTestEvents(t, filepath.Join(t.TempDir(), traceName))
+	e := newTestEvents(t, filepath.Join(t.TempDir(), site.TraceFile))
 	if err := e.close(); err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/config"
 )
 
 // What is kept: committed models by the site's policy (keep_models of each run, the newest), and what runs began
@@ -27,7 +28,7 @@ type keeper struct {
 	models      map[block.CID]bool // needed, of all runs
 }
 
-func newKeeper(l *ledger.Ledger, c *Config) *keeper {
+func newKeeper(l *ledger.Ledger, c *config.Config) *keeper {
 	k := &keeper{ledger: l, keepUpdates: c.KeepUpdates, models: map[block.CID]bool{}}
 	for _, r := range l.Runs() {
 		k.need(r, int(min(c.KeepModels, math.MaxInt32)))

@@ -10,6 +10,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/tensor"
 )
 
@@ -18,7 +19,7 @@ func testCID(codec block.Codec, name string) block.CID { return block.Sum(codec,
 func newTestIndex(t *testing.T) (*index, *blockstore.Memory) {
 	t.Helper()
 	store := blockstore.NewMemory(blockstore.Options{})
-	x, err := openIndex(filepath.Join(t.TempDir(), indexName), store, slog.New(slog.DiscardHandler))
+	x, err := openIndex(filepath.Join(t.TempDir(), site.IndexFile), store, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +97,7 @@ func TestIndexCommit(t *testing.T) {
 // After a restart the index knows what it knew, and the store has nothing else.
 func TestIndexRestart(t *testing.T) {
 	store := blockstore.NewMemory(blockstore.Options{})
-	path, log := filepath.Join(t.TempDir(), indexName), slog.New(slog.DiscardHandler)
+	path, log := filepath.Join(t.TempDir(), site.IndexFile), slog.New(slog.DiscardHandler)
 	x, err := openIndex(path, store, log)
 	if err != nil {
 		t.Fatal(err)

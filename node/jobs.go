@@ -100,7 +100,7 @@ func (j *jobs) report(ev round.Event) { j.n.deliver(j.ctx, ev) }
 // consider answers by the site's policy, or leaves the run to the operator.
 func (j *jobs) consider(job round.Consider) {
 	own := job.Spec.By == j.n.home.ID
-	accept, known := j.n.home.Config.Accept.decide(job.Spec, j.n.siteName(job.Spec.By), own)
+	accept, known := j.n.home.Config.Accept.Decide(job.Spec, j.n.siteName(job.Spec.By), own)
 	if !known {
 		j.pending[job.Run] = job.Spec
 		j.log.Info("a run waits for your consent", "run", job.Run.Short(), "name", job.Spec.Name, "from", j.n.siteName(job.Spec.By))

@@ -19,6 +19,7 @@ import (
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/tensor"
 	"github.com/weft-mesh/weft/train"
@@ -210,11 +211,11 @@ func (j *jobs) newTask(run block.CID, spec *ledger.RunSpec, base block.CID, task
 	if task.Base, err = j.n.store.Path(base); err != nil {
 		return task, err
 	}
-	task.Dir, err = os.MkdirTemp(j.n.home.path(tmpName), fmt.Sprintf("task-%s-%d-", run.Short(), task.Round))
+	task.Dir, err = os.MkdirTemp(j.n.home.Path(site.TaskDir), fmt.Sprintf("task-%s-%d-", run.Short(), task.Round))
 	if err != nil {
 		return task, fmt.Errorf("folder of the task: %w", err)
 	}
-	task.Run, task.Name, task.Rounds, task.Config = run.String(), spec.Name, spec.Rounds, j.n.home.Config.overlay(spec.Train)
+	task.Run, task.Name, task.Rounds, task.Config = run.String(), spec.Name, spec.Rounds, j.n.home.Config.Overlay(spec.Train)
 	return task, nil
 }
 
@@ -251,7 +252,7 @@ func clip(s string, n int) string { return s[:min(len(s), n)] }
 
 // clearTasks makes the folder of tasks, empty: what is in it was left by a crash.
 func (n *Node) clearTasks() error {
-	dir := n.home.path(tmpName)
+	dir := n.home.Path(site.TaskDir)
 	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o700)); err != nil {
 		return fmt.Errorf("clear %s: %w", filepath.Base(dir), err)
 	}

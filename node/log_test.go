@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/site"
+	"github.com/weft-mesh/weft/node/wal"
 )
 
 // A node whose log cannot be written stops, and says what to do.
@@ -15,7 +17,7 @@ func TestStopsWithoutLog(t *testing.T) {
 	t.Parallel()
 	s := newTestMesh(t, 1, nil)[0]
 	s.up()
-	if err := s.node.wal.f.Close(); err != nil {
+	if err := s.node.wal.F.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.client.Start(t.Context(), RunRequest{Spec: ledger.RunSpec{Name: "x", Rounds: 1}, Init: true}); err != nil {
@@ -34,7 +36,7 @@ func TestRefusesDamagedLog(t *testing.T) {
 	s.up()
 	s.awaitRounds(s.start(ledger.RunSpec{Name: "x", Rounds: 1}), 1)
 	s.down()
-	path := filepath.Join(s.dir, logName)
+	path := filepath.Join(s.dir, site.LogFile)
 	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +45,7 @@ func TestRefusesDamagedLog(t *testing.T) {
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	h, err := Open(s.dir)
+	h, err := site.Open(s.dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,10 +53,10 @@ func TestRefusesDamagedLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := n.Run(t.Context()); !errors.Is(err, ErrLog) {
+	if err := n.Run(t.Context()); !errors.Is(err, wal.ErrDamaged) {
 		t.Errorf("damaged log: %v", err)
 	}
-	if _, err := Verify(s.dir); !errors.Is(err, ErrLog) {
+	if _, err := Verify(s.dir); !errors.Is(err, wal.ErrDamaged) {
 		t.Errorf("verify of a damaged log: %v", err)
 	}
 }
@@ -83,7 +85,7 @@ func TestRefusesAnothersLog(t *testing.T) {
 		return old
 	}
 	start := func() error {
-		h, err := Open(own.dir)
+		h, err := site.Open(own.dir)
 		if err != nil {
 			return err
 		}
@@ -93,28 +95,28 @@ func TestRefusesAnothersLog(t *testing.T) {
 		}
 		return n.Run(t.Context())
 	}
-	key, err := os.ReadFile(filepath.Join(other.dir, keyName))
+	key, err := os.ReadFile(filepath.Join(other.dir, site.KeyFile))
 	if err != nil {
 		t.Fatal(err)
 	}
-	old := replace(keyName, key)
-	if err := start(); err == nil || errors.Is(err, ErrLog) || !strings.Contains(err.Error(), "put the site's own key back") || !strings.Contains(err.Error(), own.id.String()) {
+	old := replace(site.KeyFile, key)
+	if err := start(); err == nil || errors.Is(err, wal.ErrDamaged) || !strings.Contains(err.Error(), "put the site's own key back") || !strings.Contains(err.Error(), own.id.String()) {
 		t.Errorf("another's key: %v", err)
 	}
-	replace(keyName, old)
+	replace(site.KeyFile, old)
 	g, err := ledger.NewGenesis("another", ledger.Byzantine, []ledger.Site{{ID: own.id, Name: own.name}}, make([]byte, 16))
 	if err != nil {
 		t.Fatal(err)
 	}
-	old = replace(genesisName, g.Block().Data)
-	if err := start(); err == nil || errors.Is(err, ErrLog) || !strings.Contains(err.Error(), "is the log of mesh") {
+	old = replace(site.GenesisFile, g.Block().Data)
+	if err := start(); err == nil || errors.Is(err, wal.ErrDamaged) || !strings.Contains(err.Error(), "is the log of mesh") {
 		t.Errorf("another's genesis: %v", err)
 	}
-	replace(genesisName, old)
-	if err := os.Remove(filepath.Join(own.dir, keyName)); err != nil {
+	replace(site.GenesisFile, old)
+	if err := os.Remove(filepath.Join(own.dir, site.KeyFile)); err != nil {
 		t.Fatal(err)
 	}
-	if err := start(); !errors.Is(err, ErrNotInitialised) || !strings.Contains(err.Error(), "put the key back from its backup") {
+	if err := start(); !errors.Is(err, site.ErrNotInitialised) || !strings.Contains(err.Error(), "put the key back from its backup") {
 		t.Errorf("no key: %v", err)
 	}
 }

@@ -119,7 +119,7 @@ func (n *Node) save(records []round.Record) error {
 	if len(records) == 0 {
 		return nil
 	}
-	if err := n.wal.append(records); err != nil {
+	if err := n.wal.Append(records); err != nil {
 		return hint.Add(err, "the node stops rather than say what it may forget; free or repair the disk, then start it again")
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/train"
 )
@@ -76,7 +77,7 @@ func newFaultyMesh(t *testing.T, faults ledger.Faults, n int, edit func(name, co
 		t.Fatal(err)
 	}
 	for _, s := range sites {
-		if err := Join(s.dir, g); err != nil {
+		if err := site.Join(s.dir, g); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -88,14 +89,14 @@ func newTestSite(t *testing.T, dir, name string, edit func(name, config string) 
 	t.Helper()
 	s := &testSite{t: t, name: name, dir: filepath.Join(dir, name), log: slog.New(slog.DiscardHandler)}
 	var err error
-	if s.id, err = Init(s.dir, name); err != nil {
+	if s.id, err = site.Init(s.dir, name); err != nil {
 		t.Fatal(err)
 	}
 	config := "name: " + name + "\nlisten: [/ip4/127.0.0.1/tcp/0]\naccept: auto\ntrainer: {synthetic: {bytes: 2500KB, seed: 1}}\n"
 	if edit != nil {
 		config = edit(name, config)
 	}
-	if err := os.WriteFile(filepath.Join(s.dir, configName), []byte(config), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(s.dir, site.ConfigFile), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s.client = Dial(s.dir)
@@ -105,7 +106,7 @@ func newTestSite(t *testing.T, dir, name string, edit func(name, config string) 
 // up starts the site and waits until it answers; others that run are told to it.
 func (s *testSite) up(others ...*testSite) {
 	s.t.Helper()
-	h, err := Open(s.dir)
+	h, err := site.Open(s.dir)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -20,6 +20,8 @@ import (
 	"github.com/weft-mesh/weft/exchange"
 	"github.com/weft-mesh/weft/gossip"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/site"
+	"github.com/weft-mesh/weft/node/wal"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/train"
 )
@@ -37,7 +39,7 @@ type Options struct {
 
 // Node is a site's daemon.
 type Node struct {
-	home  *Home
+	home  *site.Home
 	opt   Options
 	log   *slog.Logger
 	mesh  block.CID // the genesis document's
@@ -47,7 +49,7 @@ type Node struct {
 
 	// What Run assembles.
 	machine  *round.Machine // the loop's alone
-	wal      *wal           // the loop's alone
+	wal      *wal.Log       // the loop's alone
 	mute     bool           // whether the log said at start that an earlier one is gone
 	changed  bool           // the view may have; the loop's alone
 	tracker  *tracker       // the loop's alone
@@ -76,12 +78,12 @@ type Node struct {
 }
 
 // New returns the node of a site. It starts nothing.
-func New(h *Home, opt Options) (*Node, error) {
+func New(h *site.Home, opt Options) (*Node, error) {
 	if h == nil || h.Config == nil || h.Genesis == nil || h.Key == nil {
 		return nil, errors.New("new node: the home is not complete; Open returns one that is")
 	}
 	if opt.Log == nil {
-		opt.Log = h.Config.Log.logger(os.Stderr)
+		opt.Log = h.Config.Log.Logger(os.Stderr)
 	}
 	if opt.Timing == (round.Timing{}) {
 		opt.Timing = round.DefaultTiming()

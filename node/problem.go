@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -17,7 +18,7 @@ func (n *Node) problem(m *round.Machine) problem {
 	const look = "are the others up, and do the addresses under bootstrap lead to one of them?"
 	switch {
 	case n.tracker.trouble != "":
-		return problem{n.tracker.trouble, "the trace (" + traceName + ") has the details"}
+		return problem{n.tracker.trouble, "the trace (" + site.TraceFile + ") has the details"}
 	case v.observes:
 		return n.outside(m, up)
 	case up == 1 && q > 1:

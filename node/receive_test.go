@@ -10,6 +10,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/gossip"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -26,7 +27,7 @@ func statement(t *testing.T, mesh block.CID, key, from int, kind ledger.Kind, bo
 // What no correct site passes on is rejected, what is late or for this site alone is not relayed.
 func TestHandle(t *testing.T) {
 	n := testNode(t)
-	n.events = newTestEvents(t, filepath.Join(t.TempDir(), traceName))
+	n.events = newTestEvents(t, filepath.Join(t.TempDir(), site.TraceFile))
 	v := *n.view.Load()
 	v.height = 5
 	n.view.Store(&v)

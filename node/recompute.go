@@ -13,6 +13,7 @@ import (
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/reduction"
+	"github.com/weft-mesh/weft/node/site"
 )
 
 // Recomputed says what came of computing a committed model anew from its sealed updates.
@@ -41,7 +42,7 @@ func (a *Archive) Recompute(ctx context.Context, only block.CID, progress func(m
 	for run, c := range commits(a.ledger) {
 		m := reportModel(a.ledger, run, c)
 		if !only.Defined() || m.Model == only {
-			k := kept{dir: filepath.Join(a.dir, storeName), ledger: a.ledger}
+			k := kept{dir: filepath.Join(a.dir, site.StoreDir), ledger: a.ledger}
 			m.Recomputed, err = k.recompute(ctx, run, c, func(done, all int) {
 				if progress != nil {
 					progress(&m, done, all)

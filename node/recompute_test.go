@@ -10,6 +10,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/site"
 )
 
 // recomputed computes the models in a site's directory anew: all, or one.
@@ -78,10 +79,10 @@ func TestRecompute(t *testing.T) {
 
 	sites[0].down()
 	update := sealedUpdates(t, sites[0].dir, 1)[1]
-	damage(t, filepath.Join(sites[0].dir, storeName, "artifacts", update.String()+".safetensors"))
+	damage(t, filepath.Join(sites[0].dir, site.StoreDir, "artifacts", update.String()+".safetensors"))
 	for _, scrubbed := range []bool{false, true} {
 		if scrubbed { // as a node does by itself
-			store, err := blockstore.OpenDisk(filepath.Join(sites[0].dir, storeName), blockstore.Options{})
+			store, err := blockstore.OpenDisk(filepath.Join(sites[0].dir, site.StoreDir), blockstore.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -6,17 +6,18 @@ import (
 	"testing"
 
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/site"
 )
 
 // newcomer makes a site that the mesh's genesis does not list, and ties it to the mesh.
 func (s *testSite) newcomer(name string) *testSite {
 	s.t.Helper()
-	h, err := Open(s.dir)
+	h, err := site.Open(s.dir)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	c := newTestSite(s.t, strings.TrimSuffix(s.dir, "/"+s.name), name, nil)
-	if err := Join(c.dir, h.Genesis); err != nil {
+	if err := site.Join(c.dir, h.Genesis); err != nil {
 		s.t.Fatal(err)
 	}
 	return c

@@ -14,6 +14,7 @@ import (
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/tensor"
 	"github.com/weft-mesh/weft/train"
@@ -151,7 +152,7 @@ func (n *Node) describe(req RunRequest) (*ledger.RunSpec, error) {
 		return nil, bad("name a safetensors file, or let the embedded trainer make the model", "exactly one of model and init says what the run starts from")
 	case spec.By != "" || spec.Base.Defined() || spec.Layout.Defined() || len(spec.Nonce) > 0:
 		return nil, bad("", "by, base, layout and nonce are for the node to fill in")
-	case req.Init && !n.home.Config.Trainer.initial():
+	case req.Init && !n.home.Config.Trainer.Initial():
 		return nil, refuseField("model.init", "let the script write the model that it begins from, and name the file: model: {file: initial.safetensors}", errors.New("this site trains by a script of its own (trainer.exec), which does not know the embedded trainer's model"))
 	case req.Model != "" && !filepath.IsAbs(req.Model):
 		return nil, bad("give the full path: the node has a working directory of its own", "model: %q is a relative path", req.Model)
@@ -189,7 +190,7 @@ func (n *Node) importBase(ctx context.Context, req RunRequest, spec *ledger.RunS
 	path, field := req.Model, "model.file"
 	if req.Init {
 		field = "model.init"
-		dir, err := os.MkdirTemp(n.home.path(tmpName), "init-")
+		dir, err := os.MkdirTemp(n.home.Path(site.TaskDir), "init-")
 		if err != nil {
 			return c, m, err
 		}

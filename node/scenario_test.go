@@ -16,6 +16,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/train"
 )
 
@@ -99,7 +100,7 @@ func TestRestart(t *testing.T) {
 		if r.Phase != PhaseDone || r.History[0].Model != first.History[0].Model || r.History[2].Model != sites[0].awaitRounds(run, 3).History[2].Model {
 			t.Errorf("site %s: %+v", s.name, r)
 		}
-		events, err := os.ReadFile(filepath.Join(s.dir, traceName))
+		events, err := os.ReadFile(filepath.Join(s.dir, site.TraceFile))
 		if err != nil || strings.Contains(string(events), `"rejected"`) {
 			t.Errorf("site %s rejected something: %v\n%s", s.name, err, events)
 		}
@@ -164,7 +165,7 @@ func TestLostLog(t *testing.T) {
 	run := sites[0].start(ledger.RunSpec{Name: "lost", Rounds: 1, MinSites: 3})
 	sites[3].awaitRounds(run, 1)
 	sites[3].down()
-	if err := os.Remove(filepath.Join(sites[3].dir, logName)); err != nil {
+	if err := os.Remove(filepath.Join(sites[3].dir, site.LogFile)); err != nil {
 		t.Fatal(err)
 	}
 	sites[3].up(sites...)
@@ -209,7 +210,7 @@ func TestTrainerFails(t *testing.T) {
 		t.Error("a metric that is no number was sent")
 	}
 	sites[1].await("no problem", func(st *Status) bool { return st.Problem == "" })
-	if left, err := os.ReadDir(filepath.Join(sites[1].dir, tmpName)); err != nil || len(left) > 0 {
+	if left, err := os.ReadDir(filepath.Join(sites[1].dir, site.TaskDir)); err != nil || len(left) > 0 {
 		t.Errorf("tasks' folders are left: %v %v", left, err)
 	}
 }
@@ -284,7 +285,7 @@ func TestEnds(t *testing.T) {
 	before := runtime.NumGoroutine()
 	sites := newTestMesh(t, 2, nil)
 	upAll(sites)
-	h, err := Open(sites[0].dir)
+	h, err := site.Open(sites[0].dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -292,7 +293,7 @@ func TestEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := second.Run(t.Context()); !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), "(process ") {
+	if err := second.Run(t.Context()); !errors.Is(err, site.ErrInUse) || !strings.Contains(err.Error(), "(process ") {
 		t.Errorf("a second node: %v", err)
 	}
 	run := sites[0].start(ledger.RunSpec{Name: "ends", Rounds: 1000})

@@ -15,6 +15,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/hint"
+	"github.com/weft-mesh/weft/node/site"
 )
 
 // server answers the local API (api.go). Whoever can open the socket is the site's operator.
@@ -34,7 +35,7 @@ const (
 
 // listen makes the socket. One that is there is of a node that was killed, as the home is locked.
 func (n *Node) listen() (*server, error) {
-	path := n.home.path(socketName)
+	path := n.home.Path(site.SocketFile)
 	if err := checkSocketPath(path); err != nil {
 		return nil, err
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/config"
+	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/train"
 )
@@ -25,12 +27,12 @@ func TestChoices(t *testing.T) {
 		{"trainer: {builtin: {data: builtin:dolly}}\n", []any{"trainer", "builtin", "data", "builtin:dolly", "accept", "ask"}},
 		{"trainer: {synthetic: {}}\naccept: [run: alpaca-*, {run: x, from: north}]\n", []any{"trainer", "synthetic", "accept", "run: alpaca-*, run: x from: north"}},
 	} {
-		config, err := ParseConfig("config.yaml", []byte("name: a\n"+c.text))
+		config, err := config.Parse("config.yaml", []byte("name: a\n"+c.text))
 		if err != nil {
 			t.Fatal(err)
 		}
-		h := &Home{Dir: "/site", Config: config}
-		if got := h.choices(h.trainerEnv("", slog.Default())); !slices.Equal(got, c.want) {
+		h := &site.Home{Dir: "/site", Config: config}
+		if got := h.Choices(h.TrainerEnv("", slog.Default())); !slices.Equal(got, c.want) {
 			t.Errorf("got %q, want %q", got, c.want)
 		}
 	}

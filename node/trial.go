@@ -15,6 +15,8 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/hint"
+	"github.com/weft-mesh/weft/node/config"
+	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/train"
 )
 
@@ -36,7 +38,7 @@ type TrialConfig struct {
 // refused, as by its node.
 type Trial struct {
 	conf    TrialConfig
-	site    *Config
+	site    *config.Config
 	dir     string // the trial's own, removed by Close
 	store   *blockstore.Disk
 	trainer train.Trainer
@@ -76,33 +78,33 @@ func NewTrial(ctx context.Context, c TrialConfig) (*Trial, error) {
 }
 
 // home returns the directory that chooses the trainer. It may belong to no mesh yet.
-func (c *TrialConfig) home() (*Home, error) {
+func (c *TrialConfig) home() (*site.Home, error) {
 	if len(c.Command) > 0 {
-		return &Home{Config: &Config{Trainer: Trainer{Settings: &train.ExecSettings{Exec: c.Command}}}}, nil
+		return &site.Home{Config: &config.Config{Trainer: config.Trainer{Settings: &train.ExecSettings{Exec: c.Command}}}}, nil
 	}
-	h := &Home{Dir: c.Dir}
-	if _, err := os.Stat(h.path(configName)); errors.Is(err, fs.ErrNotExist) {
-		return nil, hint.Add(fmt.Errorf("%s: %w: no %s", c.Dir, ErrNotInitialised, configName),
+	h := &site.Home{Dir: c.Dir}
+	if _, err := os.Stat(h.Path(site.ConfigFile)); errors.Is(err, fs.ErrNotExist) {
+		return nil, hint.Add(fmt.Errorf("%s: %w: no %s", c.Dir, site.ErrNotInitialised, site.ConfigFile),
 			"run weft init, name the directory with --dir, or name the command: weft trainer test --base FILE -- python3 train.py")
 	}
 	var err error
-	h.Config, err = ReadConfig(h.path(configName))
+	h.Config, err = config.Read(h.Path(site.ConfigFile))
 	return h, err
 }
 
 // open makes what Close ends.
-func (t *Trial) open(ctx context.Context, h *Home) (err error) {
+func (t *Trial) open(ctx context.Context, h *site.Home) (err error) {
 	if t.trainer, err = t.newTrainer(h); err != nil {
 		return err
 	}
-	if t.store, err = blockstore.OpenDisk(filepath.Join(t.dir, storeName), blockstore.Options{Logger: t.conf.Log}); err != nil {
+	if t.store, err = blockstore.OpenDisk(filepath.Join(t.dir, site.StoreDir), blockstore.Options{Logger: t.conf.Log}); err != nil {
 		return err
 	}
 	return t.importBase(ctx)
 }
 
-func (t *Trial) newTrainer(h *Home) (train.Trainer, error) {
-	e := h.trainerEnv(t.dir, t.conf.Log)
+func (t *Trial) newTrainer(h *site.Home) (train.Trainer, error) {
+	e := h.TrainerEnv(t.dir, t.conf.Log)
 	if h.Dir == "" {
 		e.Config = "" // the command stands on the command line
 	}
@@ -113,7 +115,7 @@ func (t *Trial) newTrainer(h *Home) (train.Trainer, error) {
 func (t *Trial) importBase(ctx context.Context) (err error) {
 	path := t.conf.Base
 	switch {
-	case path == "" && !t.site.Trainer.initial():
+	case path == "" && !t.site.Trainer.Initial():
 		return hint.Add(fmt.Errorf("%w: none named", ErrBase),
 			`name a safetensors file with --base; in Python, weft.safetensors.save_file(model.state_dict(), "initial.safetensors") writes one`)
 	case path == "":
@@ -201,7 +203,7 @@ func (t *Trial) newTask(kind train.Kind, number uint64) (train.Task, error) {
 	run := []byte("weft trainer test") // there is no run that it could be the CID of
 	return train.Task{
 		Kind: kind, Run: block.Sum(block.Raw, run).String(), Name: "test", Round: number, Rounds: t.conf.Rounds, Attempt: 1,
-		Base: base, Dir: dir, Seed: seedOf(run, number), Config: t.site.overlay(t.conf.Train),
+		Base: base, Dir: dir, Seed: seedOf(run, number), Config: t.site.Overlay(t.conf.Train),
 	}, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/tensor"
 	"github.com/weft-mesh/weft/train"
 )
@@ -19,7 +20,7 @@ func newTrial(t *testing.T, c TrialConfig) (*Trial, string) {
 	c.Dir, c.Rounds = t.TempDir(), 2
 	t.Setenv("TMPDIR", t.TempDir())
 	config := "name: a\ntrainer: {synthetic: {bytes: 4KB}}\ntrain: {lr: 0.25}\n"
-	if err := os.WriteFile(filepath.Join(c.Dir, configName), []byte(config), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(c.Dir, site.ConfigFile), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	trial, err := NewTrial(t.Context(), c)
@@ -138,7 +139,7 @@ func TestTrialStops(t *testing.T) {
 
 func TestNewTrialErrors(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, configName), []byte("name: a\ntrainer: {exec: [sh]}\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, site.ConfigFile), []byte("name: a\ntrainer: {exec: [sh]}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("TMPDIR", t.TempDir())
@@ -151,7 +152,7 @@ func TestNewTrialErrors(t *testing.T) {
 		{TrialConfig{Dir: dir, Base: "nosuch"}, ErrBase, "nosuch: no such file or directory"},
 		{TrialConfig{Dir: dir, Base: writeModel(t, one, infinity)}, ErrBase, "element is not finite\n  hint: a model is"},
 		{TrialConfig{Command: []string{"pyton3"}, Base: writeModel(t, one)}, train.ErrCommand, "in PATH\n  hint: install it, or give its full path"},
-		{TrialConfig{Dir: t.TempDir()}, ErrNotInitialised, "no config.yaml\n  hint: run weft init"},
+		{TrialConfig{Dir: t.TempDir()}, site.ErrNotInitialised, "no config.yaml\n  hint: run weft init"},
 	} {
 		if _, err := NewTrial(t.Context(), c.config); !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("got %v, want %s", err, c.want)

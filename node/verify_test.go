@@ -11,6 +11,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -143,7 +144,7 @@ func TestVerifySource(t *testing.T) {
 	if _, err := Verify(filepath.Join(t.TempDir(), "nothing")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("nothing: %v", err)
 	}
-	if _, err := Verify(t.TempDir()); !errors.Is(err, ErrNoMesh) {
+	if _, err := Verify(t.TempDir()); !errors.Is(err, site.ErrNoMesh) {
 		t.Errorf("not a site: %v", err)
 	}
 }

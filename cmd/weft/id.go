@@ -9,7 +9,7 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 	"github.com/spf13/cobra"
 
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/config"
 )
 
 func (a *app) idCmd() *cobra.Command {
@@ -48,7 +48,7 @@ the node listens. Addresses that only this machine knows are left out if there a
 
 // addresses returns where other machines reach this site: at what config.yaml announces, else at what the node listens, or
 // would listen if it ran. Addresses that only this machine knows are left out if there are others.
-func (a *app) addresses(ctx context.Context, c *node.Config) ([]multiaddr.Multiaddr, error) {
+func (a *app) addresses(ctx context.Context, c *config.Config) ([]multiaddr.Multiaddr, error) {
 	list := slices.Clone(c.Announce)
 	if s, err := a.client().Status(ctx); err == nil && len(list) == 0 {
 		for _, full := range s.Addrs {

@@ -11,7 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/config"
+	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/train/builtin"
 )
 
@@ -47,7 +48,7 @@ that whoever founds the mesh needs.`,
 			if err != nil {
 				return err
 			}
-			id, err := node.Init(a.dir, o.name)
+			id, err := site.Init(a.dir, o.name)
 			if err != nil {
 				return err
 			}
@@ -68,7 +69,7 @@ that whoever founds the mesh needs.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.name, "name", "", "the site's name in the mesh; default the machine's")
-	f.StringArrayVar(&o.listen, "listen", nil, "multiaddr to listen at, may be repeated; default "+strings.Join(node.DefaultListen(), " and "))
+	f.StringArrayVar(&o.listen, "listen", nil, "multiaddr to listen at, may be repeated; default "+strings.Join(config.DefaultListen(), " and "))
 	f.StringVar(&o.data, "data", "", "text for the embedded trainer: a `file` or builtin:NAME; default "+builtin.DefaultData)
 	f.StringVar(&o.accept, "accept", "", "take part in runs: auto, or ask (the default)")
 	return cmd
@@ -76,8 +77,8 @@ that whoever founds the mesh needs.`,
 
 // configYAML returns the commented config.yaml with the options in it.
 func (o siteOptions) configYAML() (string, error) {
-	text := node.DefaultConfigYAML(o.name)
-	def := node.DefaultConfig(o.name)
+	text := config.DefaultYAML(o.name)
+	def := config.Default(o.name)
 	put := func(old, new string) {
 		if !strings.Contains(text, "\n"+old) {
 			panic("config.yaml's template has no " + old) // a test holds the two together
@@ -104,9 +105,9 @@ func (o siteOptions) configYAML() (string, error) {
 	if o.accept != "" {
 		put("accept: "+string(def.Accept.Policy), "accept: "+o.accept)
 	}
-	c, err := node.ParseConfig("config.yaml", []byte(text))
+	c, err := config.Parse("config.yaml", []byte(text))
 	if err != nil {
-		if errors.Is(err, node.ErrConfig) {
+		if errors.Is(err, config.ErrInvalid) {
 			return "", &failure{kind: errUsage, text: "these flags make no valid configuration", err: err}
 		}
 		return "", err

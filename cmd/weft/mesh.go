@@ -14,6 +14,7 @@ import (
 	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/site"
 )
 
 func (a *app) meshCmd() *cobra.Command {
@@ -85,7 +86,7 @@ func (a *app) meshShowCmd() *cobra.Command {
 					return err
 				}
 			} else {
-				h, err := node.Open(a.dir)
+				h, err := site.Open(a.dir)
 				if err != nil {
 					return err
 				}
@@ -133,7 +134,7 @@ A site whose key the file does not list takes part once a change of the roster h
 			if err != nil {
 				return err
 			}
-			if err := node.Join(a.dir, g); err != nil {
+			if err := site.Join(a.dir, g); err != nil {
 				return err
 			}
 			return a.joined(g)
@@ -143,7 +144,7 @@ A site whose key the file does not list takes part once a change of the roster h
 
 // joined shows the mesh that this site is now part of.
 func (a *app) joined(g *ledger.Genesis) error {
-	h, err := node.Open(a.dir)
+	h, err := site.Open(a.dir)
 	if err != nil {
 		return err
 	}
@@ -166,7 +167,7 @@ and ADDR is where it reaches one of them (weft status shows it there).
 }
 
 // warnName tells of a site that calls itself other than the roster does.
-func warnName(a *app, g *ledger.Genesis, h *node.Home) {
+func warnName(a *app, g *ledger.Genesis, h *site.Home) {
 	if in := g.Roster().Name(h.ID); in != h.Config.Name {
 		a.err.Printf("weft: the mesh knows this site as %q, %s calls it %q; the mesh's name is the one shown\n", in, filepath.Join(h.Dir, "config.yaml"), h.Config.Name)
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/weft-mesh/weft/cmd/weft/outfile"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/site"
 )
 
 // defaultMeshFile is where `weft mesh create` writes unless told otherwise.
@@ -97,14 +97,14 @@ func (a *app) canFound(g *ledger.Genesis, to string) error {
 	}
 	id, _, err := readSite(a.dir)
 	switch {
-	case errors.Is(err, node.ErrNotInitialised):
+	case errors.Is(err, site.ErrNotInitialised):
 		return nil
 	case err != nil:
 		return err
 	case !g.Roster().Has(id):
 		return nil
 	}
-	if h, err := node.Open(a.dir); err == nil {
+	if h, err := site.Open(a.dir); err == nil {
 		return fail(nil, "a directory is one site in one mesh: use another with --dir, or write the file alone with -o -", "this site is in mesh %q (%s) already", h.Genesis.Name, h.Genesis.Block().CID.Short())
 	}
 	return nil
@@ -133,7 +133,7 @@ func (a *app) joinIfListed(g *ledger.Genesis) error {
 		a.out.Printf("%s\nThis machine is not one of its sites.\n", a.meshText(g, ""))
 		return nil
 	}
-	if err := node.Join(a.dir, g); err != nil {
+	if err := site.Join(a.dir, g); err != nil {
 		return err
 	}
 	return a.joined(g)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/site"
 )
 
 // reader is what a site has decided and keeps: its node's answers, or what lies in its directory while that does not run.
@@ -32,7 +33,7 @@ func (a *app) reader(ctx context.Context) (reader, error) {
 	}
 	archive, err := node.OpenArchive(a.dir)
 	switch {
-	case errors.Is(err, node.ErrNoMesh):
+	case errors.Is(err, site.ErrNoMesh):
 		return nil, down // there is nothing to read but from a node
 	case err != nil:
 		return nil, verifyError(err)

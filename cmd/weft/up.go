@@ -15,6 +15,8 @@ import (
 
 	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/config"
+	"github.com/weft-mesh/weft/node/site"
 )
 
 func (a *app) upCmd() *cobra.Command {
@@ -38,7 +40,7 @@ learnt; one that answers is enough. A node that was killed goes on where it was.
 
 // up runs the node until ctx ends, and logs what it does on standard error.
 func (a *app) up(ctx context.Context, bootstrap []string) error {
-	h, err := node.Open(a.dir)
+	h, err := site.Open(a.dir)
 	if err != nil {
 		return err
 	}
@@ -79,7 +81,7 @@ func (a *app) up(ctx context.Context, bootstrap []string) error {
 }
 
 // logger writes as the configuration says: lines for people, or JSON.
-func (a *app) logger(c node.LogConfig) *slog.Logger {
+func (a *app) logger(c config.Log) *slog.Logger {
 	if c.Format == "json" {
 		return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.Level(c.Level)}))
 	}
@@ -117,7 +119,7 @@ func (d demoted) WithGroup(name string) slog.Handler { return demoted{d.Handler.
 
 // checkBootstrap refuses what is not a site's full address.
 func checkBootstrap(addr string) error {
-	if _, err := node.CheckBootstrap(addr); err != nil {
+	if _, err := config.CheckBootstrap(addr); err != nil {
 		return &failure{kind: errUsage, text: "--bootstrap: " + err.Error(), hint: "want a full address such as /ip4/10.0.0.7/tcp/4801/p2p/12D3KooW..., as weft status shows it at the other site"}
 	}
 	return nil

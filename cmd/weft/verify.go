@@ -12,6 +12,8 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/site"
+	"github.com/weft-mesh/weft/node/wal"
 )
 
 func (a *app) verifyCmd() *cobra.Command {
@@ -61,7 +63,7 @@ What does not verify gives exit code 4.`,
 // verifyError tells what does not verify from what cannot be read.
 func verifyError(err error) error {
 	switch {
-	case errors.Is(err, node.ErrChain), errors.Is(err, node.ErrCAR), errors.Is(err, node.ErrLog), errors.Is(err, node.ErrGenesis):
+	case errors.Is(err, node.ErrChain), errors.Is(err, node.ErrCAR), errors.Is(err, wal.ErrDamaged), errors.Is(err, site.ErrGenesis):
 		return hinted(errUnverified, err, "get the ledger from another site: weft ledger --car FILE")
 	case errors.Is(err, fs.ErrNotExist):
 		return &failure{kind: errUsage, text: "nothing to verify", err: err, hint: "name a site's directory or a CAR file"}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/site"
 )
 
 // Config describes a mesh on this machine.
@@ -57,7 +58,7 @@ func New(c Config) (*Mesh, error) {
 	var roster []ledger.Site
 	for _, s := range c.Sites {
 		dir := filepath.Join(c.Dir, s.Name)
-		id, err := node.Init(dir, s.Name)
+		id, err := site.Init(dir, s.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -77,7 +78,7 @@ func New(c Config) (*Mesh, error) {
 		if err := os.WriteFile(filepath.Join(n.Dir, configFileName), []byte(m.config(&c, i, listen)), 0o600); err != nil {
 			return nil, err
 		}
-		if err := node.Join(n.Dir, m.Genesis); err != nil {
+		if err := site.Join(n.Dir, m.Genesis); err != nil {
 			return nil, err
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/site"
 )
 
 // Config says what mesh a test wants.
@@ -43,7 +43,11 @@ func New(t testing.TB, c Config) *Mesh {
 		s := &Site{Name: fmt.Sprintf("s%02d", i), mesh: m, index: i}
 		s.Dir = filepath.Join(dir, s.Name)
 		var err error
-		if s.ID, err = node.Init(s.Dir, s.Name); err != nil {
+		if s.ID, err = site.Init(s.Dir, s.Name); err != nil {
+			t.Fatal(err)
+		}
+		text := "name: " + s.Name + "\ntrainer: {synthetic: {}}\n" // see configure
+		if err := os.WriteFile(filepath.Join(s.Dir, site.ConfigFile), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		m.Sites = append(m.Sites, s)
@@ -54,7 +58,7 @@ func New(t testing.TB, c Config) *Mesh {
 		t.Fatal(err)
 	}
 	for _, s := range m.Sites {
-		if err := node.Join(s.Dir, m.Genesis); err != nil {
+		if err := site.Join(s.Dir, m.Genesis); err != nil {
 			t.Fatal(err)
 		}
 	}

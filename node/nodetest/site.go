@@ -14,6 +14,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/config"
+	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/train"
 	"github.com/weft-mesh/weft/yamlfile"
 )
@@ -41,7 +43,7 @@ const keep = "WEFT_VNODE_KEEP"
 func (s *Site) Start() {
 	t, c := s.mesh.t, &s.mesh.cfg
 	t.Helper()
-	h, err := node.Open(s.Dir)
+	h, err := site.Open(s.Dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,17 +73,17 @@ func (s *Site) Start() {
 	}
 }
 
-func (s *Site) configure(c *node.Config) {
+func (s *Site) configure(c *config.Config) {
 	m := s.mesh
 	c.Listen = []string{m.Net.addr(s.index)}
 	for _, o := range m.Sites[:2] {
 		c.Bootstrap = append(c.Bootstrap, fmt.Sprintf("%s/p2p/%s", m.Net.addr(o.index), o.ID))
 	}
-	c.Accept = node.Accept{Policy: node.AcceptAuto}
+	c.Accept = config.Accept{Policy: config.AcceptAuto}
 	var trainer train.SyntheticSettings
 	trainer.Synthetic.Bytes, trainer.Synthetic.Seed = yamlfile.Size(m.cfg.Model), yamlfile.Count(m.cfg.Seed)
 	trainer.Synthetic.Time = yamlfile.Duration(m.cfg.Train(s.index))
-	c.Trainer = node.Trainer{Settings: &trainer}
+	c.Trainer = config.Trainer{Settings: &trainer}
 }
 
 // logger writes warnings, or all if it is likely to be read.

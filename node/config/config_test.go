@@ -1,4 +1,4 @@
-package node
+package config
 
 import (
 	"errors"
@@ -15,13 +15,13 @@ import (
 
 func TestDefaultConfigYAMLIsTheDefault(t *testing.T) {
 	for _, name := range []string{"hospital-north", `quote " and # and : in it`} {
-		c, err := ParseConfig("config.yaml", []byte(DefaultConfigYAML(name)))
+		c, err := Parse("config.yaml", []byte(DefaultYAML(name)))
 		if err != nil {
 			t.Fatal(err)
 		}
 		trainer, _ := train.NewSettings(builtin.Kind)
 		trainer.(*builtin.Settings).Builtin.Data = builtin.DefaultData
-		want := DefaultConfig(name)
+		want := Default(name)
 		want.Trainer = Trainer{trainer, []string{builtin.Kind}}
 		if !reflect.DeepEqual(c, want) {
 			t.Errorf("the template reads\n%+v, want\n%+v", c, want)
@@ -30,7 +30,7 @@ func TestDefaultConfigYAMLIsTheDefault(t *testing.T) {
 }
 
 func TestConfigAllFields(t *testing.T) {
-	c, err := ParseConfig("config.yaml", []byte(`
+	c, err := Parse("config.yaml", []byte(`
 name: north
 listen: [/ip4/127.0.0.1/tcp/0]
 announce: [/dns4/north.example/tcp/4801]
@@ -57,13 +57,13 @@ train: {batch: 4, lr: 0.10, name: "x", flag: yes}
 		Bootstrap: []string{"/ip4/10.0.0.7/tcp/4801/p2p/12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5"},
 		Trainer:   Trainer{&train.ExecSettings{Exec: []string{"python3", "train.py", "--fast"}, Dir: "scripts", Env: []string{"CUDA_VISIBLE_DEVICES=0"}}, []string{"exec"}},
 		Accept:    Accept{Policy: AcceptList, Rules: []AcceptRule{{Run: "alpaca-*"}, {Run: "b", From: "south"}}},
-		Evaluate:  true, KeepModels: 7, KeepUpdates: true, Log: LogConfig{Level: Level(slog.LevelDebug), Format: "json"},
+		Evaluate:  true, KeepModels: 7, KeepUpdates: true, Log: Log{Level: Level(slog.LevelDebug), Format: "json"},
 		Train: map[string]yamlfile.Scalar{"batch": "4", "lr": "0.10", "name": "x", "flag": "yes"},
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got\n%+v, want\n%+v", c, want)
 	}
-	over := c.overlay(map[string]string{"lr": "1", "mode": "lora"})
+	over := c.Overlay(map[string]string{"lr": "1", "mode": "lora"})
 	if !reflect.DeepEqual(over, map[string]string{"batch": "4", "lr": "0.10", "name": "x", "flag": "yes", "mode": "lora"}) {
 		t.Errorf("overlay %v", over)
 	}
@@ -102,8 +102,8 @@ func TestConfigErrors(t *testing.T) {
 		{"name: north\ntrainer:\n  builtin: {data: a.txt}\ntrain:\n  mode: full\n", "config.yaml:5: train.mode: a site may not choose this"},
 		{strings.Repeat("#", maxConfig+1), "config.yaml: 1048577 bytes, at most"},
 	} {
-		_, err := ParseConfig("config.yaml", []byte(c.text))
-		if !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), c.want) {
+		_, err := Parse("config.yaml", []byte(c.text))
+		if !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q:\n got %v\nwant %s", c.text[:min(len(c.text), 80)], err, c.want)
 		}
 	}
@@ -125,7 +125,7 @@ func TestAccept(t *testing.T) {
 		{rules, "x", "east", false, false, false},
 		{rules, "x", "west", false, true, true},
 	} {
-		accept, known := c.policy.decide(&ledger.RunSpec{Name: c.run}, c.opener, c.own)
+		accept, known := c.policy.Decide(&ledger.RunSpec{Name: c.run}, c.opener, c.own)
 		if accept != c.accept || known != c.known {
 			t.Errorf("%+v: %v %v", c, accept, known)
 		}

@@ -1,4 +1,4 @@
-package node
+package config
 
 import (
 	"errors"
@@ -11,13 +11,13 @@ import (
 	"github.com/weft-mesh/weft/yamlfile"
 )
 
-// ErrConfig is returned for a configuration that cannot be.
-var ErrConfig = errors.New("configuration")
+// ErrInvalid is returned for a configuration that cannot be.
+var ErrInvalid = errors.New("configuration")
 
 const maxConfig = 1 << 20 // bytes of config.yaml
 
 // Config is a site's own configuration, the file config.yaml. Nothing of it is known to the mesh;
-// [DefaultConfigYAML] documents every field.
+// [DefaultYAML] documents every field.
 type Config struct {
 	Name        string                     `yaml:"name"`
 	Listen      []string                   `yaml:"listen"`
@@ -28,12 +28,12 @@ type Config struct {
 	Evaluate    bool                       `yaml:"evaluate"`
 	KeepModels  yamlfile.Count             `yaml:"keep_models"`
 	KeepUpdates bool                       `yaml:"keep_updates"`
-	Log         LogConfig                  `yaml:"log"`
+	Log         Log                        `yaml:"log"`
 	Train       map[string]yamlfile.Scalar `yaml:"train"`
 }
 
-// LogConfig is what the node says of itself on standard error.
-type LogConfig struct {
+// Log is what the node says of itself on standard error.
+type Log struct {
 	Level  Level  `yaml:"level"`
 	Format string `yaml:"format"` // text or json
 }
@@ -46,34 +46,34 @@ func DefaultListen() []string {
 	return []string{"/ip4/0.0.0.0/tcp/4801", "/ip4/0.0.0.0/udp/4801/quic-v1"}
 }
 
-// DefaultConfig is a config.yaml that says nothing but the name, and so names no trainer.
-func DefaultConfig(name string) *Config {
+// Default is a config.yaml that says nothing but the name, and so names no trainer.
+func Default(name string) *Config {
 	return &Config{
 		Name: name, Listen: DefaultListen(), Accept: Accept{Policy: AcceptAsk}, KeepModels: DefaultKeepModels,
-		Log: LogConfig{Level: Level(slog.LevelInfo), Format: "text"},
+		Log: Log{Level: Level(slog.LevelInfo), Format: "text"},
 	}
 }
 
-// ReadConfig reads a config.yaml. Its errors are ErrConfig and name file, line and field.
-func ReadConfig(path string) (*Config, error) {
+// Read reads a config.yaml. Its errors are ErrInvalid and name file, line and field.
+func Read(path string) (*Config, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	return ParseConfig(path, data)
+	return Parse(path, data)
 }
 
-// ParseConfig reads the text of a config.yaml; name stands in its errors.
-func ParseConfig(name string, data []byte) (*Config, error) {
-	c := DefaultConfig("")
+// Parse reads the text of a config.yaml; name stands in its errors.
+func Parse(name string, data []byte) (*Config, error) {
+	c := Default("")
 	f, err := yamlfile.Decode(name, data, maxConfig, c)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	for _, check := range []func() *fieldError{c.checkName, c.checkAddrs, c.Trainer.check, c.checkRest} {
 		if e := check(); e != nil {
@@ -83,8 +83,8 @@ func ParseConfig(name string, data []byte) (*Config, error) {
 	return c, nil
 }
 
-// overlay returns a run's hyperparameters with the site's own in their place.
-func (c *Config) overlay(run map[string]string) map[string]string {
+// Overlay returns a run's hyperparameters with the site's own in their place.
+func (c *Config) Overlay(run map[string]string) map[string]string {
 	all := maps.Clone(run)
 	if all == nil {
 		all = map[string]string{}

@@ -1,4 +1,4 @@
-package node
+package config
 
 import (
 	"errors"
@@ -53,8 +53,8 @@ func fieldsOf(n ast.Node) []*ast.MappingValueNode {
 	return nil
 }
 
-// initial reports whether the site's kind of trainer can make the model that a run starts from.
-func (t *Trainer) initial() bool {
+// Initial reports whether the site's kind of trainer can make the model that a run starts from.
+func (t *Trainer) Initial() bool {
 	_, can := t.Settings.(train.Initial)
 	return can
 }

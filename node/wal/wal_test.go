@@ -1,4 +1,4 @@
-package node
+package wal
 
 import (
 	"bytes"
@@ -31,10 +31,10 @@ func testRecord(t *testing.T, i int) round.Record {
 func writeTestWAL(t *testing.T, batches int) (data []byte, ends map[int64]int) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "log")
-	if err := createWAL(path, round.Born{Mesh: block.Sum(block.DagCBOR, []byte("mesh")), Site: logsSite}); err != nil {
+	if err := Create(path, round.Born{Mesh: block.Sum(block.DagCBOR, []byte("mesh")), Site: logsSite}); err != nil {
 		t.Fatal(err)
 	}
-	w, torn, err := openWAL(path, func(round.Record) error { return nil })
+	w, torn, err := Open(path, func(round.Record) error { return nil })
 	if err != nil || torn != 0 {
 		t.Fatal(torn, err)
 	}
@@ -46,12 +46,12 @@ func writeTestWAL(t *testing.T, batches int) (data []byte, ends map[int64]int) {
 			list = append(list, testRecord(t, n%5))
 			n++
 		}
-		if err := w.append(list); err != nil {
+		if err := w.Append(list); err != nil {
 			t.Fatal(err)
 		}
 		ends[w.size] = 1 + n
 	}
-	if err := w.close(); err != nil {
+	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
 	data, err = os.ReadFile(path)
@@ -62,7 +62,7 @@ func writeTestWAL(t *testing.T, batches int) (data []byte, ends map[int64]int) {
 }
 
 func readAllWAL(data []byte) (records int, end, torn int64, err error) {
-	end, torn, err = readWAL(bytes.NewReader(data), func(round.Record) error { records++; return nil })
+	end, torn, err = Read(bytes.NewReader(data), func(round.Record) error { records++; return nil })
 	return records, end, torn, err
 }
 
@@ -123,7 +123,7 @@ func TestWALDamageIsRefused(t *testing.T) {
 		if err == nil && (torn == 0 || int64(at) < last || int64(at) >= last+frameHeader) {
 			t.Fatalf("bit flipped at %d of %d: not refused, %d torn", at, len(data), torn)
 		}
-		if err != nil && !errors.Is(err, ErrLog) {
+		if err != nil && !errors.Is(err, ErrDamaged) {
 			t.Fatalf("bit flipped at %d: %v", at, err)
 		}
 	}
@@ -141,22 +141,22 @@ func TestWALGoesOnAfterTornEnd(t *testing.T) {
 	if err := os.WriteFile(path, data[:len(data)-3], 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w, torn, err := openWAL(path, func(round.Record) error { return nil })
+	w, torn, err := Open(path, func(round.Record) error { return nil })
 	if err != nil || torn == 0 {
 		t.Fatal(torn, err)
 	}
-	if err := errors.Join(w.append([]round.Record{testRecord(t, 1)}), w.close()); err != nil {
+	if err := errors.Join(w.Append([]round.Record{testRecord(t, 1)}), w.Close()); err != nil {
 		t.Fatal(err)
 	}
 	var got []string
-	w, torn, err = openWAL(path, func(r round.Record) error {
+	w, torn, err = Open(path, func(r round.Record) error {
 		got = append(got, fmt.Sprint(r.Born != nil, r.Statement != nil && len(r.Statement.Body) == 110))
 		return nil
 	})
 	if err != nil || torn != 0 {
 		t.Fatal(torn, err)
 	}
-	defer w.close()
+	defer w.Close()
 	if len(got) != 1+1+2+1 || got[4] != "false true" {
 		t.Errorf("records %v", got)
 	}
@@ -165,20 +165,20 @@ func TestWALGoesOnAfterTornEnd(t *testing.T) {
 // Batches beyond a frame are split, and read back whole.
 func TestWALLargeBatch(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
-	if err := createWAL(path, round.Born{Site: logsSite}); err != nil {
+	if err := Create(path, round.Born{Site: logsSite}); err != nil {
 		t.Fatal(err)
 	}
-	w, _, err := openWAL(path, func(round.Record) error { return nil })
+	w, _, err := Open(path, func(round.Record) error { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
 	big := testRecord(t, 0)
 	big.Statement.Body = make([]byte, 900<<10)
-	if err := errors.Join(w.append([]round.Record{big, big, big, big, big, big, testRecord(t, 2)}), w.close()); err != nil {
+	if err := errors.Join(w.Append([]round.Record{big, big, big, big, big, big, testRecord(t, 2)}), w.Close()); err != nil {
 		t.Fatal(err)
 	}
 	n := 0
-	if _, torn, err := openWAL(path, func(round.Record) error { n++; return nil }); err != nil || torn != 0 || n != 8 {
+	if _, torn, err := Open(path, func(round.Record) error { n++; return nil }); err != nil || torn != 0 || n != 8 {
 		t.Fatalf("%d records, %d torn, %v", n, torn, err)
 	}
 }
@@ -187,7 +187,7 @@ func FuzzWAL(f *testing.F) {
 	f.Add([]byte(walMagic))
 	f.Add([]byte(walMagic + "\x01\x00\x00\x00abcd\x00"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		end, torn, err := readWAL(bytes.NewReader(data), func(round.Record) error { return nil })
+		end, torn, err := Read(bytes.NewReader(data), func(round.Record) error { return nil })
 		if err == nil && end+torn != int64(len(data)) {
 			t.Fatalf("%d good and %d torn of %d bytes", end, torn, len(data))
 		}

@@ -1,4 +1,4 @@
-package node
+package config
 
 import (
 	"fmt"
@@ -23,7 +23,7 @@ type fieldError struct {
 
 // in is the error as one of the file.
 func (e *fieldError) in(f *yamlfile.File) error {
-	err := fmt.Errorf("%w: %w", ErrConfig, f.Wrong(e.path, "%s", e.text))
+	err := fmt.Errorf("%w: %w", ErrInvalid, f.Wrong(e.path, "%s", e.text))
 	if e.hint != "" {
 		return hint.Add(err, e.hint)
 	}
@@ -63,7 +63,7 @@ func (c *Config) checkAddrs() *fieldError {
 // CheckName returns an error for a name that no site can have.
 func CheckName(name string) error {
 	if e := (&Config{Name: name}).checkName(); e != nil {
-		return hint.Add(fmt.Errorf("%w: name: %s", ErrConfig, e.text), e.hint)
+		return hint.Add(fmt.Errorf("%w: name: %s", ErrInvalid, e.text), e.hint)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package node
+package config
 
 import (
 	_ "embed"
@@ -9,7 +9,7 @@ import (
 //go:embed config.yaml.tmpl
 var configTemplate string
 
-// DefaultConfigYAML returns the text of a new site's config.yaml, every field with its comment.
-func DefaultConfigYAML(name string) string {
+// DefaultYAML returns the text of a new site's config.yaml, every field with its comment.
+func DefaultYAML(name string) string {
 	return strings.Replace(configTemplate, "NAME", strconv.Quote(name), 1)
 }

@@ -1,4 +1,4 @@
-package node
+package site
 
 import (
 	"errors"
@@ -16,54 +16,57 @@ import (
 	"github.com/weft-mesh/weft/gossip"
 	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/config"
+	"github.com/weft-mesh/weft/node/wal"
 	"github.com/weft-mesh/weft/round"
 )
 
 // What a site's directory holds.
 const (
-	configName    = "config.yaml"  // the site's own, see Config
-	keyName       = "key"          // its private key; whoever has it is the site
-	genesisName   = "genesis.cbor" // the document that founded the mesh
-	logName       = "log"          // votes, updates and decided entries, see wal
-	storeName     = "store"        // models, updates and blocks
-	indexName     = "artifacts"    // which artifact in the store is whose
-	addressesName = "addresses"    // where other sites were last
-	socketName    = "api.sock"     // the local API
-	traceName     = "trace.jsonl"  // what the protocol did
-	tmpName       = "tmp"          // folders of tasks
-	lockName      = "lock"         // locked while a node runs; its process ID
+	ConfigFile  = "config.yaml"  // the site's own, see Config
+	KeyFile     = "key"          // its private key; whoever has it is the site
+	GenesisFile = "genesis.cbor" // the document that founded the mesh
+	LogFile     = "log"          // votes, updates and decided entries, see wal
+	StoreDir    = "store"        // models, updates and blocks
+	IndexFile   = "artifacts"    // which artifact in the store is whose
+	AddressFile = "addresses"    // where other sites were last
+	SocketFile  = "api.sock"     // the local API
+	TraceFile   = "trace.jsonl"  // what the protocol did
+	TaskDir     = "tmp"          // folders of tasks
+	lockFile    = "lock"         // locked while a node runs; its process ID
 )
 
 // Home is a site's directory that is ready to run.
 type Home struct {
 	Dir     string
-	Config  *Config
+	Config  *config.Config
 	Key     crypto.PrivKey
 	ID      peer.ID
 	Genesis *ledger.Genesis
 }
 
-func (h *Home) path(name string) string { return filepath.Join(h.Dir, name) }
+// Path returns where something of the directory lies.
+func (h *Home) Path(name string) string { return filepath.Join(h.Dir, name) }
 
 // Init makes dir a site's directory: a new key and a config.yaml. It returns the site's peer ID, which
 // is what others need to found a mesh with it. A directory that is one already gives ErrExists; one
 // that an interrupted Init left behind is completed, with the same key.
 func Init(dir, name string) (peer.ID, error) {
-	if err := CheckName(name); err != nil {
+	if err := config.CheckName(name); err != nil {
 		return "", err
 	}
-	file := filepath.Join(dir, configName)
+	file := filepath.Join(dir, ConfigFile)
 	if _, err := os.Lstat(file); err == nil {
 		return "", hint.Add(fmt.Errorf("%s: site %w", dir, ErrExists), "its configuration is "+file)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("init: %w", err)
 	}
-	key, err := gossip.LoadOrCreateKey(filepath.Join(dir, keyName))
+	key, err := gossip.LoadOrCreateKey(filepath.Join(dir, KeyFile))
 	if err != nil {
 		return "", fmt.Errorf("init: %w", err)
 	}
-	if err := writeFile(file, []byte(DefaultConfigYAML(name)), 0o600); err != nil {
+	if err := writeFile(file, []byte(config.DefaultYAML(name)), 0o600); err != nil {
 		return "", fmt.Errorf("init: %w", err)
 	}
 	return peer.IDFromPrivateKey(key)
@@ -79,8 +82,8 @@ func Join(dir string, g *ledger.Genesis) error {
 	if err := g.Validate(); err != nil {
 		return err
 	}
-	path := filepath.Join(dir, genesisName)
-	if old, err := readGenesis(dir); err == nil {
+	path := filepath.Join(dir, GenesisFile)
+	if old, err := ReadGenesis(dir); err == nil {
 		if old.Block().CID == g.Block().CID {
 			return nil
 		}
@@ -101,12 +104,12 @@ func Join(dir string, g *ledger.Genesis) error {
 // interrupted Join, or of the same mesh before someone removed the genesis: it stays, and is checked
 // when the node opens it. A key that has been up without its log being here may have voted.
 func beginLog(dir string, g *ledger.Genesis, id peer.ID) error {
-	path := filepath.Join(dir, logName)
+	path := filepath.Join(dir, LogFile)
 	if _, err := os.Lstat(path); err == nil {
 		return nil
 	}
-	_, err := os.Lstat(filepath.Join(dir, storeName))
-	return createWAL(path, round.Born{Mesh: g.Block().CID, Site: id, Lost: err == nil})
+	_, err := os.Lstat(filepath.Join(dir, StoreDir))
+	return wal.Create(path, round.Born{Mesh: g.Block().CID, Site: id, Lost: err == nil})
 }
 
 // Open reads a site's directory that belongs to a mesh. Its errors say what is missing and what to
@@ -117,10 +120,10 @@ func Open(dir string) (*Home, error) {
 		return nil, err
 	}
 	h := &Home{Dir: dir, Key: key, ID: id}
-	if h.Genesis, err = readGenesis(dir); err != nil {
+	if h.Genesis, err = ReadGenesis(dir); err != nil {
 		return nil, err
 	}
-	if h.Config, err = ReadConfig(h.path(configName)); err != nil {
+	if h.Config, err = config.Read(h.Path(ConfigFile)); err != nil {
 		return nil, err
 	}
 	return h, nil
@@ -128,7 +131,7 @@ func Open(dir string) (*Home, error) {
 
 // readSite returns the key of a directory that Init made.
 func readSite(dir string) (crypto.PrivKey, peer.ID, error) {
-	for _, name := range []string{configName, keyName} {
+	for _, name := range []string{ConfigFile, KeyFile} {
 		_, err := os.Stat(filepath.Join(dir, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, "", hint.Add(fmt.Errorf("%s: %w: no %s", dir, ErrNotInitialised, name), missing(dir, name))
@@ -137,7 +140,7 @@ func readSite(dir string) (crypto.PrivKey, peer.ID, error) {
 			return nil, "", err
 		}
 	}
-	key, err := gossip.LoadOrCreateKey(filepath.Join(dir, keyName))
+	key, err := gossip.LoadOrCreateKey(filepath.Join(dir, KeyFile))
 	if err != nil {
 		return nil, "", err
 	}
@@ -147,15 +150,15 @@ func readSite(dir string) (crypto.PrivKey, peer.ID, error) {
 
 // missing says what to do about a file without which a directory is no site.
 func missing(dir, name string) string {
-	if _, err := os.Stat(filepath.Join(dir, logName)); name == keyName && err == nil {
+	if _, err := os.Stat(filepath.Join(dir, LogFile)); name == KeyFile && err == nil {
 		return "put the key back from its backup; if there is none, the site needs a new key, in a new directory (weft init --dir), and weft roster replace at other sites"
 	}
 	return "run weft init, or name the directory with --dir"
 }
 
-// readGenesis returns the mesh of a site's directory, or ErrNoMesh.
-func readGenesis(dir string) (*ledger.Genesis, error) {
-	path := filepath.Join(dir, genesisName)
+// ReadGenesis returns the mesh of a site's directory, or ErrNoMesh.
+func ReadGenesis(dir string) (*ledger.Genesis, error) {
+	path := filepath.Join(dir, GenesisFile)
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, hint.Add(fmt.Errorf("%s: %w", dir, ErrNoMesh), "found one with weft mesh create, or join one with weft mesh join")
@@ -170,10 +173,10 @@ func readGenesis(dir string) (*ledger.Genesis, error) {
 	return g, nil
 }
 
-// lock keeps a second node from running in the directory; closing what it returns ends the lock, and
+// Lock keeps a second node from running in the directory; closing what it returns ends the lock, and
 // so does the end of the process.
-func (h *Home) lock() (io.Closer, error) {
-	f, err := os.OpenFile(h.path(lockName), os.O_RDWR|os.O_CREATE, 0o600)
+func (h *Home) Lock() (io.Closer, error) {
+	f, err := os.OpenFile(h.Path(lockFile), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
@@ -209,5 +212,5 @@ func writeFile(path string, data []byte, mode fs.FileMode) (err error) {
 	if err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
-	return syncDir(filepath.Dir(path))
+	return wal.SyncDir(filepath.Dir(path))
 }

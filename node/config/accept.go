@@ -1,4 +1,4 @@
-package node
+package config
 
 import (
 	"path"
@@ -81,9 +81,9 @@ func (a *Accept) String() string {
 	return strings.Join(rules, ", ")
 }
 
-// decide returns the site's answer on a run, and whether it has one without asking the operator.
+// Decide returns the site's answer on a run, and whether it has one without asking the operator.
 // A run that this site opened itself is its own wish.
-func (a *Accept) decide(spec *ledger.RunSpec, opener string, own bool) (accept, known bool) {
+func (a *Accept) Decide(spec *ledger.RunSpec, opener string, own bool) (accept, known bool) {
 	if own || a.Policy == AcceptAuto {
 		return true, true
 	}

@@ -1,4 +1,4 @@
-package node
+package wal
 
 import (
 	"bytes"
@@ -12,9 +12,9 @@ import (
 	"github.com/weft-mesh/weft/round"
 )
 
-// readWAL hands the records of a log to replay. It returns where the good frames end and how many
+// Read hands the records of a log to replay. It returns where the good frames end and how many
 // bytes of a torn frame follow.
-func readWAL(r io.ReaderAt, replay func(round.Record) error) (end, torn int64, err error) {
+func Read(r io.ReaderAt, replay func(round.Record) error) (end, torn int64, err error) {
 	size, err := sizeOf(r)
 	if err != nil {
 		return 0, 0, err
@@ -140,7 +140,7 @@ func replayFrame(payload []byte, at int64, replay func(round.Record) error) erro
 }
 
 func damaged(at int64, what error) error {
-	return hint.Add(fmt.Errorf("%w at byte %d: %w", ErrLog, at, what),
+	return hint.Add(fmt.Errorf("%w at byte %d: %w", ErrDamaged, at, what),
 		"restore the file from a backup that is not older than the site's last vote; or move it away: the site then begins "+
 			"a new log, catches up, and votes again once it has seen the others decide")
 }

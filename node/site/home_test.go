@@ -1,4 +1,4 @@
-package node
+package site
 
 import (
 	"errors"
@@ -9,7 +9,10 @@ import (
 
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/config"
+	"github.com/weft-mesh/weft/node/wal"
 	"github.com/weft-mesh/weft/round"
+	_ "github.com/weft-mesh/weft/train/builtin" // which a new config.yaml chooses
 )
 
 func newGenesis(t *testing.T, name string, sites ...ledger.Site) *ledger.Genesis {
@@ -24,7 +27,7 @@ func newGenesis(t *testing.T, name string, sites ...ledger.Site) *ledger.Genesis
 // bornOf returns the born record of a site's log.
 func bornOf(t *testing.T, dir string) (born round.Born) {
 	t.Helper()
-	w, _, err := openWAL(filepath.Join(dir, logName), func(r round.Record) error {
+	w, _, err := wal.Open(filepath.Join(dir, LogFile), func(r round.Record) error {
 		if r.Born != nil {
 			born = *r.Born
 		}
@@ -33,7 +36,7 @@ func bornOf(t *testing.T, dir string) (born round.Born) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.close(); err != nil {
+	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
 	return born
@@ -44,7 +47,7 @@ func TestHome(t *testing.T) {
 	if _, err := Open(dir); !errors.Is(err, ErrNotInitialised) || !strings.Contains(err.Error(), "weft init") {
 		t.Errorf("nothing there: %v", err)
 	}
-	if _, err := Init(dir, ""); !errors.Is(err, ErrConfig) {
+	if _, err := Init(dir, ""); !errors.Is(err, config.ErrInvalid) {
 		t.Errorf("no name: %v", err)
 	}
 	id, err := Init(dir, "a")
@@ -54,13 +57,13 @@ func TestHome(t *testing.T) {
 	if _, err := Init(dir, "a"); !errors.Is(err, ErrExists) {
 		t.Errorf("twice: %v", err)
 	}
-	if err := os.Remove(filepath.Join(dir, configName)); err != nil { // an Init that was interrupted
+	if err := os.Remove(filepath.Join(dir, ConfigFile)); err != nil { // an Init that was interrupted
 		t.Fatal(err)
 	}
 	if again, err := Init(dir, "a"); err != nil || again != id {
 		t.Errorf("completed: %s, %v, want %s", again, err, id)
 	}
-	if info, err := os.Stat(filepath.Join(dir, keyName)); err != nil || info.Mode().Perm() != 0o600 {
+	if info, err := os.Stat(filepath.Join(dir, KeyFile)); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("key: %v, %v", info, err)
 	}
 	if _, err := Open(dir); !errors.Is(err, ErrNoMesh) || !strings.Contains(err.Error(), "weft mesh create") {
@@ -83,10 +86,10 @@ func TestHome(t *testing.T) {
 	if b := bornOf(t, dir); b.Lost || b.Site != id || b.Mesh != g.Block().CID {
 		t.Errorf("born %+v", b)
 	}
-	if err := os.WriteFile(filepath.Join(dir, configName), []byte("name: a\nlisten: x\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, ConfigFile), []byte("name: a\nlisten: x\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(dir); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "config.yaml:2") {
+	if _, err := Open(dir); !errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), "config.yaml:2") {
 		t.Errorf("bad configuration: %v", err)
 	}
 }
@@ -98,7 +101,7 @@ func TestJoinAgainIsLost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := blockstore.OpenDisk(filepath.Join(dir, storeName), blockstore.Options{})
+	s, err := blockstore.OpenDisk(filepath.Join(dir, StoreDir), blockstore.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package node
+package wal
 
 import (
 	"encoding/binary"
@@ -11,8 +11,8 @@ import (
 	"github.com/weft-mesh/weft/round"
 )
 
-// ErrLog is returned for a log that is damaged in a way that no crash explains.
-var ErrLog = errors.New("log is damaged")
+// ErrDamaged is returned for a log that is damaged in a way that no crash explains.
+var ErrDamaged = errors.New("log is damaged")
 
 // The log is what a site may not forget: its votes and updates, and the entries decided. It is
 // a file of frames after walMagic:
@@ -33,37 +33,37 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// wal is the log, open for appending.
-type wal struct {
-	f    *os.File
+// Log is the log, open for appending.
+type Log struct {
+	F    *os.File
 	size int64
 	buf  []byte
 }
 
-// createWAL begins a log with its born record, durable on return. It does not replace one.
-func createWAL(path string, born round.Born) (err error) {
+// Create begins a log with its born record, durable on return. It does not replace one.
+func Create(path string, born round.Born) (err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return fmt.Errorf("create log: %w", err)
 	}
-	w := &wal{f: f}
+	w := &Log{F: f}
 	defer func() {
-		if err = errors.Join(err, w.close()); err != nil {
+		if err = errors.Join(err, w.Close()); err != nil {
 			err = errors.Join(fmt.Errorf("create log: %w", err), os.Remove(path))
 		}
 	}()
 	if err := w.write([]byte(walMagic)); err != nil {
 		return err
 	}
-	if err := w.append([]round.Record{{Born: &born}}); err != nil {
+	if err := w.Append([]round.Record{{Born: &born}}); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return SyncDir(filepath.Dir(path))
 }
 
-// openWAL opens a log for appending and hands its records to replay in order. A last frame that
+// Open opens a log for appending and hands its records to replay in order. A last frame that
 // a crash has spoilt is cut off; torn is how many bytes that were. Any other damage is ErrLog.
-func openWAL(path string, replay func(round.Record) error) (w *wal, torn int64, err error) {
+func Open(path string, replay func(round.Record) error) (w *Log, torn int64, err error) {
 	f, err := os.OpenFile(path, os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, 0, fmt.Errorf("open log: %w", err)
@@ -73,7 +73,7 @@ func openWAL(path string, replay func(round.Record) error) (w *wal, torn int64, 
 			err = errors.Join(err, f.Close())
 		}
 	}()
-	end, torn, err := readWAL(f, replay)
+	end, torn, err := Read(f, replay)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -82,12 +82,12 @@ func openWAL(path string, replay func(round.Record) error) (w *wal, torn int64, 
 			return nil, 0, fmt.Errorf("open log: cut off a torn end: %w", err)
 		}
 	}
-	return &wal{f: f, size: end}, torn, nil
+	return &Log{F: f, size: end}, torn, nil
 }
 
-// append makes records durable: on return they survive a crash. After an error the log's
+// Append makes records durable: on return they survive a crash. After an error the log's
 // state is unknown, and the node must stop.
-func (w *wal) append(records []round.Record) error {
+func (w *Log) Append(records []round.Record) error {
 	for len(records) > 0 {
 		w.buf = append(w.buf[:0], make([]byte, frameHeader)...)
 		n := 0
@@ -107,7 +107,7 @@ func (w *wal) append(records []round.Record) error {
 		if err := w.write(w.buf); err != nil {
 			return err
 		}
-		if err := w.f.Sync(); err != nil {
+		if err := w.F.Sync(); err != nil {
 			return fmt.Errorf("log: %w", err)
 		}
 		records = records[n:]
@@ -125,8 +125,8 @@ func frameSum(frame []byte) uint32 {
 	return crc32.Update(crc32.Checksum(frame[:4], castagnoli), castagnoli, frame[frameHeader:])
 }
 
-func (w *wal) write(p []byte) error {
-	n, err := w.f.WriteAt(p, w.size)
+func (w *Log) write(p []byte) error {
+	n, err := w.F.WriteAt(p, w.size)
 	w.size += int64(n)
 	if err != nil {
 		return fmt.Errorf("log: %w", err)
@@ -134,10 +134,10 @@ func (w *wal) write(p []byte) error {
 	return nil
 }
 
-func (w *wal) close() error { return w.f.Close() }
+func (w *Log) Close() error { return w.F.Close() }
 
-// syncDir makes the names in a directory durable.
-func syncDir(dir string) error {
+// SyncDir makes the names in a directory durable.
+func SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err

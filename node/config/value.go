@@ -1,4 +1,4 @@
-package node
+package config
 
 import (
 	"io"
@@ -20,8 +20,8 @@ func (l *Level) UnmarshalYAML(node ast.Node) error {
 	return nil
 }
 
-// logger returns what writes the log as the site wants it.
-func (c LogConfig) logger(w io.Writer) *slog.Logger {
+// Logger returns what writes the log as the site wants it.
+func (c Log) Logger(w io.Writer) *slog.Logger {
 	opt := &slog.HandlerOptions{Level: slog.Level(c.Level)}
 	if c.Format == "json" {
 		return slog.New(slog.NewJSONHandler(w, opt))
