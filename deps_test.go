@@ -35,7 +35,7 @@ node                    < *
 node/local              < node node/site ledger round
 node/config             < hint ledger train yamlfile
 node/wal                < hint round
-node/site               < gossip hint ledger node/config node/wal round train
+node/site               < hint ledger node/config node/wal round train
 node/reduction          < aggregate ledger
 node/nodetest           < node node/config node/site ledger round train yamlfile
 scenarios               < aggregate block blockstore ledger node/runfile round scenarios/sim tensor train train/builtin train/builtin/corpus yamlfile

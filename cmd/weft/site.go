@@ -8,7 +8,6 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
-	"github.com/weft-mesh/weft/gossip"
 	"github.com/weft-mesh/weft/node/config"
 	"github.com/weft-mesh/weft/node/site"
 )
@@ -21,7 +20,7 @@ func readSite(dir string) (peer.ID, *config.Config, error) {
 	} else if err != nil {
 		return "", nil, err
 	}
-	key, err := gossip.LoadOrCreateKey(path)
+	key, err := site.LoadOrCreateKey(path)
 	if err != nil {
 		return "", nil, err
 	}

@@ -8,5 +8,6 @@ var (
 	ErrNoMesh         = errors.New("the site belongs to no mesh yet")
 	ErrGenesis        = errors.New("genesis is damaged")
 	ErrExists         = errors.New("exists already")
+	ErrKey            = errors.New("not a private key of a site")
 	ErrInUse          = errors.New("another node runs in this directory")
 )

@@ -13,7 +13,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/peer"
 
-	"github.com/weft-mesh/weft/gossip"
 	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/config"
@@ -62,7 +61,7 @@ func Init(dir, name string) (peer.ID, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("init: %w", err)
 	}
-	key, err := gossip.LoadOrCreateKey(filepath.Join(dir, KeyFile))
+	key, err := LoadOrCreateKey(filepath.Join(dir, KeyFile))
 	if err != nil {
 		return "", fmt.Errorf("init: %w", err)
 	}
@@ -140,7 +139,7 @@ func readSite(dir string) (crypto.PrivKey, peer.ID, error) {
 			return nil, "", err
 		}
 	}
-	key, err := gossip.LoadOrCreateKey(filepath.Join(dir, KeyFile))
+	key, err := LoadOrCreateKey(filepath.Join(dir, KeyFile))
 	if err != nil {
 		return nil, "", err
 	}
@@ -212,5 +211,5 @@ func writeFile(path string, data []byte, mode fs.FileMode) (err error) {
 	if err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
-	return wal.SyncDir(filepath.Dir(path))
+	return syncDir(filepath.Dir(path))
 }

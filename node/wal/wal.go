@@ -58,7 +58,7 @@ func Create(path string, born round.Born) (err error) {
 	if err := w.Append([]round.Record{{Born: &born}}); err != nil {
 		return err
 	}
-	return SyncDir(filepath.Dir(path))
+	return syncDir(filepath.Dir(path))
 }
 
 // Open opens a log for appending and hands its records to replay in order. A last frame that
@@ -136,8 +136,8 @@ func (w *Log) write(p []byte) error {
 
 func (w *Log) Close() error { return w.F.Close() }
 
-// SyncDir makes the names in a directory durable.
-func SyncDir(dir string) error {
+// syncDir makes the names in a directory durable.
+func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package gossip
+package site
 
 import (
 	"crypto/rand"
@@ -14,6 +14,8 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/crypto"
 )
+
+const maxKeyFile = 4 << 10 // bytes
 
 // FormatKey writes a site's private key as one line: base64 of libp2p's encoding (libp2p specs, peer-ids).
 func FormatKey(key crypto.PrivKey) (string, error) {

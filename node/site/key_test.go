@@ -1,4 +1,4 @@
-package gossip
+package site
 
 import (
 	"crypto/rand"
