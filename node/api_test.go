@@ -44,11 +44,11 @@ func TestAPI(t *testing.T) {
 	sites := newTestMesh(t, 1, nil)
 	s := sites[0]
 	ctx := t.Context()
-	if err := os.WriteFile(filepath.Join(s.dir, site.SocketFile), nil, 0o600); err != nil { // left by a crash
+	if err := os.WriteFile(filepath.Join(s.dir, socketName), nil, 0o600); err != nil { // left by a crash
 		t.Fatal(err)
 	}
 	s.up()
-	if info, err := os.Stat(filepath.Join(s.dir, site.SocketFile)); err != nil || info.Mode().Perm() != 0o600 {
+	if info, err := os.Stat(filepath.Join(s.dir, socketName)); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("socket: %v, %v", info, err)
 	}
 
@@ -184,7 +184,7 @@ func TestDial(t *testing.T) {
 	if _, err := Dial(long).Status(t.Context()); !errors.Is(err, ErrSocketPath) {
 		t.Errorf("long path: %v", err)
 	}
-	if err := checkSocketPath(filepath.Join(long, site.SocketFile)); err == nil || !strings.Contains(err.Error(), "hint: move the site's directory") {
+	if err := checkSocketPath(filepath.Join(long, socketName)); err == nil || !strings.Contains(err.Error(), "hint: move the site's directory") {
 		t.Errorf("long path: %v", err)
 	}
 	dir, err := os.MkdirTemp("", "weft")
@@ -195,7 +195,7 @@ func TestDial(t *testing.T) {
 	if _, err := Dial(dir).Status(t.Context()); !errors.Is(err, ErrNotRunning) || !strings.Contains(err.Error(), "weft up") {
 		t.Errorf("no node: %v", err)
 	}
-	l, err := net.Listen("unix", filepath.Join(dir, site.SocketFile)) // something else answers
+	l, err := net.Listen("unix", filepath.Join(dir, socketName)) // something else answers
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,17 +16,20 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/hint"
-	"github.com/weft-mesh/weft/node/site"
 )
 
 const (
+	maxRefusal    = 1 << 20  // bytes of an error's body
 	maxSocketPath = 103      // bytes: sun_path of macOS, the shortest, less its end
-	maxBody       = 1 << 20  // bytes of a request
 	maxTraceLine  = 64 << 10 // bytes of one event
 )
+
+// socketName is the local API's socket in the site's directory.
+const socketName = "api.sock"
 
 // Client speaks the local API of a site's node. Errors are ErrNotRunning if there is no node, an
 // *APIError if it refuses, ErrSocketPath, or those of the connection.
@@ -37,10 +40,10 @@ type Client struct {
 
 // Dial returns a client of the node that runs in a site's directory. It connects when it is used.
 func Dial(dir string) *Client {
-	path := filepath.Join(dir, site.SocketFile)
+	path := filepath.Join(dir, socketName)
 	return &Client{dir, &http.Client{Transport: &http.Transport{
 		MaxIdleConnsPerHost: 2,
-		IdleConnTimeout:     idleTime,
+		IdleConnTimeout:     time.Minute,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			if err := checkSocketPath(path); err != nil {
 				return nil, err
@@ -186,7 +189,7 @@ func (c *Client) do(ctx context.Context, method, path string, body io.Reader) (i
 	}
 	defer resp.Body.Close()
 	var refused APIError
-	if err := json.NewDecoder(io.LimitReader(resp.Body, maxBody)).Decode(&refused); err != nil || refused.Message == "" {
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxRefusal)).Decode(&refused); err != nil || refused.Message == "" {
 		return nil, &APIError{Message: "the node answers " + resp.Status}
 	}
 	return nil, &refused
@@ -202,4 +205,12 @@ func (c *Client) explain(err error) error {
 		return hint.Add(fmt.Errorf("%s: %w", c.dir, ErrNotRunning), "start it with weft up, or name the site's directory with --dir")
 	}
 	return err
+}
+
+// checkSocketPath returns ErrSocketPath for a path that no socket can have.
+func checkSocketPath(path string) error {
+	if len(path) <= maxSocketPath {
+		return nil
+	}
+	return hint.Add(fmt.Errorf("%w: %s has %d bytes, at most %d", ErrSocketPath, path, len(path), maxSocketPath), "move the site's directory to a shorter path, such as ~/.weft")
 }

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -131,4 +132,30 @@ func summaryChange(l *ledger.Ledger, height uint64, decided *ledger.Changed) str
 		name = c.Add
 	}
 	return fmt.Sprintf("%s%s: %d sites, a quorum is %d", what, name.Name, r.Len(), r.Quorum())
+}
+
+// describeRoster describes the roster in force as far as the ledger knows it.
+func describeRoster(l *ledger.Ledger) Roster {
+	r := l.Roster()
+	s := Roster{Version: r.Version(), From: r.From(), Quorum: r.Quorum(), Sites: []RosterSite{}, Former: []RosterSite{}, Changes: []RosterChange{}}
+	for _, site := range r.ByName() {
+		s.Sites = append(s.Sites, RosterSite{Name: site.Name, ID: site.ID})
+	}
+	for id, name := range l.Members() {
+		if !r.Has(id) {
+			s.Former = append(s.Former, RosterSite{Name: name, ID: id})
+		}
+	}
+	slices.SortFunc(s.Former, func(a, b RosterSite) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
+	return s
+}
+
+// signers returns who signed the certificate of a height.
+func signers(l *ledger.Ledger, height uint64) []string {
+	var names []string
+	for _, v := range l.At(height).Certificate.Votes {
+		names = append(names, l.Name(v.From))
+	}
+	slices.Sort(names)
+	return names
 }

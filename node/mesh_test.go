@@ -193,8 +193,8 @@ func (s *testSite) awaitEvent(what string, ok func(Event) bool) {
 	s.t.Fatalf("site %s: %s has not come", s.name, what)
 }
 
-// run returns the status of a run, empty if it is not known yet.
-func (st *Status) run(id block.CID) RunStatus {
+// runOf returns the status of a run, empty if it is not known yet.
+func runOf(st *Status, id block.CID) RunStatus {
 	for _, r := range st.Runs {
 		if r.ID == id {
 			return r
@@ -207,10 +207,10 @@ func (st *Status) run(id block.CID) RunStatus {
 func (s *testSite) awaitRounds(run block.CID, rounds int) RunStatus {
 	s.t.Helper()
 	st := s.await(strconv.Itoa(rounds)+" rounds", func(st *Status) bool {
-		h := st.run(run).History
+		h := runOf(st, run).History
 		return len(h) >= rounds && h[len(h)-1].Held
 	})
-	return st.run(run)
+	return runOf(st, run)
 }
 
 // start opens a run from an initial model.

@@ -55,7 +55,7 @@ func TestPrivacy(t *testing.T) {
 	}
 	r := a.awaitRounds(run, 2)
 	b.awaitRounds(run, 2)
-	d.await("the ledger", func(st *Status) bool { return len(st.run(run).History) == 2 })
+	d.await("the ledger", func(st *Status) bool { return len(runOf(st, run).History) == 2 })
 
 	public := []block.CID{r.Spec.Layout, a.node.home.Genesis.Block().CID, r.Base, r.Spec.Base}
 	var private []block.CID
@@ -90,7 +90,7 @@ func TestPrivacy(t *testing.T) {
 	e := a.newcomer("e")
 	approve(t, ChangeRequest{Add: &RosterSite{Name: "e", ID: e.id}}, a) // one approval is no quorum
 	e.up(a)
-	e.await("the ledger", func(st *Status) bool { return st.Observes && len(st.run(run).History) == 2 })
+	e.await("the ledger", func(st *Status) bool { return st.Observes && len(runOf(st, run).History) == 2 })
 	for name, c := range map[string]struct {
 		as          *testSite
 		participant bool

@@ -120,13 +120,3 @@ func reportModel(l *ledger.Ledger, run *ledger.Run, c *ledger.CommitAt) ModelRep
 	m.Signers = signers(l, c.Height)
 	return m
 }
-
-// signers returns who signed the certificate of a height.
-func signers(l *ledger.Ledger, height uint64) []string {
-	var names []string
-	for _, v := range l.At(height).Certificate.Votes {
-		names = append(names, l.Name(v.From))
-	}
-	slices.Sort(names)
-	return names
-}

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -9,50 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/peer"
-
-	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
-
-// Roster is the sites of the mesh and the changes that are asked for.
-type Roster struct {
-	Version uint64         `json:"version"` // changes so far
-	From    uint64         `json:"from"`    // height from which it is in force
-	Quorum  int            `json:"quorum"`
-	Sites   []RosterSite   `json:"sites"`
-	Former  []RosterSite   `json:"former"` // keys that were a site's
-	Changes []RosterChange `json:"changes"`
-}
-
-// RosterSite is a site of the roster.
-type RosterSite struct {
-	Name string  `json:"name"`
-	ID   peer.ID `json:"id"`
-	Up   bool    `json:"up"` // connected, or this site itself
-}
-
-// RosterChange is a change of the roster that sites ask for.
-type RosterChange struct {
-	ID        block.CID      `json:"id"`
-	Text      string         `json:"text"`
-	Change    *ledger.Change `json:"change"`
-	Approvals []string       `json:"approvals"` // sites that approve
-	Withdrawn []string       `json:"withdrawn"` // sites that have taken their approval back
-	Missing   int            `json:"missing"`   // approvals until there is a quorum
-	Own       bool           `json:"own"`       // whether this site approves
-	Joined    bool           `json:"joined"`    // the key that comes has signed, or none comes
-}
-
-// ChangeRequest is what the operator says to a change of the roster: yes to one that it asks for itself, by Add, Remove or
-// both with one name, or to one that another site has asked for, by Approve; no after a yes, by Withdraw.
-type ChangeRequest struct {
-	Add      *RosterSite `json:"add,omitempty"`
-	Remove   string      `json:"remove,omitempty"`   // a site's name
-	Approve  string      `json:"approve,omitempty"`  // the change's ID, or the end of it
-	Withdraw string      `json:"withdraw,omitempty"` // likewise
-}
 
 // Roster describes the roster in force and what is asked for.
 func (n *Node) Roster(ctx context.Context) (s Roster, err error) {
@@ -66,22 +24,6 @@ func (n *Node) Roster(ctx context.Context) (s Roster, err error) {
 		}
 	})
 	return s, err
-}
-
-// describeRoster describes the roster in force as far as the ledger knows it.
-func describeRoster(l *ledger.Ledger) Roster {
-	r := l.Roster()
-	s := Roster{Version: r.Version(), From: r.From(), Quorum: r.Quorum(), Sites: []RosterSite{}, Former: []RosterSite{}, Changes: []RosterChange{}}
-	for _, site := range r.ByName() {
-		s.Sites = append(s.Sites, RosterSite{Name: site.Name, ID: site.ID})
-	}
-	for id, name := range l.Members() {
-		if !r.Has(id) {
-			s.Former = append(s.Former, RosterSite{Name: name, ID: id})
-		}
-	}
-	slices.SortFunc(s.Former, func(a, b RosterSite) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
-	return s
 }
 
 func (n *Node) describeChange(r *ledger.Roster, c round.PendingChange) RosterChange {
@@ -223,16 +165,4 @@ func (n *Node) standing(ctx context.Context, c *ledger.Change, approves bool) (d
 			return d, ctx.Err()
 		}
 	}
-}
-
-func (s *server) roster(_ http.ResponseWriter, r *http.Request) (any, error) {
-	return s.n.Roster(r.Context())
-}
-
-func (s *server) changeRoster(_ http.ResponseWriter, r *http.Request) (any, error) {
-	var req ChangeRequest
-	if err := decodeBody(r.Body, &req); err != nil {
-		return nil, err
-	}
-	return s.n.ChangeRoster(r.Context(), req)
 }

@@ -22,54 +22,6 @@ import (
 
 // What the operator asks for.
 
-func (s *server) openRun(_ http.ResponseWriter, r *http.Request) (any, error) {
-	var req RunRequest
-	if err := decodeBody(r.Body, &req); err != nil {
-		return nil, err
-	}
-	run, err := s.n.OpenRun(r.Context(), req)
-	if err != nil {
-		return nil, err
-	}
-	return RunReply{run}, nil
-}
-
-func (s *server) consent(_ http.ResponseWriter, r *http.Request) (any, error) {
-	run, err := pathCID(r, "run")
-	if err != nil {
-		return nil, err
-	}
-	var c Consent
-	if err := decodeBody(r.Body, &c); err != nil {
-		return nil, err
-	}
-	return struct{}{}, s.n.Consent(r.Context(), run, c.Accept)
-}
-
-func (s *server) stop(_ http.ResponseWriter, r *http.Request) (any, error) {
-	run, err := pathCID(r, "run")
-	if err != nil {
-		return nil, err
-	}
-	var stop Stop
-	if err := decodeBody(r.Body, &stop); err != nil {
-		return nil, err
-	}
-	return struct{}{}, s.n.StopRun(r.Context(), run, stop.Reason)
-}
-
-func (s *server) evaluate(_ http.ResponseWriter, r *http.Request) (any, error) {
-	run, err := pathCID(r, "run")
-	if err != nil {
-		return nil, err
-	}
-	var req EvaluateRequest
-	if err := decodeBody(r.Body, &req); err != nil {
-		return nil, err
-	}
-	return s.n.Evaluate(r.Context(), run, req.Model)
-}
-
 // active returns an error unless the ledger has the run and it has rounds to do.
 func (n *Node) active(run block.CID) error {
 	v := n.view.Load()

@@ -78,7 +78,7 @@ func TestRestart(t *testing.T) {
 	upAll(sites)
 	run := sites[1].start(ledger.RunSpec{Name: "restart", Rounds: 3, MinSites: 3})
 	sites[0].awaitRounds(run, 1)
-	sites[1].await("updates of the others", func(st *Status) bool { return len(st.run(run).Updates) == 2 })
+	sites[1].await("updates of the others", func(st *Status) bool { return len(runOf(st, run).Updates) == 2 })
 
 	sites[0].down() // while it trains
 	if gates[0].stopped.Load() == 0 {
@@ -232,36 +232,36 @@ func TestConsentAndStop(t *testing.T) {
 	ctx, c := t.Context(), sites[2]
 	asked := sites[0].start(ledger.RunSpec{Name: "asked", Rounds: 1, MinSites: 3})
 	sites[0].await("whom the round waits for", func(st *Status) bool {
-		return st.run(asked).Waits == "sites that take part: 2 of the 3 needed; no answer yet from c"
+		return runOf(st, asked).Waits == "sites that take part: 2 of the 3 needed; no answer yet from c"
 	})
-	st := c.await("the question", func(st *Status) bool { return len(st.Pending) == 1 && st.run(asked).Phase == PhaseWaiting })
+	st := c.await("the question", func(st *Status) bool { return len(st.Pending) == 1 && runOf(st, asked).Phase == PhaseWaiting })
 	if st.Pending[0].Run != asked || st.Pending[0].Spec.Name != "asked" {
 		t.Errorf("pending %+v", st.Pending)
 	}
 	if err := c.client.Consent(ctx, asked, Consent{Accept: true}); err != nil {
 		t.Fatal(err)
 	}
-	c.await("training", func(st *Status) bool { return len(st.Pending) == 0 && st.run(asked).Phase == PhaseTraining })
-	sites[0].await("its consent", func(st *Status) bool { return len(st.run(asked).Takes) == 3 && st.run(asked).Waits == "" })
+	c.await("training", func(st *Status) bool { return len(st.Pending) == 0 && runOf(st, asked).Phase == PhaseTraining })
+	sites[0].await("its consent", func(st *Status) bool { return len(runOf(st, asked).Takes) == 3 && runOf(st, asked).Waits == "" })
 	if err := c.client.Consent(ctx, asked, Consent{Accept: false}); err != nil {
 		t.Fatal(err)
 	}
-	c.await("its end", func(st *Status) bool { return st.run(asked).Phase == PhaseDeclined })
+	c.await("its end", func(st *Status) bool { return runOf(st, asked).Phase == PhaseDeclined })
 	c.await("what it knows of the round", func(st *Status) bool {
-		return st.run(asked).Waits == "sites that take part: 2 of the 3 needed; declined by c"
+		return runOf(st, asked).Waits == "sites that take part: 2 of the 3 needed; declined by c"
 	})
 	sites[0].await("the withdrawal", func(st *Status) bool {
-		return len(st.run(asked).Takes) == 2 && st.run(asked).Waits == "sites that take part: 2 of the 3 needed; declined by c"
+		return len(runOf(st, asked).Takes) == 2 && runOf(st, asked).Waits == "sites that take part: 2 of the 3 needed; declined by c"
 	})
 
 	wanted := sites[1].start(ledger.RunSpec{Name: "wanted-1", Rounds: 1})
-	sites[1].await("its own run", func(st *Status) bool { return st.run(wanted).Phase != "" })
-	c.await("training without a question", func(st *Status) bool { return st.run(wanted).Phase == PhaseTraining })
+	sites[1].await("its own run", func(st *Status) bool { return runOf(st, wanted).Phase != "" })
+	c.await("training without a question", func(st *Status) bool { return runOf(st, wanted).Phase == PhaseTraining })
 	if err := c.client.Consent(ctx, wanted, Consent{Accept: false}); err != nil {
 		t.Fatal(err)
 	}
 	c.await("its end, without waiting for updates that it does not fetch", func(st *Status) bool {
-		return st.run(wanted).Phase == PhaseDeclined && len(st.run(wanted).Takes) == 2 && st.run(wanted).Waits == ""
+		return runOf(st, wanted).Phase == PhaseDeclined && len(runOf(st, wanted).Takes) == 2 && runOf(st, wanted).Waits == ""
 	})
 	if err := errors.Join(sites[0].client.Stop(ctx, asked, Stop{Reason: "enough"}), sites[1].client.Stop(ctx, wanted, Stop{})); err != nil {
 		t.Fatal(err)
@@ -269,7 +269,7 @@ func TestConsentAndStop(t *testing.T) {
 	// All see the end before one goes down: two of three are the quorum, and may have decided without the third.
 	for _, s := range sites {
 		s.await("the end of both", func(st *Status) bool {
-			return st.run(asked).Phase == PhaseStopped && st.run(wanted).Phase == PhaseStopped
+			return runOf(st, asked).Phase == PhaseStopped && runOf(st, wanted).Phase == PhaseStopped
 		})
 	}
 	for i, s := range sites {

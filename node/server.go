@@ -15,7 +15,6 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/hint"
-	"github.com/weft-mesh/weft/node/site"
 )
 
 // server answers the local API (api.go). Whoever can open the socket is the site's operator.
@@ -30,12 +29,13 @@ const (
 	idleTime       = time.Minute      // of a connection between two requests
 	maxHeaderBytes = 16 << 10
 	closeTime      = 2 * time.Second // for requests under way when the node ends
+	maxBody        = 1 << 20         // bytes of a request
 	maxLedgerPage  = 1000            // entries in one answer
 )
 
 // listen makes the socket. One that is there is of a node that was killed, as the home is locked.
 func (n *Node) listen() (*server, error) {
-	path := n.home.Path(site.SocketFile)
+	path := n.home.Path(socketName)
 	if err := checkSocketPath(path); err != nil {
 		return nil, err
 	}
@@ -52,13 +52,6 @@ func (n *Node) listen() (*server, error) {
 	s := &server{n: n, l: l}
 	s.http = &http.Server{Handler: s.routes(), ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeaderBytes}
 	return s, nil
-}
-
-func checkSocketPath(path string) error {
-	if len(path) <= maxSocketPath {
-		return nil
-	}
-	return hint.Add(fmt.Errorf("%w: %s has %d bytes, at most %d", ErrSocketPath, path, len(path), maxSocketPath), "move the site's directory to a shorter path, such as ~/.weft")
 }
 
 // run answers until ctx ends; then it gives requests under way a moment and removes the socket.
@@ -123,25 +116,6 @@ func (s *server) routes() http.Handler {
 	return mux
 }
 
-// refusal is a request that is refused with a status of its own.
-type refusal struct {
-	status int
-	APIError
-}
-
-func (r *refusal) Error() string { return r.APIError.Error() }
-
-func refuse(status int, advice, format string, args ...any) error {
-	return &refusal{status, APIError{Message: fmt.Sprintf(format, args...), Hint: advice}}
-}
-
-// refuseField refuses a run for what its description has in a field.
-func refuseField(field, advice string, err error) error {
-	return &refusal{http.StatusBadRequest, APIError{Message: err.Error(), Hint: advice, Field: field}}
-}
-
-const notHeldHint = "this site does not hold it (any more): of a run the newest models are kept, as many as keep_models in config.yaml says, and what it began with"
-
 // writeError maps an error to a status and its body.
 func writeError(w http.ResponseWriter, err error) {
 	var known *refusal
@@ -149,7 +123,7 @@ func writeError(w http.ResponseWriter, err error) {
 	body, status := APIError{Message: err.Error()}, http.StatusInternalServerError
 	switch {
 	case errors.As(err, &known):
-		body, status = known.APIError, known.status
+		body, status = known.APIError, known.Status
 	case errors.As(err, &large):
 		body, status = APIError{Message: fmt.Sprintf("the request has more than %d bytes", large.Limit)}, http.StatusRequestEntityTooLarge
 	case errors.Is(err, blockstore.ErrIncomplete):

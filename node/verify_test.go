@@ -12,63 +12,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/site"
-	"github.com/weft-mesh/weft/round"
 )
-
-// testChain returns a ledger of a run that two sites opened, as blocks: genesis, entry, certificate.
-func testChain(t testing.TB) (g *ledger.Genesis, e *ledger.Entry, c *ledger.Certificate) {
-	t.Helper()
-	var sites []ledger.Site
-	for i := range 2 {
-		sites = append(sites, ledger.Site{ID: testID(t, i+1), Name: string(rune('a' + i))})
-	}
-	g, err := ledger.NewGenesis("test", ledger.Byzantine, sites, make([]byte, 16))
-	if err != nil {
-		t.Fatal(err)
-	}
-	// The machines decide, so that nothing of the protocol is written here again.
-	machines := map[string]*round.Machine{}
-	for i := range 2 {
-		key, id := testKey(t, i+1)
-		m, err := round.New(round.Config{Self: id, Genesis: g, Verify: ledger.VerifySignature, Timing: quick(), Sign: func(b []byte) []byte { return sign(key, b) }})
-		if err != nil {
-			t.Fatal(err)
-		}
-		machines[string(id)] = m
-	}
-	spec := &ledger.RunSpec{Name: "x", By: testID(t, 1), Base: testCID(block.DagCBOR, "b"), Layout: testCID(block.DagCBOR, "l"), Rounds: 1, Nonce: make([]byte, 16)}
-	spec.Default()
-	var inbox []func()
-	var drive func(id string, ev round.Event)
-	drive = func(id string, ev round.Event) {
-		m := machines[id]
-		m.Step(0, ev)
-		w := m.Ready()
-		for _, s := range w.Send {
-			for to := range machines {
-				if to != id && (s.To == "" || string(s.To) == to) {
-					inbox = append(inbox, func() { drive(to, round.Received{From: testPeer(id), Message: s.Message}) })
-				}
-			}
-		}
-		for _, j := range w.Jobs {
-			if f, ok := j.(round.Fetch); ok {
-				inbox = append(inbox, func() { drive(id, round.Fetched{Manifest: f.Manifest, Layout: f.Layout}) })
-			}
-		}
-	}
-	drive(string(testID(t, 1)), round.OpenRun{Spec: spec})
-	drive(string(testID(t, 2)), round.Alarm{})
-	for steps := 0; len(inbox) > 0 && machines[string(testID(t, 1))].Ledger().Height() == 0; steps++ {
-		next := inbox[0]
-		inbox = inbox[1:]
-		if next(); steps > 1000 {
-			t.Fatal("two machines do not agree")
-		}
-	}
-	d := machines[string(testID(t, 1))].Ledger().At(1)
-	return g, d.Entry, d.Certificate
-}
 
 func carOf(t testing.TB, roots []block.CID, blocks ...block.Block) []byte {
 	t.Helper()

@@ -17,7 +17,7 @@ func (n *Node) waits(s *RunStatus) string {
 	case uint64(sites) < s.MinSites:
 		return fmt.Sprintf("more sites: it needs the updates of %d, and the roster has %d; end the run, or add sites", s.MinSites, sites)
 	case uint64(len(s.Takes)) < s.MinSites:
-		return fmt.Sprintf("sites that take part: %d of the %d needed%s", len(s.Takes), s.MinSites, s.others())
+		return fmt.Sprintf("sites that take part: %d of the %d needed%s", len(s.Takes), s.MinSites, others(s))
 	case !slices.Contains(s.Takes, n.ownName()), uint64(len(s.Updates)) >= s.MinSites, s.Phase == PhaseTraining && !slices.Contains(s.Updates, n.ownName()):
 		return ""
 	}
@@ -35,7 +35,7 @@ func (n *Node) waits(s *RunStatus) string {
 }
 
 // others says of the sites that do not take part why.
-func (s *RunStatus) others() (text string) {
+func others(s *RunStatus) (text string) {
 	if len(s.Silent) > 0 {
 		text += "; no answer yet from " + strings.Join(s.Silent, ", ")
 	}

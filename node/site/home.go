@@ -29,7 +29,6 @@ const (
 	StoreDir    = "store"        // models, updates and blocks
 	IndexFile   = "artifacts"    // which artifact in the store is whose
 	AddressFile = "addresses"    // where other sites were last
-	SocketFile  = "api.sock"     // the local API
 	TraceFile   = "trace.jsonl"  // what the protocol did
 	TaskDir     = "tmp"          // folders of tasks
 	lockFile    = "lock"         // locked while a node runs; its process ID

@@ -1,0 +1,65 @@
+package node
+
+import "net/http"
+
+// What the operator asks for.
+
+func (s *server) openRun(_ http.ResponseWriter, r *http.Request) (any, error) {
+	var req RunRequest
+	if err := decodeBody(r.Body, &req); err != nil {
+		return nil, err
+	}
+	run, err := s.n.OpenRun(r.Context(), req)
+	if err != nil {
+		return nil, err
+	}
+	return RunReply{run}, nil
+}
+
+func (s *server) consent(_ http.ResponseWriter, r *http.Request) (any, error) {
+	run, err := pathCID(r, "run")
+	if err != nil {
+		return nil, err
+	}
+	var c Consent
+	if err := decodeBody(r.Body, &c); err != nil {
+		return nil, err
+	}
+	return struct{}{}, s.n.Consent(r.Context(), run, c.Accept)
+}
+
+func (s *server) stop(_ http.ResponseWriter, r *http.Request) (any, error) {
+	run, err := pathCID(r, "run")
+	if err != nil {
+		return nil, err
+	}
+	var stop Stop
+	if err := decodeBody(r.Body, &stop); err != nil {
+		return nil, err
+	}
+	return struct{}{}, s.n.StopRun(r.Context(), run, stop.Reason)
+}
+
+func (s *server) evaluate(_ http.ResponseWriter, r *http.Request) (any, error) {
+	run, err := pathCID(r, "run")
+	if err != nil {
+		return nil, err
+	}
+	var req EvaluateRequest
+	if err := decodeBody(r.Body, &req); err != nil {
+		return nil, err
+	}
+	return s.n.Evaluate(r.Context(), run, req.Model)
+}
+
+func (s *server) roster(_ http.ResponseWriter, r *http.Request) (any, error) {
+	return s.n.Roster(r.Context())
+}
+
+func (s *server) changeRoster(_ http.ResponseWriter, r *http.Request) (any, error) {
+	var req ChangeRequest
+	if err := decodeBody(r.Body, &req); err != nil {
+		return nil, err
+	}
+	return s.n.ChangeRoster(r.Context(), req)
+}
