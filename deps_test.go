@@ -32,17 +32,19 @@ round/model             <
 scenarios/sim           < block ledger round
 train                   < hint tensor yamlfile
 node                    < *
-node/local              < node node/site ledger round
+node/local              < node/api node/site ledger round
 node/config             < hint ledger train yamlfile
 node/wal                < hint round
 node/site               < hint ledger node/config node/wal round train
+node/api                < block hint ledger round
+node/archive            < aggregate block blockstore hint ledger node/api node/reduction node/site node/wal round
 node/reduction          < aggregate ledger
-node/nodetest           < node node/config node/site ledger round train yamlfile
+node/nodetest           < node node/api node/config node/site ledger round train yamlfile
 scenarios               < aggregate block blockstore ledger node/runfile round scenarios/sim tensor train train/builtin train/builtin/corpus yamlfile
 scenarios/report        < scenarios block ledger round
 scenarios/real/shape    <
 scenarios/real/netns    <
-scenarios/real          < scenarios block ledger node node/config node/site node/local round scenarios/real/netns scenarios/real/shape scenarios/sim train/builtin/corpus yamlfile
+scenarios/real          < scenarios block ledger node node/api node/config node/site node/local round scenarios/real/netns scenarios/real/shape scenarios/sim train/builtin/corpus yamlfile
 cmd/weft                < *
 cmd/weft/term           <
 node/runfile            < ledger round yamlfile

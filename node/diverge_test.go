@@ -6,6 +6,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/api"
 )
 
 // TestDiverge: a machine that computes one shard wrong is found out by all, itself included, and the mesh goes on
@@ -25,16 +26,16 @@ func TestDiverge(t *testing.T) {
 		if s.name == "d" {
 			want = "another model than this site"
 		}
-		s.await("the shard named", func(st *Status) bool {
+		s.await("the shard named", func(st *api.Status) bool {
 			return strings.Contains(st.Problem, want) && strings.Contains(st.Problem, "1 of 3 shards differ, the first is shard 1 (of ")
 		})
 	}
 	d, wrong := sites[3], block.CID{}
-	d.awaitEvent("its wrong model", func(e Event) bool {
+	d.awaitEvent("its wrong model", func(e api.Event) bool {
 		wrong = e.Entry
 		return e.Event == "diverged" && e.Trace.Site == d.id
 	})
-	d.await("it to be removed", func(*Status) bool { return !d.node.store.Has(wrong) })
+	d.await("it to be removed", func(*api.Status) bool { return !d.node.store.Has(wrong) })
 	if data, err := d.node.shelf.Get(wrong); err != nil || !d.node.shelf.Has(wrong) || !d.node.allow(sites[0].id, wrong) {
 		t.Errorf("who asks late how it differed is not told: %d bytes, %v", len(data), err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/train"
 )
@@ -70,7 +71,7 @@ func TestEvaluate(t *testing.T) {
 	if err != nil || got.Round != 4 || got.Samples != 7 || !maps.Equal(got.Metrics, map[string]float64{"val_loss": 6}) {
 		t.Errorf("the last model: %+v, %v", got, err)
 	}
-	sites[0].await("the oldest model to be removed", func(*Status) bool { return !sites[0].node.store.Has(r.History[0].Model) })
+	sites[0].await("the oldest model to be removed", func(*api.Status) bool { return !sites[0].node.store.Has(r.History[0].Model) })
 	for what, c := range map[string]struct {
 		site       *testSite
 		run, model block.CID
@@ -118,7 +119,7 @@ func TestEvaluateKeeps(t *testing.T) {
 	}
 	ended := make(chan error)
 	go func() { _, err := s.client.Evaluate(t.Context(), run, model); ended <- err }()
-	s.await("the evaluation to wait", func(*Status) bool {
+	s.await("the evaluation to wait", func(*api.Status) bool {
 		s.node.jobs.mu.Lock()
 		defer s.node.jobs.mu.Unlock()
 		return len(s.node.jobs.evaluating) == 1
@@ -131,7 +132,7 @@ func TestEvaluateKeeps(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Errorf("an evaluation whose model is removed meanwhile: %v", err)
 	}
-	s.await("the model to be removed", func(*Status) bool { return !s.node.holds(model) })
+	s.await("the model to be removed", func(*api.Status) bool { return !s.node.holds(model) })
 	if _, err := s.client.Evaluate(t.Context(), run, model); err == nil || !strings.Contains(err.Error(), "not held") {
 		t.Errorf("a model that has gone: %v", err)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/round"
 )
@@ -84,7 +85,7 @@ func TestEvents(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var last Event
+	var last api.Event
 	lines := bufio.NewScanner(bytes.NewReader(data))
 	for lines.Scan() {
 		_ = json.Unmarshal(lines.Bytes(), &last) // the line that was cut short
@@ -96,14 +97,14 @@ func TestEvents(t *testing.T) {
 
 // An event says whose trace it is of, and whom it is about.
 func TestEventJSON(t *testing.T) {
-	want := Event{Seq: 3, Time: time.Unix(1, 0).UTC(), Site: "a", Trace: round.Trace{
+	want := api.Event{Seq: 3, Time: time.Unix(1, 0).UTC(), Site: "a", Trace: round.Trace{
 		Event: "holds", Round: 2, Site: testID(t, 1), Sites: []peer.ID{testID(t, 2)}, Run: testCID(block.DagCBOR, "run"),
 	}}
 	b, err := json.Marshal(want)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got Event
+	var got api.Event
 	if err := json.Unmarshal(b, &got); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%s gives %+v, %v", b, got, err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -230,12 +231,12 @@ func (j *jobs) standing(run block.CID) (t *training, open bool) {
 }
 
 // waiting returns the open runs that wait for the operator, in the order of their opening.
-func (j *jobs) waiting(l *ledger.Ledger) (list []PendingRun) {
+func (j *jobs) waiting(l *ledger.Ledger) (list []api.PendingRun) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, r := range l.Runs() {
 		if j.pending[r.ID] != nil && r.Active() {
-			list = append(list, PendingRun{Run: r.ID, Spec: r.Spec})
+			list = append(list, api.PendingRun{Run: r.ID, Spec: r.Spec})
 		}
 	}
 	return list

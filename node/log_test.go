@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/api"
+	"github.com/weft-mesh/weft/node/archive"
 	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/node/wal"
 )
@@ -20,7 +22,7 @@ func TestStopsWithoutLog(t *testing.T) {
 	if err := s.node.wal.F.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.client.Start(t.Context(), RunRequest{Spec: ledger.RunSpec{Name: "x", Rounds: 1}, Init: true}); err != nil {
+	if _, err := s.client.Start(t.Context(), api.RunRequest{Spec: ledger.RunSpec{Name: "x", Rounds: 1}, Init: true}); err != nil {
 		t.Logf("start: %v", err) // the node may be gone before it answers
 	}
 	if err := <-s.ended; err == nil || !strings.Contains(err.Error(), "log: ") || !strings.Contains(err.Error(), "hint: the node stops") {
@@ -56,7 +58,7 @@ func TestRefusesDamagedLog(t *testing.T) {
 	if err := n.Run(t.Context()); !errors.Is(err, wal.ErrDamaged) {
 		t.Errorf("damaged log: %v", err)
 	}
-	if _, err := Verify(s.dir); !errors.Is(err, wal.ErrDamaged) {
+	if _, err := archive.Verify(s.dir); !errors.Is(err, wal.ErrDamaged) {
 		t.Errorf("verify of a damaged log: %v", err)
 	}
 }
@@ -67,7 +69,7 @@ func TestRefusesAnothersLog(t *testing.T) {
 	sites := newTestMesh(t, 2, nil)
 	upAll(sites)
 	for _, s := range sites {
-		s.await("all", func(st *Status) bool { return st.Up == 2 })
+		s.await("all", func(st *api.Status) bool { return st.Up == 2 })
 	}
 	for _, s := range sites {
 		s.down()

@@ -6,6 +6,7 @@ import (
 
 	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -168,7 +169,7 @@ func (n *Node) ask(ctx context.Context, f func(*round.Machine)) error {
 	select {
 	case n.asks <- func() { f(n.machine); close(asked) }:
 	case <-n.done:
-		return ErrStopped
+		return api.ErrStopped
 	case <-ctx.Done():
 		return ctx.Err()
 	}

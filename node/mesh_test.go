@@ -14,6 +14,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/train"
@@ -36,7 +37,7 @@ type testSite struct {
 	name    string
 	dir     string
 	id      peer.ID
-	client  *Client
+	client  *api.Client
 	trainer train.Trainer // nil: the synthetic one
 	log     *slog.Logger
 	spoil   func(shard int, data []byte)
@@ -99,7 +100,7 @@ func newTestSite(t *testing.T, dir, name string, edit func(name, config string) 
 	if err := os.WriteFile(filepath.Join(s.dir, site.ConfigFile), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.client = Dial(s.dir)
+	s.client = api.Dial(s.dir)
 	return s
 }
 
@@ -158,9 +159,9 @@ func upAll(sites []*testSite) {
 }
 
 // await waits until ok says so of the site's status.
-func (s *testSite) await(what string, ok func(*Status) bool) *Status {
+func (s *testSite) await(what string, ok func(*api.Status) bool) *api.Status {
 	s.t.Helper()
-	var last *Status
+	var last *api.Status
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		st, err := s.client.Status(s.t.Context())
 		if err != nil {
@@ -178,7 +179,7 @@ func (s *testSite) await(what string, ok func(*Status) bool) *Status {
 }
 
 // awaitEvent waits for a line of the site's trace.
-func (s *testSite) awaitEvent(what string, ok func(Event) bool) {
+func (s *testSite) awaitEvent(what string, ok func(api.Event) bool) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
@@ -194,19 +195,19 @@ func (s *testSite) awaitEvent(what string, ok func(Event) bool) {
 }
 
 // runOf returns the status of a run, empty if it is not known yet.
-func runOf(st *Status, id block.CID) RunStatus {
+func runOf(st *api.Status, id block.CID) api.RunStatus {
 	for _, r := range st.Runs {
 		if r.ID == id {
 			return r
 		}
 	}
-	return RunStatus{}
+	return api.RunStatus{}
 }
 
 // awaitRounds waits until a run has that many committed rounds whose newest model is held.
-func (s *testSite) awaitRounds(run block.CID, rounds int) RunStatus {
+func (s *testSite) awaitRounds(run block.CID, rounds int) api.RunStatus {
 	s.t.Helper()
-	st := s.await(strconv.Itoa(rounds)+" rounds", func(st *Status) bool {
+	st := s.await(strconv.Itoa(rounds)+" rounds", func(st *api.Status) bool {
 		h := runOf(st, run).History
 		return len(h) >= rounds && h[len(h)-1].Held
 	})
@@ -217,7 +218,7 @@ func (s *testSite) awaitRounds(run block.CID, rounds int) RunStatus {
 func (s *testSite) start(spec ledger.RunSpec) block.CID {
 	s.t.Helper()
 	spec.Attempts = 1 // who is done early waits for the others
-	reply, err := s.client.Start(s.t.Context(), RunRequest{Spec: spec, Init: true})
+	reply, err := s.client.Start(s.t.Context(), api.RunRequest{Spec: spec, Init: true})
 	if err != nil {
 		s.t.Fatal(err)
 	}

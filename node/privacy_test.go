@@ -13,6 +13,7 @@ import (
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/exchange"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/tensor"
 )
@@ -49,13 +50,13 @@ func TestPrivacy(t *testing.T) {
 	upAll(sites)
 	a, b, d := sites[0], sites[1], sites[3]
 	run := a.start(ledger.RunSpec{Name: "private", Rounds: 3})
-	d.await("the question", func(st *Status) bool { return len(st.Pending) == 1 })
-	if err := d.client.Consent(t.Context(), run, Consent{Accept: false}); err != nil {
+	d.await("the question", func(st *api.Status) bool { return len(st.Pending) == 1 })
+	if err := d.client.Consent(t.Context(), run, api.Consent{Accept: false}); err != nil {
 		t.Fatal(err)
 	}
 	r := a.awaitRounds(run, 2)
 	b.awaitRounds(run, 2)
-	d.await("the ledger", func(st *Status) bool { return len(runOf(st, run).History) == 2 })
+	d.await("the ledger", func(st *api.Status) bool { return len(runOf(st, run).History) == 2 })
 
 	public := []block.CID{r.Spec.Layout, a.node.home.Genesis.Block().CID, r.Base, r.Spec.Base}
 	var private []block.CID
@@ -88,9 +89,9 @@ func TestPrivacy(t *testing.T) {
 		t.Fatalf("%d private blocks", len(private))
 	}
 	e := a.newcomer("e")
-	approve(t, ChangeRequest{Add: &RosterSite{Name: "e", ID: e.id}}, a) // one approval is no quorum
+	approve(t, api.ChangeRequest{Add: &api.RosterSite{Name: "e", ID: e.id}}, a) // one approval is no quorum
 	e.up(a)
-	e.await("the ledger", func(st *Status) bool { return st.Observes && len(runOf(st, run).History) == 2 })
+	e.await("the ledger", func(st *api.Status) bool { return st.Observes && len(runOf(st, run).History) == 2 })
 	for name, c := range map[string]struct {
 		as          *testSite
 		participant bool
@@ -233,7 +234,7 @@ func TestKeep(t *testing.T) {
 	b.awaitRounds(run, 3)
 	want := func(s *testSite, n int) {
 		s.t.Helper()
-		s.await("the rest to be removed", func(*Status) bool { return len(s.node.store.Artifacts()) == n })
+		s.await("the rest to be removed", func(*api.Status) bool { return len(s.node.store.Artifacts()) == n })
 		for _, h := range s.awaitRounds(run, 3).History {
 			if h.Held != (h.Round == 3) {
 				t.Errorf("site %s, round %d: held %v", s.name, h.Round, h.Held)
@@ -269,5 +270,5 @@ func TestTrainedFromStays(t *testing.T) {
 	delete(j.training, from)
 	close(under.done)
 	j.mu.Unlock()
-	s.await("it to be removed", func(*Status) bool { return !s.node.holds(from) })
+	s.await("it to be removed", func(*api.Status) bool { return !s.node.holds(from) })
 }

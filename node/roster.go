@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/round"
 )
 
 // Roster describes the roster in force and what is asked for.
-func (n *Node) Roster(ctx context.Context) (s Roster, err error) {
+func (n *Node) Roster(ctx context.Context) (s api.Roster, err error) {
 	err = n.ask(ctx, func(m *round.Machine) {
-		s = describeRoster(m.Ledger())
+		s = api.DescribeRoster(m.Ledger())
 		for i := range s.Sites {
 			s.Sites[i].Up = s.Sites[i].ID == n.home.ID || n.reach.has(s.Sites[i].ID)
 		}
@@ -26,8 +27,8 @@ func (n *Node) Roster(ctx context.Context) (s Roster, err error) {
 	return s, err
 }
 
-func (n *Node) describeChange(r *ledger.Roster, c round.PendingChange) RosterChange {
-	d := RosterChange{ID: c.ID, Text: c.Change.String(), Change: c.Change, Approvals: []string{}, Withdrawn: []string{}, Joined: c.Joined, Missing: max(0, r.Quorum()-len(c.Approvals))}
+func (n *Node) describeChange(r *ledger.Roster, c round.PendingChange) api.RosterChange {
+	d := api.RosterChange{ID: c.ID, Text: c.Change.String(), Change: c.Change, Approvals: []string{}, Withdrawn: []string{}, Joined: c.Joined, Missing: max(0, r.Quorum()-len(c.Approvals))}
 	for _, id := range c.Approvals {
 		d.Approvals = append(d.Approvals, r.Name(id))
 		d.Own = d.Own || id == n.home.ID
@@ -41,7 +42,7 @@ func (n *Node) describeChange(r *ledger.Roster, c round.PendingChange) RosterCha
 }
 
 // ChangeRoster says the operator's yes to a change of the roster, or takes it back, and returns how the change stands then.
-func (n *Node) ChangeRoster(ctx context.Context, req ChangeRequest) (RosterChange, error) {
+func (n *Node) ChangeRoster(ctx context.Context, req api.ChangeRequest) (api.RosterChange, error) {
 	var c *ledger.Change
 	var refused error
 	err := n.ask(ctx, func(m *round.Machine) {
@@ -51,7 +52,7 @@ func (n *Node) ChangeRoster(ctx context.Context, req ChangeRequest) (RosterChang
 				check = m.CheckTakeBack
 			}
 			if err := check(c); err != nil {
-				refused = refuse(http.StatusConflict, changeHint(err), "%s", plain(err))
+				refused = api.Refuse(http.StatusConflict, changeHint(err), "%s", plain(err))
 			}
 		}
 	})
@@ -61,11 +62,11 @@ func (n *Node) ChangeRoster(ctx context.Context, req ChangeRequest) (RosterChang
 	}
 	switch {
 	case err != nil:
-		return RosterChange{}, err
+		return api.RosterChange{}, err
 	case refused != nil:
-		return RosterChange{}, refused
+		return api.RosterChange{}, refused
 	case !n.deliver(ctx, said):
-		return RosterChange{}, ErrStopped
+		return api.RosterChange{}, api.ErrStopped
 	}
 	return n.standing(ctx, c, req.Withdraw == "")
 }
@@ -95,14 +96,14 @@ func changeHint(err error) string {
 }
 
 // change returns the change that the operator means; it runs on the loop's goroutine.
-func (n *Node) change(m *round.Machine, req ChangeRequest) (*ledger.Change, error) {
+func (n *Node) change(m *round.Machine, req api.ChangeRequest) (*ledger.Change, error) {
 	r := m.Ledger().Roster()
 	if !r.Has(n.home.ID) {
-		return nil, refuse(http.StatusConflict, "the operators of the mesh's sites can", "this site is not in the roster, so it cannot approve of changes")
+		return nil, api.Refuse(http.StatusConflict, "the operators of the mesh's sites can", "this site is not in the roster, so it cannot approve of changes")
 	}
 	if known := req.Approve + req.Withdraw; known != "" {
 		if req.Add != nil || req.Remove != "" || req.Approve != "" && req.Withdraw != "" {
-			return nil, refuse(http.StatusBadRequest, "", "either a change of one's own, or one to approve of, or one to withdraw from")
+			return nil, api.Refuse(http.StatusBadRequest, "", "either a change of one's own, or one to approve of, or one to withdraw from")
 		}
 		return n.asked(m, known)
 	}
@@ -110,7 +111,7 @@ func (n *Node) change(m *round.Machine, req ChangeRequest) (*ledger.Change, erro
 	if req.Remove != "" {
 		site, ok := r.Find(req.Remove)
 		if !ok {
-			return nil, refuse(http.StatusNotFound, "weft roster list shows the sites", "no site %q in the roster", req.Remove)
+			return nil, api.Refuse(http.StatusNotFound, "weft roster list shows the sites", "no site %q in the roster", req.Remove)
 		}
 		c.Remove = &site
 	}
@@ -132,20 +133,20 @@ func (n *Node) asked(m *round.Machine, id string) (*ledger.Change, error) {
 	case 1:
 		return found[0].Change, nil
 	case 0:
-		return nil, refuse(http.StatusNotFound, "weft roster list shows the changes that are asked for", "no change %q is asked for", id)
+		return nil, api.Refuse(http.StatusNotFound, "weft roster list shows the changes that are asked for", "no change %q is asked for", id)
 	}
-	return nil, refuse(http.StatusConflict, "give more of its end", "%d changes end with %q", len(found), id)
+	return nil, api.Refuse(http.StatusConflict, "give more of its end", "%d changes end with %q", len(found), id)
 }
 
 // standing waits until the machine has taken what the operator has said, and says how the change stands. One that is decided
 // already has all approvals; one that nobody approves of any more has none.
-func (n *Node) standing(ctx context.Context, c *ledger.Change, approves bool) (d RosterChange, err error) {
+func (n *Node) standing(ctx context.Context, c *ledger.Change, approves bool) (d api.RosterChange, err error) {
 	id := c.ID()
 	for {
 		done := !approves
 		err = n.ask(ctx, func(m *round.Machine) {
 			r := m.Ledger().Roster()
-			d = RosterChange{ID: id, Text: c.String(), Change: c, Approvals: []string{}, Withdrawn: []string{}, Missing: r.Quorum()}
+			d = api.RosterChange{ID: id, Text: c.String(), Change: c, Approvals: []string{}, Withdrawn: []string{}, Missing: r.Quorum()}
 			for _, p := range m.Changes() {
 				if p.ID == id {
 					d = n.describeChange(r, p)
@@ -153,7 +154,7 @@ func (n *Node) standing(ctx context.Context, c *ledger.Change, approves bool) (d
 				}
 			}
 			if r.Version() > c.Version {
-				d, done = RosterChange{ID: id, Text: c.String(), Change: c, Approvals: []string{}, Withdrawn: []string{}, Own: true, Joined: true}, true
+				d, done = api.RosterChange{ID: id, Text: c.String(), Change: c, Approvals: []string{}, Withdrawn: []string{}, Own: true, Joined: true}, true
 			}
 		})
 		if err != nil || done {

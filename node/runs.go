@@ -14,6 +14,7 @@ import (
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/tensor"
@@ -27,9 +28,9 @@ func (n *Node) active(run block.CID) error {
 	v := n.view.Load()
 	switch {
 	case v.runs[run] == nil:
-		return refuse(http.StatusNotFound, "weft run list shows the runs", "no run %s in this mesh", run)
+		return api.Refuse(http.StatusNotFound, "weft run list shows the runs", "no run %s in this mesh", run)
 	case !v.active[run]:
-		return refuse(http.StatusConflict, "", "run %q is over", v.runs[run].Name)
+		return api.Refuse(http.StatusConflict, "", "run %q is over", v.runs[run].Name)
 	}
 	return nil
 }
@@ -40,7 +41,7 @@ func (n *Node) Consent(ctx context.Context, run block.CID, accept bool) error {
 		return err
 	}
 	if !n.deliver(ctx, round.Considered{Run: run, Accept: accept}) {
-		return ErrStopped
+		return api.ErrStopped
 	}
 	n.jobs.answered(run)
 	return nil
@@ -52,20 +53,20 @@ func (n *Node) StopRun(ctx context.Context, run block.CID, reason string) error 
 		return err
 	}
 	if n.view.Load().observes {
-		return refuse(http.StatusConflict, "", "this site is not in the mesh's roster, so it cannot end a run")
+		return api.Refuse(http.StatusConflict, "", "this site is not in the mesh's roster, so it cannot end a run")
 	}
 	if len(reason) > ledger.MaxReason {
-		return refuse(http.StatusBadRequest, "", "reason: %d bytes, at most %d", len(reason), ledger.MaxReason)
+		return api.Refuse(http.StatusBadRequest, "", "reason: %d bytes, at most %d", len(reason), ledger.MaxReason)
 	}
 	if !n.deliver(ctx, round.StopRun{Run: run, Reason: reason}) {
-		return ErrStopped
+		return api.ErrStopped
 	}
 	return nil
 }
 
 // OpenRun asks the mesh for a run: it takes the model in, fills in the description, and returns the
 // run's ID. The run is open once the ledger says so, which takes a quorum that holds the model.
-func (n *Node) OpenRun(ctx context.Context, req RunRequest) (block.CID, error) {
+func (n *Node) OpenRun(ctx context.Context, req api.RunRequest) (block.CID, error) {
 	spec, err := n.describe(req)
 	if err != nil {
 		return block.CID{}, err
@@ -85,27 +86,27 @@ func (n *Node) OpenRun(ctx context.Context, req RunRequest) (block.CID, error) {
 		return block.CID{}, hint.Add(fmt.Errorf("the model was removed with an earlier run as it was taken in: %w", blockstore.ErrNotFound), "try again")
 	case !added || !n.deliver(ctx, round.OpenRun{Spec: spec}):
 		n.jobs.drop(base, use{Run: run, As: asModel})
-		return block.CID{}, ErrStopped
+		return block.CID{}, api.ErrStopped
 	}
 	n.exchange.Added(append(m.Shards, base)...)
 	return run, nil
 }
 
 // describe completes and checks a run's description before its model, which may be large, is taken in.
-func (n *Node) describe(req RunRequest) (*ledger.RunSpec, error) {
+func (n *Node) describe(req api.RunRequest) (*ledger.RunSpec, error) {
 	spec := req.Spec
 	bad := func(advice, format string, args ...any) error {
-		return refuse(http.StatusBadRequest, advice, format, args...)
+		return api.Refuse(http.StatusBadRequest, advice, format, args...)
 	}
 	switch {
 	case n.view.Load().observes:
-		return nil, refuse(http.StatusConflict, "weft roster list shows what is missing", "this site is not in the mesh's roster, so it cannot ask for a run")
+		return nil, api.Refuse(http.StatusConflict, "weft roster list shows what is missing", "this site is not in the mesh's roster, so it cannot ask for a run")
 	case (req.Model == "") != req.Init:
 		return nil, bad("name a safetensors file, or let the embedded trainer make the model", "exactly one of model and init says what the run starts from")
 	case spec.By != "" || spec.Base.Defined() || spec.Layout.Defined() || len(spec.Nonce) > 0:
 		return nil, bad("", "by, base, layout and nonce are for the node to fill in")
 	case req.Init && !n.home.Config.Trainer.Initial():
-		return nil, refuseField("model.init", "let the script write the model that it begins from, and name the file: model: {file: initial.safetensors}", errors.New("this site trains by a script of its own (trainer.exec), which does not know the embedded trainer's model"))
+		return nil, api.RefuseField("model.init", "let the script write the model that it begins from, and name the file: model: {file: initial.safetensors}", errors.New("this site trains by a script of its own (trainer.exec), which does not know the embedded trainer's model"))
 	case req.Model != "" && !filepath.IsAbs(req.Model):
 		return nil, bad("give the full path: the node has a working directory of its own", "model: %q is a relative path", req.Model)
 	}
@@ -121,7 +122,7 @@ func (n *Node) describe(req RunRequest) (*ledger.RunSpec, error) {
 		const correct = "correct the run's description"
 		var wrong *ledger.SpecError
 		if errors.As(err, &wrong) {
-			return nil, refuseField(wrong.Field, correct, errors.New(wrong.Text))
+			return nil, api.RefuseField(wrong.Field, correct, errors.New(wrong.Text))
 		}
 		return nil, bad(correct, "%v", err)
 	}
@@ -132,13 +133,13 @@ func (n *Node) describe(req RunRequest) (*ledger.RunSpec, error) {
 		}
 	}
 	if active >= ledger.MaxRuns {
-		return nil, refuse(http.StatusConflict, "end one first: weft run stop", "%d runs are open, at most %d", active, ledger.MaxRuns)
+		return nil, api.Refuse(http.StatusConflict, "end one first: weft run stop", "%d runs are open, at most %d", active, ledger.MaxRuns)
 	}
 	return &spec, nil
 }
 
 // importBase takes in the model that a run starts from; the file of the request stays as it is.
-func (n *Node) importBase(ctx context.Context, req RunRequest, spec *ledger.RunSpec) (c block.CID, m blockstore.Manifest, err error) {
+func (n *Node) importBase(ctx context.Context, req api.RunRequest, spec *ledger.RunSpec) (c block.CID, m blockstore.Manifest, err error) {
 	path, field := req.Model, "model.file"
 	if req.Init {
 		field = "model.init"
@@ -154,7 +155,7 @@ func (n *Node) importBase(ctx context.Context, req RunRequest, spec *ledger.RunS
 		}
 		switch {
 		case errors.Is(err, train.ErrHyperparameter):
-			return c, m, refuseField("train", "train: in the run's description has the hyperparameters", err)
+			return c, m, api.RefuseField("train", "train: in the run's description has the hyperparameters", err)
 		case err != nil:
 			return c, m, err
 		}
@@ -162,9 +163,9 @@ func (n *Node) importBase(ctx context.Context, req RunRequest, spec *ledger.RunS
 	c, err = n.store.Import(ctx, path, blockstore.ImportOptions{ShardElements: n.opt.Shard, Finite: true, Keep: !req.Init})
 	switch {
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission):
-		return c, m, refuseField(field, "the node must be able to read the file", err)
+		return c, m, api.RefuseField(field, "the node must be able to read the file", err)
 	case errors.Is(err, tensor.ErrSafetensors), errors.Is(err, tensor.ErrInvalid), errors.Is(err, tensor.ErrNotFinite), errors.Is(err, blockstore.ErrChanged):
-		return c, m, refuseField(field, "a model is a safetensors file with elements F32, F16 or BF16, all finite", err)
+		return c, m, api.RefuseField(field, "a model is a safetensors file with elements F32, F16 or BF16, all finite", err)
 	case err != nil:
 		return c, m, fmt.Errorf("take in the model: %w", err)
 	}
@@ -174,10 +175,10 @@ func (n *Node) importBase(ctx context.Context, req RunRequest, spec *ledger.RunS
 
 // Evaluate has the site's trainer measure a model of a run once it is free: a committed one, or what the run began with. It
 // returns ErrNotFound if the model is not held here.
-func (n *Node) Evaluate(ctx context.Context, run, model block.CID) (*Evaluation, error) {
+func (n *Node) Evaluate(ctx context.Context, run, model block.CID) (*api.Evaluation, error) {
 	spec := n.view.Load().runs[run]
 	if spec == nil {
-		return nil, refuse(http.StatusNotFound, "weft run list shows the runs", "no run %s in this mesh", run)
+		return nil, api.Refuse(http.StatusNotFound, "weft run list shows the runs", "no run %s in this mesh", run)
 	}
 	number, err := n.roundOf(ctx, run, model)
 	if err != nil {
@@ -201,9 +202,9 @@ func (n *Node) Evaluate(ctx context.Context, run, model block.CID) (*Evaluation,
 	res, err := n.jobs.evaluate(ctx, run, spec, number, model, nil)
 	if err != nil {
 		brief, advice := train.Explain(err)
-		return nil, refuse(http.StatusInternalServerError, advice, "the trainer fails: %s", brief)
+		return nil, api.Refuse(http.StatusInternalServerError, advice, "the trainer fails: %s", brief)
 	}
-	return &Evaluation{Run: run, Round: number, Model: model, Samples: res.Samples, Metrics: res.Metrics, Took: time.Since(began)}, nil
+	return &api.Evaluation{Run: run, Round: number, Model: model, Samples: res.Samples, Metrics: res.Metrics, Took: time.Since(began)}, nil
 }
 
 // roundOf returns the round of a run that yielded a model, 0 for what the run began with.
@@ -225,5 +226,5 @@ func (n *Node) roundOf(ctx context.Context, run, model block.CID) (uint64, error
 			}
 		}
 	}
-	return 0, refuse(http.StatusNotFound, "weft run history shows its models", "%s is no model of that run", model)
+	return 0, api.Refuse(http.StatusNotFound, "weft run history shows its models", "%s is no model of that run", model)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/hint"
+	"github.com/weft-mesh/weft/node/api"
 )
 
 // server answers the local API (api.go). Whoever can open the socket is the site's operator.
@@ -35,8 +36,8 @@ const (
 
 // listen makes the socket. One that is there is of a node that was killed, as the home is locked.
 func (n *Node) listen() (*server, error) {
-	path := n.home.Path(socketName)
-	if err := checkSocketPath(path); err != nil {
+	path := n.home.Path(api.SocketName)
+	if err := api.CheckSocketPath(path); err != nil {
 		return nil, err
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -111,30 +112,30 @@ func (s *server) routes() http.Handler {
 	route("GET /v1/roster", s.roster)
 	route("POST /v1/roster", s.changeRoster)
 	route("/", func(_ http.ResponseWriter, r *http.Request) (any, error) {
-		return nil, refuse(http.StatusNotFound, "the calls are listed in node/api.go", "no such call: %s %.80q", r.Method, r.URL.Path)
+		return nil, api.Refuse(http.StatusNotFound, "the calls are listed in node/api.go", "no such call: %s %.80q", r.Method, r.URL.Path)
 	})
 	return mux
 }
 
 // writeError maps an error to a status and its body.
 func writeError(w http.ResponseWriter, err error) {
-	var known *refusal
+	var known *api.Refusal
 	var large *http.MaxBytesError
-	body, status := APIError{Message: err.Error()}, http.StatusInternalServerError
+	body, status := api.Error{Message: err.Error()}, http.StatusInternalServerError
 	switch {
 	case errors.As(err, &known):
-		body, status = known.APIError, known.Status
+		body, status = known.Body, known.Status
 	case errors.As(err, &large):
-		body, status = APIError{Message: fmt.Sprintf("the request has more than %d bytes", large.Limit)}, http.StatusRequestEntityTooLarge
+		body, status = api.Error{Message: fmt.Sprintf("the request has more than %d bytes", large.Limit)}, http.StatusRequestEntityTooLarge
 	case errors.Is(err, blockstore.ErrIncomplete):
 		status = http.StatusNotFound
 		body.Hint = "it is not whole here: what this site keeps is fetched again, try again in a moment, or at another site"
 	case errors.Is(err, blockstore.ErrNotFound):
 		status = http.StatusNotFound
-		body.Hint = notHeldHint
+		body.Hint = api.NotHeldHint
 	case errors.As(err, new(*blockstore.CorruptError)):
 		body.Hint = "the copy on this site's disk was damaged; what this site keeps is fetched again: try again in a moment, or at another site"
-	case errors.Is(err, ErrStopped), errors.Is(err, context.Canceled):
+	case errors.Is(err, api.ErrStopped), errors.Is(err, context.Canceled):
 		status = http.StatusServiceUnavailable
 	case hint.Of(err) != "":
 		body.Message, body.Hint = hint.Split(err)
@@ -160,7 +161,7 @@ func number(r *http.Request, name string, otherwise, most uint64) (uint64, error
 	}
 	v, err := strconv.ParseUint(s, 10, 63)
 	if err != nil {
-		return 0, refuse(http.StatusBadRequest, "such as "+name+"=1", "%s: %.40q is not a whole number", name, s)
+		return 0, api.Refuse(http.StatusBadRequest, "such as "+name+"=1", "%s: %.40q is not a whole number", name, s)
 	}
 	return min(v, most), nil
 }
@@ -169,7 +170,7 @@ func number(r *http.Request, name string, otherwise, most uint64) (uint64, error
 func pathCID(r *http.Request, name string) (block.CID, error) {
 	c, err := block.Parse(r.PathValue(name))
 	if err != nil {
-		return c, refuse(http.StatusBadRequest, "weft status and weft ledger show CIDs", "%s: %v", name, err)
+		return c, api.Refuse(http.StatusBadRequest, "weft status and weft ledger show CIDs", "%s: %v", name, err)
 	}
 	return c, nil
 }
@@ -263,7 +264,7 @@ func decodeBody(r io.Reader, v any) error {
 	}
 	var large *http.MaxBytesError
 	if err != nil && !errors.As(err, &large) {
-		return refuse(http.StatusBadRequest, "send the JSON that node/api.go describes", "body: %v", err)
+		return api.Refuse(http.StatusBadRequest, "send the JSON that node/api.go describes", "body: %v", err)
 	}
 	return err
 }

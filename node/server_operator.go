@@ -1,11 +1,15 @@
 package node
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/weft-mesh/weft/node/api"
+)
 
 // What the operator asks for.
 
 func (s *server) openRun(_ http.ResponseWriter, r *http.Request) (any, error) {
-	var req RunRequest
+	var req api.RunRequest
 	if err := decodeBody(r.Body, &req); err != nil {
 		return nil, err
 	}
@@ -13,7 +17,7 @@ func (s *server) openRun(_ http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return RunReply{run}, nil
+	return api.RunReply{Run: run}, nil
 }
 
 func (s *server) consent(_ http.ResponseWriter, r *http.Request) (any, error) {
@@ -21,7 +25,7 @@ func (s *server) consent(_ http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var c Consent
+	var c api.Consent
 	if err := decodeBody(r.Body, &c); err != nil {
 		return nil, err
 	}
@@ -33,7 +37,7 @@ func (s *server) stop(_ http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var stop Stop
+	var stop api.Stop
 	if err := decodeBody(r.Body, &stop); err != nil {
 		return nil, err
 	}
@@ -45,7 +49,7 @@ func (s *server) evaluate(_ http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var req EvaluateRequest
+	var req api.EvaluateRequest
 	if err := decodeBody(r.Body, &req); err != nil {
 		return nil, err
 	}
@@ -57,7 +61,7 @@ func (s *server) roster(_ http.ResponseWriter, r *http.Request) (any, error) {
 }
 
 func (s *server) changeRoster(_ http.ResponseWriter, r *http.Request) (any, error) {
-	var req ChangeRequest
+	var req api.ChangeRequest
 	if err := decodeBody(r.Body, &req); err != nil {
 		return nil, err
 	}

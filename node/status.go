@@ -11,18 +11,19 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/round"
 )
 
 // Status says where the site stands.
-func (n *Node) Status(ctx context.Context) (Status, error) {
-	var s Status
+func (n *Node) Status(ctx context.Context) (api.Status, error) {
+	var s api.Status
 	err := n.ask(ctx, func(m *round.Machine) {
 		l := m.Ledger()
 		r := l.Roster()
-		s = Status{
+		s = api.Status{
 			Site: n.ownName(), ID: n.home.ID, Mesh: l.Mesh(), MeshName: n.home.Genesis.Name, Faults: n.home.Genesis.Faults,
-			Sites: r.Len(), Quorum: r.Quorum(), Height: l.Height(), Head: l.Head(), Runs: []RunStatus{}, Observes: !r.Has(n.home.ID),
+			Sites: r.Len(), Quorum: r.Quorum(), Height: l.Height(), Head: l.Head(), Runs: []api.RunStatus{}, Observes: !r.Has(n.home.ID),
 		}
 		for _, id := range m.Named() {
 			s.Named = append(s.Named, n.siteName(id))
@@ -54,9 +55,9 @@ func (n *Node) Status(ctx context.Context) (Status, error) {
 const maxShownChanges = 8
 
 // runStatus describes a run; it runs on the loop's goroutine.
-func (n *Node) runStatus(m *round.Machine, r *ledger.Run) RunStatus {
+func (n *Node) runStatus(m *round.Machine, r *ledger.Run) api.RunStatus {
 	k := n.tracker.runs[r.ID]
-	s := describeRun(m.Ledger(), r)
+	s := api.DescribeRun(m.Ledger(), r)
 	if r.Active() { // nobody repeats the consents any more when it is over
 		n.describeTakes(m, r, &s)
 	}
@@ -75,9 +76,9 @@ func (n *Node) runStatus(m *round.Machine, r *ledger.Run) RunStatus {
 	switch {
 	case !r.Active():
 	case !slices.Contains(m.Participants(r.ID), n.home.ID) && !open:
-		s.Phase = PhaseDeclined
-	case t != nil && k.phase == PhaseWaiting:
-		s.Phase = PhaseTraining
+		s.Phase = api.PhaseDeclined
+	case t != nil && k.phase == api.PhaseWaiting:
+		s.Phase = api.PhaseTraining
 	default:
 		s.Phase = k.phase
 	}
@@ -88,7 +89,7 @@ func (n *Node) runStatus(m *round.Machine, r *ledger.Run) RunStatus {
 }
 
 // describeTakes says what the sites have answered, and whose updates are here.
-func (n *Node) describeTakes(m *round.Machine, r *ledger.Run, s *RunStatus) {
+func (n *Node) describeTakes(m *round.Machine, r *ledger.Run, s *api.RunStatus) {
 	s.Takes = []string{}
 	takes := m.Participants(r.ID)
 	for _, site := range m.Ledger().Roster().ByName() {
@@ -116,11 +117,11 @@ func (n *Node) holds(manifest block.CID) bool {
 }
 
 // Peers describes the other sites.
-func (n *Node) Peers() []Peer {
+func (n *Node) Peers() []api.Peer {
 	stats := n.exchange.Stats()
-	list := []Peer{}
+	list := []api.Peer{}
 	for _, i := range n.gossip.Peers() {
-		p := Peer{Site: n.siteName(i.ID), ID: i.ID, Connected: i.Connected, Addrs: []string{}, Failure: i.Failure, RTT: i.RTT, Rejected: int(i.Rejected)}
+		p := api.Peer{Site: n.siteName(i.ID), ID: i.ID, Connected: i.Connected, Addrs: []string{}, Failure: i.Failure, RTT: i.RTT, Rejected: int(i.Rejected)}
 		for _, a := range i.Addrs {
 			p.Addrs = append(p.Addrs, a.String())
 		}
@@ -128,13 +129,13 @@ func (n *Node) Peers() []Peer {
 		p.Sent, p.Received = moved.Sent.Bytes, moved.Received.Bytes
 		list = append(list, p)
 	}
-	slices.SortFunc(list, func(a, b Peer) int { return cmp.Or(cmp.Compare(a.Site, b.Site), cmp.Compare(a.ID, b.ID)) })
+	slices.SortFunc(list, func(a, b api.Peer) int { return cmp.Or(cmp.Compare(a.Site, b.Site), cmp.Compare(a.ID, b.ID)) })
 	return list
 }
 
 // Entries returns decided entries from a height on, at most limit.
-func (n *Node) Entries(ctx context.Context, from uint64, limit int) (list []LedgerEntry, err error) {
-	err = n.ask(ctx, func(m *round.Machine) { list = describeEntries(m.Ledger(), from, limit) })
+func (n *Node) Entries(ctx context.Context, from uint64, limit int) (list []api.LedgerEntry, err error) {
+	err = n.ask(ctx, func(m *round.Machine) { list = api.DescribeEntries(m.Ledger(), from, limit) })
 	return list, err
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -21,10 +22,10 @@ type tracker struct {
 // track is a run's current round and what was measured of those before.
 type track struct {
 	round  uint64
-	phase  Phase
+	phase  api.Phase
 	began  time.Time // of the round here; zero if that was before the start
 	since  time.Time // of the phase
-	phases map[Phase]time.Duration
+	phases map[api.Phase]time.Duration
 	held   map[peer.ID]bool // whose updates of this opening are held
 	past   map[uint64]measured
 }
@@ -32,14 +33,14 @@ type track struct {
 // measured is how long a round took here.
 type measured struct {
 	took   time.Duration
-	phases map[Phase]time.Duration
+	phases map[api.Phase]time.Duration
 }
 
 func newTracker(l *ledger.Ledger, mute bool) *tracker {
 	t := &tracker{runs: map[block.CID]*track{}, mute: mute}
 	for _, r := range l.Runs() {
 		if k := t.open(r.ID, r.Round); r.Latest() != nil {
-			k.phase = PhaseReducing
+			k.phase = api.PhaseReducing
 		}
 	}
 	return t
@@ -52,13 +53,13 @@ func (t *tracker) open(run block.CID, number uint64) *track {
 		k = &track{past: map[uint64]measured{}}
 		t.runs[run] = k
 	}
-	k.round, k.phase, k.began, k.since = number, PhaseWaiting, time.Time{}, time.Time{}
-	k.phases, k.held = map[Phase]time.Duration{}, map[peer.ID]bool{}
+	k.round, k.phase, k.began, k.since = number, api.PhaseWaiting, time.Time{}, time.Time{}
+	k.phases, k.held = map[api.Phase]time.Duration{}, map[peer.ID]bool{}
 	return k
 }
 
 // enter turns to a phase.
-func (k *track) enter(p Phase, now time.Time) {
+func (k *track) enter(p api.Phase, now time.Time) {
 	if k.phase == p {
 		return
 	}
@@ -88,19 +89,19 @@ func (t *tracker) see(l *ledger.Ledger, tr round.Trace, now time.Time) {
 func (k *track) see(tr round.Trace, now time.Time) {
 	switch tr.Event {
 	case "train":
-		k.enter(PhaseTraining, now)
+		k.enter(api.PhaseTraining, now)
 	case "announce":
-		k.enter(PhaseAnnouncing, now)
+		k.enter(api.PhaseAnnouncing, now)
 	case "holds":
 		if tr.Round == k.round {
 			k.held[tr.Site] = true
 		}
 	case "ready":
-		if tr.Kind == "seal" && k.phase == PhaseAnnouncing {
-			k.enter(PhaseSealing, now)
+		if tr.Kind == "seal" && k.phase == api.PhaseAnnouncing {
+			k.enter(api.PhaseSealing, now)
 		}
 	case "reduced":
-		k.enter(PhaseCommitting, now)
+		k.enter(api.PhaseCommitting, now)
 	}
 }
 
@@ -115,11 +116,11 @@ func (t *tracker) decided(l *ledger.Ledger, e *ledger.Entry, now time.Time) {
 	case *ledger.Open:
 		t.open(r.ID, 1).start(now)
 	case *ledger.Seal:
-		k.enter(PhaseReducing, now)
+		k.enter(api.PhaseReducing, now)
 	case *ledger.Void:
 		t.open(r.ID, b.Round).start(now)
 	case *ledger.Commit:
-		k.enter(PhaseDone, now)
+		k.enter(api.PhaseDone, now)
 		if !k.began.IsZero() {
 			k.past[b.Round] = measured{now.Sub(k.began), k.phases}
 		}

@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/weft-mesh/weft/node/api"
 )
 
 // waits says what the updates of a round are waiting for, beyond trainings that go on; nothing where that cannot be told:
 // a site that does not take part does not fetch the others' updates.
-func (n *Node) waits(s *RunStatus) string {
+func (n *Node) waits(s *api.RunStatus) string {
 	v := n.view.Load()
 	up, q, sites := v.up(n.reach.list(), n.home.ID), v.roster.Quorum(), v.roster.Len()
 	switch {
@@ -18,7 +20,7 @@ func (n *Node) waits(s *RunStatus) string {
 		return fmt.Sprintf("more sites: it needs the updates of %d, and the roster has %d; end the run, or add sites", s.MinSites, sites)
 	case uint64(len(s.Takes)) < s.MinSites:
 		return fmt.Sprintf("sites that take part: %d of the %d needed%s", len(s.Takes), s.MinSites, others(s))
-	case !slices.Contains(s.Takes, n.ownName()), uint64(len(s.Updates)) >= s.MinSites, s.Phase == PhaseTraining && !slices.Contains(s.Updates, n.ownName()):
+	case !slices.Contains(s.Takes, n.ownName()), uint64(len(s.Updates)) >= s.MinSites, s.Phase == api.PhaseTraining && !slices.Contains(s.Updates, n.ownName()):
 		return ""
 	}
 	var missing []string
@@ -35,7 +37,7 @@ func (n *Node) waits(s *RunStatus) string {
 }
 
 // others says of the sites that do not take part why.
-func others(s *RunStatus) (text string) {
+func others(s *api.RunStatus) (text string) {
 	if len(s.Silent) > 0 {
 		text += "; no answer yet from " + strings.Join(s.Silent, ", ")
 	}

@@ -9,7 +9,8 @@ import (
 
 	"github.com/weft-mesh/weft/cmd/weft/outfile"
 	"github.com/weft-mesh/weft/cmd/weft/term"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
+	"github.com/weft-mesh/weft/node/archive"
 )
 
 // ledgerPage is how many entries one request asks for.
@@ -67,8 +68,8 @@ with ` + "`weft verify`" + ` and which IPFS tools read.`,
 }
 
 // ledgerEntries returns the decided entries from a height on, limit at most unless it is 0.
-func ledgerEntries(ctx context.Context, c reader, from uint64, limit int) ([]node.LedgerEntry, error) {
-	all := []node.LedgerEntry{}
+func ledgerEntries(ctx context.Context, c reader, from uint64, limit int) ([]api.LedgerEntry, error) {
+	all := []api.LedgerEntry{}
 	for from = max(from, 1); limit == 0 || len(all) < limit; {
 		page := ledgerPage
 		if limit > 0 {
@@ -87,7 +88,7 @@ func ledgerEntries(ctx context.Context, c reader, from uint64, limit int) ([]nod
 	return all, nil
 }
 
-func (a *app) ledgerText(entries []node.LedgerEntry) string {
+func (a *app) ledgerText(entries []api.LedgerEntry) string {
 	if len(entries) == 0 {
 		return "no entries yet: the ledger begins with the first run\n"
 	}
@@ -101,7 +102,7 @@ func (a *app) ledgerText(entries []node.LedgerEntry) string {
 
 // exportLedger writes the ledger as a CAR file.
 func (a *app) exportLedger(path string) error {
-	archive, err := node.OpenArchive(a.dir)
+	archive, err := archive.Open(a.dir)
 	if err != nil {
 		return verifyError(err)
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/archive"
 	"github.com/weft-mesh/weft/node/site"
 )
 
@@ -108,7 +108,7 @@ func (a *app) meshShowCmd() *cobra.Command {
 
 // rosterNote says that the roster has changed since the mesh was founded, as far as this site knows.
 func (a *app) rosterNote() string {
-	archive, err := node.OpenArchive(a.dir)
+	archive, err := archive.Open(a.dir)
 	if err != nil {
 		return "" // the node has not been up, or tells of it better
 	}

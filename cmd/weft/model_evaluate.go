@@ -10,7 +10,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/cmd/weft/term"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 )
 
 func (a *app) modelEvaluateCmd() *cobra.Command {
@@ -35,7 +35,7 @@ other sites.`,
 			if err != nil {
 				return err
 			}
-			var e node.Evaluation
+			var e api.Evaluation
 			err = a.err.Live(cmd.Context(), func() string { return "the trainer does one task at a time; waiting for it" }, func(ctx context.Context) error {
 				e, err = c.Evaluate(ctx, of.ID, model)
 				return err
@@ -62,16 +62,16 @@ other sites.`,
 }
 
 // runOfModel returns the run that yielded a model, or else began with it; of several the newest.
-func runOfModel(ctx context.Context, c *node.Client, model block.CID) (*node.RunStatus, error) {
+func runOfModel(ctx context.Context, c *api.Client, model block.CID) (*api.RunStatus, error) {
 	s, err := c.Status(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, has := range []func(r *node.RunStatus) bool{
-		func(r *node.RunStatus) bool {
-			return slices.ContainsFunc(r.History, func(h node.RoundStatus) bool { return h.Model == model })
+	for _, has := range []func(r *api.RunStatus) bool{
+		func(r *api.RunStatus) bool {
+			return slices.ContainsFunc(r.History, func(h api.RoundStatus) bool { return h.Model == model })
 		},
-		func(r *node.RunStatus) bool { return r.Spec.Base == model },
+		func(r *api.RunStatus) bool { return r.Spec.Base == model },
 	} {
 		for i := range slices.Backward(s.Runs) {
 			if r := &s.Runs[i]; has(r) {

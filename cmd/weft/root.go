@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weft-mesh/weft/cmd/weft/term"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 )
 
 // dirEnv is the environment variable that names the site's directory.
@@ -28,7 +28,7 @@ type app struct {
 	out     *term.Out
 	err     *term.Out
 	started bool // flags and arguments were understood
-	node    *node.Client
+	node    *api.Client
 }
 
 // run executes the command line and returns the exit code.
@@ -182,9 +182,9 @@ func (a *app) printJSON(v any) error {
 }
 
 // client returns the local API of the site's node.
-func (a *app) client() *node.Client {
+func (a *app) client() *api.Client {
 	if a.node == nil {
-		a.node = node.Dial(a.dir)
+		a.node = api.Dial(a.dir)
 	}
 	return a.node
 }

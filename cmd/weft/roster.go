@@ -10,7 +10,7 @@ import (
 
 	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 )
 
 // rosterEvery is the time between two looks at the roster while a change is awaited.
@@ -50,7 +50,7 @@ func (a *app) rosterListCmd() *cobra.Command {
 			if a.json {
 				return a.printJSON(r)
 			}
-			_, live := c.(*node.Client)
+			_, live := c.(*api.Client)
 			a.out.Printf("%s", a.rosterText(&r, live))
 			return nil
 		},
@@ -60,7 +60,7 @@ func (a *app) rosterListCmd() *cobra.Command {
 }
 
 // rosterText draws a roster and what is asked for; who is up only a node knows.
-func (a *app) rosterText(r *node.Roster, live bool) string {
+func (a *app) rosterText(r *api.Roster, live bool) string {
 	t := term.NewTable(term.Column{Name: "site", Shrink: true}, term.Column{Name: "peer ID"}, term.Column{Name: "state"})
 	for _, s := range r.Sites {
 		state := a.out.Bad("away")
@@ -87,7 +87,7 @@ func (a *app) rosterText(r *node.Roster, live bool) string {
 
 // changeText says what a change does, with the whole keys, as an operator must compare them; who approves, and
 // what is missing.
-func (a *app) changeText(c *node.RosterChange) string {
+func (a *app) changeText(c *api.RosterChange) string {
 	text := fmt.Sprintf("%s  %s\n", a.out.Bold(c.ID.Short()), c.Text)
 	if s := c.Change.Remove; s != nil {
 		text += fmt.Sprintf("  goes   %s=%s\n", s.Name, s.ID)
@@ -121,9 +121,9 @@ site that approves: weft mesh join mesh.weft, then weft up --bootstrap ADDR.`,
 		Example: `  weft roster add hospital-west=12D3KooW...
   weft roster add hospital-west=12D3KooW... --wait`,
 		Args: cobra.ExactArgs(1),
-	}, func(args []string) (node.ChangeRequest, error) {
+	}, func(args []string) (api.ChangeRequest, error) {
 		s, err := parseSite(args[0])
-		return node.ChangeRequest{Add: &node.RosterSite{Name: s.Name, ID: s.ID}}, err
+		return api.ChangeRequest{Add: &api.RosterSite{Name: s.Name, ID: s.ID}}, err
 	})
 }
 
@@ -136,7 +136,7 @@ comes back. It need not agree.`,
 		Example:           `  weft roster remove hospital-west`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeSites,
-	}, func(args []string) (node.ChangeRequest, error) { return node.ChangeRequest{Remove: args[0]}, nil })
+	}, func(args []string) (api.ChangeRequest, error) { return api.ChangeRequest{Remove: args[0]}, nil })
 }
 
 func (a *app) rosterReplaceCmd() *cobra.Command {
@@ -147,9 +147,9 @@ func (a *app) rosterReplaceCmd() *cobra.Command {
 with the site's log is gone. The site makes the new key with weft init in a new directory.`,
 		Example: `  weft roster replace hospital-west=12D3KooW...`,
 		Args:    cobra.ExactArgs(1),
-	}, func(args []string) (node.ChangeRequest, error) {
+	}, func(args []string) (api.ChangeRequest, error) {
 		s, err := parseSite(args[0])
-		return node.ChangeRequest{Remove: s.Name, Add: &node.RosterSite{Name: s.Name, ID: s.ID}}, err
+		return api.ChangeRequest{Remove: s.Name, Add: &api.RosterSite{Name: s.Name, ID: s.ID}}, err
 	})
 }
 
@@ -162,7 +162,7 @@ other means, by phone for instance, that the change is what the other operators 
 		Example:           `  weft roster approve 7k2m4q6a`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeChanges,
-	}, func(args []string) (node.ChangeRequest, error) { return node.ChangeRequest{Approve: args[0]}, nil })
+	}, func(args []string) (api.ChangeRequest, error) { return api.ChangeRequest{Approve: args[0]}, nil })
 }
 
 func (a *app) rosterWithdrawCmd() *cobra.Command {
@@ -177,7 +177,7 @@ if nobody approves any more, the command that asked for the change.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeChanges,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := a.client().ChangeRoster(cmd.Context(), node.ChangeRequest{Withdraw: args[0]})
+			c, err := a.client().ChangeRoster(cmd.Context(), api.ChangeRequest{Withdraw: args[0]})
 			switch {
 			case err != nil:
 				return err
@@ -199,7 +199,7 @@ if nobody approves any more, the command that asked for the change.`,
 }
 
 // changeCmd completes a command that says yes to a change.
-func (a *app) changeCmd(cmd *cobra.Command, request func(args []string) (node.ChangeRequest, error)) *cobra.Command {
+func (a *app) changeCmd(cmd *cobra.Command, request func(args []string) (api.ChangeRequest, error)) *cobra.Command {
 	wait := false
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		req, err := request(args)
@@ -234,7 +234,7 @@ func (a *app) changeCmd(cmd *cobra.Command, request func(args []string) (node.Ch
 }
 
 // warnRivals tells whoever approves of a site that comes of what is asked for beside it.
-func (a *app) warnRivals(ctx context.Context, c *node.RosterChange) {
+func (a *app) warnRivals(ctx context.Context, c *api.RosterChange) {
 	r, err := a.client().Roster(ctx)
 	if err != nil || c.Change.Add == nil {
 		return
@@ -245,7 +245,7 @@ func (a *app) warnRivals(ctx context.Context, c *node.RosterChange) {
 }
 
 // awaitChange returns once the ledger has the change, and says how it stands whenever that changes.
-func (a *app) awaitChange(ctx context.Context, c *node.RosterChange, from uint64) error {
+func (a *app) awaitChange(ctx context.Context, c *api.RosterChange, from uint64) error {
 	said := ""
 	for {
 		r, err := a.client().Roster(ctx)
@@ -270,7 +270,7 @@ func (a *app) awaitChange(ctx context.Context, c *node.RosterChange, from uint64
 }
 
 // decided looks in the ledger, from a height on, which change it was that was decided for that roster.
-func (a *app) decided(ctx context.Context, c *node.RosterChange, from uint64) error {
+func (a *app) decided(ctx context.Context, c *api.RosterChange, from uint64) error {
 	for {
 		page, err := a.client().Ledger(ctx, from, ledgerPage)
 		if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weft-mesh/weft/cmd/weft/term"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 )
 
 func (a *app) runCmd() *cobra.Command {
@@ -86,7 +86,7 @@ func (a *app) runConsentCmd(accept bool) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := c.Consent(cmd.Context(), r.id, node.Consent{Accept: accept}); err != nil {
+			if err := c.Consent(cmd.Context(), r.id, api.Consent{Accept: accept}); err != nil {
 				return err
 			}
 			a.out.Printf("this site %s run %s (%s)\n", done, r.name, r.id.Short())
@@ -131,7 +131,7 @@ f more sites to ask for it. What was committed stays. ` + runArgument,
 			if err != nil {
 				return err
 			}
-			if err := c.Stop(cmd.Context(), r.id, node.Stop{Reason: reason}); err != nil {
+			if err := c.Stop(cmd.Context(), r.id, api.Stop{Reason: reason}); err != nil {
 				return err
 			}
 			a.out.Printf("asked the mesh to end run %s (%s)\n", r.name, r.id.Short())
@@ -156,7 +156,7 @@ const (
 )
 
 // statusOf returns the status of the run that args name.
-func statusOf(ctx context.Context, c reader, args []string) (*node.RunStatus, error) {
+func statusOf(ctx context.Context, c reader, args []string) (*api.RunStatus, error) {
 	r, err := pickRun(ctx, c, args, runAny)
 	if err != nil {
 		return nil, err

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weft-mesh/weft/cmd/weft/term"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 )
 
 func (a *app) runHistoryCmd() *cobra.Command {
@@ -89,7 +89,7 @@ func (a *app) metricsNote(names []string, shown string) string {
 }
 
 // metricNames returns the names of all metrics in the rounds, in order.
-func metricNames(rounds []node.RoundStatus) []string {
+func metricNames(rounds []api.RoundStatus) []string {
 	names := map[string]bool{}
 	for _, r := range rounds {
 		for _, m := range r.Metrics {
@@ -102,7 +102,7 @@ func metricNames(rounds []node.RoundStatus) []string {
 }
 
 // writeHistory writes the rounds as CSV (RFC 4180), a row for each round and site.
-func writeHistory(w io.Writer, rounds []node.RoundStatus, metrics []string) error {
+func writeHistory(w io.Writer, rounds []api.RoundStatus, metrics []string) error {
 	out := csv.NewWriter(w)
 	_ = out.Write(slices.Concat([]string{"round", "site", "samples", "weight", "attempts"}, metrics, []string{"took_s", "height", "model"}))
 	for _, r := range rounds {
@@ -127,9 +127,9 @@ func writeHistory(w io.Writer, rounds []node.RoundStatus, metrics []string) erro
 }
 
 // curveText plots a metric over the rounds: of each site, or, if they are many, the mean and the extremes.
-func (a *app) curveText(run *node.RunStatus, key string) string {
+func (a *app) curveText(run *api.RunStatus, key string) string {
 	rounds, names := run.History, sitesOf(run)
-	at := func(r *node.RoundStatus, i int) float64 {
+	at := func(r *api.RoundStatus, i int) float64 {
 		if v, ok := r.Metrics[names[i]][key]; ok {
 			return v
 		}
@@ -137,7 +137,7 @@ func (a *app) curveText(run *node.RunStatus, key string) string {
 	}
 	if len(names) > sitesAcross {
 		names = []string{"mean of sites", "lowest", "highest"}
-		at = func(r *node.RoundStatus, i int) float64 {
+		at = func(r *api.RoundStatus, i int) float64 {
 			mean, low, high := spread(r.Metrics, key)
 			return [...]float64{mean, low, high}[i]
 		}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/cmd/weft/term"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/node/runfile"
 )
 
@@ -59,7 +59,7 @@ then takes part if its own configuration or operator says so.`,
 }
 
 // checkName returns an error if a run of that name goes on: most often this is the same one, started twice.
-func checkName(ctx context.Context, c *node.Client, name string) error {
+func checkName(ctx context.Context, c *api.Client, name string) error {
 	s, err := c.Status(ctx)
 	if err != nil {
 		return err
@@ -75,7 +75,7 @@ func checkName(ctx context.Context, c *node.Client, name string) error {
 }
 
 // readRun reads a run file, and makes the request of it.
-func readRun(path string) (r runfile.Run, req node.RunRequest, err error) {
+func readRun(path string) (r runfile.Run, req api.RunRequest, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return r, req, usage("%v", err)
@@ -88,7 +88,7 @@ func readRun(path string) (r runfile.Run, req node.RunRequest, err error) {
 	if r, err = runfile.Parse(path, data); err != nil {
 		return r, req, &failure{kind: errUsage, text: err.Error(), hint: "docs/cli.md describes run files"}
 	}
-	req = node.RunRequest{Spec: r.Spec, Init: r.Init}
+	req = api.RunRequest{Spec: r.Spec, Init: r.Init}
 	if r.File == "" {
 		return r, req, nil
 	}
@@ -104,7 +104,7 @@ func readRun(path string) (r runfile.Run, req node.RunRequest, err error) {
 
 // locateField says in which line of the run file the node finds what it refuses.
 func locateField(r runfile.Run, err error) error {
-	var refused *node.APIError
+	var refused *api.Error
 	if errors.As(err, &refused) && refused.Field != "" {
 		return &failure{kind: errUsage, text: r.Wrong(refused.Field, "%s", refused.Message).Error(), hint: refused.Hint}
 	}
@@ -112,7 +112,7 @@ func locateField(r runfile.Run, err error) error {
 }
 
 // awaitOpen waits until the ledger has the run.
-func (a *app) awaitOpen(ctx context.Context, c *node.Client, id block.CID, name string) error {
+func (a *app) awaitOpen(ctx context.Context, c *api.Client, id block.CID, name string) error {
 	begun, said := time.Now(), false
 	for {
 		s, err := c.Status(ctx)

@@ -8,14 +8,14 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/cmd/weft/term"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 )
 
 // indent is how far what follows a label is set in.
 const indent = 8
 
 // statusText draws a status; id restricts it to one run unless it is empty.
-func (a *app) statusText(s *node.Status, id string) string {
+func (a *app) statusText(s *api.Status, id string) string {
 	var b strings.Builder
 	label := func(name string) string { return a.out.Dim(fmt.Sprintf("%-*s", indent, name)) }
 	up := fmt.Sprintf("%d of %d sites up", s.Up, s.Sites)
@@ -48,7 +48,7 @@ func (a *app) statusText(s *node.Status, id string) string {
 }
 
 // asksText says what waits for the site's operator.
-func (a *app) asksText(s *node.Status) string {
+func (a *app) asksText(s *api.Status) string {
 	var b strings.Builder
 	label := a.out.Dim(fmt.Sprintf("%-*s", indent, "asks"))
 	b.WriteString(a.asksRunsText(s))
@@ -67,7 +67,7 @@ func (a *app) asksText(s *node.Status) string {
 }
 
 // asksRunsText says which runs wait for the site's operator.
-func (a *app) asksRunsText(s *node.Status) string {
+func (a *app) asksRunsText(s *api.Status) string {
 	text := ""
 	for _, p := range s.Pending {
 		text += a.out.Dim(fmt.Sprintf("%-*s", indent, "asks")) + fmt.Sprintf("%s, %s: take part with `weft run accept %s`\n", a.out.Bold(p.Spec.Name), term.Plural(p.Spec.Rounds, "round"), p.Run.Short())
@@ -76,7 +76,7 @@ func (a *app) asksRunsText(s *node.Status) string {
 }
 
 // rivals warns of sites that are asked for with more than one key, and of keys under more than one name: one is likely mistyped.
-func rivals(changes []node.RosterChange) (warnings []string) {
+func rivals(changes []api.RosterChange) (warnings []string) {
 	keys, names := map[string][]string{}, map[string][]string{}
 	for _, c := range changes {
 		if s := c.Change.Add; s != nil {

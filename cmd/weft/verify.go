@@ -11,7 +11,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/cmd/weft/term"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/archive"
 	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/node/wal"
 )
@@ -43,7 +43,7 @@ What does not verify gives exit code 4.`,
 			if recompute {
 				return a.recompute(cmd.Context(), source, mesh, model)
 			}
-			r, err := node.Verify(source)
+			r, err := archive.Verify(source)
 			if err != nil {
 				return verifyError(err)
 			}
@@ -63,7 +63,7 @@ What does not verify gives exit code 4.`,
 // verifyError tells what does not verify from what cannot be read.
 func verifyError(err error) error {
 	switch {
-	case errors.Is(err, node.ErrChain), errors.Is(err, node.ErrCAR), errors.Is(err, wal.ErrDamaged), errors.Is(err, site.ErrGenesis):
+	case errors.Is(err, archive.ErrChain), errors.Is(err, archive.ErrCAR), errors.Is(err, wal.ErrDamaged), errors.Is(err, site.ErrGenesis):
 		return hinted(errUnverified, err, "get the ledger from another site: weft ledger --car FILE")
 	case errors.Is(err, fs.ErrNotExist):
 		return &failure{kind: errUsage, text: "nothing to verify", err: err, hint: "name a site's directory or a CAR file"}
@@ -72,7 +72,7 @@ func verifyError(err error) error {
 }
 
 // demand checks what the caller wants the report to say.
-func demand(r *node.Report, mesh, model string) error {
+func demand(r *archive.Report, mesh, model string) error {
 	if mesh != "" {
 		id, err := block.Parse(mesh)
 		if err != nil {
@@ -97,7 +97,7 @@ func demand(r *node.Report, mesh, model string) error {
 	return &failure{kind: errUnverified, text: fmt.Sprintf("no round up to height %d committed the model %s", r.Height, id)}
 }
 
-func (a *app) printReport(r *node.Report) error {
+func (a *app) printReport(r *archive.Report) error {
 	if a.json {
 		return a.printJSON(r)
 	}
@@ -105,7 +105,7 @@ func (a *app) printReport(r *node.Report) error {
 	return nil
 }
 
-func (a *app) reportText(r *node.Report) string {
+func (a *app) reportText(r *archive.Report) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s\n", a.out.Bold(r.MeshName), r.Mesh)
 	fmt.Fprintf(&b, "%s: every entry up to height %d is valid and signed by a quorum\n", a.out.Good("verified"), r.Height)

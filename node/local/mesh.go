@@ -13,7 +13,7 @@ import (
 	"strings"
 
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/node/site"
 )
 
@@ -65,7 +65,7 @@ func New(c Config) (*Mesh, error) {
 		if !s.Outside {
 			roster = append(roster, ledger.Site{ID: id, Name: s.Name})
 		}
-		m.Nodes = append(m.Nodes, &Node{Name: s.Name, Dir: dir, ID: id, Client: node.Dial(dir), exe: c.Exe, start: s.Start})
+		m.Nodes = append(m.Nodes, &Node{Name: s.Name, Dir: dir, ID: id, Client: api.Dial(dir), exe: c.Exe, start: s.Start})
 	}
 	nonce := make([]byte, 16)
 	if _, err := cryptorand.Read(nonce); err != nil {

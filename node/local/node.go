@@ -16,7 +16,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 )
 
 const (
@@ -41,7 +41,7 @@ type Node struct {
 	Name   string
 	Dir    string
 	ID     peer.ID
-	Client *node.Client
+	Client *api.Client
 
 	exe   string
 	start func(*exec.Cmd) error

@@ -9,7 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
+	"github.com/weft-mesh/weft/node/archive"
 )
 
 // await lets time pass until ok says so, and fails the test with what each site says if that takes too long.
@@ -23,7 +24,7 @@ func (c *churn) await(what string, most time.Duration, ok func() bool) {
 	}
 }
 
-func (c *churn) status(s *Site) node.Status {
+func (c *churn) status(s *Site) api.Status {
 	st, err := s.Node.Status(c.t.Context())
 	if err != nil {
 		c.t.Fatalf("site %s: %v", s, err)
@@ -32,7 +33,7 @@ func (c *churn) status(s *Site) node.Status {
 }
 
 // history returns the committed rounds as a site sees them.
-func (c *churn) history(s *Site) []node.RoundStatus {
+func (c *churn) history(s *Site) []api.RoundStatus {
 	st := c.status(s)
 	for _, r := range st.Runs {
 		if r.ID == c.run {
@@ -79,14 +80,14 @@ func (c *churn) inspect() {
 	want := c.history(c.m.Sites[0])
 	for _, s := range c.m.Sites {
 		c.look(s)
-		if got := c.history(s); !slices.EqualFunc(got, want, func(a, b node.RoundStatus) bool { return a.Model == b.Model && a.Seal == b.Seal }) {
+		if got := c.history(s); !slices.EqualFunc(got, want, func(a, b api.RoundStatus) bool { return a.Model == b.Model && a.Seal == b.Seal }) {
 			c.t.Errorf("site %s has other rounds than %s:\n%+v\n%+v", s, c.m.Sites[0], got, want)
 		}
 	}
-	var head *node.Report
+	var head *archive.Report
 	for _, s := range c.m.Sites {
 		s.Stop()
-		r, err := node.Verify(s.Dir)
+		r, err := archive.Verify(s.Dir)
 		if err != nil {
 			c.t.Errorf("site %s: %v", s, err)
 			continue
@@ -117,7 +118,7 @@ func (c *churn) readTrace(s *Site) {
 	lines := bufio.NewScanner(f)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		var e node.Event
+		var e api.Event
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
 			c.t.Errorf("site %s: trace: %v: %s", s, err, lines.Bytes())
 		} else if slices.Contains(bad, e.Event) {

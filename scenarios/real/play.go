@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/scenarios"
 	"github.com/weft-mesh/weft/scenarios/real/shape"
 	"github.com/weft-mesh/weft/train/builtin/corpus"
@@ -61,7 +61,7 @@ func Check(s *scenarios.Scenario) error {
 // training alone and on all text would have come to it takes from a simulation of the same, which may be nil.
 // Its errors are *Impossible for what can only be simulated, before anything has started, and ctx's. What the recording calls messages are all bytes on the links that were
 // not blocks, their headers included; they are not counted one by one.
-func Play(ctx context.Context, s *scenarios.Scenario, simulated *scenarios.Recording, exe string, g Ground, watch func(at time.Duration, last []*node.Status)) (_ *scenarios.Recording, err error) {
+func Play(ctx context.Context, s *scenarios.Scenario, simulated *scenarios.Recording, exe string, g Ground, watch func(at time.Duration, last []*api.Status)) (_ *scenarios.Recording, err error) {
 	if err := Check(s); err != nil {
 		return nil, err
 	}
@@ -101,7 +101,7 @@ func configure(s *scenarios.Scenario, exe string) (Config, error) {
 	sites := s.All()
 	c := Config{
 		Exe: exe, Seed: uint64(s.Seed), Faults: s.Faults, Opens: opens, Until: time.Duration(s.Until), Plan: s.Plan(),
-		Run: node.RunRequest{Spec: spec, Init: true},
+		Run: api.RunRequest{Spec: spec, Init: true},
 		Path: func(from, to int) shape.Path {
 			p := s.Path(sites[from].Group, sites[to].Group)
 			return shape.Path{Latency: p.Latency, Jitter: p.Jitter, Loss: p.Loss, Duplicate: p.Duplicate, Bandwidth: int64(p.Bandwidth)}
@@ -194,7 +194,7 @@ func (r *Result) fault(l *Line) scenarios.Fault {
 }
 
 // models are those of the rounds that a site has in its ledger.
-func models(s *node.Status, r *Result) (all []block.CID) {
+func models(s *api.Status, r *Result) (all []block.CID) {
 	for i := range s.Runs {
 		if s.Runs[i].ID == r.Run {
 			for _, h := range s.Runs[i].History {

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/node/local"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/scenarios/real/shape"
@@ -44,7 +44,7 @@ type Result struct {
 	Run    block.CID
 	IDs    []peer.ID
 	Up     []bool            // at the end
-	Last   []*node.Status    // what each node said last, nil: nothing
+	Last   []*api.Status     // what each node said last, nil: nothing
 	Blocks []Moved           // by each site, in all its lives
 	Links  [][]shape.Traffic // [from][to]
 	Trace  []Line            // by time
@@ -55,7 +55,7 @@ type Moved struct{ Sent, Received int64 }
 
 // Run runs a mesh of real nodes. It leaves nothing behind, however it ends; what an earlier run that was killed
 // has left it removes. see is told what the nodes say of themselves, now and then.
-func Run(ctx context.Context, c Config, see func(at time.Duration, last []*node.Status)) (_ *Result, err error) {
+func Run(ctx context.Context, c Config, see func(at time.Duration, last []*api.Status)) (_ *Result, err error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ type director struct {
 	*stage
 	config *Config
 	mesh   *local.Mesh
-	see    func(time.Duration, []*node.Status)
+	see    func(time.Duration, []*api.Status)
 	begun  time.Time
 	tails  []*tail
 	todo   []deed       // by time
@@ -129,10 +129,10 @@ type deed struct {
 	do func(context.Context) error
 }
 
-func newDirector(c *Config, m *local.Mesh, g ground, see func(time.Duration, []*node.Status)) *director {
+func newDirector(c *Config, m *local.Mesh, g ground, see func(time.Duration, []*api.Status)) *director {
 	d := &director{
 		stage: newStage(m, g, c.Path), config: c, mesh: m, see: see,
-		result: &Result{Last: make([]*node.Status, len(m.Nodes)), Blocks: make([]Moved, len(m.Nodes))},
+		result: &Result{Last: make([]*api.Status, len(m.Nodes)), Blocks: make([]Moved, len(m.Nodes))},
 		past:   make([]Moved, len(m.Nodes)),
 	}
 	d.stage.tell = d.tell
@@ -391,7 +391,7 @@ func (d *director) ask(ctx context.Context) error {
 }
 
 // heard takes what a node says of itself. It counts from its start on.
-func (d *director) heard(i int, s *node.Status) {
+func (d *director) heard(i int, s *api.Status) {
 	if last := d.result.Last[i]; last != nil && !last.Since.Equal(s.Since) {
 		d.past[i] = d.result.Blocks[i]
 	}
@@ -421,11 +421,11 @@ func (d *director) done(fresh []bool) bool {
 	return some
 }
 
-func finished(s *node.Status, id block.CID) bool {
+func finished(s *api.Status, id block.CID) bool {
 	for _, r := range s.Runs {
 		if r.ID == id {
 			last := len(r.History) - 1
-			return r.Phase == node.PhaseDone && last >= 0 && r.History[last].Held
+			return r.Phase == api.PhaseDone && last >= 0 && r.History[last].Held
 		}
 	}
 	return false

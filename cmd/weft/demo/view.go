@@ -8,7 +8,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/cmd/weft/term"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 )
 
 const barWidth = 20
@@ -24,17 +24,17 @@ type view struct {
 	done   int    // of all, if all > 0: a bar beside status
 	all    int
 	states []state
-	rounds []node.RoundStatus // committed everywhere
+	rounds []api.RoundStatus // committed everywhere
 }
 
 // state is where a site stands.
 type state struct {
 	round  uint64
-	phase  node.Phase
+	phase  api.Phase
 	step   uint64
 	steps  uint64
 	speed  float64 // tokens per second
-	rounds []node.RoundStatus
+	rounds []api.RoundStatus
 	sent   int64
 	got    int64
 }
@@ -75,7 +75,7 @@ func (v *view) compare(what, site string, done, all int) {
 }
 
 // update takes in what the nodes say.
-func (v *view) update(run block.CID, all []*node.Status) {
+func (v *view) update(run block.CID, all []*api.Status) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for i, s := range all {
@@ -127,7 +127,7 @@ func (v *view) agreement(n int) string {
 }
 
 // losses lists each site's training loss of a round.
-func (v *view) losses(r node.RoundStatus) string {
+func (v *view) losses(r api.RoundStatus) string {
 	var parts []string
 	for _, s := range v.d.sites {
 		parts = append(parts, fmt.Sprintf("%s %s", s.name, loss(r, s.name)))
@@ -135,7 +135,7 @@ func (v *view) losses(r node.RoundStatus) string {
 	return "loss " + strings.Join(parts, ", ")
 }
 
-func loss(r node.RoundStatus, site string) string {
+func loss(r api.RoundStatus, site string) string {
 	l, ok := r.Metrics[site]["loss"]
 	if !ok {
 		return "-"

@@ -1,4 +1,4 @@
-package node
+package api
 
 import (
 	"github.com/libp2p/go-libp2p/core/peer"

@@ -1,4 +1,4 @@
-package node
+package archive
 
 import (
 	"iter"
@@ -6,6 +6,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/api"
 )
 
 // Report is what the chain of certificates of a mesh proves. Whoever trusts the genesis, whose CID
@@ -117,6 +118,6 @@ func reportModel(l *ledger.Ledger, run *ledger.Run, c *ledger.CommitAt) ModelRep
 		m.Sites = append(m.Sites, l.Name(id))
 	}
 	slices.Sort(m.Sites)
-	m.Signers = signers(l, c.Height)
+	m.Signers = api.Signers(l, c.Height)
 	return m
 }

@@ -1,4 +1,4 @@
-package node
+package api
 
 import (
 	"cmp"
@@ -13,8 +13,8 @@ import (
 
 // What a ledger says, for people and scripts: of a running node's, and of one that is read from its directory.
 
-// describeRun describes a run as far as the ledger knows it.
-func describeRun(l *ledger.Ledger, r *ledger.Run) RunStatus {
+// DescribeRun describes a run as far as the ledger knows it.
+func DescribeRun(l *ledger.Ledger, r *ledger.Run) RunStatus {
 	s := RunStatus{
 		ID: r.ID, Name: r.Spec.Name, Round: min(r.Round, r.Spec.Rounds), Rounds: r.Spec.Rounds, Done: uint64(len(r.Commits)), Base: r.Base, Spec: r.Spec,
 		MinSites: uint64(r.Spec.Needed(l.Roster())), Updates: []string{}, Takes: []string{}, History: []RoundStatus{},
@@ -54,14 +54,14 @@ func describeRound(l *ledger.Ledger, c *ledger.CommitAt) RoundStatus {
 	return s
 }
 
-// describeEntries describes the decided entries from a height on, at most limit.
-func describeEntries(l *ledger.Ledger, from uint64, limit int) []LedgerEntry {
+// DescribeEntries describes the decided entries from a height on, at most limit.
+func DescribeEntries(l *ledger.Ledger, from uint64, limit int) []LedgerEntry {
 	list := []LedgerEntry{}
 	for h := max(1, from); h <= l.Height() && len(list) < limit; h++ {
 		d := l.At(h)
 		e := LedgerEntry{
 			Height: h, CID: d.Entry.CID(), Kind: d.Entry.Kind(), Summary: summary(l, d.Entry), View: d.Certificate.View,
-			Signers: signers(l, h), Entry: d.Entry, Certificate: d.Certificate,
+			Signers: Signers(l, h), Entry: d.Entry, Certificate: d.Certificate,
 		}
 		if r := l.Run(d.Entry.Run()); r != nil {
 			e.Run = r.Spec.Name
@@ -134,8 +134,8 @@ func summaryChange(l *ledger.Ledger, height uint64, decided *ledger.Changed) str
 	return fmt.Sprintf("%s%s: %d sites, a quorum is %d", what, name.Name, r.Len(), r.Quorum())
 }
 
-// describeRoster describes the roster in force as far as the ledger knows it.
-func describeRoster(l *ledger.Ledger) Roster {
+// DescribeRoster describes the roster in force as far as the ledger knows it.
+func DescribeRoster(l *ledger.Ledger) Roster {
 	r := l.Roster()
 	s := Roster{Version: r.Version(), From: r.From(), Quorum: r.Quorum(), Sites: []RosterSite{}, Former: []RosterSite{}, Changes: []RosterChange{}}
 	for _, site := range r.ByName() {
@@ -150,8 +150,8 @@ func describeRoster(l *ledger.Ledger) Roster {
 	return s
 }
 
-// signers returns who signed the certificate of a height.
-func signers(l *ledger.Ledger, height uint64) []string {
+// Signers returns who signed the certificate of a height.
+func Signers(l *ledger.Ledger, height uint64) []string {
 	var names []string
 	for _, v := range l.At(height).Certificate.Votes {
 		names = append(names, l.Name(v.From))

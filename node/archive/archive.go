@@ -1,4 +1,4 @@
-package node
+package archive
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/node/wal"
 	"github.com/weft-mesh/weft/round"
@@ -27,9 +28,9 @@ type Archive struct {
 	torn    int64 // bytes at the log's end that are no whole record
 }
 
-// OpenArchive reads a site's directory, whose node may be running, and verifies its ledger as [Verify] does, with the same
+// Open reads a site's directory, whose node may be running, and verifies its ledger as [Verify] does, with the same
 // errors; it returns ErrNoMesh for a directory that belongs to none.
-func OpenArchive(dir string) (*Archive, error) {
+func Open(dir string) (*Archive, error) {
 	g, err := site.ReadGenesis(dir)
 	if err != nil {
 		return nil, err
@@ -72,16 +73,16 @@ func (a *Archive) WriteCAR(w io.Writer) error {
 }
 
 // Status says what the ledger knows: the mesh and its runs.
-func (a *Archive) Status(context.Context) (*Status, error) {
+func (a *Archive) Status(context.Context) (*api.Status, error) {
 	r := a.ledger.Roster()
-	s := &Status{
+	s := &api.Status{
 		Mesh: a.ledger.Mesh(), MeshName: a.genesis.Name, Faults: a.genesis.Faults,
-		Sites: r.Len(), Quorum: r.Quorum(), Height: a.ledger.Height(), Head: a.ledger.Head(), Runs: []RunStatus{},
+		Sites: r.Len(), Quorum: r.Quorum(), Height: a.ledger.Height(), Head: a.ledger.Head(), Runs: []api.RunStatus{},
 	}
 	for _, run := range a.ledger.Runs() {
-		d := describeRun(a.ledger, run)
+		d := api.DescribeRun(a.ledger, run)
 		if run.Active() {
-			d.Phase = PhaseOffline
+			d.Phase = api.PhaseOffline
 		}
 		for i := range d.History {
 			if m, err := a.open(d.History[i].Model); err == nil {
@@ -94,11 +95,13 @@ func (a *Archive) Status(context.Context) (*Status, error) {
 }
 
 // Roster returns the sites in force, and those that were; whether they are up nobody knows.
-func (a *Archive) Roster(context.Context) (Roster, error) { return describeRoster(a.ledger), nil }
+func (a *Archive) Roster(context.Context) (api.Roster, error) {
+	return api.DescribeRoster(a.ledger), nil
+}
 
 // Ledger returns decided entries from a height on, at most limit, ascending.
-func (a *Archive) Ledger(_ context.Context, from uint64, limit int) ([]LedgerEntry, error) {
-	return describeEntries(a.ledger, from, limit), nil
+func (a *Archive) Ledger(_ context.Context, from uint64, limit int) ([]api.LedgerEntry, error) {
+	return api.DescribeEntries(a.ledger, from, limit), nil
 }
 
 // Model returns a model as a safetensors file, to be read to its end, which comes early if ctx ends, and closed.
@@ -132,7 +135,7 @@ func (a *Archive) Block(_ context.Context, id block.CID) ([]byte, error) {
 func (a *Archive) open(manifest block.CID) (*blockstore.Artifact, error) {
 	m, err := blockstore.OpenArtifact(filepath.Join(a.dir, site.StoreDir), manifest)
 	if errors.Is(err, blockstore.ErrNotFound) || errors.Is(err, blockstore.ErrIncomplete) {
-		err = hint.Add(fmt.Errorf("artifact %s: %w", manifest, blockstore.ErrNotFound), notHeldHint)
+		err = hint.Add(fmt.Errorf("artifact %s: %w", manifest, blockstore.ErrNotFound), api.NotHeldHint)
 	}
 	return m, err
 }

@@ -1,4 +1,4 @@
-package node
+package api
 
 import (
 	"encoding/json"
@@ -29,16 +29,16 @@ import (
 //	GET  /v1/roster                        Roster
 //	POST /v1/roster                        ChangeRequest -> RosterChange
 //
-// An error is a status of 400 or more with APIError as its body.
+// An error is a status of 400 or more with Error as its body.
 
-// APIError is the body of a failed request.
-type APIError struct {
+// Error is the body of a failed request.
+type Error struct {
 	Message string `json:"error"`
 	Hint    string `json:"hint,omitempty"`  // what to do about it
 	Field   string `json:"field,omitempty"` // of a run's description, as run files name it, that is at fault
 }
 
-func (e *APIError) Error() string {
+func (e *Error) Error() string {
 	text := e.Message
 	if e.Field != "" {
 		text = e.Field + ": " + text
@@ -50,7 +50,7 @@ func (e *APIError) Error() string {
 }
 
 // Advice is the hint, for package hint.
-func (e *APIError) Advice() string { return e.Hint }
+func (e *Error) Advice() string { return e.Hint }
 
 // Status is where a site stands.
 type Status struct {

@@ -1,4 +1,4 @@
-package node
+package api
 
 import (
 	"bufio"
@@ -25,14 +25,14 @@ import (
 const (
 	maxRefusal    = 1 << 20  // bytes of an error's body
 	maxSocketPath = 103      // bytes: sun_path of macOS, the shortest, less its end
-	maxTraceLine  = 64 << 10 // bytes of one event
+	MaxTraceLine  = 64 << 10 // bytes of one event
 )
 
-// socketName is the local API's socket in the site's directory.
-const socketName = "api.sock"
+// SocketName is the local API's socket in the site's directory.
+const SocketName = "api.sock"
 
 // Client speaks the local API of a site's node. Errors are ErrNotRunning if there is no node, an
-// *APIError if it refuses, ErrSocketPath, or those of the connection.
+// *Error if it refuses, ErrSocketPath, or those of the connection.
 type Client struct {
 	dir  string
 	http *http.Client
@@ -40,12 +40,12 @@ type Client struct {
 
 // Dial returns a client of the node that runs in a site's directory. It connects when it is used.
 func Dial(dir string) *Client {
-	path := filepath.Join(dir, socketName)
+	path := filepath.Join(dir, SocketName)
 	return &Client{dir, &http.Client{Transport: &http.Transport{
 		MaxIdleConnsPerHost: 2,
 		IdleConnTimeout:     time.Minute,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			if err := checkSocketPath(path); err != nil {
+			if err := CheckSocketPath(path); err != nil {
 				return nil, err
 			}
 			var d net.Dialer
@@ -53,6 +53,9 @@ func Dial(dir string) *Client {
 		},
 	}}}
 }
+
+// Close closes the connections that no request uses.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // Status says where the site stands.
 func (c *Client) Status(ctx context.Context) (*Status, error) {
@@ -104,7 +107,7 @@ func (c *Client) Events(ctx context.Context, from uint64, follow bool) iter.Seq2
 		}
 		defer body.Close()
 		lines := bufio.NewScanner(body)
-		lines.Buffer(nil, maxTraceLine)
+		lines.Buffer(nil, MaxTraceLine)
 		for lines.Scan() {
 			var ev Event
 			err := json.Unmarshal(lines.Bytes(), &ev)
@@ -188,9 +191,9 @@ func (c *Client) do(ctx context.Context, method, path string, body io.Reader) (i
 		return resp.Body, nil
 	}
 	defer resp.Body.Close()
-	var refused APIError
+	var refused Error
 	if err := json.NewDecoder(io.LimitReader(resp.Body, maxRefusal)).Decode(&refused); err != nil || refused.Message == "" {
-		return nil, &APIError{Message: "the node answers " + resp.Status}
+		return nil, &Error{Message: "the node answers " + resp.Status}
 	}
 	return nil, &refused
 }
@@ -207,8 +210,8 @@ func (c *Client) explain(err error) error {
 	return err
 }
 
-// checkSocketPath returns ErrSocketPath for a path that no socket can have.
-func checkSocketPath(path string) error {
+// CheckSocketPath returns ErrSocketPath for a path that no socket can have.
+func CheckSocketPath(path string) error {
 	if len(path) <= maxSocketPath {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package node
+package archive
 
 import (
 	"fmt"
@@ -23,7 +23,7 @@ func Verify(source string) (*Report, error) {
 		return nil, fmt.Errorf("verify: %w", err)
 	}
 	if info.IsDir() {
-		a, err := OpenArchive(source)
+		a, err := Open(source)
 		if err != nil {
 			return nil, err
 		}
