@@ -38,6 +38,7 @@ node/wal                < hint round
 node/site               < hint ledger node/config node/wal round train
 node/api                < block hint ledger round
 node/archive            < aggregate block blockstore hint ledger node/api node/reduction node/site node/wal round
+node/index              < block blockstore ledger
 node/reduction          < aggregate ledger
 node/nodetest           < node node/api node/config node/site ledger round train yamlfile
 scenarios               < aggregate block blockstore ledger node/runfile round scenarios/sim tensor train train/builtin train/builtin/corpus yamlfile

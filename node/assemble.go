@@ -16,6 +16,7 @@ import (
 	"github.com/weft-mesh/weft/gossip"
 	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/node/config"
+	"github.com/weft-mesh/weft/node/index"
 	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/node/wal"
 	"github.com/weft-mesh/weft/round"
@@ -43,7 +44,7 @@ func (n *Node) open(closers *[]func() error) error {
 		return err
 	}
 	after(n.wal.Close)
-	if n.index, err = openIndex(h.Path(site.IndexFile), n.store, n.log); err != nil {
+	if n.index, err = index.Open(h.Path(site.IndexFile), n.store, n.log); err != nil {
 		return err
 	}
 	n.shelf = newShelf(n.store, n.log, func(err error) { n.jobs.wentBad(err) })
@@ -52,7 +53,7 @@ func (n *Node) open(closers *[]func() error) error {
 	}
 	for _, r := range n.machine.Ledger().Runs() {
 		for i := range r.Commits {
-			n.index.commit(r.Commits[i].Model, r.ID)
+			n.index.Commit(r.Commits[i].Model, r.ID)
 		}
 	}
 	if err := n.clearTasks(); err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/api"
+	"github.com/weft-mesh/weft/node/index"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/train"
 )
@@ -114,7 +115,7 @@ func TestEvaluateKeeps(t *testing.T) {
 	s.node.jobs.mu.Lock()
 	s.node.jobs.training[model] = training // for which its removal waits already
 	s.node.jobs.mu.Unlock()
-	for _, m := range s.node.index.remove(func(m block.CID, _ use) bool { return m == model }) { // as for models beyond keep_models
+	for _, m := range s.node.index.Remove(func(m block.CID, _ index.Use) bool { return m == model }) { // as for models beyond keep_models
 		s.node.jobs.discard(m)
 	}
 	ended := make(chan error)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/api"
+	"github.com/weft-mesh/weft/node/index"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -114,24 +116,30 @@ func (j *jobs) consider(job round.Consider) {
 // forget ends an artifact's fetch and removes an update that is not kept. Models are removed by policy.
 func (j *jobs) forget(job round.Forget) {
 	j.endFetches(job.Manifest)
-	k := newKeeper(j.n.machine.Ledger(), j.n.home.Config) // start runs on the loop's goroutine
-	unused := j.n.index.remove(func(m block.CID, u use) bool {
+	k := j.keeper(j.n.machine.Ledger()) // start runs on the loop's goroutine
+	unused := j.n.index.Remove(func(m block.CID, u index.Use) bool {
 		switch {
 		case m != job.Manifest || u.Run != job.Run:
 			return false
 		case job.Update:
-			return u.As == asUpdate && !k.keepsUpdate(m, u)
+			return u.As == index.AsUpdate && !k.KeepsUpdate(m, u)
 		}
-		return u.As == asDraft || !k.keeps(m, u)
+		return u.As == index.AsDraft || !k.Keeps(m, u)
 	})
 	for _, m := range unused {
 		j.discardLocked(m)
 	}
 }
 
+// keeper decides what this site keeps.
+func (j *jobs) keeper(l *ledger.Ledger) *index.Keeper {
+	c := j.n.home.Config
+	return index.NewKeeper(l, int(min(c.KeepModels, math.MaxInt32)), c.KeepUpdates)
+}
+
 // drop ends a use of an artifact, and removes it if that was the last.
-func (j *jobs) drop(manifest block.CID, gone use) {
-	for _, m := range j.n.index.remove(func(m block.CID, u use) bool { return m == manifest && u == gone }) {
+func (j *jobs) drop(manifest block.CID, gone index.Use) {
+	for _, m := range j.n.index.Remove(func(m block.CID, u index.Use) bool { return m == manifest && u == gone }) {
 		j.discard(m)
 	}
 }
@@ -157,7 +165,7 @@ func (j *jobs) discardLocked(manifest block.CID) {
 			<-done
 			j.keep.Lock()
 		}
-		if len(j.n.index.usesOf(manifest)) > 0 {
+		if len(j.n.index.Uses(manifest)) > 0 {
 			return
 		}
 		if err := j.n.store.DeleteArtifact(manifest); err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/exchange"
+	"github.com/weft-mesh/weft/node/index"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/tensor"
 )
@@ -146,15 +147,15 @@ func (j *jobs) claimHeld(ctx context.Context, job round.Fetch) (bool, error) {
 	if a.Manifest.Layout != job.Layout {
 		return false, fmt.Errorf("%w: its layout is %s, the run's is %s", errUnusable, a.Manifest.Layout, job.Layout)
 	}
-	return j.n.index.add(ctx, job.Manifest, a.Manifest.Shards, j.useOf(job)), ctx.Err()
+	return j.n.index.Add(ctx, job.Manifest, a.Manifest.Shards, j.useOf(job)), ctx.Err()
 }
 
 // useOf returns what a fetched artifact is for.
-func (j *jobs) useOf(job round.Fetch) use {
+func (j *jobs) useOf(job round.Fetch) index.Use {
 	if job.Owner == "" {
-		return use{Run: job.Run, As: asModel}
+		return index.Use{Run: job.Run, As: index.AsModel}
 	}
-	return use{Run: job.Run, As: asUpdate, Round: j.n.view.Load().rounds[job.Run]}
+	return index.Use{Run: job.Run, As: index.AsUpdate, Round: j.n.view.Load().rounds[job.Run]}
 }
 
 // fetchManifest returns the artifact's manifest, which must be of the run's layout.
@@ -221,7 +222,7 @@ func (j *jobs) exchange(ctx context.Context, want []block.CID, owner peer.ID, ur
 // fetchShards fills the artifact with what it lacks, and makes it complete.
 func (j *jobs) fetchShards(ctx context.Context, job round.Fetch, manifest, layout block.Block, m blockstore.Manifest) (err error) {
 	j.keep.Lock()
-	added := j.n.index.add(ctx, job.Manifest, m.Shards, j.useOf(job))
+	added := j.n.index.Add(ctx, job.Manifest, m.Shards, j.useOf(job))
 	j.keep.Unlock()
 	if !added {
 		return ctx.Err()

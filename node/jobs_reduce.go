@@ -10,6 +10,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/index"
 	"github.com/weft-mesh/weft/node/reduction"
 	"github.com/weft-mesh/weft/round"
 )
@@ -133,7 +134,7 @@ func (j *jobs) tryReduce(r *reducing, spec *ledger.RunSpec) (round.Reduced, erro
 	if done.Model, err = b.Commit(); err != nil {
 		return done, errors.Join(err, b.Abort())
 	}
-	j.n.index.add(j.ctx, done.Model, shards, use{Run: job.Run, As: asDraft, Round: job.Round})
+	j.n.index.Add(j.ctx, done.Model, shards, index.Use{Run: job.Run, As: index.AsDraft, Round: job.Round})
 	j.n.exchange.Added(append(shards, done.Model)...)
 	return done, j.ctx.Err()
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/index"
 	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/tensor"
@@ -154,7 +155,7 @@ func (j *jobs) tryTrain(ctx context.Context, t *training) (done round.Trained, e
 	if !j.n.holds(c) { // an earlier update of these very bytes was removed just now
 		return done, fmt.Errorf("update %s: %w", c, blockstore.ErrNotFound)
 	}
-	if !j.n.index.add(ctx, c, m.Shards, use{Run: job.Run, As: asUpdate, Round: j.n.view.Load().rounds[job.Run]}) {
+	if !j.n.index.Add(ctx, c, m.Shards, index.Use{Run: job.Run, As: index.AsUpdate, Round: j.n.view.Load().rounds[job.Run]}) {
 		return done, ctx.Err()
 	}
 	return round.Trained{

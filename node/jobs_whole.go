@@ -7,6 +7,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/node/index"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -48,8 +49,8 @@ func (j *jobs) wentBad(bad error) {
 
 // again fetches a model that this site keeps and that went bad, also if the machine has no need of it.
 func (j *jobs) again(manifest block.CID) {
-	for _, u := range j.n.index.usesOf(manifest) {
-		if spec := j.n.view.Load().runs[u.Run]; spec != nil && u.As == asModel {
+	for _, u := range j.n.index.Uses(manifest) {
+		if spec := j.n.view.Load().runs[u.Run]; spec != nil && u.As == index.AsModel {
 			j.start(round.Fetch{Run: u.Run, Manifest: manifest, Layout: spec.Layout})
 			return
 		}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"time"
 
+	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/api"
+	"github.com/weft-mesh/weft/node/index"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -135,7 +137,7 @@ func (n *Node) publishView() {
 	old, now := n.view.Load(), newView(n.machine, n.home.ID)
 	for h := old.height + 1; h <= now.height; h++ {
 		if c := ledger.As[ledger.Commit](n.machine.Ledger().At(h).Entry); c != nil {
-			n.index.commit(c.Model, c.Run)
+			n.index.Commit(c.Model, c.Run)
 		}
 	}
 	moved := now.differ(&old.members)
@@ -175,4 +177,12 @@ func (n *Node) ask(ctx context.Context, f func(*round.Machine)) error {
 	}
 	<-asked
 	return nil
+}
+
+// tidy removes the artifacts that nothing needs any more; it runs on the loop's goroutine.
+func (n *Node) tidy() {
+	k := n.jobs.keeper(n.machine.Ledger())
+	for _, m := range n.index.Remove(func(m block.CID, u index.Use) bool { return !k.Keeps(m, u) }) {
+		n.jobs.discard(m)
+	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/weft-mesh/weft/exchange"
 	"github.com/weft-mesh/weft/gossip"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/index"
 	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/node/wal"
 	"github.com/weft-mesh/weft/round"
@@ -55,7 +56,7 @@ type Node struct {
 	tracker  *tracker       // the loop's alone
 	verifier *verifier
 	store    *blockstore.Disk
-	index    *index
+	index    *index.Index
 	shelf    *shelf
 	events   *events
 	trainer  train.Trainer
@@ -143,6 +144,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	g.Go(func() error { return n.jobs.run(ctx) })
 	g.Go(func() error { return n.sender.run(ctx, n.gossip) })
 	g.Go(func() error { return n.shelf.run(ctx) })
+	g.Go(func() error { return n.index.Run(ctx) })
 	g.Go(func() error { return n.gossip.Run(ctx) })
 	g.Go(func() error { return n.exchange.Run(ctx) })
 	g.Go(func() error { return n.watch(ctx) })

@@ -14,6 +14,7 @@ import (
 	"github.com/weft-mesh/weft/exchange"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/api"
+	"github.com/weft-mesh/weft/node/index"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/tensor"
 )
@@ -137,7 +138,7 @@ func TestFetch(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a.node.index.add(t.Context(), m, manifest.Shards, use{Run: run, As: asUpdate, Round: 1})
+		a.node.index.Add(t.Context(), m, manifest.Shards, index.Use{Run: run, As: index.AsUpdate, Round: 1})
 	}
 	for _, c := range []struct {
 		name     string
@@ -243,8 +244,8 @@ func TestKeep(t *testing.T) {
 	}
 	want(a, 2)
 	want(b, 2+6)
-	testArtifact(t, a.node.store, 3)                                                                            // a crash came before its use was noted
-	a.node.index.add(t.Context(), testArtifact(t, a.node.store, 4), nil, use{Run: run, As: asUpdate, Round: 1}) // a Forget was lost
+	testArtifact(t, a.node.store, 3)                                                                                        // a crash came before its use was noted
+	a.node.index.Add(t.Context(), testArtifact(t, a.node.store, 4), nil, index.Use{Run: run, As: index.AsUpdate, Round: 1}) // a Forget was lost
 	a.down()
 	a.up(b)
 	want(a, 2)

@@ -15,6 +15,7 @@ import (
 	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/api"
+	"github.com/weft-mesh/weft/node/index"
 	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/tensor"
@@ -79,13 +80,13 @@ func (n *Node) OpenRun(ctx context.Context, req api.RunRequest) (block.CID, erro
 	run := spec.ID()
 	n.jobs.keep.Lock()
 	held := n.holds(base) // an earlier run's model of these very bytes may have been removed just now
-	added := held && n.index.add(ctx, base, m.Shards, use{Run: run, As: asModel})
+	added := held && n.index.Add(ctx, base, m.Shards, index.Use{Run: run, As: index.AsModel})
 	n.jobs.keep.Unlock()
 	switch {
 	case !held:
 		return block.CID{}, hint.Add(fmt.Errorf("the model was removed with an earlier run as it was taken in: %w", blockstore.ErrNotFound), "try again")
 	case !added || !n.deliver(ctx, round.OpenRun{Spec: spec}):
-		n.jobs.drop(base, use{Run: run, As: asModel})
+		n.jobs.drop(base, index.Use{Run: run, As: index.AsModel})
 		return block.CID{}, api.ErrStopped
 	}
 	n.exchange.Added(append(m.Shards, base)...)

@@ -50,7 +50,7 @@ func (n *Node) allow(p peer.ID, c block.CID) bool {
 	if !v.roster.Has(p) && !v.observers[p] {
 		return false
 	}
-	readable, known := n.index.readable(c, func(run block.CID) bool { return v.takes[run][p] })
+	readable, known := n.index.Readable(c, func(run block.CID) bool { return v.takes[run][p] })
 	if !known {
 		return c.Codec() == block.DagCBOR
 	}
@@ -64,7 +64,7 @@ func (n *Node) newlyAllowed(old, now *view) {
 		before := old.takes[run]
 		for p := range takes {
 			if !before[p] {
-				n.exchange.Added(n.index.restricted(run)...)
+				n.exchange.Added(n.index.Restricted(run)...)
 				break
 			}
 		}

@@ -1,4 +1,4 @@
-package node
+package index
 
 import (
 	"context"
@@ -15,8 +15,8 @@ import (
 	"github.com/weft-mesh/weft/blockstore"
 )
 
-// use says what an artifact in the store is for.
-type use struct {
+// Use says what an artifact in the store is for.
+type Use struct {
 	Run   block.CID `json:"run"`
 	As    usage     `json:"as"`
 	Round uint64    `json:"round,omitempty"` // of an update or draft: the run's when it came
@@ -25,35 +25,40 @@ type use struct {
 type usage string
 
 const (
-	asUpdate usage = "update" // a participant's; for participants only
-	asDraft  usage = "draft"  // a model computed here that the mesh has not committed; for participants only
-	asModel  usage = "model"  // a run's base or a committed model; for every site
+	AsUpdate usage = "update" // a participant's; for participants only
+	AsDraft  usage = "draft"  // a model computed here that the mesh has not committed; for participants only
+	AsModel  usage = "model"  // a run's base or a committed model; for every site
 )
 
-// index knows what each artifact in the store is for, and so who may read its shards. It is kept
+// Index knows what each artifact in the store is for, and so who may read its shards. It is kept
 // in a file: a lost one costs artifacts that have to be fetched again, never privacy.
-type index struct {
+type Index struct {
 	path string
 	log  *slog.Logger
+	wake chan struct{} // for Run: there are changes to save
+
+	saving sync.Mutex // held while the file is written; taken before mu
+	saved  uint64     // changes that are in the file
 
 	mu        sync.RWMutex
+	changes   uint64                    // since the start
 	committed map[block.CID]block.CID   // models -> their run, held or not
-	uses      map[block.CID][]use       // by manifest
+	uses      map[block.CID][]Use       // by manifest
 	blocks    map[block.CID][]block.CID // shard or manifest -> the manifests it is part of
 	of        map[block.CID][]block.CID // manifest -> it and its shards
 }
 
-// openIndex reads the index and removes artifacts from the store that it does not know: imports and
+// Open reads the index and removes artifacts from the store that it does not know: imports and
 // results that a crash came before the use of.
-func openIndex(path string, store blockstore.Store, log *slog.Logger) (*index, error) {
-	x := &index{path: path, log: log, committed: map[block.CID]block.CID{}, uses: map[block.CID][]use{}, blocks: map[block.CID][]block.CID{}, of: map[block.CID][]block.CID{}}
+func Open(path string, store blockstore.Store, log *slog.Logger) (*Index, error) {
+	x := &Index{path: path, log: log, wake: make(chan struct{}, 1), committed: map[block.CID]block.CID{}, uses: map[block.CID][]Use{}, blocks: map[block.CID][]block.CID{}, of: map[block.CID][]block.CID{}}
 	data, err := os.ReadFile(path)
 	if err == nil {
 		err = json.Unmarshal(data, &x.uses)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		log.Warn("index of artifacts is lost", "error", err)
-		x.uses = map[block.CID][]use{}
+		x.uses = map[block.CID][]Use{}
 	}
 	known := map[block.CID]bool{}
 	for _, info := range store.Artifacts() {
@@ -76,7 +81,7 @@ func openIndex(path string, store blockstore.Store, log *slog.Logger) (*index, e
 }
 
 // link notes the blocks of an artifact; the mutex is held, or nobody else has x yet.
-func (x *index) link(manifest block.CID, shards []block.CID) {
+func (x *Index) link(manifest block.CID, shards []block.CID) {
 	if _, ok := x.of[manifest]; ok {
 		return
 	}
@@ -89,27 +94,37 @@ func (x *index) link(manifest block.CID, shards []block.CID) {
 	}
 }
 
-// add notes what an artifact is for, before its shards come into the store, unless ctx has ended: who
+// Add notes what an artifact is for, before its shards come into the store, unless ctx has ended: who
 // ends it and then removes uses finds all there will ever be. It reports whether it did.
-func (x *index) add(ctx context.Context, manifest block.CID, shards []block.CID, u use) bool {
+func (x *Index) Add(ctx context.Context, manifest block.CID, shards []block.CID, u Use) bool {
+	added, changed := x.add(ctx, manifest, shards, u)
+	if changed {
+		x.save() // who is told of the artifact counts on it
+	}
+	return added
+}
+
+func (x *Index) add(ctx context.Context, manifest block.CID, shards []block.CID, u Use) (added, changed bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if ctx.Err() != nil {
-		return false
+		return false, false
 	}
 	x.link(manifest, shards)
-	if run, ok := x.committed[manifest]; ok && u.As == asDraft && u.Run == run {
-		u = use{Run: run, As: asModel} // the mesh was faster
+	if run, ok := x.committed[manifest]; ok && u.As == AsDraft && u.Run == run {
+		u = Use{Run: run, As: AsModel} // the mesh was faster
 	}
-	if !slices.Contains(x.uses[manifest], u) {
-		x.uses[manifest] = append(x.uses[manifest], u)
-		x.save()
+	if slices.Contains(x.uses[manifest], u) {
+		return true, false
 	}
-	return true
+	x.uses[manifest] = append(x.uses[manifest], u)
+	x.changes++
+	return true, true
 }
 
-// commit makes a draft of the run a model, now or when it comes.
-func (x *index) commit(manifest, run block.CID) {
+// Commit makes a draft of the run a model, now or when it comes. It does not wait for the disk: the ledger says so again
+// after a crash.
+func (x *Index) Commit(manifest, run block.CID) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.committed[manifest] = run
@@ -117,21 +132,44 @@ func (x *index) commit(manifest, run block.CID) {
 	if len(uses) == 0 {
 		return // not held here
 	}
-	uses = slices.DeleteFunc(uses, func(u use) bool { return u.Run == run && u.As == asDraft })
-	if u := (use{Run: run, As: asModel}); !slices.Contains(uses, u) {
+	uses = slices.DeleteFunc(uses, func(u Use) bool { return u.Run == run && u.As == AsDraft })
+	if u := (Use{Run: run, As: AsModel}); !slices.Contains(uses, u) {
 		uses = append(uses, u)
 	}
 	x.uses[manifest] = uses
-	x.save()
+	x.changed()
 }
 
-// remove drops the uses that drop names, and returns the artifacts that nothing needs any more.
-func (x *index) remove(drop func(manifest block.CID, u use) bool) (unused []block.CID) {
+// changed has Run save what was changed; mu is held.
+func (x *Index) changed() {
+	x.changes++
+	select {
+	case x.wake <- struct{}{}:
+	default: // it will save this too
+	}
+}
+
+// Run saves changes that nobody waits for, many at once, until ctx ends.
+func (x *Index) Run(ctx context.Context) error {
+	for {
+		select {
+		case <-x.wake:
+			x.save()
+		case <-ctx.Done():
+			x.save()
+			return nil
+		}
+	}
+}
+
+// Remove drops the uses that drop names, and returns the artifacts that nothing needs any more. It does not wait for the
+// disk: what is no longer needed is found again after a crash.
+func (x *Index) Remove(drop func(manifest block.CID, u Use) bool) (unused []block.CID) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	changed := false
 	for m, uses := range x.uses {
-		left := slices.DeleteFunc(slices.Clone(uses), func(u use) bool { return drop(m, u) })
+		left := slices.DeleteFunc(slices.Clone(uses), func(u Use) bool { return drop(m, u) })
 		if len(left) == len(uses) {
 			continue
 		}
@@ -142,13 +180,13 @@ func (x *index) remove(drop func(manifest block.CID, u use) bool) (unused []bloc
 		}
 	}
 	if changed {
-		x.save()
+		x.changed()
 	}
 	slices.SortFunc(unused, block.CID.Compare)
 	return unused
 }
 
-func (x *index) unlink(manifest block.CID) {
+func (x *Index) unlink(manifest block.CID) {
 	delete(x.uses, manifest)
 	for _, c := range x.of[manifest] {
 		left := slices.DeleteFunc(x.blocks[c], func(m block.CID) bool { return m == manifest })
@@ -159,19 +197,19 @@ func (x *index) unlink(manifest block.CID) {
 	delete(x.of, manifest)
 }
 
-// readable reports whether a block of an artifact may go to a site that takes part in the runs that
+// Readable reports whether a block of an artifact may go to a site that takes part in the runs that
 // in names, and whether it is one.
 //
 // Blocks are named by their content, so one may be part of several artifacts, and a stranger to a run
 // may make it so: by opening another run whose base lists the shards of somebody's update. So what is in an
 // update or draft is for the participants of its run, unless it is in a model of that same run too.
-func (x *index) readable(c block.CID, in func(run block.CID) bool) (readable, known bool) {
+func (x *Index) Readable(c block.CID, in func(run block.CID) bool) (readable, known bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	var public, restricted []block.CID // runs
 	for _, m := range x.blocks[c] {
 		for _, u := range x.uses[m] {
-			if u.As == asModel {
+			if u.As == AsModel {
 				public = append(public, u.Run)
 			} else {
 				restricted = append(restricted, u.Run)
@@ -185,28 +223,37 @@ func (x *index) readable(c block.CID, in func(run block.CID) bool) (readable, kn
 	return ok, true
 }
 
-// restricted returns the blocks of a run's updates and drafts.
-func (x *index) restricted(run block.CID) (blocks []block.CID) {
+// Restricted returns the blocks of a run's updates and drafts.
+func (x *Index) Restricted(run block.CID) (blocks []block.CID) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	for m, uses := range x.uses {
-		if slices.ContainsFunc(uses, func(u use) bool { return u.Run == run && u.As != asModel }) {
+		if slices.ContainsFunc(uses, func(u Use) bool { return u.Run == run && u.As != AsModel }) {
 			blocks = append(blocks, x.of[m]...)
 		}
 	}
 	return blocks
 }
 
-// usesOf returns what an artifact is for.
-func (x *index) usesOf(manifest block.CID) []use {
+// Uses returns what an artifact is for.
+func (x *Index) Uses(manifest block.CID) []Use {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	return slices.Clone(x.uses[manifest])
 }
 
-// save replaces the file. It need not be durable: see index.
-func (x *index) save() {
+// save replaces the file, unless another call has just saved all there is. It need not be durable: see Index.
+func (x *Index) save() {
+	x.saving.Lock()
+	defer x.saving.Unlock()
+	x.mu.RLock()
+	upTo := x.changes
+	if upTo == x.saved {
+		x.mu.RUnlock()
+		return
+	}
 	data, err := json.Marshal(x.uses)
+	x.mu.RUnlock()
 	if err != nil {
 		panic(err) // plain structs of ours
 	}
@@ -217,5 +264,7 @@ func (x *index) save() {
 	}
 	if err != nil {
 		x.log.Warn("index of artifacts is not saved", "error", err)
+		return
 	}
+	x.saved = upTo
 }

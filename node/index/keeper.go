@@ -1,11 +1,8 @@
-package node
+package index
 
 import (
-	"math"
-
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/node/config"
 )
 
 // What is kept: committed models by the site's policy (keep_models of each run, the newest), and what runs began
@@ -13,31 +10,24 @@ import (
 // that went into a model, and the models without which late ones say nothing. The rest is removed after each
 // commit and at start, as the machine's own Forget is lost in a crash.
 
-// tidy removes the artifacts that nothing needs any more; it runs on the loop's goroutine.
-func (n *Node) tidy() {
-	k := newKeeper(n.machine.Ledger(), n.home.Config)
-	for _, m := range n.index.remove(func(m block.CID, u use) bool { return !k.keeps(m, u) }) {
-		n.jobs.discard(m)
-	}
-}
-
-// keeper decides what is kept, by a ledger.
-type keeper struct {
+// Keeper decides what is kept, by a ledger.
+type Keeper struct {
 	ledger      *ledger.Ledger
 	keepUpdates bool
 	models      map[block.CID]bool // needed, of all runs
 }
 
-func newKeeper(l *ledger.Ledger, c *config.Config) *keeper {
-	k := &keeper{ledger: l, keepUpdates: c.KeepUpdates, models: map[block.CID]bool{}}
+// NewKeeper keeps, of each run, as many of the newest models as it is told, and with keepUpdates what went into models.
+func NewKeeper(l *ledger.Ledger, newest int, keepUpdates bool) *Keeper {
+	k := &Keeper{ledger: l, keepUpdates: keepUpdates, models: map[block.CID]bool{}}
 	for _, r := range l.Runs() {
-		k.need(r, int(min(c.KeepModels, math.MaxInt32)))
+		k.need(r, newest)
 	}
 	return k
 }
 
 // need notes the models of a run that are kept.
-func (k *keeper) need(r *ledger.Run, newest int) {
+func (k *Keeper) need(r *ledger.Run, newest int) {
 	for i := max(0, len(r.Commits)-newest); i < len(r.Commits); i++ {
 		k.models[r.Commits[i].Model] = true
 	}
@@ -60,7 +50,7 @@ func (k *keeper) need(r *ledger.Run, newest int) {
 }
 
 // needLate notes the models that late updates which went into a model are measured against.
-func (k *keeper) needLate(r *ledger.Run) {
+func (k *Keeper) needLate(r *ledger.Run) {
 	for _, c := range r.Commits {
 		for _, in := range c.Sealed.Inputs() {
 			if base, ok := r.BaseOf(c.Round); ok && in.Base.Defined() {
@@ -70,17 +60,17 @@ func (k *keeper) needLate(r *ledger.Run) {
 	}
 }
 
-// keeps reports whether an artifact is still needed for a use.
-func (k *keeper) keeps(m block.CID, u use) bool {
+// Keeps reports whether an artifact is still needed for a use.
+func (k *Keeper) Keeps(m block.CID, u Use) bool {
 	r := k.ledger.Run(u.Run)
 	switch {
-	case u.As == asModel && r == nil:
+	case u.As == AsModel && r == nil:
 		return true // the base of a run that is being opened
-	case u.As == asModel:
+	case u.As == AsModel:
 		return k.models[m]
 	case r == nil:
 		return false
-	case u.As == asDraft:
+	case u.As == AsDraft:
 		return r.Active() && u.Round == r.Round
 	case counted(r, m, u.Round):
 		return k.keepUpdates || r.Spec.KeepUpdates
@@ -88,8 +78,8 @@ func (k *keeper) keeps(m block.CID, u use) bool {
 	return r.Active() && u.Round+lateMax(r) >= r.Round
 }
 
-// keepsUpdate reports whether an update that the machine forgets is kept all the same.
-func (k *keeper) keepsUpdate(m block.CID, u use) bool {
+// KeepsUpdate reports whether an update that the machine forgets is kept all the same.
+func (k *Keeper) KeepsUpdate(m block.CID, u Use) bool {
 	r := k.ledger.Run(u.Run)
 	return r != nil && (k.keepUpdates || r.Spec.KeepUpdates) && counted(r, m, u.Round)
 }
