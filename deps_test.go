@@ -33,6 +33,8 @@ scenarios/sim           < block ledger round
 train                   < hint tensor yamlfile
 node                    < *
 node/local              < node/api node/site ledger round
+train/update            < block blockstore hint ledger tensor train
+train/dryrun            < block blockstore hint node/config node/site tensor train train/update
 node/config             < hint ledger train yamlfile
 node/wal                < hint round
 node/site               < hint ledger node/config node/wal round train

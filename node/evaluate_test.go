@@ -90,17 +90,6 @@ func TestEvaluate(t *testing.T) {
 	}
 }
 
-func TestWithBase(t *testing.T) {
-	own := map[string]float64{"base_loss": 1}
-	for i := range ledger.MaxMetrics - 2 {
-		own[string(rune('a'+i))] = 1
-	}
-	got := withBase(own, map[string]float64{"base_loss": 2, "base_val_loss": 3, "base_z": 4, strings.Repeat("x", ledger.MaxName+1): 5})
-	if len(got) != ledger.MaxMetrics || got["base_loss"] != 1 || got["base_val_loss"] != 3 {
-		t.Errorf("%v", got)
-	}
-}
-
 // A model that is due to be removed is kept while an evaluation waits for the trainer, and one that has gone is not fetched.
 func TestEvaluateKeeps(t *testing.T) {
 	t.Parallel()

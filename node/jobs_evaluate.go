@@ -12,10 +12,8 @@ import (
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/train"
+	"github.com/weft-mesh/weft/train/update"
 )
-
-// basePrefix stands before the metrics of what an update was trained from.
-const basePrefix = "base_"
 
 // evaluated is what the trainer found of a model.
 type evaluated struct {
@@ -32,7 +30,7 @@ func (j *jobs) evaluate(ctx context.Context, run block.CID, spec *ledger.RunSpec
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(task.Dir)) }()
 	res, err = j.n.trainer.Run(ctx, task, report)
-	res.Metrics = sendable(j.log, res.Metrics)
+	res.Metrics = update.Metrics(j.log, res.Metrics)
 	return res, err
 }
 
@@ -62,7 +60,7 @@ func (j *jobs) measureBase(ctx context.Context, t *training) map[string]float64 
 		j.bases[job.Run] = evaluated{job.Base, res.Metrics}
 		j.log.Info("measured", metricAttrs(res.Metrics, "run", job.Run.Short(), "round", job.Round-1)...)
 	}
-	return ofBase(j.bases[job.Run].metrics)
+	return update.OfBase(j.bases[job.Run].metrics)
 }
 
 // metricAttrs adds metrics to the attributes of a log's line.
@@ -71,23 +69,4 @@ func metricAttrs(metrics map[string]float64, attrs ...any) []any {
 		attrs = append(attrs, name, strconv.FormatFloat(metrics[name], 'g', 5, 64))
 	}
 	return attrs
-}
-
-// ofBase returns the metrics of a base under the names that they have in an update.
-func ofBase(metrics map[string]float64) map[string]float64 {
-	all := map[string]float64{}
-	for name, v := range metrics {
-		all[basePrefix+name] = v
-	}
-	return all
-}
-
-// withBase adds the metrics of the base to those of the update, which go first if there is no room for all.
-func withBase(own, base map[string]float64) map[string]float64 {
-	for _, name := range slices.Sorted(maps.Keys(base)) {
-		if _, taken := own[name]; !taken && len(own) < ledger.MaxMetrics && len(name) <= ledger.MaxName {
-			own[name] = base[name]
-		}
-	}
-	return own
 }

@@ -2,28 +2,22 @@ package node
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"log/slog"
-	"maps"
-	"math"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
-	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/index"
 	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/round"
-	"github.com/weft-mesh/weft/tensor"
 	"github.com/weft-mesh/weft/train"
+	"github.com/weft-mesh/weft/train/update"
 )
 
 // training is a training under way.
@@ -113,7 +107,7 @@ func (j *jobs) doTrain(ctx context.Context, t *training) round.Event {
 		return round.TrainFailed{Run: job.Run, Round: job.Round, Opened: job.Opened, Err: clip(err.Error(), 2048)}
 	}
 	j.setProblem(about, "", "")
-	done.Metrics = withBase(done.Metrics, base)
+	done.Metrics = update.WithBase(done.Metrics, base)
 	return done
 }
 
@@ -142,7 +136,7 @@ func (j *jobs) tryTrain(ctx context.Context, t *training) (done round.Trained, e
 	if err != nil {
 		return done, err
 	}
-	c, err := takeUpdate(ctx, j.n.store, res, job.Spec.Layout, elements)
+	c, err := update.Take(ctx, j.n.store, res, job.Spec.Layout, elements)
 	if err != nil {
 		return done, err
 	}
@@ -160,7 +154,7 @@ func (j *jobs) tryTrain(ctx context.Context, t *training) (done round.Trained, e
 	}
 	return round.Trained{
 		Run: job.Run, Round: job.Round, Opened: job.Opened, Attempt: job.Attempt,
-		Manifest: c, Samples: min(res.Samples, ledger.MaxSamples), Metrics: sendable(j.log, res.Metrics),
+		Manifest: c, Samples: min(res.Samples, ledger.MaxSamples), Metrics: update.Metrics(j.log, res.Metrics),
 	}, nil
 }
 
@@ -179,23 +173,6 @@ func (j *jobs) listen(t *training) (report func(train.Progress), stop func()) {
 		silence.Reset(trainerSilence)
 	}
 	return report, func() { silence.Stop() }
-}
-
-// takeUpdate checks what a trainer made of a task, and takes it over from its folder. The store holds the layout.
-func takeUpdate(ctx context.Context, store *blockstore.Disk, res train.Result, layout block.CID, shard uint64) (block.CID, error) {
-	if res.Samples == 0 {
-		return block.CID{}, errors.New("the trainer says that it saw no samples: they are the update's weight")
-	}
-	c, err := store.Import(ctx, res.Update, blockstore.ImportOptions{Layout: layout, ShardElements: shard, Finite: true})
-	switch {
-	case errors.Is(err, blockstore.ErrLayout):
-		return c, hint.Add(err, "an update has the tensors of its base: their names, shapes and dtypes")
-	case errors.Is(err, tensor.ErrNotFinite):
-		return c, hint.Add(err, "training has diverged: a smaller learning rate, or clipped gradients, may help")
-	case errors.Is(err, tensor.ErrSafetensors), errors.Is(err, tensor.ErrInvalid):
-		return c, hint.Add(err, "an update is a safetensors file, as docs/trainers.md has it under The files")
-	}
-	return c, err
 }
 
 // makeWhole makes sure that an artifact is on this site's disk, good in full, and returns the elements of its shards.
@@ -220,33 +197,10 @@ func (j *jobs) newTask(run block.CID, spec *ledger.RunSpec, base block.CID, task
 	return task, nil
 }
 
-// seed differs by site, run, round, opening and attempt, and is the same when a task is done again. It
-// has 53 bits, so that any JSON reader takes it for what it is.
+// seed differs by site, run, round, opening and attempt, and is the same when a task is done again.
 func (j *jobs) seed(job round.Train) uint64 {
 	b := append([]byte(j.n.home.ID), job.Run.Bytes()...)
-	return seedOf(b, job.Round, job.Opened, job.Attempt)
-}
-
-func seedOf(b []byte, numbers ...uint64) uint64 {
-	for _, v := range numbers {
-		b = binary.BigEndian.AppendUint64(b, v)
-	}
-	d := block.Sum(block.Raw, b).Digest()
-	return binary.BigEndian.Uint64(d[:]) >> 11
-}
-
-// sendable returns those of a trainer's metrics that an update can carry.
-func sendable(log *slog.Logger, all map[string]float64) map[string]float64 {
-	out := map[string]float64{}
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		v := all[name]
-		if len(out) == ledger.MaxMetrics || len(name) == 0 || len(name) > ledger.MaxName || math.IsNaN(v) || math.IsInf(v, 0) {
-			log.Warn("a metric is not sent: only finite numbers with short names are, and not too many", "name", clip(name, ledger.MaxName), "value", v)
-			continue
-		}
-		out[name] = v
-	}
-	return out
+	return update.Seed(b, job.Round, job.Opened, job.Attempt)
 }
 
 func clip(s string, n int) string { return s[:min(len(s), n)] }

@@ -14,8 +14,8 @@ import (
 
 	"github.com/weft-mesh/weft/cmd/weft/outfile"
 	"github.com/weft-mesh/weft/cmd/weft/term"
-	"github.com/weft-mesh/weft/node"
 	"github.com/weft-mesh/weft/train"
+	"github.com/weft-mesh/weft/train/dryrun"
 )
 
 // progressEvery is the least time between two lines about a training.
@@ -80,8 +80,8 @@ embedded trainer makes its own. Copies of it are kept below $TMPDIR meanwhile.`,
 }
 
 // config returns the trial that the options describe.
-func (o trialOptions) config() (c node.TrialConfig, err error) {
-	c = node.TrialConfig{Command: o.command, Base: o.base, Rounds: o.rounds, Measure: o.measure, Train: map[string]string{}}
+func (o trialOptions) config() (c dryrun.Config, err error) {
+	c = dryrun.Config{Command: o.command, Base: o.base, Rounds: o.rounds, Measure: o.measure, Train: map[string]string{}}
 	if o.rounds == 0 {
 		return c, usage("--rounds 0: want at least 1")
 	}
@@ -104,7 +104,7 @@ func (a *app) testTrainer(ctx context.Context, o trialOptions) (err error) {
 		return usage("--json and -o - exclude each other: both are standard output")
 	}
 	c.Dir, c.Log = a.dir, slog.New(plainOutput{term.NewLog(a.err, slog.LevelInfo), a.err})
-	t, err := node.NewTrial(ctx, c)
+	t, err := dryrun.New(ctx, c)
 	if err != nil {
 		return o.failure(err)
 	}
@@ -142,7 +142,7 @@ func (p plainOutput) WithAttrs(attrs []slog.Attr) slog.Handler {
 }
 
 // playTrial has the trainer do all rounds, and prints what comes of them.
-func (a *app) playTrial(ctx context.Context, t *node.Trial, o trialOptions, log *slog.Logger) error {
+func (a *app) playTrial(ctx context.Context, t *dryrun.Run, o trialOptions, log *slog.Logger) error {
 	out := a.out
 	if outfile.IsStdout(o.to) {
 		out = a.err // the update goes there
@@ -155,7 +155,7 @@ func (a *app) playTrial(ctx context.Context, t *node.Trial, o trialOptions, log 
 		}
 		defer file.Discard()
 	}
-	var rounds []node.TrialRound
+	var rounds []dryrun.Round
 	for n := range o.rounds {
 		r, err := t.Round(ctx, logProgress(log, n+1))
 		if err != nil {
@@ -181,7 +181,7 @@ func (a *app) playTrial(ctx context.Context, t *node.Trial, o trialOptions, log 
 }
 
 // trialText says in a line what a trainer made of a round.
-func trialText(r node.TrialRound, rounds uint64) string {
+func trialText(r dryrun.Round, rounds uint64) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "round %d of %d  samples %d", r.Round, rounds, r.Samples)
 	for _, k := range slices.Sorted(maps.Keys(r.Metrics)) {
@@ -213,7 +213,7 @@ func logProgress(log *slog.Logger, round uint64) func(train.Progress) {
 // failure tells an error of the command line from one of the trainer or the site.
 func (o trialOptions) failure(err error) error {
 	fromCommand := len(o.command) > 0 && errors.Is(err, train.ErrCommand)
-	if !fromCommand && !errors.Is(err, node.ErrBase) && !errors.Is(err, train.ErrHyperparameter) {
+	if !fromCommand && !errors.Is(err, dryrun.ErrBase) && !errors.Is(err, train.ErrHyperparameter) {
 		return err
 	}
 	return hinted(errUsage, err, "")

@@ -1,4 +1,4 @@
-package node
+package dryrun
 
 import (
 	"cmp"
@@ -18,13 +18,14 @@ import (
 	"github.com/weft-mesh/weft/node/config"
 	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/train"
+	"github.com/weft-mesh/weft/train/update"
 )
 
 // ErrBase is returned for a model that no training can start from.
 var ErrBase = errors.New("the model to start from")
 
-// TrialConfig describes a dry run of a trainer.
-type TrialConfig struct {
+// Config describes a dry run of a trainer.
+type Config struct {
 	Dir     string            // the site's directory, whose config.yaml chooses the trainer
 	Command []string          // a command to try in place of that, in the working directory; no configuration is read then
 	Base    string            // safetensors file to start from; empty: what a run begins with that says init: builtin
@@ -34,12 +35,12 @@ type TrialConfig struct {
 	Log     *slog.Logger      // gets what the trainer writes; nil drops it
 }
 
-// Trial is a dry run of a trainer, without a mesh: it gets tasks as from its node, and what it makes of them is taken, or
+// Run is a dry run of a trainer, without a mesh: it gets tasks as from its node, and what it makes of them is taken, or
 // refused, as by its node.
-type Trial struct {
-	conf    TrialConfig
+type Run struct {
+	conf    Config
 	site    *config.Config
-	dir     string // the trial's own, removed by Close
+	dir     string // the dry run's own, removed by Close
 	store   *blockstore.Disk
 	trainer train.Trainer
 	base    block.CID // manifest of the next round's
@@ -48,8 +49,8 @@ type Trial struct {
 	round   uint64
 }
 
-// TrialRound is what a trainer made of a round of a trial.
-type TrialRound struct {
+// Round is what a trainer made of a round.
+type Round struct {
 	Round   uint64             `json:"round"`
 	Samples uint64             `json:"samples"`
 	Metrics map[string]float64 `json:"metrics"` // that an update can carry
@@ -57,9 +58,9 @@ type TrialRound struct {
 	Bytes   int64              `json:"bytes"` // of the update
 }
 
-// NewTrial takes in the model to start from and makes the trainer. Errors are ErrBase if the model is at fault,
-// train.ErrCommand if the command is, ErrConfig or ErrNotInitialised if the directory is. Close ends the trial.
-func NewTrial(ctx context.Context, c TrialConfig) (*Trial, error) {
+// New takes in the model to start from and makes the trainer. Errors are ErrBase if the model is at fault,
+// train.ErrCommand if the command is, config.ErrInvalid or site.ErrNotInitialised if the directory is. Close ends it.
+func New(ctx context.Context, c Config) (*Run, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -67,18 +68,18 @@ func NewTrial(ctx context.Context, c TrialConfig) (*Trial, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Trial{conf: c, site: h.Config}
-	if t.dir, err = os.MkdirTemp("", "weft-trial-"); err != nil {
+	d := &Run{conf: c, site: h.Config}
+	if d.dir, err = os.MkdirTemp("", "weft-dryrun-"); err != nil {
 		return nil, err
 	}
-	if err := t.open(ctx, h); err != nil {
-		return nil, errors.Join(err, t.Close())
+	if err := d.open(ctx, h); err != nil {
+		return nil, errors.Join(err, d.Close())
 	}
-	return t, nil
+	return d, nil
 }
 
 // home returns the directory that chooses the trainer. It may belong to no mesh yet.
-func (c *TrialConfig) home() (*site.Home, error) {
+func (c *Config) home() (*site.Home, error) {
 	if len(c.Command) > 0 {
 		return &site.Home{Config: &config.Config{Trainer: config.Trainer{Settings: &train.ExecSettings{Exec: c.Command}}}}, nil
 	}
@@ -93,18 +94,18 @@ func (c *TrialConfig) home() (*site.Home, error) {
 }
 
 // open makes what Close ends.
-func (t *Trial) open(ctx context.Context, h *site.Home) (err error) {
-	if t.trainer, err = t.newTrainer(h); err != nil {
+func (d *Run) open(ctx context.Context, h *site.Home) (err error) {
+	if d.trainer, err = d.newTrainer(h); err != nil {
 		return err
 	}
-	if t.store, err = blockstore.OpenDisk(filepath.Join(t.dir, site.StoreDir), blockstore.Options{Logger: t.conf.Log}); err != nil {
+	if d.store, err = blockstore.OpenDisk(filepath.Join(d.dir, site.StoreDir), blockstore.Options{Logger: d.conf.Log}); err != nil {
 		return err
 	}
-	return t.importBase(ctx)
+	return d.importBase(ctx)
 }
 
-func (t *Trial) newTrainer(h *site.Home) (train.Trainer, error) {
-	e := h.TrainerEnv(t.dir, t.conf.Log)
+func (d *Run) newTrainer(h *site.Home) (train.Trainer, error) {
+	e := h.TrainerEnv(d.dir, d.conf.Log)
 	if h.Dir == "" {
 		e.Config = "" // the command stands on the command line
 	}
@@ -112,54 +113,54 @@ func (t *Trial) newTrainer(h *site.Home) (train.Trainer, error) {
 }
 
 // importBase takes in the model to start from; a file that was named stays as it is.
-func (t *Trial) importBase(ctx context.Context) (err error) {
-	path := t.conf.Base
+func (d *Run) importBase(ctx context.Context) (err error) {
+	path := d.conf.Base
 	switch {
-	case path == "" && !t.site.Trainer.Initial():
+	case path == "" && !d.site.Trainer.Initial():
 		return hint.Add(fmt.Errorf("%w: none named", ErrBase),
 			`name a safetensors file with --base; in Python, weft.safetensors.save_file(model.state_dict(), "initial.safetensors") writes one`)
 	case path == "":
-		path = filepath.Join(t.dir, "initial.safetensors")
-		if err := t.site.Trainer.Settings.(train.Initial).InitModel(ctx, path, t.conf.Train); err != nil {
+		path = filepath.Join(d.dir, "initial.safetensors")
+		if err := d.site.Trainer.Settings.(train.Initial).InitModel(ctx, path, d.conf.Train); err != nil {
 			return fmt.Errorf("make the initial model: %w", err)
 		}
 	}
-	t.base, err = t.store.Import(ctx, path, blockstore.ImportOptions{Finite: true, Keep: t.conf.Base != ""})
+	d.base, err = d.store.Import(ctx, path, blockstore.ImportOptions{Finite: true, Keep: d.conf.Base != ""})
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, blockstore.ErrFull):
-		return hint.Add(err, "a trial needs thrice the model's size below "+os.TempDir()+"; TMPDIR names another folder")
+		return hint.Add(err, "a dry run needs thrice the model's size below "+os.TempDir()+"; TMPDIR names another folder")
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w: %w", ErrBase, err)
 	case err != nil:
 		return hint.Add(fmt.Errorf("%w: %w", ErrBase, err), "a model is a safetensors file with elements F32, F16 or BF16, all finite")
 	}
-	m, err := blockstore.ReadManifest(t.store, t.base)
-	t.layout, t.shard = m.Layout, m.ShardElements
+	m, err := blockstore.ReadManifest(d.store, d.base)
+	d.layout, d.shard = m.Layout, m.ShardElements
 	return err
 }
 
 // Round has the trainer train for a round, from what it made of the round before, and takes its update over.
-func (t *Trial) Round(ctx context.Context, report func(train.Progress)) (r TrialRound, err error) {
-	t.round++
+func (d *Run) Round(ctx context.Context, report func(train.Progress)) (r Round, err error) {
+	d.round++
 	var base map[string]float64
-	if t.conf.Measure || t.site.Evaluate {
-		if base, err = t.measure(ctx, report); err != nil {
+	if d.conf.Measure || d.site.Evaluate {
+		if base, err = d.measure(ctx, report); err != nil {
 			return r, err
 		}
 	}
-	task, err := t.newTask(train.Train, t.round)
+	task, err := d.newTask(train.Train, d.round)
 	if err != nil {
 		return r, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(task.Dir)) }()
 	begun := time.Now()
-	res, err := t.trainer.Run(ctx, task, report)
-	r = TrialRound{Round: t.round, Samples: res.Samples, Metrics: withBase(sendable(t.conf.Log, res.Metrics), base), Took: time.Since(begun)}
-	var update block.CID
+	res, err := d.trainer.Run(ctx, task, report)
+	r = Round{Round: d.round, Samples: res.Samples, Metrics: update.WithBase(update.Metrics(d.conf.Log, res.Metrics), base), Took: time.Since(begun)}
+	var made block.CID
 	if err == nil {
-		update, err = takeUpdate(ctx, t.store, res, t.layout, t.shard)
+		made, err = update.Take(ctx, d.store, res, d.layout, d.shard)
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -167,49 +168,49 @@ func (t *Trial) Round(ctx context.Context, report func(train.Progress)) (r Trial
 	case err != nil:
 		return r, hinted(err)
 	}
-	if r.Bytes, err = t.size(update); err == nil && update != t.base {
-		err = t.store.DeleteArtifact(t.base)
+	if r.Bytes, err = d.size(made); err == nil && made != d.base {
+		err = d.store.DeleteArtifact(d.base)
 	}
-	t.base = update
+	d.base = made
 	return r, err
 }
 
 // measure has the trainer measure the model that the round starts from, and returns the metrics as an update carries them.
-func (t *Trial) measure(ctx context.Context, report func(train.Progress)) (_ map[string]float64, err error) {
-	task, err := t.newTask(train.Evaluate, t.round-1)
+func (d *Run) measure(ctx context.Context, report func(train.Progress)) (_ map[string]float64, err error) {
+	task, err := d.newTask(train.Evaluate, d.round-1)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(task.Dir)) }()
-	res, err := t.trainer.Run(ctx, task, report)
+	res, err := d.trainer.Run(ctx, task, report)
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case err != nil:
 		return nil, hinted(err)
 	}
-	return ofBase(sendable(t.conf.Log, res.Metrics)), nil
+	return update.OfBase(update.Metrics(d.conf.Log, res.Metrics)), nil
 }
 
-func (t *Trial) newTask(kind train.Kind, number uint64) (train.Task, error) {
-	base, err := t.store.Path(t.base)
+func (d *Run) newTask(kind train.Kind, number uint64) (train.Task, error) {
+	base, err := d.store.Path(d.base)
 	if err != nil {
 		return train.Task{}, err
 	}
-	dir := filepath.Join(t.dir, fmt.Sprintf("task-%d", number))
+	dir := filepath.Join(d.dir, fmt.Sprintf("task-%d", number))
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return train.Task{}, fmt.Errorf("folder of the task: %w", err)
 	}
 	run := []byte("weft trainer test") // there is no run that it could be the CID of
 	return train.Task{
-		Kind: kind, Run: block.Sum(block.Raw, run).String(), Name: "test", Round: number, Rounds: t.conf.Rounds, Attempt: 1,
-		Base: base, Dir: dir, Seed: seedOf(run, number), Config: t.site.Overlay(t.conf.Train),
+		Kind: kind, Run: block.Sum(block.Raw, run).String(), Name: "test", Round: number, Rounds: d.conf.Rounds, Attempt: 1,
+		Base: base, Dir: dir, Seed: update.Seed(run, number), Config: d.site.Overlay(d.conf.Train),
 	}, nil
 }
 
 // size returns the bytes of an artifact's file.
-func (t *Trial) size(manifest block.CID) (int64, error) {
-	path, err := t.store.Path(manifest)
+func (d *Run) size(manifest block.CID) (int64, error) {
+	path, err := d.store.Path(manifest)
 	if err != nil {
 		return 0, err
 	}
@@ -221,18 +222,18 @@ func (t *Trial) size(manifest block.CID) (int64, error) {
 }
 
 // Export writes the last update, before the first round the model that it starts from, as a safetensors file.
-func (t *Trial) Export(w io.Writer) error { return t.store.Export(t.base, w) }
+func (d *Run) Export(w io.Writer) error { return d.store.Export(d.base, w) }
 
-// Close ends the trainer, and removes all that the trial has written.
-func (t *Trial) Close() error {
+// Close ends the trainer, and removes all that it has written.
+func (d *Run) Close() error {
 	var errs []error
-	if c, ok := t.trainer.(io.Closer); ok {
+	if c, ok := d.trainer.(io.Closer); ok {
 		errs = append(errs, c.Close())
 	}
-	if t.store != nil {
-		errs = append(errs, t.store.Close())
+	if d.store != nil {
+		errs = append(errs, d.store.Close())
 	}
-	return errors.Join(append(errs, os.RemoveAll(t.dir))...)
+	return errors.Join(append(errs, os.RemoveAll(d.dir))...)
 }
 
 // hinted returns an error of a trainer as it is shown to a person who has seen what the trainer wrote.

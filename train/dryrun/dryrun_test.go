@@ -1,8 +1,9 @@
-package node
+package dryrun
 
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"os"
 	"path/filepath"
@@ -14,8 +15,8 @@ import (
 	"github.com/weft-mesh/weft/train"
 )
 
-// newTrial returns a trial in the directory of a site with the synthetic trainer, and the folder where it keeps its files.
-func newTrial(t *testing.T, c TrialConfig) (*Trial, string) {
+// newRun returns a dry run in the directory of a site with the synthetic trainer, and the folder where it keeps its files.
+func newRun(t *testing.T, c Config) (*Run, string) {
 	t.Helper()
 	c.Dir, c.Rounds = t.TempDir(), 2
 	t.Setenv("TMPDIR", t.TempDir())
@@ -23,11 +24,11 @@ func newTrial(t *testing.T, c TrialConfig) (*Trial, string) {
 	if err := os.WriteFile(filepath.Join(c.Dir, site.ConfigFile), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	trial, err := NewTrial(t.Context(), c)
+	run, err := New(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return trial, os.TempDir()
+	return run, os.TempDir()
 }
 
 // script is a trainer that a test writes; it may look at its task first.
@@ -44,16 +45,16 @@ func (s *script) Run(ctx context.Context, task train.Task, report func(train.Pro
 	return res, err
 }
 
-func TestTrial(t *testing.T) {
-	trial, files := newTrial(t, TrialConfig{Train: map[string]string{"lr": "1", "steps": "5"}})
+func TestRounds(t *testing.T) {
+	run, files := newRun(t, Config{Train: map[string]string{"lr": "1", "steps": "5"}})
 	var tasks []train.Task
-	trial.trainer = &script{do: func(task train.Task, _ *train.Result) error {
+	run.trainer = &script{do: func(task train.Task, _ *train.Result) error {
 		tasks = append(tasks, task)
 		return nil
 	}}
 	steps := 0
 	for n := uint64(1); n <= 2; n++ {
-		r, err := trial.Round(t.Context(), func(train.Progress) { steps++ })
+		r, err := run.Round(t.Context(), func(train.Progress) { steps++ })
 		if err != nil || r.Round != n || r.Samples == 0 || r.Metrics["loss"] == 0 || r.Bytes < 4000 || r.Took <= 0 {
 			t.Fatalf("round %d: %+v, %v", n, r, err)
 		}
@@ -67,13 +68,13 @@ func TestTrial(t *testing.T) {
 		t.Errorf("%d steps of tasks %+v", steps, tasks)
 	}
 	var update bytes.Buffer
-	if err := trial.Export(&update); err != nil {
+	if err := run.Export(&update); err != nil {
 		t.Error(err)
 	}
 	if h, err := tensor.ReadHeader(bytes.NewReader(update.Bytes()), int64(update.Len())); err != nil || len(h.Tensors) != 1 {
 		t.Errorf("update: %+v, %v", h, err)
 	}
-	if err := trial.Close(); err != nil {
+	if err := run.Close(); err != nil {
 		t.Error(err)
 	}
 	if left, err := os.ReadDir(files); err != nil || len(left) > 0 {
@@ -82,8 +83,8 @@ func TestTrial(t *testing.T) {
 }
 
 // What a node does not take is refused, and said with what to do.
-func TestTrialRefuses(t *testing.T) {
-	other := writeModel(t, one)
+func TestRefuses(t *testing.T) {
+	other := modelOf(t, one)
 	exit := &train.ExitError{Command: "x", Status: "exit status 1", Code: 1, Asked: true, Stderr: []string{"no data"}}
 	for _, c := range []struct {
 		name string
@@ -98,15 +99,15 @@ func TestTrialRefuses(t *testing.T) {
 		{"nothing sent", func(train.Task, *train.Result) error { return train.ErrSkipped }, "for this one\n  hint: call send once"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			trial, files := newTrial(t, TrialConfig{})
-			trial.trainer = &script{do: c.do}
-			if _, err := trial.Round(t.Context(), nil); err == nil || !strings.Contains(err.Error(), c.want) || strings.Count(err.Error(), "hint:") > 1 {
+			run, files := newRun(t, Config{})
+			run.trainer = &script{do: c.do}
+			if _, err := run.Round(t.Context(), nil); err == nil || !strings.Contains(err.Error(), c.want) || strings.Count(err.Error(), "hint:") > 1 {
 				t.Errorf("got %v, want %s", err, c.want)
 			}
-			if left, err := os.ReadDir(trial.dir); err != nil || len(left) != 1 {
+			if left, err := os.ReadDir(run.dir); err != nil || len(left) != 1 {
 				t.Errorf("the task's folder is left: %v %v", left, err)
 			}
-			if err := trial.Close(); err != nil {
+			if err := run.Close(); err != nil {
 				t.Error(err)
 			}
 			if left, err := os.ReadDir(files); err != nil || len(left) > 0 {
@@ -126,39 +127,56 @@ func spoil(_ train.Task, res *train.Result) error {
 	return os.WriteFile(res.Update, data, 0o600)
 }
 
-func TestTrialStops(t *testing.T) {
-	trial, _ := newTrial(t, TrialConfig{})
+func TestStops(t *testing.T) {
+	run, _ := newRun(t, Config{})
 	ctx, cancel := context.WithCancel(t.Context())
-	if _, err := trial.Round(ctx, func(train.Progress) { cancel() }); !errors.Is(err, context.Canceled) {
+	if _, err := run.Round(ctx, func(train.Progress) { cancel() }); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	if err := trial.Close(); err != nil {
+	if err := run.Close(); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestNewTrialErrors(t *testing.T) {
+func TestNewErrors(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, site.ConfigFile), []byte("name: a\ntrainer: {exec: [sh]}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("TMPDIR", t.TempDir())
 	for _, c := range []struct {
-		config TrialConfig
+		config Config
 		is     error
 		want   string
 	}{
-		{TrialConfig{Dir: dir}, ErrBase, "the model to start from: none named\n  hint: name a safetensors file"},
-		{TrialConfig{Dir: dir, Base: "nosuch"}, ErrBase, "nosuch: no such file or directory"},
-		{TrialConfig{Dir: dir, Base: writeModel(t, one, infinity)}, ErrBase, "element is not finite\n  hint: a model is"},
-		{TrialConfig{Command: []string{"pyton3"}, Base: writeModel(t, one)}, train.ErrCommand, "in PATH\n  hint: install it, or give its full path"},
-		{TrialConfig{Dir: t.TempDir()}, site.ErrNotInitialised, "no config.yaml\n  hint: run weft init"},
+		{Config{Dir: dir}, ErrBase, "the model to start from: none named\n  hint: name a safetensors file"},
+		{Config{Dir: dir, Base: "nosuch"}, ErrBase, "nosuch: no such file or directory"},
+		{Config{Dir: dir, Base: modelOf(t, one, infinity)}, ErrBase, "element is not finite\n  hint: a model is"},
+		{Config{Command: []string{"pyton3"}, Base: modelOf(t, one)}, train.ErrCommand, "in PATH\n  hint: install it, or give its full path"},
+		{Config{Dir: t.TempDir()}, site.ErrNotInitialised, "no config.yaml\n  hint: run weft init"},
 	} {
-		if _, err := NewTrial(t.Context(), c.config); !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.want) {
+		if _, err := New(t.Context(), c.config); !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("got %v, want %s", err, c.want)
 		}
 	}
 	if left, err := os.ReadDir(os.TempDir()); err != nil || len(left) > 0 {
 		t.Errorf("left: %v %v", left, err)
 	}
+}
+
+const one, infinity = 0x3f800000, 0x7f800000
+
+// modelOf writes a safetensors file of one F32 tensor.
+func modelOf(t *testing.T, elements ...uint32) string {
+	t.Helper()
+	l := tensor.Layout{Tensors: []tensor.Tensor{{Name: "w", DType: tensor.F32, Shape: []uint64{uint64(len(elements))}}}}
+	data := l.SafetensorsHeader()
+	for _, e := range elements {
+		data = binary.LittleEndian.AppendUint32(data, e)
+	}
+	path := filepath.Join(t.TempDir(), "model.safetensors")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
