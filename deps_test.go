@@ -31,7 +31,7 @@ round                   < block ledger
 round/model             <
 scenarios/sim           < block ledger round
 train                   < hint tensor yamlfile
-node                    < *
+node                    < block blockstore exchange gossip hint ledger node/api node/api/server node/config node/index node/jobs node/site node/wal round tensor train
 node/local              < node/api node/site ledger round
 train/update            < block blockstore hint ledger tensor train
 train/dryrun            < block blockstore hint node/config node/site tensor train train/update
@@ -41,6 +41,8 @@ node/site               < hint ledger node/config node/wal round train
 node/api                < block hint ledger round
 node/archive            < aggregate block blockstore hint ledger node/api node/reduction node/site node/wal round
 node/index              < block blockstore ledger
+node/jobs               < aggregate block blockstore exchange hint ledger node/config node/index node/reduction round tensor train train/update
+node/api/server         < block blockstore hint node/api
 node/reduction          < aggregate ledger
 node/nodetest           < node node/api node/config node/site ledger round train yamlfile
 scenarios               < aggregate block blockstore ledger node/runfile round scenarios/sim tensor train train/builtin train/builtin/corpus yamlfile

@@ -36,7 +36,7 @@ func TestDiverge(t *testing.T) {
 		return e.Event == "diverged" && e.Trace.Site == d.id
 	})
 	d.await("it to be removed", func(*api.Status) bool { return !d.node.store.Has(wrong) })
-	if data, err := d.node.shelf.Get(wrong); err != nil || !d.node.shelf.Has(wrong) || !d.node.allow(sites[0].id, wrong) {
+	if data, err := d.node.shelf.Get(wrong); err != nil || !d.node.shelf.Has(wrong) || !d.node.gate.allow(sites[0].id, wrong) {
 		t.Errorf("who asks late how it differed is not told: %d bytes, %v", len(data), err)
 	}
 }

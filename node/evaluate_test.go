@@ -12,8 +12,6 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/api"
-	"github.com/weft-mesh/weft/node/index"
-	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/train"
 )
 
@@ -87,43 +85,5 @@ func TestEvaluate(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", what, err)
 		}
-	}
-}
-
-// A model that is due to be removed is kept while an evaluation waits for the trainer, and one that has gone is not fetched.
-func TestEvaluateKeeps(t *testing.T) {
-	t.Parallel()
-	sites := newTestMesh(t, 2, nil)
-	sites[0].trainer = &measurer{}
-	upAll(sites)
-	s := sites[0]
-	run := s.start(ledger.RunSpec{Name: "kept", Rounds: 1, MinSites: 2})
-	model := s.awaitRounds(run, 1).History[0].Model
-	s.node.jobs.trainer <- struct{}{} // as if it trained for another run
-	training := &training{job: round.Train{Base: model}, done: make(chan struct{})}
-	s.node.jobs.mu.Lock()
-	s.node.jobs.training[model] = training // for which its removal waits already
-	s.node.jobs.mu.Unlock()
-	for _, m := range s.node.index.Remove(func(m block.CID, _ index.Use) bool { return m == model }) { // as for models beyond keep_models
-		s.node.jobs.discard(m)
-	}
-	ended := make(chan error)
-	go func() { _, err := s.client.Evaluate(t.Context(), run, model); ended <- err }()
-	s.await("the evaluation to wait", func(*api.Status) bool {
-		s.node.jobs.mu.Lock()
-		defer s.node.jobs.mu.Unlock()
-		return len(s.node.jobs.evaluating) == 1
-	})
-	s.node.jobs.mu.Lock()
-	delete(s.node.jobs.training, model)
-	close(training.done)
-	s.node.jobs.mu.Unlock()
-	<-s.node.jobs.trainer
-	if err := <-ended; err != nil {
-		t.Errorf("an evaluation whose model is removed meanwhile: %v", err)
-	}
-	s.await("the model to be removed", func(*api.Status) bool { return !s.node.holds(model) })
-	if _, err := s.client.Evaluate(t.Context(), run, model); err == nil || !strings.Contains(err.Error(), "not held") {
-		t.Errorf("a model that has gone: %v", err)
 	}
 }

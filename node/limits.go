@@ -6,6 +6,7 @@ import "time"
 const (
 	queueEvents   = 4096     // events that wait for the machine
 	queueBytes    = 64 << 20 // bytes of their messages, which have at most 1 MiB each
+	badWaiting    = 64       // damaged blocks that nobody has looked at yet
 	queueSends    = 512      // messages that wait for one peer
 	verifiedCache = 1 << 15  // signatures remembered as good
 

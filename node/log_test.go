@@ -19,7 +19,7 @@ func TestStopsWithoutLog(t *testing.T) {
 	t.Parallel()
 	s := newTestMesh(t, 1, nil)[0]
 	s.up()
-	if err := s.node.wal.F.Close(); err != nil {
+	if err := s.node.loop.log.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.client.Start(t.Context(), api.RunRequest{Spec: ledger.RunSpec{Name: "x", Rounds: 1}, Init: true}); err != nil {

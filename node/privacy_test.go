@@ -109,10 +109,10 @@ func TestPrivacy(t *testing.T) {
 			}
 		}
 	}
-	if stranger := testID(t, 9); a.node.allow(stranger, r.Base) {
+	if stranger := testID(t, 9); a.node.gate.allow(stranger, r.Base) {
 		t.Error("a stranger to the mesh gets a model")
 	}
-	if a.node.allow(b.id, testCID(block.Raw, "unknown use")) {
+	if a.node.gate.allow(b.id, testCID(block.Raw, "unknown use")) {
 		t.Error("a shard of unknown use is given away")
 	}
 }
@@ -151,7 +151,7 @@ func TestFetch(t *testing.T) {
 		{"no manifest", r.Spec.Layout, "manifest"},
 	} {
 		job := round.Fetch{Run: run, Manifest: c.manifest, Layout: r.Spec.Layout, Owner: a.id}
-		invalid, err := b.node.jobs.obtain(t.Context(), job)
+		invalid, err := b.node.jobs.Obtain(t.Context(), job)
 		if err != nil || !strings.Contains(invalid, c.want) {
 			t.Errorf("%s: invalid %q, %v, want %q", c.name, invalid, err, c.want)
 		}
@@ -160,18 +160,15 @@ func TestFetch(t *testing.T) {
 	if err := b.node.store.DeleteArtifact(r.Base); err != nil {
 		t.Fatal(err)
 	}
-	got, err := b.node.jobs.openArtifact(t.Context(), round.Fetch{Run: run, Manifest: r.Base, Layout: r.Spec.Layout})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := got.artifact.Close(); err != nil {
-		t.Fatal(err)
+	invalid, err := b.node.jobs.Obtain(t.Context(), round.Fetch{Run: run, Manifest: r.Base, Layout: r.Spec.Layout})
+	if invalid != "" || err != nil || !b.node.jobs.Holds(r.Base) {
+		t.Fatalf("what was lost is not fetched again: %q, %v", invalid, err)
 	}
 
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	gone := testCID(block.DagCBOR, "nobody has it")
-	if invalid, err := b.node.jobs.obtain(ctx, round.Fetch{Run: run, Manifest: gone, Layout: r.Spec.Layout}); invalid != "" || err == nil {
+	if invalid, err := b.node.jobs.Obtain(ctx, round.Fetch{Run: run, Manifest: gone, Layout: r.Spec.Layout}); invalid != "" || err == nil {
 		t.Errorf("what nobody has: invalid %q, %v", invalid, err)
 	}
 }
@@ -249,27 +246,4 @@ func TestKeep(t *testing.T) {
 	a.down()
 	a.up(b)
 	want(a, 2)
-}
-
-// What a training begins from stays until it has ended, however far the mesh has come.
-func TestTrainedFromStays(t *testing.T) {
-	t.Parallel()
-	sites := newTestMesh(t, 1, nil)
-	upAll(sites)
-	s := sites[0]
-	j, from := s.node.jobs, testArtifact(t, s.node.store, 3)
-	under := &training{job: round.Train{From: from}, cancel: func() {}, done: make(chan struct{})}
-	j.mu.Lock()
-	j.training[from] = under
-	j.mu.Unlock()
-	j.discard(from)
-	time.Sleep(50 * time.Millisecond)
-	if !s.node.holds(from) {
-		t.Fatal("removed under the trainer")
-	}
-	j.mu.Lock()
-	delete(j.training, from)
-	close(under.done)
-	j.mu.Unlock()
-	s.await("it to be removed", func(*api.Status) bool { return !s.node.holds(from) })
 }

@@ -27,11 +27,11 @@ func statement(t *testing.T, mesh block.CID, key, from int, kind ledger.Kind, bo
 // What no correct site passes on is rejected, what is late or for this site alone is not relayed.
 func TestHandle(t *testing.T) {
 	n := testNode(t)
-	n.events = newTestEvents(t, filepath.Join(t.TempDir(), site.TraceFile))
-	v := *n.view.Load()
+	v := *n.views.now()
 	v.height = 5
-	n.view.Store(&v)
-	mesh := n.home.Genesis.Block().CID
+	n.views.show(&v)
+	mesh, box := n.mesh, n.box
+	r := &receiver{mesh, n.views, n.verifier, newTestEvents(t, filepath.Join(t.TempDir(), site.TraceFile)), box}
 	vote := func(key, from int, height uint64) []byte {
 		m := round.Message{Statement: statement(t, mesh, key, from, ledger.KindPrevote, &ledger.Vote{Height: height})}
 		return m.Encode()
@@ -54,30 +54,30 @@ func TestHandle(t *testing.T) {
 		{"malformed", []byte{0xa0}, gossip.Reject, false},
 		{"height 0", vote(1, 1, 0), gossip.Reject, false},
 	} {
-		got := n.handle(t.Context(), testID(t, 3), c.data)
-		if got != c.want || (len(n.queue) == 1) != c.queued {
-			t.Errorf("%s: %s, %d queued", c.name, got, len(n.queue))
+		got := r.handle(t.Context(), testID(t, 3), c.data)
+		if got != c.want || (len(box.queue) == 1) != c.queued {
+			t.Errorf("%s: %s, %d queued", c.name, got, len(box.queue))
 		}
-		if len(n.queue) > 0 {
-			n.room.Release(int64(len(c.data)))
-			if r, ok := (<-n.queue).event.(round.Received); !ok || r.From != testID(t, 3) {
-				t.Errorf("%s: queued %+v", c.name, r)
+		if len(box.queue) > 0 {
+			box.room.Release(int64(len(c.data)))
+			if m, ok := (<-box.queue).event.(round.Received); !ok || m.From != testID(t, 3) {
+				t.Errorf("%s: queued %+v", c.name, m)
 			}
 		}
 	}
-	if !n.room.TryAcquire(queueBytes) {
+	if !box.room.TryAcquire(queueBytes) {
 		t.Fatal("bytes of messages that were taken still count")
 	}
-	if got := n.handle(t.Context(), testID(t, 3), vote(1, 1, 6)); got != gossip.Ignore || len(n.queue) > 0 {
-		t.Errorf("in a flood: %s, %d queued", got, len(n.queue))
+	if got := r.handle(t.Context(), testID(t, 3), vote(1, 1, 6)); got != gossip.Ignore || len(box.queue) > 0 {
+		t.Errorf("in a flood: %s, %d queued", got, len(box.queue))
 	}
-	n.room.Release(queueBytes)
+	box.room.Release(queueBytes)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	for range cap(n.queue) {
-		n.queue <- queued{event: round.Alarm{}}
+	for range cap(box.queue) {
+		box.queue <- queued{event: round.Alarm{}}
 	}
-	if got := n.handle(ended, testID(t, 3), vote(1, 1, 6)); got != gossip.Ignore {
+	if got := r.handle(ended, testID(t, 3), vote(1, 1, 6)); got != gossip.Ignore {
 		t.Errorf("at the end, with a full queue: %s", got)
 	}
 }

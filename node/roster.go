@@ -8,30 +8,19 @@ import (
 	"strings"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/peer"
+
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/round"
 )
 
-// Roster describes the roster in force and what is asked for.
-func (n *Node) Roster(ctx context.Context) (s api.Roster, err error) {
-	err = n.ask(ctx, func(m *round.Machine) {
-		s = api.DescribeRoster(m.Ledger())
-		for i := range s.Sites {
-			s.Sites[i].Up = s.Sites[i].ID == n.home.ID || n.reach.has(s.Sites[i].ID)
-		}
-		for _, c := range m.Changes() {
-			s.Changes = append(s.Changes, n.describeChange(m.Ledger().Roster(), c))
-		}
-	})
-	return s, err
-}
-
-func (n *Node) describeChange(r *ledger.Roster, c round.PendingChange) api.RosterChange {
+// describeChange describes a change that is asked for, to the site self.
+func describeChange(r *ledger.Roster, self peer.ID, c round.PendingChange) api.RosterChange {
 	d := api.RosterChange{ID: c.ID, Text: c.Change.String(), Change: c.Change, Approvals: []string{}, Withdrawn: []string{}, Joined: c.Joined, Missing: max(0, r.Quorum()-len(c.Approvals))}
 	for _, id := range c.Approvals {
 		d.Approvals = append(d.Approvals, r.Name(id))
-		d.Own = d.Own || id == n.home.ID
+		d.Own = d.Own || id == self
 	}
 	for _, id := range c.Withdrawn {
 		d.Withdrawn = append(d.Withdrawn, r.Name(id))
@@ -42,11 +31,11 @@ func (n *Node) describeChange(r *ledger.Roster, c round.PendingChange) api.Roste
 }
 
 // ChangeRoster says the operator's yes to a change of the roster, or takes it back, and returns how the change stands then.
-func (n *Node) ChangeRoster(ctx context.Context, req api.ChangeRequest) (api.RosterChange, error) {
+func (o *operator) ChangeRoster(ctx context.Context, req api.ChangeRequest) (api.RosterChange, error) {
 	var c *ledger.Change
 	var refused error
-	err := n.ask(ctx, func(m *round.Machine) {
-		if c, refused = n.change(m, req); refused == nil {
+	err := o.box.ask(ctx, func(m *round.Machine) {
+		if c, refused = o.change(m, req); refused == nil {
 			check := m.CheckApproval
 			if req.Withdraw != "" {
 				check = m.CheckTakeBack
@@ -65,10 +54,10 @@ func (n *Node) ChangeRoster(ctx context.Context, req api.ChangeRequest) (api.Ros
 		return api.RosterChange{}, err
 	case refused != nil:
 		return api.RosterChange{}, refused
-	case !n.deliver(ctx, said):
+	case !o.box.deliver(ctx, said):
 		return api.RosterChange{}, api.ErrStopped
 	}
-	return n.standing(ctx, c, req.Withdraw == "")
+	return o.standing(ctx, c, req.Withdraw == "")
 }
 
 // plain is an error of round without its own words for what is wrong with a message.
@@ -96,16 +85,16 @@ func changeHint(err error) string {
 }
 
 // change returns the change that the operator means; it runs on the loop's goroutine.
-func (n *Node) change(m *round.Machine, req api.ChangeRequest) (*ledger.Change, error) {
+func (o *operator) change(m *round.Machine, req api.ChangeRequest) (*ledger.Change, error) {
 	r := m.Ledger().Roster()
-	if !r.Has(n.home.ID) {
+	if !r.Has(o.home.ID) {
 		return nil, api.Refuse(http.StatusConflict, "the operators of the mesh's sites can", "this site is not in the roster, so it cannot approve of changes")
 	}
 	if known := req.Approve + req.Withdraw; known != "" {
 		if req.Add != nil || req.Remove != "" || req.Approve != "" && req.Withdraw != "" {
 			return nil, api.Refuse(http.StatusBadRequest, "", "either a change of one's own, or one to approve of, or one to withdraw from")
 		}
-		return n.asked(m, known)
+		return o.asked(m, known)
 	}
 	c := &ledger.Change{Version: r.Version()}
 	if req.Remove != "" {
@@ -122,7 +111,7 @@ func (n *Node) change(m *round.Machine, req api.ChangeRequest) (*ledger.Change, 
 }
 
 // asked finds a pending change by the end of its ID.
-func (n *Node) asked(m *round.Machine, id string) (*ledger.Change, error) {
+func (o *operator) asked(m *round.Machine, id string) (*ledger.Change, error) {
 	var found []round.PendingChange
 	for _, c := range m.Changes() {
 		if strings.HasSuffix(c.ID.String(), id) {
@@ -140,16 +129,16 @@ func (n *Node) asked(m *round.Machine, id string) (*ledger.Change, error) {
 
 // standing waits until the machine has taken what the operator has said, and says how the change stands. One that is decided
 // already has all approvals; one that nobody approves of any more has none.
-func (n *Node) standing(ctx context.Context, c *ledger.Change, approves bool) (d api.RosterChange, err error) {
+func (o *operator) standing(ctx context.Context, c *ledger.Change, approves bool) (d api.RosterChange, err error) {
 	id := c.ID()
 	for {
 		done := !approves
-		err = n.ask(ctx, func(m *round.Machine) {
+		err = o.box.ask(ctx, func(m *round.Machine) {
 			r := m.Ledger().Roster()
 			d = api.RosterChange{ID: id, Text: c.String(), Change: c, Approvals: []string{}, Withdrawn: []string{}, Missing: r.Quorum()}
 			for _, p := range m.Changes() {
 				if p.ID == id {
-					d = n.describeChange(r, p)
+					d = describeChange(r, o.home.ID, p)
 					done = d.Own == approves
 				}
 			}

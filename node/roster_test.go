@@ -87,7 +87,7 @@ func TestRoster(t *testing.T) {
 	approve(t, api.ChangeRequest{Remove: "d"}, a, b, e, c2)
 	d.await("to be told", func(st *api.Status) bool { return st.Observes && strings.Contains(st.Problem, "was removed") })
 	a.await("d to be cut off", func(st *api.Status) bool {
-		for _, p := range a.node.Peers() {
+		for _, p := range a.node.Site().Peers() {
 			if p.ID == d.id {
 				return false
 			}
@@ -252,7 +252,7 @@ func TestWithdraw(t *testing.T) {
 	e.up(a)
 	add := api.ChangeRequest{Add: &api.RosterSite{Name: "e", ID: e.id}}
 	approve(t, add, a)
-	admitted := func(s *testSite) bool { return s.node.admits(e.id) }
+	admitted := func(s *testSite) bool { return s.node.gate.admits(e.id) }
 	a.await("the newcomer to be let in", func(*api.Status) bool { return admitted(a) })
 	b.await("the wish", func(st *api.Status) bool { return st.Asked == 1 })
 	r, err := b.client.Roster(t.Context())

@@ -12,7 +12,6 @@ import (
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/node/archive"
-	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/tensor"
 )
 
@@ -143,22 +142,5 @@ func checkVerify(t *testing.T, sites []*testSite, r api.RunStatus) {
 		if err != nil || got.Head != want.Head || got.Height != 7 || got.Mesh != want.Mesh {
 			t.Errorf("CAR of site %s: %+v, %v", s.name, got, err)
 		}
-	}
-}
-
-// A site that learns of a seal and of its commit at once does not wait for updates that are gone: what waits for
-// the reduction is the fetch of the very model.
-func TestReduceOfThePast(t *testing.T) {
-	t.Parallel()
-	sites := newTestMesh(t, 1, nil)
-	upAll(sites)
-	s := sites[0]
-	run := s.start(ledger.RunSpec{Name: "past", Rounds: 1})
-	done := s.awaitRounds(run, 1).History[0]
-	err := s.node.ask(t.Context(), func(m *round.Machine) {
-		s.node.jobs.start(round.Reduce{Run: run, Round: 1, Seal: done.Seal, Base: m.Ledger().Run(run).Spec.Base})
-	})
-	if err != nil || s.node.jobs.underway(run) != nil {
-		t.Errorf("a reduction of a round that is committed is under way (%v)", err)
 	}
 }

@@ -22,8 +22,8 @@ import (
 	"github.com/weft-mesh/weft/train"
 )
 
-// gate is the synthetic trainer behind a gate: a training of a round waits until the round is let through.
-type gate struct {
+// latch is the synthetic trainer behind a latch: a training of a round waits until the round is let through.
+type latch struct {
 	train.Synthetic
 	mu      sync.Mutex
 	open    map[uint64]chan struct{}
@@ -31,7 +31,7 @@ type gate struct {
 	began   atomic.Int32
 }
 
-func (g *gate) of(round uint64) chan struct{} {
+func (g *latch) of(round uint64) chan struct{} {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.open == nil {
@@ -43,7 +43,7 @@ func (g *gate) of(round uint64) chan struct{} {
 	return g.open[round]
 }
 
-func (g *gate) Run(ctx context.Context, task train.Task, report func(train.Progress)) (train.Result, error) {
+func (g *latch) Run(ctx context.Context, task train.Task, report func(train.Progress)) (train.Result, error) {
 	g.began.Add(1)
 	select {
 	case <-g.of(task.Round):
@@ -57,7 +57,7 @@ func (g *gate) Run(ctx context.Context, task train.Task, report func(train.Progr
 // gateRounds lets only the first rounds of a run through, so that it stays open.
 func gateRounds(sites []*testSite, rounds uint64) {
 	for _, s := range sites {
-		g := &gate{}
+		g := &latch{}
 		for i := range rounds {
 			close(g.of(i + 1))
 		}
@@ -69,7 +69,7 @@ func gateRounds(sites []*testSite, rounds uint64) {
 func TestRestart(t *testing.T) {
 	t.Parallel()
 	sites := newTestMesh(t, 3, nil)
-	gates := []*gate{{}, {}, {}}
+	gates := []*latch{{}, {}, {}}
 	for i, s := range sites {
 		s.trainer = gates[i]
 		close(gates[i].of(1))
@@ -119,7 +119,7 @@ func TestLateSiteIsCarried(t *testing.T) {
 		return config
 	})
 	gateRounds(sites, 1)
-	d, late := sites[3], &gate{}
+	d, late := sites[3], &latch{}
 	d.trainer = late
 	upAll(sites)
 	run := sites[0].start(ledger.RunSpec{Name: "late", Rounds: 2})
@@ -131,7 +131,7 @@ func TestLateSiteIsCarried(t *testing.T) {
 		s.awaitEvent("the late update", func(e api.Event) bool { return e.Event == "holds" && e.Trace.Site == d.id && e.Round == 1 })
 	}
 	for _, s := range sites[:3] {
-		close(s.trainer.(*gate).of(2))
+		close(s.trainer.(*latch).of(2))
 	}
 	d.awaitRounds(run, 2)
 	entries, err := d.client.Ledger(t.Context(), 1, 100)
@@ -226,7 +226,7 @@ func TestConsentAndStop(t *testing.T) {
 		}
 		return config
 	})
-	gates := []*gate{{}, {}, {}}
+	gates := []*latch{{}, {}, {}}
 	for i, s := range sites {
 		s.trainer = gates[i]
 	}
@@ -315,11 +315,11 @@ func TestEnds(t *testing.T) {
 	}
 }
 
-// slow is a gate whose trainings take a while to stop, as a process does that is in the middle of a step.
-type slow struct{ gate }
+// slow is a latch whose trainings take a while to stop, as a process does that is in the middle of a step.
+type slow struct{ latch }
 
 func (g *slow) Run(ctx context.Context, task train.Task, report func(train.Progress)) (train.Result, error) {
-	res, err := g.gate.Run(ctx, task, report)
+	res, err := g.latch.Run(ctx, task, report)
 	if ctx.Err() != nil {
 		time.Sleep(200 * time.Millisecond)
 	}

@@ -22,7 +22,7 @@ func withModel(t *testing.T, n int) (sites []*testSite, model block.CID, path st
 	run := sites[0].start(ledger.RunSpec{Name: "damaged", Rounds: 2, MinSites: uint64(n)})
 	for _, s := range sites {
 		model = s.awaitRounds(run, 1).History[0].Model
-		g := s.trainer.(*gate)
+		g := s.trainer.(*latch)
 		s.await("its second training", func(*api.Status) bool { return g.began.Load() > 1 }) // which verifies the model first
 	}
 	path, err := sites[0].node.store.Path(model)
@@ -40,11 +40,11 @@ func TestScrub(t *testing.T) {
 	good := sites[0].export(model)
 	damage(t, path)
 	found := 0
-	if err := n.store.Scrub(t.Context(), func(bad error) { found++; n.wentBad(t.Context(), bad) }); err != nil || found == 0 {
+	if err := n.store.Scrub(t.Context(), func(bad error) { found++; n.repair(t.Context(), bad) }); err != nil || found == 0 {
 		t.Fatalf("the scrub finds %d damages, %v", found, err)
 	}
 	sites[0].awaitEvent("the damage", func(e api.Event) bool { return e.Event == "corrupt" })
-	sites[0].await("the model, fetched again", func(*api.Status) bool { return n.holds(model) })
+	sites[0].await("the model, fetched again", func(*api.Status) bool { return n.jobs.Holds(model) })
 	if again := sites[0].export(model); string(again) != string(good) {
 		t.Error("another model than before")
 	}
@@ -65,7 +65,7 @@ func TestDamageIsNotServed(t *testing.T) {
 		t.Errorf("served are %d bytes, %v", len(data), err)
 	}
 	sites[0].awaitEvent("the damage", func(e api.Event) bool { return e.Event == "corrupt" })
-	sites[0].await("the model, fetched again", func(*api.Status) bool { return n.holds(model) })
+	sites[0].await("the model, fetched again", func(*api.Status) bool { return n.jobs.Holds(model) })
 	if got := sites[0].export(model); string(got) != string(good) {
 		t.Error("another model than before")
 	}

@@ -40,7 +40,7 @@ func newTracker(l *ledger.Ledger, mute bool) *tracker {
 	t := &tracker{runs: map[block.CID]*track{}, mute: mute}
 	for _, r := range l.Runs() {
 		if k := t.open(r.ID, r.Round); r.Latest() != nil {
-			k.phase = api.PhaseReducing
+			k.enter(api.PhaseReducing, time.Time{})
 		}
 	}
 	return t
@@ -53,9 +53,14 @@ func (t *tracker) open(run block.CID, number uint64) *track {
 		k = &track{past: map[uint64]measured{}}
 		t.runs[run] = k
 	}
+	k.turn(number)
+	return k
+}
+
+// turn begins with a round.
+func (k *track) turn(number uint64) {
 	k.round, k.phase, k.began, k.since = number, api.PhaseWaiting, time.Time{}, time.Time{}
 	k.phases, k.held = map[api.Phase]time.Duration{}, map[peer.ID]bool{}
-	return k
 }
 
 // enter turns to a phase.
@@ -130,10 +135,5 @@ func (t *tracker) decided(l *ledger.Ledger, e *ledger.Entry, now time.Time) {
 
 func (k *track) start(now time.Time) { k.began, k.since = now, now }
 
-// track shows the tracker what the machine has done.
-func (n *Node) track(w round.Work) {
-	now := time.Now()
-	for _, tr := range w.Trace {
-		n.tracker.see(n.machine.Ledger(), tr, now)
-	}
-}
+// troubled notes what the operator should know for good.
+func (t *tracker) troubled(text string) { t.trouble = text }

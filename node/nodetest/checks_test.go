@@ -25,7 +25,7 @@ func (c *churn) await(what string, most time.Duration, ok func() bool) {
 }
 
 func (c *churn) status(s *Site) api.Status {
-	st, err := s.Node.Status(c.t.Context())
+	st, err := s.Node.Site().Status(c.t.Context())
 	if err != nil {
 		c.t.Fatalf("site %s: %v", s, err)
 	}
@@ -65,7 +65,7 @@ func (c *churn) same() bool {
 
 // look asks a site what it thinks of the others, before that is forgotten: all are honest.
 func (c *churn) look(s *Site) {
-	for _, p := range s.Node.Peers() {
+	for _, p := range s.Node.Site().Peers() {
 		if p.Rejected > 0 {
 			c.t.Errorf("site %s rejected %d messages of %s", s, p.Rejected, p.Site)
 		}

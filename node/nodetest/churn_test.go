@@ -96,7 +96,7 @@ func (w weather) run(t *testing.T, seed uint64) *churn {
 	m.Net.SetLoss(w.loss)
 	opener := m.Sites[c.chance.IntN(w.sites)]
 	var err error
-	c.run, err = opener.Node.OpenRun(t.Context(), api.RunRequest{Init: true, Spec: ledger.RunSpec{Name: "churn", Rounds: w.rounds}})
+	c.run, err = opener.Node.Site().OpenRun(t.Context(), api.RunRequest{Init: true, Spec: ledger.RunSpec{Name: "churn", Rounds: w.rounds}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Log is the log, open for appending.
 type Log struct {
-	F    *os.File
+	f    *os.File
 	size int64
 	buf  []byte
 }
@@ -46,7 +46,7 @@ func Create(path string, born round.Born) (err error) {
 	if err != nil {
 		return fmt.Errorf("create log: %w", err)
 	}
-	w := &Log{F: f}
+	w := &Log{f: f}
 	defer func() {
 		if err = errors.Join(err, w.Close()); err != nil {
 			err = errors.Join(fmt.Errorf("create log: %w", err), os.Remove(path))
@@ -82,7 +82,7 @@ func Open(path string, replay func(round.Record) error) (w *Log, torn int64, err
 			return nil, 0, fmt.Errorf("open log: cut off a torn end: %w", err)
 		}
 	}
-	return &Log{F: f, size: end}, torn, nil
+	return &Log{f: f, size: end}, torn, nil
 }
 
 // Append makes records durable: on return they survive a crash. After an error the log's
@@ -107,7 +107,7 @@ func (w *Log) Append(records []round.Record) error {
 		if err := w.write(w.buf); err != nil {
 			return err
 		}
-		if err := w.F.Sync(); err != nil {
+		if err := w.f.Sync(); err != nil {
 			return fmt.Errorf("log: %w", err)
 		}
 		records = records[n:]
@@ -126,7 +126,7 @@ func frameSum(frame []byte) uint32 {
 }
 
 func (w *Log) write(p []byte) error {
-	n, err := w.F.WriteAt(p, w.size)
+	n, err := w.f.WriteAt(p, w.size)
 	w.size += int64(n)
 	if err != nil {
 		return fmt.Errorf("log: %w", err)
@@ -134,7 +134,7 @@ func (w *Log) write(p []byte) error {
 	return nil
 }
 
-func (w *Log) Close() error { return w.F.Close() }
+func (w *Log) Close() error { return w.f.Close() }
 
 // syncDir makes the names in a directory durable.
 func syncDir(dir string) error {

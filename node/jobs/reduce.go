@@ -1,4 +1,4 @@
-package node
+package jobs
 
 import (
 	"context"
@@ -8,7 +8,6 @@ import (
 
 	"github.com/weft-mesh/weft/aggregate"
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/index"
 	"github.com/weft-mesh/weft/node/reduction"
@@ -23,16 +22,21 @@ type reducing struct {
 	done   chan struct{}
 }
 
+func newReducing(ctx context.Context, job round.Reduce) *reducing {
+	r := &reducing{job: job, done: make(chan struct{})}
+	r.wanted, r.cancel = context.WithCancel(ctx)
+	return r
+}
+
 // reduce computes the new model of a seal, unless that is under way or the run has gone on already: seal and
 // commit may come at once, and then the updates are gone. The mutex is held.
-func (j *jobs) reduce(job round.Reduce) {
-	if j.reducing[job.Seal] != nil || j.closed || j.n.view.Load().seals[job.Run] != job.Seal {
+func (j *Jobs) reduce(l *ledger.Ledger, job round.Reduce) {
+	if j.reducing[job.Seal] != nil || j.closed || j.host.Seen().Seal(job.Run) != job.Seal {
 		return
 	}
-	r := &reducing{job: job, done: make(chan struct{})}
-	r.wanted, r.cancel = context.WithCancel(j.ctx)
+	r := newReducing(j.ctx, job)
 	j.reducing[job.Seal] = r
-	spec := j.n.machine.Ledger().Run(job.Run).Spec // start runs on the loop's goroutine
+	spec := l.Run(job.Run).Spec
 	j.spawn(func() {
 		defer r.cancel()
 		done, err := j.aggregate(r, spec)
@@ -46,26 +50,22 @@ func (j *jobs) reduce(job round.Reduce) {
 	})
 }
 
-// goneOn forgets why trainings of runs that are over have failed, and tells reductions of seals that are no longer a
-// run's latest that they need not be tried again. One that computes already goes on: what comes out is what would else
-// have to be fetched.
-func (j *jobs) goneOn(v *view) {
+// GoneOn takes note of where the machine stands: why trainings of runs that are over have failed is forgotten, and
+// reductions of seals that are no longer a run's latest need not be tried again. One that computes already goes on: what
+// comes out is what would else have to be fetched.
+func (j *Jobs) GoneOn(seen Seen) {
 	j.mu.Lock()
-	defer j.mu.Unlock()
 	for seal, r := range j.reducing {
-		if v.seals[r.job.Run] != seal {
+		if seen.Seal(r.job.Run) != seal {
 			r.cancel()
 		}
 	}
-	for run, active := range v.active {
-		if !active {
-			delete(j.problems, trainingOf(run))
-		}
-	}
+	j.mu.Unlock()
+	j.problems.over(seen)
 }
 
 // underway returns a channel that is closed when a reduction of the run has ended, nil if there is none.
-func (j *jobs) underway(run block.CID) <-chan struct{} {
+func (j *Jobs) underway(run block.CID) <-chan struct{} {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, r := range j.reducing {
@@ -77,16 +77,16 @@ func (j *jobs) underway(run block.CID) <-chan struct{} {
 }
 
 // aggregate tries until the model is durable or an input found bad, or the run has gone on.
-func (j *jobs) aggregate(r *reducing, spec *ledger.RunSpec) (done round.Reduced, err error) {
+func (j *Jobs) aggregate(r *reducing, spec *ledger.RunSpec) (done round.Reduced, err error) {
 	about := "reduce " + r.job.Seal.String()
-	defer j.setProblem(about, "", "")
+	defer j.problems.solved(about)
 	for wait := retryMin; ; wait = min(2*wait, retryMax) {
 		done, err = j.tryReduce(r, spec)
 		if err == nil || r.wanted.Err() != nil {
 			return done, err
 		}
 		j.log.Warn("the new model is not computed yet", "run", r.job.Run.Short(), "name", spec.Name, "round", r.job.Round, "error", err)
-		j.setProblem(about, fmt.Sprintf("the new model of round %d cannot be computed: %v", r.job.Round, err), "it is tried again; if the disk is full, free some space")
+		j.problems.set(about, fmt.Sprintf("the new model of round %d cannot be computed: %v", r.job.Round, err), "it is tried again; if the disk is full, free some space")
 		select {
 		case <-time.After(wait):
 		case <-r.wanted.Done():
@@ -97,7 +97,7 @@ func (j *jobs) aggregate(r *reducing, spec *ledger.RunSpec) (done round.Reduced,
 
 // tryReduce reads the sealed updates shard by shard and writes the model; a shard that went bad on
 // this disk is fetched again, so the error then is only of the moment.
-func (j *jobs) tryReduce(r *reducing, spec *ledger.RunSpec) (round.Reduced, error) {
+func (j *Jobs) tryReduce(r *reducing, spec *ledger.RunSpec) (round.Reduced, error) {
 	job := r.job
 	done := round.Reduced{Seal: job.Seal}
 	in, err := j.openInputs(r.wanted, job, spec)
@@ -106,14 +106,14 @@ func (j *jobs) tryReduce(r *reducing, spec *ledger.RunSpec) (round.Reduced, erro
 	}
 	defer in.close()
 	base := in.base.artifact
-	b, err := j.n.store.NewArtifact(base.Layout, base.Manifest.ShardElements)
+	b, err := j.artifacts.store.NewArtifact(base.Layout, base.Manifest.ShardElements)
 	if err != nil {
 		return done, err
 	}
 	shards := make([]block.CID, 0, base.Len())
 	err = aggregate.FedAvg(j.ctx, aggregate.ShapeOf(base), in.base, in.inputs, func(i int, data []byte) error {
-		if j.n.spoil != nil {
-			j.n.spoil(i, data)
+		if j.spoil != nil {
+			j.spoil(i, data)
 		}
 		c, err := b.WriteShard(i, data)
 		shards = append(shards, c)
@@ -129,13 +129,13 @@ func (j *jobs) tryReduce(r *reducing, spec *ledger.RunSpec) (round.Reduced, erro
 	if err != nil {
 		return done, errors.Join(err, b.Abort())
 	}
-	j.keep.Lock()
-	defer j.keep.Unlock()
+	j.artifacts.keep.Lock()
+	defer j.artifacts.keep.Unlock()
 	if done.Model, err = b.Commit(); err != nil {
 		return done, errors.Join(err, b.Abort())
 	}
-	j.n.index.Add(j.ctx, done.Model, shards, index.Use{Run: job.Run, As: index.AsDraft, Round: job.Round})
-	j.n.exchange.Added(append(shards, done.Model)...)
+	j.artifacts.index.Add(j.ctx, done.Model, shards, index.Use{Run: job.Run, As: index.AsDraft, Round: job.Round})
+	j.artifacts.blocks.Added(append(shards, done.Model)...)
 	return done, j.ctx.Err()
 }
 
@@ -147,7 +147,7 @@ type inputs struct {
 }
 
 // openInputs opens the base and the updates; what has gone from the store is fetched first.
-func (j *jobs) openInputs(ctx context.Context, job round.Reduce, spec *ledger.RunSpec) (in *inputs, err error) {
+func (j *Jobs) openInputs(ctx context.Context, job round.Reduce, spec *ledger.RunSpec) (in *inputs, err error) {
 	in = &inputs{}
 	defer func() {
 		if err != nil {
@@ -155,7 +155,7 @@ func (j *jobs) openInputs(ctx context.Context, job round.Reduce, spec *ledger.Ru
 		}
 	}()
 	open := func(f round.Fetch) (*shardReader, error) {
-		r, err := j.openArtifact(ctx, f)
+		r, err := j.artifacts.openArtifact(ctx, f)
 		if err == nil {
 			in.opened = append(in.opened, r)
 		}
@@ -177,38 +177,4 @@ func (in *inputs) close() {
 	for _, r := range in.opened {
 		_ = r.artifact.Close() // opened to read
 	}
-}
-
-// openArtifact opens an artifact that the machine takes to be held, fetching what was lost of it.
-func (j *jobs) openArtifact(ctx context.Context, f round.Fetch) (*shardReader, error) {
-	a, err := j.n.store.Open(f.Manifest)
-	if errors.Is(err, blockstore.ErrNotFound) || errors.Is(err, blockstore.ErrIncomplete) {
-		if err := j.tryFetch(ctx, f); err != nil {
-			return nil, fmt.Errorf("fetch again %s: %w", f.Manifest, err)
-		}
-		a, err = j.n.store.Open(f.Manifest)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &shardReader{j.n.store, a}, nil
-}
-
-// shardReader reads an artifact's shards, verified.
-type shardReader struct {
-	store    blockstore.Store
-	artifact *blockstore.Artifact
-}
-
-var _ aggregate.ShardReader = (*shardReader)(nil)
-
-// ReadShard implements aggregate.ShardReader. A shard that went bad leaves the store by Get, unless there
-// is a good copy, so that it is fetched again.
-func (r *shardReader) ReadShard(i int, buf []byte) ([]byte, error) {
-	c := r.artifact.Manifest.Shards[i]
-	data, err := r.artifact.ReadShard(i, buf)
-	if err == nil && c.Verify(data) == nil {
-		return data, nil
-	}
-	return r.store.Get(c)
 }

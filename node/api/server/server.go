@@ -1,4 +1,4 @@
-package node
+package server
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -18,11 +20,42 @@ import (
 	"github.com/weft-mesh/weft/node/api"
 )
 
-// server answers the local API (api.go). Whoever can open the socket is the site's operator.
+// Reader says where a site stands.
+type Reader interface {
+	Status(ctx context.Context) (api.Status, error)
+	Peers() []api.Peer
+	Entries(ctx context.Context, from uint64, limit int) ([]api.LedgerEntry, error)
+	Roster(ctx context.Context) (api.Roster, error)
+	Events(ctx context.Context, from uint64, follow bool) (newest uint64, list iter.Seq[api.Event])
+}
+
+// Operator does what the site's operator asks for.
+type Operator interface {
+	OpenRun(ctx context.Context, req api.RunRequest) (block.CID, error)
+	Consent(ctx context.Context, run block.CID, accept bool) error
+	StopRun(ctx context.Context, run block.CID, reason string) error
+	Evaluate(ctx context.Context, run, model block.CID) (*api.Evaluation, error)
+	ChangeRoster(ctx context.Context, req api.ChangeRequest) (api.RosterChange, error)
+}
+
+// Store has the site's blocks and models.
+type Store interface {
+	Block(c block.CID) ([]byte, error)
+	// Model returns a model's bytes as a safetensors file, and what writes it.
+	Model(ctx context.Context, c block.CID) (size int64, write func(io.Writer) error, err error)
+}
+
+// Site is all that the local API asks of a node.
+type Site interface {
+	Reader
+	Operator
+	Store
+}
+
+// server answers the local API (package api). Whoever can open the socket is the site's operator.
 type server struct {
-	n    *Node
-	http *http.Server
-	l    net.Listener
+	site Site
+	log  *slog.Logger
 }
 
 const (
@@ -34,9 +67,8 @@ const (
 	maxLedgerPage  = 1000            // entries in one answer
 )
 
-// listen makes the socket. One that is there is of a node that was killed, as the home is locked.
-func (n *Node) listen() (*server, error) {
-	path := n.home.Path(api.SocketName)
+// Listen makes the socket at a path. One that is there is of a node that was killed, as the site's directory is locked.
+func Listen(path string) (net.Listener, error) {
 	if err := api.CheckSocketPath(path); err != nil {
 		return nil, err
 	}
@@ -50,16 +82,18 @@ func (n *Node) listen() (*server, error) {
 	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("local API: %w", err), l.Close())
 	}
-	s := &server{n: n, l: l}
-	s.http = &http.Server{Handler: s.routes(), ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeaderBytes}
-	return s, nil
+	return l, nil
 }
 
-// run answers until ctx ends; then it gives requests under way a moment and removes the socket.
-func (s *server) run(ctx context.Context) error {
-	s.http.BaseContext = func(net.Listener) context.Context { return ctx } // who follows events is told to stop
+// Serve answers until ctx ends; then it gives requests under way a moment and removes the socket.
+func Serve(ctx context.Context, l net.Listener, site Site, log *slog.Logger) error {
+	s := &server{site, log}
+	h := &http.Server{
+		Handler: s.routes(), ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeaderBytes,
+		BaseContext: func(net.Listener) context.Context { return ctx }, // who follows events is told to stop
+	}
 	ended := make(chan error, 1)
-	go func() { ended <- s.http.Serve(s.l) }()
+	go func() { ended <- h.Serve(l) }()
 	select {
 	case err := <-ended:
 		return fmt.Errorf("local API: %w", err)
@@ -67,22 +101,14 @@ func (s *server) run(ctx context.Context) error {
 	}
 	closing, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
-	err := s.http.Shutdown(closing)
+	err := h.Shutdown(closing)
 	if err != nil {
-		err = s.http.Close()
+		err = h.Close()
 	}
 	if e := <-ended; err == nil && !errors.Is(e, http.ErrServerClosed) {
 		err = e
 	}
 	return err
-}
-
-// close ends a server that does not run.
-func (s *server) close() error {
-	if err := s.l.Close(); !errors.Is(err, net.ErrClosed) {
-		return err
-	}
-	return nil
 }
 
 func (s *server) routes() http.Handler {
@@ -99,8 +125,8 @@ func (s *server) routes() http.Handler {
 			}
 		})
 	}
-	route("GET /v1/status", func(_ http.ResponseWriter, r *http.Request) (any, error) { return s.n.Status(r.Context()) })
-	route("GET /v1/peers", func(http.ResponseWriter, *http.Request) (any, error) { return s.n.Peers(), nil })
+	route("GET /v1/status", func(_ http.ResponseWriter, r *http.Request) (any, error) { return s.site.Status(r.Context()) })
+	route("GET /v1/peers", func(http.ResponseWriter, *http.Request) (any, error) { return s.site.Peers(), nil })
 	route("GET /v1/ledger", s.ledger)
 	route("GET /v1/events", s.events)
 	route("GET /v1/blocks/{cid}", s.block)
@@ -184,7 +210,7 @@ func (s *server) ledger(_ http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.n.Entries(r.Context(), from, int(limit))
+	return s.site.Entries(r.Context(), from, int(limit))
 }
 
 // events writes the trace as JSON lines; with follow=1 until the caller goes away.
@@ -198,8 +224,8 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) (any, error) {
 	if err := flush.Flush(); err != nil { // the caller learns at once that it is connected
 		return nil, nil
 	}
-	last := s.n.events.last()
-	for ev := range s.n.events.follow(r.Context(), from, r.URL.Query().Get("follow") == "1") {
+	last, list := s.site.Events(r.Context(), from, r.URL.Query().Get("follow") == "1")
+	for ev := range list {
 		if enc.Encode(ev) != nil {
 			return nil, nil // the caller is gone
 		}
@@ -215,10 +241,7 @@ func (s *server) block(w http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := s.n.shelf.Get(c)
-	if err == nil {
-		err = c.Verify(data)
-	}
+	data, err := s.site.Block(c)
 	if err != nil {
 		return nil, err
 	}
@@ -233,22 +256,14 @@ func (s *server) model(w http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.n.store.Open(c)
+	size, write, err := s.site.Model(r.Context(), c)
 	if err != nil {
-		return nil, err
-	}
-	// Export verifies too, but when its first byte is out an error can only cut the connection.
-	if err := s.n.jobs.check(r.Context(), c); err != nil {
-		return nil, errors.Join(err, a.Close())
-	}
-	size := int64(len(a.Layout.SafetensorsHeader())) + int64(a.Manifest.Bytes)
-	if err := a.Close(); err != nil {
 		return nil, err
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Length", strconv.FormatInt(size, 10))
-	if err := s.n.store.Export(c, w); err != nil {
-		s.n.log.Warn("a model was not written whole", "model", c, "error", err)
+	if err := write(w); err != nil {
+		s.log.Warn("a model was not written whole", "model", c, "error", err)
 		panic(http.ErrAbortHandler) // ends the connection before the promised length
 	}
 	return nil, nil

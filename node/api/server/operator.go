@@ -1,4 +1,4 @@
-package node
+package server
 
 import (
 	"net/http"
@@ -13,7 +13,7 @@ func (s *server) openRun(_ http.ResponseWriter, r *http.Request) (any, error) {
 	if err := decodeBody(r.Body, &req); err != nil {
 		return nil, err
 	}
-	run, err := s.n.OpenRun(r.Context(), req)
+	run, err := s.site.OpenRun(r.Context(), req)
 	if err != nil {
 		return nil, err
 	}
@@ -29,7 +29,7 @@ func (s *server) consent(_ http.ResponseWriter, r *http.Request) (any, error) {
 	if err := decodeBody(r.Body, &c); err != nil {
 		return nil, err
 	}
-	return struct{}{}, s.n.Consent(r.Context(), run, c.Accept)
+	return struct{}{}, s.site.Consent(r.Context(), run, c.Accept)
 }
 
 func (s *server) stop(_ http.ResponseWriter, r *http.Request) (any, error) {
@@ -41,7 +41,7 @@ func (s *server) stop(_ http.ResponseWriter, r *http.Request) (any, error) {
 	if err := decodeBody(r.Body, &stop); err != nil {
 		return nil, err
 	}
-	return struct{}{}, s.n.StopRun(r.Context(), run, stop.Reason)
+	return struct{}{}, s.site.StopRun(r.Context(), run, stop.Reason)
 }
 
 func (s *server) evaluate(_ http.ResponseWriter, r *http.Request) (any, error) {
@@ -53,11 +53,11 @@ func (s *server) evaluate(_ http.ResponseWriter, r *http.Request) (any, error) {
 	if err := decodeBody(r.Body, &req); err != nil {
 		return nil, err
 	}
-	return s.n.Evaluate(r.Context(), run, req.Model)
+	return s.site.Evaluate(r.Context(), run, req.Model)
 }
 
 func (s *server) roster(_ http.ResponseWriter, r *http.Request) (any, error) {
-	return s.n.Roster(r.Context())
+	return s.site.Roster(r.Context())
 }
 
 func (s *server) changeRoster(_ http.ResponseWriter, r *http.Request) (any, error) {
@@ -65,5 +65,5 @@ func (s *server) changeRoster(_ http.ResponseWriter, r *http.Request) (any, erro
 	if err := decodeBody(r.Body, &req); err != nil {
 		return nil, err
 	}
-	return s.n.ChangeRoster(r.Context(), req)
+	return s.site.ChangeRoster(r.Context(), req)
 }
