@@ -187,17 +187,19 @@ func (n *Node) connect(closers *[]func() error) error {
 	if n.exchange, err = exchange.New(x); err != nil {
 		return err
 	}
-	n.employ()
-	return nil
+	return n.employ()
 }
 
 // employ makes the parts that need the network.
-func (n *Node) employ() {
+func (n *Node) employ() (err error) {
 	h := n.home
-	n.jobs = jobs.New(jobs.Config{
-		Self: h.ID, Site: h.Config, TaskDir: h.Path(site.TaskDir), Store: n.store, Index: n.index, Blocks: n.exchange, Trainer: n.trainer,
+	n.jobs, err = jobs.New(jobs.Config{
+		Self: h.ID, Site: h.Config, TaskDir: h.Path(site.TaskDir), StateDir: h.Path(site.StateDir), Store: n.store, Index: n.index, Blocks: n.exchange, Trainer: n.trainer,
 		Host: &jobHost{h.ID, n.box, n.views, n.reach, n.bad}, Log: n.log, Spoil: n.spoil,
 	})
+	if err != nil {
+		return err
+	}
 	n.site = struct {
 		*reporter
 		*operator
@@ -209,6 +211,7 @@ func (n *Node) employ() {
 	}
 	x := &explainer{h.ID, n.store, n.shelf, n.jobs, n.views, n.box, n.loop.tracker, n.log}
 	n.loop.employ(n.jobs, n.exchange, x.explain)
+	return nil
 }
 
 func multiaddrs(list []string) ([]multiaddr.Multiaddr, error) {

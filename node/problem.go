@@ -16,11 +16,11 @@ func (s *reporter) problem(m *round.Machine) jobs.Problem {
 	const look = "are the others up, and do the addresses under bootstrap lead to one of them?"
 	switch {
 	case s.tracker.trouble != "":
-		return stuck(s.tracker.trouble, "the trace (" + site.TraceFile + ") has the details")
+		return stuck(s.tracker.trouble, "the trace ("+site.TraceFile+") has the details")
 	case v.observes:
 		return s.outside(m, up)
 	case up == 1 && q > 1:
-		return stuck("no other site can be reached" + s.unreachable(), look + " If so: is this site still in their roster (weft roster list, there)?")
+		return stuck("no other site can be reached"+s.unreachable(), look+" If so: is this site still in their roster (weft roster list, there)?")
 	case up < q:
 		return stuck(fmt.Sprintf("%d of %d sites are up, a quorum is %d%s", up, all, q, s.unreachable()), look)
 	case s.tracker.mute:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,15 +29,16 @@ type desk struct {
 	dir       string // for folders of tasks
 	trainer   train.Trainer
 	artifacts *artifacts
+	states    *states
 	log       *slog.Logger
 
 	free  chan struct{}           // holds the token while the trainer works
 	bases map[block.CID]evaluated // the newest of each run, for who has the token
 }
 
-func newDesk(c Config, a *artifacts) *desk {
+func newDesk(c Config, a *artifacts, s *states) *desk {
 	return &desk{
-		self: c.Self, site: c.Site, dir: c.TaskDir, trainer: c.Trainer, artifacts: a, log: c.Log,
+		self: c.Self, site: c.Site, dir: c.TaskDir, trainer: c.Trainer, artifacts: a, states: s, log: c.Log,
 		free: make(chan struct{}, 1), bases: map[block.CID]evaluated{},
 	}
 }
@@ -70,6 +72,11 @@ func (d *desk) listen(t *training) (report func(train.Progress), stop func()) {
 func (d *desk) newTask(run block.CID, spec *ledger.RunSpec, base block.CID, task train.Task) (_ train.Task, err error) {
 	if task.Base, err = d.artifacts.store.Path(base); err != nil {
 		return task, err
+	}
+	if !slices.Contains(d.artifacts.host.Seen().Over(), run) {
+		if task.State, err = d.states.folder(run); err != nil {
+			return task, err
+		}
 	}
 	task.Dir, err = os.MkdirTemp(d.dir, fmt.Sprintf("task-%s-%d-", run.Short(), task.Round))
 	if err != nil {

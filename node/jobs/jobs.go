@@ -51,16 +51,17 @@ type Blocks interface {
 
 // Config is what jobs work with.
 type Config struct {
-	Self    peer.ID
-	Site    *config.Config
-	TaskDir string // for folders of tasks
-	Store   *blockstore.Disk
-	Index   *index.Index
-	Blocks  Blocks
-	Trainer train.Trainer
-	Host    Host
-	Log     *slog.Logger
-	Spoil   func(shard int, data []byte) // for tests: what a broken machine does to a model that it computes; nil: nothing
+	Self     peer.ID
+	Site     *config.Config
+	TaskDir  string // for folders of tasks
+	StateDir string // for folders of runs
+	Store    *blockstore.Disk
+	Index    *index.Index
+	Blocks   Blocks
+	Trainer  train.Trainer
+	Host     Host
+	Log      *slog.Logger
+	Spoil    func(shard int, data []byte) // for tests: what a broken machine does to a model that it computes; nil: nothing
 }
 
 // Jobs runs what the machine asks for. Start never waits; every job ends as an event in the machine's queue. A job that
@@ -89,16 +90,20 @@ type Jobs struct {
 }
 
 // New returns jobs; none is begun.
-func New(c Config) *Jobs {
+func New(c Config) (*Jobs, error) {
+	states, err := openStates(c.StateDir)
+	if err != nil {
+		return nil, err
+	}
 	a := &artifacts{store: c.Store, index: c.Index, blocks: c.Blocks, host: c.Host}
 	j := &Jobs{
 		host: c.Host, self: c.Self, site: c.Site, log: c.Log, spoil: c.Spoil,
-		artifacts: a, desk: newDesk(c, a), answers: newAnswers(), problems: newProblems(),
+		artifacts: a, desk: newDesk(c, a, states), answers: newAnswers(), problems: newProblems(),
 		training: map[block.CID]*training{}, evaluating: map[chan struct{}]block.CID{},
 		fetching: map[wanted]*fetching{}, reducing: map[block.CID]*reducing{},
 	}
 	j.ctx, j.cancel = context.WithCancel(context.Background())
-	return j
+	return j, nil
 }
 
 // Run waits for ctx, then ends all jobs and waits for them.

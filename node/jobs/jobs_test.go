@@ -59,7 +59,10 @@ func newTestJobs(t *testing.T, h *testHost, trainer train.Trainer) *Jobs {
 	if err != nil {
 		t.Fatal(err)
 	}
-	j := New(Config{Self: "self", Site: config.Default("self"), TaskDir: dir, Store: store, Index: x, Blocks: h, Trainer: trainer, Host: h, Log: log})
+	j, err := New(Config{Self: "self", Site: config.Default("self"), TaskDir: dir, StateDir: filepath.Join(dir, "state"), Store: store, Index: x, Blocks: h, Trainer: trainer, Host: h, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error)
 	go func() { ended <- j.Run(ctx) }()
@@ -171,7 +174,7 @@ func TestReduceOfThePast(t *testing.T) {
 func TestSilentTrainer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := make(records, 8)
-		d := newDesk(Config{Trainer: process(4711), Log: slog.New(slog.NewTextHandler(log, nil))}, nil)
+		d := newDesk(Config{Trainer: process(4711), Log: slog.New(slog.NewTextHandler(log, nil))}, nil, nil)
 		said := func(after time.Duration) int {
 			time.Sleep(after)
 			synctest.Wait()

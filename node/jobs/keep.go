@@ -33,11 +33,31 @@ func (j *Jobs) keeper(l *ledger.Ledger) *index.Keeper {
 	return index.NewKeeper(l, int(min(c.KeepModels, math.MaxInt32)), c.KeepUpdates)
 }
 
-// Tidy removes the artifacts that nothing needs any more.
+// Tidy removes the artifacts that nothing needs any more, and the trainer's folders of runs that are over.
 func (j *Jobs) Tidy(l *ledger.Ledger) {
+	j.forgetStates(l)
 	k := j.keeper(l)
 	for _, m := range j.artifacts.index.Remove(func(m block.CID, u index.Use) bool { return !k.Keeps(m, u) }) {
 		j.discard(m)
+	}
+}
+
+// forgetStates removes the folders of runs that are over, once the trainer has no task.
+func (j *Jobs) forgetStates(l *ledger.Ledger) {
+	for _, run := range j.desk.states.over(l) {
+		j.mu.Lock()
+		j.spawn(func() {
+			select {
+			case j.desk.free <- struct{}{}:
+				defer func() { <-j.desk.free }()
+			case <-j.ctx.Done():
+				return // it is removed at the next start
+			}
+			if err := j.desk.states.remove(run); err != nil {
+				j.log.Warn("the trainer's folder of a run that is over is not removed; it is at the next start", "run", run.Short(), "error", err)
+			}
+		})
+		j.mu.Unlock()
 	}
 }
 

@@ -197,6 +197,10 @@ func (d *Run) newTask(kind train.Kind, number uint64) (train.Task, error) {
 	if err != nil {
 		return train.Task{}, err
 	}
+	state := filepath.Join(d.dir, "state")
+	if err := os.MkdirAll(state, 0o700); err != nil {
+		return train.Task{}, fmt.Errorf("folder of the run: %w", err)
+	}
 	dir := filepath.Join(d.dir, fmt.Sprintf("task-%d", number))
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return train.Task{}, fmt.Errorf("folder of the task: %w", err)
@@ -204,7 +208,7 @@ func (d *Run) newTask(kind train.Kind, number uint64) (train.Task, error) {
 	run := []byte("weft trainer test") // there is no run that it could be the CID of
 	return train.Task{
 		Kind: kind, Run: block.Sum(block.Raw, run).String(), Name: "test", Round: number, Rounds: d.conf.Rounds, Attempt: 1,
-		Base: base, Dir: dir, Seed: update.Seed(run, number), Config: d.site.Overlay(d.conf.Train),
+		Base: base, Dir: dir, State: state, Seed: update.Seed(run, number), Config: d.site.Overlay(d.conf.Train),
 	}, nil
 }
 
