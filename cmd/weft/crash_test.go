@@ -17,7 +17,7 @@ import (
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/node/archive"
-	"github.com/weft-mesh/weft/node/local"
+	"github.com/weft-mesh/weft/scenarios/local"
 )
 
 // The crash test: real processes, kill -9 of one in each phase of a round, and of all at random

@@ -3,7 +3,7 @@ package real
 import (
 	"context"
 
-	"github.com/weft-mesh/weft/node/local"
+	"github.com/weft-mesh/weft/scenarios/local"
 	"github.com/weft-mesh/weft/scenarios/real/shape"
 )
 

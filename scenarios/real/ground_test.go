@@ -13,7 +13,7 @@ import (
 
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/api"
-	"github.com/weft-mesh/weft/node/local"
+	"github.com/weft-mesh/weft/scenarios/local"
 	"github.com/weft-mesh/weft/scenarios/real/netns"
 	"github.com/weft-mesh/weft/scenarios/real/shape"
 )

@@ -16,7 +16,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/node/api"
-	"github.com/weft-mesh/weft/node/local"
+	"github.com/weft-mesh/weft/scenarios/local"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/scenarios/real/shape"
 	"github.com/weft-mesh/weft/scenarios/sim"

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/weft-mesh/weft/node/local"
+	"github.com/weft-mesh/weft/scenarios/local"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/scenarios/real/shape"
 	"github.com/weft-mesh/weft/scenarios/sim"

@@ -9,7 +9,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/api"
-	"github.com/weft-mesh/weft/node/local"
+	"github.com/weft-mesh/weft/scenarios/local"
 )
 
 // MaxSites is how many nodes one machine is asked to run.

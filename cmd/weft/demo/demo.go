@@ -15,7 +15,7 @@ import (
 	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/api"
-	"github.com/weft-mesh/weft/node/local"
+	"github.com/weft-mesh/weft/scenarios/local"
 	"github.com/weft-mesh/weft/train/builtin/corpus"
 )
 

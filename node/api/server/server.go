@@ -138,7 +138,7 @@ func (s *server) routes() http.Handler {
 	route("GET /v1/roster", s.roster)
 	route("POST /v1/roster", s.changeRoster)
 	route("/", func(_ http.ResponseWriter, r *http.Request) (any, error) {
-		return nil, api.Refuse(http.StatusNotFound, "the calls are listed in node/api.go", "no such call: %s %.80q", r.Method, r.URL.Path)
+		return nil, api.Refuse(http.StatusNotFound, "the calls are listed in node/api/api.go", "no such call: %s %.80q", r.Method, r.URL.Path)
 	})
 	return mux
 }
@@ -279,7 +279,7 @@ func decodeBody(r io.Reader, v any) error {
 	}
 	var large *http.MaxBytesError
 	if err != nil && !errors.As(err, &large) {
-		return api.Refuse(http.StatusBadRequest, "send the JSON that node/api.go describes", "body: %v", err)
+		return api.Refuse(http.StatusBadRequest, "send the JSON that node/api/api.go describes", "body: %v", err)
 	}
 	return err
 }
