@@ -3,7 +3,7 @@ FUZZTIME ?= 10s
 export CGO_ENABLED ?= 0
 GOLANGCI = go tool -modfile=tools/go.mod golangci-lint
 # Packages with goroutines that share memory: they are tested with the race detector.
-RACE = ./blockstore/... ./exchange ./gossip/... ./aggregate ./train ./node/... ./scenarios/local ./scenarios/nodetest ./scenarios/real/... ./cmd/weft/term
+RACE = ./blockstore/... ./exchange ./gossip/... ./aggregate ./train ./node/... ./scenarios/local ./scenarios/nodetest ./scenarios/play/real ./scenarios/netem/... ./cmd/weft/term
 
 .PHONY: help
 help: ## this text
@@ -43,7 +43,7 @@ python: ## the Python package's tests
 
 .PHONY: scenarios
 scenarios: ## every scenario of the library, in full
-	WEFT_SCENARIOS=full go test ./scenarios -run 'Library|Learning|Poison' -v -count=1 -timeout 60m
+	WEFT_SCENARIOS=full go test ./scenarios/library ./scenarios/play/simulated -run 'Library|Learning|Poison' -v -count=1 -timeout 60m
 
 # Few sites and short trainings: a small machine runs them in a quarter of an hour.
 .PHONY: scenarios-real
@@ -74,7 +74,7 @@ mutants: ## bugs planted into round: the simulator must find each within 2,000 s
 
 .PHONY: model
 model: ## every interleaving of the agreement in the model (docs/model.md)
-	WEFT_MODEL=full go test ./round/model -run TestExplore -count 1 -timeout 3h -v
+	WEFT_MODEL=full go test ./consensus/modelcheck -run TestExplore -count 1 -timeout 3h -v
 
 .PHONY: vnode
 vnode: SEEDS = 20

@@ -66,7 +66,7 @@ func TestRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			write := func(int, []byte) error { return nil }
-			if err := aggregate.FedAvg(t.Context(), c.shape, c.base, c.inputs, write, nil); !errors.Is(err, c.want) {
+			if _, err := aggregate.Reduce(t.Context(), aggregate.Job{Shape: c.shape, Base: c.base, Inputs: c.inputs}, aggregate.Sink{Model: write}); !errors.Is(err, c.want) {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
 		})

@@ -18,3 +18,12 @@ const (
 	// of each input stay in the first-level cache.
 	tile = 1024
 )
+
+const (
+	// maxTiles is how many changes a rule that wants all inputs of an element at once gets at a time, 1 MiB, unless there are
+	// more than 8192 inputs.
+	maxTiles = 1 << 17
+	// maxAtOnce bounds the bytes of inputs that the workers hold under such a rule; one worker goes beyond it where the shards
+	// of all inputs are more.
+	maxAtOnce = 256 << 20
+)

@@ -23,27 +23,6 @@ type Artifact struct {
 	offset int64
 }
 
-// Open implements Artifacts.
-func (s *store) Open(manifest block.CID) (*Artifact, error) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	it := s.items[manifest]
-	switch {
-	case s.closed:
-		return nil, ErrClosed
-	case it == nil:
-		return nil, fmt.Errorf("artifact %s: %w", manifest, ErrNotFound)
-	case it.state != Complete:
-		i := it.info()
-		return nil, fmt.Errorf("artifact %s: %s, %d of %d shards: %w", manifest, i.State, i.Held, i.Shards, ErrIncomplete)
-	}
-	f, err := s.fs.Open(it.path, false)
-	if err != nil {
-		return nil, fmt.Errorf("artifact %s: %w", manifest, err)
-	}
-	return &Artifact{manifest, it.manifest, it.layout, it.cut, it.path, f, it.offset}, nil
-}
-
 // Len returns the number of shards.
 func (a *Artifact) Len() int { return a.cut.Len() }
 
@@ -86,16 +65,6 @@ func (a *Artifact) checkHeader() error {
 		return err
 	}
 	return &CorruptError{Block: a.CID, Manifest: a.CID, Shard: -1, File: a.path, Err: fmt.Errorf("header: %w", err)}
-}
-
-// Export implements Artifacts.
-func (s *store) Export(manifest block.CID, w io.Writer) error {
-	a, err := s.Open(manifest)
-	if err != nil {
-		return err
-	}
-	defer a.Close()
-	return a.Export(w)
 }
 
 // Export writes the artifact as a safetensors file, verified shard by shard.

@@ -58,7 +58,7 @@ func (s *store) importFile(ctx context.Context, path string, opt ImportOptions) 
 	if err := s.checkLayout(src.layout, opt.Layout); err != nil {
 		return block.CID{}, err
 	}
-	if !opt.Keep && src.canonical && s.outside == s.fs && s.fs.Movable(path, s.path(artifactDir)) {
+	if !opt.Keep && src.canonical && s.outside == s.files.fs && s.outside.Movable(path, s.files.path(artifactDir)) {
 		c, moved, err := s.takeOver(ctx, path, src, opt)
 		if err == nil || moved || !notMovable(err) {
 			return c, err
@@ -101,13 +101,13 @@ func (s *store) takeOver(ctx context.Context, path string, src *source, opt Impo
 	}
 	m := newManifest(src.layout.Block().CID, src.cut, shards)
 	it := newItem(block.CID{}, Manifest{}, src.layout, src.cut)
-	it.path, it.offset = path, int64(src.header.DataOffset)
-	err = s.install(it, m)
-	if moved = it.state == Complete; moved {
+	it.lie(path, int64(src.header.DataOffset))
+	err = s.artifacts.install(it, m)
+	if moved = s.catalog.moved(it); moved {
 		c = m.Block().CID
 		// Else the file may turn up at its old place too after a crash: no harm to the store.
 		if err := s.outside.SyncDir(filepath.Dir(path)); err != nil {
-			s.log.Warn("Cannot make the removal of an imported file durable", "path", path, "err", err)
+			s.files.log.Warn("Cannot make the removal of an imported file durable", "path", path, "err", err)
 		}
 	}
 	return c, moved, err
@@ -115,7 +115,7 @@ func (s *store) takeOver(ctx context.Context, path string, src *source, opt Impo
 
 // copyIn writes a new file of the source's elements in canonical order.
 func (s *store) copyIn(ctx context.Context, src *source, opt ImportOptions) (block.CID, error) {
-	b, err := s.newBuilder(src.layout, opt.ShardElements)
+	b, err := s.artifacts.newBuilder(src.layout, opt.ShardElements)
 	if err != nil {
 		return block.CID{}, err
 	}

@@ -26,15 +26,15 @@ type record struct {
 // maxRecord bounds a record's file in bytes.
 const maxRecord = block.DigestSize + 1024 + tensor.MaxShards/8
 
-func (s *store) writeRecord(r record) error {
+func (d *folder) writeRecord(r record) error {
 	b := block.Of(r)
-	d := b.CID.Digest()
-	return s.writeFile(s.recordPath(r.Manifest), s.tempPath(), append(d[:], b.Data...))
+	digest := b.CID.Digest()
+	return d.writeFile(d.recordPath(r.Manifest), d.tempPath(), append(digest[:], b.Data...))
 }
 
 // readRecord reads the record of an artifact of n shards.
-func (s *store) readRecord(c block.CID, n int) (record, error) {
-	data, err := s.readFile(s.recordPath(c), maxRecord)
+func (d *folder) readRecord(c block.CID, n int) (record, error) {
+	data, err := d.readFile(d.recordPath(c), maxRecord)
 	if err != nil {
 		return record{}, fmt.Errorf("record: %w", err)
 	}
@@ -61,8 +61,8 @@ func parseRecord(data []byte, c block.CID, n int) (record, error) {
 
 // dataOffset returns where the data begins in an artifact's file of size bytes. It returns
 // tensor.ErrInvalid unless header and data fill the file.
-func (s *store) dataOffset(path string, size int64, cut *tensor.Cut) (int64, error) {
-	f, err := s.fs.Open(path, false)
+func (d *folder) dataOffset(path string, size int64, cut *tensor.Cut) (int64, error) {
+	f, err := d.fs.Open(path, false)
 	if err != nil {
 		return 0, err
 	}
@@ -72,7 +72,7 @@ func (s *store) dataOffset(path string, size int64, cut *tensor.Cut) (int64, err
 		return 0, err
 	}
 	if offset+int64(cut.Bytes()) != size {
-		return 0, fmt.Errorf("%s: %w: %d bytes, with a header of %d and data of %d", s.relative(path), tensor.ErrInvalid, size, offset, cut.Bytes())
+		return 0, fmt.Errorf("%s: %w: %d bytes, with a header of %d and data of %d", d.relative(path), tensor.ErrInvalid, size, offset, cut.Bytes())
 	}
 	return offset, nil
 }

@@ -18,3 +18,6 @@ type Consent struct {
 
 // Check implements [Body].
 func (c *Consent) Check() error { return nil }
+
+// OfRun returns the run that the answer is about.
+func (c *Consent) OfRun() block.CID { return c.Run }

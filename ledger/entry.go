@@ -149,6 +149,9 @@ func (e *Entry) Block() block.Block {
 	return e.block
 }
 
+// Data returns the entry's bytes.
+func (e *Entry) Data() []byte { return e.Block().Data }
+
 // CID returns the entry's CID.
 func (e *Entry) CID() block.CID { return e.Block().CID }
 

@@ -142,3 +142,6 @@ func (s *RunSpec) Weight(samples, stale uint64) uint64 {
 	}
 	return w
 }
+
+// OfRun returns the run itself.
+func (s *RunSpec) OfRun() block.CID { return s.ID() }

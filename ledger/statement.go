@@ -26,6 +26,13 @@ type Exclusive interface {
 	Excludes(other Body) bool
 }
 
+// AtHeight is a body that is about a height of the ledger: the one at which it is said, or the one at
+// which the round that it is about was opened.
+type AtHeight interface {
+	Body
+	At() uint64
+}
+
 // statementKinds makes an empty body for each kind.
 var statementKinds = map[Kind]func() Body{}
 

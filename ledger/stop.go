@@ -24,3 +24,6 @@ func (s *Stop) Check() error {
 	}
 	return nil
 }
+
+// OfRun returns the run that is to end.
+func (s *Stop) OfRun() block.CID { return s.Run }

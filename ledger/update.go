@@ -51,6 +51,12 @@ func (u *Update) Excludes(other Body) bool {
 	return u.Run == o.Run && u.Round == o.Round && u.Opened == o.Opened && u.Attempt == o.Attempt && !bytes.Equal(block.Encode(u), block.Encode(o))
 }
 
+// At implements [AtHeight].
+func (u *Update) At() uint64 { return u.Opened }
+
+// OfRun returns the run that the update is for.
+func (u *Update) OfRun() block.CID { return u.Run }
+
 // Update returns the body of an update statement that is already part of a decided entry.
 func (s *Signed) Update() *Update {
 	u, err := BodyOf[Update](s, KindUpdate)

@@ -37,3 +37,6 @@ func (v *Vote) Excludes(other Body) bool {
 	o := other.(*Vote)
 	return v.Height == o.Height && v.View == o.View && v.Entry != o.Entry
 }
+
+// At implements [AtHeight].
+func (v *Vote) At() uint64 { return v.Height }

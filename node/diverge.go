@@ -10,6 +10,8 @@ import (
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/node/jobs"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // explainer tells the operator how models differ that should be equal.
@@ -26,7 +28,7 @@ type explainer struct {
 
 // explain finds out where another model of a seal differs from the one computed here, and tells the operator.
 // The line of the trace says whose it is: another site's, or, if the site is this one, the mesh's.
-func (x *explainer) explain(tr round.Trace) {
+func (x *explainer) explain(tr trace.Step) {
 	data, err := x.store.Get(tr.Entry)
 	var own blockstore.Manifest
 	if err == nil {
@@ -37,7 +39,7 @@ func (x *explainer) explain(tr round.Trace) {
 		return
 	}
 	x.shelf.keep(block.Block{CID: tr.Entry, Data: data})
-	job := round.Fetch{Run: tr.Run, Manifest: tr.Model, Layout: own.Layout}
+	job := runs.Fetch{Run: tr.Run, Manifest: tr.Model, Layout: own.Layout}
 	what, owner := "the mesh committed another model than this site computed", peer.ID("")
 	if tr.Site != x.self {
 		owner = tr.Site

@@ -33,7 +33,7 @@ func TestDiverge(t *testing.T) {
 	d, wrong := sites[3], block.CID{}
 	d.awaitEvent("its wrong model", func(e api.Event) bool {
 		wrong = e.Entry
-		return e.Event == "diverged" && e.Trace.Site == d.id
+		return e.Event == "diverged" && e.Step.Site == d.id
 	})
 	d.await("it to be removed", func(*api.Status) bool { return !d.node.store.Has(wrong) })
 	if data, err := d.node.shelf.Get(wrong); err != nil || !d.node.shelf.Has(wrong) || !d.node.gate.allow(sites[0].id, wrong) {

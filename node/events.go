@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/node/api"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/trace"
 )
 
 const (
@@ -114,7 +114,7 @@ func (e *events) keep(ev api.Event) {
 }
 
 // add numbers and writes what a machine traced at a time.
-func (e *events) add(now time.Time, traces ...round.Trace) {
+func (e *events) add(now time.Time, traces ...trace.Step) {
 	if len(traces) == 0 {
 		return
 	}
@@ -129,7 +129,7 @@ func (e *events) add(now time.Time, traces ...round.Trace) {
 		if len(t.Text) > 4096 {
 			t.Text = t.Text[:4096]
 		}
-		ev := api.Event{Seq: e.next, Time: now, Site: e.site, Trace: t}
+		ev := api.Event{Seq: e.next, Time: now, Site: e.site, Step: t}
 		e.keep(ev)
 		if err := enc.Encode(ev); err != nil {
 			panic(err) // plain structs of ours

@@ -13,6 +13,8 @@ import (
 	"github.com/weft-mesh/weft/node/jobs"
 	"github.com/weft-mesh/weft/node/wal"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // batch is how many events that wait already are stepped before the log is synced once for all.
@@ -35,12 +37,12 @@ type loop struct {
 	index    *index.Index
 	exchange *exchange.Exchange
 	jobs     *jobs.Jobs
-	explain  func(tr round.Trace) // tells the operator how models differ
-	moved    func()               // tells the network that somebody has come or gone
+	explain  func(tr trace.Step) // tells the operator how models differ
+	moved    func()              // tells the network that somebody has come or gone
 }
 
 // employ adds what the loop gives work to, before it runs.
-func (l *loop) employ(j *jobs.Jobs, x *exchange.Exchange, explain func(round.Trace)) {
+func (l *loop) employ(j *jobs.Jobs, x *exchange.Exchange, explain func(trace.Step)) {
 	l.jobs, l.exchange, l.explain = j, x, explain
 }
 
@@ -74,7 +76,7 @@ func (l *loop) run(ctx context.Context) error {
 func (l *loop) step(ev round.Event) {
 	l.machine.Step(time.Since(l.start), ev)
 	switch e := ev.(type) {
-	case round.Considered, round.Approve, round.TakeBack:
+	case runs.Considered, round.Approve, round.TakeBack:
 		l.changed = true
 	case round.Received:
 		s := e.Message.Statement

@@ -23,6 +23,8 @@ import (
 	"github.com/weft-mesh/weft/node/jobs"
 	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/trace"
 	"github.com/weft-mesh/weft/train"
 )
 
@@ -203,10 +205,10 @@ func (n *Node) mend(ctx context.Context) error {
 // round needs it, before this site promises anything on the strength of it.
 func (n *Node) repair(ctx context.Context, bad error) {
 	n.log.Warn("a block went bad on this disk; it is fetched again when it is needed", "error", bad)
-	n.events.add(time.Now(), round.Trace{Event: "corrupt", Site: n.home.ID, Text: bad.Error()})
+	n.events.add(time.Now(), trace.Step{Event: "corrupt", Site: n.home.ID, Text: bad.Error()})
 	var c *blockstore.CorruptError
 	if errors.As(bad, &c) && c.Manifest.Defined() {
-		n.box.deliver(ctx, round.Lost{Manifest: c.Manifest})
+		n.box.deliver(ctx, runs.Lost{Manifest: c.Manifest})
 		n.jobs.Again(c.Manifest)
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/weft-mesh/weft/node/jobs"
 	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/tensor"
 	"github.com/weft-mesh/weft/train"
 )
@@ -52,7 +53,7 @@ func (o *operator) Consent(ctx context.Context, run block.CID, accept bool) erro
 	if err := o.active(run); err != nil {
 		return err
 	}
-	if !o.box.deliver(ctx, round.Considered{Run: run, Accept: accept}) {
+	if !o.box.deliver(ctx, runs.Considered{Run: run, Accept: accept}) {
 		return api.ErrStopped
 	}
 	o.jobs.Answered(run)
@@ -70,7 +71,7 @@ func (o *operator) StopRun(ctx context.Context, run block.CID, reason string) er
 	if len(reason) > ledger.MaxReason {
 		return api.Refuse(http.StatusBadRequest, "", "reason: %d bytes, at most %d", len(reason), ledger.MaxReason)
 	}
-	if !o.box.deliver(ctx, round.StopRun{Run: run, Reason: reason}) {
+	if !o.box.deliver(ctx, runs.StopRun{Run: run, Reason: reason}) {
 		return api.ErrStopped
 	}
 	return nil
@@ -93,7 +94,7 @@ func (o *operator) OpenRun(ctx context.Context, req api.RunRequest) (block.CID, 
 	switch {
 	case !held: // an earlier run's model of these very bytes was removed just now
 		return block.CID{}, hint.Add(fmt.Errorf("the model was removed with an earlier run as it was taken in: %w", blockstore.ErrNotFound), "try again")
-	case !added || !o.box.deliver(ctx, round.OpenRun{Spec: spec}):
+	case !added || !o.box.deliver(ctx, runs.OpenRun{Spec: spec}):
 		o.jobs.Drop(base, index.Use{Run: run, As: index.AsModel})
 		return block.CID{}, api.ErrStopped
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/node/index"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/tensor"
 )
 
@@ -150,7 +150,7 @@ func TestFetch(t *testing.T) {
 		{"other shards", cut, "the base has"},
 		{"no manifest", r.Spec.Layout, "manifest"},
 	} {
-		job := round.Fetch{Run: run, Manifest: c.manifest, Layout: r.Spec.Layout, Owner: a.id}
+		job := runs.Fetch{Run: run, Manifest: c.manifest, Layout: r.Spec.Layout, Owner: a.id}
 		invalid, err := b.node.jobs.Obtain(t.Context(), job)
 		if err != nil || !strings.Contains(invalid, c.want) {
 			t.Errorf("%s: invalid %q, %v, want %q", c.name, invalid, err, c.want)
@@ -160,7 +160,7 @@ func TestFetch(t *testing.T) {
 	if err := b.node.store.DeleteArtifact(r.Base); err != nil {
 		t.Fatal(err)
 	}
-	invalid, err := b.node.jobs.Obtain(t.Context(), round.Fetch{Run: run, Manifest: r.Base, Layout: r.Spec.Layout})
+	invalid, err := b.node.jobs.Obtain(t.Context(), runs.Fetch{Run: run, Manifest: r.Base, Layout: r.Spec.Layout})
 	if invalid != "" || err != nil || !b.node.jobs.Holds(r.Base) {
 		t.Fatalf("what was lost is not fetched again: %q, %v", invalid, err)
 	}
@@ -168,7 +168,7 @@ func TestFetch(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	gone := testCID(block.DagCBOR, "nobody has it")
-	if invalid, err := b.node.jobs.Obtain(ctx, round.Fetch{Run: run, Manifest: gone, Layout: r.Spec.Layout}); invalid != "" || err == nil {
+	if invalid, err := b.node.jobs.Obtain(ctx, runs.Fetch{Run: run, Manifest: gone, Layout: r.Spec.Layout}); invalid != "" || err == nil {
 		t.Errorf("what nobody has: invalid %q, %v", invalid, err)
 	}
 }

@@ -8,9 +8,11 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/consensus"
 	"github.com/weft-mesh/weft/gossip"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // receiver takes messages from gossip.
@@ -33,7 +35,7 @@ func (r *receiver) handle(ctx context.Context, from peer.ID, data []byte) gossip
 	}
 	stranger := errors.Is(err, ledger.ErrStranger)
 	if err != nil && !stranger {
-		r.events.add(time.Now(), round.Trace{Event: "rejected", Site: from, Text: err.Error()})
+		r.events.add(time.Now(), trace.Step{Event: "rejected", Site: from, Text: err.Error()})
 		return gossip.Reject
 	}
 	verdict := gossip.Accept
@@ -62,9 +64,9 @@ func (r *receiver) late(s *ledger.Signed) bool {
 	}
 	decided := r.views.now().height
 	switch b := body.(type) {
-	case *ledger.Ready:
+	case *consensus.Ready:
 		return b.Height <= decided
-	case *ledger.Proposal:
+	case *consensus.Proposal:
 		return b.Height <= decided
 	case *ledger.Vote:
 		return b.Height <= decided

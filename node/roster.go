@@ -11,12 +11,13 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/membership"
 	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/round"
 )
 
 // describeChange describes a change that is asked for, to the site self.
-func describeChange(r *ledger.Roster, self peer.ID, c round.PendingChange) api.RosterChange {
+func describeChange(r *ledger.Roster, self peer.ID, c membership.PendingChange) api.RosterChange {
 	d := api.RosterChange{ID: c.ID, Text: c.Change.String(), Change: c.Change, Approvals: []string{}, Withdrawn: []string{}, Joined: c.Joined, Missing: max(0, r.Quorum()-len(c.Approvals))}
 	for _, id := range c.Approvals {
 		d.Approvals = append(d.Approvals, r.Name(id))
@@ -112,7 +113,7 @@ func (o *operator) change(m *round.Machine, req api.ChangeRequest) (*ledger.Chan
 
 // asked finds a pending change by the end of its ID.
 func (o *operator) asked(m *round.Machine, id string) (*ledger.Change, error) {
-	var found []round.PendingChange
+	var found []membership.PendingChange
 	for _, c := range m.Changes() {
 		if strings.HasSuffix(c.ID.String(), id) {
 			found = append(found, c)

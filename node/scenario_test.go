@@ -128,7 +128,7 @@ func TestLateSiteIsCarried(t *testing.T) {
 	}
 	close(late.of(1))
 	for _, s := range sites {
-		s.awaitEvent("the late update", func(e api.Event) bool { return e.Event == "holds" && e.Trace.Site == d.id && e.Round == 1 })
+		s.awaitEvent("the late update", func(e api.Event) bool { return e.Event == "holds" && e.Step.Site == d.id && e.Round == 1 })
 	}
 	for _, s := range sites[:3] {
 		close(s.trainer.(*latch).of(2))

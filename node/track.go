@@ -8,7 +8,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/api"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // tracker follows the trace to say in which phase each run is, and how long each phase took. It
@@ -75,7 +75,7 @@ func (k *track) enter(p api.Phase, now time.Time) {
 }
 
 // see takes one line of the machine's trace.
-func (t *tracker) see(l *ledger.Ledger, tr round.Trace, now time.Time) {
+func (t *tracker) see(l *ledger.Ledger, tr trace.Step, now time.Time) {
 	switch tr.Event {
 	case "decide":
 		t.decided(l, l.At(tr.Height).Entry, now)
@@ -91,7 +91,7 @@ func (t *tracker) see(l *ledger.Ledger, tr round.Trace, now time.Time) {
 }
 
 // see takes a line that is about the run's current round.
-func (k *track) see(tr round.Trace, now time.Time) {
+func (k *track) see(tr trace.Step, now time.Time) {
 	switch tr.Event {
 	case "train":
 		k.enter(api.PhaseTraining, now)

@@ -3,7 +3,6 @@ package round
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -13,7 +12,9 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/consensus"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/membership"
 )
 
 // changed makes the entry that a change of the roster is decided with; a key that comes signs at the head.
@@ -22,10 +23,10 @@ func (e *env) changed(c *ledger.Change, by ...*simSite) *ledger.Entry {
 	x := &ledger.Changed{Change: *c}
 	slices.SortFunc(by, func(a, b *simSite) int { return ledger.CompareIDs(a.self, b.self) })
 	for _, s := range by {
-		x.Approvals = append(x.Approvals, ledger.CertVote{From: s.self, Sig: s.sign(ledger.KindApprove, c).Sig})
+		x.Approvals = append(x.Approvals, ledger.CertVote{From: s.self, Sig: s.out.Sign(ledger.KindApprove, c).Sig})
 	}
 	if c.Add != nil {
-		x.Join = e.site(c.Add.ID).sign(ledger.KindJoin, &ledger.Join{Change: c.ID(), Height: l.Height(), Entry: l.Head()})
+		x.Join = e.site(c.Add.ID).out.Sign(ledger.KindJoin, &ledger.Join{Change: c.ID(), Height: l.Height(), Entry: l.Head()})
 	}
 	return e.next(ledger.Entry{Body: x})
 }
@@ -54,7 +55,7 @@ func TestCheckChanged(t *testing.T) {
 	rejoin := func(x *ledger.Entry, s *simSite, change func(*ledger.Join)) {
 		j := *must(ledger.BodyOf[ledger.Join](ledger.As[ledger.Changed](x).Join, ledger.KindJoin))
 		change(&j)
-		ledger.As[ledger.Changed](x).Join = s.sign(ledger.KindJoin, &j)
+		ledger.As[ledger.Changed](x).Join = s.out.Sign(ledger.KindJoin, &j)
 	}
 	for _, c := range []struct {
 		name   string
@@ -70,7 +71,7 @@ func TestCheckChanged(t *testing.T) {
 		}, "ascend and differ"},
 		{"disorder", add, func(x *ledger.Entry) { slices.Reverse(ledger.As[ledger.Changed](x).Approvals) }, "ascend and differ"},
 		{"a stranger's", add, func(x *ledger.Entry) {
-			ledger.As[ledger.Changed](x).Approvals[2] = ledger.CertVote{From: five.self, Sig: five.sign(ledger.KindApprove, add).Sig}
+			ledger.As[ledger.Changed](x).Approvals[2] = ledger.CertVote{From: five.self, Sig: five.out.Sign(ledger.KindApprove, add).Sig}
 			slices.SortFunc(ledger.As[ledger.Changed](x).Approvals, func(a, b ledger.CertVote) int { return ledger.CompareIDs(a.From, b.From) })
 		}, "not a site of the roster"},
 		{"forged", add, func(x *ledger.Entry) {
@@ -90,7 +91,7 @@ func TestCheckChanged(t *testing.T) {
 		{"join ahead", add, func(x *ledger.Entry) { rejoin(x, five, func(j *ledger.Join) { j.Height++ }) }, "no entry of the last"},
 		{"join of another ledger", add, func(x *ledger.Entry) { rejoin(x, five, func(j *ledger.Join) { j.Entry = add.ID() }) }, "no entry of the last"},
 		{"join forged", add, func(x *ledger.Entry) { ledger.As[ledger.Changed](x).Join.Sig = make([]byte, 32) }, "does not verify"},
-		{"another statement", add, func(x *ledger.Entry) { ledger.As[ledger.Changed](x).Join = five.sign(ledger.KindApprove, add) }, "want join"},
+		{"another statement", add, func(x *ledger.Entry) { ledger.As[ledger.Changed](x).Join = five.out.Sign(ledger.KindApprove, add) }, "want join"},
 		{"nothing", &ledger.Change{}, nil, "changes nothing"},
 		{"a key that is a site's", &ledger.Change{Add: &ledger.Site{ID: two.self, Name: "5"}}, nil, `that of site "2"`},
 		{"a name that is a site's", &ledger.Change{Add: &ledger.Site{ID: five.self, Name: "2"}}, nil, `there is a site "2" already`},
@@ -166,7 +167,7 @@ func TestRosterByHeight(t *testing.T) {
 func (e *env) certify(x *ledger.Entry, by ...*simSite) *ledger.Certificate {
 	c := &ledger.Certificate{Mesh: x.Mesh, Height: x.Height, Entry: x.CID()}
 	for _, s := range by {
-		c.Votes = append(c.Votes, ledger.CertVote{From: s.self, Sig: s.sign(ledger.KindPrecommit, &ledger.Vote{Height: x.Height, View: 0, Entry: x.CID()}).Sig})
+		c.Votes = append(c.Votes, ledger.CertVote{From: s.self, Sig: s.out.Sign(ledger.KindPrecommit, &ledger.Vote{Height: x.Height, View: 0, Entry: x.CID()}).Sig})
 	}
 	slices.SortFunc(c.Votes, func(a, b ledger.CertVote) int { return ledger.CompareIDs(a.From, b.From) })
 	return c
@@ -285,24 +286,24 @@ func randomRosters(t testing.TB, seed uint64, n, joiners, crashes int) {
 		}
 	}
 	for _, s := range e.sites {
-		t.Logf("site %d: %s, height %d view %d opened %v, %d candidates, mute %+v, run %+v", s.num, e.rosterOf(s), s.height.number, s.height.view, s.height.opened, len(s.height.candidates), s.mute, s.ledger.Run(spec.ID()))
+		t.Logf("site %d: %s, height %d view %d opened %v, %d candidates, muted %v, run %+v", s.num, e.rosterOf(s), s.consensus.Number(), s.View(), s.consensus.Snapshot().Opened, len(s.consensus.Snapshot().Candidates), s.voice.Muted(), s.ledger.Run(spec.ID()))
 	}
 	t.Errorf("seed %d: n=%d: the run does not finish", seed, n)
 }
 
 // ended reports whether all sites of the newest roster have done the run, with the same models.
 func (e *env) ended(spec *ledger.RunSpec) (*ledger.Roster, bool) {
-	newest := e.sites[0].roster
+	newest := e.sites[0].roster()
 	for _, s := range e.sites {
-		if s.roster.Version() > newest.Version() {
-			newest = s.roster
+		if s.roster().Version() > newest.Version() {
+			newest = s.roster()
 		}
 	}
 	var model block.CID
 	for _, site := range newest.Sites() {
 		s := e.site(site.ID)
 		r := s.ledger.Run(spec.ID())
-		if s.roster != newest && s.roster.Version() != newest.Version() || r == nil || r.Active() {
+		if s.roster() != newest && s.roster().Version() != newest.Version() || r == nil || r.Active() {
 			return newest, false
 		}
 		if model.Defined() && r.Base != model {
@@ -352,11 +353,11 @@ func TestRemovedSiteLiesAboutItsHeight(t *testing.T) {
 	e.stabilize()
 	liar := e.sites[3]
 	for _, s := range e.sites[:3] {
-		e.step(s, Received{liar.self, &Message{Head: &Head{Height: math.MaxUint64, Entry: e.sites[0].ledger.Head(), Past: []Votes{}}}})
+		e.step(s, Received{liar.self, &Message{Head: &Head{Height: math.MaxUint64, Entry: e.sites[0].ledger.Head(), Past: []consensus.Votes{}}}})
 		e.step(s, Approve{&ledger.Change{Remove: &e.known[3]}})
 	}
-	e.pass(time.Minute, func() bool { return e.sites[0].roster.Version() == 1 })
-	if e.sites[0].roster.Has(liar.self) {
+	e.pass(time.Minute, func() bool { return e.sites[0].roster().Version() == 1 })
+	if e.sites[0].roster().Has(liar.self) {
 		t.Error("it is still there")
 	}
 }
@@ -370,7 +371,7 @@ func TestTooManyApprovals(t *testing.T) {
 	var approvals []*ledger.Signed
 	for i := range 50 {
 		c := &ledger.Change{Add: &ledger.Site{ID: testID(100 + i), Name: fmt.Sprint("new-", i)}}
-		approvals = append(approvals, liar.sign(ledger.KindApprove, c))
+		approvals = append(approvals, liar.out.Sign(ledger.KindApprove, c))
 	}
 	var kept [][]block.CID
 	for i, s := range e.sites[:3] {
@@ -385,7 +386,12 @@ func TestTooManyApprovals(t *testing.T) {
 				}
 			}
 		}
-		kept = append(kept, slices.SortedFunc(maps.Keys(s.changes), block.CID.Compare))
+		var ids []block.CID
+		for _, c := range s.Changes() {
+			ids = append(ids, c.ID)
+		}
+		slices.SortFunc(ids, block.CID.Compare)
+		kept = append(kept, ids)
 		if len(kept[i]) != ledger.MaxChanges || asked != ledger.MaxChanges || !slices.Equal(kept[i], kept[0]) {
 			t.Errorf("site %d keeps %d, tells of %d: %v, site 1 keeps %v", i+1, len(kept[i]), asked, kept[i], kept[0])
 		}
@@ -408,19 +414,19 @@ func TestWithdrawnApprovalsDecideNothing(t *testing.T) {
 	e.stabilize() // else site 3 would be ready before it hears of it
 	e.step(three, Approve{c})
 	e.stabilize()
-	told := &Message{Statement: liar.sign(ledger.KindReady, &ledger.Ready{Height: 1, Entry: forged.CID(), Data: forged.Block().Data})}
+	told := &Message{Statement: liar.out.Sign(consensus.KindReady, &consensus.Ready{Height: 1, Entry: forged.CID(), Data: forged.Block().Data})}
 	for _, s := range e.sites[:3] {
 		e.step(s, Received{liar.self, told})
 	}
 	e.pass(time.Minute, func() bool { return one.ledger.Height() > 0 })
 	for _, s := range e.sites[:3] {
-		if k := s.height.candidates[forged.CID()]; s.ledger.Height() > 0 || k == nil || k.entry == nil || k.ready[s.self] {
+		if k := s.consensus.Snapshot().Candidates[forged.CID()]; s.ledger.Height() > 0 || k.Entry == nil || k.Ready[s.self] {
 			t.Errorf("site %d: height %d, %+v", s.num, s.ledger.Height(), k)
 		}
 	}
 	e.step(liar, Approve{c}) // now a quorum approves without site 1
-	e.pass(time.Minute, func() bool { return two.roster.Version() == 1 })
-	if two.roster.Has(one.self) || two.ledger.At(1).Entry.CID() == forged.CID() {
+	e.pass(time.Minute, func() bool { return two.roster().Version() == 1 })
+	if two.roster().Has(one.self) || two.ledger.At(1).Entry.CID() == forged.CID() {
 		t.Errorf("what a quorum approves of is decided: %v", two.ledger.Height())
 	}
 }
@@ -433,23 +439,24 @@ func TestWithdrawals(t *testing.T) {
 	c := &ledger.Change{Remove: &e.known[3]}
 	tell := func(s *ledger.Signed) { e.step(one, Received{two.self, &Message{Statement: s}}) }
 	withdraw := func(serial uint64, withdrawn bool) *ledger.Signed {
-		return two.sign(ledger.KindWithdraw, &ledger.Withdraw{Change: c.ID(), Serial: serial, Withdrawn: withdrawn})
+		return two.out.Sign(ledger.KindWithdraw, &ledger.Withdraw{Change: c.ID(), Serial: serial, Withdrawn: withdrawn})
 	}
 	if err := one.CheckTakeBack(c); !errors.Is(err, ledger.ErrNoApproval) {
 		t.Errorf("without an approval: %v", err)
 	}
 	tell(withdraw(3, true)) // of what nobody has asked for
-	if len(one.changes) != 0 {
+	if one.Footprint().Members.Changes != 0 {
 		t.Error("a withdrawal asks for a change")
 	}
-	tell(two.sign(ledger.KindApprove, c))
+	tell(two.out.Sign(ledger.KindApprove, c))
 	for i, step := range []struct {
 		serial    uint64
 		withdrawn bool
 		want      bool // that it approves
 	}{{1, true, false}, {3, false, true}, {2, true, true}, {3, true, true}, {4, true, false}} {
 		tell(withdraw(step.serial, step.withdrawn))
-		if got := one.changes[c.ID()].approves(two.self); got != step.want {
+		got := slices.ContainsFunc(one.Changes(), func(c membership.PendingChange) bool { return slices.Contains(c.Approvals, two.self) })
+		if got != step.want {
 			t.Errorf("step %d: approves %v", i, got)
 		}
 	}
@@ -460,8 +467,8 @@ func TestWithdrawals(t *testing.T) {
 	if got := one.Changes(); len(got) != 1 || len(got[0].Withdrawn) != 1 || got[0].Withdrawn[0] != two.self {
 		t.Errorf("changes %+v", got)
 	}
-	heads := one.changeHeads()
-	index, _ := one.roster.Index(two.self)
+	heads := one.members.Heads()
+	index, _ := one.roster().Index(two.self)
 	if want := make([]uint64, index+1); len(heads) != 1 {
 		t.Errorf("heads %+v", heads)
 	} else if want[len(want)-1] = 4; !slices.Equal(heads[0].Serials, want) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/consensus"
 	"github.com/weft-mesh/weft/ledger"
 )
 
@@ -86,20 +87,19 @@ func FuzzDecodeRecord(f *testing.F) {
 func TestMalformedStatements(t *testing.T) {
 	e, _ := ledgerEnv(t)
 	s := e.sites[1]
-	u := s.parts[s.ledger.Runs()[0].ID].contributor(s.self).offer(s.ledger.Runs()[0].Opened)
-	good := *u.Update
+	good := *s.runs.Known(s.ledger.Runs()[0].ID, s.self)[0].Statement.Update()
 	change := func(f func(*ledger.Update)) ledger.Body { b := good; f(&b); return &b }
 	for name, stmt := range map[string]*ledger.Signed{
-		"unknown kind":       s.sign("nonsense", &ledger.Stop{}),
-		"body of another":    s.sign(ledger.KindPrecommit, &ledger.Stop{}),
-		"no samples":         s.sign(ledger.KindUpdate, change(func(b *ledger.Update) { b.Samples = 0 })),
-		"many samples":       s.sign(ledger.KindUpdate, change(func(b *ledger.Update) { b.Samples = math.MaxUint64 })),
-		"attempt 0":          s.sign(ledger.KindUpdate, change(func(b *ledger.Update) { b.Attempt = 0 })),
-		"raw manifest":       s.sign(ledger.KindUpdate, change(func(b *ledger.Update) { b.Manifest = block.Sum(block.Raw, nil) })),
-		"long reason":        s.sign(ledger.KindStop, &ledger.Stop{Reason: string(make([]byte, 1000))}),
-		"vote at height 0":   s.sign(ledger.KindPrevote, &ledger.Vote{}),
-		"valid view ahead":   s.sign(ledger.KindProposal, &ledger.Proposal{Height: 1, View: 1, ValidView: 1}),
-		"metric's name":      s.sign(ledger.KindUpdate, change(func(b *ledger.Update) { b.Metrics = map[string]float64{"\n": 1} })),
+		"unknown kind":       s.out.Sign("nonsense", &ledger.Stop{}),
+		"body of another":    s.out.Sign(ledger.KindPrecommit, &ledger.Stop{}),
+		"no samples":         s.out.Sign(ledger.KindUpdate, change(func(b *ledger.Update) { b.Samples = 0 })),
+		"many samples":       s.out.Sign(ledger.KindUpdate, change(func(b *ledger.Update) { b.Samples = math.MaxUint64 })),
+		"attempt 0":          s.out.Sign(ledger.KindUpdate, change(func(b *ledger.Update) { b.Attempt = 0 })),
+		"raw manifest":       s.out.Sign(ledger.KindUpdate, change(func(b *ledger.Update) { b.Manifest = block.Sum(block.Raw, nil) })),
+		"long reason":        s.out.Sign(ledger.KindStop, &ledger.Stop{Reason: string(make([]byte, 1000))}),
+		"vote at height 0":   s.out.Sign(ledger.KindPrevote, &ledger.Vote{}),
+		"valid view ahead":   s.out.Sign(consensus.KindProposal, &consensus.Proposal{Height: 1, View: 1, ValidView: 1}),
+		"metric's name":      s.out.Sign(ledger.KindUpdate, change(func(b *ledger.Update) { b.Metrics = map[string]float64{"\n": 1} })),
 		"no signature":       {From: s.self, Kind: ledger.KindStop, Body: block.Encode(ledger.Stop{})},
 		"body not canonical": {From: s.self, Kind: ledger.KindStop, Body: []byte{0xbf, 0xff}, Sig: []byte{1}},
 	} {

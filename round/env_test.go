@@ -14,7 +14,10 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/consensus"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // env is a mesh of machines in one goroutine: messages wait until a test delivers them, and jobs
@@ -50,10 +53,26 @@ type simSite struct {
 	alarm    time.Duration
 	down     bool
 	admitted string // by what its driver decides whom to connect with, when it last looked
-	training map[block.CID]Train
-	seeking  map[block.CID]Fetch
+	training map[block.CID]runs.Train
+	seeking  map[block.CID]runs.Fetch
 	queue    []Event
-	hung     []Job
+	hung     []runs.Job
+}
+
+// known returns the updates of a site that may still count, as far as s knows.
+func (s *simSite) known(of peer.ID) (list []*ledger.Update) {
+	for _, r := range s.ledger.Runs() {
+		for _, u := range s.runs.Known(r.ID, of) {
+			list = append(list, u.Statement.Update())
+		}
+	}
+	return list
+}
+
+// decide has a site take an entry as decided, whoever votes for it.
+func (s *simSite) decideAlone(x *ledger.Entry) {
+	s.ledger.Apply(x, nil)
+	s.advance(x)
 }
 
 // samples is what a site's trainings see.
@@ -135,7 +154,8 @@ func (e *env) num(id peer.ID) int {
 func (e *env) boot(s *simSite) {
 	id := e.known[s.num-1].ID
 	m, err := New(Config{
-		Self: id, Genesis: e.genesis, Timing: e.timing, Verify: testVerify,
+		Strict: true,
+		Self:   id, Genesis: e.genesis, Timing: e.timing, Verify: testVerify,
 		Sign: func(data []byte) []byte { return testSign(id, data) },
 	})
 	if err != nil {
@@ -151,7 +171,7 @@ func (e *env) boot(s *simSite) {
 		}
 	}
 	s.Machine, s.down, s.queue = m, false, nil
-	s.training, s.seeking, s.hung = map[block.CID]Train{}, map[block.CID]Fetch{}, nil
+	s.training, s.seeking, s.hung = map[block.CID]runs.Train{}, map[block.CID]runs.Fetch{}, nil
 	e.step(s, Alarm{})
 }
 
@@ -168,7 +188,7 @@ func (e *env) connect(s *simSite) {
 func (e *env) linked(a, b *simSite) bool {
 	admits := func(s, o *simSite) bool {
 		known := s.ledger.HasBeen(o.self) // who observes lets in those whom its operator named: any that it does not know
-		return e.gates || s.roster.Has(o.self) || slices.Contains(s.Observers(), o.self) || s.observes() && !known
+		return e.gates || s.roster().Has(o.self) || slices.Contains(s.Observers(), o.self) || s.observes() && !known
 	}
 	return admits(a, b) && admits(b, a)
 }
@@ -180,9 +200,9 @@ func (e *env) relink() {
 			if s == o || s.down || o.down || s.Machine == nil || o.Machine == nil {
 				continue
 			}
-			if now := e.linked(s, o); now && !s.reaches(o.self) {
+			if now := e.linked(s, o); now && !s.neighbours.Reaches(o.self) {
 				e.step(s, Connected{o.self})
-			} else if !now && s.reaches(o.self) {
+			} else if !now && s.neighbours.Reaches(o.self) {
 				e.step(s, Disconnected{o.self})
 			}
 		}
@@ -213,7 +233,7 @@ func (e *env) step(s *simSite, ev Event) {
 		s.Step(e.now, ev)
 		e.do(s, s.Ready())
 	}
-	if now := fmt.Sprint(s.roster.Version(), s.Observers()); now != s.admitted {
+	if now := fmt.Sprint(s.roster().Version(), s.Observers()); now != s.admitted {
 		before := s.admitted
 		s.admitted = now
 		if before != "" {
@@ -238,7 +258,7 @@ func (e *env) do(s *simSite, w Work) {
 			e.t.Fatalf("site %d sends what does not decode: %v", s.num, err)
 		}
 		for _, o := range e.sites {
-			to := send.To == o.self || send.To == "" && s.roster.Has(o.self) // what is said to all is for sites only
+			to := send.To == o.self || send.To == "" && s.roster().Has(o.self) // what is said to all is for sites only
 			if o != s && to && o.Machine != nil && e.linked(s, o) {
 				e.wire = append(e.wire, letter{s.num, o.num, send.Message, 0})
 			}
@@ -268,7 +288,7 @@ func (e *env) checkSave(s *simSite, r Record) {
 		switch b := body.(type) {
 		case *ledger.Vote:
 			key = fmt.Sprint(s.num, r.Statement.Kind, b.Height, b.View)
-		case *ledger.Proposal:
+		case *consensus.Proposal:
 			key = fmt.Sprint(s.num, r.Statement.Kind, b.Height, b.View)
 		case *ledger.Update:
 			if b.Samples != s.samples() { // whatever the attempt
@@ -300,26 +320,26 @@ func (e *env) hold(s *simSite, c block.CID) {
 	}
 }
 
-func (e *env) job(s *simSite, j Job) {
+func (e *env) job(s *simSite, j runs.Job) {
 	switch j := j.(type) {
-	case Consider:
-		s.queue = append(s.queue, Considered{j.Run, true})
-	case Train:
+	case runs.Consider:
+		s.queue = append(s.queue, runs.Considered{Run: j.Run, Accept: true})
+	case runs.Train:
 		s.training[j.Run] = j
-	case StopTrain:
+	case runs.StopTrain:
 		delete(s.training, j.Run)
-	case Fetch:
+	case runs.Fetch:
 		e.fetch(s, j)
-	case Forget:
+	case runs.Forget:
 		delete(s.seeking, j.Manifest)
-	case Reduce:
+	case runs.Reduce:
 		if e.idle {
 			s.hung = append(s.hung, j)
 			return
 		}
 		for _, in := range j.Inputs {
 			if e.spoilt[e.num(in.Site)] {
-				s.queue = append(s.queue, Reduced{Seal: j.Seal, Bad: &BadInput{in.Site, block.Sum(block.Raw, []byte("shard")), "not finite"}})
+				s.queue = append(s.queue, runs.Reduced{Seal: j.Seal, Bad: &runs.BadInput{Site: in.Site, Shard: block.Sum(block.Raw, []byte("shard")), Err: "not finite"}})
 				return
 			}
 		}
@@ -332,13 +352,13 @@ func (e *env) job(s *simSite, j Job) {
 		}
 		model := block.Sum(block.DagCBOR, h)
 		e.hold(s, model)
-		s.queue = append(s.queue, Reduced{Seal: j.Seal, Model: model})
+		s.queue = append(s.queue, runs.Reduced{Seal: j.Seal, Model: model})
 	}
 }
 
-func (e *env) fetch(s *simSite, j Fetch) {
+func (e *env) fetch(s *simSite, j runs.Fetch) {
 	if why := e.liars[j.Manifest]; why != "" {
-		s.queue = append(s.queue, Fetched{j.Manifest, j.Layout, why})
+		s.queue = append(s.queue, runs.Fetched{Manifest: j.Manifest, Layout: j.Layout, Invalid: why})
 		return
 	}
 	for num := range e.holds[j.Manifest] {
@@ -347,7 +367,7 @@ func (e *env) fetch(s *simSite, j Fetch) {
 			if !e.holds[j.Manifest][s.num] {
 				e.hold(s, j.Manifest)
 			}
-			s.queue = append(s.queue, Fetched{Manifest: j.Manifest, Layout: j.Layout})
+			s.queue = append(s.queue, runs.Fetched{Manifest: j.Manifest, Layout: j.Layout})
 			return
 		}
 	}
@@ -363,7 +383,7 @@ func (e *env) trained(s *simSite) bool {
 			e.liars[manifest] = "another layout"
 		}
 		e.hold(s, manifest)
-		e.step(s, Trained{run, j.Round, j.Opened, j.Attempt, manifest, s.samples(), map[string]float64{"loss": 1}})
+		e.step(s, runs.Trained{Run: run, Round: j.Round, Opened: j.Opened, Attempt: j.Attempt, Manifest: manifest, Samples: s.samples(), Metrics: map[string]float64{"loss": 1}})
 		return true
 	}
 	return false
@@ -415,10 +435,10 @@ func (e *env) spec(rounds uint64) *ledger.RunSpec {
 
 func (e *env) open(spec *ledger.RunSpec) {
 	e.hold(e.sites[0], spec.Base)
-	e.step(e.sites[0], OpenRun{spec})
+	e.step(e.sites[0], runs.OpenRun{Spec: spec})
 }
 
-func (e *env) print(s *simSite, t Trace) {
+func (e *env) print(s *simSite, t trace.Step) {
 	if e.out == nil {
 		return
 	}
@@ -438,8 +458,8 @@ func (e *env) print(s *simSite, t Trace) {
 	}
 	if t.Event == "prevote" || t.Event == "precommit" {
 		what := "nil"
-		if c := s.height.candidates[t.Entry]; c != nil && c.entry != nil {
-			what = c.entry.String()
+		if c := s.consensus.Snapshot().Candidates[t.Entry]; c.Entry != nil {
+			what = c.Entry.(*ledger.Entry).String()
 		} else if t.Entry.Defined() {
 			what = "decided" // by this vote
 		}

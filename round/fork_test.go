@@ -28,7 +28,7 @@ func TestFork(t *testing.T) {
 	}
 	from := g.Sites[3].ID
 	told := func(ev Event) Work {
-		m.Step(m.now+time.Second, ev)
+		m.Step(m.out.now+time.Second, ev)
 		return m.Ready()
 	}
 	one, two := certified("one", 0, 0, 1, 2), certified("two", 0, 1, 2, 3)
@@ -71,7 +71,7 @@ func TestCertificateAgainstVote(t *testing.T) {
 		id := e.genesis.Sites[i].ID
 		return ledger.Sign(m.ledger.Mesh(), id, kind, body, func(data []byte) []byte { return testSign(id, data) })
 	}
-	entry := &ledger.Entry{Mesh: m.ledger.Mesh(), Height: 1, Parent: m.ledger.Mesh(), Body: &ledger.Open{Spec: *m.sign(ledger.KindOpen, e.spec(1))}}
+	entry := &ledger.Entry{Mesh: m.ledger.Mesh(), Height: 1, Parent: m.ledger.Mesh(), Body: &ledger.Open{Spec: *m.out.Sign(ledger.KindOpen, e.spec(1))}}
 	cert := ledger.Certificate{Mesh: m.ledger.Mesh(), Height: 1, Entry: entry.CID()}
 	for i := 1; i < 4; i++ {
 		s := sign(i, ledger.KindPrecommit, &ledger.Vote{Height: 1, Entry: entry.CID()})
@@ -94,7 +94,7 @@ func TestForkOfTwoViews(t *testing.T) {
 	theirs.View = 1
 	m := e.sites[0].Machine
 	spec := e.spec(1)
-	entry := &ledger.Entry{Mesh: m.ledger.Mesh(), Height: 1, Parent: m.ledger.Mesh(), Body: &ledger.Open{Spec: *m.sign(ledger.KindOpen, spec)}}
+	entry := &ledger.Entry{Mesh: m.ledger.Mesh(), Height: 1, Parent: m.ledger.Mesh(), Body: &ledger.Open{Spec: *m.out.Sign(ledger.KindOpen, spec)}}
 	m.ledger.Apply(entry, ours)
 	m.fork(e.genesis.Sites[1].ID, &ledger.Entry{Height: 1}, &theirs)
 	if len(m.Named()) > 0 {

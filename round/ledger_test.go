@@ -11,6 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/consensus"
 	"github.com/weft-mesh/weft/ledger"
 )
 
@@ -36,9 +37,11 @@ func (e *env) sealNow() *ledger.Seal {
 	m := e.sites[0].Machine
 	r := m.ledger.Runs()[0]
 	s := &ledger.Seal{Run: r.ID, Round: r.Round, Opened: r.Opened}
-	for _, c := range m.parts[r.ID].order {
-		if u := c.best; u != nil {
-			s.Updates = append(s.Updates, ledger.SealedUpdate{Update: *u.statement, Weight: u.Samples})
+	for _, site := range m.roster().Sites() {
+		for _, u := range m.runs.Known(r.ID, site.ID) {
+			if body := u.Statement.Update(); u.Held && body.Opened == r.Opened {
+				s.Updates = append(s.Updates, ledger.SealedUpdate{Update: *u.Statement, Weight: body.Samples})
+			}
 		}
 	}
 	return s
@@ -54,7 +57,7 @@ func TestCheckSeal(t *testing.T) {
 		site := e.sites[i]
 		u := *s.Updates[i].Update.Update()
 		change(&u)
-		s.Updates[i].Update = *site.sign(ledger.KindUpdate, &u)
+		s.Updates[i].Update = *site.out.Sign(ledger.KindUpdate, &u)
 	}
 	for _, c := range []struct {
 		name   string
@@ -74,7 +77,7 @@ func TestCheckSeal(t *testing.T) {
 		{"wrong base", func(s *ledger.Seal) { resign(s, 0, func(u *ledger.Update) { u.Base = r.ID }) }, "starts from"},
 		{"another run", func(s *ledger.Seal) { resign(s, 0, func(u *ledger.Update) { u.Run = u.Base }) }, "another run"},
 		{"another statement", func(s *ledger.Seal) {
-			s.Updates[0].Update = *e.sites[0].sign(ledger.KindStop, &ledger.Stop{Run: r.ID})
+			s.Updates[0].Update = *e.sites[0].out.Sign(ledger.KindStop, &ledger.Stop{Run: r.ID})
 		}, "want update"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -146,13 +149,13 @@ func TestCheckAfterSeal(t *testing.T) {
 func TestCheckOpenAndClose(t *testing.T) {
 	e, r := ledgerEnv(t)
 	l, one, two := e.sites[0].ledger, e.sites[0], e.sites[1]
-	wantInvalid(t, l.Check(e.next(ledger.Entry{Body: &ledger.Open{Spec: *one.sign(ledger.KindOpen, r.Spec)}})), "known already")
+	wantInvalid(t, l.Check(e.next(ledger.Entry{Body: &ledger.Open{Spec: *one.out.Sign(ledger.KindOpen, r.Spec)}})), "known already")
 	other := *r.Spec
 	other.Nonce = []byte("0123456789abcdef")
-	if err := l.Check(e.next(ledger.Entry{Body: &ledger.Open{Spec: *one.sign(ledger.KindOpen, &other)}})); err != nil {
+	if err := l.Check(e.next(ledger.Entry{Body: &ledger.Open{Spec: *one.out.Sign(ledger.KindOpen, &other)}})); err != nil {
 		t.Error(err)
 	}
-	wantInvalid(t, l.Check(e.next(ledger.Entry{Body: &ledger.Open{Spec: *two.sign(ledger.KindOpen, &other)}})), "signed by 2")
+	wantInvalid(t, l.Check(e.next(ledger.Entry{Body: &ledger.Open{Spec: *two.out.Sign(ledger.KindOpen, &other)}})), "signed by 2")
 	for want, change := range map[string]func(*ledger.RunSpec){
 		"rounds":    func(s *ledger.RunSpec) { s.Rounds = 0 },
 		"rule":      func(s *ledger.RunSpec) { s.Rule = "krum" },
@@ -163,12 +166,12 @@ func TestCheckOpenAndClose(t *testing.T) {
 	} {
 		bad := other
 		change(&bad)
-		wantInvalid(t, l.Check(e.next(ledger.Entry{Body: &ledger.Open{Spec: *one.sign(ledger.KindOpen, &bad)}})), want)
+		wantInvalid(t, l.Check(e.next(ledger.Entry{Body: &ledger.Open{Spec: *one.out.Sign(ledger.KindOpen, &bad)}})), want)
 	}
 	stop := func(sites ...*simSite) *ledger.Entry {
 		c := &ledger.Close{Run: r.ID}
 		for _, s := range sites {
-			c.Stops = append(c.Stops, *s.sign(ledger.KindStop, &ledger.Stop{Run: r.ID}))
+			c.Stops = append(c.Stops, *s.out.Sign(ledger.KindStop, &ledger.Stop{Run: r.ID}))
 		}
 		return e.next(ledger.Entry{Body: c})
 	}
@@ -246,7 +249,7 @@ func TestCheckLate(t *testing.T) {
 		if c.dir != nil {
 			u.Manifest = c.dir.Update().Manifest
 		}
-		stale, err := l.Staleness(r, e.sites[3].sign(ledger.KindUpdate, &u))
+		stale, err := l.Staleness(r, e.sites[3].out.Sign(ledger.KindUpdate, &u))
 		switch {
 		case c.want == "" && (err != nil || stale != 1):
 			t.Errorf("%s: %d rounds late, %v", c.name, stale, err)
@@ -290,8 +293,8 @@ func TestSizes(t *testing.T) {
 		for i := range polka {
 			polka[i] = ledger.Signed{From: testID(i), Kind: ledger.KindPrevote, Body: block.Encode(ledger.Vote{Height: large, View: large, Entry: run}), Sig: sig}
 		}
-		p := &ledger.Proposal{Height: large, View: large, ValidView: math.MaxInt64, Entry: make([]byte, ledger.MaxEntry), Polka: polka}
-		msg := &Message{Attempt: large, Statement: &ledger.Signed{From: testID(0), Kind: ledger.KindProposal, Body: block.Encode(p), Sig: sig}}
+		p := &consensus.Proposal{Height: large, View: large, ValidView: math.MaxInt64, Entry: make([]byte, ledger.MaxEntry), Polka: polka}
+		msg := &Message{Attempt: large, Statement: &ledger.Signed{From: testID(0), Kind: consensus.KindProposal, Body: block.Encode(p), Sig: sig}}
 		if size := len(msg.Encode()); size > maxMessage {
 			t.Errorf("n=%d: a proposal has %d bytes, a message may have %d", n, size, maxMessage)
 		}
@@ -305,7 +308,7 @@ func TestCheckSize(t *testing.T) {
 	spec := e.spec(1)
 	spec.Nonce[0] = 9
 	spec.Train = map[string]string{}
-	x := e.next(ledger.Entry{Body: &ledger.Open{Spec: *e.sites[0].sign(ledger.KindOpen, spec)}})
+	x := e.next(ledger.Entry{Body: &ledger.Open{Spec: *e.sites[0].out.Sign(ledger.KindOpen, spec)}})
 	ledger.As[ledger.Open](x).Spec.Sig = make([]byte, ledger.MaxEntry)
 	wantInvalid(t, l.Check(x), "at most")
 	s := e.sealNow()

@@ -4,7 +4,17 @@ import (
 	"fmt"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/consensus"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/membership"
+	"github.com/weft-mesh/weft/peerlog"
+	"github.com/weft-mesh/weft/runs"
+)
+
+// Limits of messages.
+const (
+	maxMessage   = 1 << 20 // bytes of an encoded message
+	maxCertified = 64      // certified entries in a message
 )
 
 // Message is what sites send each other. Exactly one of the contents is set.
@@ -14,50 +24,19 @@ type Message struct {
 	Statement *ledger.Signed     `cbor:"statement,omitempty"` // to all, or relayed to one site that lacks it
 	Certified []ledger.Certified `cbor:"certified,omitempty"` // to one site: decided entries, ascending
 	Head      *Head              `cbor:"head,omitempty"`      // to one site: where the sender stands
-	Evidence  *Evidence          `cbor:"evidence,omitempty"`  // to all: proof of a double
+	Evidence  *peerlog.Evidence  `cbor:"evidence,omitempty"`  // to all: proof of a double
 }
 
 // Head says where a site stands, so that its neighbour can send what it lacks. It carries no
 // signature: the connection says whose it is, and nothing is believed because of it.
 type Head struct {
-	Height  uint64       `cbor:"height"` // newest decided
-	Entry   block.CID    `cbor:"entry"`
-	Now     Votes        `cbor:"now"`   // of the height after it, in the sender's view
-	Past    []Votes      `cbor:"past"`  // of the newest decided heights, newest first, each in the view of its certificate
-	Named   []byte       `cbor:"named"` // whom it can prove to lie: a bit for each roster position
-	Runs    []RunHead    `cbor:"runs"`
-	Changes []ChangeHead `cbor:"changes"`
-}
-
-// Votes is what a site has seen in a view: for the proposal and each roster position's vote a mark, 0 if
-// it lacks it. Two sites whose marks differ have been told different things by one author.
-type Votes struct {
-	View       uint64 `cbor:"view"`
-	Proposal   uint64 `cbor:"proposal"`
-	Prevotes   []byte `cbor:"prevotes"`
-	Precommits []byte `cbor:"precommits"`
-}
-
-// RunHead is what a site knows of the current round of an open run.
-type RunHead struct {
-	Run      block.CID `cbor:"run"`
-	Updates  []byte    `cbor:"updates"`  // whose updates it knows
-	Consents []byte    `cbor:"consents"` // whose consent it knows
-}
-
-// ChangeHead is what a site knows of a change of the roster that is not decided.
-type ChangeHead struct {
-	Change    block.CID `cbor:"change"`
-	Approvals []byte    `cbor:"approvals"` // whose approval it knows
-	Join      int64     `cbor:"join"`      // height that the newest join it has names; -1: none
-	// Serials of the newest withdrawals it knows, by roster position, 0 for none; those after the last are left out.
-	Serials []uint64 `cbor:"serials,omitempty"`
-}
-
-// Evidence is two statements of one site for one place.
-type Evidence struct {
-	A ledger.Signed `cbor:"a"`
-	B ledger.Signed `cbor:"b"`
+	Height  uint64                  `cbor:"height"` // newest decided
+	Entry   block.CID               `cbor:"entry"`
+	Now     consensus.Votes         `cbor:"now"`   // of the height after it, in the sender's view
+	Past    []consensus.Votes       `cbor:"past"`  // of the newest decided heights, newest first, each in the view of its certificate
+	Named   []byte                  `cbor:"named"` // whom it can prove to lie: a bit for each roster position
+	Runs    []runs.RunHead          `cbor:"runs"`
+	Changes []membership.ChangeHead `cbor:"changes"`
 }
 
 // Encode returns the message's bytes.
@@ -93,10 +72,10 @@ func (m *Message) check() error {
 	}
 	if m.Head != nil {
 		contents++
-		if len(m.Head.Runs) > ledger.MaxRuns || len(m.Head.Past) > maxPast {
+		if len(m.Head.Runs) > ledger.MaxRuns || len(m.Head.Past) > consensus.MaxPast {
 			return fmt.Errorf("head: %w: %d runs, %d past heights", ledger.ErrMalformed, len(m.Head.Runs), len(m.Head.Past))
 		}
-		if len(m.Head.Changes) > maxShown {
+		if len(m.Head.Changes) > membership.MaxShown {
 			return fmt.Errorf("head: %w: %d changes of the roster", ledger.ErrMalformed, len(m.Head.Changes))
 		}
 		for _, c := range m.Head.Changes {

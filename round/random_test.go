@@ -70,7 +70,7 @@ func randomSchedule(t testing.TB, seed uint64, n int, faults ledger.Faults, cras
 		}
 	}
 	for _, s := range e.sites {
-		t.Logf("site %d: height %d view %d step %d opened %v, %d candidates, down %v, run %+v", s.num, s.height.number, s.height.view, s.height.step, s.height.opened, len(s.height.candidates), s.down, s.ledger.Run(spec.ID()))
+		t.Logf("site %d: height %d view %d step %s opened %v, %d candidates, down %v, run %+v", s.num, s.consensus.Number(), s.View(), s.consensus.Snapshot().Step, s.consensus.Snapshot().Opened, len(s.consensus.Snapshot().Candidates), s.down, s.ledger.Run(spec.ID()))
 	}
 	t.Errorf("seed %d: n=%d: the run does not finish", seed, n)
 }

@@ -63,7 +63,7 @@ func (e *env) rosterCommand(d *datadriven.TestData) error {
 func (e *env) change(remove, add *ledger.Site) *ledger.Change {
 	c := &ledger.Change{Remove: remove, Add: add}
 	for _, s := range e.sites {
-		c.Version = max(c.Version, s.roster.Version())
+		c.Version = max(c.Version, s.roster().Version())
 	}
 	e.asked = c
 	return c
@@ -78,9 +78,9 @@ func (e *env) approve(c *ledger.Change, by []datadriven.CmdArg) {
 // rosterOf names the sites of the roster in force at a site by their keys' numbers.
 func (e *env) rosterOf(s *simSite) string {
 	var nums []int
-	for _, site := range s.roster.Sites() {
+	for _, site := range s.roster().Sites() {
 		nums = append(nums, e.num(site.ID))
 	}
 	slices.Sort(nums)
-	return fmt.Sprintf("roster %d: %s", s.roster.Version(), strings.Trim(fmt.Sprint(nums), "[]"))
+	return fmt.Sprintf("roster %d: %s", s.roster().Version(), strings.Trim(fmt.Sprint(nums), "[]"))
 }

@@ -14,7 +14,11 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/consensus"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/membership"
+	"github.com/weft-mesh/weft/peerlog"
+	"github.com/weft-mesh/weft/runs"
 )
 
 var updateVectors = flag.Bool("update", false, "write testdata/vectors anew")
@@ -97,8 +101,8 @@ func vectors(t *testing.T) []vector {
 	add("commit entry", "Entry", commit)
 	add("close entry", "Entry", &ledger.Entry{Mesh: mesh, Height: 2, Parent: openEntry.CID(), Body: &ledger.Close{Run: run, Stops: []ledger.Signed{stop}}})
 
-	statement(1, ledger.KindReady, &ledger.Ready{Height: 3, Entry: commit.CID(), Data: commit.Block().Data})
-	statement(1, ledger.KindProposal, &ledger.Proposal{Height: 3, View: 0, ValidView: -1, Entry: commit.Block().Data, Polka: []ledger.Signed{}})
+	statement(1, consensus.KindReady, &consensus.Ready{Height: 3, Entry: commit.CID(), Data: commit.Block().Data})
+	statement(1, consensus.KindProposal, &consensus.Proposal{Height: 3, View: 0, ValidView: -1, Entry: commit.Block().Data, Polka: []ledger.Signed{}})
 	a := statement(2, ledger.KindPrevote, &ledger.Vote{Height: 3, View: 0, Entry: commit.CID()})
 	b := sign(2, ledger.KindPrevote, &ledger.Vote{Height: 3, View: 0})
 	statement(2, ledger.KindPrecommit, &ledger.Vote{Height: 3, View: 0, Entry: commit.CID()})
@@ -109,7 +113,7 @@ func vectors(t *testing.T) []vector {
 	}
 	add("certificate", "Certificate", cert)
 	add("certified message", "Message", Message{Attempt: 1, Certified: []ledger.Certified{{Entry: commit.Block().Data, Certificate: cert}}})
-	add("evidence message", "Message", Message{Attempt: 1, Evidence: &Evidence{a, b}})
+	add("evidence message", "Message", Message{Attempt: 1, Evidence: &peerlog.Evidence{A: a, B: b}})
 	change := &ledger.Change{Add: &ledger.Site{ID: testID(4), Name: "north"}}
 	changed := &ledger.Changed{Change: *change}
 	for i := range 3 {
@@ -123,7 +127,7 @@ func vectors(t *testing.T) []vector {
 	add("roster entry", "Entry", &ledger.Entry{Mesh: mesh, Height: 3, Parent: sealEntry.CID(), Body: changed})
 	add("removal body", "body", &ledger.Change{Version: 1, Remove: &g.Sites[3]})
 	add("replacement body", "body", &ledger.Change{Version: 1, Remove: &g.Sites[3], Add: &ledger.Site{ID: testID(4), Name: g.Sites[3].Name}})
-	add("head message", "Message", Message{Attempt: 1, Head: &Head{Height: 2, Entry: sealEntry.CID(), Now: Votes{1, 7, []byte{1, 0, 9, 0}, []byte{0, 0, 0, 0}}, Past: []Votes{{0, 8, []byte{8, 8, 8, 1}, []byte{8, 8, 8, 0}}}, Named: []byte{4}, Runs: []RunHead{{run, []byte{15}, []byte{2}}}, Changes: []ChangeHead{{Change: change.ID(), Approvals: []byte{7}, Join: 2, Serials: []uint64{1, 0, 2}}}}})
+	add("head message", "Message", Message{Attempt: 1, Head: &Head{Height: 2, Entry: sealEntry.CID(), Now: consensus.Votes{View: 1, Proposal: 7, Prevotes: []byte{1, 0, 9, 0}, Precommits: []byte{0, 0, 0, 0}}, Past: []consensus.Votes{{View: 0, Proposal: 8, Prevotes: []byte{8, 8, 8, 1}, Precommits: []byte{8, 8, 8, 0}}}, Named: []byte{4}, Runs: []runs.RunHead{{Run: run, Updates: []byte{15}, Consents: []byte{2}}}, Changes: []membership.ChangeHead{{Change: change.ID(), Approvals: []byte{7}, Join: 2, Serials: []uint64{1, 0, 2}}}}})
 	return list
 }
 

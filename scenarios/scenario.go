@@ -6,9 +6,11 @@ import (
 
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/runfile"
-	"github.com/weft-mesh/weft/scenarios/sim"
 	"github.com/weft-mesh/weft/yamlfile"
 )
+
+// Opens is when the run is asked for, whoever plays the scenario: the sites have found each other by then.
+const Opens = 5 * time.Second
 
 // Scenario is a mesh, what it trains, what befalls it, and what is expected.
 type Scenario struct {
@@ -21,7 +23,7 @@ type Scenario struct {
 	Trainer  Trainer        `yaml:"trainer" json:"trainer"`
 	Data     Data           `yaml:"data" json:"data,omitzero"`
 	Run      runfile.Terms  `yaml:"run" json:"run"`
-	Timeline []Happening    `yaml:"timeline" json:"timeline,omitempty"`
+	Timeline []Event        `yaml:"timeline" json:"timeline,omitempty"`
 	Expect   Expect         `yaml:"expect" json:"expect,omitzero"`
 }
 
@@ -82,19 +84,6 @@ const (
 	Shards    Partition = "shards"    // the text, sorted by kind, is cut and so many pieces dealt to each site
 )
 
-// Happening is a fault, once or again and again, or a change of the roster.
-type Happening struct {
-	Fault  sim.FaultKind   `yaml:"fault" json:"fault,omitempty"`
-	Roster sim.FaultKind   `yaml:"roster" json:"roster,omitempty"` // instead: add, remove or replace, the second of Sites for the first
-	At     Duration        `yaml:"at" json:"at"`                   // from the start, or from the round's opening
-	Round  yamlfile.Count  `yaml:"round" json:"round,omitempty"`   // 0: by time alone
-	For    Duration        `yaml:"for" json:"for,omitempty"`       // 0: for good
-	Every  Duration        `yaml:"every" json:"every,omitempty"`   // then again
-	Times  Number          `yaml:"times" json:"times,omitempty"`   // how often in all
-	Sites  Names           `yaml:"sites" json:"sites,omitempty"`   // none: all
-	Amount yamlfile.Scalar `yaml:"amount" json:"amount,omitempty"` // how much, for faults that have a degree; see degrees
-}
-
 // Expect is what the scenario is held to; what is not said is not expected.
 type Expect struct {
 	Rounds     yamlfile.Count `yaml:"rounds" json:"rounds,omitempty"`         // committed, at least
@@ -135,20 +124,6 @@ func (s *Scenario) All() []Site {
 		}
 	}
 	return all
-}
-
-// Outside returns the indexes in All of the sites that the first roster does not have: those that the timeline adds.
-func (s *Scenario) Outside() map[int]bool {
-	out := map[int]bool{}
-	for _, f := range s.Plan() {
-		switch f.Kind {
-		case sim.Add:
-			out[f.Sites[0]] = true
-		case sim.Replace:
-			out[f.Sites[1]] = true
-		}
-	}
-	return out
 }
 
 // Quorum returns how many sites of the first roster decide.

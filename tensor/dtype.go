@@ -95,12 +95,6 @@ func DecodeOne(src []byte, d DType) float64 {
 	return x[0]
 }
 
-// EncodeOne writes x as one element of type d to the start of dst, rounded once. It writes
-// nothing and returns false if x has no finite encoding.
-func EncodeOne(dst []byte, x float64, d DType) bool {
-	return Encode(dst[:d.Size()], []float64{x}, d) < 0
-}
-
 // All bits of the exponent: set in infinities and NaNs only.
 const (
 	expF32  = 0x7f800000

@@ -14,20 +14,8 @@ func F16ToFloat32(h uint16) float32 {
 	return math.Float32frombits(sign | (magnitude<<13 + (127-15)<<23))
 }
 
-// F16ToFloat64 returns the value of binary16 bits, exactly.
-func F16ToFloat64(h uint16) float64 { return float64(F16ToFloat32(h)) }
-
 // BF16ToFloat32 returns the value of bfloat16 bits, exactly.
 func BF16ToFloat32(h uint16) float32 { return math.Float32frombits(uint32(h) << 16) }
-
-// BF16ToFloat64 returns the value of bfloat16 bits, exactly.
-func BF16ToFloat64(h uint16) float64 { return float64(BF16ToFloat32(h)) }
-
-// Float32ToF16 is Float64ToF16 of a float32; widening is exact, so it rounds once.
-func Float32ToF16(x float32) uint16 { return Float64ToF16(float64(x)) }
-
-// Float32ToBF16 is Float64ToBF16 of a float32; widening is exact, so it rounds once.
-func Float32ToBF16(x float32) uint16 { return Float64ToBF16(float64(x)) }
 
 // Float64ToF16 returns the binary16 bits nearest to x, ties to even. What lies beyond the
 // largest finite value by half a step or more becomes an infinity; a NaN becomes the quiet

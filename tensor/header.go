@@ -20,13 +20,13 @@ const lengthBytes = 8
 // Header is what a safetensors file says of its data
 // (https://github.com/huggingface/safetensors, "Format").
 type Header struct {
-	Tensors    []TensorAt        // in the order of their data
+	Tensors    []Located         // in the order of their data
 	Metadata   map[string]string // free text, such as format: pt
 	DataOffset uint64            // of the first element in the file
 }
 
-// TensorAt is a tensor and where its data begins, counted from the first element of the file.
-type TensorAt struct {
+// Located is a tensor and where its data begins, counted from the first element of the file.
+type Located struct {
 	Tensor
 	Offset uint64
 }
@@ -88,7 +88,7 @@ func parseHeader(text []byte, data uint64) (Header, error) {
 	if err := h.decode(text); err != nil {
 		return Header{}, fmt.Errorf("%w: header: %w", ErrSafetensors, err)
 	}
-	slices.SortFunc(h.Tensors, func(a, b TensorAt) int {
+	slices.SortFunc(h.Tensors, func(a, b Located) int {
 		// Tensors without elements share an offset with their successor and go before it.
 		return cmp.Or(cmp.Compare(a.Offset, b.Offset), cmp.Compare(a.Bytes(), b.Bytes()), cmp.Compare(a.Name, b.Name))
 	})
@@ -157,16 +157,16 @@ func (h *Header) decode(text []byte) error {
 	return nil
 }
 
-func (e entry) tensor(name string) (TensorAt, error) {
-	t := TensorAt{Tensor: Tensor{name, e.DType, e.Shape}}
+func (e entry) tensor(name string) (Located, error) {
+	t := Located{Tensor: Tensor{name, e.DType, e.Shape}}
 	if t.Shape == nil {
 		t.Shape = []uint64{}
 	}
 	if err := t.validate(); err != nil {
-		return TensorAt{}, err
+		return Located{}, err
 	}
 	if len(e.Offsets) != 2 || e.Offsets[1] < e.Offsets[0] || e.Offsets[1]-e.Offsets[0] != t.Bytes() {
-		return TensorAt{}, fmt.Errorf("tensor %q: data_offsets %v for %d bytes of %s %v", name, e.Offsets, t.Bytes(), t.DType, t.Shape)
+		return Located{}, fmt.Errorf("tensor %q: data_offsets %v for %d bytes of %s %v", name, e.Offsets, t.Bytes(), t.DType, t.Shape)
 	}
 	t.Offset = e.Offsets[0]
 	return t, nil
@@ -197,21 +197,21 @@ func (h Header) Canonical() bool {
 }
 
 // ByName returns the tensors in canonical order.
-func (h Header) ByName() []TensorAt {
-	return slices.SortedFunc(slices.Values(h.Tensors), func(a, b TensorAt) int { return cmp.Compare(a.Name, b.Name) })
+func (h Header) ByName() []Located {
+	return slices.SortedFunc(slices.Values(h.Tensors), func(a, b Located) int { return cmp.Compare(a.Name, b.Name) })
 }
 
 // Tensor returns the named tensor.
-func (h Header) Tensor(name string) (TensorAt, bool) {
+func (h Header) Tensor(name string) (Located, bool) {
 	for _, t := range h.Tensors {
 		if t.Name == name {
 			return t, true
 		}
 	}
-	return TensorAt{}, false
+	return Located{}, false
 }
 
 // Data returns the bytes of tensor t in the file r.
-func (h Header) Data(r io.ReaderAt, t TensorAt) *io.SectionReader {
+func (h Header) Data(r io.ReaderAt, t Located) *io.SectionReader {
 	return io.NewSectionReader(r, int64(h.DataOffset+t.Offset), int64(t.Bytes()))
 }

@@ -42,7 +42,7 @@ func NewArtifact(l tensor.Layout, shardElements, seed uint64) Artifact {
 		for range t.Elements() {
 			at := len(data)
 			data = append(data, make([]byte, t.DType.Size())...)
-			tensor.EncodeOne(data[at:], random.NormFloat64(), t.DType)
+			tensor.Encode(data[at:], []float64{random.NormFloat64()}, t.DType)
 		}
 	}
 	return Cut(l, shardElements, data)

@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/weft-mesh/weft/scenarios"
+	"github.com/weft-mesh/weft/scenarios/library"
 )
 
 // completeRuns offers the runs of that kind that the node knows, for the first argument; none where it does not run.
@@ -62,7 +62,7 @@ func (a *app) completeChanges(cmd *cobra.Command, args []string, _ string) ([]st
 
 // completeScenario offers the library; files complete too.
 func completeScenario(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	all, err := scenarios.Library()
+	all, err := library.All()
 	if err != nil || len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveDefault
 	}

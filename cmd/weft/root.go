@@ -71,7 +71,7 @@ signed by a quorum of sites.`,
 	root.SetHelpCommand(&cobra.Command{Hidden: true, Use: "no-help"}) // --help says the same
 	root.AddCommand(
 		a.demoCmd(), a.scenarioCmd(), a.initCmd(), a.idCmd(), a.meshCmd(), a.rosterCmd(), a.upCmd(), a.runCmd(), a.statusCmd(), a.peersCmd(),
-		a.ledgerCmd(), a.modelCmd(), a.trainerCmd(), a.verifyCmd(), a.catCmd(), a.benchCmd(), a.versionCmd(),
+		a.ledgerCmd(), a.modelCmd(), a.trainerCmd(), strategyCmd(a), a.verifyCmd(), a.catCmd(), a.benchCmd(), a.versionCmd(),
 	)
 	explainArgs(root)
 	wrapHelp(root)

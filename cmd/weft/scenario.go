@@ -5,6 +5,7 @@ import (
 
 	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/scenarios"
+	"github.com/weft-mesh/weft/scenarios/library"
 )
 
 func (a *app) scenarioCmd() *cobra.Command {
@@ -26,7 +27,7 @@ func (a *app) scenarioListCmd() *cobra.Command {
 		Short: "The scenarios that weft brings along",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			all, err := scenarios.Library()
+			all, err := library.All()
 			if err != nil {
 				return err
 			}

@@ -11,7 +11,9 @@ import (
 
 	"github.com/weft-mesh/weft/cmd/weft/outfile"
 	"github.com/weft-mesh/weft/scenarios"
-	"github.com/weft-mesh/weft/scenarios/real"
+	"github.com/weft-mesh/weft/scenarios/library"
+	"github.com/weft-mesh/weft/scenarios/play/real"
+	"github.com/weft-mesh/weft/scenarios/play/simulated"
 	"github.com/weft-mesh/weft/scenarios/report"
 	"github.com/weft-mesh/weft/yamlfile"
 )
@@ -67,14 +69,14 @@ scenario says; --hurry shortens trainings and timeline, for both.`,
 
 // scenario is the one that is asked for, with the flags' changes.
 func (p *playing) scenario(name string) (*scenarios.Scenario, error) {
-	s, err := scenarios.Open(name)
+	s, err := library.Open(name)
 	if err == nil && p.resize {
 		if err = s.Resize(p.sites); err != nil {
 			return nil, usage("%s: %v", name, err)
 		}
 	}
 	switch {
-	case errors.Is(err, scenarios.ErrUnknown):
+	case errors.Is(err, library.ErrUnknown):
 		return nil, &failure{kind: errUsage, text: err.Error(), hint: "weft scenario list names those of the library; ./FILE is a file"}
 	case errors.Is(err, scenarios.ErrScenario):
 		return nil, &failure{kind: errUsage, text: err.Error(), hint: "weft scenario new prints a commented file; docs/scenarios.md describes every field"}
@@ -133,7 +135,7 @@ func (a *app) playScenario(ctx context.Context, s *scenarios.Scenario, p playing
 func (a *app) play(ctx context.Context, s *scenarios.Scenario, p playing) (recs []*scenarios.Recording, err error) {
 	v := newScenarioView(s, a.err)
 	err = a.err.Live(ctx, v.frame, func(ctx context.Context) error {
-		rec, err := scenarios.Simulate(ctx, s, v.watch)
+		rec, err := simulated.Play(ctx, s, v.watch)
 		if err != nil {
 			return err
 		}

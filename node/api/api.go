@@ -10,7 +10,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // The local API: HTTP and JSON on the Unix socket "api.sock" (0600) in the site's directory. The
@@ -171,7 +171,7 @@ type Event struct {
 	Seq  uint64
 	Time time.Time
 	Site string // whose trace it is; its Trace.Site is whom the event is about
-	round.Trace
+	trace.Step
 }
 
 // eventJSON is an Event as it is written: as there are two sites, the one the event is about is named so.
@@ -180,12 +180,12 @@ type eventJSON struct {
 	Time  time.Time `json:"time"`
 	Site  string    `json:"site"`
 	About peer.ID   `json:"about,omitempty"`
-	round.Trace
+	trace.Step
 }
 
 // MarshalJSON writes the event as one object.
 func (e Event) MarshalJSON() ([]byte, error) {
-	return json.Marshal(eventJSON{e.Seq, e.Time, e.Site, e.Trace.Site, e.Trace})
+	return json.Marshal(eventJSON{e.Seq, e.Time, e.Site, e.Step.Site, e.Step})
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote.
@@ -194,8 +194,8 @@ func (e *Event) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &j); err != nil {
 		return err
 	}
-	j.Trace.Site = j.About
-	*e = Event{j.Seq, j.Time, j.Site, j.Trace}
+	j.Step.Site = j.About
+	*e = Event{j.Seq, j.Time, j.Site, j.Step}
 	return nil
 }
 

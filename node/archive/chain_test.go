@@ -11,6 +11,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 )
 
 // chainKey returns the i-th key of the tests, always the same.
@@ -79,12 +80,12 @@ func testChain(t testing.TB) (g *ledger.Genesis, e *ledger.Entry, c *ledger.Cert
 			}
 		}
 		for _, j := range w.Jobs {
-			if f, ok := j.(round.Fetch); ok {
-				inbox = append(inbox, func() { drive(id, round.Fetched{Manifest: f.Manifest, Layout: f.Layout}) })
+			if f, ok := j.(runs.Fetch); ok {
+				inbox = append(inbox, func() { drive(id, runs.Fetched{Manifest: f.Manifest, Layout: f.Layout}) })
 			}
 		}
 	}
-	drive(string(chainID(t, 1)), round.OpenRun{Spec: spec})
+	drive(string(chainID(t, 1)), runs.OpenRun{Spec: spec})
 	drive(string(chainID(t, 2)), round.Alarm{})
 	for steps := 0; len(inbox) > 0 && machines[string(chainID(t, 1))].Ledger().Height() == 0; steps++ {
 		next := inbox[0]

@@ -79,10 +79,11 @@ func (k *kept) recompute(ctx context.Context, run *ledger.Run, c *ledger.CommitA
 	first := k.open[0] // an update, whose layout and cut a model has too
 	model := first.Manifest
 	model.Shards = make([]block.CID, 0, first.Len())
-	err = aggregate.FedAvg(ctx, aggregate.ShapeOf(first.Artifact), base, inputs, func(_ int, data []byte) error {
+	job := aggregate.Job{Round: c.Round, Shape: aggregate.ShapeOf(first.Artifact), Base: base, Inputs: inputs, Progress: progress}
+	_, err = aggregate.Reduce(ctx, job, aggregate.Sink{Model: func(_ int, data []byte) error {
 		model.Shards = append(model.Shards, block.Sum(block.Raw, data))
 		return nil
-	}, func(done int) { progress(done, first.Len()) })
+	}})
 	if err != nil {
 		return judge(err)
 	}

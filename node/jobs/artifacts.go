@@ -12,7 +12,7 @@ import (
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/exchange"
 	"github.com/weft-mesh/weft/node/index"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/tensor"
 )
 
@@ -30,7 +30,7 @@ type artifacts struct {
 var errUnusable = errors.New("the artifact cannot be used")
 
 // tryFetch gets what is missing of an artifact: the manifest, the layout, then the shards.
-func (a *artifacts) tryFetch(ctx context.Context, job round.Fetch) error {
+func (a *artifacts) tryFetch(ctx context.Context, job runs.Fetch) error {
 	if held, err := a.claimHeld(ctx, job); held || err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (a *artifacts) tryFetch(ctx context.Context, job round.Fetch) error {
 }
 
 // claimHeld reports whether the artifact is held in full already, and notes what it is used for.
-func (a *artifacts) claimHeld(ctx context.Context, job round.Fetch) (bool, error) {
+func (a *artifacts) claimHeld(ctx context.Context, job runs.Fetch) (bool, error) {
 	a.keep.Lock()
 	defer a.keep.Unlock()
 	found, err := a.store.Open(job.Manifest)
@@ -76,7 +76,7 @@ func (a *artifacts) claimHeld(ctx context.Context, job round.Fetch) (bool, error
 }
 
 // useOf returns what a fetched artifact is for.
-func (a *artifacts) useOf(job round.Fetch) index.Use {
+func (a *artifacts) useOf(job runs.Fetch) index.Use {
 	if job.Owner == "" {
 		return index.Use{Run: job.Run, As: index.AsModel}
 	}
@@ -84,7 +84,7 @@ func (a *artifacts) useOf(job round.Fetch) index.Use {
 }
 
 // fetchManifest returns the artifact's manifest, which must be of the run's layout.
-func (a *artifacts) fetchManifest(ctx context.Context, job round.Fetch) (block.Block, blockstore.Manifest, error) {
+func (a *artifacts) fetchManifest(ctx context.Context, job runs.Fetch) (block.Block, blockstore.Manifest, error) {
 	b, err := a.fetchBlock(ctx, job.Manifest, job.Owner)
 	if err != nil {
 		return b, blockstore.Manifest{}, err
@@ -101,7 +101,7 @@ func (a *artifacts) fetchManifest(ctx context.Context, job round.Fetch) (block.B
 
 // checkCut refuses an update that is cut into other shards than the run's base: shards are aggregated
 // one by one.
-func (a *artifacts) checkCut(ctx context.Context, job round.Fetch, m blockstore.Manifest) error {
+func (a *artifacts) checkCut(ctx context.Context, job runs.Fetch, m blockstore.Manifest) error {
 	spec := a.host.Seen().Spec(job.Run)
 	if spec == nil {
 		return fmt.Errorf("run %s is not known yet", job.Run)
@@ -145,7 +145,7 @@ func (a *artifacts) exchange(ctx context.Context, want []block.CID, owner peer.I
 }
 
 // fetchShards fills the artifact with what it lacks, and makes it complete.
-func (a *artifacts) fetchShards(ctx context.Context, job round.Fetch, manifest, layout block.Block, m blockstore.Manifest) (err error) {
+func (a *artifacts) fetchShards(ctx context.Context, job runs.Fetch, manifest, layout block.Block, m blockstore.Manifest) (err error) {
 	a.keep.Lock()
 	added := a.index.Add(ctx, job.Manifest, m.Shards, a.useOf(job))
 	a.keep.Unlock()
@@ -178,7 +178,7 @@ func usable(err error) error {
 }
 
 // openArtifact opens an artifact that the machine takes to be held, fetching what was lost of it.
-func (a *artifacts) openArtifact(ctx context.Context, f round.Fetch) (*shardReader, error) {
+func (a *artifacts) openArtifact(ctx context.Context, f runs.Fetch) (*shardReader, error) {
 	found, err := a.store.Open(f.Manifest)
 	if errors.Is(err, blockstore.ErrNotFound) || errors.Is(err, blockstore.ErrIncomplete) {
 		if err := a.tryFetch(ctx, f); err != nil {
@@ -193,7 +193,7 @@ func (a *artifacts) openArtifact(ctx context.Context, f round.Fetch) (*shardRead
 }
 
 // layout returns the job's layout, or one without tensors if it cannot be had.
-func (a *artifacts) layout(ctx context.Context, job round.Fetch) (l tensor.Layout) {
+func (a *artifacts) layout(ctx context.Context, job runs.Fetch) (l tensor.Layout) {
 	b, err := a.fetchBlock(ctx, job.Layout, "")
 	if err == nil {
 		l, err = tensor.DecodeLayout(b.Data)

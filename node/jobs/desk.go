@@ -17,7 +17,7 @@ import (
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/config"
 	"github.com/weft-mesh/weft/node/index"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/train"
 	"github.com/weft-mesh/weft/train/update"
 )
@@ -87,15 +87,15 @@ func (d *desk) newTask(run block.CID, spec *ledger.RunSpec, base block.CID, task
 }
 
 // seed differs by site, run, round, opening and attempt, and is the same when a task is done again.
-func (d *desk) seed(job round.Train) uint64 {
+func (d *desk) seed(job runs.Train) uint64 {
 	b := append([]byte(d.self), job.Run.Bytes()...)
 	return update.Seed(b, job.Round, job.Opened, job.Attempt)
 }
 
 // train has the trainer do the task and takes over what it made.
-func (d *desk) train(ctx context.Context, t *training) (done round.Trained, err error) {
+func (d *desk) train(ctx context.Context, t *training) (done runs.Trained, err error) {
 	job := t.job
-	from := round.Fetch{Run: job.Run, Manifest: job.Base, Layout: job.Spec.Layout}
+	from := runs.Fetch{Run: job.Run, Manifest: job.Base, Layout: job.Spec.Layout}
 	if job.From.Defined() { // a further attempt trains on from the site's own last one
 		from.Manifest, from.Owner = job.From, d.self
 	}
@@ -129,7 +129,7 @@ func (d *desk) train(ctx context.Context, t *training) (done round.Trained, err 
 	case !added:
 		return done, ctx.Err()
 	}
-	return round.Trained{
+	return runs.Trained{
 		Run: job.Run, Round: job.Round, Opened: job.Opened, Attempt: job.Attempt,
 		Manifest: c, Samples: min(res.Samples, ledger.MaxSamples), Metrics: update.Metrics(d.log, res.Metrics),
 	}, nil

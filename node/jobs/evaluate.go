@@ -10,7 +10,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/train"
 	"github.com/weft-mesh/weft/train/update"
 )
@@ -42,7 +42,7 @@ func (d *desk) measureBase(ctx context.Context, t *training) map[string]float64 
 		return nil
 	}
 	if d.bases[job.Run].model != job.Base { // else measured for an earlier attempt
-		_, err := d.artifacts.makeWhole(ctx, round.Fetch{Run: job.Run, Manifest: job.Base, Layout: job.Spec.Layout})
+		_, err := d.artifacts.makeWhole(ctx, runs.Fetch{Run: job.Run, Manifest: job.Base, Layout: job.Spec.Layout})
 		var res train.Result
 		if err == nil {
 			t.measures.Store(true)

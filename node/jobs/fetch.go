@@ -9,12 +9,12 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/node/index"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 )
 
 // fetching is a fetch under way.
 type fetching struct {
-	job    round.Fetch
+	job    runs.Fetch
 	cancel context.CancelFunc
 	done   chan struct{}
 }
@@ -34,7 +34,7 @@ func (j *Jobs) endFetches(manifest block.CID) (ending []*fetching) {
 }
 
 // fetch has an artifact fetched, unless that is under way. The mutex is held.
-func (j *Jobs) fetch(job round.Fetch) {
+func (j *Jobs) fetch(job runs.Fetch) {
 	what := wanted{job.Manifest, job.Layout}
 	if j.fetching[what] != nil || j.closed {
 		return
@@ -53,13 +53,13 @@ func (j *Jobs) fetch(job round.Fetch) {
 			j.Drop(job.Manifest, j.artifacts.useOf(job))
 		}
 		if err == nil {
-			j.report(round.Fetched{Manifest: job.Manifest, Layout: job.Layout, Invalid: invalid})
+			j.report(runs.Fetched{Manifest: job.Manifest, Layout: job.Layout, Invalid: invalid})
 		}
 	})
 }
 
 // Obtain tries until the artifact is held or found invalid; its error is that of ctx.
-func (j *Jobs) Obtain(ctx context.Context, job round.Fetch) (invalid string, err error) {
+func (j *Jobs) Obtain(ctx context.Context, job runs.Fetch) (invalid string, err error) {
 	if done := j.underway(job.Run); done != nil && job.Owner == "" {
 		select { // what is being computed here is likely the very model
 		case <-done:
@@ -90,7 +90,7 @@ func (j *Jobs) Obtain(ctx context.Context, job round.Fetch) (invalid string, err
 	}
 }
 
-func (j *Jobs) describe(job round.Fetch) string {
+func (j *Jobs) describe(job runs.Fetch) string {
 	if job.Owner == "" {
 		return "a model"
 	}
@@ -103,14 +103,14 @@ func (j *Jobs) Again(manifest block.CID) {
 		if spec := j.host.Seen().Spec(u.Run); spec != nil && u.As == index.AsModel {
 			j.mu.Lock()
 			defer j.mu.Unlock()
-			j.fetch(round.Fetch{Run: u.Run, Manifest: manifest, Layout: spec.Layout})
+			j.fetch(runs.Fetch{Run: u.Run, Manifest: manifest, Layout: spec.Layout})
 			return
 		}
 	}
 }
 
 // Compare fetches the manifest of another model and says in which shards it differs from one's own.
-func (j *Jobs) Compare(job round.Fetch, own blockstore.Manifest, say func(where string)) {
+func (j *Jobs) Compare(job runs.Fetch, own blockstore.Manifest, say func(where string)) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.spawn(func() {

@@ -15,6 +15,7 @@ import (
 	"github.com/weft-mesh/weft/node/config"
 	"github.com/weft-mesh/weft/node/index"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/train"
 )
 
@@ -126,21 +127,21 @@ func (j *Jobs) spawn(f func()) {
 
 // Start begins a job that the machine asks for. The ledger is the machine's, so that nobody but the loop, which may
 // read it, can call this.
-func (j *Jobs) Start(l *ledger.Ledger, job round.Job) {
+func (j *Jobs) Start(l *ledger.Ledger, job runs.Job) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	switch job := job.(type) {
-	case round.Consider:
+	case runs.Consider:
 		j.consider(job)
-	case round.Train:
+	case runs.Train:
 		j.train(job)
-	case round.StopTrain:
+	case runs.StopTrain:
 		j.stopTrain(job.Run)
-	case round.Fetch:
+	case runs.Fetch:
 		j.fetch(job)
-	case round.Forget:
+	case runs.Forget:
 		j.forget(l, job)
-	case round.Reduce:
+	case runs.Reduce:
 		j.reduce(l, job)
 	}
 }
@@ -149,7 +150,7 @@ func (j *Jobs) Start(l *ledger.Ledger, job round.Job) {
 func (j *Jobs) report(ev round.Event) { j.host.Deliver(j.ctx, ev) }
 
 // consider answers by the site's policy, or leaves the run to the operator.
-func (j *Jobs) consider(job round.Consider) {
+func (j *Jobs) consider(job runs.Consider) {
 	opener := j.host.Seen().SiteName(job.Spec.By)
 	accept, known := j.site.Accept.Decide(job.Spec, opener, job.Spec.By == j.self)
 	if !known {
@@ -158,5 +159,5 @@ func (j *Jobs) consider(job round.Consider) {
 		return
 	}
 	j.answers.byPolicy(job.Run, accept)
-	j.spawn(func() { j.report(round.Considered{Run: job.Run, Accept: accept}) })
+	j.spawn(func() { j.report(runs.Considered{Run: job.Run, Accept: accept}) })
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/weft-mesh/weft/node/config"
 	"github.com/weft-mesh/weft/node/index"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/tensor"
 	"github.com/weft-mesh/weft/train"
 )
@@ -104,7 +105,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 
 // under has a training that begins from an artifact be under way until end is called.
 func under(j *Jobs, from block.CID) (end func()) {
-	now := newTraining(round.Train{Base: from}, func() {})
+	now := newTraining(runs.Train{Base: from}, func() {})
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.training[from] = now
@@ -164,7 +165,7 @@ func TestEvaluateKeeps(t *testing.T) {
 func TestReduceOfThePast(t *testing.T) {
 	run, seal := block.Sum(block.DagCBOR, []byte("run")), block.Sum(block.DagCBOR, []byte("seal"))
 	j := newTestJobs(t, &testHost{}, nil)
-	j.Start(nil, round.Reduce{Run: run, Round: 1, Seal: seal}) // would read the ledger
+	j.Start(nil, runs.Reduce{Run: run, Round: 1, Seal: seal}) // would read the ledger
 	if j.underway(run) != nil {
 		t.Error("a reduction of a round that is committed is under way")
 	}
@@ -180,7 +181,7 @@ func TestSilentTrainer(t *testing.T) {
 			synctest.Wait()
 			return len(log)
 		}
-		job := round.Train{Spec: &ledger.RunSpec{Name: "letters"}}
+		job := runs.Train{Spec: &ledger.RunSpec{Name: "letters"}}
 		report, stop := d.listen(&training{job: job})
 		if said(trainerSilence-time.Second) > 0 {
 			t.Error("too early")

@@ -6,11 +6,11 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/index"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 )
 
 // forget ends an artifact's fetch and removes an update that is not kept. Models are removed by policy.
-func (j *Jobs) forget(l *ledger.Ledger, job round.Forget) {
+func (j *Jobs) forget(l *ledger.Ledger, job runs.Forget) {
 	j.endFetches(job.Manifest)
 	k := j.keeper(l)
 	unused := j.artifacts.index.Remove(func(m block.CID, u index.Use) bool {
@@ -96,7 +96,7 @@ func (j *Jobs) discardLocked(manifest block.CID) {
 			j.log.Warn("an artifact is not removed; it is at the next start", "artifact", manifest, "error", err)
 			return
 		}
-		j.report(round.Lost{Manifest: manifest})
+		j.report(runs.Lost{Manifest: manifest})
 	})
 }
 

@@ -11,18 +11,18 @@ import (
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/index"
 	"github.com/weft-mesh/weft/node/reduction"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 )
 
 // reducing is a reduction under way.
 type reducing struct {
-	job    round.Reduce
+	job    runs.Reduce
 	wanted context.Context // ends when the run has gone on without it
 	cancel context.CancelFunc
 	done   chan struct{}
 }
 
-func newReducing(ctx context.Context, job round.Reduce) *reducing {
+func newReducing(ctx context.Context, job runs.Reduce) *reducing {
 	r := &reducing{job: job, done: make(chan struct{})}
 	r.wanted, r.cancel = context.WithCancel(ctx)
 	return r
@@ -30,7 +30,7 @@ func newReducing(ctx context.Context, job round.Reduce) *reducing {
 
 // reduce computes the new model of a seal, unless that is under way or the run has gone on already: seal and
 // commit may come at once, and then the updates are gone. The mutex is held.
-func (j *Jobs) reduce(l *ledger.Ledger, job round.Reduce) {
+func (j *Jobs) reduce(l *ledger.Ledger, job runs.Reduce) {
 	if j.reducing[job.Seal] != nil || j.closed || j.host.Seen().Seal(job.Run) != job.Seal {
 		return
 	}
@@ -77,7 +77,7 @@ func (j *Jobs) underway(run block.CID) <-chan struct{} {
 }
 
 // aggregate tries until the model is durable or an input found bad, or the run has gone on.
-func (j *Jobs) aggregate(r *reducing, spec *ledger.RunSpec) (done round.Reduced, err error) {
+func (j *Jobs) aggregate(r *reducing, spec *ledger.RunSpec) (done runs.Reduced, err error) {
 	about := "reduce " + r.job.Seal.String()
 	defer j.problems.solved(about)
 	for wait := retryMin; ; wait = min(2*wait, retryMax) {
@@ -97,9 +97,9 @@ func (j *Jobs) aggregate(r *reducing, spec *ledger.RunSpec) (done round.Reduced,
 
 // tryReduce reads the sealed updates shard by shard and writes the model; a shard that went bad on
 // this disk is fetched again, so the error then is only of the moment.
-func (j *Jobs) tryReduce(r *reducing, spec *ledger.RunSpec) (round.Reduced, error) {
+func (j *Jobs) tryReduce(r *reducing, spec *ledger.RunSpec) (runs.Reduced, error) {
 	job := r.job
-	done := round.Reduced{Seal: job.Seal}
+	done := runs.Reduced{Seal: job.Seal}
 	in, err := j.openInputs(r.wanted, job, spec)
 	if err != nil {
 		return done, err
@@ -111,19 +111,19 @@ func (j *Jobs) tryReduce(r *reducing, spec *ledger.RunSpec) (round.Reduced, erro
 		return done, err
 	}
 	shards := make([]block.CID, 0, base.Len())
-	err = aggregate.FedAvg(j.ctx, aggregate.ShapeOf(base), in.base, in.inputs, func(i int, data []byte) error {
+	_, err = aggregate.Reduce(j.ctx, aggregate.Job{Round: job.Round, Shape: aggregate.ShapeOf(base), Base: in.base, Inputs: in.inputs}, aggregate.Sink{Model: func(i int, data []byte) error {
 		if j.spoil != nil {
 			j.spoil(i, data)
 		}
 		c, err := b.WriteShard(i, data)
 		shards = append(shards, c)
 		return err
-	}, nil)
+	}})
 	var bad *aggregate.NotFiniteError
 	if errors.As(err, &bad) {
 		culprit := job.Inputs[bad.Input]
 		update := in.inputs[bad.Input].Update.(*shardReader)
-		done.Bad = &round.BadInput{Site: culprit.Site, Shard: update.artifact.Manifest.Shards[bad.Shard], Err: bad.Error()}
+		done.Bad = &runs.BadInput{Site: culprit.Site, Shard: update.artifact.Manifest.Shards[bad.Shard], Err: bad.Error()}
 		return done, b.Abort()
 	}
 	if err != nil {
@@ -147,28 +147,28 @@ type inputs struct {
 }
 
 // openInputs opens the base and the updates; what has gone from the store is fetched first.
-func (j *Jobs) openInputs(ctx context.Context, job round.Reduce, spec *ledger.RunSpec) (in *inputs, err error) {
+func (j *Jobs) openInputs(ctx context.Context, job runs.Reduce, spec *ledger.RunSpec) (in *inputs, err error) {
 	in = &inputs{}
 	defer func() {
 		if err != nil {
 			in.close()
 		}
 	}()
-	open := func(f round.Fetch) (*shardReader, error) {
+	open := func(f runs.Fetch) (*shardReader, error) {
 		r, err := j.artifacts.openArtifact(ctx, f)
 		if err == nil {
 			in.opened = append(in.opened, r)
 		}
 		return r, err
 	}
-	if in.base, err = open(round.Fetch{Run: job.Run, Manifest: job.Base, Layout: spec.Layout}); err != nil {
+	if in.base, err = open(runs.Fetch{Run: job.Run, Manifest: job.Base, Layout: spec.Layout}); err != nil {
 		return in, err
 	}
 	in.inputs, err = reduction.Inputs(job.Inputs, func(i ledger.Input, base bool) (aggregate.ShardReader, error) {
 		if base {
-			return open(round.Fetch{Run: job.Run, Manifest: i.Base, Layout: spec.Layout})
+			return open(runs.Fetch{Run: job.Run, Manifest: i.Base, Layout: spec.Layout})
 		}
-		return open(round.Fetch{Run: job.Run, Manifest: i.Manifest, Layout: spec.Layout, Owner: i.Site})
+		return open(runs.Fetch{Run: job.Run, Manifest: i.Manifest, Layout: spec.Layout, Owner: i.Site})
 	})
 	return in, err
 }

@@ -8,13 +8,14 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/train"
 	"github.com/weft-mesh/weft/train/update"
 )
 
 // training is a training under way.
 type training struct {
-	job    round.Train
+	job    runs.Train
 	cancel context.CancelFunc
 	done   chan struct{}
 	heard  atomic.Pointer[heard] // the last of its trainer; nil until that has the task
@@ -23,7 +24,7 @@ type training struct {
 	stopped  bool        // by the machine, which hears nothing of its end
 }
 
-func newTraining(job round.Train, cancel context.CancelFunc) *training {
+func newTraining(job runs.Train, cancel context.CancelFunc) *training {
 	return &training{job: job, cancel: cancel, done: make(chan struct{})}
 }
 
@@ -43,7 +44,7 @@ func (t *training) stop() {
 }
 
 // train begins a training, once the one of the same run that it replaces has ended. The mutex is held.
-func (j *Jobs) train(job round.Train) {
+func (j *Jobs) train(job runs.Train) {
 	before := j.training[job.Run]
 	if before != nil {
 		if before.job.Opened == job.Opened && before.job.Attempt == job.Attempt && before.job.Base == job.Base && !before.stopped {
@@ -105,7 +106,7 @@ func (j *Jobs) doTrain(ctx context.Context, t *training) round.Event {
 		}
 		j.log.Warn("training failed; it is tried again", "run", job.Run.Short(), "name", job.Spec.Name, "round", job.Round, "error", brief)
 		j.problems.set(about, fmt.Sprintf("training of run %q fails: %s", job.Spec.Name, brief), advice+again)
-		return round.TrainFailed{Run: job.Run, Round: job.Round, Opened: job.Opened, Err: clip(err.Error(), 2048)}
+		return runs.TrainFailed{Run: job.Run, Round: job.Round, Opened: job.Opened, Err: clip(err.Error(), 2048)}
 	}
 	j.problems.solved(about)
 	done.Metrics = update.WithBase(done.Metrics, base)

@@ -9,12 +9,12 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/node/index"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 )
 
 // openWhole is openArtifact for what is read by others, who do not verify, such as a trainer: it is read through first, and
 // what went bad on the disk is fetched again.
-func (a *artifacts) openWhole(ctx context.Context, f round.Fetch) (*shardReader, error) {
+func (a *artifacts) openWhole(ctx context.Context, f runs.Fetch) (*shardReader, error) {
 	var bad error
 	for range 2 { // once again after the damage is repaired
 		r, err := a.openArtifact(ctx, f)
@@ -33,7 +33,7 @@ func (a *artifacts) openWhole(ctx context.Context, f round.Fetch) (*shardReader,
 }
 
 // makeWhole makes sure that an artifact is on this site's disk, good in full, and returns the elements of its shards.
-func (a *artifacts) makeWhole(ctx context.Context, f round.Fetch) (elements uint64, err error) {
+func (a *artifacts) makeWhole(ctx context.Context, f runs.Fetch) (elements uint64, err error) {
 	r, err := a.openWhole(ctx, f)
 	if err != nil {
 		return 0, err

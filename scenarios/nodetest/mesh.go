@@ -9,6 +9,7 @@ import (
 
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/site"
+	"github.com/weft-mesh/weft/train"
 )
 
 // Config says what mesh a test wants.
@@ -19,6 +20,8 @@ type Config struct {
 	Shard uint64                       // elements of its shards
 	Line  func(site int) Line          // nil: 100 Mbit/s
 	Train func(site int) time.Duration // of one training
+
+	Trainer func(site int) train.Trainer // nil: the synthetic one
 }
 
 // Mesh is a mesh whose sites run in this process.
@@ -39,18 +42,8 @@ func New(t testing.TB, c Config) *Mesh {
 	dir := tempDir(t)
 	t.Cleanup(m.close)
 	var roster []ledger.Site
-	for i := range c.Sites {
-		s := &Site{Name: fmt.Sprintf("s%02d", i), mesh: m, index: i}
-		s.Dir = filepath.Join(dir, s.Name)
-		var err error
-		if s.ID, err = site.Init(s.Dir, s.Name); err != nil {
-			t.Fatal(err)
-		}
-		text := "name: " + s.Name + "\ntrainer: {synthetic: {}}\n" // see configure
-		if err := os.WriteFile(filepath.Join(s.Dir, site.ConfigFile), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		m.Sites = append(m.Sites, s)
+	for range c.Sites {
+		s := m.init(dir)
 		roster = append(roster, ledger.Site{ID: s.ID, Name: s.Name})
 	}
 	var err error
@@ -63,6 +56,33 @@ func New(t testing.TB, c Config) *Mesh {
 		}
 	}
 	return m
+}
+
+// init makes the directory of one more site, in no mesh yet.
+func (m *Mesh) init(dir string) *Site {
+	m.t.Helper()
+	s := &Site{Name: fmt.Sprintf("s%02d", len(m.Sites)), mesh: m, index: len(m.Sites)}
+	s.Dir = filepath.Join(dir, s.Name)
+	var err error
+	if s.ID, err = site.Init(s.Dir, s.Name); err != nil {
+		m.t.Fatal(err)
+	}
+	text := "name: " + s.Name + "\ntrainer: {synthetic: {}}\n" // see configure
+	if err := os.WriteFile(filepath.Join(s.Dir, site.ConfigFile), []byte(text), 0o600); err != nil {
+		m.t.Fatal(err)
+	}
+	m.Sites = append(m.Sites, s)
+	return s
+}
+
+// Newcomer ties one more site, which is not in the genesis, to the mesh.
+func (m *Mesh) Newcomer() *Site {
+	m.t.Helper()
+	s := m.init(filepath.Dir(m.Sites[0].Dir))
+	if err := site.Join(s.Dir, m.Genesis); err != nil {
+		m.t.Fatal(err)
+	}
+	return s
 }
 
 func (m *Mesh) close() {

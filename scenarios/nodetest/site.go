@@ -39,7 +39,8 @@ func (s *Site) String() string { return s.Name }
 // keep names the variable of the environment which says that a test that fails leaves what it has.
 const keep = "WEFT_VNODE_KEEP"
 
-// Start brings the site up. It knows where two others are, and whom it has met before.
+// Start brings the site up. It knows where two others are, and whom it has met before. Of its config.yaml
+// what configure and Config do not set applies.
 func (s *Site) Start() {
 	t, c := s.mesh.t, &s.mesh.cfg
 	t.Helper()
@@ -56,7 +57,11 @@ func (s *Site) Start() {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := node.New(h, node.Options{Log: logger(journal), Network: s.mesh.Net.join(s.index, line), NoAPI: true, Shard: c.Shard})
+	opt := node.Options{Log: logger(journal), Network: s.mesh.Net.join(s.index, line), NoAPI: true, Shard: c.Shard}
+	if c.Trainer != nil {
+		opt.Trainer = c.Trainer(s.index)
+	}
+	n, err := node.New(h, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +87,9 @@ func (s *Site) configure(c *config.Config) {
 	c.Accept = config.Accept{Policy: config.AcceptAuto}
 	var trainer train.SyntheticSettings
 	trainer.Synthetic.Bytes, trainer.Synthetic.Seed = yamlfile.Size(m.cfg.Model), yamlfile.Count(m.cfg.Seed)
-	trainer.Synthetic.Time = yamlfile.Duration(m.cfg.Train(s.index))
+	if m.cfg.Train != nil {
+		trainer.Synthetic.Time = yamlfile.Duration(m.cfg.Train(s.index))
+	}
 	c.Trainer = config.Trainer{Settings: &trainer}
 }
 

@@ -11,6 +11,8 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // Adversary makes a site lie. The site runs an honest machine; the adversary stands between it and the
@@ -55,12 +57,12 @@ const (
 
 // Poisoner changes what a training has yielded.
 type Poisoner interface {
-	Poison(l *Liar, j round.Train, t Trained) (Trained, error)
+	Poison(l *Liar, j runs.Train, t Trained) (Trained, error)
 }
 
 // Deceiver changes what a reduction has yielded.
 type Deceiver interface {
-	Deceive(l *Liar, j round.Reduce, r Reduced) Reduced
+	Deceive(l *Liar, j runs.Reduce, r Reduced) Reduced
 }
 
 // repeats are when a liar says by hand what it wants to get through.
@@ -130,7 +132,7 @@ func (l *Liar) Friends() []*Liar {
 func (l *Liar) Planned() []*ledger.RunSpec {
 	var list []*ledger.RunSpec
 	for _, a := range l.s.w.cfg.Acts {
-		if open, ok := a.Do.(round.OpenRun); ok {
+		if open, ok := a.Do.(runs.OpenRun); ok {
 			list = append(list, open.Spec)
 		}
 	}
@@ -184,7 +186,7 @@ func (l *Liar) Restart(after time.Duration) {
 // Did counts a deed; the first of its kind stands in the trace.
 func (l *Liar) Did(deed string) {
 	if l.deeds[deed]++; l.deeds[deed] == 1 {
-		l.s.w.observe(l.s.i, round.Trace{Event: "lies", Site: l.s.id, Text: deed})
+		l.s.w.observe(l.s.i, trace.Step{Event: "lies", Site: l.s.id, Text: deed})
 	}
 }
 
@@ -231,14 +233,14 @@ func (l *Liar) serves(manifest block.CID, to peer.ID) Service {
 	return Serve
 }
 
-func (l *Liar) trained(j round.Train, t Trained) (Trained, error) {
+func (l *Liar) trained(j runs.Train, t Trained) (Trained, error) {
 	if a, ok := l.Adversary.(Poisoner); ok {
 		return a.Poison(l, j, t)
 	}
 	return t, nil
 }
 
-func (l *Liar) reduced(j round.Reduce, r Reduced) Reduced {
+func (l *Liar) reduced(j runs.Reduce, r Reduced) Reduced {
 	if a, ok := l.Adversary.(Deceiver); ok {
 		return a.Deceive(l, j, r)
 	}

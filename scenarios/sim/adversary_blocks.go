@@ -4,8 +4,10 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/consensus"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 )
 
 // Withholder announces its updates and serves nothing, or only so many other sites. It attacks the claim
@@ -66,7 +68,7 @@ func (a *Pretender) Name() string { return "pretender" }
 
 // Hear answers what others are ready for, and propose.
 func (a *Pretender) Hear(l *Liar, ev round.Event) round.Event {
-	if t, ok := ev.(round.Trained); ok {
+	if t, ok := ev.(runs.Trained); ok {
 		if a.own == nil {
 			a.own = map[block.CID]bool{}
 		}
@@ -79,9 +81,9 @@ func (a *Pretender) Hear(l *Liar, ev round.Event) round.Event {
 		}
 		a.ready[e] = true
 		l.Did("was ready for what it does not hold")
-		l.Repeat(l.Sign(ledger.KindReady, &ledger.Ready{Height: l.next(), Entry: e}))
+		l.Repeat(l.Sign(consensus.KindReady, &consensus.Ready{Height: l.next(), Entry: e}))
 	}
-	if p, ok := body.(*ledger.Proposal); ok && p.Height == l.next() {
+	if p, ok := body.(*consensus.Proposal); ok && p.Height == l.next() {
 		e := block.Sum(block.DagCBOR, p.Entry)
 		a.vote(l, ledger.KindPrevote, p.View, e, "prevoted unseen")
 		a.vote(l, ledger.KindPrecommit, p.View, e, "precommitted unseen")

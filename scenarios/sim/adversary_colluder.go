@@ -2,6 +2,7 @@ package sim
 
 import (
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/consensus"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
@@ -21,7 +22,7 @@ func (a *Colluder) Send(l *Liar, s round.Send) {
 	switch st, body := l.own(s); b := body.(type) {
 	case *ledger.Update:
 		a.note(st, b)
-	case *ledger.Proposal:
+	case *consensus.Proposal:
 		known := a.height == b.Height && a.views[b.View] != nil
 		split := a.split(l, b)
 		if split == nil {

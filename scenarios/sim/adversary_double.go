@@ -6,6 +6,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 )
 
 // face says who is told the second of two things, and whether both are said aloud after that: over
@@ -139,7 +140,7 @@ func (l *Liar) trainAgain(run block.CID, opened, attempt uint64, from block.CID)
 	if r == nil || !r.Active() || r.Opened != opened {
 		return Trained{}, false
 	}
-	t, err := l.Workload().Train(l.s.i, round.Train{
+	t, err := l.Workload().Train(l.s.i, runs.Train{
 		Run: run, Spec: r.Spec, Round: r.Round, Opened: opened, Attempt: attempt, Base: r.Base, From: from,
 	})
 	if err != nil {

@@ -6,8 +6,10 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/consensus"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 )
 
 // swap puts other entries into the place of those that its site speaks of: when it is ready, when it
@@ -34,15 +36,15 @@ func (a *swap) send(l *Liar, s round.Send, what string, lie func(*ledger.Entry) 
 	st, body := l.own(s)
 	var said ledger.Body
 	switch b := body.(type) {
-	case *ledger.Ready:
+	case *consensus.Ready:
 		if e := a.other(b.Data, lie); e != nil {
 			l.Did("was ready for " + what)
-			said = &ledger.Ready{Height: b.Height, Entry: e.CID(), Data: e.Block().Data}
+			said = &consensus.Ready{Height: b.Height, Entry: e.CID(), Data: e.Block().Data}
 		}
-	case *ledger.Proposal:
+	case *consensus.Proposal:
 		if e := a.other(b.Entry, lie); e != nil {
 			l.Did("proposed " + what)
-			said = &ledger.Proposal{Height: b.Height, View: b.View, ValidView: -1, Entry: e.Block().Data}
+			said = &consensus.Proposal{Height: b.Height, View: b.View, ValidView: -1, Entry: e.Block().Data}
 		}
 	case *ledger.Vote:
 		mine := b.Height == l.next() && l.Ledger().Roster().Proposer(l.Ledger().Head(), b.View) == l.Self()
@@ -133,7 +135,7 @@ type Broken struct{}
 func (a *Broken) Name() string { return "broken" }
 
 // Deceive yields another model.
-func (a *Broken) Deceive(l *Liar, _ round.Reduce, r Reduced) Reduced {
+func (a *Broken) Deceive(l *Liar, _ runs.Reduce, r Reduced) Reduced {
 	if r.Bad == nil {
 		l.Did("computed a wrong model")
 		r.Model.Manifest = l.nowhere()

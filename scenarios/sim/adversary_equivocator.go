@@ -5,8 +5,10 @@ import (
 	"slices"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/consensus"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 )
 
 // Equivocator proposes two entries that can both be decided, each to a half of the mesh, and votes with
@@ -32,13 +34,13 @@ func (a *Equivocator) Name() string { return "equivocator" }
 
 // Hear trains a second update whenever the machine has one.
 func (a *Equivocator) Hear(l *Liar, ev round.Event) round.Event {
-	if t, ok := ev.(round.Trained); ok && t.Attempt == 1 {
+	if t, ok := ev.(runs.Trained); ok && t.Attempt == 1 {
 		a.trainAgain(l, t)
 	}
 	return ev
 }
 
-func (a *Equivocator) trainAgain(l *Liar, t round.Trained) {
+func (a *Equivocator) trainAgain(l *Liar, t runs.Trained) {
 	again, ok := l.trainAgain(t.Run, t.Opened, 2, t.Manifest)
 	if !ok {
 		return
@@ -79,7 +81,7 @@ func (a *Equivocator) Send(l *Liar, s round.Send) {
 	switch b := body.(type) {
 	case *ledger.Update:
 		a.note(st, b)
-	case *ledger.Proposal:
+	case *consensus.Proposal:
 		if split := a.split(l, b); split != nil {
 			l.tell(s, split.face, split.proposal)
 			return
@@ -94,7 +96,7 @@ func (a *Equivocator) Send(l *Liar, s round.Send) {
 }
 
 // split returns the second proposal for the place of a first, and who is shown which.
-func (a *Equivocator) split(l *Liar, p *ledger.Proposal) *schism {
+func (a *Equivocator) split(l *Liar, p *consensus.Proposal) *schism {
 	if a.height != p.Height {
 		a.height, a.views = p.Height, map[uint64]*schism{}
 	}
@@ -106,8 +108,8 @@ func (a *Equivocator) split(l *Liar, p *ledger.Proposal) *schism {
 	if other == nil {
 		return nil
 	}
-	q := &ledger.Proposal{Height: p.Height, View: p.View, ValidView: -1, Entry: other.Block().Data}
-	a.views[p.View] = &schism{l.face(), e.CID(), other.CID(), l.Sign(ledger.KindProposal, q)}
+	q := &consensus.Proposal{Height: p.Height, View: p.View, ValidView: -1, Entry: other.Block().Data}
+	a.views[p.View] = &schism{l.face(), e.CID(), other.CID(), l.Sign(consensus.KindProposal, q)}
 	l.Did("proposed two " + e.Kind() + "s")
 	return a.views[p.View]
 }

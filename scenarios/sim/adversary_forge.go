@@ -6,7 +6,9 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/consensus"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/peerlog"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -48,7 +50,7 @@ func (a *Forger) Hear(l *Liar, ev round.Event) round.Event {
 	case 3:
 		l.Did("forged evidence")
 		forged := ledger.Signed{From: s.From, Kind: s.Kind, Body: block.Encode(a.altered(l, body)), Sig: s.Sig}
-		l.Send(round.Send{Message: &round.Message{Attempt: l.rng.Uint64(), Evidence: &round.Evidence{A: *s, B: forged}}})
+		l.Send(round.Send{Message: &round.Message{Attempt: l.rng.Uint64(), Evidence: &peerlog.Evidence{A: *s, B: forged}}})
 	default:
 		a.certify(l)
 	}
@@ -61,7 +63,7 @@ func (a *Forger) note(l *Liar, s *ledger.Signed, body ledger.Body) {
 		a.at, a.entry, a.votes, a.last = l.next(), nil, map[block.CID]map[string]*ledger.Signed{}, map[peer.ID]*ledger.Signed{}
 	}
 	switch b := body.(type) {
-	case *ledger.Ready:
+	case *consensus.Ready:
 		if b.Height == a.at && len(b.Data) > 0 {
 			a.entry = b.Data
 		}
@@ -82,7 +84,7 @@ func (a *Forger) blame(l *Liar, s *ledger.Signed, b *ledger.Vote) {
 		was, _ := old.Open()
 		if v := was.(*ledger.Vote); v.View != b.View && v.Entry != b.Entry {
 			l.Did("blamed a site for voting in two views")
-			l.Send(round.Send{Message: &round.Message{Attempt: l.rng.Uint64(), Evidence: &round.Evidence{A: *old, B: *s}}})
+			l.Send(round.Send{Message: &round.Message{Attempt: l.rng.Uint64(), Evidence: &peerlog.Evidence{A: *old, B: *s}}})
 		}
 	}
 	a.last[s.From] = s
@@ -131,8 +133,8 @@ func (a *Forger) altered(l *Liar, body ledger.Body) ledger.Body {
 			c.Entry = l.nowhere()
 		}
 		return &c
-	case *ledger.Ready:
-		return &ledger.Ready{Height: b.Height, Entry: l.nowhere()}
+	case *consensus.Ready:
+		return &consensus.Ready{Height: b.Height, Entry: l.nowhere()}
 	case *ledger.Update:
 		c := *b
 		c.Manifest = l.nowhere()
@@ -141,7 +143,7 @@ func (a *Forger) altered(l *Liar, body ledger.Body) ledger.Body {
 		return &ledger.Consent{Run: b.Run, Accept: !b.Accept, Serial: b.Serial + 1}
 	case *ledger.Stop:
 		return &ledger.Stop{Run: b.Run, Reason: b.Reason + "!"}
-	case *ledger.Proposal:
+	case *consensus.Proposal:
 		c := *b
 		if a.entry != nil {
 			c.Entry = a.entry

@@ -3,6 +3,7 @@ package sim
 import (
 	"time"
 
+	"github.com/weft-mesh/weft/consensus"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
@@ -65,7 +66,7 @@ func (a *Forgetful) Wake(l *Liar, log []round.Record) []round.Record {
 // placed returns the height of a vote or proposal; 0 for other statements.
 func placed(s *ledger.Signed) uint64 {
 	switch b := bodyOf(s).(type) {
-	case *ledger.Proposal:
+	case *consensus.Proposal:
 		return b.Height
 	case *ledger.Vote:
 		return b.Height
@@ -79,7 +80,7 @@ func (a *Forgetful) Boot(l *Liar) { l.After(10*time.Second, func() { a.deaf = fa
 // Hear keeps proposals from the machine after the restart.
 func (a *Forgetful) Hear(l *Liar, ev round.Event) round.Event {
 	if _, body := l.heard(ev); a.deaf {
-		if _, ok := body.(*ledger.Proposal); ok {
+		if _, ok := body.(*consensus.Proposal); ok {
 			l.Did("did not listen to a proposal")
 			return nil
 		}

@@ -6,6 +6,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/consensus"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
@@ -65,7 +66,7 @@ func (l *Liar) round() (newest uint64) {
 }
 
 // proposed returns the entry that a proposal offers, or nil if it is none.
-func proposed(p *ledger.Proposal) *ledger.Entry {
+func proposed(p *consensus.Proposal) *ledger.Entry {
 	e, err := ledger.DecodeEntry(p.Entry)
 	if err != nil {
 		return nil
@@ -78,9 +79,9 @@ func (l *Liar) spoken(body ledger.Body) block.CID {
 	var height uint64
 	var entry block.CID
 	switch b := body.(type) {
-	case *ledger.Ready:
+	case *consensus.Ready:
 		height, entry = b.Height, b.Entry
-	case *ledger.Proposal:
+	case *consensus.Proposal:
 		height, entry = b.Height, block.Sum(block.DagCBOR, b.Entry)
 	case *ledger.Vote:
 		height, entry = b.Height, b.Entry

@@ -3,6 +3,7 @@ package sim
 import (
 	"time"
 
+	"github.com/weft-mesh/weft/consensus"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
@@ -61,9 +62,9 @@ func (a *Replayer) replay(l *Liar) {
 // old reports whether a statement is of a height that has passed.
 func (a *Replayer) old(l *Liar, s *ledger.Signed) bool {
 	switch b := bodyOf(s).(type) {
-	case *ledger.Ready:
+	case *consensus.Ready:
 		return b.Height < l.next()
-	case *ledger.Proposal:
+	case *consensus.Proposal:
 		return b.Height < l.next()
 	case *ledger.Vote:
 		return b.Height < l.next()

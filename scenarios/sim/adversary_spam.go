@@ -5,8 +5,11 @@ import (
 	"math"
 	"time"
 
+	"github.com/weft-mesh/weft/consensus"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/peerlog"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 )
 
 const (
@@ -46,7 +49,7 @@ func wild(l *Liar, n uint64) uint64 {
 
 func spamCandidates(l *Liar) {
 	l.Did("candidates that are not there")
-	l.Say(l.Sign(ledger.KindReady, &ledger.Ready{Height: l.next(), Entry: l.nowhere()}))
+	l.Say(l.Sign(consensus.KindReady, &consensus.Ready{Height: l.next(), Entry: l.nowhere()}))
 }
 
 // spamRuns asks for runs on a base that others need, as something that it is not. It stops after a while:
@@ -70,7 +73,7 @@ func (a *Spammer) spamRuns(l *Liar) {
 	if l.Ledger().Check(e) == nil {
 		a.runs++
 		l.Did("junk runs")
-		l.Say(l.Sign(ledger.KindReady, &ledger.Ready{Height: e.Height, Entry: e.CID(), Data: e.Block().Data}))
+		l.Say(l.Sign(consensus.KindReady, &consensus.Ready{Height: e.Height, Entry: e.CID(), Data: e.Block().Data}))
 	}
 }
 
@@ -91,7 +94,7 @@ func spamEarly(l *Liar) {
 	case 0:
 		l.Say(l.Sign(ledger.KindPrevote, &ledger.Vote{Height: height, View: l.rng.Uint64(), Entry: l.nowhere()}))
 	case 1:
-		l.Say(l.Sign(ledger.KindReady, &ledger.Ready{Height: height, Entry: l.nowhere()}))
+		l.Say(l.Sign(consensus.KindReady, &consensus.Ready{Height: height, Entry: l.nowhere()}))
 	case 2:
 		l.Say(l.Sign(ledger.KindConsent, &ledger.Consent{Run: l.nowhere(), Accept: true, Serial: 1}))
 	default:
@@ -115,24 +118,24 @@ func spamUpdates(l *Liar) {
 
 func spamHeads(l *Liar) {
 	l.Did("heads that lie")
-	marks := func() round.Votes {
-		v := round.Votes{View: wild(l, 1), Proposal: l.rng.Uint64N(256), Prevotes: make([]byte, l.rng.IntN(200)), Precommits: make([]byte, l.rng.IntN(200))}
+	marks := func() consensus.Votes {
+		v := consensus.Votes{View: wild(l, 1), Proposal: l.rng.Uint64N(256), Prevotes: make([]byte, l.rng.IntN(200)), Precommits: make([]byte, l.rng.IntN(200))}
 		for i := range v.Prevotes {
 			v.Prevotes[i] = byte(l.rng.Uint32())
 		}
 		return v
 	}
 	bits := bytes.Repeat([]byte{byte(l.rng.Uint32())}, l.rng.IntN(200))
-	h := &round.Head{Height: wild(l, l.Ledger().Height()), Entry: l.nowhere(), Now: marks(), Past: []round.Votes{marks(), marks()}, Named: bits}
+	h := &round.Head{Height: wild(l, l.Ledger().Height()), Entry: l.nowhere(), Now: marks(), Past: []consensus.Votes{marks(), marks()}, Named: bits}
 	if h.Height == l.Ledger().Height() {
 		h.Entry = l.Ledger().Head()
 	}
 	for _, r := range l.Ledger().Runs() {
 		if r.Active() {
-			h.Runs = append(h.Runs, round.RunHead{Run: r.ID})
+			h.Runs = append(h.Runs, runs.RunHead{Run: r.ID})
 		}
 	}
-	h.Runs = append(h.Runs, round.RunHead{Run: l.nowhere(), Updates: bits, Consents: bits})
+	h.Runs = append(h.Runs, runs.RunHead{Run: l.nowhere(), Updates: bits, Consents: bits})
 	others := l.Others()
 	l.Send(round.Send{To: others[l.rng.IntN(len(others))], Message: &round.Message{Attempt: l.rng.Uint64(), Head: h}})
 }
@@ -142,7 +145,7 @@ func spamEvidence(l *Liar) {
 	vote := func(view uint64) ledger.Signed {
 		return *l.Sign(ledger.KindPrevote, &ledger.Vote{Height: l.next(), View: view})
 	}
-	e := &round.Evidence{A: vote(math.MaxUint64), B: vote(math.MaxUint64)}
+	e := &peerlog.Evidence{A: vote(math.MaxUint64), B: vote(math.MaxUint64)}
 	if l.rng.IntN(2) == 0 {
 		e.B = vote(math.MaxUint64 - 1)
 	}
@@ -184,5 +187,5 @@ func spamProposals(l *Liar) {
 	}
 	l.Did("proposals out of place")
 	e := &ledger.Entry{Mesh: l.Ledger().Mesh(), Height: l.next(), Parent: l.Ledger().Head(), Body: &ledger.Commit{Run: l.Ledger().Mesh(), Model: l.Ledger().Mesh(), Seal: l.Ledger().Mesh()}}
-	l.Say(l.Sign(ledger.KindProposal, &ledger.Proposal{Height: l.next(), View: view, ValidView: -1, Entry: e.Block().Data}))
+	l.Say(l.Sign(consensus.KindProposal, &consensus.Proposal{Height: l.next(), View: view, ValidView: -1, Entry: e.Block().Data}))
 }

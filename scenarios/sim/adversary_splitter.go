@@ -4,6 +4,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/consensus"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
@@ -25,7 +26,7 @@ func (a *Splitter) Name() string { return "splitter" }
 // Hear votes for what comes after a split.
 func (a *Splitter) Hear(l *Liar, ev round.Event) round.Event {
 	if _, body := l.heard(ev); body != nil && a.victim != "" && a.height == l.next() {
-		if p, ok := body.(*ledger.Proposal); ok && p.Height == a.height && p.View > a.after && !a.helped[p.View] {
+		if p, ok := body.(*consensus.Proposal); ok && p.Height == a.height && p.View > a.after && !a.helped[p.View] {
 			a.helped[p.View] = true
 			a.help(l, p)
 		}
@@ -34,7 +35,7 @@ func (a *Splitter) Hear(l *Liar, ev round.Event) round.Event {
 }
 
 // help votes for a proposal before all but the victim.
-func (a *Splitter) help(l *Liar, p *ledger.Proposal) {
+func (a *Splitter) help(l *Liar, p *consensus.Proposal) {
 	e := block.Sum(block.DagCBOR, p.Entry)
 	var but []peer.ID
 	for _, id := range l.Others() {
@@ -51,7 +52,7 @@ func (a *Splitter) help(l *Liar, p *ledger.Proposal) {
 // Send splits the mesh, and keeps the machine out of it.
 func (a *Splitter) Send(l *Liar, s round.Send) {
 	switch _, body := l.own(s); b := body.(type) {
-	case *ledger.Proposal:
+	case *consensus.Proposal:
 		known := a.height == b.Height && a.views[b.View] != nil
 		split := a.split(l, b)
 		if split == nil {
@@ -83,7 +84,7 @@ func (a *Splitter) rest(l *Liar) map[peer.ID]bool {
 }
 
 // plot votes for the first entry before one half, and lets only its victim decide it.
-func (a *Splitter) plot(l *Liar, p *ledger.Proposal, split *schism) {
+func (a *Splitter) plot(l *Liar, p *consensus.Proposal, split *schism) {
 	a.victim, a.after, a.helped = "", p.View, map[uint64]bool{}
 	var half []peer.ID
 	for _, id := range l.Others() {

@@ -15,7 +15,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // lied is a run of four rounds with liars: n sites, the last of which are of one kind.
@@ -70,7 +70,7 @@ func lie(t *testing.T, n, liars int, kind string, seed uint64, edit func(*Config
 	return p
 }
 
-func (p *lied) observe(_ time.Duration, site int, t round.Trace) {
+func (p *lied) observe(_ time.Duration, site int, t trace.Step) {
 	if site < 0 || !p.Honest(site) {
 		return
 	}
@@ -392,7 +392,7 @@ func TestTooManyLiars(t *testing.T) {
 					for i := c.n - c.liars; i < c.n; i++ {
 						cfg.Sites[i].Adversary = NewAdversary("colluder")
 					}
-					cfg.Observe = func(_ time.Duration, site int, tr round.Trace) {
+					cfg.Observe = func(_ time.Duration, site int, tr trace.Step) {
 						if tr.Event == "fork" && w.Honest(site) {
 							traced[site] = true
 						}
@@ -470,7 +470,7 @@ func TestSameSeedSameLies(t *testing.T) {
 				c.Sites[5].Adversary, c.Sites[6].Adversary = NewAdversary(k.Name), NewAdversary(k.Name)
 			})
 		}
-		if !bytes.Equal(trace(t, c()), trace(t, c())) {
+		if !bytes.Equal(traceOf(t, c()), traceOf(t, c())) {
 			t.Errorf("%s: the same seed gives another trace", k.Name)
 		}
 	}

@@ -7,8 +7,11 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/consensus"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // The promises of the protocol, as violations name them.
@@ -86,7 +89,7 @@ func newChecker(w *World) *checker {
 func (c *checker) event() { c.calm.event() }
 
 // sees looks at a line of a site's trace.
-func (c *checker) sees(s *site, t round.Trace) {
+func (c *checker) sees(s *site, t trace.Step) {
 	if s.liar == nil {
 		c.calm.sees(s, t)
 		c.left.sees(t)
@@ -207,7 +210,7 @@ func (c *checker) committed(s *site, m *ledger.Commit) {
 		c.w.fail(s.i, PromiseOneModel, fmt.Sprintf("round %d committed after %d rounds", m.Round, len(models)-1))
 		return
 	}
-	j := round.Reduce{Run: m.Run, Round: m.Round, Seal: m.Seal, Base: models[m.Round-1]}
+	j := runs.Reduce{Run: m.Run, Round: m.Round, Seal: m.Seal, Base: models[m.Round-1]}
 	updates := ledger.As[ledger.Seal](sealed).Updates
 	for i := range updates {
 		u := &updates[i]
@@ -291,7 +294,7 @@ func placeOf(author int, s *ledger.Signed) (place, bool) {
 	switch b := body.(type) {
 	case *ledger.Vote:
 		return place{site: author, kind: s.Kind, height: b.Height, view: b.View}, true
-	case *ledger.Proposal:
+	case *consensus.Proposal:
 		return place{site: author, kind: s.Kind, height: b.Height, view: b.View}, true
 	case *ledger.Update:
 		return place{site: author, kind: s.Kind, run: b.Run, height: b.Opened, view: b.Attempt}, true
@@ -301,9 +304,9 @@ func placeOf(author int, s *ledger.Signed) (place, bool) {
 
 // what returns what a statement says in its place: a proposal may come with different proofs.
 func what(s *ledger.Signed) []byte {
-	if s.Kind == ledger.KindProposal {
+	if s.Kind == consensus.KindProposal {
 		body, _ := s.Open()
-		return body.(*ledger.Proposal).Entry
+		return body.(*consensus.Proposal).Entry
 	}
 	return s.Body
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // calm holds progress: once the last fault is mended, a height at which there is something to decide
@@ -65,7 +65,7 @@ func (c *calm) decided(height uint64) {
 }
 
 // sees looks at a line of an honest site's trace.
-func (c *calm) sees(s *site, t round.Trace) {
+func (c *calm) sees(s *site, t trace.Step) {
 	if t.Event != "ready" || t.Height != c.height+1 {
 		return
 	}

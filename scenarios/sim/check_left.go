@@ -9,7 +9,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // leftOut holds that nobody's updates are kept out of the seals: one that all honest sites that are up
@@ -29,7 +29,7 @@ func (t *leftOut) of(c *checker) {
 	t.c, t.ready, t.once = c, map[block.CID]time.Duration{}, map[leaving]uint64{}
 }
 
-func (t *leftOut) sees(tr round.Trace) {
+func (t *leftOut) sees(tr trace.Step) {
 	if tr.Event != "ready" || tr.Kind != "seal" {
 		return
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // regrets knows which honest sites know that an approval was taken back. Who knows before a height begins does not stand
@@ -35,7 +35,7 @@ func (r *regrets) of(c *checker) {
 }
 
 // sees looks at a line of an honest site's trace.
-func (r *regrets) sees(s *site, t round.Trace) {
+func (r *regrets) sees(s *site, t trace.Step) {
 	switch about := (regret{t.Entry, t.Site}); t.Event {
 	case "approval taken back":
 		r.now[s.i][about] = true

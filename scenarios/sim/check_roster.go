@@ -73,7 +73,7 @@ func (c *checker) approved(s *site, e *ledger.Changed) {
 
 // unwanted holds, at the end, that nothing has come about that too few wanted.
 func (c *checker) unwanted() {
-	for _, h := range c.w.wishes {
+	for _, h := range c.w.intents {
 		if h.few && (h.in != nil && c.ever[h.in.id] || h.out != nil && !slices.Contains(c.members, h.out.id)) {
 			c.w.fail(-1, PromiseApproved, "too few operators wanted a change, and it was decided")
 		}

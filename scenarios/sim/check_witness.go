@@ -7,6 +7,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/weft-mesh/weft/consensus"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
@@ -50,7 +51,7 @@ func (t *witness) hears(by *site, m *round.Message) {
 	}
 	key, sum := sighting{by.i, at}, digest(s)
 	old, again := t.seen[key]
-	switch past := at.kind == ledger.KindProposal && at.height == by.machine.Ledger().Height(); {
+	switch past := at.kind == consensus.KindProposal && at.height == by.machine.Ledger().Height(); {
 	case !again && !past: // a proposal that comes when its height is decided is not kept
 		t.seen[key] = sum
 	case again && old != sum:

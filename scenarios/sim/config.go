@@ -6,6 +6,7 @@ import (
 
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // Config is a mesh and all that happens to it.
@@ -22,7 +23,7 @@ type Config struct {
 
 	// Observe is told every line of every site's trace, and what the world does to sites (site
 	// -1: to all); nil: nobody.
-	Observe func(at time.Duration, site int, t round.Trace)
+	Observe func(at time.Duration, site int, t trace.Step)
 
 	// Work is told all that a site's machine asks of its driver, liars' machines included, before
 	// any of it is done; nil: nobody. It must not change it.

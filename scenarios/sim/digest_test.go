@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -21,6 +22,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 )
 
 var (
@@ -42,6 +44,9 @@ func TestDigest(t *testing.T) {
 	seeds := *digestFlag
 	if seeds == 0 {
 		seeds = digestSeeds
+		if runtime.GOARCH != "amd64" {
+			t.Skip("trials draw with floating point, which other processors may fuse: the golden digest is amd64's")
+		}
 	}
 	start := time.Now()
 	trials := digestTrials(t, seeds)
@@ -78,18 +83,18 @@ func TestDigest(t *testing.T) {
 func TestDigestJobs(t *testing.T) {
 	run, other := block.Sum(block.Raw, []byte("run")), block.Sum(block.Raw, []byte("other"))
 	spec := &ledger.RunSpec{Name: "a", Train: map[string]string{"lr": "1"}}
-	jobs := []round.Job{
-		round.StopTrain{Run: run}, round.StopTrain{Run: other}, round.Forget{Run: run}, round.Forget{Manifest: run},
-		round.Forget{Run: run, Update: true}, round.Consider{Run: run}, round.Consider{Run: run, Spec: spec},
-		round.Consider{Run: run, Spec: &ledger.RunSpec{Name: "a", Train: map[string]string{"lr": "2"}}},
-		round.Train{Run: run, Round: 1}, round.Train{Run: run, Opened: 1}, round.Train{Run: run, Attempt: 1},
-		round.Fetch{Run: run, Owner: "a"}, round.Fetch{Run: run}, round.Reduce{Run: run},
-		round.Reduce{Run: run, Inputs: []ledger.Input{{Site: "a", Weight: 1}}},
-		round.Reduce{Run: run, Inputs: []ledger.Input{{Site: "a", Weight: 2}}},
-		round.Reduce{Run: run, Inputs: []ledger.Input{{Site: "a"}, {Site: "b"}}},
-		round.Reduce{Run: run, Inputs: []ledger.Input{{Site: "b"}, {Site: "a"}}},
+	jobs := []runs.Job{
+		runs.StopTrain{Run: run}, runs.StopTrain{Run: other}, runs.Forget{Run: run}, runs.Forget{Manifest: run},
+		runs.Forget{Run: run, Update: true}, runs.Consider{Run: run}, runs.Consider{Run: run, Spec: spec},
+		runs.Consider{Run: run, Spec: &ledger.RunSpec{Name: "a", Train: map[string]string{"lr": "2"}}},
+		runs.Train{Run: run, Round: 1}, runs.Train{Run: run, Opened: 1}, runs.Train{Run: run, Attempt: 1},
+		runs.Fetch{Run: run, Owner: "a"}, runs.Fetch{Run: run}, runs.Reduce{Run: run},
+		runs.Reduce{Run: run, Inputs: []ledger.Input{{Site: "a", Weight: 1}}},
+		runs.Reduce{Run: run, Inputs: []ledger.Input{{Site: "a", Weight: 2}}},
+		runs.Reduce{Run: run, Inputs: []ledger.Input{{Site: "a"}, {Site: "b"}}},
+		runs.Reduce{Run: run, Inputs: []ledger.Input{{Site: "b"}, {Site: "a"}}},
 	}
-	seen := map[string]round.Job{}
+	seen := map[string]runs.Job{}
 	for _, j := range jobs {
 		text := string(appendPlain(nil, reflect.ValueOf(j)))
 		if twin, twice := seen[text]; twice {
@@ -97,7 +102,7 @@ func TestDigestJobs(t *testing.T) {
 		}
 		seen[text] = j
 	}
-	if text := string(appendPlain(nil, reflect.ValueOf(round.Forget{Run: run, Update: true}))); text != "Forget{Run:"+run.String()+" Update:true}" {
+	if text := string(appendPlain(nil, reflect.ValueOf(runs.Forget{Run: run, Update: true}))); text != "Forget{Run:"+run.String()+" Update:true}" {
 		t.Errorf("a job is %q", text)
 	}
 }

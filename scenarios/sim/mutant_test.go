@@ -31,26 +31,26 @@ type mutant struct {
 
 // mutants are bugs that the trials must find. If one no longer applies, the code has changed: plant it anew.
 var mutants = []mutant{
-	{"a lock is not kept", "round", "(*Machine).prevote", "free := h.lockedView < 0 ||", "free := true || h.lockedView < 0 ||", 4, "splitter"},
-	{"a vote is not logged before it is sent", "round", "(*Machine).voteIn", "	m.save(Record{Statement: s})\n", "", 0, ""},
-	{"a restart forgets its votes", "round", "(*Machine).restoreVote", "	h.mine[place{s.Kind, view}] = s\n", "", 0, ""},
+	{"a lock is not kept", "consensus", "(*Agreement).prevote", "free := h.lockedView < 0 ||", "free := true || h.lockedView < 0 ||", 4, "splitter"},
+	{"a vote is not logged before it is sent", "consensus", "(*Agreement).voteIn", "	a.out.Save(s)\n", "", 0, ""},
+	{"a restart forgets its votes", "consensus", "(*Agreement).restoreVote", "	h.mine[place{s.Kind, view}] = s\n", "", 0, ""},
 	{"a quorum is one too few", "ledger", "(*Roster).Quorum", "return (len(r.sites)+r.F())/2 + 1", "return (len(r.sites) + r.F()) / 2", 0, ""},
-	{"votes of all views count together", "round", "(*Machine).addVote", "m.height.votes(s.Kind, v.View)", "m.height.votes(s.Kind, m.height.view)", 0, ""},
+	{"votes of all views count together", "consensus", "(*Agreement).addVote", "a.height.votes(s.Kind, v.View)", "a.height.votes(s.Kind, a.height.view)", 0, ""},
 	{"a statement's signature is not checked", "ledger", "(*Signed).VerifyIn", "case !verify(s.From, *buf, s.Sig):", "case false:", 4, ""},
 	{"a certificate's signatures are not checked", "ledger", "checkVotes", "case !verify(v.From, data, v.Sig):", "case false:", 4, ""},
-	{"a commit is voted for without computing it", "round", "(*Machine).holds", "return p.models[b.Seal] == b.Model\n", "return true\n", 4, ""},
-	{"a ground is not judged", "round", "(*Machine).agrees", "return m.sameGround(p, r, b.Ground)\n", "return true\n", 4, "accuser"},
+	{"a commit is voted for without computing it", "runs", "(*Runs).Holds", "return p.computed.models[b.Seal] == b.Model\n", "return true\n", 4, ""},
+	{"a ground is not judged", "runs", "(*Runs).Agrees", "return p.sameGround(b.Ground)\n", "return true\n", 4, "accuser"},
 	{"weights are left out", "ledger", "(*Seal).Inputs", "Weight: s.Updates[i].Weight", "Weight: 1", 0, ""},
 	{"a late update is taken against the wrong base", "ledger", "(*Seal).Inputs", "list[i].Base = u.Base\n", "", 0, ""},
 	{"an update counts twice", "ledger", "(*Ledger).Staleness", "case u.Round <= r.Counted[s.From]:", "case false:", 0, ""},
 	{"evidence of two views blames the honest", "ledger", "(*Vote).Excludes", "v.Height == o.Height && v.View == o.View && v.Entry != o.Entry", "v.Height == o.Height && v.Entry != o.Entry", 4, "forger"},
-	{"early messages are kept without end", "round", "(*Machine).keepEarly", "if of >= maxEarly {", "if false {", 4, "spammer"},
-	{"candidates are kept without end", "round", "(*Machine).mentioned", "if h.mentions[by] >= maxTold+2*m.roster.Len() {", "if false {", 4, "spammer"},
+	{"early messages are kept without end", "round", "(*early).keep", "if of >= maxEarly {", "if false {", 4, "spammer"},
+	{"candidates are kept without end", "consensus", "(*Agreement).mentioned", "if h.mentions[by] >= MaxTold+2*a.roster.Len() {", "if false {", 4, "spammer"},
 	{"a change needs an approval less than a quorum", "ledger", "(*Changed).check", "n < l.roster.Quorum()", "n+1 < l.roster.Quorum()", 4, "gatecrasher"},
 	{"a joiner's signature is not checked", "ledger", "(*Ledger).checkJoin", "return c.Join.CheckSignature(l.mesh, l.Name(c.Join.From), l.verify)\n", "return nil\n", 4, "gatecrasher"},
-	{"an approval that was taken back counts", "round", "(*Machine).agrees", "return m.standsBehind(b)\n", "return true\n", 4, "gatecrasher"},
+	{"an approval that was taken back counts", "round", "(*app).Stance", "if a.members.StandsBehind(c) {", "if true {", 4, "gatecrasher"},
 	{"the votes of who was removed count", "ledger", "(*Signed).VerifyIn", "case !r.Has(s.From):", "case false:", 0, "gatecrasher"},
-	{"a view does not end", "round", "(*Machine).timeouts", "case h.precommitBy > 0 && m.now >= h.precommitBy, h.votes", "case h.votes", 0, ""},
+	{"a view does not end", "consensus", "(*Agreement).timeouts", "case h.precommitBy > 0 && a.out.Now() >= h.precommitBy, h.votes", "case h.votes", 0, ""},
 }
 
 // TestMutantsApply: each bug can still be planted, and what comes out is Go.

@@ -11,6 +11,8 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // World is a mesh in virtual time. It belongs to one goroutine.
@@ -26,9 +28,10 @@ type World struct {
 	holders map[block.CID][]*site
 	waiting map[block.CID][]*fetch // for somebody to hold it
 	pending []*pendingFault        // that wait for a round
-	wishes  []*wish                // of the operators, for the roster
-	rounds  uint64                 // newest that a site has opened, over all runs
-	check   *checker               // nil: nothing is held
+	effects map[FaultKind]effect
+	intents []*intent // of the operators, for the roster
+	rounds  uint64    // newest that a site has opened, over all runs
+	check   *checker  // nil: nothing is held
 	failed  error
 	steps   uint64
 }
@@ -49,7 +52,7 @@ func New(c Config) (*World, error) {
 	}
 	w := &World{
 		cfg: c, index: map[peer.ID]int{}, rng: rand.New(rand.NewPCG(c.Seed, 1)),
-		holders: map[block.CID][]*site{}, waiting: map[block.CID][]*fetch{},
+		holders: map[block.CID][]*site{}, waiting: map[block.CID][]*fetch{}, effects: newEffects(),
 	}
 	var roster []ledger.Site
 	for i, s := range c.Sites {
@@ -93,7 +96,7 @@ func (w *World) schedule() {
 }
 
 // at schedules what happens at a time; one that has passed is now.
-func (w *World) at(t time.Duration, do func()) { w.queue.push(happening{at: max(t, w.now), do: do}) }
+func (w *World) at(t time.Duration, do func()) { w.queue.push(event{at: max(t, w.now), do: do}) }
 
 // after schedules what happens after a while.
 func (w *World) after(d time.Duration, do func()) { w.at(w.now+d, do) }
@@ -146,19 +149,19 @@ func (w *World) act(s *site, ev round.Event) {
 		s.acts = append(s.acts, ev)
 		return
 	}
-	if open, ok := ev.(round.OpenRun); ok {
+	if open, ok := ev.(runs.OpenRun); ok {
 		spec := *open.Spec
 		spec.By = s.id
 		if a, ok := w.cfg.Workload.Describe(spec.Base); ok {
 			s.holdModel(a.Manifest)
 		}
-		ev = round.OpenRun{Spec: &spec}
+		ev = runs.OpenRun{Spec: &spec}
 	}
 	s.happen(ev)
 }
 
 // observe passes a line of the trace on.
-func (w *World) observe(site int, t round.Trace) {
+func (w *World) observe(site int, t trace.Step) {
 	if w.cfg.Observe != nil {
 		w.cfg.Observe(w.now, site, t)
 	}
@@ -193,7 +196,7 @@ func (w *World) Genesis() *ledger.Genesis { return w.genesis }
 // is what the operators wanted. Liars may stand where they like, and so may who is in no roster; and they need not join.
 func (w *World) Finished() bool {
 	newest := w.newest()
-	if newest == nil || !w.Wished() {
+	if newest == nil || !w.Fulfilled() {
 		return false
 	}
 	for _, s := range w.sites {

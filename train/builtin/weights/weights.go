@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/weft-mesh/weft/atomicfile"
 	"github.com/weft-mesh/weft/tensor"
 	"github.com/weft-mesh/weft/train/builtin/llama"
 )
@@ -105,15 +106,11 @@ func Encode(ts []llama.Tensor, l tensor.Layout) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// Write puts the file of ts in layout l at path, whole or not at all.
+// Write puts the file of ts in layout l at path, whole or not at all, durable on return.
 func Write(path string, ts []llama.Tensor, l tensor.Layout) error {
 	data, err := Encode(ts, l)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	part := path + ".part"
-	if err := os.WriteFile(part, data, 0o644); err != nil {
-		return err
-	}
-	return os.Rename(part, path)
+	return atomicfile.Write(path, data, 0o644)
 }
