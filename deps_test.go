@@ -105,8 +105,10 @@ node/config < hint: errors say what to write
 node/config < ledger: names as the roster has them, runs that a policy looks at
 node/config < train: a kind of trainer reads its own settings
 node/config < yamlfile: the file
+node/wal < atomicfile: a new log is durable
 node/wal < hint: what to do about damage
 node/wal < round: records
+node/site < atomicfile: files appear whole
 node/site < hint: errors say what to do
 node/site < ledger: the genesis
 node/site < node/config: config.yaml
@@ -131,6 +133,7 @@ node/archive < node/reduction: the inputs of an average
 node/archive < node/site: what lies where
 node/archive < node/wal: reads the log
 node/archive < round: records of the log
+node/index < atomicfile: the file is replaced whole
 node/index < block: CIDs
 node/index < blockstore: what the store has
 node/index < ledger: what is kept

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/weft-mesh/weft/atomicfile"
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
 )
@@ -242,7 +243,7 @@ func (x *Index) Uses(manifest block.CID) []Use {
 	return slices.Clone(x.uses[manifest])
 }
 
-// save replaces the file, unless another call has just saved all there is. It need not be durable: see Index.
+// save replaces the file, unless another call has just saved all there is.
 func (x *Index) save() {
 	x.saving.Lock()
 	defer x.saving.Unlock()
@@ -257,12 +258,7 @@ func (x *Index) save() {
 	if err != nil {
 		panic(err) // plain structs of ours
 	}
-	temp := x.path + ".new"
-	err = os.WriteFile(temp, data, 0o600)
-	if err == nil {
-		err = os.Rename(temp, x.path)
-	}
-	if err != nil {
+	if err := atomicfile.Write(x.path, data, 0o600); err != nil {
 		x.log.Warn("index of artifacts is not saved", "error", err)
 		return
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/weft-mesh/weft/atomicfile"
 	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/config"
@@ -65,7 +66,7 @@ func Init(dir, name string) (peer.ID, error) {
 	if err != nil {
 		return "", fmt.Errorf("init: %w", err)
 	}
-	if err := writeFile(file, []byte(config.DefaultYAML(name)), 0o600); err != nil {
+	if err := atomicfile.Write(file, []byte(config.DefaultYAML(name)), 0o600); err != nil {
 		return "", fmt.Errorf("init: %w", err)
 	}
 	return peer.IDFromPrivateKey(key)
@@ -93,7 +94,7 @@ func Join(dir string, g *ledger.Genesis) error {
 	if err := beginLog(dir, g, id); err != nil {
 		return err
 	}
-	if err := writeFile(path, g.Block().Data, 0o600); err != nil {
+	if err := atomicfile.Write(path, g.Block().Data, 0o600); err != nil {
 		return fmt.Errorf("join mesh %q: %w", g.Name, err)
 	}
 	return nil
@@ -196,20 +197,4 @@ func (h *Home) Lock() (io.Closer, error) {
 func writeAt(f *os.File, text string) error {
 	_, err := f.WriteAt([]byte(text), 0)
 	return err
-}
-
-// writeFile makes a file appear with all its content, durable on return.
-func writeFile(path string, data []byte, mode fs.FileMode) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return syncDir(filepath.Dir(path))
 }

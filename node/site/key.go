@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
+
+	"github.com/weft-mesh/weft/atomicfile"
 )
 
 const maxKeyFile = 4 << 10 // bytes
@@ -107,18 +109,5 @@ func createKey(path string) (err error) {
 	if err := os.Link(f.Name(), path); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
-}
-
-// syncDir makes a new name in a folder durable.
-func syncDir(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	err = d.Sync()
-	if runtime.GOOS == "windows" {
-		err = nil // folders cannot be synced there, nor need they be
-	}
-	return errors.Join(err, d.Close())
+	return atomicfile.SyncDir(filepath.Dir(path))
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/weft-mesh/weft/atomicfile"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -58,7 +59,7 @@ func Create(path string, born round.Born) (err error) {
 	if err := w.Append([]round.Record{{Born: &born}}); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return atomicfile.SyncDir(filepath.Dir(path))
 }
 
 // Open opens a log for appending and hands its records to replay in order. A last frame that
@@ -135,12 +136,3 @@ func (w *Log) write(p []byte) error {
 }
 
 func (w *Log) Close() error { return w.f.Close() }
-
-// syncDir makes the names in a directory durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
