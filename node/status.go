@@ -69,6 +69,11 @@ func (s *reporter) Status(ctx context.Context) (api.Status, error) {
 	if err != nil {
 		return st, err
 	}
+	for _, r := range st.Runs {
+		for i := range r.History { // the loop does not wait for the store
+			r.History[i].Held = s.jobs.Holds(r.History[i].Model)
+		}
+	}
 	total := s.exchange.Stats().Total
 	st.Sent, st.Received = total.Sent.Bytes, total.Received.Bytes
 	st.Addrs, st.Up, st.Memory = fullAddrs(s.host, s.home.ID), s.views.now().up(s.reach.list(), s.home.ID), peakMemory()
@@ -79,7 +84,7 @@ func (s *reporter) Status(ctx context.Context) (api.Status, error) {
 // maxShownChanges of the roster are in a status; weft roster list shows all.
 const maxShownChanges = 8
 
-// runStatus describes a run; it runs on the loop'st goroutine.
+// runStatus describes a run; it runs on the loop's goroutine.
 func (s *reporter) runStatus(m *round.Machine, r *ledger.Run) api.RunStatus {
 	k := s.tracker.runs[r.ID]
 	st := api.DescribeRun(m.Ledger(), r)
@@ -89,7 +94,7 @@ func (s *reporter) runStatus(m *round.Machine, r *ledger.Run) api.RunStatus {
 	for i := range st.History {
 		h := &st.History[i]
 		past := k.past[h.Round]
-		h.Took, h.Phases, h.Held = past.took, maps.Clone(past.phases), s.jobs.Holds(h.Model)
+		h.Took, h.Phases = past.took, maps.Clone(past.phases)
 	}
 	t, open := s.jobs.Standing(r.ID)
 	if t != nil {
