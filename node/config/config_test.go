@@ -131,3 +131,10 @@ func TestAccept(t *testing.T) {
 		}
 	}
 }
+
+// A configuration that a program makes may lack the trainer.
+func TestNoTrainer(t *testing.T) {
+	if _, err := Default("a").Trainer.New(train.Env{}); !errors.Is(err, ErrInvalid) {
+		t.Error(err)
+	}
+}

@@ -42,6 +42,14 @@ func (t *Trainer) UnmarshalYAML(n ast.Node) error {
 	return yaml.NodeToValue(n, t.Settings, yaml.Strict())
 }
 
+// New makes the trainer.
+func (t *Trainer) New(e train.Env) (train.Trainer, error) {
+	if t.Settings == nil {
+		return nil, fmt.Errorf("%w: trainer: none chosen", ErrInvalid)
+	}
+	return t.Settings.New(e)
+}
+
 // fieldsOf returns the fields of a mapping.
 func fieldsOf(n ast.Node) []*ast.MappingValueNode {
 	switch n := n.(type) {
