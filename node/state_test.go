@@ -63,7 +63,7 @@ func count(gate string) error {
 			}
 			time.Sleep(20 * time.Millisecond)
 		}
-		counter := filepath.Join(task.State, "count")
+		counter := filepath.Join(task.StateDir, "count")
 		text, _ := os.ReadFile(counter)
 		before, _ := strconv.Atoi(string(text)) // 0 if there is none
 		base, err := os.ReadFile(task.Base)

@@ -74,7 +74,7 @@ func (d *desk) newTask(run block.CID, spec *ledger.RunSpec, base block.CID, task
 		return task, err
 	}
 	if !slices.Contains(d.artifacts.host.Seen().Over(), run) {
-		if task.State, err = d.states.folder(run); err != nil {
+		if task.StateDir, err = d.states.folder(run); err != nil {
 			return task, err
 		}
 	}

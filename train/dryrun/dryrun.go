@@ -208,7 +208,7 @@ func (d *Run) newTask(kind train.Kind, number uint64) (train.Task, error) {
 	run := []byte("weft trainer test") // there is no run that it could be the CID of
 	return train.Task{
 		Kind: kind, Run: block.Sum(block.Raw, run).String(), Name: "test", Round: number, Rounds: d.conf.Rounds, Attempt: 1,
-		Base: base, Dir: dir, State: state, Seed: update.Seed(run, number), Config: d.site.Overlay(d.conf.Train),
+		Base: base, Dir: dir, StateDir: state, Seed: update.Seed(run, number), Config: d.site.Overlay(d.conf.Train),
 	}, nil
 }
 
