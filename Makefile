@@ -3,7 +3,7 @@ FUZZTIME ?= 10s
 export CGO_ENABLED ?= 0
 GOLANGCI = go tool -modfile=tools/go.mod golangci-lint
 # Packages with goroutines that share memory: they are tested with the race detector.
-RACE = ./blockstore/... ./exchange ./gossip ./aggregate ./train ./node/... ./scenarios/play/real ./scenarios/netem/... ./cmd/weft/term
+RACE = ./blockstore/... ./exchange ./gossip ./aggregate ./train ./node/... ./scenarios/local ./scenarios/nodetest ./scenarios/play/real ./scenarios/netem/... ./cmd/weft/term
 
 .PHONY: help
 help: ## this text
@@ -81,7 +81,7 @@ model: ## every interleaving of the agreement in the model (docs/model.md)
 .PHONY: vnode
 vnode: SEEDS = 20
 vnode: ## twenty whole nodes in virtual time, under SEEDS schedules of faults
-	WEFT_VNODE_SEEDS=$(SEEDS) go test ./node/nodetest -count 1 -timeout 0 -v
+	WEFT_VNODE_SEEDS=$(SEEDS) go test ./scenarios/nodetest -count 1 -timeout 0 -v
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME

@@ -15,7 +15,6 @@
 // [NewHost] makes the host, which all protocols of a site share; [New] joins the mesh on it and
 // [Mesh.Run] looks after the connections:
 //
-//	key, err := gossip.LoadOrCreateKey("site.key")
 //	host, err := gossip.NewHost(gossip.HostConfig{Key: key, Listen: addrs, Roster: inRoster})
 //	mesh, err := gossip.New(gossip.Config{Host: host, Mesh: cid, Sites: sites, Bootstrap: first, Handler: handle})
 //	err = mesh.Run(ctx)

@@ -15,6 +15,4 @@ var (
 	ErrFrame = errors.New("malformed frame")
 	// ErrRecord is returned for an address record that is not what its site signed, or exceeds the limits.
 	ErrRecord = errors.New("malformed address record")
-	// ErrKey is returned for a key file or text that is not a site's private key.
-	ErrKey = errors.New("not a private key of a site")
 )

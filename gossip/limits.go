@@ -17,7 +17,6 @@ const (
 	maxAddrs       = 32               // addresses of a site
 	maxRecords     = 2048             // records in one exchange; twice the largest roster
 	maxAddressFile = 32 << 20         // bytes of the address file
-	maxKeyFile     = 4 << 10          // bytes of a key file
 	maxStrangers   = 256              // refused peers remembered, so that each is logged once
 	frameTimeout   = 30 * time.Second // to read or write a frame once it has begun
 	openTimeout    = 10 * time.Second // to open a stream, dialing included

@@ -8,8 +8,13 @@ type Error struct {
 	Hint string // one sentence, such as: start it with weft up
 }
 
-// Add adds to an error what to do about it.
-func Add(err error, hint string) error { return &Error{err, hint} }
+// Add adds to an error what to do about it. To a hint that is there already it adds another.
+func Add(err error, hint string) error {
+	if e, ok := err.(*Error); ok {
+		return &Error{e.Err, e.Hint + "; " + hint}
+	}
+	return &Error{err, hint}
+}
 
 // Error returns the error and, on a line of its own, the hint.
 func (e *Error) Error() string { return e.Err.Error() + "\n  hint: " + e.Hint }

@@ -24,6 +24,7 @@ func TestErrors(t *testing.T) {
 		{full, "disk full", ""},
 		{hinted, "disk full", "free some space"},
 		{fmt.Errorf("save: %w", hinted), "disk full", "free some space"},
+		{hint.Add(hinted, "or call for help"), "disk full", "free some space; or call for help"},
 		{&advised{"mend it"}, "it broke", "mend it"},
 		{fmt.Errorf("run: %w", &advised{"mend it"}), "run: it broke", "mend it"},
 		{&advised{}, "it broke", ""},

@@ -3,7 +3,7 @@ package ledger
 // Limits on what a peer can make a site read or remember. Every decoder checks them.
 const (
 	MaxName       = 64      // bytes of a name of a mesh, site or run
-	maxReason     = 256     // bytes of free text in an entry
+	MaxReason     = 256     // bytes of free text in an entry
 	MaxSites      = 1024    // sites of a roster
 	MaxRounds     = 1 << 20 // rounds of a run
 	MaxRuns       = 16      // runs open at one time

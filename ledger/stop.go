@@ -19,8 +19,8 @@ type Stop struct {
 
 // Check implements [Body].
 func (s *Stop) Check() error {
-	if len(s.Reason) > maxReason {
-		return fmt.Errorf("reason of %d bytes, at most %d", len(s.Reason), maxReason)
+	if len(s.Reason) > MaxReason {
+		return fmt.Errorf("reason of %d bytes, at most %d", len(s.Reason), MaxReason)
 	}
 	return nil
 }

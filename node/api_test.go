@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -16,6 +17,9 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/api"
+	"github.com/weft-mesh/weft/node/config"
+	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/tensor"
 )
 
@@ -42,11 +46,11 @@ func TestAPI(t *testing.T) {
 	sites := newTestMesh(t, 1, nil)
 	s := sites[0]
 	ctx := t.Context()
-	if err := os.WriteFile(filepath.Join(s.dir, socketName), nil, 0o600); err != nil { // left by a crash
+	if err := os.WriteFile(filepath.Join(s.dir, api.SocketName), nil, 0o600); err != nil { // left by a crash
 		t.Fatal(err)
 	}
 	s.up()
-	if info, err := os.Stat(filepath.Join(s.dir, socketName)); err != nil || info.Mode().Perm() != 0o600 {
+	if info, err := os.Stat(filepath.Join(s.dir, api.SocketName)); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("socket: %v, %v", info, err)
 	}
 
@@ -55,12 +59,12 @@ func TestAPI(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reply, err := s.client.Start(ctx, RunRequest{Spec: ledger.RunSpec{Name: "own model", Rounds: 1}, Model: path})
+	reply, err := s.client.Start(ctx, api.RunRequest{Spec: ledger.RunSpec{Name: "own model", Rounds: 1}, Model: path})
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := s.awaitRounds(reply.Run, 1)
-	if r.Spec.By != s.id || r.Spec.Rule != "fedavg" || r.Phase != PhaseDone {
+	if r.Spec.By != s.id || r.Spec.Rule != "fedavg" || r.Phase != api.PhaseDone {
 		t.Errorf("run %+v", r)
 	}
 	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
@@ -99,14 +103,38 @@ func TestAPI(t *testing.T) {
 	testRefusals(t, s, reply.Run)
 }
 
+// rawCall is a call that no client makes; it returns the refusal.
+func rawCall(ctx context.Context, dir, method, path, body string) error {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", filepath.Join(dir, api.SocketName))
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://weft"+path, strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	resp, err := (&http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}).Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	var refused api.Error
+	if err := json.NewDecoder(resp.Body).Decode(&refused); err != nil || resp.StatusCode < 400 {
+		return fmt.Errorf("%s: %w", resp.Status, err)
+	}
+	return &refused
+}
+
 func testRefusals(t *testing.T, s *testSite, done block.CID) {
 	ctx := t.Context()
 	model := writeModel(t, one)
-	start := func(req RunRequest) func() error {
+	start := func(req api.RunRequest) func() error {
 		return func() error {
 			_, err := s.client.Start(ctx, req)
 			return err
 		}
+	}
+	raw := func(method, path, body string) func() error {
+		return func() error { return rawCall(ctx, s.dir, method, path, body) }
 	}
 	spec := ledger.RunSpec{Name: "x", Rounds: 1}
 	by := spec
@@ -116,34 +144,28 @@ func testRefusals(t *testing.T, s *testSite, done block.CID) {
 		call func() error
 		want string
 	}{
-		{"no model", start(RunRequest{Spec: spec}), "exactly one of model and init"},
-		{"two models", start(RunRequest{Spec: spec, Init: true, Model: model}), "exactly one of model and init"},
-		{"relative path", start(RunRequest{Spec: spec, Model: "model.safetensors"}), "is a relative path"},
-		{"no file", start(RunRequest{Spec: spec, Model: model + "x"}), "no such file"},
-		{"no name", start(RunRequest{Spec: ledger.RunSpec{Rounds: 1}, Model: model}), "name: want 1 to 64 bytes"},
-		{"no rounds", start(RunRequest{Spec: ledger.RunSpec{Name: "x"}, Model: model}), "rounds: 0, want 1 to"},
-		{"of someone", start(RunRequest{Spec: by, Model: model}), "for the node to fill in"},
-		{"not finite", start(RunRequest{Spec: spec, Model: writeModel(t, one, infinity)}), "not finite"},
-		{"no safetensors", start(RunRequest{Spec: spec, Model: filepath.Join(s.dir, configName)}), "safetensors"},
-		{"consent to nothing", func() error { return s.client.Consent(ctx, testCID(block.DagCBOR, "x"), Consent{}) }, "no run"},
-		{"consent too late", func() error { return s.client.Consent(ctx, done, Consent{}) }, `run "own model" is over`},
-		{"stop too late", func() error { return s.client.Stop(ctx, done, Stop{}) }, "is over"},
+		{"no model", start(api.RunRequest{Spec: spec}), "exactly one of model and init"},
+		{"two models", start(api.RunRequest{Spec: spec, Init: true, Model: model}), "exactly one of model and init"},
+		{"relative path", start(api.RunRequest{Spec: spec, Model: "model.safetensors"}), "is a relative path"},
+		{"no file", start(api.RunRequest{Spec: spec, Model: model + "x"}), "no such file"},
+		{"no name", start(api.RunRequest{Spec: ledger.RunSpec{Rounds: 1}, Model: model}), "name: want 1 to 64 bytes"},
+		{"no rounds", start(api.RunRequest{Spec: ledger.RunSpec{Name: "x"}, Model: model}), "rounds: 0, want 1 to"},
+		{"of someone", start(api.RunRequest{Spec: by, Model: model}), "for the node to fill in"},
+		{"not finite", start(api.RunRequest{Spec: spec, Model: writeModel(t, one, infinity)}), "not finite"},
+		{"no safetensors", start(api.RunRequest{Spec: spec, Model: filepath.Join(s.dir, site.ConfigFile)}), "safetensors"},
+		{"consent to nothing", func() error { return s.client.Consent(ctx, testCID(block.DagCBOR, "x"), api.Consent{}) }, "no run"},
+		{"consent too late", func() error { return s.client.Consent(ctx, done, api.Consent{}) }, `run "own model" is over`},
+		{"stop too late", func() error { return s.client.Stop(ctx, done, api.Stop{}) }, "is over"},
 		{"no such block", func() error { _, err := s.client.Block(ctx, testCID(block.Raw, "x")); return err }, "not held"},
 		{"no such model", func() error { _, err := s.client.Model(ctx, testCID(block.DagCBOR, "x")); return err }, "keep_models"},
-		{"no such call", func() error { _, err := get[Status](ctx, s.client, "/v2/status"); return err }, "no such call"},
-		{"no CID", func() error { _, err := get[Status](ctx, s.client, "/v1/blocks/x"); return err }, "cid: not a CID"},
-		{"no number", func() error { _, err := get[Status](ctx, s.client, "/v1/ledger?from=-1"); return err }, "not a whole number"},
-		{"unknown field", func() error {
-			_, err := post[RunReply](ctx, s.client, "/v1/runs", map[string]any{"speck": 1})
-			return err
-		}, `unknown field "speck"`},
-		{"large body", func() error {
-			_, err := post[RunReply](ctx, s.client, "/v1/runs", strings.Repeat("x", maxBody))
-			return err
-		}, "more than"},
+		{"no such call", raw("GET", "/v2/status", ""), "no such call"},
+		{"no CID", raw("GET", "/v1/blocks/x", ""), "cid: not a CID"},
+		{"no number", raw("GET", "/v1/ledger?from=-1", ""), "not a whole number"},
+		{"unknown field", raw("POST", "/v1/runs", `{"speck":1}`), `unknown field "speck"`},
+		{"large body", raw("POST", "/v1/runs", `"`+strings.Repeat("x", 1<<20)+`"`), "more than"},
 	} {
 		err := c.call()
-		var refused *APIError
+		var refused *api.Error
 		if !errors.As(err, &refused) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
@@ -179,10 +201,10 @@ func TestEventsEndWithNode(t *testing.T) {
 
 func TestDial(t *testing.T) {
 	long := filepath.Join(t.TempDir(), strings.Repeat("long/", 30))
-	if _, err := Dial(long).Status(t.Context()); !errors.Is(err, ErrSocketPath) {
+	if _, err := api.Dial(long).Status(t.Context()); !errors.Is(err, api.ErrSocketPath) {
 		t.Errorf("long path: %v", err)
 	}
-	if err := checkSocketPath(filepath.Join(long, socketName)); err == nil || !strings.Contains(err.Error(), "hint: move the site's directory") {
+	if err := api.CheckSocketPath(filepath.Join(long, api.SocketName)); err == nil || !strings.Contains(err.Error(), "hint: move the site's directory") {
 		t.Errorf("long path: %v", err)
 	}
 	dir, err := os.MkdirTemp("", "weft")
@@ -190,36 +212,19 @@ func TestDial(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	if _, err := Dial(dir).Status(t.Context()); !errors.Is(err, ErrNotRunning) || !strings.Contains(err.Error(), "weft up") {
+	if _, err := api.Dial(dir).Status(t.Context()); !errors.Is(err, api.ErrNotRunning) || !strings.Contains(err.Error(), "weft up") {
 		t.Errorf("no node: %v", err)
 	}
-	l, err := net.Listen("unix", filepath.Join(dir, socketName)) // something else answers
+	l, err := net.Listen("unix", filepath.Join(dir, api.SocketName)) // something else answers
 	if err != nil {
 		t.Fatal(err)
 	}
 	srv := &http.Server{Handler: http.NotFoundHandler()}
 	go func() { _ = srv.Serve(l) }() // ends with Close
 	defer srv.Close()
-	var refused *APIError
-	if _, err := Dial(dir).Status(t.Context()); !errors.As(err, &refused) || !strings.Contains(err.Error(), "404") {
+	var refused *api.Error
+	if _, err := api.Dial(dir).Status(t.Context()); !errors.As(err, &refused) || !strings.Contains(err.Error(), "404") {
 		t.Errorf("another server: %v", err)
-	}
-}
-
-// A request that leaves the node's fields open survives JSON.
-func TestRunRequestJSON(t *testing.T) {
-	for _, want := range []RunRequest{
-		{Spec: ledger.RunSpec{Name: "x", Rounds: 2, Train: map[string]string{"lr": "1"}}, Init: true},
-		{Spec: ledger.RunSpec{Name: "x", By: testID(t, 1)}, Model: "/m"},
-	} {
-		b, err := json.Marshal(want)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got RunRequest
-		if err := decodeBody(bytes.NewReader(b), &got); err != nil || !reflect.DeepEqual(got, want) {
-			t.Errorf("%s gives %+v, %v", b, got, err)
-		}
 	}
 }
 
@@ -230,7 +235,7 @@ func testNode(t testing.TB) *Node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := New(&Home{Dir: "/nowhere", Config: DefaultConfig("a"), Key: key, ID: id, Genesis: g}, Options{})
+	n, err := New(&site.Home{Dir: "/nowhere", Config: config.Default("a"), Key: key, ID: id, Genesis: g}, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +244,8 @@ func testNode(t testing.TB) *Node {
 
 func FuzzRunRequest(f *testing.F) {
 	n := testNode(f)
-	for _, r := range []RunRequest{{Spec: ledger.RunSpec{Name: "x", Rounds: 1}, Init: true}, {Spec: ledger.RunSpec{Name: "x", Late: "carry"}, Model: "/m"}} {
+	o := &operator{home: n.home, mesh: n.mesh, views: n.views}
+	for _, r := range []api.RunRequest{{Spec: ledger.RunSpec{Name: "x", Rounds: 1}, Init: true}, {Spec: ledger.RunSpec{Name: "x", Late: "carry"}, Model: "/m"}} {
 		b, err := json.Marshal(r)
 		if err != nil {
 			f.Fatal(err)
@@ -248,41 +254,29 @@ func FuzzRunRequest(f *testing.F) {
 	}
 	f.Add([]byte(`{"spec":{"name":"x","rounds":1,"by":"x"}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		var r RunRequest
-		if decodeBody(bytes.NewReader(data), &r) != nil {
+		var r api.RunRequest
+		if json.Unmarshal(data, &r) != nil {
 			return
 		}
-		spec, err := n.describe(r)
+		spec, err := o.describe(r)
 		if err != nil {
-			var refused *refusal
-			if !errors.As(err, &refused) || refused.Message == "" {
+			var refused *api.Refusal
+			if !errors.As(err, &refused) || refused.Body.Message == "" {
 				t.Errorf("refused with %v", err)
 			}
 			return
 		}
 		spec.Base, spec.Layout = testCID(block.DagCBOR, "b"), testCID(block.DagCBOR, "l")
-		if err := spec.Validate(n.view.Load().roster); err != nil {
+		if err := spec.Validate(n.views.now().roster); err != nil {
 			t.Errorf("described a run that is not valid: %v", err)
 		}
-	})
-}
-
-func FuzzAnswers(f *testing.F) {
-	f.Add([]byte(`{"accept":true}`))
-	f.Add([]byte(`{"reason":"enough"}`))
-	f.Add([]byte(`{} {}`))
-	f.Fuzz(func(_ *testing.T, data []byte) {
-		var c Consent
-		var s Stop
-		_ = decodeBody(bytes.NewReader(data), &c)
-		_ = decodeBody(bytes.NewReader(data), &s)
 	})
 }
 
 // A program that runs a node in itself may have it without the local API.
 func TestNoAPI(t *testing.T) {
 	s := newTestMesh(t, 1, nil)[0]
-	h, err := Open(s.dir)
+	h, err := site.Open(s.dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -294,10 +288,10 @@ func TestNoAPI(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- n.Run(ctx) }()
 	<-n.Ready()
-	if st, err := n.Status(t.Context()); err != nil || st.Up != 1 {
+	if st, err := n.Site().Status(t.Context()); err != nil || st.Up != 1 {
 		t.Errorf("status %+v, %v", st, err)
 	}
-	if _, err := s.client.Status(t.Context()); !errors.Is(err, ErrNotRunning) {
+	if _, err := s.client.Status(t.Context()); !errors.Is(err, api.ErrNotRunning) {
 		t.Errorf("the API answers: %v", err)
 	}
 	cancel()

@@ -12,6 +12,10 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/api"
+	"github.com/weft-mesh/weft/node/archive"
+	"github.com/weft-mesh/weft/node/site"
+	"github.com/weft-mesh/weft/node/wal"
 )
 
 // A directory says without its node what the node says; what is missing or damaged in it is named.
@@ -29,12 +33,12 @@ func TestArchive(t *testing.T) {
 	}
 	s.down()
 
-	a, err := OpenArchive(s.dir)
+	a, err := archive.Open(s.dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	st, err := a.Status(t.Context())
-	if err != nil || len(st.Runs) != 1 || st.Runs[0].Phase != PhaseDone || st.Runs[0].Done != 2 || st.Runs[0].History[1].Model != live.History[1].Model || !st.Runs[0].History[1].Held {
+	if err != nil || len(st.Runs) != 1 || st.Runs[0].Phase != api.PhaseDone || st.Runs[0].Done != 2 || st.Runs[0].History[1].Model != live.History[1].Model || !st.Runs[0].History[1].Held {
 		t.Errorf("status %+v, %v", st, err)
 	}
 	if list, err := a.Ledger(t.Context(), 2, 2); err != nil || len(list) != 2 || list[0].CID != entries[1].CID || list[1].Summary != entries[2].Summary {
@@ -68,7 +72,7 @@ func TestArchive(t *testing.T) {
 		t.Errorf("a model that is not there: %v", err)
 	}
 
-	log := filepath.Join(s.dir, logName)
+	log := filepath.Join(s.dir, site.LogFile)
 	info, err := os.Stat(log)
 	if err != nil {
 		t.Fatal(err)
@@ -76,19 +80,19 @@ func TestArchive(t *testing.T) {
 	if err := os.Truncate(log, info.Size()-1); err != nil {
 		t.Fatal(err)
 	}
-	if a, err = OpenArchive(s.dir); err != nil || a.Report().Torn == 0 {
+	if a, err = archive.Open(s.dir); err != nil || a.Report().Torn == 0 {
 		t.Errorf("a log that was cut: %v", err)
 	}
 	if err := os.Remove(log); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenArchive(s.dir); !errors.Is(err, ErrLog) || !strings.Contains(err.Error(), "weft up") {
+	if _, err := archive.Open(s.dir); !errors.Is(err, wal.ErrDamaged) || !strings.Contains(err.Error(), "weft up") {
 		t.Errorf("without a log: %v", err)
 	}
-	if err := os.WriteFile(filepath.Join(s.dir, genesisName), []byte("x"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(s.dir, site.GenesisFile), []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenArchive(s.dir); !errors.Is(err, ErrGenesis) || !strings.Contains(err.Error(), "weft mesh join") {
+	if _, err := archive.Open(s.dir); !errors.Is(err, site.ErrGenesis) || !strings.Contains(err.Error(), "weft mesh join") {
 		t.Errorf("with a damaged genesis: %v", err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -15,7 +16,13 @@ import (
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/exchange"
 	"github.com/weft-mesh/weft/gossip"
+	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/config"
+	"github.com/weft-mesh/weft/node/index"
+	"github.com/weft-mesh/weft/node/jobs"
+	"github.com/weft-mesh/weft/node/site"
+	"github.com/weft-mesh/weft/node/wal"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/trace"
 )
@@ -24,101 +31,110 @@ import (
 func (n *Node) open(closers *[]func() error) error {
 	after := func(f func() error) { *closers = append(*closers, f) }
 	h := n.home
-	lock, err := h.lock()
+	lock, err := h.Lock()
 	if err != nil {
 		return err
 	}
 	after(lock.Close)
 	n.start = time.Now()
-	if n.events, err = openEvents(h.path(traceName), n.ownName(), n.log); err != nil {
+	if n.events, err = openEvents(h.Path(site.TraceFile), n.views.now().ownName(h), n.log); err != nil {
 		return err
 	}
 	after(n.events.close)
-	if n.store, err = blockstore.OpenDisk(h.path(storeName), blockstore.Options{Logger: n.log, ScrubBytesPerSecond: scrubRate}); err != nil {
+	if n.store, err = blockstore.OpenDisk(h.Path(site.StoreDir), blockstore.Options{Logger: n.log, ScrubBytesPerSecond: scrubRate}); err != nil {
 		return err
 	}
 	after(n.store.Close)
-	if err := n.restore(); err != nil {
+	machine, log, mute, err := n.restore()
+	if err != nil {
 		return err
 	}
-	after(n.wal.close)
-	if n.index, err = openIndex(h.path(indexName), n.store, n.log); err != nil {
+	after(log.Close)
+	if n.index, err = index.Open(h.Path(site.IndexFile), n.store, n.log); err != nil {
 		return err
 	}
-	n.shelf = newShelf(n.store, n.log, func(err error) { n.jobs.wentBad(err) })
-	if err := n.shelf.fill(h.Genesis, n.machine.Ledger()); err != nil {
+	n.shelf = newShelf(n.store, n.log, func(err error) {
+		select {
+		case n.bad <- err:
+		default: // it is found again, at the latest by the scrub
+		}
+	})
+	if err := n.shelf.fill(h.Genesis, machine.Ledger()); err != nil {
 		return err
 	}
-	for _, r := range n.machine.Ledger().Runs() {
+	for _, r := range machine.Ledger().Runs() {
 		for i := range r.Commits {
-			n.index.commit(r.Commits[i].Model, r.ID)
+			n.index.Commit(r.Commits[i].Model, r.ID)
 		}
 	}
 	if err := n.clearTasks(); err != nil {
 		return err
 	}
 	if n.trainer = n.opt.Trainer; n.trainer == nil {
-		if n.trainer, err = h.newTrainer(h.path(tmpName), n.log); err != nil {
+		env := h.TrainerEnv(h.Path(site.TaskDir), n.log)
+		if n.trainer, err = h.Config.Trainer.New(env); err != nil {
 			return err
 		}
-		n.log.Info("as config.yaml says", h.choices()...)
+		n.log.Info("as config.yaml says", h.Choices(env)...)
 	}
 	if c, ok := n.trainer.(io.Closer); ok {
 		after(c.Close)
 	}
-	n.tracker = newTracker(n.machine.Ledger(), n.mute)
-	n.view.Store(newView(n.machine, n.home.ID))
-	if name, known := n.view.Load().names[n.home.ID]; known && name != n.home.Config.Name {
-		n.log.Warn("the mesh knows this site by another name than its configuration", "mesh", name, "config", n.home.Config.Name)
+	n.views.show(newView(machine, h.ID))
+	if name, known := n.views.now().names[h.ID]; known && name != h.Config.Name {
+		n.log.Warn("the mesh knows this site by another name than its configuration", "mesh", name, "config", h.Config.Name)
 	}
 	n.sender = newSender(n.log)
-	n.jobs = newJobs(n)
+	n.loop = &loop{
+		self: h.ID, start: n.start, machine: machine, log: log, tracker: newTracker(machine.Ledger(), mute),
+		knows: n.opt.Knows, programs: n.programs, box: n.box, views: n.views, events: n.events, shelf: n.shelf, sender: n.sender, index: n.index, moved: n.moved,
+	}
 	return nil
 }
 
-// restore opens the log and hands its records to a new machine.
-func (n *Node) restore() (err error) {
+// restore opens the log and hands its records to a new machine. mute: the log said that an earlier one is gone.
+func (n *Node) restore() (machine *round.Machine, log *wal.Log, mute bool, err error) {
 	h := n.home
 	key := h.Key
-	n.machine, err = round.New(round.Config{
+	machine, err = round.New(round.Config{
 		Self: h.ID, Genesis: h.Genesis, Verify: n.verifier.verify, Timing: n.opt.Timing,
 		Sign: func(data []byte) []byte { return sign(key, data) },
-		Weft: n.version(),
+		Weft: version(n.opt.Agent),
 	})
 	if err != nil {
-		return needsNewer(err)
+		return nil, nil, false, needsNewer(err)
 	}
-	path := h.path(logName)
+	path := h.Path(site.LogFile)
 	if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
 		n.log.Warn("the log is gone: this site votes again once it has seen the others decide", "log", path)
 		n.events.add(time.Now(), trace.Step{Event: "log lost", Site: h.ID, Text: "a new log was begun"})
-		if err := createWAL(path, round.Born{Mesh: n.mesh, Site: h.ID, Lost: true}); err != nil {
-			return err
+		if err := wal.Create(path, round.Born{Mesh: n.mesh, Site: h.ID, Lost: true}); err != nil {
+			return nil, nil, false, err
 		}
 	}
 	var torn int64
-	n.wal, torn, err = openWAL(path, func(r round.Record) error {
+	log, torn, err = wal.Open(path, func(r round.Record) error {
 		if r.Born != nil {
 			if err := n.checkBorn(r.Born); err != nil {
 				return err
 			}
-			n.mute = r.Born.Lost && n.view.Load().roster.Len() > 1
+			mute = r.Born.Lost && n.views.now().roster.Len() > 1
 		}
-		return n.machine.Restore(r)
+		return machine.Restore(r)
 	})
 	if err == nil && torn > 0 {
 		n.log.Info("a torn end of the log was cut off", "bytes", torn)
 		n.events.add(time.Now(), trace.Step{Event: "log cut", Site: h.ID, Text: fmt.Sprintf("%d bytes that a crash left", torn)})
 	}
 	if err == nil {
-		err = needsNewer(n.machine.Ledger().Known())
+		err = needsNewer(machine.Ledger().Known())
 	}
-	return err
+	return machine, log, mute, err
 }
 
-// version returns the version of this program, as far as it may be told to others.
-func (n *Node) version() string {
-	_, version, _ := strings.Cut(n.opt.Agent, "/")
+// version returns the version that a program's name and version say, as far as it may be told to others.
+func version(agent string) string {
+	_, version, _ := strings.Cut(agent, "/")
 	if !ledger.ValidName(version) {
 		return ""
 	}
@@ -129,10 +145,10 @@ func (n *Node) version() string {
 func (n *Node) checkBorn(b *round.Born) error {
 	switch {
 	case b.Site != n.home.ID:
-		return hint(fmt.Errorf("%s is the log of site %s, and %s is the key of %s", n.home.path(logName), b.Site, keyName, n.home.ID),
+		return hint.Add(fmt.Errorf("%s is the log of site %s, and %s is the key of %s", n.home.Path(site.LogFile), b.Site, site.KeyFile, n.home.ID),
 			"put the site's own key back; the log is good, leave it where it is")
 	case b.Mesh != n.mesh:
-		return hint(fmt.Errorf("%s is the log of mesh %s, and %s is of %s", n.home.path(logName), b.Mesh, genesisName, n.mesh),
+		return hint.Add(fmt.Errorf("%s is the log of mesh %s, and %s is of %s", n.home.Path(site.LogFile), b.Mesh, site.GenesisFile, n.mesh),
 			"join another mesh in a directory of its own (weft init --dir); the log is good, leave it where it is")
 	}
 	return nil
@@ -157,33 +173,61 @@ func (n *Node) connect(closers *[]func() error) error {
 	if err != nil {
 		return err
 	}
-	bootstrap, err := n.bootstrap()
+	bootstrap, named, err := n.bootstrap()
 	if err != nil {
 		return err
 	}
+	n.gate = newGate(n.home.ID, n.views, n.reach, named, n.index)
 	n.host, err = gossip.NewHost(gossip.HostConfig{
-		Key: n.home.Key, Listen: listen, Announce: announce, Roster: n.admits, Visitor: n.visitor,
-		Peers: max(256, 2*n.view.Load().roster.Len()), Agent: n.opt.Agent, Network: n.opt.Network, Log: n.log,
+		Key: n.home.Key, Listen: listen, Announce: announce, Roster: n.gate.admits, Visitor: n.gate.visitor,
+		Peers: max(256, 2*n.views.now().roster.Len()), Agent: n.opt.Agent, Network: n.opt.Network, Log: n.log,
 	})
 	if err != nil {
-		return hint(err, "if another program listens there, change listen in "+n.home.path(configName))
+		return hint.Add(err, "if another program listens there, change listen in "+n.home.Path(site.ConfigFile))
 	}
 	*closers = append(*closers, n.host.Close)
+	receive := &receiver{n.mesh, n.views, n.verifier, n.events, n.box}
 	n.gossip, err = gossip.New(gossip.Config{
-		Host: n.host, Mesh: n.mesh, Sites: n.sought, Bootstrap: bootstrap,
-		AddressFile: n.home.path(addressesName), Handler: n.handle, Log: n.log,
+		Host: n.host, Mesh: n.mesh, Sites: n.gate.sought, Bootstrap: bootstrap,
+		AddressFile: n.home.Path(site.AddressFile), Handler: receive.handle, Log: n.log,
 	})
 	if err != nil {
 		return err
 	}
 	*closers = append(*closers, func() error { n.gossip.Close(); return nil })
 	x := exchange.DefaultConfig()
-	x.Host, x.Source, x.Allow, x.Log = n.host, n.shelf, n.allow, n.log
+	x.Host, x.Source, x.Allow, x.Log = n.host, n.shelf, n.gate.allow, n.log
 	x.Misbehaved = func(p peer.ID, err error) {
 		n.events.add(time.Now(), trace.Step{Event: "dropped", Site: p, Text: err.Error()})
 	}
-	n.exchange, err = exchange.New(x)
-	return err
+	if n.exchange, err = exchange.New(x); err != nil {
+		return err
+	}
+	return n.employ()
+}
+
+// employ makes the parts that need the network.
+func (n *Node) employ() (err error) {
+	h := n.home
+	n.jobs, err = jobs.New(jobs.Config{
+		Self: h.ID, Site: h.Config, TaskDir: h.Path(site.TaskDir), StateDir: h.Path(site.StateDir), Store: n.store, Index: n.index, Blocks: n.exchange, Trainer: n.trainer, Knows: n.opt.Knows,
+		Host: &jobHost{h.ID, n.box, n.views, n.reach, n.bad}, Log: n.log, Spoil: n.spoil,
+	})
+	if err != nil {
+		return err
+	}
+	n.site = struct {
+		*reporter
+		*operator
+		*vault
+	}{
+		&reporter{h, n.start, n.box, n.views, n.reach, n.loop.tracker, n.jobs, n.host, n.gossip, n.exchange, n.gate.named, n.events, n.opt.Knows, n.programs, version(n.opt.Agent)},
+		&operator{h, n.mesh, n.opt.Shard, n.box, n.views, n.store, n.jobs, n.exchange, n.opt.Knows, n.programs},
+		&vault{n.store, n.shelf, n.jobs},
+	}
+	x := &explainer{h.ID, n.store, n.shelf, n.jobs, n.views, n.box, n.loop.tracker, n.log}
+	n.loop.employ(n.jobs, n.exchange, x.explain)
+	return nil
 }
 
 func multiaddrs(list []string) ([]multiaddr.Multiaddr, error) {
@@ -191,43 +235,35 @@ func multiaddrs(list []string) ([]multiaddr.Multiaddr, error) {
 	for _, s := range list {
 		a, err := multiaddr.NewMultiaddr(s)
 		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+			return nil, fmt.Errorf("%w: %w", config.ErrInvalid, err)
 		}
 		addrs = append(addrs, a)
 	}
 	return addrs, nil
 }
 
-// bootstrap returns the addresses of the configuration, and notes whose they are.
-func (n *Node) bootstrap() ([]peer.AddrInfo, error) {
-	var list []peer.AddrInfo
-	n.named = map[peer.ID]bool{}
+// bootstrap returns the addresses of the configuration, and whose they are.
+func (n *Node) bootstrap() (list []peer.AddrInfo, named map[peer.ID]bool, err error) {
+	named = map[peer.ID]bool{}
 	for _, s := range n.home.Config.Bootstrap {
-		info, err := CheckBootstrap(s)
+		info, err := config.CheckBootstrap(s)
 		if err != nil {
-			return nil, fmt.Errorf("%w: bootstrap: %w", ErrConfig, err)
+			return nil, nil, fmt.Errorf("%w: bootstrap: %w", config.ErrInvalid, err)
 		}
 		list = append(list, info)
-		n.named[info.ID] = true
-		if v := n.view.Load(); !v.observes && !v.roster.Has(info.ID) {
+		named[info.ID] = true
+		if v := n.views.now(); !v.observes && !v.roster.Has(info.ID) {
 			n.log.Warn("a bootstrap address is of no site in the roster: it is dialed only while too few others can be reached", "address", s)
 		}
 	}
-	return list, nil
+	return list, named, nil
 }
 
-// visitor reports whether p is let in for a moment, though it is no site any more.
-func (n *Node) visitor(p peer.ID) bool {
-	v := n.view.Load()
-	return v.former(p) && !v.observes && n.visits.open(p, time.Now())
-}
-
-func (n *Node) siteName(id peer.ID) string { return n.view.Load().name(id) }
-
-// ownName returns the name that the mesh knows this site by, or else that of its configuration.
-func (n *Node) ownName() string {
-	if name, ok := n.view.Load().names[n.home.ID]; ok {
-		return name
+// clearTasks makes the folder of tasks, empty: what is in it was left by a crash.
+func (n *Node) clearTasks() error {
+	dir := n.home.Path(site.TaskDir)
+	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o700)); err != nil {
+		return fmt.Errorf("clear %s: %w", filepath.Base(dir), err)
 	}
-	return n.home.Config.Name
+	return nil
 }

@@ -3,30 +3,29 @@
 //
 // # Words
 //
-//   - home: the site's directory, and all that is in it ([Home])
-//   - log: the records that must survive a crash; see wal
-//   - job: work that the machine asks for and that takes time; it ends as an event
-//   - trace: what the protocol did, one [Event] a line
-//   - view: what other goroutines may know of the machine between two steps
-//   - archive: the home read without its node ([Archive]); report: what its ledger proves ([Report])
-//   - trial: a trainer's tasks without a node ([Trial])
+//   - mailbox: how the other goroutines reach the loop
+//   - view: what they may know of the machine between two steps
+//   - gate: with whom this site keeps connections, and which block goes to whom
+//   - trace: what the protocol did, one event a line
+//   - reporter, operator, vault: what the local API says, does and hands out
+//
+// Its packages: site (the directory), config, wal (the log), index (what each artifact is for), jobs
+// (work that takes time and ends as an event), api with its client and server, and archive (the
+// directory read without its node).
 //
 // # What runs
 //
-// One goroutine owns the machine ([Node.Run], loop.go). It takes events from a bounded queue, steps,
-// and does the work that comes out in the order that package round asks for: log synced, then
-// messages queued, then jobs started. Nothing in it waits for a network, a trainer or the store.
+// One goroutine owns the machine (loop.go). It takes events from a bounded queue, steps, and does the
+// work that comes out in the order that package round asks for: log synced, then messages queued, then
+// jobs started. Nothing in it waits for a network, a trainer or the store.
 //
-//	gossip ----\                        /--> log (wal.go)
+//	gossip ----\                        /--> log (wal)
 //	jobs -------+--> queue --> machine +---> sender (send.go) --> gossip
-//	local API -/      (loop.go)         \--> jobs (jobs*.go): train, fetch, reduce, forget
+//	local API -/      (loop.go)         \--> jobs: train, fetch, reduce, forget
 //	                                     \-> trace (events.go), view (view.go)
 //
 // A message is verified on gossip's goroutines before it is queued; signatures found good are
 // remembered, so that the machine does not compute them again.
-//
-// Which block may go to whom is the index's to say (index.go): it knows of each artifact in the store
-// for which run it is held and as what.
 //
 // # A crash
 //

@@ -11,7 +11,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/train"
 )
 
@@ -70,7 +70,7 @@ func TestEvaluate(t *testing.T) {
 	if err != nil || got.Round != 4 || got.Samples != 7 || !maps.Equal(got.Metrics, map[string]float64{"val_loss": 6}) {
 		t.Errorf("the last model: %+v, %v", got, err)
 	}
-	sites[0].await("the oldest model to be removed", func(*Status) bool { return !sites[0].node.store.Has(r.History[0].Model) })
+	sites[0].await("the oldest model to be removed", func(*api.Status) bool { return !sites[0].node.store.Has(r.History[0].Model) })
 	for what, c := range map[string]struct {
 		site       *testSite
 		run, model block.CID
@@ -85,54 +85,5 @@ func TestEvaluate(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", what, err)
 		}
-	}
-}
-
-func TestWithBase(t *testing.T) {
-	own := map[string]float64{"base_loss": 1}
-	for i := range maxMetrics - 2 {
-		own[string(rune('a'+i))] = 1
-	}
-	got := withBase(own, map[string]float64{"base_loss": 2, "base_val_loss": 3, "base_z": 4, strings.Repeat("x", maxMetricName+1): 5})
-	if len(got) != maxMetrics || got["base_loss"] != 1 || got["base_val_loss"] != 3 {
-		t.Errorf("%v", got)
-	}
-}
-
-// A model that is due to be removed is kept while an evaluation waits for the trainer, and one that has gone is not fetched.
-func TestEvaluateKeeps(t *testing.T) {
-	t.Parallel()
-	sites := newTestMesh(t, 2, nil)
-	sites[0].trainer = &measurer{}
-	upAll(sites)
-	s := sites[0]
-	run := s.start(ledger.RunSpec{Name: "kept", Rounds: 1, MinSites: 2})
-	model := s.awaitRounds(run, 1).History[0].Model
-	s.node.jobs.trainer <- struct{}{} // as if it trained for another run
-	training := &training{job: runs.Train{Base: model}, done: make(chan struct{})}
-	s.node.jobs.mu.Lock()
-	s.node.jobs.training[model] = training // for which its removal waits already
-	s.node.jobs.mu.Unlock()
-	for _, m := range s.node.index.remove(func(m block.CID, _ use) bool { return m == model }) { // as for models beyond keep_models
-		s.node.jobs.discard(m)
-	}
-	ended := make(chan error)
-	go func() { _, err := s.client.Evaluate(t.Context(), run, model); ended <- err }()
-	s.await("the evaluation to wait", func(*Status) bool {
-		s.node.jobs.mu.Lock()
-		defer s.node.jobs.mu.Unlock()
-		return len(s.node.jobs.evaluating) == 1
-	})
-	s.node.jobs.mu.Lock()
-	delete(s.node.jobs.training, model)
-	close(training.done)
-	s.node.jobs.mu.Unlock()
-	<-s.node.jobs.trainer
-	if err := <-ended; err != nil {
-		t.Errorf("an evaluation whose model is removed meanwhile: %v", err)
-	}
-	s.await("the model to be removed", func(*Status) bool { return !s.node.holds(model) })
-	if _, err := s.client.Evaluate(t.Context(), run, model); err == nil || !strings.Contains(err.Error(), "not held") {
-		t.Errorf("a model that has gone: %v", err)
 	}
 }

@@ -13,7 +13,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/trace"
+)
+
+const (
+	maxTraceFile = 16 << 20 // bytes of trace.jsonl before it is rotated
+	ringEvents   = 4096     // newest events kept in memory
 )
 
 // events is the site's trace: every event goes to a file of JSON lines, which is rotated by size, and
@@ -27,8 +33,8 @@ type events struct {
 	file   *os.File // nil after a write error: the trace is not worth stopping for
 	size   int64
 	limit  int64
-	next   uint64  // sequence number of the next event, from 1
-	ring   []Event // the newest, ascending
+	next   uint64      // sequence number of the next event, from 1
+	ring   []api.Event // the newest, ascending
 	closed bool
 	more   chan struct{} // closed and made anew when events come
 }
@@ -85,9 +91,9 @@ func (e *events) readBack(path string) error {
 	}
 	defer f.Close()
 	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, maxTraceLine)
+	lines.Buffer(nil, api.MaxTraceLine)
 	for lines.Scan() {
-		var ev Event
+		var ev api.Event
 		if json.Unmarshal(lines.Bytes(), &ev) == nil && ev.Seq >= e.next {
 			e.keep(ev)
 		}
@@ -99,7 +105,7 @@ func (e *events) readBack(path string) error {
 }
 
 // keep puts an event into the ring; the mutex is held, or nobody else has e yet.
-func (e *events) keep(ev Event) {
+func (e *events) keep(ev api.Event) {
 	e.next = ev.Seq + 1
 	if len(e.ring) == 2*ringEvents {
 		e.ring = append(e.ring[:0], e.ring[ringEvents:]...)
@@ -123,7 +129,7 @@ func (e *events) add(now time.Time, traces ...trace.Step) {
 		if len(t.Text) > 4096 {
 			t.Text = t.Text[:4096]
 		}
-		ev := Event{Seq: e.next, Time: now, Site: e.site, Step: t}
+		ev := api.Event{Seq: e.next, Time: now, Site: e.site, Step: t}
 		e.keep(ev)
 		if err := enc.Encode(ev); err != nil {
 			panic(err) // plain structs of ours
@@ -193,14 +199,14 @@ func (e *events) last() uint64 {
 
 // since returns the events in memory from a sequence number on, and a channel that is closed when
 // there are more; nil after the last.
-func (e *events) since(seq uint64) ([]Event, <-chan struct{}) {
+func (e *events) since(seq uint64) ([]api.Event, <-chan struct{}) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	from := len(e.ring)
 	for from > 0 && e.ring[from-1].Seq >= seq {
 		from--
 	}
-	list := append([]Event(nil), e.ring[from:]...)
+	list := append([]api.Event(nil), e.ring[from:]...)
 	if e.closed {
 		return list, nil
 	}
@@ -209,8 +215,8 @@ func (e *events) since(seq uint64) ([]Event, <-chan struct{}) {
 
 // follow yields the events from a sequence number on, and then those to come until ctx or the
 // trace ends. Events older than memory are passed over.
-func (e *events) follow(ctx context.Context, seq uint64, wait bool) iter.Seq[Event] {
-	return func(yield func(Event) bool) {
+func (e *events) follow(ctx context.Context, seq uint64, wait bool) iter.Seq[api.Event] {
+	return func(yield func(api.Event) bool) {
 		for {
 			list, more := e.since(seq)
 			for _, ev := range list {

@@ -16,6 +16,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/node/api"
+	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/trace"
 )
 
@@ -42,7 +44,7 @@ func seqs(e *events, from uint64) (list []uint64) {
 
 // Events are numbered on over restarts, the file is rotated, and memory holds the newest.
 func TestEvents(t *testing.T) {
-	path := filepath.Join(t.TempDir(), traceName)
+	path := filepath.Join(t.TempDir(), site.TraceFile)
 	e := newTestEvents(t, path)
 	e.limit = 1000
 	for range 20 {
@@ -83,7 +85,7 @@ func TestEvents(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var last Event
+	var last api.Event
 	lines := bufio.NewScanner(bytes.NewReader(data))
 	for lines.Scan() {
 		_ = json.Unmarshal(lines.Bytes(), &last) // the line that was cut short
@@ -95,14 +97,14 @@ func TestEvents(t *testing.T) {
 
 // An event says whose trace it is of, and whom it is about.
 func TestEventJSON(t *testing.T) {
-	want := Event{Seq: 3, Time: time.Unix(1, 0).UTC(), Site: "a", Step: trace.Step{
+	want := api.Event{Seq: 3, Time: time.Unix(1, 0).UTC(), Site: "a", Step: trace.Step{
 		Event: "holds", Round: 2, Site: testID(t, 1), Sites: []peer.ID{testID(t, 2)}, Run: testCID(block.DagCBOR, "run"),
 	}}
 	b, err := json.Marshal(want)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got Event
+	var got api.Event
 	if err := json.Unmarshal(b, &got); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%s gives %+v, %v", b, got, err)
 	}
@@ -112,7 +114,7 @@ func TestEventJSON(t *testing.T) {
 }
 
 func TestEventsRing(t *testing.T) {
-	e := newTestEvents(t, filepath.Join(t.TempDir(), traceName))
+	e := newTestEvents(t, filepath.Join(t.TempDir(), site.TraceFile))
 	for range 3 * ringEvents {
 		e.add(time.Unix(1, 0), trace.Step{Event: "x"})
 	}
@@ -123,7 +125,7 @@ func TestEventsRing(t *testing.T) {
 }
 
 func TestEventsFollow(t *testing.T) {
-	e := newTestEvents(t, filepath.Join(t.TempDir(), traceName))
+	e := newTestEvents(t, filepath.Join(t.TempDir(), site.TraceFile))
 	got := make(chan uint64)
 	go func() {
 		defer close(got)
@@ -147,7 +149,7 @@ func TestEventsFollow(t *testing.T) {
 
 // What somebody still has to say when the trace has ended is passed over.
 func TestEventsAfterTheEnd(t *testing.T) {
-	e := newTestEvents(t, filepath.Join(t.TempDir(), traceName))
+	e := newTestEvents(t, filepath.Join(t.TempDir(), site.TraceFile))
 	if err := e.close(); err != nil {
 		t.Fatal(err)
 	}

@@ -27,36 +27,6 @@ func newMembers(l *ledger.Ledger, self peer.ID, observers []peer.ID) members {
 	return m
 }
 
-// admits reports whether this site keeps connections with p. While it is no site itself, or reaches too few of those
-// that it knows, it also trusts whom its operator has named, as the roster may have changed beyond recognition since it
-// heard of it last; but nobody who was removed.
-func (n *Node) admits(p peer.ID) bool {
-	m := n.view.Load()
-	return m.roster.Has(p) || m.observers[p] || n.named[p] && !m.former(p) && (m.observes || n.few())
-}
-
-// few reports whether the sites of the roster that are connected, this one included, are no quorum: then they decide
-// nothing, and others may have.
-func (n *Node) few() bool {
-	m := n.view.Load()
-	return m.up(n.reach.list(), n.home.ID) < m.roster.Quorum()
-}
-
-// sought returns whom this site seeks connections with.
-func (n *Node) sought() []peer.ID {
-	m := n.view.Load()
-	var ids []peer.ID
-	for _, s := range m.roster.Sites() {
-		ids = append(ids, s.ID)
-	}
-	for p := range n.named {
-		if !m.roster.Has(p) && n.admits(p) {
-			ids = append(ids, p)
-		}
-	}
-	return ids
-}
-
 // former reports whether p was a site and is none any more.
 func (m *members) former(p peer.ID) bool {
 	_, was := m.names[p]

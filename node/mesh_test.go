@@ -14,6 +14,9 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/api"
+	"github.com/weft-mesh/weft/node/reduction"
+	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/train"
 )
@@ -35,9 +38,9 @@ type testSite struct {
 	name    string
 	dir     string
 	id      peer.ID
-	client  *Client
-	trainer train.Trainer // nil: the synthetic one
-	knows   Knows         // nil: KnownNames
+	client  *api.Client
+	trainer train.Trainer   // nil: the synthetic one
+	knows   reduction.Knows // nil: KnownNames
 	log     *slog.Logger
 	spoil   func(shard int, data []byte)
 
@@ -77,7 +80,7 @@ func newFaultyMesh(t *testing.T, faults ledger.Faults, n int, edit func(name, co
 		t.Fatal(err)
 	}
 	for _, s := range sites {
-		if err := Join(s.dir, g); err != nil {
+		if err := site.Join(s.dir, g); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -89,24 +92,24 @@ func newTestSite(t *testing.T, dir, name string, edit func(name, config string) 
 	t.Helper()
 	s := &testSite{t: t, name: name, dir: filepath.Join(dir, name), log: slog.New(slog.DiscardHandler)}
 	var err error
-	if s.id, err = Init(s.dir, name); err != nil {
+	if s.id, err = site.Init(s.dir, name); err != nil {
 		t.Fatal(err)
 	}
 	config := "name: " + name + "\nlisten: [/ip4/127.0.0.1/tcp/0]\naccept: auto\ntrainer: {synthetic: {bytes: 2500KB, seed: 1}}\n"
 	if edit != nil {
 		config = edit(name, config)
 	}
-	if err := os.WriteFile(filepath.Join(s.dir, configName), []byte(config), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(s.dir, site.ConfigFile), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.client = Dial(s.dir)
+	s.client = api.Dial(s.dir)
 	return s
 }
 
 // up starts the site and waits until it answers; others that run are told to it.
 func (s *testSite) up(others ...*testSite) {
 	s.t.Helper()
-	h, err := Open(s.dir)
+	h, err := site.Open(s.dir)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -158,9 +161,9 @@ func upAll(sites []*testSite) {
 }
 
 // await waits until ok says so of the site's status.
-func (s *testSite) await(what string, ok func(*Status) bool) *Status {
+func (s *testSite) await(what string, ok func(*api.Status) bool) *api.Status {
 	s.t.Helper()
-	var last *Status
+	var last *api.Status
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		st, err := s.client.Status(s.t.Context())
 		if err != nil {
@@ -178,7 +181,7 @@ func (s *testSite) await(what string, ok func(*Status) bool) *Status {
 }
 
 // awaitEvent waits for a line of the site's trace.
-func (s *testSite) awaitEvent(what string, ok func(Event) bool) {
+func (s *testSite) awaitEvent(what string, ok func(api.Event) bool) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
@@ -193,31 +196,31 @@ func (s *testSite) awaitEvent(what string, ok func(Event) bool) {
 	s.t.Fatalf("site %s: %s has not come", s.name, what)
 }
 
-// run returns the status of a run, empty if it is not known yet.
-func (st *Status) run(id block.CID) RunStatus {
+// runOf returns the status of a run, empty if it is not known yet.
+func runOf(st *api.Status, id block.CID) api.RunStatus {
 	for _, r := range st.Runs {
 		if r.ID == id {
 			return r
 		}
 	}
-	return RunStatus{}
+	return api.RunStatus{}
 }
 
 // awaitRounds waits until a run has that many committed rounds whose newest model is held.
-func (s *testSite) awaitRounds(run block.CID, rounds int) RunStatus {
+func (s *testSite) awaitRounds(run block.CID, rounds int) api.RunStatus {
 	s.t.Helper()
-	st := s.await(strconv.Itoa(rounds)+" rounds", func(st *Status) bool {
-		h := st.run(run).History
+	st := s.await(strconv.Itoa(rounds)+" rounds", func(st *api.Status) bool {
+		h := runOf(st, run).History
 		return len(h) >= rounds && h[len(h)-1].Held
 	})
-	return st.run(run)
+	return runOf(st, run)
 }
 
 // start opens a run from an initial model.
 func (s *testSite) start(spec ledger.RunSpec) block.CID {
 	s.t.Helper()
 	spec.Attempts = 1 // who is done early waits for the others
-	reply, err := s.client.Start(s.t.Context(), RunRequest{Spec: spec, Init: true})
+	reply, err := s.client.Start(s.t.Context(), api.RunRequest{Spec: spec, Init: true})
 	if err != nil {
 		s.t.Fatal(err)
 	}

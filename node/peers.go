@@ -10,6 +10,12 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
+const (
+	headStart   = 500 * time.Millisecond // in which an update is asked of its owner alone
+	askAgainMin = 500 * time.Millisecond // before sites that lack a block are asked again; doubles
+	askAgainMax = 15 * time.Second
+)
+
 // reach is which other sites are connected, and tells fetches of those who come.
 type reach struct {
 	mu       sync.Mutex

@@ -13,6 +13,8 @@ import (
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/exchange"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/api"
+	"github.com/weft-mesh/weft/node/index"
 	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/tensor"
 )
@@ -49,18 +51,18 @@ func TestPrivacy(t *testing.T) {
 	upAll(sites)
 	a, b, d := sites[0], sites[1], sites[3]
 	run := a.start(ledger.RunSpec{Name: "private", Rounds: 3})
-	d.await("the question", func(st *Status) bool { return len(st.Pending) == 1 })
-	if err := d.client.Consent(t.Context(), run, Consent{Accept: false}); err != nil {
+	d.await("the question", func(st *api.Status) bool { return len(st.Pending) == 1 })
+	if err := d.client.Consent(t.Context(), run, api.Consent{Accept: false}); err != nil {
 		t.Fatal(err)
 	}
 	r := a.awaitRounds(run, 2)
 	b.awaitRounds(run, 2)
-	d.await("the ledger", func(st *Status) bool { return len(st.run(run).History) == 2 })
+	d.await("the ledger", func(st *api.Status) bool { return len(runOf(st, run).History) == 2 })
 
 	public := []block.CID{r.Spec.Layout, a.node.home.Genesis.Block().CID, r.Base, r.Spec.Base}
 	var private []block.CID
 	for _, m := range []block.CID{r.Base, r.Spec.Base} {
-		manifest, err := readManifest(a.node.store, m)
+		manifest, err := blockstore.ReadManifest(a.node.store, m)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,7 +79,7 @@ func TestPrivacy(t *testing.T) {
 		}
 		for i := range ledger.As[ledger.Seal](e.Entry).Updates {
 			m := ledger.As[ledger.Seal](e.Entry).Updates[i].Update.Update().Manifest
-			manifest, err := readManifest(a.node.store, m)
+			manifest, err := blockstore.ReadManifest(a.node.store, m)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -88,9 +90,9 @@ func TestPrivacy(t *testing.T) {
 		t.Fatalf("%d private blocks", len(private))
 	}
 	e := a.newcomer("e")
-	approve(t, ChangeRequest{Add: &RosterSite{Name: "e", ID: e.id}}, a) // one approval is no quorum
+	approve(t, api.ChangeRequest{Add: &api.RosterSite{Name: "e", ID: e.id}}, a) // one approval is no quorum
 	e.up(a)
-	e.await("the ledger", func(st *Status) bool { return st.Observes && len(st.run(run).History) == 2 })
+	e.await("the ledger", func(st *api.Status) bool { return st.Observes && len(runOf(st, run).History) == 2 })
 	for name, c := range map[string]struct {
 		as          *testSite
 		participant bool
@@ -107,10 +109,10 @@ func TestPrivacy(t *testing.T) {
 			}
 		}
 	}
-	if stranger := testID(t, 9); a.node.allow(stranger, r.Base) {
+	if stranger := testID(t, 9); a.node.gate.allow(stranger, r.Base) {
 		t.Error("a stranger to the mesh gets a model")
 	}
-	if a.node.allow(b.id, testCID(block.Raw, "unknown use")) {
+	if a.node.gate.allow(b.id, testCID(block.Raw, "unknown use")) {
 		t.Error("a shard of unknown use is given away")
 	}
 }
@@ -124,7 +126,7 @@ func TestFetch(t *testing.T) {
 	a, b := sites[0], sites[1]
 	run := a.start(ledger.RunSpec{Name: "fetch", Rounds: 2, MinSites: 2})
 	r := b.awaitRounds(run, 1)
-	base, err := readManifest(a.node.store, r.Spec.Base)
+	base, err := blockstore.ReadManifest(a.node.store, r.Spec.Base)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,11 +134,11 @@ func TestFetch(t *testing.T) {
 	infinite := offerInfinite(t, a.node, r.Spec.Layout, base.ShardElements)
 	cut := offerCut(t, a.node, r.Spec.Base)
 	for _, m := range []block.CID{other, infinite, cut} {
-		manifest, err := readManifest(a.node.store, m)
+		manifest, err := blockstore.ReadManifest(a.node.store, m)
 		if err != nil {
 			t.Fatal(err)
 		}
-		a.node.index.add(t.Context(), m, manifest.Shards, use{Run: run, As: asUpdate, Round: 1})
+		a.node.index.Add(t.Context(), m, manifest.Shards, index.Use{Run: run, As: index.AsUpdate, Round: 1})
 	}
 	for _, c := range []struct {
 		name     string
@@ -149,7 +151,7 @@ func TestFetch(t *testing.T) {
 		{"no manifest", r.Spec.Layout, "manifest"},
 	} {
 		job := runs.Fetch{Run: run, Manifest: c.manifest, Layout: r.Spec.Layout, Owner: a.id}
-		invalid, err := b.node.jobs.obtain(t.Context(), job)
+		invalid, err := b.node.jobs.Obtain(t.Context(), job)
 		if err != nil || !strings.Contains(invalid, c.want) {
 			t.Errorf("%s: invalid %q, %v, want %q", c.name, invalid, err, c.want)
 		}
@@ -158,18 +160,15 @@ func TestFetch(t *testing.T) {
 	if err := b.node.store.DeleteArtifact(r.Base); err != nil {
 		t.Fatal(err)
 	}
-	got, err := b.node.jobs.openArtifact(t.Context(), runs.Fetch{Run: run, Manifest: r.Base, Layout: r.Spec.Layout})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := got.artifact.Close(); err != nil {
-		t.Fatal(err)
+	invalid, err := b.node.jobs.Obtain(t.Context(), runs.Fetch{Run: run, Manifest: r.Base, Layout: r.Spec.Layout})
+	if invalid != "" || err != nil || !b.node.jobs.Holds(r.Base) {
+		t.Fatalf("what was lost is not fetched again: %q, %v", invalid, err)
 	}
 
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	gone := testCID(block.DagCBOR, "nobody has it")
-	if invalid, err := b.node.jobs.obtain(ctx, runs.Fetch{Run: run, Manifest: gone, Layout: r.Spec.Layout}); invalid != "" || err == nil {
+	if invalid, err := b.node.jobs.Obtain(ctx, runs.Fetch{Run: run, Manifest: gone, Layout: r.Spec.Layout}); invalid != "" || err == nil {
 		t.Errorf("what nobody has: invalid %q, %v", invalid, err)
 	}
 }
@@ -233,7 +232,7 @@ func TestKeep(t *testing.T) {
 	b.awaitRounds(run, 3)
 	want := func(s *testSite, n int) {
 		s.t.Helper()
-		s.await("the rest to be removed", func(*Status) bool { return len(s.node.store.Artifacts()) == n })
+		s.await("the rest to be removed", func(*api.Status) bool { return len(s.node.store.Artifacts()) == n })
 		for _, h := range s.awaitRounds(run, 3).History {
 			if h.Held != (h.Round == 3) {
 				t.Errorf("site %s, round %d: held %v", s.name, h.Round, h.Held)
@@ -242,32 +241,9 @@ func TestKeep(t *testing.T) {
 	}
 	want(a, 2)
 	want(b, 2+6)
-	testArtifact(t, a.node.store, 3)                                                                            // a crash came before its use was noted
-	a.node.index.add(t.Context(), testArtifact(t, a.node.store, 4), nil, use{Run: run, As: asUpdate, Round: 1}) // a Forget was lost
+	testArtifact(t, a.node.store, 3)                                                                                        // a crash came before its use was noted
+	a.node.index.Add(t.Context(), testArtifact(t, a.node.store, 4), nil, index.Use{Run: run, As: index.AsUpdate, Round: 1}) // a Forget was lost
 	a.down()
 	a.up(b)
 	want(a, 2)
-}
-
-// What a training begins from stays until it has ended, however far the mesh has come.
-func TestTrainedFromStays(t *testing.T) {
-	t.Parallel()
-	sites := newTestMesh(t, 1, nil)
-	upAll(sites)
-	s := sites[0]
-	j, from := s.node.jobs, testArtifact(t, s.node.store, 3)
-	under := &training{job: runs.Train{From: from}, cancel: func() {}, done: make(chan struct{})}
-	j.mu.Lock()
-	j.training[from] = under
-	j.mu.Unlock()
-	j.discard(from)
-	time.Sleep(50 * time.Millisecond)
-	if !s.node.holds(from) {
-		t.Fatal("removed under the trainer")
-	}
-	j.mu.Lock()
-	delete(j.training, from)
-	close(under.done)
-	j.mu.Unlock()
-	s.await("it to be removed", func(*Status) bool { return !s.node.holds(from) })
 }

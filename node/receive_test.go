@@ -10,6 +10,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/gossip"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -26,11 +27,11 @@ func statement(t *testing.T, mesh block.CID, key, from int, kind ledger.Kind, bo
 // What no correct site passes on is rejected, what is late or for this site alone is not relayed.
 func TestHandle(t *testing.T) {
 	n := testNode(t)
-	n.events = newTestEvents(t, filepath.Join(t.TempDir(), traceName))
-	v := *n.view.Load()
+	v := *n.views.now()
 	v.height = 5
-	n.view.Store(&v)
-	mesh := n.home.Genesis.Block().CID
+	n.views.show(&v)
+	mesh, box := n.mesh, n.box
+	r := &receiver{mesh, n.views, n.verifier, newTestEvents(t, filepath.Join(t.TempDir(), site.TraceFile)), box}
 	vote := func(key, from int, height uint64) []byte {
 		m := round.Message{Statement: statement(t, mesh, key, from, ledger.KindPrevote, &ledger.Vote{Height: height})}
 		return m.Encode()
@@ -53,30 +54,30 @@ func TestHandle(t *testing.T) {
 		{"malformed", []byte{0xa0}, gossip.Reject, false},
 		{"height 0", vote(1, 1, 0), gossip.Reject, false},
 	} {
-		got := n.handle(t.Context(), testID(t, 3), c.data)
-		if got != c.want || (len(n.queue) == 1) != c.queued {
-			t.Errorf("%s: %s, %d queued", c.name, got, len(n.queue))
+		got := r.handle(t.Context(), testID(t, 3), c.data)
+		if got != c.want || (len(box.queue) == 1) != c.queued {
+			t.Errorf("%s: %s, %d queued", c.name, got, len(box.queue))
 		}
-		if len(n.queue) > 0 {
-			n.room.Release(int64(len(c.data)))
-			if r, ok := (<-n.queue).event.(round.Received); !ok || r.From != testID(t, 3) {
-				t.Errorf("%s: queued %+v", c.name, r)
+		if len(box.queue) > 0 {
+			box.room.Release(int64(len(c.data)))
+			if m, ok := (<-box.queue).event.(round.Received); !ok || m.From != testID(t, 3) {
+				t.Errorf("%s: queued %+v", c.name, m)
 			}
 		}
 	}
-	if !n.room.TryAcquire(queueBytes) {
+	if !box.room.TryAcquire(queueBytes) {
 		t.Fatal("bytes of messages that were taken still count")
 	}
-	if got := n.handle(t.Context(), testID(t, 3), vote(1, 1, 6)); got != gossip.Ignore || len(n.queue) > 0 {
-		t.Errorf("in a flood: %s, %d queued", got, len(n.queue))
+	if got := r.handle(t.Context(), testID(t, 3), vote(1, 1, 6)); got != gossip.Ignore || len(box.queue) > 0 {
+		t.Errorf("in a flood: %s, %d queued", got, len(box.queue))
 	}
-	n.room.Release(queueBytes)
+	box.room.Release(queueBytes)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	for range cap(n.queue) {
-		n.queue <- queued{event: round.Alarm{}}
+	for range cap(box.queue) {
+		box.queue <- queued{event: round.Alarm{}}
 	}
-	if got := n.handle(ended, testID(t, 3), vote(1, 1, 6)); got != gossip.Ignore {
+	if got := r.handle(ended, testID(t, 3), vote(1, 1, 6)); got != gossip.Ignore {
 		t.Errorf("at the end, with a full queue: %s", got)
 	}
 }
@@ -103,43 +104,6 @@ func TestVerifier(t *testing.T) {
 	} {
 		if bad() || v.good.Len() != 1 {
 			t.Errorf("%s: verified or remembered (%d)", name, v.good.Len())
-		}
-	}
-}
-
-// Models are kept by policy and by need.
-func TestKeeper(t *testing.T) {
-	name := func(i string) block.CID { return testCID(block.DagCBOR, i) }
-	run := func(number, rounds uint64, late ledger.LatePolicy) *ledger.Run {
-		r := &ledger.Run{ID: name("run"), Spec: &ledger.RunSpec{Base: name("0"), Rounds: rounds, Late: late, LateMax: 2}, Round: number, Base: name("0")}
-		for i := uint64(1); i < number; i++ {
-			r.Base = name(string(rune('0' + i)))
-			r.Commits = append(r.Commits, ledger.CommitAt{Commit: &ledger.Commit{Round: i, Model: r.Base}, Sealed: &ledger.Seal{}})
-		}
-		return r
-	}
-	for _, c := range []struct {
-		name   string
-		run    *ledger.Run
-		newest int
-		want   string // models, by round; 0 is the base
-	}{
-		{"first round", run(1, 9, ledger.Drop), 1, "0"},
-		{"late updates need their bases", run(6, 9, ledger.Carry), 1, "0345"},
-		{"none are late", run(6, 9, ledger.Drop), 1, "05"},
-		{"policy", run(6, 9, ledger.Drop), 3, "0345"},
-		{"over", run(6, 5, ledger.Carry), 2, "045"},
-	} {
-		k := &keeper{models: map[block.CID]bool{}}
-		k.need(c.run, c.newest)
-		got := ""
-		for i := '0'; i <= '9'; i++ {
-			if k.models[name(string(i))] {
-				got += string(i)
-			}
-		}
-		if got != c.want {
-			t.Errorf("%s: keeps %s, want %s", c.name, got, c.want)
 		}
 	}
 }

@@ -6,24 +6,27 @@ import (
 	"testing"
 
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/api"
+	"github.com/weft-mesh/weft/node/archive"
+	"github.com/weft-mesh/weft/node/site"
 )
 
 // newcomer makes a site that the mesh's genesis does not list, and ties it to the mesh.
 func (s *testSite) newcomer(name string) *testSite {
 	s.t.Helper()
-	h, err := Open(s.dir)
+	h, err := site.Open(s.dir)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	c := newTestSite(s.t, strings.TrimSuffix(s.dir, "/"+s.name), name, nil)
-	if err := Join(c.dir, h.Genesis); err != nil {
+	if err := site.Join(c.dir, h.Genesis); err != nil {
 		s.t.Fatal(err)
 	}
 	return c
 }
 
 // approve has the operators of sites say yes to a change.
-func approve(t *testing.T, req ChangeRequest, sites ...*testSite) {
+func approve(t *testing.T, req api.ChangeRequest, sites ...*testSite) {
 	t.Helper()
 	for _, s := range sites {
 		if _, err := s.client.ChangeRoster(t.Context(), req); err != nil {
@@ -34,7 +37,7 @@ func approve(t *testing.T, req ChangeRequest, sites ...*testSite) {
 
 func (s *testSite) awaitVersion(version uint64) {
 	s.t.Helper()
-	s.await("the roster", func(st *Status) bool {
+	s.await("the roster", func(st *api.Status) bool {
 		r, err := s.client.Roster(s.t.Context())
 		return err == nil && r.Version == version
 	})
@@ -51,72 +54,72 @@ func TestRoster(t *testing.T) {
 
 	e := a.newcomer("e")
 	e.up(a)
-	e.await("where it stands", func(st *Status) bool {
+	e.await("where it stands", func(st *api.Status) bool {
 		return st.Observes && strings.Contains(st.Hint, "weft roster add e="+e.id.String())
 	})
-	add := ChangeRequest{Add: &RosterSite{Name: "e", ID: e.id}}
+	add := api.ChangeRequest{Add: &api.RosterSite{Name: "e", ID: e.id}}
 	approve(t, add, a)
 	r, err := b.client.Roster(t.Context())
 	if err != nil || r.Version != 0 || len(r.Sites) != 4 {
 		t.Errorf("one approval: %+v, %v", r, err)
 	}
-	e.await("to be let in", func(st *Status) bool { return strings.Contains(st.Problem, "1 of 3 approvals") && st.Height > 0 })
+	e.await("to be let in", func(st *api.Status) bool { return strings.Contains(st.Problem, "1 of 3 approvals") && st.Height > 0 })
 	b.down() // and what it has said is in its log
 	b.up(sites...)
 	approve(t, add, b, c)
 	for _, s := range []*testSite{a, b, c, d, e} {
 		s.awaitVersion(1)
 	}
-	e.await("to train", func(st *Status) bool {
+	e.await("to train", func(st *api.Status) bool {
 		h := st.Runs[0].History
 		return !st.Observes && st.Sites == 5 && len(h) > 0 && strings.Contains(strings.Join(h[len(h)-1].Sites, ""), "e")
 	})
 
 	c2 := a.newcomer("c2")
 	c.down() // its disk is gone
-	approve(t, ChangeRequest{Remove: "c", Add: &RosterSite{Name: "c", ID: c2.id}}, a, b, d, e)
+	approve(t, api.ChangeRequest{Remove: "c", Add: &api.RosterSite{Name: "c", ID: c2.id}}, a, b, d, e)
 	c2.up(a, b)
 	c2.awaitVersion(2)
-	if _, err := a.client.ChangeRoster(t.Context(), ChangeRequest{Add: &RosterSite{Name: "f", ID: c.id}}); err == nil || !strings.Contains(err.Error(), "no key comes back") {
+	if _, err := a.client.ChangeRoster(t.Context(), api.ChangeRequest{Add: &api.RosterSite{Name: "f", ID: c.id}}); err == nil || !strings.Contains(err.Error(), "no key comes back") {
 		t.Errorf("a key comes back: %v", err)
 	}
 
-	approve(t, ChangeRequest{Remove: "d"}, a, b, e, c2)
-	d.await("to be told", func(st *Status) bool { return st.Observes && strings.Contains(st.Problem, "was removed") })
-	a.await("d to be cut off", func(st *Status) bool {
-		for _, p := range a.node.Peers() {
+	approve(t, api.ChangeRequest{Remove: "d"}, a, b, e, c2)
+	d.await("to be told", func(st *api.Status) bool { return st.Observes && strings.Contains(st.Problem, "was removed") })
+	a.await("d to be cut off", func(st *api.Status) bool {
+		for _, p := range a.node.Site().Peers() {
 			if p.ID == d.id {
 				return false
 			}
 		}
 		return st.Sites == 4 && !a.node.reach.has(d.id)
 	})
-	if _, err := d.client.ChangeRoster(t.Context(), ChangeRequest{Remove: "a"}); err == nil {
+	if _, err := d.client.ChangeRoster(t.Context(), api.ChangeRequest{Remove: "a"}); err == nil {
 		t.Error("a removed site approves")
 	}
 
 	here := []*testSite{a, b, e, c2}
-	c2.await("to train", func(st *Status) bool {
+	c2.await("to train", func(st *api.Status) bool {
 		h := st.Runs[0].History
 		return len(h) > 0 && len(h[len(h)-1].Sites) == 4
 	})
-	if err := a.client.Stop(t.Context(), run, Stop{"enough"}); err != nil {
+	if err := a.client.Stop(t.Context(), run, api.Stop{Reason: "enough"}); err != nil {
 		t.Fatal(err)
 	}
-	var head Status
+	var head api.Status
 	for i, s := range here {
-		st := s.await("the end", func(st *Status) bool { return st.Runs[0].Phase == PhaseStopped })
+		st := s.await("the end", func(st *api.Status) bool { return st.Runs[0].Phase == api.PhaseStopped })
 		if i == 0 {
 			head = *st
 		}
-		s.await("the same ledger", func(st *Status) bool { return st.Head == head.Head })
+		s.await("the same ledger", func(st *api.Status) bool { return st.Head == head.Head })
 		if st.Runs[0].Base != head.Runs[0].Base || !st.Runs[0].History[len(st.Runs[0].History)-1].Held {
 			t.Errorf("site %s: model %s, site a has %s", s.name, st.Runs[0].Base, head.Runs[0].Base)
 		}
 	}
 	for _, s := range append(here, d) {
 		s.down()
-		r, err := Verify(s.dir)
+		r, err := archive.Verify(s.dir)
 		if err != nil {
 			t.Fatalf("site %s: %v", s.name, err)
 		}
@@ -131,10 +134,10 @@ func TestJoinThroughOneThatHasNotApproved(t *testing.T) {
 	sites := newTestMesh(t, 4, nil)
 	upAll(sites)
 	e := sites[0].newcomer("e")
-	add := ChangeRequest{Add: &RosterSite{Name: "e", ID: e.id}}
+	add := api.ChangeRequest{Add: &api.RosterSite{Name: "e", ID: e.id}}
 	approve(t, add, sites[1:3]...)
 	e.up(sites[0])
-	e.await("to be told of others", func(st *Status) bool { return strings.Contains(st.Hint, "address of a site that has approved") })
+	e.await("to be told of others", func(st *api.Status) bool { return strings.Contains(st.Hint, "address of a site that has approved") })
 	approve(t, add, sites[3])
 	for _, s := range append(sites, e) {
 		s.awaitVersion(1)
@@ -146,18 +149,18 @@ func TestRemovedWhileAway(t *testing.T) {
 	sites := newTestMesh(t, 4, nil)
 	upAll(sites)
 	a, d := sites[0], sites[3]
-	a.await("all", func(st *Status) bool { return st.Up == 4 })
+	a.await("all", func(st *api.Status) bool { return st.Up == 4 })
 	d.down()
-	approve(t, ChangeRequest{Remove: "d"}, sites[:3]...)
+	approve(t, api.ChangeRequest{Remove: "d"}, sites[:3]...)
 	a.awaitVersion(1)
-	approve(t, ChangeRequest{Remove: "c"}, sites[:2]...) // is no longer d's affair
+	approve(t, api.ChangeRequest{Remove: "c"}, sites[:2]...) // is no longer d's affair
 	a.awaitVersion(2)
 	d.up(sites...)
-	st := d.await("to be told", func(st *Status) bool { return st.Observes })
+	st := d.await("to be told", func(st *api.Status) bool { return st.Observes })
 	if st.Height != 1 {
 		t.Errorf("it is told the ledger up to height %d, its removal is at 1", st.Height)
 	}
-	a.await("d to be cut off", func(*Status) bool { return !a.node.reach.has(d.id) })
+	a.await("d to be cut off", func(*api.Status) bool { return !a.node.reach.has(d.id) })
 }
 
 // Sites that were away while all the others were given new keys find their way back through an address that they are
@@ -167,7 +170,7 @@ func TestAllOthersReplacedWhileAway(t *testing.T) {
 	upAll(sites)
 	there, away := slices.Clone(sites[:3]), sites[3:]
 	for _, s := range there {
-		s.await("all", func(st *Status) bool { return st.Up == 5 })
+		s.await("all", func(st *api.Status) bool { return st.Up == 5 })
 	}
 	for _, s := range away {
 		s.down()
@@ -175,7 +178,7 @@ func TestAllOthersReplacedWhileAway(t *testing.T) {
 	for i, old := range sites[:3] {
 		heir := old.newcomer(old.name + "2")
 		heir.up(there...)
-		approve(t, ChangeRequest{Remove: old.name, Add: &RosterSite{Name: old.name, ID: heir.id}}, there...)
+		approve(t, api.ChangeRequest{Remove: old.name, Add: &api.RosterSite{Name: old.name, ID: heir.id}}, there...)
 		there[i] = heir
 		for _, s := range there {
 			s.awaitVersion(uint64(i + 1))
@@ -185,12 +188,12 @@ func TestAllOthersReplacedWhileAway(t *testing.T) {
 	d, e := away[0], away[1]
 	d.up()
 	e.up(d)
-	e.await("each other", func(st *Status) bool { return st.Up == 2 })
+	e.await("each other", func(st *api.Status) bool { return st.Up == 2 })
 	d.down()
 	d.up(append(there, e)...)
 	for _, s := range append(there, away...) {
 		s.awaitVersion(3)
-		s.await("all", func(st *Status) bool { return st.Up == 5 && !st.Observes })
+		s.await("all", func(st *api.Status) bool { return st.Up == 5 && !st.Observes })
 	}
 	run := d.start(ledger.RunSpec{Name: "again", Rounds: 1, MinSites: 5})
 	for _, s := range append(there, away...) {
@@ -205,17 +208,17 @@ func TestApprove(t *testing.T) {
 	a := sites[0]
 	newcomer := a.newcomer("x")
 	for _, c := range []struct {
-		req  ChangeRequest
+		req  api.ChangeRequest
 		want string
 	}{
-		{ChangeRequest{Add: &RosterSite{Name: "b", ID: newcomer.id}}, "weft roster replace NAME=PEERID"},
-		{ChangeRequest{}, "changes nothing"},
-		{ChangeRequest{Remove: "x"}, `no site "x"`},
-		{ChangeRequest{Approve: "zzzz"}, `no change "zzzz"`},
-		{ChangeRequest{Approve: "zzzz", Remove: "b"}, "either"},
-		{ChangeRequest{Add: &RosterSite{Name: "b", ID: testID(t, 50)}}, `there is a site "b" already`},
-		{ChangeRequest{Add: &RosterSite{Name: "x", ID: sites[1].id}}, "its key is that of site"},
-		{ChangeRequest{Add: &RosterSite{Name: "", ID: testID(t, 50)}}, "name"},
+		{api.ChangeRequest{Add: &api.RosterSite{Name: "b", ID: newcomer.id}}, "weft roster replace NAME=PEERID"},
+		{api.ChangeRequest{}, "changes nothing"},
+		{api.ChangeRequest{Remove: "x"}, `no site "x"`},
+		{api.ChangeRequest{Approve: "zzzz"}, `no change "zzzz"`},
+		{api.ChangeRequest{Approve: "zzzz", Remove: "b"}, "either"},
+		{api.ChangeRequest{Add: &api.RosterSite{Name: "b", ID: testID(t, 50)}}, `there is a site "b" already`},
+		{api.ChangeRequest{Add: &api.RosterSite{Name: "x", ID: sites[1].id}}, "its key is that of site"},
+		{api.ChangeRequest{Add: &api.RosterSite{Name: "", ID: testID(t, 50)}}, "name"},
 	} {
 		if _, err := a.client.ChangeRoster(t.Context(), c.req); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v, want %q", c.req, err, c.want)
@@ -224,7 +227,7 @@ func TestApprove(t *testing.T) {
 	most := 0
 	var err error
 	for ; err == nil && most < 100; most++ {
-		_, err = a.client.ChangeRoster(t.Context(), ChangeRequest{Add: &RosterSite{Name: "x", ID: testID(t, 60+most)}})
+		_, err = a.client.ChangeRoster(t.Context(), api.ChangeRequest{Add: &api.RosterSite{Name: "x", ID: testID(t, 60+most)}})
 	}
 	if most > 20 || !strings.Contains(err.Error(), "too many changes") || !strings.Contains(err.Error(), "decided first") {
 		t.Errorf("after %d: %v", most, err)
@@ -233,7 +236,7 @@ func TestApprove(t *testing.T) {
 	if err != nil || len(r.Changes) != most-1 || !r.Changes[0].Own || r.Changes[0].Missing != 1 || r.Changes[0].Joined {
 		t.Errorf("%+v, %v", r.Changes, err)
 	}
-	again, err := a.client.ChangeRoster(t.Context(), ChangeRequest{Approve: r.Changes[0].ID.Short()})
+	again, err := a.client.ChangeRoster(t.Context(), api.ChangeRequest{Approve: r.Changes[0].ID.Short()})
 	if err != nil || len(again.Approvals) != 1 {
 		t.Errorf("approved twice: %+v, %v", again, err)
 	}
@@ -247,31 +250,31 @@ func TestWithdraw(t *testing.T) {
 	upAll(sites)
 	e := a.newcomer("e")
 	e.up(a)
-	add := ChangeRequest{Add: &RosterSite{Name: "e", ID: e.id}}
+	add := api.ChangeRequest{Add: &api.RosterSite{Name: "e", ID: e.id}}
 	approve(t, add, a)
-	admitted := func(s *testSite) bool { return s.node.admits(e.id) }
-	a.await("the newcomer to be let in", func(*Status) bool { return admitted(a) })
-	b.await("the wish", func(st *Status) bool { return st.Asked == 1 })
+	admitted := func(s *testSite) bool { return s.node.gate.admits(e.id) }
+	a.await("the newcomer to be let in", func(*api.Status) bool { return admitted(a) })
+	b.await("the wish", func(st *api.Status) bool { return st.Asked == 1 })
 	r, err := b.client.Roster(t.Context())
 	if err != nil || len(r.Changes) != 1 {
 		t.Fatalf("%+v, %v", r, err)
 	}
 	id := r.Changes[0].ID.Short()
 
-	if _, err := b.client.ChangeRoster(t.Context(), ChangeRequest{Withdraw: id}); err == nil || !strings.Contains(err.Error(), "no approval of this site") {
+	if _, err := b.client.ChangeRoster(t.Context(), api.ChangeRequest{Withdraw: id}); err == nil || !strings.Contains(err.Error(), "no approval of this site") {
 		t.Errorf("who has not approved takes back: %v", err)
 	}
-	d, err := a.client.ChangeRoster(t.Context(), ChangeRequest{Withdraw: id})
+	d, err := a.client.ChangeRoster(t.Context(), api.ChangeRequest{Withdraw: id})
 	if err != nil || d.Own || len(d.Approvals) != 0 {
 		t.Fatalf("%+v, %v", d, err)
 	}
 	for _, s := range sites {
-		s.await("nothing to be asked for", func(st *Status) bool { return st.Asked == 0 })
+		s.await("nothing to be asked for", func(st *api.Status) bool { return st.Asked == 0 })
 	}
-	a.await("the newcomer to be shut out", func(*Status) bool { return !admitted(a) && !a.node.reach.has(e.id) })
+	a.await("the newcomer to be shut out", func(*api.Status) bool { return !admitted(a) && !a.node.reach.has(e.id) })
 
 	approve(t, add, b)
-	b.await("one approval", func(st *Status) bool { return len(st.Changes) == 1 && len(st.Changes[0].Approvals) == 1 })
+	b.await("one approval", func(st *api.Status) bool { return len(st.Changes) == 1 && len(st.Changes[0].Approvals) == 1 })
 	c, err := b.client.Roster(t.Context())
 	if err != nil || len(c.Changes[0].Withdrawn) != 1 || c.Changes[0].Withdrawn[0] != "a" {
 		t.Errorf("%+v, %v", c.Changes, err)

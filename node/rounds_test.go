@@ -10,8 +10,8 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/round"
-	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/node/api"
+	"github.com/weft-mesh/weft/node/archive"
 	"github.com/weft-mesh/weft/tensor"
 )
 
@@ -27,13 +27,13 @@ func TestRounds(t *testing.T) {
 	})
 	upAll(sites)
 	run := sites[0].start(ledger.RunSpec{Name: "demo", Rounds: 3, MinSites: 4})
-	var first RunStatus
+	var first api.RunStatus
 	for i, s := range sites {
 		r := s.awaitRounds(run, 3)
 		if i == 0 {
 			first = r
 		}
-		if r.Phase != PhaseDone || r.Round != 3 || r.Done != 3 || len(r.Takes) != 4 {
+		if r.Phase != api.PhaseDone || r.Round != 3 || r.Done != 3 || len(r.Takes) != 4 {
 			t.Errorf("site %s: phase %s, round %d, takes %v", s.name, r.Phase, r.Round, r.Takes)
 		}
 		for j, h := range r.History {
@@ -54,7 +54,7 @@ func TestRounds(t *testing.T) {
 }
 
 // checkPhases checks that the time of a round is that of its phases.
-func checkPhases(t *testing.T, r RunStatus) {
+func checkPhases(t *testing.T, r api.RunStatus) {
 	for _, h := range r.History {
 		var sum int64
 		for p, d := range h.Phases {
@@ -66,14 +66,14 @@ func checkPhases(t *testing.T, r RunStatus) {
 		if sum != int64(h.Took) {
 			t.Errorf("round %d took %d ns, its phases %d: %v", h.Round, h.Took, sum, h.Phases)
 		}
-		if h.Phases[PhaseTraining] == 0 || h.Phases[PhaseAnnouncing] == 0 || h.Phases[PhaseReducing] == 0 { // the others may commit before this site has the model
+		if h.Phases[api.PhaseTraining] == 0 || h.Phases[api.PhaseAnnouncing] == 0 || h.Phases[api.PhaseReducing] == 0 { // the others may commit before this site has the model
 			t.Errorf("round %d: phases %v", h.Round, h.Phases)
 		}
 	}
 }
 
 // checkMeans computes each model from the sealed updates, in the plainest way.
-func checkMeans(t *testing.T, s *testSite, r RunStatus) {
+func checkMeans(t *testing.T, s *testSite, r api.RunStatus) {
 	entries, err := s.client.Ledger(t.Context(), 1, 100)
 	if err != nil {
 		t.Fatal(err)
@@ -121,8 +121,8 @@ func checkMeans(t *testing.T, s *testSite, r RunStatus) {
 }
 
 // checkVerify checks the ledger offline, from a directory and from a CAR file.
-func checkVerify(t *testing.T, sites []*testSite, r RunStatus) {
-	want, err := Verify(sites[0].dir)
+func checkVerify(t *testing.T, sites []*testSite, r api.RunStatus) {
+	want, err := archive.Verify(sites[0].dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,33 +131,16 @@ func checkVerify(t *testing.T, sites []*testSite, r RunStatus) {
 	}
 	for _, s := range sites[1:] {
 		var car bytes.Buffer
-		a, err := OpenArchive(s.dir)
+		a, err := archive.Open(s.dir)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := a.WriteCAR(&car); err != nil {
 			t.Fatal(err)
 		}
-		got, err := VerifyCAR(&car)
+		got, err := archive.VerifyCAR(&car)
 		if err != nil || got.Head != want.Head || got.Height != 7 || got.Mesh != want.Mesh {
 			t.Errorf("CAR of site %s: %+v, %v", s.name, got, err)
 		}
-	}
-}
-
-// A site that learns of a seal and of its commit at once does not wait for updates that are gone: what waits for
-// the reduction is the fetch of the very model.
-func TestReduceOfThePast(t *testing.T) {
-	t.Parallel()
-	sites := newTestMesh(t, 1, nil)
-	upAll(sites)
-	s := sites[0]
-	run := s.start(ledger.RunSpec{Name: "past", Rounds: 1})
-	done := s.awaitRounds(run, 1).History[0]
-	err := s.node.ask(t.Context(), func(m *round.Machine) {
-		s.node.jobs.start(runs.Reduce{Run: run, Round: 1, Seal: done.Seal, Base: m.Ledger().Run(run).Spec.Base})
-	})
-	if err != nil || s.node.jobs.underway(run) != nil {
-		t.Errorf("a reduction of a round that is committed is under way (%v)", err)
 	}
 }

@@ -16,11 +16,14 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/api"
+	"github.com/weft-mesh/weft/node/archive"
+	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/train"
 )
 
-// gate is the synthetic trainer behind a gate: a training of a round waits until the round is let through.
-type gate struct {
+// latch is the synthetic trainer behind a latch: a training of a round waits until the round is let through.
+type latch struct {
 	train.Synthetic
 	mu      sync.Mutex
 	open    map[uint64]chan struct{}
@@ -28,7 +31,7 @@ type gate struct {
 	began   atomic.Int32
 }
 
-func (g *gate) of(round uint64) chan struct{} {
+func (g *latch) of(round uint64) chan struct{} {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.open == nil {
@@ -40,7 +43,7 @@ func (g *gate) of(round uint64) chan struct{} {
 	return g.open[round]
 }
 
-func (g *gate) Run(ctx context.Context, task train.Task, report func(train.Progress)) (train.Result, error) {
+func (g *latch) Run(ctx context.Context, task train.Task, report func(train.Progress)) (train.Result, error) {
 	g.began.Add(1)
 	select {
 	case <-g.of(task.Round):
@@ -54,7 +57,7 @@ func (g *gate) Run(ctx context.Context, task train.Task, report func(train.Progr
 // gateRounds lets only the first rounds of a run through, so that it stays open.
 func gateRounds(sites []*testSite, rounds uint64) {
 	for _, s := range sites {
-		g := &gate{}
+		g := &latch{}
 		for i := range rounds {
 			close(g.of(i + 1))
 		}
@@ -66,7 +69,7 @@ func gateRounds(sites []*testSite, rounds uint64) {
 func TestRestart(t *testing.T) {
 	t.Parallel()
 	sites := newTestMesh(t, 3, nil)
-	gates := []*gate{{}, {}, {}}
+	gates := []*latch{{}, {}, {}}
 	for i, s := range sites {
 		s.trainer = gates[i]
 		close(gates[i].of(1))
@@ -77,7 +80,7 @@ func TestRestart(t *testing.T) {
 	upAll(sites)
 	run := sites[1].start(ledger.RunSpec{Name: "restart", Rounds: 3, MinSites: 3})
 	sites[0].awaitRounds(run, 1)
-	sites[1].await("updates of the others", func(st *Status) bool { return len(st.run(run).Updates) == 2 })
+	sites[1].await("updates of the others", func(st *api.Status) bool { return len(runOf(st, run).Updates) == 2 })
 
 	sites[0].down() // while it trains
 	if gates[0].stopped.Load() == 0 {
@@ -96,10 +99,10 @@ func TestRestart(t *testing.T) {
 	}
 	for _, s := range sites {
 		r := s.awaitRounds(run, 3)
-		if r.Phase != PhaseDone || r.History[0].Model != first.History[0].Model || r.History[2].Model != sites[0].awaitRounds(run, 3).History[2].Model {
+		if r.Phase != api.PhaseDone || r.History[0].Model != first.History[0].Model || r.History[2].Model != sites[0].awaitRounds(run, 3).History[2].Model {
 			t.Errorf("site %s: %+v", s.name, r)
 		}
-		events, err := os.ReadFile(filepath.Join(s.dir, traceName))
+		events, err := os.ReadFile(filepath.Join(s.dir, site.TraceFile))
 		if err != nil || strings.Contains(string(events), `"rejected"`) {
 			t.Errorf("site %s rejected something: %v\n%s", s.name, err, events)
 		}
@@ -116,7 +119,7 @@ func TestLateSiteIsCarried(t *testing.T) {
 		return config
 	})
 	gateRounds(sites, 1)
-	d, late := sites[3], &gate{}
+	d, late := sites[3], &latch{}
 	d.trainer = late
 	upAll(sites)
 	run := sites[0].start(ledger.RunSpec{Name: "late", Rounds: 2})
@@ -125,10 +128,10 @@ func TestLateSiteIsCarried(t *testing.T) {
 	}
 	close(late.of(1))
 	for _, s := range sites {
-		s.awaitEvent("the late update", func(e Event) bool { return e.Event == "holds" && e.Step.Site == d.id && e.Round == 1 })
+		s.awaitEvent("the late update", func(e api.Event) bool { return e.Event == "holds" && e.Step.Site == d.id && e.Round == 1 })
 	}
 	for _, s := range sites[:3] {
-		close(s.trainer.(*gate).of(2))
+		close(s.trainer.(*latch).of(2))
 	}
 	d.awaitRounds(run, 2)
 	entries, err := d.client.Ledger(t.Context(), 1, 100)
@@ -151,7 +154,7 @@ func TestLateSiteIsCarried(t *testing.T) {
 		}
 	}
 	d.down()
-	if got := recomputed(t, d.dir, block.CID{}); !slices.Equal(got, []Recomputed{{Outcome: Same}, {Outcome: Same}}) {
+	if got := recomputed(t, d.dir, block.CID{}); !slices.Equal(got, []archive.Recomputed{{Outcome: archive.Same}, {Outcome: archive.Same}}) {
 		t.Errorf("recomputed: %+v", got)
 	}
 }
@@ -164,16 +167,16 @@ func TestLostLog(t *testing.T) {
 	run := sites[0].start(ledger.RunSpec{Name: "lost", Rounds: 1, MinSites: 3})
 	sites[3].awaitRounds(run, 1)
 	sites[3].down()
-	if err := os.Remove(filepath.Join(sites[3].dir, logName)); err != nil {
+	if err := os.Remove(filepath.Join(sites[3].dir, site.LogFile)); err != nil {
 		t.Fatal(err)
 	}
 	sites[3].up(sites...)
-	sites[3].await("the ledger", func(st *Status) bool { return st.Height == 3 && strings.Contains(st.Problem, "log was lost") })
+	sites[3].await("the ledger", func(st *api.Status) bool { return st.Height == 3 && strings.Contains(st.Problem, "log was lost") })
 	run = sites[0].start(ledger.RunSpec{Name: "again", Rounds: 2, MinSites: 3})
 	sites[3].awaitRounds(run, 2)
-	sites[3].await("votes", func(st *Status) bool { return st.Problem == "" })
+	sites[3].await("votes", func(st *api.Status) bool { return st.Problem == "" })
 	sites[3].down()
-	if _, err := Verify(sites[3].dir); err != nil {
+	if _, err := archive.Verify(sites[3].dir); err != nil {
 		t.Error(err)
 	}
 }
@@ -202,14 +205,14 @@ func TestTrainerFails(t *testing.T) {
 	sites[1].trainer = f
 	upAll(sites)
 	run := sites[0].start(ledger.RunSpec{Name: "fails", Rounds: 1, MinSites: 2})
-	sites[1].await("the trainer's error", func(st *Status) bool { return strings.Contains(st.Problem, errTest.Error()) })
+	sites[1].await("the trainer's error", func(st *api.Status) bool { return strings.Contains(st.Problem, errTest.Error()) })
 	f.left.Store(0)
 	r := sites[1].awaitRounds(run, 1)
 	if _, sent := r.History[0].Metrics["b"]["nan"]; sent {
 		t.Error("a metric that is no number was sent")
 	}
-	sites[1].await("no problem", func(st *Status) bool { return st.Problem == "" })
-	if left, err := os.ReadDir(filepath.Join(sites[1].dir, tmpName)); err != nil || len(left) > 0 {
+	sites[1].await("no problem", func(st *api.Status) bool { return st.Problem == "" })
+	if left, err := os.ReadDir(filepath.Join(sites[1].dir, site.TaskDir)); err != nil || len(left) > 0 {
 		t.Errorf("tasks' folders are left: %v %v", left, err)
 	}
 }
@@ -223,52 +226,52 @@ func TestConsentAndStop(t *testing.T) {
 		}
 		return config
 	})
-	gates := []*gate{{}, {}, {}}
+	gates := []*latch{{}, {}, {}}
 	for i, s := range sites {
 		s.trainer = gates[i]
 	}
 	upAll(sites)
 	ctx, c := t.Context(), sites[2]
 	asked := sites[0].start(ledger.RunSpec{Name: "asked", Rounds: 1, MinSites: 3})
-	sites[0].await("whom the round waits for", func(st *Status) bool {
-		return st.run(asked).Waits == "sites that take part: 2 of the 3 needed; no answer yet from c"
+	sites[0].await("whom the round waits for", func(st *api.Status) bool {
+		return runOf(st, asked).Waits == "sites that take part: 2 of the 3 needed; no answer yet from c"
 	})
-	st := c.await("the question", func(st *Status) bool { return len(st.Pending) == 1 && st.run(asked).Phase == PhaseWaiting })
+	st := c.await("the question", func(st *api.Status) bool { return len(st.Pending) == 1 && runOf(st, asked).Phase == api.PhaseWaiting })
 	if st.Pending[0].Run != asked || st.Pending[0].Spec.Name != "asked" {
 		t.Errorf("pending %+v", st.Pending)
 	}
-	if err := c.client.Consent(ctx, asked, Consent{Accept: true}); err != nil {
+	if err := c.client.Consent(ctx, asked, api.Consent{Accept: true}); err != nil {
 		t.Fatal(err)
 	}
-	c.await("training", func(st *Status) bool { return len(st.Pending) == 0 && st.run(asked).Phase == PhaseTraining })
-	sites[0].await("its consent", func(st *Status) bool { return len(st.run(asked).Takes) == 3 && st.run(asked).Waits == "" })
-	if err := c.client.Consent(ctx, asked, Consent{Accept: false}); err != nil {
+	c.await("training", func(st *api.Status) bool { return len(st.Pending) == 0 && runOf(st, asked).Phase == api.PhaseTraining })
+	sites[0].await("its consent", func(st *api.Status) bool { return len(runOf(st, asked).Takes) == 3 && runOf(st, asked).Waits == "" })
+	if err := c.client.Consent(ctx, asked, api.Consent{Accept: false}); err != nil {
 		t.Fatal(err)
 	}
-	c.await("its end", func(st *Status) bool { return st.run(asked).Phase == PhaseDeclined })
-	c.await("what it knows of the round", func(st *Status) bool {
-		return st.run(asked).Waits == "sites that take part: 2 of the 3 needed; declined by c"
+	c.await("its end", func(st *api.Status) bool { return runOf(st, asked).Phase == api.PhaseDeclined })
+	c.await("what it knows of the round", func(st *api.Status) bool {
+		return runOf(st, asked).Waits == "sites that take part: 2 of the 3 needed; declined by c"
 	})
-	sites[0].await("the withdrawal", func(st *Status) bool {
-		return len(st.run(asked).Takes) == 2 && st.run(asked).Waits == "sites that take part: 2 of the 3 needed; declined by c"
+	sites[0].await("the withdrawal", func(st *api.Status) bool {
+		return len(runOf(st, asked).Takes) == 2 && runOf(st, asked).Waits == "sites that take part: 2 of the 3 needed; declined by c"
 	})
 
 	wanted := sites[1].start(ledger.RunSpec{Name: "wanted-1", Rounds: 1})
-	sites[1].await("its own run", func(st *Status) bool { return st.run(wanted).Phase != "" })
-	c.await("training without a question", func(st *Status) bool { return st.run(wanted).Phase == PhaseTraining })
-	if err := c.client.Consent(ctx, wanted, Consent{Accept: false}); err != nil {
+	sites[1].await("its own run", func(st *api.Status) bool { return runOf(st, wanted).Phase != "" })
+	c.await("training without a question", func(st *api.Status) bool { return runOf(st, wanted).Phase == api.PhaseTraining })
+	if err := c.client.Consent(ctx, wanted, api.Consent{Accept: false}); err != nil {
 		t.Fatal(err)
 	}
-	c.await("its end, without waiting for updates that it does not fetch", func(st *Status) bool {
-		return st.run(wanted).Phase == PhaseDeclined && len(st.run(wanted).Takes) == 2 && st.run(wanted).Waits == ""
+	c.await("its end, without waiting for updates that it does not fetch", func(st *api.Status) bool {
+		return runOf(st, wanted).Phase == api.PhaseDeclined && len(runOf(st, wanted).Takes) == 2 && runOf(st, wanted).Waits == ""
 	})
-	if err := errors.Join(sites[0].client.Stop(ctx, asked, Stop{Reason: "enough"}), sites[1].client.Stop(ctx, wanted, Stop{})); err != nil {
+	if err := errors.Join(sites[0].client.Stop(ctx, asked, api.Stop{Reason: "enough"}), sites[1].client.Stop(ctx, wanted, api.Stop{})); err != nil {
 		t.Fatal(err)
 	}
 	// All see the end before one goes down: two of three are the quorum, and may have decided without the third.
 	for _, s := range sites {
-		s.await("the end of both", func(st *Status) bool {
-			return st.run(asked).Phase == PhaseStopped && st.run(wanted).Phase == PhaseStopped
+		s.await("the end of both", func(st *api.Status) bool {
+			return runOf(st, asked).Phase == api.PhaseStopped && runOf(st, wanted).Phase == api.PhaseStopped
 		})
 	}
 	for i, s := range sites {
@@ -284,7 +287,7 @@ func TestEnds(t *testing.T) {
 	before := runtime.NumGoroutine()
 	sites := newTestMesh(t, 2, nil)
 	upAll(sites)
-	h, err := Open(sites[0].dir)
+	h, err := site.Open(sites[0].dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -292,15 +295,15 @@ func TestEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := second.Run(t.Context()); !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), "(process ") {
+	if err := second.Run(t.Context()); !errors.Is(err, site.ErrInUse) || !strings.Contains(err.Error(), "(process ") {
 		t.Errorf("a second node: %v", err)
 	}
 	run := sites[0].start(ledger.RunSpec{Name: "ends", Rounds: 1000})
 	sites[1].awaitRounds(run, 1)
 	for _, s := range sites {
 		s.down()
-		s.client.http.CloseIdleConnections()
-		if _, err := s.client.Status(t.Context()); !errors.Is(err, ErrNotRunning) {
+		s.client.Close()
+		if _, err := s.client.Status(t.Context()); !errors.Is(err, api.ErrNotRunning) {
 			t.Errorf("after the end: %v", err)
 		}
 	}
@@ -312,11 +315,11 @@ func TestEnds(t *testing.T) {
 	}
 }
 
-// slow is a gate whose trainings take a while to stop, as a process does that is in the middle of a step.
-type slow struct{ gate }
+// slow is a latch whose trainings take a while to stop, as a process does that is in the middle of a step.
+type slow struct{ latch }
 
 func (g *slow) Run(ctx context.Context, task train.Task, report func(train.Progress)) (train.Result, error) {
-	res, err := g.gate.Run(ctx, task, report)
+	res, err := g.latch.Run(ctx, task, report)
 	if ctx.Err() != nil {
 		time.Sleep(200 * time.Millisecond)
 	}
@@ -331,9 +334,9 @@ func TestDeclineAndAccept(t *testing.T) {
 	b.trainer = g
 	upAll(sites)
 	run := sites[0].start(ledger.RunSpec{Name: "wavering", Rounds: 1, MinSites: 2})
-	b.await("its training", func(*Status) bool { return g.began.Load() == 1 })
+	b.await("its training", func(*api.Status) bool { return g.began.Load() == 1 })
 	for _, accept := range []bool{false, true} {
-		if err := b.client.Consent(t.Context(), run, Consent{Accept: accept}); err != nil {
+		if err := b.client.Consent(t.Context(), run, api.Consent{Accept: accept}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/train"
 )
 
@@ -21,8 +22,8 @@ func withModel(t *testing.T, n int) (sites []*testSite, model block.CID, path st
 	run := sites[0].start(ledger.RunSpec{Name: "damaged", Rounds: 2, MinSites: uint64(n)})
 	for _, s := range sites {
 		model = s.awaitRounds(run, 1).History[0].Model
-		g := s.trainer.(*gate)
-		s.await("its second training", func(*Status) bool { return g.began.Load() > 1 }) // which verifies the model first
+		g := s.trainer.(*latch)
+		s.await("its second training", func(*api.Status) bool { return g.began.Load() > 1 }) // which verifies the model first
 	}
 	path, err := sites[0].node.store.Path(model)
 	if err != nil {
@@ -39,11 +40,11 @@ func TestScrub(t *testing.T) {
 	good := sites[0].export(model)
 	damage(t, path)
 	found := 0
-	if err := n.store.Scrub(t.Context(), func(bad error) { found++; n.wentBad(t.Context(), bad) }); err != nil || found == 0 {
+	if err := n.store.Scrub(t.Context(), func(bad error) { found++; n.repair(t.Context(), bad) }); err != nil || found == 0 {
 		t.Fatalf("the scrub finds %d damages, %v", found, err)
 	}
-	sites[0].awaitEvent("the damage", func(e Event) bool { return e.Event == "corrupt" })
-	sites[0].await("the model, fetched again", func(*Status) bool { return n.holds(model) })
+	sites[0].awaitEvent("the damage", func(e api.Event) bool { return e.Event == "corrupt" })
+	sites[0].await("the model, fetched again", func(*api.Status) bool { return n.jobs.Holds(model) })
 	if again := sites[0].export(model); string(again) != string(good) {
 		t.Error("another model than before")
 	}
@@ -55,7 +56,7 @@ func TestDamageIsNotServed(t *testing.T) {
 	sites, model, path := withModel(t, 2)
 	n := sites[0].node
 	good := sites[0].export(model)
-	m, err := readManifest(n.store, model)
+	m, err := blockstore.ReadManifest(n.store, model)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,8 +64,8 @@ func TestDamageIsNotServed(t *testing.T) {
 	if data, err := n.shelf.Get(m.Shards[len(m.Shards)-1]); !errors.As(err, new(*blockstore.CorruptError)) {
 		t.Errorf("served are %d bytes, %v", len(data), err)
 	}
-	sites[0].awaitEvent("the damage", func(e Event) bool { return e.Event == "corrupt" })
-	sites[0].await("the model, fetched again", func(*Status) bool { return n.holds(model) })
+	sites[0].awaitEvent("the damage", func(e api.Event) bool { return e.Event == "corrupt" })
+	sites[0].await("the model, fetched again", func(*api.Status) bool { return n.jobs.Holds(model) })
 	if got := sites[0].export(model); string(got) != string(good) {
 		t.Error("another model than before")
 	}
@@ -87,7 +88,7 @@ func TestDamagedModel(t *testing.T) {
 		}
 		damage(t, path)
 	}
-	sites[0].awaitEvent("the damage", func(e Event) bool { return e.Event == "corrupt" })
+	sites[0].awaitEvent("the damage", func(e api.Event) bool { return e.Event == "corrupt" })
 	go func() { // its trainings go on failing
 		for {
 			select {
@@ -97,10 +98,10 @@ func TestDamagedModel(t *testing.T) {
 			}
 		}
 	}()
-	sites[0].await("the model, fetched again", func(*Status) bool {
+	sites[0].await("the model, fetched again", func(*api.Status) bool {
 		body, err := sites[0].client.Model(t.Context(), base)
 		if err != nil {
-			var refused *APIError
+			var refused *api.Error
 			if !errors.As(err, &refused) || refused.Hint == "" {
 				t.Errorf("the refusal is %v", err)
 			}

@@ -13,6 +13,8 @@ import (
 	"github.com/weft-mesh/weft/ledger"
 )
 
+const maxDiffer = 4 // manifests kept of models that differ
+
 // shelf puts the ledger's blocks into the store without the loop having to wait: they are safe in the log
 // already, and until they are in the store they are read from here. It also keeps, in memory, the manifests of a few
 // models that this site computed and others did not: the models are removed soon, but others ask how they differ.

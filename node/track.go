@@ -7,7 +7,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/trace"
 )
 
@@ -22,10 +22,10 @@ type tracker struct {
 // track is a run's current round and what was measured of those before.
 type track struct {
 	round  uint64
-	phase  Phase
+	phase  api.Phase
 	began  time.Time // of the round here; zero if that was before the start
 	since  time.Time // of the phase
-	phases map[Phase]time.Duration
+	phases map[api.Phase]time.Duration
 	held   map[peer.ID]bool // whose updates of this opening are held
 	past   map[uint64]measured
 }
@@ -33,14 +33,14 @@ type track struct {
 // measured is how long a round took here.
 type measured struct {
 	took   time.Duration
-	phases map[Phase]time.Duration
+	phases map[api.Phase]time.Duration
 }
 
 func newTracker(l *ledger.Ledger, mute bool) *tracker {
 	t := &tracker{runs: map[block.CID]*track{}, mute: mute}
 	for _, r := range l.Runs() {
 		if k := t.open(r.ID, r.Round); r.Latest() != nil {
-			k.phase = PhaseReducing
+			k.enter(api.PhaseReducing, time.Time{})
 		}
 	}
 	return t
@@ -53,13 +53,18 @@ func (t *tracker) open(run block.CID, number uint64) *track {
 		k = &track{past: map[uint64]measured{}}
 		t.runs[run] = k
 	}
-	k.round, k.phase, k.began, k.since = number, PhaseWaiting, time.Time{}, time.Time{}
-	k.phases, k.held = map[Phase]time.Duration{}, map[peer.ID]bool{}
+	k.turn(number)
 	return k
 }
 
+// turn begins with a round.
+func (k *track) turn(number uint64) {
+	k.round, k.phase, k.began, k.since = number, api.PhaseWaiting, time.Time{}, time.Time{}
+	k.phases, k.held = map[api.Phase]time.Duration{}, map[peer.ID]bool{}
+}
+
 // enter turns to a phase.
-func (k *track) enter(p Phase, now time.Time) {
+func (k *track) enter(p api.Phase, now time.Time) {
 	if k.phase == p {
 		return
 	}
@@ -89,19 +94,19 @@ func (t *tracker) see(l *ledger.Ledger, tr trace.Step, now time.Time) {
 func (k *track) see(tr trace.Step, now time.Time) {
 	switch tr.Event {
 	case "train":
-		k.enter(PhaseTraining, now)
+		k.enter(api.PhaseTraining, now)
 	case "announce":
-		k.enter(PhaseAnnouncing, now)
+		k.enter(api.PhaseAnnouncing, now)
 	case "holds":
 		if tr.Round == k.round {
 			k.held[tr.Site] = true
 		}
 	case "ready":
-		if tr.Kind == "seal" && k.phase == PhaseAnnouncing {
-			k.enter(PhaseSealing, now)
+		if tr.Kind == "seal" && k.phase == api.PhaseAnnouncing {
+			k.enter(api.PhaseSealing, now)
 		}
 	case "reduced":
-		k.enter(PhaseCommitting, now)
+		k.enter(api.PhaseCommitting, now)
 	}
 }
 
@@ -116,24 +121,24 @@ func (t *tracker) decided(l *ledger.Ledger, e *ledger.Entry, now time.Time) {
 	case *ledger.Open:
 		t.open(r.ID, 1).start(now)
 	case *ledger.Seal:
-		k.enter(PhaseReducing, now)
+		k.enter(api.PhaseReducing, now)
 	case *ledger.Void:
 		t.open(r.ID, b.Round).start(now)
 	case *ledger.Commit:
-		k.enter(PhaseDone, now)
-		if !k.began.IsZero() {
-			k.past[b.Round] = measured{now.Sub(k.began), k.phases}
-		}
+		k.done(b.Round, now)
 		t.open(r.ID, b.Round+1).start(now)
 	}
 }
 
 func (k *track) start(now time.Time) { k.began, k.since = now, now }
 
-// track shows the tracker what the machine has done.
-func (n *Node) track(w round.Work) {
-	now := time.Now()
-	for _, tr := range w.Trace {
-		n.tracker.see(n.machine.Ledger(), tr, now)
+// done ends a round, and keeps how long it took here if its beginning was seen.
+func (k *track) done(round uint64, now time.Time) {
+	k.enter(api.PhaseDone, now)
+	if !k.began.IsZero() {
+		k.past[round] = measured{now.Sub(k.began), k.phases}
 	}
 }
+
+// troubled notes what the operator should know for good.
+func (t *tracker) troubled(text string) { t.trouble = text }

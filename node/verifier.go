@@ -7,6 +7,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // verifier checks signatures and remembers the good ones, so that a statement that comes by gossip, in
@@ -34,7 +35,7 @@ func (v *verifier) verify(from peer.ID, data, sig []byte) bool {
 	if v.good.Contains(key) {
 		return true
 	}
-	ok := verifySignature(from, data, sig)
+	ok := ledger.VerifySignature(from, data, sig)
 	if ok {
 		v.good.Add(key, struct{}{})
 	}

@@ -1,10 +1,13 @@
 package node
 
 import (
+	"sync/atomic"
+
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -42,31 +45,45 @@ func newView(m *round.Machine, self peer.ID) *view {
 	return v
 }
 
-// allow says which block may go to whom: the ledger, layouts, bases and committed models to every
-// site and to who is to become one; updates, and models that are not committed, to the participants of their run; what
-// nobody knows the use of to none.
-func (n *Node) allow(p peer.ID, c block.CID) bool {
-	v := n.view.Load()
-	if !v.roster.Has(p) && !v.observers[p] {
-		return false
-	}
-	readable, known := n.index.readable(c, func(run block.CID) bool { return v.takes[run][p] })
-	if !known {
-		return c.Codec() == block.DagCBOR
-	}
-	return readable
-}
+// Round is a run's current one.
+func (v *view) Round(run block.CID) uint64 { return v.rounds[run] }
 
-// newlyAllowed tells the exchange about runs whose participants have changed, so that who was
-// refused before asks again.
-func (n *Node) newlyAllowed(old, now *view) {
-	for run, takes := range now.takes {
-		before := old.takes[run]
-		for p := range takes {
-			if !before[p] {
-				n.exchange.Added(n.index.restricted(run)...)
-				break
-			}
+// Seal is the latest of a run's current round.
+func (v *view) Seal(run block.CID) block.CID { return v.seals[run] }
+
+// Spec is nil for a run that the ledger does not know.
+func (v *view) Spec(run block.CID) *ledger.RunSpec { return v.runs[run] }
+
+// Over returns the runs that have no rounds to do.
+func (v *view) Over() (runs []block.CID) {
+	for run, active := range v.active {
+		if !active {
+			runs = append(runs, run)
 		}
 	}
+	return runs
 }
+
+// SiteName is the name of the site whose key id is or was.
+func (v *view) SiteName(id peer.ID) string { return v.name(id) }
+
+// ownName returns the name that the mesh knows this site by, or else that of its configuration.
+func (v *view) ownName(h *site.Home) string {
+	if name, ok := v.names[h.ID]; ok {
+		return name
+	}
+	return h.Config.Name
+}
+
+// views hands the newest view to who asks.
+type views struct{ newest atomic.Pointer[view] }
+
+func newViews(v *view) *views {
+	vs := &views{}
+	vs.newest.Store(v)
+	return vs
+}
+
+func (vs *views) now() *view { return vs.newest.Load() }
+
+func (vs *views) show(v *view) { vs.newest.Store(v) }

@@ -4,38 +4,40 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/weft-mesh/weft/node/api"
 )
 
 // waits says what the updates of a round are waiting for, beyond trainings that go on; nothing where that cannot be told:
 // a site that does not take part does not fetch the others' updates.
-func (n *Node) waits(s *RunStatus) string {
-	v := n.view.Load()
-	up, q, sites := v.up(n.reach.list(), n.home.ID), v.roster.Quorum(), v.roster.Len()
+func (s *reporter) waits(st *api.RunStatus) string {
+	v := s.views.now()
+	up, q, sites := v.up(s.reach.list(), s.home.ID), v.roster.Quorum(), v.roster.Len()
 	switch {
 	case up < q:
 		return fmt.Sprintf("a quorum: %d of %d sites are up, %d are needed", up, sites, q)
-	case uint64(sites) < s.MinSites:
-		return fmt.Sprintf("more sites: it needs the updates of %d, and the roster has %d; end the run, or add sites", s.MinSites, sites)
-	case uint64(len(s.Takes)) < s.MinSites:
-		return fmt.Sprintf("sites that take part: %d of the %d needed%s", len(s.Takes), s.MinSites, s.others())
-	case !slices.Contains(s.Takes, n.ownName()), uint64(len(s.Updates)) >= s.MinSites, s.Phase == PhaseTraining && !slices.Contains(s.Updates, n.ownName()):
+	case uint64(sites) < st.MinSites:
+		return fmt.Sprintf("more sites: it needs the updates of %d, and the roster has %d; end the run, or add sites", st.MinSites, sites)
+	case uint64(len(st.Takes)) < st.MinSites:
+		return fmt.Sprintf("sites that take part: %d of the %d needed%s", len(st.Takes), st.MinSites, others(st))
+	case !slices.Contains(st.Takes, s.views.now().ownName(s.home)), uint64(len(st.Updates)) >= st.MinSites, st.Phase == api.PhaseTraining && !slices.Contains(st.Updates, s.views.now().ownName(s.home)):
 		return ""
 	}
 	var missing []string
 	for _, site := range v.roster.ByName() {
 		switch name := site.Name; {
-		case !slices.Contains(s.Takes, name) || slices.Contains(s.Updates, name):
-		case site.ID != n.home.ID && !n.reach.has(site.ID):
+		case !slices.Contains(st.Takes, name) || slices.Contains(st.Updates, name):
+		case site.ID != s.home.ID && !s.reach.has(site.ID):
 			missing = append(missing, name+" (away)")
 		default:
 			missing = append(missing, name)
 		}
 	}
-	return fmt.Sprintf("updates: %d of the %d needed are here; none yet from %s", len(s.Updates), s.MinSites, strings.Join(missing, ", "))
+	return fmt.Sprintf("updates: %d of the %d needed are here; none yet from %s", len(st.Updates), st.MinSites, strings.Join(missing, ", "))
 }
 
 // others says of the sites that do not take part why.
-func (s *RunStatus) others() (text string) {
+func others(s *api.RunStatus) (text string) {
 	if len(s.Silent) > 0 {
 		text += "; no answer yet from " + strings.Join(s.Silent, ", ")
 	}

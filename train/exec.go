@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/weft-mesh/weft/hint"
 )
 
 // ExecConfig says how to run the user's process.
@@ -67,11 +69,10 @@ type Exec struct {
 var _ Trainer = (*Exec)(nil)
 
 // NewExec returns a trainer that runs cfg.Command; the process is started by the first task.
-// A command that cannot be found is refused here, with ErrCommand. Errors that know what to do about them have a method
-// Hint() string that says it.
+// A command that cannot be found is refused here, with ErrCommand; package hint has what to do about it.
 func NewExec(cfg ExecConfig) (*Exec, error) {
 	if len(cfg.Command) == 0 || cfg.Command[0] == "" {
-		return nil, &advised{fmt.Errorf("%w: it is empty", ErrCommand), "write trainer: {exec: [python3, train.py]}"}
+		return nil, hint.Add(fmt.Errorf("%w: it is empty", ErrCommand), "write trainer: {exec: [python3, train.py]}")
 	}
 	dir, err := filepath.Abs(cfg.Dir)
 	if err != nil {
@@ -106,11 +107,11 @@ func findProgram(name, dir string) (string, error) {
 	path, err := exec.LookPath(path)
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
-		return "", &advised{fmt.Errorf("%w: %q is not in PATH", ErrCommand, name), "install it, or give its full path"}
+		return "", hint.Add(fmt.Errorf("%w: %q is not in PATH", ErrCommand, name), "install it, or give its full path")
 	case errors.Is(err, os.ErrPermission):
-		return "", &advised{fmt.Errorf("%w: %q is not executable", ErrCommand, name), "chmod +x, or name its interpreter first"}
+		return "", hint.Add(fmt.Errorf("%w: %q is not executable", ErrCommand, name), "chmod +x, or name its interpreter first")
 	case err != nil:
-		return "", &advised{fmt.Errorf("%w: %w", ErrCommand, err), "relative paths start at the working directory " + dir}
+		return "", hint.Add(fmt.Errorf("%w: %w", ErrCommand, err), "relative paths start at the working directory "+dir)
 	}
 	return path, nil
 }

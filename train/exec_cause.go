@@ -29,8 +29,13 @@ const margin = " |+-"
 var exceptionLine = regexp.MustCompile(`^[\w.<>]+(:|$)`)
 
 // cause returns what lines of standard error say of a process' end: the exception of Python's last traceback, else the last
-// line that is not set in.
-func cause(lines []string) string {
+// line that is not set in. Errors of the Python package end with what to do about them.
+func cause(lines []string) (text, advice string) {
+	text, advice, _ = strings.Cut(ending(lines), "; hint: ")
+	return text, advice
+}
+
+func ending(lines []string) string {
 	if text := exception(lines); text != "" {
 		return text
 	}

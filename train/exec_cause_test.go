@@ -63,7 +63,7 @@ func TestCause(t *testing.T) {
 			}
 			var last tail
 			eachLine(strings.NewReader(stderr.String()), last.add)
-			if got := cause(last.lines()); got != c.want {
+			if got, _ := cause(last.lines()); got != c.want {
 				t.Errorf("got %q, want %q, of\n%s", got, c.want, stderr.String())
 			}
 		})
@@ -77,7 +77,7 @@ func TestCauseOfLines(t *testing.T) {
 		"[rank0]: ValueError: x": {"[rank0]: " + tracebackHead, `[rank0]:   File "t.py", line 1`, "[rank0]: ValueError: x"},
 		tracebackHead:            {tracebackHead, `  File "t.py", line 3`}, // killed while it wrote
 	} {
-		if got := cause(lines); got != want {
+		if got, _ := cause(lines); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}

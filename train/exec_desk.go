@@ -66,12 +66,17 @@ func (d *desk) withdraw(j *job) {
 	}
 }
 
+// cancel makes the job unwanted, and reports whether the process has it in hand; the desk's mutex is held.
+func (j *job) cancel() bool {
+	j.cancelled = true
+	return j.taken && !j.isOver
+}
+
 // cancel makes j unwanted, and reports whether the process has it in hand.
 func (d *desk) cancel(j *job) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	j.cancelled = true
-	return j.taken && !j.isOver
+	return j.cancel()
 }
 
 // close ends the conversation: whoever asks for a task is told to stop.

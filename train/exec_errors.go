@@ -1,9 +1,12 @@
 package train
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/weft-mesh/weft/hint"
 )
 
 var (
@@ -14,22 +17,11 @@ var (
 	// ErrDir is the ErrCommand of which the working directory is the cause.
 	ErrDir = errors.New("working directory")
 	// ErrSkipped is returned for a task that the process put down without an update.
-	ErrSkipped error = &advised{
+	ErrSkipped = hint.Add(
 		errors.New("trainer asked for its next task without sending an update for this one"),
 		"call send once for each receive, also when a task fails",
-	}
+	)
 )
-
-// advised is an error with what to do about it. As with an ExitError, whoever shows it asks it for its Hint.
-type advised struct {
-	error
-	hint string
-}
-
-// Hint says what to do about it.
-func (a *advised) Hint() string { return a.hint }
-
-func (a *advised) Unwrap() error { return a.error }
 
 // ExitError is returned for a task when the user's process ended before it answered.
 type ExitError struct {
@@ -46,8 +38,8 @@ func (e *ExitError) Error() string {
 	if len(e.Stderr) > 0 {
 		text += "; the last lines of its standard error:\n    " + strings.Join(e.Stderr[max(0, len(e.Stderr)-shownLines):], "\n    ")
 	}
-	if hint := e.Hint(); hint != "" {
-		text += "\nhint: " + hint
+	if advice := e.own(); advice != "" {
+		text += "\nhint: " + advice
 	}
 	return text
 }
@@ -55,10 +47,16 @@ func (e *ExitError) Error() string {
 // Brief is Error in one line and without the hint: of standard error it has what says the cause.
 func (e *ExitError) Brief() string {
 	text := e.what()
-	if cause := cause(e.Stderr); cause != "" {
+	if cause, _ := cause(e.Stderr); cause != "" {
 		text += ": " + cause
 	}
 	return text
+}
+
+// Advice says what to do about it. Where nothing is known here, it is what the process has said itself.
+func (e *ExitError) Advice() string {
+	_, said := cause(e.Stderr)
+	return cmp.Or(e.own(), said)
 }
 
 func (e *ExitError) what() string {
@@ -69,8 +67,8 @@ func (e *ExitError) what() string {
 	return fmt.Sprintf("trainer %q ended with %s %s", e.Command, e.Status, when)
 }
 
-// Hint says what to do about it, where the process has not said it itself.
-func (e *ExitError) Hint() string {
+// own is the advice that follows from how the process ended.
+func (e *ExitError) own() string {
 	switch {
 	case e.Code == 0 && e.Asked:
 		return "the script ended by itself: call send before it returns"
@@ -82,4 +80,13 @@ func (e *ExitError) Hint() string {
 		return "the process wrote nothing to standard error: run the command by hand in its folder"
 	}
 	return "" // the process says it in its own words
+}
+
+// Explain returns an error of a trainer in one line, and what to do about it where that is known.
+func Explain(err error) (text, advice string) {
+	var exit *ExitError
+	if errors.As(err, &exit) {
+		return exit.Brief(), exit.Advice() // the log has all that the process wrote
+	}
+	return hint.Split(err)
 }

@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/weft-mesh/weft/hint"
 )
 
 const (
@@ -60,7 +62,7 @@ func startProcess(cfg ExecConfig, program string, log *slog.Logger) (*process, e
 	started := make(chan error)
 	go p.live(started)
 	if err := <-started; err != nil {
-		return nil, &advised{fmt.Errorf("%w: %w", ErrCommand, err), "is the program built for this machine?"}
+		return nil, hint.Add(fmt.Errorf("%w: %w", ErrCommand, err), "is the program built for this machine?")
 	}
 	log.Info("trainer started", "command", cfg.Command, "pid", p.cmd.Process.Pid)
 	return p, nil
@@ -82,7 +84,7 @@ func (p *process) listen(runDir string) (socket string, err error) {
 		socket = ""
 	}
 	if socket == "" {
-		return "", &advised{fmt.Errorf("no folder for the trainer's socket: paths have at most %d bytes", maxSocketPath), "set TMPDIR to a short path"}
+		return "", hint.Add(fmt.Errorf("no folder for the trainer's socket: paths have at most %d bytes", maxSocketPath), "set TMPDIR to a short path")
 	}
 	l, err := net.Listen("unix", socket)
 	if err == nil {

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/weft-mesh/weft/hint"
 )
 
 // play returns a trainer whose process plays part; a short grace, for those that will not stop.
@@ -319,12 +321,9 @@ func TestNewExecRefuses(t *testing.T) {
 		if !errors.Is(err, ErrCommand) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("want %q, got %v", c.want, err)
 		}
-		hint := ""
-		if h, ok := err.(interface{ Hint() string }); ok {
-			hint = h.Hint()
-		}
-		if !strings.HasPrefix(hint, c.hint) || (hint == "") != (c.hint == "") || strings.Contains(err.Error(), "hint:") {
-			t.Errorf("want the hint %q, got %q of %v", c.hint, hint, err)
+		text, advice := hint.Split(err)
+		if !strings.HasPrefix(advice, c.hint) || (advice == "") != (c.hint == "") || strings.Contains(text, "hint:") {
+			t.Errorf("want the hint %q, got %q of %v", c.hint, advice, err)
 		}
 		if inDir := strings.HasPrefix(c.cfg.Dir, dir+"/"); errors.Is(err, ErrDir) != inDir {
 			t.Errorf("the directory is the cause: %t, %v", !inDir, err)

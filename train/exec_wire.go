@@ -9,6 +9,7 @@ import (
 	"math"
 	"regexp"
 
+	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/ledger"
 )
 
@@ -51,17 +52,23 @@ type progressMessage struct {
 	Progress
 }
 
-// refusal is a failed request's reply.
+// refusal is a request that is refused.
 type refusal struct {
 	status int
-	Reason string `json:"error"`
-	Hint   string `json:"hint"`
+	error  // with a hint
 }
 
-func (r *refusal) Error() string { return r.Reason + "; hint: " + r.Hint }
+func refuse(status int, advice, format string, args ...any) *refusal {
+	return &refusal{status, hint.Add(fmt.Errorf(format, args...), advice)}
+}
 
-func refuse(status int, hint, format string, args ...any) *refusal {
-	return &refusal{status, fmt.Sprintf(format, args...), hint}
+// MarshalJSON writes the reply.
+func (r *refusal) MarshalJSON() ([]byte, error) {
+	reason, advice := hint.Split(r.error)
+	return json.Marshal(struct {
+		Reason string `json:"error"`
+		Hint   string `json:"hint"`
+	}{reason, advice})
 }
 
 // Statuses of refusals.

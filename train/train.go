@@ -12,16 +12,17 @@ const (
 
 // Task is one piece of work for a trainer.
 type Task struct {
-	Kind    Kind              `json:"kind"`
-	Run     string            `json:"run"`     // the run's CID
-	Name    string            `json:"name"`    // the run's name, for people
-	Round   uint64            `json:"round"`   // counted from 1; of an evaluation the one that yielded the model, 0 for what the run began with
-	Rounds  uint64            `json:"rounds"`  // the run's length
-	Attempt uint64            `json:"attempt"` // counted from 1 within the round
-	Base    string            `json:"base"`    // safetensors file with the parameters to start from; read-only
-	Dir     string            `json:"dir"`     // empty folder of this task; the update is written here
-	Seed    uint64            `json:"seed"`    // differs by site, round and attempt
-	Config  map[string]string `json:"config"`  // the run's hyperparameters, overlaid by the site's own
+	Kind     Kind              `json:"kind"`
+	Run      string            `json:"run"`                 // the run's CID
+	Name     string            `json:"name"`                // the run's name, for people
+	Round    uint64            `json:"round"`               // counted from 1; of an evaluation the one that yielded the model, 0 for what the run began with
+	Rounds   uint64            `json:"rounds"`              // the run's length
+	Attempt  uint64            `json:"attempt"`             // counted from 1 within the round
+	Base     string            `json:"base"`                // safetensors file with the parameters to start from; read-only
+	Dir      string            `json:"dir"`                 // empty folder of this task; the update is written here
+	StateDir string            `json:"state_dir,omitempty"` // the run's folder at this site: what is in it is there for the run's next task, also after a restart
+	Seed     uint64            `json:"seed"`                // differs by site, round and attempt
+	Config   map[string]string `json:"config"`              // the run's hyperparameters, overlaid by the site's own
 }
 
 // Result is what a trainer made of a task.

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 )
 
 // minCIDEnd is the fewest characters of a CID's end that stand for it. Tables show eight.
@@ -53,7 +53,7 @@ func errManyCIDs(end string, a, b block.CID) error {
 }
 
 // shownCIDs are the CIDs whose ends the tables show.
-func shownCIDs(s *node.Status, entries []node.LedgerEntry) iter.Seq[block.CID] {
+func shownCIDs(s *api.Status, entries []api.LedgerEntry) iter.Seq[block.CID] {
 	return func(yield func(block.CID) bool) {
 		if !yield(s.Mesh) {
 			return

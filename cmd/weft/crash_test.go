@@ -15,8 +15,9 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/node"
-	"github.com/weft-mesh/weft/node/local"
+	"github.com/weft-mesh/weft/node/api"
+	"github.com/weft-mesh/weft/node/archive"
+	"github.com/weft-mesh/weft/scenarios/local"
 )
 
 // The crash test: real processes, kill -9 of one in each phase of a round, and of all at random
@@ -27,16 +28,16 @@ const crashLimit = 90 * time.Second
 
 // killAt is an event of the victim's trace that a phase begins with.
 type killAt struct {
-	phase node.Phase
-	is    func(e *node.Event) bool
+	phase api.Phase
+	is    func(e *api.Event) bool
 }
 
 var killPoints = []killAt{
-	{node.PhaseTraining, func(e *node.Event) bool { return e.Event == "train" }},
-	{node.PhaseAnnouncing, func(e *node.Event) bool { return e.Event == "announce" }},
-	{node.PhaseSealing, func(e *node.Event) bool { return e.Event == "ready" && len(e.Text) > 4 && e.Text[:4] == "seal" }},
-	{node.PhaseReducing, func(e *node.Event) bool { return e.Event == "reduce" }},
-	{node.PhaseCommitting, func(e *node.Event) bool { return e.Event == "reduced" }},
+	{api.PhaseTraining, func(e *api.Event) bool { return e.Event == "train" }},
+	{api.PhaseAnnouncing, func(e *api.Event) bool { return e.Event == "announce" }},
+	{api.PhaseSealing, func(e *api.Event) bool { return e.Event == "ready" && len(e.Text) > 4 && e.Text[:4] == "seal" }},
+	{api.PhaseReducing, func(e *api.Event) bool { return e.Event == "reduce" }},
+	{api.PhaseCommitting, func(e *api.Event) bool { return e.Event == "reduced" }},
 }
 
 func TestCrash(t *testing.T) {
@@ -111,7 +112,7 @@ func newCrash(t *testing.T, faults ledger.Faults, sites int, seed uint64) *crash
 	})
 	x := &crash{t: t, ctx: ctx, mesh: m, rand: rand.New(rand.NewPCG(seed, uint64(sites)))}
 	x.start(m.Nodes...)
-	reply, err := m.Nodes[0].Client.Start(ctx, node.RunRequest{Spec: ledger.RunSpec{Name: "crash", Rounds: 100_000}, Init: true})
+	reply, err := m.Nodes[0].Client.Start(ctx, api.RunRequest{Spec: ledger.RunSpec{Name: "crash", Rounds: 100_000}, Init: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +150,7 @@ func (x *crash) await(what string, is func() bool) {
 }
 
 // status returns the run as a site has it; a node that does not answer fails the test if it has ended.
-func (x *crash) status(n *local.Node) (*node.Status, *node.RunStatus) {
+func (x *crash) status(n *local.Node) (*api.Status, *api.RunStatus) {
 	x.t.Helper()
 	if err := n.Check(); err != nil {
 		x.t.Fatal(err)
@@ -195,7 +196,7 @@ func (x *crash) killOne(at killAt, victim int) {
 		if r == nil || len(r.History) <= missed {
 			return false
 		}
-		return slices.ContainsFunc(r.History[missed:], func(h node.RoundStatus) bool { return slices.Contains(h.Sites, v.Name) })
+		return slices.ContainsFunc(r.History[missed:], func(h api.RoundStatus) bool { return slices.Contains(h.Sites, v.Name) })
 	})
 	x.t.Logf("%s killed while %s in round %d, its last word %q; back in round %d", v.Name, at.phase, before+1, word, x.least(x.mesh.Nodes)+1)
 }
@@ -208,7 +209,7 @@ func lastWord(n *local.Node) string {
 	}
 	last := ""
 	for line := range bytes.Lines(data) {
-		var e node.Event
+		var e api.Event
 		if json.Unmarshal(line, &e) == nil {
 			last = e.Event
 		}
@@ -271,7 +272,7 @@ func (x *crash) killAll() {
 // check holds the sites against each other: one ledger, one model a round, nobody named, all verified.
 func (x *crash) check() {
 	x.t.Helper()
-	var ledgers [][]node.LedgerEntry
+	var ledgers [][]api.LedgerEntry
 	models := map[uint64]block.CID{}
 	rounds := 0
 	for _, n := range x.mesh.Nodes {
@@ -295,7 +296,7 @@ func (x *crash) check() {
 		}
 		ledgers = append(ledgers, l)
 		x.checkLedger(n, l, ledgers[0])
-		if report, err := node.Verify(n.Dir); err != nil {
+		if report, err := archive.Verify(n.Dir); err != nil {
 			x.t.Errorf("%s: %v", n.Name, err)
 		} else if report.Height < uint64(len(l)) {
 			x.t.Errorf("%s: verified to height %d, its ledger has %d", n.Name, report.Height, len(l))
@@ -304,7 +305,7 @@ func (x *crash) check() {
 	x.t.Logf("%d rounds, %d heights, the same at %d sites", rounds, len(ledgers[0]), len(ledgers))
 }
 
-func (x *crash) checkLedger(n *local.Node, l, first []node.LedgerEntry) {
+func (x *crash) checkLedger(n *local.Node, l, first []api.LedgerEntry) {
 	x.t.Helper()
 	for i, e := range l {
 		if e.Height != uint64(i+1) {

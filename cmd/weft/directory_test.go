@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/weft-mesh/weft/node/nodetest"
+	"github.com/weft-mesh/weft/scenarios/nodetest"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write what weft verify says of testdata's directories anew")

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weft-mesh/weft/cmd/weft/term"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 )
 
 // dirEnv is the environment variable that names the site's directory.
@@ -21,7 +21,7 @@ type env struct {
 	json bool   // write JSON, for machines
 	out  *term.Out
 	err  *term.Out
-	node *node.Client
+	node *api.Client
 }
 
 // runs makes cobra's RunE of a command's run.
@@ -45,9 +45,9 @@ func (e *env) printJSON(v any) error {
 }
 
 // client returns the local API of the site's node.
-func (e *env) client() *node.Client {
+func (e *env) client() *api.Client {
 	if e.node == nil {
-		e.node = node.Dial(e.dir)
+		e.node = api.Dial(e.dir)
 	}
 	return e.node
 }

@@ -13,7 +13,8 @@ import (
 
 	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/hint"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
+	"github.com/weft-mesh/weft/node/archive"
 )
 
 // Exit codes, as docs/cli.md has them.
@@ -106,9 +107,9 @@ func exitCode(ctx context.Context, err error) int {
 		return exitOK
 	case errors.Is(err, errUsage):
 		return exitUsage
-	case errors.Is(err, node.ErrNotRunning), isConnection(err):
+	case errors.Is(err, api.ErrNotRunning), isConnection(err):
 		return exitNotRunning
-	case errors.Is(err, errUnverified), errors.Is(err, node.ErrChain):
+	case errors.Is(err, errUnverified), errors.Is(err, archive.ErrChain):
 		return exitUnverified
 	case errors.Is(err, term.ErrInterrupted), errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		return exitInterrupted

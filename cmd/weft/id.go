@@ -9,7 +9,8 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 	"github.com/spf13/cobra"
 
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
+	"github.com/weft-mesh/weft/node/config"
 )
 
 // identity is `weft id`.
@@ -53,7 +54,7 @@ func (c *identity) run(ctx context.Context, e *env, _ []string) error {
 
 // addresses returns where other machines reach this site: at what config.yaml announces, else at what the node listens, or
 // would listen if it ran. Addresses that only this machine knows are left out if there are others.
-func addresses(ctx context.Context, running *node.Client, c *node.Config) ([]multiaddr.Multiaddr, error) {
+func addresses(ctx context.Context, running *api.Client, c *config.Config) ([]multiaddr.Multiaddr, error) {
 	list := slices.Clone(c.Announce)
 	if s, err := running.Status(ctx); err == nil && len(list) == 0 {
 		for _, full := range s.Addrs {

@@ -10,7 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/config"
+	"github.com/weft-mesh/weft/node/site"
+	"github.com/weft-mesh/weft/train/builtin"
 	"github.com/weft-mesh/weft/yamlfile"
 )
 
@@ -38,8 +40,8 @@ that whoever founds the mesh needs.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&c.name, "name", "", "the site's name in the mesh; default the machine's")
-	f.StringArrayVar(&c.listen, "listen", nil, "multiaddr to listen at, may be repeated; default "+strings.Join(node.DefaultListen(), " and "))
-	f.StringVar(&c.data, "data", "", "text for the embedded trainer: a `file` or builtin:NAME; default "+node.DefaultConfig("").Trainer.Builtin.Data)
+	f.StringArrayVar(&c.listen, "listen", nil, "multiaddr to listen at, may be repeated; default "+strings.Join(config.DefaultListen(), " and "))
+	f.StringVar(&c.data, "data", "", "text for the embedded trainer: a `file` or builtin:NAME; default "+builtin.DefaultData)
 	f.StringVar(&c.accept, "accept", "", "take part in runs: auto, or ask (the default)")
 	return cmd
 }
@@ -56,7 +58,7 @@ func (c *initSite) run(_ context.Context, e *env, _ []string) error {
 	if err != nil {
 		return err
 	}
-	id, err := node.InitConfig(e.dir, text)
+	id, err := site.InitConfig(e.dir, text)
 	if err != nil {
 		return err
 	}
@@ -64,7 +66,7 @@ func (c *initSite) run(_ context.Context, e *env, _ []string) error {
 	e.out.Printf("configuration   %s\n", filepath.Join(e.dir, "config.yaml"))
 	e.out.Printf("peer ID         %s\n", id)
 	if c.data == "" {
-		e.out.Printf("trains on       %s, a sample; for your own text --data FILE, for your own script see config.yaml\n", node.DefaultConfig("").Trainer.Builtin.Data)
+		e.out.Printf("trains on       %s, a sample; for your own text --data FILE, for your own script see config.yaml\n", builtin.DefaultData)
 	}
 	e.out.Printf("\n")
 	e.out.Printf("Send this to whoever founds the mesh:\n\n  --site %s\n", strconv.Quote(c.name+"="+id.String()))
@@ -73,7 +75,7 @@ func (c *initSite) run(_ context.Context, e *env, _ []string) error {
 
 // configYAML returns the commented config.yaml with what the flags say in it.
 func (c *initSite) configYAML() (string, error) {
-	tree, err := yamlfile.ParseTree(node.DefaultConfigYAML(c.name))
+	tree, err := yamlfile.ParseTree(config.DefaultYAML(c.name))
 	if err != nil {
 		return "", err
 	}
@@ -81,7 +83,7 @@ func (c *initSite) configYAML() (string, error) {
 		return "", err
 	}
 	text := tree.String()
-	if _, err := node.ParseConfig("config.yaml", []byte(text)); errors.Is(err, node.ErrConfig) {
+	if _, err := config.Parse("config.yaml", []byte(text)); errors.Is(err, config.ErrInvalid) {
 		return "", &failure{kind: errUsage, text: "these flags make no valid configuration", err: err}
 	} else if err != nil {
 		return "", err

@@ -9,7 +9,8 @@ import (
 
 	"github.com/weft-mesh/weft/cmd/weft/outfile"
 	"github.com/weft-mesh/weft/cmd/weft/term"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
+	"github.com/weft-mesh/weft/node/archive"
 )
 
 // ledgerPage is how many entries one request asks for.
@@ -75,7 +76,7 @@ func (c *ledgerShow) run(ctx context.Context, e *env, _ []string) error {
 
 // export writes the ledger as a CAR file.
 func (c *ledgerShow) export(e *env) error {
-	archive, err := node.OpenArchive(e.dir)
+	archive, err := archive.Open(e.dir)
 	if err != nil {
 		return verifyError(err)
 	}
@@ -97,8 +98,8 @@ func (c *ledgerShow) export(e *env) error {
 }
 
 // ledgerEntries returns the decided entries from a height on, limit at most unless it is 0.
-func ledgerEntries(ctx context.Context, c reader, from uint64, limit int) ([]node.LedgerEntry, error) {
-	all := []node.LedgerEntry{}
+func ledgerEntries(ctx context.Context, c reader, from uint64, limit int) ([]api.LedgerEntry, error) {
+	all := []api.LedgerEntry{}
 	for from = max(from, 1); limit == 0 || len(all) < limit; {
 		page := ledgerPage
 		if limit > 0 {
@@ -117,7 +118,7 @@ func ledgerEntries(ctx context.Context, c reader, from uint64, limit int) ([]nod
 	return all, nil
 }
 
-func ledgerText(out *term.Out, entries []node.LedgerEntry) string {
+func ledgerText(out *term.Out, entries []api.LedgerEntry) string {
 	if len(entries) == 0 {
 		return "no entries yet: the ledger begins with the first run\n"
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/weft-mesh/weft/cmd/weft/outfile"
 	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/site"
 )
 
 // defaultMeshFile is where `weft mesh create` writes unless told otherwise.
@@ -107,14 +107,14 @@ func (c *meshCreate) check(dir string, g *ledger.Genesis) error {
 	}
 	id, _, err := readSite(dir)
 	switch {
-	case errors.Is(err, node.ErrNotInitialised):
+	case errors.Is(err, site.ErrNotInitialised):
 		return nil
 	case err != nil:
 		return err
 	case !g.Roster().Has(id):
 		return nil
 	}
-	if h, err := node.Open(dir); err == nil {
+	if h, err := site.Open(dir); err == nil {
 		return fail(nil, "a directory is one site in one mesh: use another with --dir, or write the file alone with -o -", "this site is in mesh %q (%s) already", h.Genesis.Name, h.Genesis.Block().CID.Short())
 	}
 	return nil
@@ -143,7 +143,7 @@ func joinIfListed(e *env, g *ledger.Genesis) error {
 		e.out.Printf("%s\nThis machine is not one of its sites.\n", meshText(e.out, g, ""))
 		return nil
 	}
-	if err := node.Join(e.dir, g); err != nil {
+	if err := site.Join(e.dir, g); err != nil {
 		return err
 	}
 	return joined(e, g)

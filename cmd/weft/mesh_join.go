@@ -8,7 +8,7 @@ import (
 
 	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/site"
 )
 
 // meshJoin is `weft mesh join`.
@@ -34,7 +34,7 @@ func (c *meshJoin) run(_ context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := node.Join(e.dir, g); err != nil {
+	if err := site.Join(e.dir, g); err != nil {
 		return err
 	}
 	return joined(e, g)
@@ -42,7 +42,7 @@ func (c *meshJoin) run(_ context.Context, e *env, args []string) error {
 
 // joined shows the mesh that this site is now part of.
 func joined(e *env, g *ledger.Genesis) error {
-	h, err := node.Open(e.dir)
+	h, err := site.Open(e.dir)
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ and ADDR is where it reaches one of them (weft status shows it there).
 }
 
 // warnName tells of a site that calls itself other than the roster does.
-func warnName(out *term.Out, g *ledger.Genesis, h *node.Home) {
+func warnName(out *term.Out, g *ledger.Genesis, h *site.Home) {
 	if in := g.Roster().Name(h.ID); in != h.Config.Name {
 		out.Printf("weft: the mesh knows this site as %q, %s calls it %q; the mesh's name is the one shown\n", in, filepath.Join(h.Dir, "config.yaml"), h.Config.Name)
 	}

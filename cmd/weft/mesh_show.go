@@ -9,7 +9,8 @@ import (
 
 	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/archive"
+	"github.com/weft-mesh/weft/node/site"
 )
 
 // meshShow is `weft mesh show`.
@@ -50,7 +51,7 @@ func (c *meshShow) find(dir string, args []string) (g *ledger.Genesis, self stri
 		g, err = readGenesis(args[0])
 		return g, "", err
 	}
-	h, err := node.Open(dir)
+	h, err := site.Open(dir)
 	if err != nil {
 		return nil, "", err
 	}
@@ -59,7 +60,7 @@ func (c *meshShow) find(dir string, args []string) (g *ledger.Genesis, self stri
 
 // rosterNote says that the roster has changed since the mesh was founded, as far as this site knows.
 func rosterNote(dir string) string {
-	archive, err := node.OpenArchive(dir)
+	archive, err := archive.Open(dir)
 	if err != nil {
 		return "" // the node has not been up, or tells of it better
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 )
 
 // latest names the newest committed round of a run.
@@ -20,7 +20,7 @@ func newModel(e *env) *cobra.Command {
 
 // findModel returns the CID that a round, "latest", a CID or the end of one names, and of a round its run; a CID may be a
 // model of several runs.
-func findModel(ctx context.Context, c reader, which, run string) (id block.CID, of *node.RunStatus, err error) {
+func findModel(ctx context.Context, c reader, which, run string) (id block.CID, of *api.RunStatus, err error) {
 	id, noCID := block.Parse(which)
 	number, noNumber := strconv.ParseUint(which, 10, 64)
 	switch {
@@ -43,7 +43,7 @@ func findModel(ctx context.Context, c reader, which, run string) (id block.CID, 
 }
 
 // modelOf returns the model of a run's round, or the latest.
-func modelOf(r *node.RunStatus, which string, number uint64) (block.CID, error) {
+func modelOf(r *api.RunStatus, which string, number uint64) (block.CID, error) {
 	switch {
 	case which == latest && len(r.History) > 0:
 		return r.History[len(r.History)-1].Model, nil
@@ -62,7 +62,7 @@ func modelOf(r *node.RunStatus, which string, number uint64) (block.CID, error) 
 
 // modelRun returns the run of that name, or without one the only run that goes on, or else the only one that has a model of its
 // own, or the only run; what a run begins with every run has.
-func modelRun(ctx context.Context, c reader, name string, first bool) (*node.RunStatus, error) {
+func modelRun(ctx context.Context, c reader, name string, first bool) (*api.RunStatus, error) {
 	if name != "" {
 		return statusOf(ctx, c, []string{name})
 	}
@@ -70,11 +70,11 @@ func modelRun(ctx context.Context, c reader, name string, first bool) (*node.Run
 	if err != nil {
 		return nil, err
 	}
-	live := slices.DeleteFunc(slices.Clone(s.Runs), func(r node.RunStatus) bool { return over(r.Phase) })
+	live := slices.DeleteFunc(slices.Clone(s.Runs), func(r api.RunStatus) bool { return over(r.Phase) })
 	if len(live) == 1 {
 		return &live[0], nil
 	}
-	trained := slices.DeleteFunc(slices.Clone(s.Runs), func(r node.RunStatus) bool { return len(r.History) == 0 && !first })
+	trained := slices.DeleteFunc(slices.Clone(s.Runs), func(r api.RunStatus) bool { return len(r.History) == 0 && !first })
 	if len(trained) == 1 {
 		return &trained[0], nil
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/cmd/weft/term"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 )
 
 // modelEvaluate is `weft model evaluate`.
@@ -46,7 +46,7 @@ func (c *modelEvaluate) run(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	var found node.Evaluation
+	var found api.Evaluation
 	err = e.err.Live(ctx, func() string { return "the trainer does one task at a time; waiting for it" }, func(ctx context.Context) error {
 		found, err = e.client().Evaluate(ctx, of.ID, model)
 		return err
@@ -66,16 +66,16 @@ func (c *modelEvaluate) run(ctx context.Context, e *env, args []string) error {
 }
 
 // runOfModel returns the run that yielded a model, or else began with it; of several the newest.
-func runOfModel(ctx context.Context, c *node.Client, model block.CID) (*node.RunStatus, error) {
+func runOfModel(ctx context.Context, c *api.Client, model block.CID) (*api.RunStatus, error) {
 	s, err := c.Status(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, has := range []func(r *node.RunStatus) bool{
-		func(r *node.RunStatus) bool {
-			return slices.ContainsFunc(r.History, func(h node.RoundStatus) bool { return h.Model == model })
+	for _, has := range []func(r *api.RunStatus) bool{
+		func(r *api.RunStatus) bool {
+			return slices.ContainsFunc(r.History, func(h api.RoundStatus) bool { return h.Model == model })
 		},
-		func(r *node.RunStatus) bool { return r.Spec.Base == model },
+		func(r *api.RunStatus) bool { return r.Spec.Base == model },
 	} {
 		for i := range slices.Backward(s.Runs) {
 			if r := &s.Runs[i]; has(r) {

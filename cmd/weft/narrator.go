@@ -9,7 +9,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 )
 
 // peersEvery is the time between two looks at who is connected.
@@ -19,7 +19,7 @@ const peersEvery = time.Second
 // It knows it from the local API, as anyone may.
 type narrator struct {
 	log    *slog.Logger
-	client *node.Client
+	client *api.Client
 }
 
 func (t *narrator) run(ctx context.Context) error {
@@ -34,7 +34,7 @@ func (t *narrator) peers(ctx context.Context) error {
 	connected := map[string]bool{}
 	for {
 		peers, err := t.client.Peers(ctx)
-		moved := slices.DeleteFunc(peers, func(p node.Peer) bool { return p.Connected == connected[p.Site] })
+		moved := slices.DeleteFunc(peers, func(p api.Peer) bool { return p.Connected == connected[p.Site] })
 		if err == nil && len(moved) > 0 {
 			t.tellMoved(ctx, moved, connected)
 		}
@@ -45,7 +45,7 @@ func (t *narrator) peers(ctx context.Context) error {
 }
 
 // tellMoved logs who has come and gone.
-func (t *narrator) tellMoved(ctx context.Context, moved []node.Peer, connected map[string]bool) {
+func (t *narrator) tellMoved(ctx context.Context, moved []api.Peer, connected map[string]bool) {
 	s, err := t.client.Status(ctx)
 	if err != nil {
 		return // the next turn
@@ -120,7 +120,7 @@ func (t *narrator) ended(ctx context.Context, err error) error {
 	return nil
 }
 
-func (t *narrator) tell(e node.Event, self peer.ID, names map[peer.ID]string) {
+func (t *narrator) tell(e api.Event, self peer.ID, names map[peer.ID]string) {
 	if e.Event == "decide" {
 		t.log.Info("decided", "height", e.Height, "entry", e.Text, "run", e.Run.Short())
 		return

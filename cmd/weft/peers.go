@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weft-mesh/weft/cmd/weft/term"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 )
 
 // peers is `weft peers`.
@@ -42,7 +42,7 @@ func (c *peers) run(ctx context.Context, e *env, _ []string) error {
 }
 
 // peersText is a table of the other sites, and why some are away.
-func peersText(out *term.Out, list []node.Peer) string {
+func peersText(out *term.Out, list []api.Peer) string {
 	if len(list) == 0 {
 		return "this site is alone in its mesh\n"
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/cmd/weft/term"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/archive"
 )
 
 // runRecompute verifies the ledger in a site's directory, and computes committed models anew from the updates there: all, or the
@@ -18,11 +18,11 @@ func (c *verify) runRecompute(ctx context.Context, e *env, source string) error 
 	if info, err := os.Stat(source); err != nil || !info.IsDir() {
 		return usage("--recompute needs the updates, so a site's directory, and %s is none", source)
 	}
-	archive, err := node.OpenArchive(source)
+	kept, err := archive.Open(source)
 	if err != nil {
 		return verifyError(err)
 	}
-	if err := c.demand(archive.Report()); err != nil {
+	if err := c.demand(kept.Report()); err != nil {
 		return err
 	}
 	var only block.CID
@@ -31,9 +31,9 @@ func (c *verify) runRecompute(ctx context.Context, e *env, source string) error 
 	}
 	var line atomic.Value // of progress
 	line.Store("")
-	var r *node.Report
+	var r *archive.Report
 	err = e.err.Live(ctx, func() string { return line.Load().(string) }, func(ctx context.Context) error {
-		r, err = archive.Recompute(ctx, only, func(m *node.ModelReport, done, all int) {
+		r, err = kept.Recompute(ctx, only, func(m *archive.ModelReport, done, all int) {
 			line.Store(fmt.Sprintf("%s  %s round %d  %d/%d shards", e.err.Busy(term.Bar(barWidth, uint64(done), uint64(all))), m.Run, m.Round, done, all))
 		})
 		line.Store("")
@@ -49,8 +49,8 @@ func (c *verify) runRecompute(ctx context.Context, e *env, source string) error 
 }
 
 // verdict turns what came of computing models anew into the command's error: the worst of it.
-func verdict(r *node.Report) error {
-	worst := func(o node.Outcome) *node.ModelReport {
+func verdict(r *archive.Report) error {
+	worst := func(o archive.Outcome) *archive.ModelReport {
 		for i := range r.Models {
 			if c := r.Models[i].Recomputed; c != nil && c.Outcome == o {
 				return &r.Models[i]
@@ -58,19 +58,19 @@ func verdict(r *node.Report) error {
 		}
 		return nil
 	}
-	if m := worst(node.Differs); m != nil {
+	if m := worst(archive.Differs); m != nil {
 		text := fmt.Sprintf("round %d of run %s: the certified model is not what its updates give: %s", m.Round, m.Run, m.Recomputed.Why)
 		return advised(&failure{kind: errUnverified, text: text}, "more sites lied or were broken than the mesh bears, or this machine is: compute it at another site too")
 	}
-	if m := worst(node.Damaged); m != nil {
+	if m := worst(archive.Damaged); m != nil {
 		text := fmt.Sprintf("round %d of run %s cannot be computed here: %s", m.Round, m.Run, m.Recomputed.Why)
 		return advised(&failure{kind: errUnverified, text: text}, "this disk went bad there: compute it at another site that keeps updates")
 	}
-	if m := worst(node.Unknown); m != nil {
+	if m := worst(archive.Unknown); m != nil {
 		return fail(nil, "compute it with a weft that knows it", "round %d of run %s cannot be computed by this weft: %s", m.Round, m.Run, m.Recomputed.Why)
 	}
 	switch {
-	case worst(node.Same) != nil:
+	case worst(archive.Same) != nil:
 		return nil
 	case len(r.Models) == 0:
 		return fail(nil, "", "there is no committed model to compute anew")
@@ -79,9 +79,9 @@ func verdict(r *node.Report) error {
 }
 
 // recomputedText says what came of a run's models, rounds with the same outcome in one line.
-func recomputedText(r *node.Report, run block.CID) string {
-	rounds := map[node.Recomputed][]uint64{}
-	var order []node.Recomputed
+func recomputedText(r *archive.Report, run block.CID) string {
+	rounds := map[archive.Recomputed][]uint64{}
+	var order []archive.Recomputed
 	for _, m := range r.Models {
 		if m.RunID != run || m.Recomputed == nil {
 			continue
@@ -93,12 +93,12 @@ func recomputedText(r *node.Report, run block.CID) string {
 	}
 	var b strings.Builder
 	for _, c := range order {
-		text := map[node.Outcome]string{
-			node.Same:    "recomputed from the updates kept here: the bits that are certified",
-			node.Differs: "recomputed, and DIFFERS: ",
-			node.Damaged: "not recomputed, damaged here: ",
-			node.Unknown: "not recomputed by this weft: ",
-			node.NotKept: "not recomputed, not kept here: ",
+		text := map[archive.Outcome]string{
+			archive.Same:    "recomputed from the updates kept here: the bits that are certified",
+			archive.Differs: "recomputed, and DIFFERS: ",
+			archive.Damaged: "not recomputed, damaged here: ",
+			archive.Unknown: "not recomputed by this weft: ",
+			archive.NotKept: "not recomputed, not kept here: ",
 		}[c.Outcome]
 		fmt.Fprintf(&b, "  %s %s%s\n", ranges(rounds[c]), text, c.Why)
 	}

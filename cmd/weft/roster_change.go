@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 )
 
 // rosterEvery is the time between two looks at the roster while a change is awaited.
@@ -15,11 +15,11 @@ const rosterEvery = 200 * time.Millisecond
 
 // rosterChange is each of the commands that say yes to a change of the roster.
 type rosterChange struct {
-	request func(arg string) (node.ChangeRequest, error) // what the argument asks for
+	request func(arg string) (api.ChangeRequest, error) // what the argument asks for
 	wait    bool
 }
 
-func newRosterChange(e *env, cmd *cobra.Command, request func(arg string) (node.ChangeRequest, error)) *cobra.Command {
+func newRosterChange(e *env, cmd *cobra.Command, request func(arg string) (api.ChangeRequest, error)) *cobra.Command {
 	c := &rosterChange{request: request}
 	cmd.RunE = e.runs(c.run)
 	cmd.Flags().BoolVar(&c.wait, "wait", false, "wait until the change is decided")
@@ -37,9 +37,9 @@ site that approves: weft mesh join mesh.weft, then weft up --bootstrap ADDR.`,
 		Example: `  weft roster add hospital-west=12D3KooW...
   weft roster add hospital-west=12D3KooW... --wait`,
 		Args: cobra.ExactArgs(1),
-	}, func(arg string) (node.ChangeRequest, error) {
+	}, func(arg string) (api.ChangeRequest, error) {
 		s, err := parseSite(arg)
-		return node.ChangeRequest{Add: &node.RosterSite{Name: s.Name, ID: s.ID}}, err
+		return api.ChangeRequest{Add: &api.RosterSite{Name: s.Name, ID: s.ID}}, err
 	})
 }
 
@@ -52,7 +52,7 @@ comes back. It need not agree.`,
 		Example:           `  weft roster remove hospital-west`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: e.completeSites,
-	}, func(arg string) (node.ChangeRequest, error) { return node.ChangeRequest{Remove: arg}, nil })
+	}, func(arg string) (api.ChangeRequest, error) { return api.ChangeRequest{Remove: arg}, nil })
 }
 
 func newRosterReplace(e *env) *cobra.Command {
@@ -63,9 +63,9 @@ func newRosterReplace(e *env) *cobra.Command {
 with the site's log is gone. The site makes the new key with weft init in a new directory.`,
 		Example: `  weft roster replace hospital-west=12D3KooW...`,
 		Args:    cobra.ExactArgs(1),
-	}, func(arg string) (node.ChangeRequest, error) {
+	}, func(arg string) (api.ChangeRequest, error) {
 		s, err := parseSite(arg)
-		return node.ChangeRequest{Remove: s.Name, Add: &node.RosterSite{Name: s.Name, ID: s.ID}}, err
+		return api.ChangeRequest{Remove: s.Name, Add: &api.RosterSite{Name: s.Name, ID: s.ID}}, err
 	})
 }
 
@@ -78,7 +78,7 @@ other means, by phone for instance, that the change is what the other operators 
 		Example:           `  weft roster approve 7k2m4q6a`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: e.completeChanges,
-	}, func(arg string) (node.ChangeRequest, error) { return node.ChangeRequest{Approve: arg}, nil })
+	}, func(arg string) (api.ChangeRequest, error) { return api.ChangeRequest{Approve: arg}, nil })
 }
 
 func (c *rosterChange) run(ctx context.Context, e *env, args []string) error {
@@ -110,7 +110,7 @@ func (c *rosterChange) run(ctx context.Context, e *env, args []string) error {
 }
 
 // warnRivals tells whoever approves of a site that comes of what is asked for beside it.
-func warnRivals(ctx context.Context, e *env, asked *node.RosterChange) {
+func warnRivals(ctx context.Context, e *env, asked *api.RosterChange) {
 	r, err := e.client().Roster(ctx)
 	if err != nil || asked.Change.Add == nil {
 		return
@@ -121,7 +121,7 @@ func warnRivals(ctx context.Context, e *env, asked *node.RosterChange) {
 }
 
 // awaitChange returns once the ledger has the change, and says how it stands whenever that changes.
-func awaitChange(ctx context.Context, e *env, c *node.RosterChange, from uint64) error {
+func awaitChange(ctx context.Context, e *env, c *api.RosterChange, from uint64) error {
 	said := ""
 	for {
 		r, err := e.client().Roster(ctx)
@@ -146,7 +146,7 @@ func awaitChange(ctx context.Context, e *env, c *node.RosterChange, from uint64)
 }
 
 // decided looks in the ledger, from a height on, which change it was that was decided for that roster.
-func decided(ctx context.Context, e *env, c *node.RosterChange, from uint64) error {
+func decided(ctx context.Context, e *env, c *api.RosterChange, from uint64) error {
 	for {
 		page, err := e.client().Ledger(ctx, from, ledgerPage)
 		if err != nil {

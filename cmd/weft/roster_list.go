@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weft-mesh/weft/cmd/weft/term"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 )
 
 // rosterList is `weft roster list`.
@@ -40,13 +40,13 @@ func (c *rosterList) run(ctx context.Context, e *env, _ []string) error {
 	if e.json {
 		return e.printJSON(r)
 	}
-	_, live := from.(*node.Client)
+	_, live := from.(*api.Client)
 	e.out.Printf("%s", rosterText(e.out, &r, live))
 	return nil
 }
 
 // rosterText draws a roster and what is asked for; who is up only a node knows.
-func rosterText(out *term.Out, r *node.Roster, live bool) string {
+func rosterText(out *term.Out, r *api.Roster, live bool) string {
 	t := term.NewTable(term.Column{Name: "site", Shrink: true}, term.Column{Name: "peer ID"}, term.Column{Name: "state"})
 	for _, s := range r.Sites {
 		state := out.Bad("away")
@@ -73,7 +73,7 @@ func rosterText(out *term.Out, r *node.Roster, live bool) string {
 
 // changeText says what a change does, with the whole keys, as an operator must compare them; who approves, and
 // what is missing.
-func changeText(out *term.Out, c *node.RosterChange) string {
+func changeText(out *term.Out, c *api.RosterChange) string {
 	text := fmt.Sprintf("%s  %s\n", out.Bold(c.ID.Short()), c.Text)
 	if s := c.Change.Remove; s != nil {
 		text += fmt.Sprintf("  goes   %s=%s\n", s.Name, s.ID)

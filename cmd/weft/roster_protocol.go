@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 )
 
 func newRosterProtocol(e *env) *cobra.Command {
@@ -18,15 +18,15 @@ every site needs the version of weft that brings it: a node that is older stops 
 Start that version at all sites first; weft peers shows what each of them runs.`,
 		Example: `  weft roster protocol 2 --weft 1.4`,
 		Args:    cobra.ExactArgs(1),
-	}, func(arg string) (node.ChangeRequest, error) {
+	}, func(arg string) (api.ChangeRequest, error) {
 		number, err := strconv.ParseUint(arg, 10, 64)
 		switch {
 		case err != nil || number < 2:
-			return node.ChangeRequest{}, usage("%q is no protocol number that a mesh could be raised to; the first is 1", arg)
+			return api.ChangeRequest{}, usage("%q is no protocol number that a mesh could be raised to; the first is 1", arg)
 		case weft == "":
-			return node.ChangeRequest{}, usage("--weft names the version that brings the protocol, as every site must say the same")
+			return api.ChangeRequest{}, usage("--weft names the version that brings the protocol, as every site must say the same")
 		}
-		return node.ChangeRequest{Protocol: number, Weft: weft}, nil
+		return api.ChangeRequest{Protocol: number, Weft: weft}, nil
 	})
 	cmd.Flags().StringVar(&weft, "weft", "", "version of weft that brings the protocol")
 	return cmd

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 )
 
 // TestRosterPage types docs/roster.md as it is printed, but for the ports, then kills all nodes at once and starts them again: each
@@ -47,9 +47,9 @@ func TestRosterPage(t *testing.T) {
 		s.until(t, 0, "site is up")
 	}
 	for _, site := range []string{"a", "b", "c2"} {
-		awaitStatus(t, filepath.Join(dir, site), func(s *node.Status) bool { return s.Up == 3 && s.Sites == 3 && !s.Observes && s.Height == 3 })
+		awaitStatus(t, filepath.Join(dir, site), func(s *api.Status) bool { return s.Up == 3 && s.Sites == 3 && !s.Observes && s.Height == 3 })
 	}
-	awaitStatus(t, filepath.Join(dir, "d"), func(s *node.Status) bool { return s.Observes && s.Height == 3 })
+	awaitStatus(t, filepath.Join(dir, "d"), func(s *api.Status) bool { return s.Observes && s.Height == 3 })
 	for name, s := range terminals {
 		if strings.HasSuffix(name, " node") && name != "hospital-c node" {
 			s.stop(t)
@@ -57,10 +57,10 @@ func TestRosterPage(t *testing.T) {
 	}
 }
 
-func awaitStatus(t *testing.T, dir string, ok func(*node.Status) bool) {
+func awaitStatus(t *testing.T, dir string, ok func(*api.Status) bool) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
-		s, err := node.Dial(dir).Status(t.Context())
+		s, err := api.Dial(dir).Status(t.Context())
 		if err == nil && ok(s) {
 			return
 		}

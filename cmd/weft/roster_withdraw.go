@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 )
 
 // rosterWithdraw is `weft roster withdraw`.
@@ -30,7 +30,7 @@ if nobody approves any more, the command that asked for the change.`,
 }
 
 func (c *rosterWithdraw) run(ctx context.Context, e *env, args []string) error {
-	change, err := e.client().ChangeRoster(ctx, node.ChangeRequest{Withdraw: args[0]})
+	change, err := e.client().ChangeRoster(ctx, api.ChangeRequest{Withdraw: args[0]})
 	switch {
 	case err != nil:
 		return err

@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 )
 
 func newRun(e *env) *cobra.Command {
@@ -27,7 +27,7 @@ const (
 )
 
 // statusOf returns the status of the run that args name.
-func statusOf(ctx context.Context, c reader, args []string) (*node.RunStatus, error) {
+func statusOf(ctx context.Context, c reader, args []string) (*api.RunStatus, error) {
 	r, err := pickRun(ctx, c, args, runAny)
 	if err != nil {
 		return nil, err

@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 )
 
 // runConsent is `weft run accept` and `weft run decline`.
@@ -42,7 +42,7 @@ func (c *runConsent) run(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := e.client().Consent(ctx, r.id, node.Consent{Accept: c.accept}); err != nil {
+	if err := e.client().Consent(ctx, r.id, api.Consent{Accept: c.accept}); err != nil {
 		return err
 	}
 	e.out.Printf("this site %s run %s (%s)\n", c.done, r.name, r.id.Short())

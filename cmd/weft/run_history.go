@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weft-mesh/weft/cmd/weft/term"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 )
 
 // runHistory is `weft run history`.
@@ -66,7 +66,7 @@ func (c *runHistory) run(ctx context.Context, e *env, args []string) error {
 }
 
 // find returns the run to show.
-func (c *runHistory) find(ctx context.Context, e *env, args []string) (*node.RunStatus, error) {
+func (c *runHistory) find(ctx context.Context, e *env, args []string) (*api.RunStatus, error) {
 	from, err := e.reader(ctx)
 	if err != nil {
 		return nil, err
@@ -79,7 +79,7 @@ func (c *runHistory) find(ctx context.Context, e *env, args []string) (*node.Run
 }
 
 // show prints the curve and the table.
-func (c *runHistory) show(out *term.Out, r *node.RunStatus) error {
+func (c *runHistory) show(out *term.Out, r *api.RunStatus) error {
 	names, metric := metricNames(r.History), cmp.Or(c.metric, lossKey(r.History))
 	if c.metric != "" && !slices.Contains(names, metric) {
 		return fail(nil, "it has: "+strings.Join(names, ", "), "run %s has no metric %q", r.Name, metric)
@@ -106,7 +106,7 @@ func metricsNote(out *term.Out, names []string, shown string) string {
 }
 
 // metricNames returns the names of all metrics in the rounds, in order.
-func metricNames(rounds []node.RoundStatus) []string {
+func metricNames(rounds []api.RoundStatus) []string {
 	names := map[string]bool{}
 	for _, r := range rounds {
 		for _, m := range r.Metrics {
@@ -119,7 +119,7 @@ func metricNames(rounds []node.RoundStatus) []string {
 }
 
 // writeHistory writes the rounds as CSV (RFC 4180), a row for each round and site.
-func writeHistory(w io.Writer, rounds []node.RoundStatus, metrics []string) error {
+func writeHistory(w io.Writer, rounds []api.RoundStatus, metrics []string) error {
 	out := csv.NewWriter(w)
 	_ = out.Write(slices.Concat([]string{"round", "site", "samples", "weight", "attempts"}, metrics, []string{"took_s", "height", "model"}))
 	for _, r := range rounds {
@@ -144,9 +144,9 @@ func writeHistory(w io.Writer, rounds []node.RoundStatus, metrics []string) erro
 }
 
 // curveText plots a metric over the rounds: of each site, or, if they are many, the mean and the extremes.
-func curveText(out *term.Out, run *node.RunStatus, key string) string {
+func curveText(out *term.Out, run *api.RunStatus, key string) string {
 	rounds, names := run.History, sitesOf(run)
-	at := func(r *node.RoundStatus, i int) float64 {
+	at := func(r *api.RoundStatus, i int) float64 {
 		if v, ok := r.Metrics[names[i]][key]; ok {
 			return v
 		}
@@ -154,7 +154,7 @@ func curveText(out *term.Out, run *node.RunStatus, key string) string {
 	}
 	if len(names) > sitesAcross {
 		names = []string{"mean of sites", "lowest", "highest"}
-		at = func(r *node.RoundStatus, i int) float64 {
+		at = func(r *api.RoundStatus, i int) float64 {
 			mean, low, high := spread(r.Metrics, key)
 			return [...]float64{mean, low, high}[i]
 		}

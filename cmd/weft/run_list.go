@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weft-mesh/weft/cmd/weft/term"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 )
 
 // runList is `weft run list`.
@@ -46,7 +46,7 @@ func (c *runList) run(ctx context.Context, e *env, _ []string) error {
 }
 
 // runListText is a table of all runs, those that wait for an answer last.
-func runListText(out *term.Out, s *node.Status) string {
+func runListText(out *term.Out, s *api.Status) string {
 	t := term.NewTable(term.Column{Name: "run"}, term.Column{Name: "name", Shrink: true}, term.Column{Name: "round", Right: true},
 		term.Column{Name: "phase"}, term.Column{Name: "sites", Shrink: true})
 	why := ""

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 )
 
 var (
@@ -54,7 +54,7 @@ func pickRun(ctx context.Context, c reader, args []string, kind runKind) (runRef
 
 // newest returns of several runs with one name the one that goes on, or else the last; all if more than one goes on, or what
 // they have in common is the end of a CID.
-func newest(s *node.Status, found []runRef, name string) []runRef {
+func newest(s *api.Status, found []runRef, name string) []runRef {
 	var live, last []runRef
 	for _, r := range found {
 		if r.name != name {
@@ -98,7 +98,7 @@ func pickShown(ctx context.Context, c reader, args []string) (runRef, error) {
 }
 
 // candidates lists runs by kind; without a name only those that ask can be answered.
-func candidates(s *node.Status, kind runKind) (found []runRef) {
+func candidates(s *api.Status, kind runKind) (found []runRef) {
 	if kind != runAnswerable {
 		for _, r := range s.Runs {
 			if kind == runAny || !over(r.Phase) {

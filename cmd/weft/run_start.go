@@ -12,7 +12,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/cmd/weft/term"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/node/runfile"
 )
 
@@ -63,7 +63,7 @@ func (c *runStart) run(ctx context.Context, e *env, args []string) error {
 }
 
 // checkName returns an error if a run of that name goes on: most often this is the same one, started twice.
-func checkName(ctx context.Context, c *node.Client, name string) error {
+func checkName(ctx context.Context, c *api.Client, name string) error {
 	s, err := c.Status(ctx)
 	if err != nil {
 		return err
@@ -79,7 +79,7 @@ func checkName(ctx context.Context, c *node.Client, name string) error {
 }
 
 // readRun reads a run file, and makes the request of it.
-func readRun(path string) (r runfile.Run, req node.RunRequest, err error) {
+func readRun(path string) (r runfile.Run, req api.RunRequest, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return r, req, usage("%v", err)
@@ -92,7 +92,7 @@ func readRun(path string) (r runfile.Run, req node.RunRequest, err error) {
 	if r, err = runfile.Parse(path, data); err != nil {
 		return r, req, advised(&failure{kind: errUsage, text: err.Error()}, "docs/cli.md describes run files")
 	}
-	req = node.RunRequest{Spec: r.Spec, Init: r.Init}
+	req = api.RunRequest{Spec: r.Spec, Init: r.Init}
 	if r.File == "" {
 		return r, req, nil
 	}
@@ -108,7 +108,7 @@ func readRun(path string) (r runfile.Run, req node.RunRequest, err error) {
 
 // locateField says in which line of the run file the node finds what it refuses.
 func locateField(r runfile.Run, err error) error {
-	var refused *node.APIError
+	var refused *api.Error
 	if errors.As(err, &refused) && refused.Field != "" {
 		return advised(&failure{kind: errUsage, text: r.Wrong(refused.Field, "%s", refused.Message).Error()}, refused.Hint)
 	}

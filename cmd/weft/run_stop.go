@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 )
 
 // runStop is `weft run stop`.
@@ -33,7 +33,7 @@ func (c *runStop) run(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := e.client().Stop(ctx, r.id, node.Stop{Reason: c.reason}); err != nil {
+	if err := e.client().Stop(ctx, r.id, api.Stop{Reason: c.reason}); err != nil {
 		return err
 	}
 	e.out.Printf("asked the mesh to end run %s (%s)\n", r.name, r.id.Short())

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/cmd/weft/term"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 )
 
 const (
@@ -25,8 +25,8 @@ const (
 
 // runsText draws the run of that ID; without one all: those that go on in full, or else the one that ended last, then the
 // newest of the others in a line each.
-func runsText(out *term.Out, s *node.Status, id string) string {
-	var past, live []*node.RunStatus
+func runsText(out *term.Out, s *api.Status, id string) string {
+	var past, live []*api.RunStatus
 	for i := range s.Runs {
 		switch r := &s.Runs[i]; {
 		case id != "" && r.ID.String() == id:
@@ -63,12 +63,12 @@ func runsText(out *term.Out, s *node.Status, id string) string {
 }
 
 // runHead says in a line where a run stands.
-func runHead(out *term.Out, r *node.RunStatus) string {
+func runHead(out *term.Out, r *api.RunStatus) string {
 	return fmt.Sprintf("%s%s  %s  %s  %s\n", out.Dim("run     "), out.Bold(r.Name), r.ID.Short(), roundText(r), phase(out, r.Phase))
 }
 
 // roundText says how far a run is: in which round, or, when it is over, after how many.
-func roundText(r *node.RunStatus) string {
+func roundText(r *api.RunStatus) string {
 	if over(r.Phase) {
 		return fmt.Sprintf("%d of %d rounds", r.Done, r.Rounds)
 	}
@@ -76,11 +76,11 @@ func roundText(r *node.RunStatus) string {
 }
 
 // runText draws a run: where it stands, then its newest rounds.
-func runText(out *term.Out, r *node.RunStatus) string {
+func runText(out *term.Out, r *api.RunStatus) string {
 	var b strings.Builder
 	b.WriteString(runHead(out, r))
 	switch r.Phase {
-	case node.PhaseTraining:
+	case api.PhaseTraining:
 		what := ""
 		switch {
 		case r.Measures:
@@ -89,7 +89,7 @@ func runText(out *term.Out, r *node.RunStatus) string {
 			what = fmt.Sprintf("round %d, late: ", r.Trains)
 		}
 		fmt.Fprintf(&b, "        %s%s  %d/%d%s\n", what, out.Busy(term.Bar(barWidth, r.Step, r.Steps)), r.Step, r.Steps, metricsText(r.Metrics))
-	case node.PhaseDone, node.PhaseStopped, node.PhaseDeclined:
+	case api.PhaseDone, api.PhaseStopped, api.PhaseDeclined:
 	default:
 		if r.Waits == "" && len(r.Updates) > 0 {
 			fmt.Fprintf(&b, "        updates here: %d of %d (%s)\n", len(r.Updates), len(r.Takes), strings.Join(r.Updates, ", "))
@@ -118,10 +118,10 @@ func runText(out *term.Out, r *node.RunStatus) string {
 }
 
 // trainerText tells a trainer that has not begun, or that hangs, from one that works.
-func trainerText(r *node.RunStatus) string {
+func trainerText(r *api.RunStatus) string {
 	quiet := time.Since(r.Heard)
 	switch {
-	case r.Phase != node.PhaseTraining:
+	case r.Phase != api.PhaseTraining:
 		return ""
 	case r.Heard.IsZero():
 		return "the trainer has not begun yet"
@@ -135,18 +135,18 @@ func trainerText(r *node.RunStatus) string {
 	return ""
 }
 
-func phase(out *term.Out, p node.Phase) string {
+func phase(out *term.Out, p api.Phase) string {
 	switch p {
-	case node.PhaseDone:
+	case api.PhaseDone:
 		return out.Good(string(p))
-	case node.PhaseStopped, node.PhaseDeclined:
+	case api.PhaseStopped, api.PhaseDeclined:
 		return out.Bad(string(p))
 	}
 	return out.Busy(string(p))
 }
 
 // historyText is a table of rounds of a run, with each site's loss, or another metric, where there are few sites.
-func historyText(out *term.Out, run *node.RunStatus, rounds []node.RoundStatus, key string) string {
+func historyText(out *term.Out, run *api.RunStatus, rounds []api.RoundStatus, key string) string {
 	across := sitesOf(run)
 	if len(across) > sitesAcross || key == "" {
 		across = nil
@@ -183,7 +183,7 @@ func historyText(out *term.Out, run *node.RunStatus, rounds []node.RoundStatus, 
 }
 
 // lossKey returns the metric to show: the first of the usual names that the rounds have.
-func lossKey(rounds []node.RoundStatus) string {
+func lossKey(rounds []api.RoundStatus) string {
 	for _, key := range []string{"loss", "train_loss", "val_loss", "eval_loss", "accuracy"} {
 		for _, r := range rounds {
 			for _, m := range r.Metrics {
@@ -225,7 +225,7 @@ func spread(metrics map[string]map[string]float64, key string) (mean, low, high 
 }
 
 // sitesOf returns the sites that take part in a run, or whose updates count in it, in order.
-func sitesOf(run *node.RunStatus) []string {
+func sitesOf(run *api.RunStatus) []string {
 	sites := slices.Clone(run.Takes)
 	for _, r := range run.History {
 		sites = append(sites, r.Sites...)
@@ -235,7 +235,7 @@ func sitesOf(run *node.RunStatus) []string {
 }
 
 // modelText names a round's model, or says that it can no longer be had here; the newest may be on its way.
-func modelText(run *node.RunStatus, r *node.RoundStatus) string {
+func modelText(run *api.RunStatus, r *api.RoundStatus) string {
 	if r.Held || r.Round == run.Done {
 		return r.Model.Short()
 	}

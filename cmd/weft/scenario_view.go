@@ -11,7 +11,7 @@ import (
 
 	"github.com/weft-mesh/weft/cmd/weft/outfile"
 	"github.com/weft-mesh/weft/cmd/weft/term"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/scenarios"
 )
 
@@ -96,7 +96,7 @@ func befallen(names []string) string {
 }
 
 // nodes takes in what real nodes say.
-func (v *scenarioView) nodes(at time.Duration, last []*node.Status) {
+func (v *scenarioView) nodes(at time.Duration, last []*api.Status) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.at, v.note = at, "real nodes, in real time"

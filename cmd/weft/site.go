@@ -8,19 +8,19 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
-	"github.com/weft-mesh/weft/gossip"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/config"
+	"github.com/weft-mesh/weft/node/site"
 )
 
 // readSite returns the peer ID and the configuration of a directory that `weft init` made.
-func readSite(dir string) (peer.ID, *node.Config, error) {
+func readSite(dir string) (peer.ID, *config.Config, error) {
 	path := filepath.Join(dir, "key")
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return "", nil, fail(node.ErrNotInitialised, "run weft init, or name the directory with --dir", "%s", dir)
+		return "", nil, fail(site.ErrNotInitialised, "run weft init, or name the directory with --dir", "%s", dir)
 	} else if err != nil {
 		return "", nil, err
 	}
-	key, err := gossip.LoadOrCreateKey(path)
+	key, err := site.LoadOrCreateKey(path)
 	if err != nil {
 		return "", nil, err
 	}
@@ -28,6 +28,6 @@ func readSite(dir string) (peer.ID, *node.Config, error) {
 	if err != nil {
 		return "", nil, err
 	}
-	c, err := node.ReadConfig(filepath.Join(dir, "config.yaml"))
+	c, err := config.Read(filepath.Join(dir, "config.yaml"))
 	return id, c, err
 }

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 )
 
 // watchEvery is the time between two looks at the node.
@@ -85,10 +85,10 @@ func watchStatus(ctx context.Context, e *env, id string) error {
 }
 
 // over reports whether a run in this phase changes no more.
-func over(p node.Phase) bool { return p == node.PhaseDone || p == node.PhaseStopped }
+func over(p api.Phase) bool { return p == api.PhaseDone || p == api.PhaseStopped }
 
 // findRun returns the run with that ID, or nil.
-func findRun(s *node.Status, id string) *node.RunStatus {
+func findRun(s *api.Status, id string) *api.RunStatus {
 	for i := range s.Runs {
 		if s.Runs[i].ID.String() == id {
 			return &s.Runs[i]
@@ -99,7 +99,7 @@ func findRun(s *node.Status, id string) *node.RunStatus {
 
 // statusLine says in one line what a log should have of a status; it differs when the status does. Without an ID it is
 // about the runs that go on and the newest that is over.
-func statusLine(s *node.Status, id string) string {
+func statusLine(s *api.Status, id string) string {
 	line := fmt.Sprintf("height %d, %d of %d sites up", s.Height, s.Up, s.Sites)
 	ended := -1 // the newest run that is over
 	for i := range s.Runs {

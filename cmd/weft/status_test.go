@@ -13,22 +13,22 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 )
 
-func testStatus() *node.Status {
+func testStatus() *api.Status {
 	cid := func(s string) block.CID { return block.Of(s).CID }
 	losses := func(v float64) map[string]map[string]float64 {
 		return map[string]map[string]float64{"hospital-a": {"loss": v}, "hospital-b": {"loss": v + 0.5}, "hospital-c": {}}
 	}
-	return &node.Status{
+	return &api.Status{
 		Site: "hospital-a", ID: "id", Mesh: cid("mesh"), MeshName: "letters", Faults: ledger.Byzantine, Sites: 3, Quorum: 3, Up: 3,
 		Height: 5, Head: cid("head"), Sent: 1234, Received: 5_000_000, Memory: 60_000_000, Uptime: 75*time.Second + 3,
-		Runs: []node.RunStatus{{
-			ID: cid("run"), Name: "letters", Round: 3, Rounds: 5, Done: 2, Phase: node.PhaseTraining, Step: 9, Steps: 20,
+		Runs: []api.RunStatus{{
+			ID: cid("run"), Name: "letters", Round: 3, Rounds: 5, Done: 2, Phase: api.PhaseTraining, Step: 9, Steps: 20,
 			Metrics: map[string]float64{"loss": 1.891, "tokens_per_second": 7731.2}, Spec: &ledger.RunSpec{},
 			Takes: []string{"hospital-a", "hospital-b", "hospital-c"}, Heard: time.Now(),
-			History: []node.RoundStatus{
+			History: []api.RoundStatus{
 				{Round: 1, Model: cid("1"), Sites: []string{"hospital-a", "hospital-b", "hospital-c"}, Samples: 480, Metrics: losses(2)},
 				{Round: 2, Model: cid("2"), Sites: []string{"hospital-a", "hospital-b"}, Samples: 320, Metrics: losses(1.9), Took: 4200 * time.Millisecond},
 			},
@@ -77,7 +77,7 @@ func TestStatusOfManyRuns(t *testing.T) {
 	s.Runs = nil
 	for i := range 8 {
 		r := live
-		r.ID, r.Name, r.Phase = block.Of(i).CID, fmt.Sprintf("past-%d", i), node.PhaseDone
+		r.ID, r.Name, r.Phase = block.Of(i).CID, fmt.Sprintf("past-%d", i), api.PhaseDone
 		s.Runs = append(s.Runs, r)
 	}
 	all := statusText(out, s, "")
@@ -119,7 +119,7 @@ func TestStatusTellsTrouble(t *testing.T) {
 	out := term.New(&bytes.Buffer{})
 	s := testStatus()
 	s.Up, s.Problem, s.Hint, s.Named = 2, "disk full", "free some", []string{"hospital-c"}
-	s.Pending = []node.PendingRun{{Run: s.Runs[0].ID, Spec: &ledger.RunSpec{Name: "next", Rounds: 1}}}
+	s.Pending = []api.PendingRun{{Run: s.Runs[0].ID, Spec: &ledger.RunSpec{Name: "next", Rounds: 1}}}
 	s.Runs = nil
 	got := statusText(out, s, "")
 	for _, text := range []string{"2 of 3 sites up, a quorum is 3", "disk full", "\n        hint: free some\n", "hospital-c signed two", "next, 1 round: take part with `weft run accept"} {
@@ -132,7 +132,7 @@ func TestStatusTellsTrouble(t *testing.T) {
 func TestStatusTellsUnknown(t *testing.T) {
 	out := term.New(&bytes.Buffer{})
 	s := testStatus()
-	s.Runs[0].Phase, s.Runs[0].Unknown = node.PhaseDeclined, `unknown rule "clip"`
+	s.Runs[0].Phase, s.Runs[0].Unknown = api.PhaseDeclined, `unknown rule "clip"`
 	if got := statusText(out, s, ""); !strings.Contains(got, `this weft takes no part: unknown rule "clip"`) {
 		t.Errorf("got\n%s", got)
 	}
@@ -149,18 +149,18 @@ func TestStatusLine(t *testing.T) {
 // A run that has ended stays in the line, so that its end is told.
 func TestStatusLineTellsTheEnd(t *testing.T) {
 	s := testStatus()
-	s.Runs[0].Phase = node.PhaseDone
+	s.Runs[0].Phase = api.PhaseDone
 	first := s.Runs[0]
 	if got := statusLine(s, ""); !strings.Contains(got, "letters: 2 of 5 rounds done") {
 		t.Errorf("the end is not told: %s", got)
 	}
 	second := first
-	second.ID, second.Name, second.Phase = block.Of("second").CID, "second", node.PhaseTraining
+	second.ID, second.Name, second.Phase = block.Of("second").CID, "second", api.PhaseTraining
 	s.Runs = append(s.Runs, second)
 	if got := statusLine(s, ""); !strings.Contains(got, "letters: 2 of 5 rounds done") || !strings.Contains(got, "second: round 3 of 5 training") {
 		t.Errorf("got %s", got)
 	}
-	s.Runs[1].Phase = node.PhaseStopped
+	s.Runs[1].Phase = api.PhaseStopped
 	if got := statusLine(s, ""); strings.Contains(got, "letters") || !strings.Contains(got, "second: 2 of 5 rounds stopped") {
 		t.Errorf("got %s", got)
 	}
@@ -168,7 +168,7 @@ func TestStatusLineTellsTheEnd(t *testing.T) {
 
 func TestPickRun(t *testing.T) {
 	s := testStatus()
-	s.Runs = append(s.Runs, node.RunStatus{ID: block.Of("old").CID, Name: "old", Phase: node.PhaseDone, Spec: &ledger.RunSpec{}})
+	s.Runs = append(s.Runs, api.RunStatus{ID: block.Of("old").CID, Name: "old", Phase: api.PhaseDone, Spec: &ledger.RunSpec{}})
 	if got := candidates(s, runActive); len(got) != 1 || got[0].name != "letters" {
 		t.Errorf("active: %v", got)
 	}

@@ -8,14 +8,14 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/cmd/weft/term"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 )
 
 // indent is how far what follows a label is set in.
 const indent = 8
 
 // statusText draws a status; id restricts it to one run unless it is empty.
-func statusText(out *term.Out, s *node.Status, id string) string {
+func statusText(out *term.Out, s *api.Status, id string) string {
 	var b strings.Builder
 	label := func(name string) string { return out.Dim(fmt.Sprintf("%-*s", indent, name)) }
 	up := fmt.Sprintf("%d of %d sites up", s.Up, s.Sites)
@@ -48,7 +48,7 @@ func statusText(out *term.Out, s *node.Status, id string) string {
 }
 
 // asksText says what waits for the site's operator.
-func asksText(out *term.Out, s *node.Status) string {
+func asksText(out *term.Out, s *api.Status) string {
 	var b strings.Builder
 	label := out.Dim(fmt.Sprintf("%-*s", indent, "asks"))
 	b.WriteString(asksRunsText(out, s))
@@ -67,7 +67,7 @@ func asksText(out *term.Out, s *node.Status) string {
 }
 
 // asksRunsText says which runs wait for the site's operator.
-func asksRunsText(out *term.Out, s *node.Status) string {
+func asksRunsText(out *term.Out, s *api.Status) string {
 	text := ""
 	for _, p := range s.Pending {
 		text += out.Dim(fmt.Sprintf("%-*s", indent, "asks")) + fmt.Sprintf("%s, %s: take part with `weft run accept %s`\n", out.Bold(p.Spec.Name), term.Plural(p.Spec.Rounds, "round"), p.Run.Short())
@@ -76,7 +76,7 @@ func asksRunsText(out *term.Out, s *node.Status) string {
 }
 
 // rivals warns of sites that are asked for with more than one key, and of keys under more than one name: one is likely mistyped.
-func rivals(changes []node.RosterChange) (warnings []string) {
+func rivals(changes []api.RosterChange) (warnings []string) {
 	keys, names := map[string][]string{}, map[string][]string{}
 	for _, c := range changes {
 		if s := c.Change.Add; s != nil {

@@ -14,9 +14,8 @@ import (
 
 	"github.com/weft-mesh/weft/cmd/weft/outfile"
 	"github.com/weft-mesh/weft/cmd/weft/term"
-	"github.com/weft-mesh/weft/node"
 	"github.com/weft-mesh/weft/train"
-	"github.com/weft-mesh/weft/train/builtin"
+	"github.com/weft-mesh/weft/train/dryrun"
 )
 
 // progressEvery is the least time between two lines about a training.
@@ -71,8 +70,8 @@ embedded trainer makes its own. Copies of it are kept below $TMPDIR meanwhile.`,
 }
 
 // config returns the trial that the flags and arguments describe.
-func (c *trainerTest) config(command []string) (t node.TrialConfig, err error) {
-	t = node.TrialConfig{Command: command, Base: c.base, Rounds: c.rounds, Measure: c.measure, Train: map[string]string{}}
+func (c *trainerTest) config(command []string) (t dryrun.Config, err error) {
+	t = dryrun.Config{Command: command, Base: c.base, Rounds: c.rounds, Measure: c.measure, Train: map[string]string{}}
 	if c.rounds == 0 {
 		return t, usage("--rounds 0: want at least 1")
 	}
@@ -95,7 +94,7 @@ func (c *trainerTest) run(ctx context.Context, e *env, command []string) (err er
 		return usage("--json and -o - exclude each other: both are standard output")
 	}
 	config.Dir, config.Log = e.dir, slog.New(plainOutput{term.NewLog(e.err, slog.LevelInfo), e.err})
-	t, err := node.NewTrial(ctx, config)
+	t, err := dryrun.New(ctx, config)
 	if err != nil {
 		return trialError(err, command)
 	}
@@ -133,7 +132,7 @@ func (p plainOutput) WithAttrs(attrs []slog.Attr) slog.Handler {
 }
 
 // play has the trainer do all rounds, and prints what comes of them.
-func (c *trainerTest) play(ctx context.Context, e *env, t *node.Trial, log *slog.Logger) error {
+func (c *trainerTest) play(ctx context.Context, e *env, t *dryrun.Run, log *slog.Logger) error {
 	out := e.out
 	if outfile.IsStdout(c.to) {
 		out = e.err // the update goes there
@@ -146,7 +145,7 @@ func (c *trainerTest) play(ctx context.Context, e *env, t *node.Trial, log *slog
 		}
 		defer file.Discard()
 	}
-	var rounds []node.TrialRound
+	var rounds []dryrun.Round
 	for n := range c.rounds {
 		r, err := t.Round(ctx, logProgress(log, n+1))
 		if err != nil {
@@ -172,7 +171,7 @@ func (c *trainerTest) play(ctx context.Context, e *env, t *node.Trial, log *slog
 }
 
 // trialText says in a line what a trainer made of a round.
-func trialText(r node.TrialRound, rounds uint64) string {
+func trialText(r dryrun.Round, rounds uint64) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "round %d of %d  samples %d", r.Round, rounds, r.Samples)
 	for _, k := range slices.Sorted(maps.Keys(r.Metrics)) {
@@ -204,7 +203,7 @@ func logProgress(log *slog.Logger, round uint64) func(train.Progress) {
 // trialError tells an error of the command line from one of the trainer or the site.
 func trialError(err error, command []string) error {
 	fromCommand := len(command) > 0 && errors.Is(err, train.ErrCommand)
-	if !fromCommand && !errors.Is(err, node.ErrBase) && !errors.Is(err, builtin.ErrHyperparameter) {
+	if !fromCommand && !errors.Is(err, dryrun.ErrBase) && !errors.Is(err, train.ErrHyperparameter) {
 		return err
 	}
 	return hinted(errUsage, err, "")

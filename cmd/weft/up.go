@@ -14,6 +14,8 @@ import (
 
 	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/config"
+	"github.com/weft-mesh/weft/node/site"
 )
 
 // up is `weft up`.
@@ -38,7 +40,7 @@ learnt; one that answers is enough. A node that was killed goes on where it was.
 
 // run runs the node until ctx ends, and logs what it does on standard error.
 func (c *up) run(ctx context.Context, e *env, _ []string) error {
-	h, err := node.Open(e.dir)
+	h, err := site.Open(e.dir)
 	if err != nil {
 		return err
 	}
@@ -60,7 +62,7 @@ func (c *up) run(ctx context.Context, e *env, _ []string) error {
 }
 
 // addBootstrap adds the command line's addresses to those of the configuration.
-func (c *up) addBootstrap(config *node.Config) error {
+func (c *up) addBootstrap(config *config.Config) error {
 	for _, addr := range strings.Fields(strings.Join(c.bootstrap, " ")) { // a file of addresses has a line for each
 		if err := checkBootstrap(addr); err != nil {
 			return err
@@ -92,7 +94,7 @@ func runTold(ctx context.Context, n *node.Node, t *narrator) error {
 }
 
 // newLogger returns a log that writes as the configuration says: lines for people, or JSON.
-func newLogger(out *term.Out, c node.LogConfig) *slog.Logger {
+func newLogger(out *term.Out, c config.Log) *slog.Logger {
 	if c.Format == "json" {
 		return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.Level(c.Level)}))
 	}
@@ -130,7 +132,7 @@ func (d demoted) WithGroup(name string) slog.Handler { return demoted{d.Handler.
 
 // checkBootstrap refuses what is not a site's full address.
 func checkBootstrap(addr string) error {
-	if _, err := node.CheckBootstrap(addr); err != nil {
+	if _, err := config.CheckBootstrap(addr); err != nil {
 		return advised(&failure{kind: errUsage, text: "--bootstrap: " + err.Error()}, "want a full address such as /ip4/10.0.0.7/tcp/4801/p2p/12D3KooW..., as weft status shows it at the other site")
 	}
 	return nil

@@ -12,7 +12,9 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/cmd/weft/term"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/archive"
+	"github.com/weft-mesh/weft/node/site"
+	"github.com/weft-mesh/weft/node/wal"
 )
 
 // verify is `weft verify`.
@@ -56,7 +58,7 @@ func (c *verify) run(ctx context.Context, e *env, args []string) error {
 	if c.recompute {
 		return c.runRecompute(ctx, e, source)
 	}
-	r, err := node.Verify(source)
+	r, err := archive.Verify(source)
 	if err != nil {
 		return verifyError(err)
 	}
@@ -69,7 +71,7 @@ func (c *verify) run(ctx context.Context, e *env, args []string) error {
 // verifyError tells what does not verify from what cannot be read.
 func verifyError(err error) error {
 	switch {
-	case errors.Is(err, node.ErrChain), errors.Is(err, node.ErrCAR), errors.Is(err, node.ErrLog), errors.Is(err, node.ErrGenesis):
+	case errors.Is(err, archive.ErrChain), errors.Is(err, archive.ErrCAR), errors.Is(err, wal.ErrDamaged), errors.Is(err, site.ErrGenesis):
 		return hinted(errUnverified, err, "get the ledger from another site: weft ledger --car FILE")
 	case errors.Is(err, fs.ErrNotExist):
 		return advised(&failure{kind: errUsage, text: "nothing to verify", err: err}, "name a site's directory or a CAR file")
@@ -78,7 +80,7 @@ func verifyError(err error) error {
 }
 
 // demand checks what the flags want the report to say.
-func (c *verify) demand(r *node.Report) error {
+func (c *verify) demand(r *archive.Report) error {
 	if c.mesh != "" {
 		id, err := block.Parse(c.mesh)
 		if err != nil {
@@ -103,7 +105,7 @@ func (c *verify) demand(r *node.Report) error {
 	return &failure{kind: errUnverified, text: fmt.Sprintf("no round up to height %d committed the model %s", r.Height, id)}
 }
 
-func printReport(e *env, r *node.Report) error {
+func printReport(e *env, r *archive.Report) error {
 	if e.json {
 		return e.printJSON(r)
 	}
@@ -111,7 +113,7 @@ func printReport(e *env, r *node.Report) error {
 	return nil
 }
 
-func reportText(out *term.Out, r *node.Report) string {
+func reportText(out *term.Out, r *archive.Report) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s\n", out.Bold(r.MeshName), r.Mesh)
 	fmt.Fprintf(&b, "%s: every entry up to height %d is valid and signed by a quorum\n", out.Good("verified"), r.Height)

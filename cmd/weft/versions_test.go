@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/node"
-	"github.com/weft-mesh/weft/node/local"
+	"github.com/weft-mesh/weft/node/api"
+	"github.com/weft-mesh/weft/scenarios/local"
 )
 
 // previousFile names the commit from which the older program is built.
@@ -67,7 +67,7 @@ func TestVersions(t *testing.T) {
 		t.Run(opener+" opener", func(t *testing.T) {
 			t.Parallel()
 			m := mixedMesh(t, current, previous, opener)
-			reply, err := m.Nodes[0].Client.Start(t.Context(), node.RunRequest{Spec: ledger.RunSpec{Name: "mixed", Rounds: 3}, Init: true})
+			reply, err := m.Nodes[0].Client.Start(t.Context(), api.RunRequest{Spec: ledger.RunSpec{Name: "mixed", Rounds: 3}, Init: true})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -158,7 +158,7 @@ func mixedMesh(t *testing.T, current, previous, first string) *local.Mesh {
 }
 
 // awaitEnd waits until a site has seen the end of a run.
-func awaitEnd(t *testing.T, n *local.Node, run string) *node.RunStatus {
+func awaitEnd(t *testing.T, n *local.Node, run string) *api.RunStatus {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		if err := n.Check(); err != nil {
@@ -168,7 +168,7 @@ func awaitEnd(t *testing.T, n *local.Node, run string) *node.RunStatus {
 		if err != nil {
 			t.Fatalf("%s: %v", n.Name, err)
 		}
-		if r := findRun(s, run); r != nil && r.Phase == node.PhaseDone {
+		if r := findRun(s, run); r != nil && r.Phase == api.PhaseDone {
 			return r
 		}
 		if time.Now().After(end) {

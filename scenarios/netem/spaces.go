@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"os/exec"
 
-	"github.com/weft-mesh/weft/node/local"
+	"github.com/weft-mesh/weft/scenarios/local"
 	"github.com/weft-mesh/weft/scenarios/netem/netns"
 	"github.com/weft-mesh/weft/scenarios/netem/shape"
 )

@@ -3,8 +3,6 @@ package builtin
 import "errors"
 
 var (
-	// ErrHyperparameter is returned for hyperparameters that this trainer does not know or take.
-	ErrHyperparameter = errors.New("invalid hyperparameter")
 	// ErrData is returned for a site's text that cannot be read or is too short.
 	ErrData = errors.New("no text to train on")
 	// ErrBase is returned for a task whose model is not one that InitModel wrote for these

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/weft-mesh/weft/train"
 	"github.com/weft-mesh/weft/train/builtin/base"
 	"github.com/weft-mesh/weft/train/builtin/llama"
 )
@@ -46,7 +47,7 @@ type reader struct {
 
 func (r *reader) fail(key, hint string) {
 	if r.err == nil {
-		r.err = fmt.Errorf("%w: %s is %.40q; %s", ErrHyperparameter, key, r.from[key], hint)
+		r.err = fmt.Errorf("%w: %s is %.40q; %s", train.ErrHyperparameter, key, r.from[key], hint)
 	}
 }
 
@@ -98,7 +99,7 @@ func (r *reader) text(key, otherwise string) string {
 func parse(config map[string]string) (hyper, error) {
 	for _, key := range slices.Sorted(maps.Keys(config)) {
 		if !slices.Contains(knownKeys, key) {
-			return hyper{}, fmt.Errorf("%w: %q is unknown; there are %s", ErrHyperparameter, key, strings.Join(knownKeys, ", "))
+			return hyper{}, fmt.Errorf("%w: %q is unknown; there are %s", train.ErrHyperparameter, key, strings.Join(knownKeys, ", "))
 		}
 	}
 	r := &reader{from: config}
@@ -116,7 +117,7 @@ func parse(config map[string]string) (hyper, error) {
 		h.adapter.Alpha = r.positive("alpha", 2*float64(h.adapter.Rank), math.MaxFloat32)
 		targets, err := llama.ParseTargets(r.text("targets", "all"))
 		if err != nil && r.err == nil {
-			r.err = fmt.Errorf("%w: %w", ErrHyperparameter, err)
+			r.err = fmt.Errorf("%w: %w", train.ErrHyperparameter, err)
 		}
 		h.adapter.Targets = targets
 	case modeFull:

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/weft-mesh/weft/train"
 	"github.com/weft-mesh/weft/train/builtin/base"
 )
 
@@ -35,12 +36,12 @@ func TestHyperparameters(t *testing.T) {
 	} {
 		for _, v := range values {
 			_, err := parse(map[string]string{key: v})
-			if !errors.Is(err, ErrHyperparameter) || !strings.Contains(err.Error(), key) && key != "targets" {
+			if !errors.Is(err, train.ErrHyperparameter) || !strings.Contains(err.Error(), key) && key != "targets" {
 				t.Errorf("%s=%q: %v", key, v, err)
 			}
 		}
 	}
-	if _, err := parse(map[string]string{"mode": "full", "rank": "8"}); !errors.Is(err, ErrHyperparameter) {
+	if _, err := parse(map[string]string{"mode": "full", "rank": "8"}); !errors.Is(err, train.ErrHyperparameter) {
 		t.Errorf("rank in full mode: %v", err)
 	}
 }
@@ -61,7 +62,7 @@ func TestInitModel(t *testing.T) {
 	if file("a", "1") != file("b", "1") || file("a", "1") == file("c", "2") {
 		t.Error("a first model does not follow from its seed")
 	}
-	if err := InitModel(filepath.Join(dir, "d"), map[string]string{"rank": "0"}); !errors.Is(err, ErrHyperparameter) {
+	if err := InitModel(filepath.Join(dir, "d"), map[string]string{"rank": "0"}); !errors.Is(err, train.ErrHyperparameter) {
 		t.Errorf("rank 0: %v", err)
 	}
 }

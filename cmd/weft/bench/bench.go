@@ -8,8 +8,8 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/node"
-	"github.com/weft-mesh/weft/node/local"
+	"github.com/weft-mesh/weft/node/api"
+	"github.com/weft-mesh/weft/scenarios/local"
 )
 
 // MaxSites is how many nodes one machine is asked to run.
@@ -52,9 +52,9 @@ type Result struct {
 
 // Round is a round's time. Phases are those of the slowest site, so they may sum to more than Took.
 type Round struct {
-	Round  uint64                       `json:"round"`
-	Took   time.Duration                `json:"took_ns"`
-	Phases map[node.Phase]time.Duration `json:"phases_ns"`
+	Round  uint64                      `json:"round"`
+	Took   time.Duration               `json:"took_ns"`
+	Phases map[api.Phase]time.Duration `json:"phases_ns"`
 }
 
 // Node is what a node used.
@@ -89,7 +89,7 @@ func Run(ctx context.Context, c Config, progress func(done int)) (_ *Result, err
 			return nil, err
 		}
 	}
-	reply, err := m.Nodes[0].Client.Start(ctx, node.RunRequest{
+	reply, err := m.Nodes[0].Client.Start(ctx, api.RunRequest{
 		Spec: ledger.RunSpec{Name: "bench", Rounds: uint64(c.Rounds), MinSites: uint64(c.Sites)}, Init: true,
 	})
 	if err != nil {
@@ -103,8 +103,8 @@ func Run(ctx context.Context, c Config, progress func(done int)) (_ *Result, err
 }
 
 // follow waits until every node has committed every round and returns their last status.
-func follow(ctx context.Context, m *local.Mesh, id block.CID, rounds int, progress func(int)) ([]*node.Status, error) {
-	last := make([]*node.Status, len(m.Nodes))
+func follow(ctx context.Context, m *local.Mesh, id block.CID, rounds int, progress func(int)) ([]*api.Status, error) {
+	last := make([]*api.Status, len(m.Nodes))
 	for {
 		least := rounds
 		for i, n := range m.Nodes {
@@ -134,7 +134,7 @@ func follow(ctx context.Context, m *local.Mesh, id block.CID, rounds int, progre
 	}
 }
 
-func runOf(s *node.Status, id block.CID) *node.RunStatus {
+func runOf(s *api.Status, id block.CID) *api.RunStatus {
 	for i := range s.Runs {
 		if s.Runs[i].ID == id {
 			return &s.Runs[i]
@@ -143,10 +143,10 @@ func runOf(s *node.Status, id block.CID) *node.RunStatus {
 	return nil
 }
 
-func summarise(c Config, last []*node.Status, id block.CID) *Result {
+func summarise(c Config, last []*api.Status, id block.CID) *Result {
 	r := &Result{Sites: c.Sites, Bytes: c.Bytes}
 	for n := range c.Rounds {
-		sum := Round{Round: uint64(n + 1), Phases: map[node.Phase]time.Duration{}}
+		sum := Round{Round: uint64(n + 1), Phases: map[api.Phase]time.Duration{}}
 		for _, s := range last {
 			h := runOf(s, id).History[n]
 			sum.Took = max(sum.Took, h.Took)

@@ -8,19 +8,19 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/cmd/weft/term"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 )
 
 func TestSummary(t *testing.T) {
 	run := block.Of("run").CID
-	status := func(site string, took, training time.Duration) *node.Status {
-		return &node.Status{Site: site, Memory: 50_000_000, Sent: 1000, Runs: []node.RunStatus{{ID: run, History: []node.RoundStatus{
-			{Took: took, Phases: map[node.Phase]time.Duration{node.PhaseTraining: training}},
-			{Took: 3 * took, Phases: map[node.Phase]time.Duration{node.PhaseReducing: training}},
+	status := func(site string, took, training time.Duration) *api.Status {
+		return &api.Status{Site: site, Memory: 50_000_000, Sent: 1000, Runs: []api.RunStatus{{ID: run, History: []api.RoundStatus{
+			{Took: took, Phases: map[api.Phase]time.Duration{api.PhaseTraining: training}},
+			{Took: 3 * took, Phases: map[api.Phase]time.Duration{api.PhaseReducing: training}},
 		}}}}
 	}
-	r := summarise(Config{Sites: 2, Bytes: 50e6, Rounds: 2}, []*node.Status{status("a", time.Second, 500*time.Millisecond), status("b", 2*time.Second, 250*time.Millisecond)}, run)
-	if len(r.Rounds) != 2 || r.Rounds[0].Took != 2*time.Second || r.Rounds[0].Phases[node.PhaseTraining] != 500*time.Millisecond || len(r.Nodes) != 2 {
+	r := summarise(Config{Sites: 2, Bytes: 50e6, Rounds: 2}, []*api.Status{status("a", time.Second, 500*time.Millisecond), status("b", 2*time.Second, 250*time.Millisecond)}, run)
+	if len(r.Rounds) != 2 || r.Rounds[0].Took != 2*time.Second || r.Rounds[0].Phases[api.PhaseTraining] != 500*time.Millisecond || len(r.Nodes) != 2 {
 		t.Fatalf("got %+v", r)
 	}
 	text := r.Text(term.New(&bytes.Buffer{}))

@@ -8,11 +8,11 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/cmd/weft/term"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 )
 
 // order is the phases as a round passes through them.
-var order = []node.Phase{node.PhaseTraining, node.PhaseAnnouncing, node.PhaseSealing, node.PhaseReducing, node.PhaseCommitting}
+var order = []api.Phase{api.PhaseTraining, api.PhaseAnnouncing, api.PhaseSealing, api.PhaseReducing, api.PhaseCommitting}
 
 // Text is the result for people.
 func (r *Result) Text(out *term.Out) string {

@@ -14,8 +14,8 @@ import (
 	"github.com/weft-mesh/weft/cmd/weft/outfile"
 	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/node"
-	"github.com/weft-mesh/weft/node/local"
+	"github.com/weft-mesh/weft/node/api"
+	"github.com/weft-mesh/weft/scenarios/local"
 	"github.com/weft-mesh/weft/train/builtin/corpus"
 )
 
@@ -138,7 +138,7 @@ func (d *Demo) work(ctx context.Context) (*Result, error) {
 		}
 	}
 	d.screen.say("opening the run")
-	reply, err := d.sites[0].node.Client.Start(ctx, node.RunRequest{
+	reply, err := d.sites[0].node.Client.Start(ctx, api.RunRequest{
 		Spec: ledger.RunSpec{Name: "demo", Rounds: uint64(d.cfg.Rounds), MinSites: uint64(d.cfg.Sites), Train: d.cfg.hyper()},
 		Init: true,
 	})
@@ -162,9 +162,9 @@ func (d *Demo) work(ctx context.Context) (*Result, error) {
 }
 
 // follow shows the run until every site has ended it, and returns their last status.
-func (d *Demo) follow(ctx context.Context, run block.CID) ([]*node.Status, error) {
+func (d *Demo) follow(ctx context.Context, run block.CID) ([]*api.Status, error) {
 	for {
-		all := make([]*node.Status, len(d.sites))
+		all := make([]*api.Status, len(d.sites))
 		ended := 0
 		for i, s := range d.sites {
 			st, err := d.look(ctx, s)
@@ -193,7 +193,7 @@ func (d *Demo) follow(ctx context.Context, run block.CID) ([]*node.Status, error
 }
 
 // look asks a site's node where it stands.
-func (d *Demo) look(ctx context.Context, s site) (*node.Status, error) {
+func (d *Demo) look(ctx context.Context, s site) (*api.Status, error) {
 	if err := s.node.Check(); err != nil {
 		return nil, err
 	}
@@ -206,7 +206,7 @@ func (d *Demo) look(ctx context.Context, s site) (*node.Status, error) {
 
 // hasEnded reports whether a site has all rounds of the run, nil before it is open. Of a run just
 // opened it keeps the base.
-func (d *Demo) hasEnded(ctx context.Context, s site, r *node.RunStatus) (bool, error) {
+func (d *Demo) hasEnded(ctx context.Context, s site, r *api.RunStatus) (bool, error) {
 	if r == nil {
 		return false, nil
 	}
@@ -216,13 +216,13 @@ func (d *Demo) hasEnded(ctx context.Context, s site, r *node.RunStatus) (bool, e
 		}
 		d.based = true
 	}
-	if r.Phase == node.PhaseStopped || r.Phase == node.PhaseDeclined {
+	if r.Phase == api.PhaseStopped || r.Phase == api.PhaseDeclined {
 		return false, fmt.Errorf("the run is %s at %s", r.Phase, s.name)
 	}
-	return r.Phase == node.PhaseDone && len(r.History) == d.cfg.Rounds && r.History[d.cfg.Rounds-1].Held, nil
+	return r.Phase == api.PhaseDone && len(r.History) == d.cfg.Rounds && r.History[d.cfg.Rounds-1].Held, nil
 }
 
-func runOf(s *node.Status, id block.CID) *node.RunStatus {
+func runOf(s *api.Status, id block.CID) *api.RunStatus {
 	for i := range s.Runs {
 		if s.Runs[i].ID == id {
 			return &s.Runs[i]
@@ -232,7 +232,7 @@ func runOf(s *node.Status, id block.CID) *node.RunStatus {
 }
 
 // collect reads from every site what it ended with, and writes the model that all hold.
-func (d *Demo) collect(ctx context.Context, r *Result, last []*node.Status) error {
+func (d *Demo) collect(ctx context.Context, r *Result, last []*api.Status) error {
 	for i, s := range d.sites {
 		st := last[i]
 		run := runOf(st, r.Run)
@@ -271,7 +271,7 @@ func (d *Demo) basePath() string { return filepath.Join(d.cfg.Dir, "base.safeten
 func (d *Demo) modelPath() string { return filepath.Join(d.cfg.Dir, "federated.safetensors") }
 
 // save writes a model to a file.
-func save(ctx context.Context, c *node.Client, model block.CID, path string) error {
+func save(ctx context.Context, c *api.Client, model block.CID, path string) error {
 	body, err := c.Model(ctx, model)
 	if err != nil {
 		return err

@@ -12,7 +12,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/cmd/weft/term"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 )
 
 // newDemo returns a demo whose nodes never run.
@@ -34,17 +34,17 @@ func newDemo(t *testing.T, sites int, out *term.Out) *Demo {
 }
 
 // statuses are what the nodes say after n rounds.
-func statuses(d *Demo, run block.CID, n int, phase node.Phase) (all []*node.Status) {
-	var history []node.RoundStatus
+func statuses(d *Demo, run block.CID, n int, phase api.Phase) (all []*api.Status) {
+	var history []api.RoundStatus
 	for i := range n {
-		r := node.RoundStatus{Round: uint64(i + 1), Model: block.Of(i).CID, Took: 71 * time.Second, Metrics: map[string]map[string]float64{}}
+		r := api.RoundStatus{Round: uint64(i + 1), Model: block.Of(i).CID, Took: 71 * time.Second, Metrics: map[string]map[string]float64{}}
 		for _, s := range d.sites {
 			r.Metrics[s.name] = map[string]float64{"loss": 1.5}
 		}
 		history = append(history, r)
 	}
 	for range d.sites {
-		all = append(all, &node.Status{Sent: 999_900_000, Received: 999_900_000, Runs: []node.RunStatus{{
+		all = append(all, &api.Status{Sent: 999_900_000, Received: 999_900_000, Runs: []api.RunStatus{{
 			ID: run, Round: uint64(n + 1), Rounds: 40, Phase: phase, Step: 500, Steps: 1000, History: history,
 			Metrics: map[string]float64{"tokens_per_second": 12345},
 		}}})
@@ -56,8 +56,8 @@ func TestFrame(t *testing.T) {
 	for _, sites := range []int{2, 3, MaxSites} {
 		d := newDemo(t, sites, term.New(&bytes.Buffer{}))
 		run := block.Of("run").CID
-		d.screen.update(run, statuses(d, run, 20, node.PhaseCommitting))
-		d.screen.update(run, statuses(d, run, 20, node.PhaseTraining))
+		d.screen.update(run, statuses(d, run, 20, api.PhaseCommitting))
+		d.screen.update(run, statuses(d, run, 20, api.PhaseTraining))
 		d.screen.compare("training alone", "site-a", 1, 3)
 		f := d.screen.frame()
 		for line := range strings.Lines(f) {
@@ -79,9 +79,9 @@ func TestPlainLines(t *testing.T) {
 	d := newDemo(t, 2, term.New(&b))
 	run := block.Of("run").CID
 	for range 3 {
-		d.screen.update(run, statuses(d, run, 0, node.PhaseTraining))
+		d.screen.update(run, statuses(d, run, 0, api.PhaseTraining))
 	}
-	d.screen.update(run, statuses(d, run, 1, node.PhaseTraining))
+	d.screen.update(run, statuses(d, run, 1, api.PhaseTraining))
 	want := ` 1h40m  site-a  round 1  training
  1h40m  site-b  round 1  training
  1h40m  site-a  round 2  training

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/cmd/weft/term"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 )
 
 const (
@@ -53,9 +53,9 @@ func (sc *screen) siteTable() *term.Table {
 		phase, speed := out.Busy(fmt.Sprintf("%-10s", st.phase)), ""
 		bar := strings.Repeat(" ", barWidth/2)
 		switch st.phase {
-		case node.PhaseTraining:
+		case api.PhaseTraining:
 			bar, speed = out.Busy(term.Bar(barWidth/2, st.step, st.steps)), term.Count(st.speed)
-		case node.PhaseDone:
+		case api.PhaseDone:
 			phase = out.Good(fmt.Sprintf("%-10s", st.phase))
 		}
 		t.Row(s.name, s.text.Kind, fmt.Sprintf("%d/%d", st.round, sc.cfg.Rounds), phase, bar, fmt.Sprintf("%6s", speed), term.Bytes(st.sent), term.Bytes(st.got))

@@ -9,7 +9,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 )
 
 const barWidth = 20
@@ -28,17 +28,17 @@ type screen struct {
 	done   int    // of all, if all > 0: a bar beside status
 	all    int
 	states []state
-	rounds []node.RoundStatus // committed everywhere
+	rounds []api.RoundStatus // committed everywhere
 }
 
 // state is where a site stands.
 type state struct {
 	round  uint64
-	phase  node.Phase
+	phase  api.Phase
 	step   uint64
 	steps  uint64
 	speed  float64 // tokens per second
-	rounds []node.RoundStatus
+	rounds []api.RoundStatus
 	sent   int64
 	got    int64
 }
@@ -79,7 +79,7 @@ func (sc *screen) compare(what, site string, done, all int) {
 }
 
 // update takes in what the nodes say.
-func (sc *screen) update(run block.CID, all []*node.Status) {
+func (sc *screen) update(run block.CID, all []*api.Status) {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
 	for i, s := range all {
@@ -131,7 +131,7 @@ func (sc *screen) agreement(n int) string {
 }
 
 // losses lists each site's training loss of a round.
-func (sc *screen) losses(r node.RoundStatus) string {
+func (sc *screen) losses(r api.RoundStatus) string {
 	var parts []string
 	for _, s := range sc.sites {
 		parts = append(parts, fmt.Sprintf("%s %s", s.name, loss(r, s.name)))
@@ -139,7 +139,7 @@ func (sc *screen) losses(r node.RoundStatus) string {
 	return "loss " + strings.Join(parts, ", ")
 }
 
-func loss(r node.RoundStatus, site string) string {
+func loss(r api.RoundStatus, site string) string {
 	l, ok := r.Metrics[site]["loss"]
 	if !ok {
 		return "-"

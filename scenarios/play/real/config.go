@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/scenarios/netem"
 	"github.com/weft-mesh/weft/scenarios/netem/shape"
 	"github.com/weft-mesh/weft/scenarios/sim"
@@ -28,8 +28,8 @@ type Config struct {
 	Faults ledger.Faults
 	Sites  []Site
 	Path   func(from, to int) shape.Path
-	Run    node.RunRequest // what the first site asks for
-	Opens  time.Duration   // when it does
+	Run    api.RunRequest // what the first site asks for
+	Opens  time.Duration  // when it does
 	Plan   []sim.Fault
 	Models string        // folder into which the models of all rounds are written, as CID.safetensors; empty: nowhere
 	Until  time.Duration // when the run ends if it is not done before

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/site"
 )
 
 // TestMain lets the test binary stand in for weft where it is started as a node: DIR's node by "--dir DIR up".
@@ -22,7 +23,7 @@ func TestMain(m *testing.M) {
 }
 
 func up(dir string) error {
-	h, err := node.Open(dir)
+	h, err := site.Open(dir)
 	if err != nil {
 		return err
 	}

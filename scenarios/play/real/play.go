@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/scenarios"
 	"github.com/weft-mesh/weft/scenarios/learn"
 	"github.com/weft-mesh/weft/scenarios/netem"
@@ -60,7 +60,7 @@ func Check(s *scenarios.Scenario) error {
 // training alone and on all text would have come to it takes from a simulation of the same, which may be nil.
 // Its errors are *Impossible for what can only be simulated, before anything has started, and ctx's. What the recording calls messages are all bytes on the links that were
 // not blocks, their headers included; they are not counted one by one.
-func Play(ctx context.Context, s *scenarios.Scenario, simulated *scenarios.Recording, exe string, bed netem.Kind, watch func(at time.Duration, last []*node.Status)) (_ *scenarios.Recording, err error) {
+func Play(ctx context.Context, s *scenarios.Scenario, simulated *scenarios.Recording, exe string, bed netem.Kind, watch func(at time.Duration, last []*api.Status)) (_ *scenarios.Recording, err error) {
 	if err := Check(s); err != nil {
 		return nil, err
 	}
@@ -100,7 +100,7 @@ func configure(s *scenarios.Scenario, exe string) (Config, error) {
 	sites := s.All()
 	c := Config{
 		Exe: exe, Seed: uint64(s.Seed), Faults: s.Faults, Opens: scenarios.Opens, Until: time.Duration(s.Until), Plan: s.Plan(),
-		Run: node.RunRequest{Spec: spec, Init: true},
+		Run: api.RunRequest{Spec: spec, Init: true},
 		Path: func(from, to int) shape.Path {
 			p := s.Path(sites[from].Group, sites[to].Group)
 			return shape.Path{Latency: p.Latency, Jitter: p.Jitter, Loss: p.Loss, Duplicate: p.Duplicate, Bandwidth: int64(p.Bandwidth)}
@@ -177,7 +177,7 @@ func split(t *scenarios.Traffic, blocks int64) {
 }
 
 // models are those of the rounds that a site has in its ledger.
-func models(s *node.Status, r *Result) (all []block.CID) {
+func models(s *api.Status, r *Result) (all []block.CID) {
 	for i := range s.Runs {
 		if s.Runs[i].ID == r.Run {
 			for _, h := range s.Runs[i].History {

@@ -12,9 +12,9 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/node"
-	"github.com/weft-mesh/weft/node/local"
+	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/scenarios"
+	"github.com/weft-mesh/weft/scenarios/local"
 	"github.com/weft-mesh/weft/scenarios/netem"
 	"github.com/weft-mesh/weft/scenarios/netem/shape"
 )
@@ -27,7 +27,7 @@ type Result struct {
 	Run    block.CID
 	IDs    []peer.ID
 	Up     []bool            // at the end
-	Last   []*node.Status    // what each node said last, nil: nothing
+	Last   []*api.Status     // what each node said last, nil: nothing
 	Blocks []Moved           // by each site, in all its lives
 	Links  [][]shape.Traffic // [from][to]
 	Trace  []scenarios.Line  // by time

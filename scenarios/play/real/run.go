@@ -7,8 +7,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/weft-mesh/weft/node"
-	"github.com/weft-mesh/weft/node/local"
+	"github.com/weft-mesh/weft/node/api"
+	"github.com/weft-mesh/weft/scenarios/local"
 	"github.com/weft-mesh/weft/scenarios/netem"
 )
 
@@ -21,7 +21,7 @@ const (
 
 // Run runs a mesh of real nodes. It leaves nothing behind, however it ends; what an earlier run that was killed
 // has left it removes. see is told what the nodes say of themselves, now and then.
-func Run(ctx context.Context, c Config, see func(at time.Duration, last []*node.Status)) (_ *Result, err error) {
+func Run(ctx context.Context, c Config, see func(at time.Duration, last []*api.Status)) (_ *Result, err error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/scenarios"
 	"github.com/weft-mesh/weft/scenarios/netem/shape"
 	"github.com/weft-mesh/weft/scenarios/sim"
@@ -21,7 +21,7 @@ func small(sites int, rounds uint64) Config {
 	c := Config{
 		Exe: os.Args[0], Faults: ledger.Crash, Until: 2 * time.Minute,
 		Path: func(int, int) shape.Path { return shape.Path{Latency: 5 * time.Millisecond} },
-		Run:  node.RunRequest{Spec: ledger.RunSpec{Name: "small", Rounds: rounds}, Init: true},
+		Run:  api.RunRequest{Spec: ledger.RunSpec{Name: "small", Rounds: rounds}, Init: true},
 	}
 	for i := range sites {
 		c.Sites = append(c.Sites, Site{Name: fmt.Sprintf("site-%d", i+1), Trainer: "{synthetic: {bytes: 100kB, time: 300ms}}"})
@@ -41,7 +41,7 @@ func TestRun(t *testing.T) {
 		{Kind: sim.LoseDisk, Round: 4, For: 500 * time.Millisecond, Sites: []int{2}},
 	}
 	var seen int
-	r, err := Run(t.Context(), c, func(time.Duration, []*node.Status) { seen++ })
+	r, err := Run(t.Context(), c, func(time.Duration, []*api.Status) { seen++ })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestInterrupt(t *testing.T) {
 	t.Setenv("TMPDIR", shortDir(t))
 	ctx, cancel := context.WithCancel(t.Context())
 	begun := time.Now()
-	_, err := Run(ctx, small(3, 1000), func(time.Duration, []*node.Status) {
+	_, err := Run(ctx, small(3, 1000), func(time.Duration, []*api.Status) {
 		cancel()
 		begun = time.Now()
 	})

@@ -9,9 +9,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/weft-mesh/weft/node"
-	"github.com/weft-mesh/weft/node/local"
+	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/scenarios"
+	"github.com/weft-mesh/weft/scenarios/local"
 	"github.com/weft-mesh/weft/scenarios/netem"
 	"github.com/weft-mesh/weft/scenarios/sim"
 	"github.com/weft-mesh/weft/trace"
@@ -22,7 +22,7 @@ type runner struct {
 	*stage
 	config  *Config
 	mesh    *local.Mesh
-	see     func(time.Duration, []*node.Status)
+	see     func(time.Duration, []*api.Status)
 	begun   time.Time
 	tails   []*tail
 	todo    []action     // by time
@@ -39,10 +39,10 @@ type action struct {
 	do func(context.Context) error
 }
 
-func newRunner(c *Config, m *local.Mesh, bed netem.TestBed, see func(time.Duration, []*node.Status)) *runner {
+func newRunner(c *Config, m *local.Mesh, bed netem.TestBed, see func(time.Duration, []*api.Status)) *runner {
 	run := &runner{
 		stage: newStage(m, bed, c.Path), config: c, mesh: m, see: see,
-		result: &Result{Last: make([]*node.Status, len(m.Nodes)), Blocks: make([]Moved, len(m.Nodes))},
+		result: &Result{Last: make([]*api.Status, len(m.Nodes)), Blocks: make([]Moved, len(m.Nodes))},
 		past:   make([]Moved, len(m.Nodes)),
 	}
 	run.stage.tell = run.tell

@@ -8,7 +8,7 @@ import (
 	"io/fs"
 	"os"
 
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 )
 
 // tail reads a node's trace while it grows. The file is read rather than the node asked, since what a node wrote
@@ -20,7 +20,7 @@ type tail struct {
 }
 
 // read returns the events that have come. The file may have been rotated or removed since; what it had then is read first.
-func (t *tail) read() (all []node.Event, err error) {
+func (t *tail) read() (all []api.Event, err error) {
 	for {
 		if t.file == nil {
 			t.file, err = os.Open(t.path)
@@ -63,14 +63,14 @@ func (t *tail) replaced() (bool, error) {
 }
 
 // parse takes complete lines. Those that a crash has cut short are passed over.
-func (t *tail) parse(data []byte) (all []node.Event) {
+func (t *tail) parse(data []byte) (all []api.Event) {
 	t.part = append(t.part, data...)
 	for {
 		line, rest, ok := bytes.Cut(t.part, []byte("\n"))
 		if !ok {
 			return all
 		}
-		var e node.Event
+		var e api.Event
 		if json.Unmarshal(line, &e) == nil && e.Event != "" {
 			all = append(all, e)
 		}

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/node"
-	"github.com/weft-mesh/weft/node/local"
+	"github.com/weft-mesh/weft/node/api"
+	"github.com/weft-mesh/weft/scenarios/local"
 	"github.com/weft-mesh/weft/scenarios/netem"
 	"github.com/weft-mesh/weft/scenarios/netem/netns"
 	"github.com/weft-mesh/weft/scenarios/netem/shape"
@@ -122,7 +122,7 @@ func restart(t *testing.T, n *local.Node) {
 	}
 }
 
-func peers(t *testing.T, m *local.Mesh, i int) []node.Peer {
+func peers(t *testing.T, m *local.Mesh, i int) []api.Peer {
 	t.Helper()
 	p, err := m.Nodes[i].Client.Peers(t.Context())
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/scenarios"
 	"github.com/weft-mesh/weft/scenarios/sim"
 )
@@ -77,7 +77,7 @@ func (run *runner) ask(ctx context.Context) error {
 }
 
 // heard takes what a node says of itself. It counts from its start on.
-func (run *runner) heard(i int, s *node.Status) {
+func (run *runner) heard(i int, s *api.Status) {
 	if last := run.result.Last[i]; last != nil && !last.Since.Equal(s.Since) {
 		run.past[i] = run.result.Blocks[i]
 	}
@@ -107,11 +107,11 @@ func (run *runner) done(fresh []bool) bool {
 	return some
 }
 
-func finished(s *node.Status, id block.CID) bool {
+func finished(s *api.Status, id block.CID) bool {
 	for _, r := range s.Runs {
 		if r.ID == id {
 			last := len(r.History) - 1
-			return r.Phase == node.PhaseDone && last >= 0 && r.History[last].Held
+			return r.Phase == api.PhaseDone && last >= 0 && r.History[last].Held
 		}
 	}
 	return false

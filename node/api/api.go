@@ -1,0 +1,267 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/hint"
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/trace"
+)
+
+// The local API: HTTP and JSON on the Unix socket "api.sock" (0600) in the site's directory. The
+// CLI, the dashboard and scripts use nothing else.
+//
+//	GET  /v1/status                        Status
+//	GET  /v1/peers                         []Peer
+//	GET  /v1/ledger?from=H&limit=N         []LedgerEntry, ascending
+//	GET  /v1/events?from=SEQ&follow=1      JSON lines of Event
+//	GET  /v1/blocks/{cid}                  the block's bytes
+//	GET  /v1/models/{manifest}             the model as a safetensors file
+//	POST /v1/runs                          RunRequest -> RunReply
+//	POST /v1/runs/{run}/consent            Consent
+//	POST /v1/runs/{run}/stop               Stop
+//	POST /v1/runs/{run}/evaluate           EvaluateRequest -> Evaluation, once the trainer is done
+//	GET  /v1/roster                        Roster
+//	POST /v1/roster                        ChangeRequest -> RosterChange
+//
+// An error is a status of 400 or more with Error as its body.
+
+// Error is the body of a failed request.
+type Error struct {
+	Message string `json:"error"`
+	Hint    string `json:"hint,omitempty"`  // what to do about it
+	Field   string `json:"field,omitempty"` // of a run's description, as run files name it, that is at fault
+}
+
+func (e *Error) Error() string {
+	text := e.Message
+	if e.Field != "" {
+		text = e.Field + ": " + text
+	}
+	if e.Hint != "" {
+		return hint.Add(errors.New(text), e.Hint).Error()
+	}
+	return text
+}
+
+// Advice is the hint, for package hint.
+func (e *Error) Advice() string { return e.Hint }
+
+// Status is where a site stands.
+type Status struct {
+	Site     string         `json:"site"` // its name in the roster
+	ID       peer.ID        `json:"id"`
+	Addrs    []string       `json:"addrs"` // full multiaddrs, for --bootstrap
+	Mesh     block.CID      `json:"mesh"`
+	MeshName string         `json:"mesh_name"`
+	Faults   ledger.Faults  `json:"faults"`
+	Observes bool           `json:"observes,omitempty"` // this site is not in the roster: not yet, or no longer
+	Sites    int            `json:"sites"`
+	Quorum   int            `json:"quorum"`
+	Up       int            `json:"up"` // sites that can be reached, this one included
+	Height   uint64         `json:"height"`
+	Head     block.CID      `json:"head"`
+	Runs     []RunStatus    `json:"runs"`
+	Named    []string       `json:"named,omitempty"` // sites proven to have signed two statements for one place
+	Sent     int64          `json:"sent"`            // bytes of blocks sent to other sites since the node started
+	Received int64          `json:"received"`
+	Memory   uint64         `json:"memory"` // peak resident set, bytes
+	Since    time.Time      `json:"since"`
+	Pending  []PendingRun   `json:"pending,omitempty"` // runs that wait for the operator's consent
+	Changes  []RosterChange `json:"changes,omitempty"` // of the roster, that sites ask for; at most 8
+	Asked    int            `json:"asked,omitempty"`   // such changes in all
+	Weft     string         `json:"weft"`              // version of this site's program
+	Protocol uint64         `json:"protocol"`          // number in force
+	Newest   uint64         `json:"newest_protocol"`   // that this site's program knows
+	Problem  string         `json:"problem,omitempty"` // what keeps the site from going on, if anything
+	Hint     string         `json:"hint,omitempty"`    // what to do about it
+	Uptime   time.Duration  `json:"uptime"`
+}
+
+// Phase is what a site does for a run at the moment.
+type Phase string
+
+const (
+	PhaseWaiting    Phase = "waiting"    // for consent, the base, or other sites
+	PhaseTraining   Phase = "training"   //
+	PhaseAnnouncing Phase = "announcing" // the update is cut into shards and offered; others' are fetched
+	PhaseSealing    Phase = "sealing"    // the sites agree which updates count
+	PhaseReducing   Phase = "reducing"   // the new model is computed
+	PhaseCommitting Phase = "committing" // the sites agree on the new model
+	PhaseDone       Phase = "done"
+	PhaseStopped    Phase = "stopped"
+	PhaseDeclined   Phase = "declined" // this site does not take part
+	PhaseOffline    Phase = "offline"  // the run goes on, as far as this site knows, whose node does not run
+)
+
+// RunStatus is a run as one site sees it.
+type RunStatus struct {
+	ID       block.CID          `json:"id"`
+	Name     string             `json:"name"`
+	Round    uint64             `json:"round"` // current, from 1; the last when all are done
+	Rounds   uint64             `json:"rounds"`
+	Done     uint64             `json:"done"` // committed rounds
+	Phase    Phase              `json:"phase"`
+	Measures bool               `json:"measures,omitempty"` // the training has not begun: its trainer measures the base first
+	Trains   uint64             `json:"trains,omitempty"`   // round of the training under way; one that is over is trained on to offer the update late
+	Step     uint64             `json:"step"`               // of the training under way
+	Steps    uint64             `json:"steps"`
+	Metrics  map[string]float64 `json:"metrics,omitempty"`  // newest of the training under way
+	Heard    time.Time          `json:"heard,omitzero"`     // when the trainer was last heard of; absent until it has the task
+	Process  int                `json:"process,omitempty"`  // ID of the trainer's process while it has the task, if it is one
+	Updates  []string           `json:"updates"`            // sites whose updates of this round are held here
+	Takes    []string           `json:"takes"`              // sites that take part; of a run that is over, or read without a node, those whose updates counted
+	Declined []string           `json:"declined,omitempty"` // sites that have said that they do not
+	Silent   []string           `json:"silent,omitempty"`   // sites that have not answered yet, while the run lasts
+	MinSites uint64             `json:"min_sites"`          // fewest updates in a round
+	Waits    string             `json:"waits,omitempty"`    // what the round waits for, where it does not go on
+	Unknown  string             `json:"unknown,omitempty"`  // what of it this site's program does not know, which keeps it from taking part
+	Stop     string             `json:"stop,omitempty"`     // who ended it early, and why
+	Base     block.CID          `json:"base"`
+	Spec     *ledger.RunSpec    `json:"spec"`
+	History  []RoundStatus      `json:"history"` // committed rounds
+}
+
+// RoundStatus is a committed round.
+type RoundStatus struct {
+	Round       uint64                        `json:"round"`
+	Height      uint64                        `json:"height"`
+	Seal        block.CID                     `json:"seal"`
+	Model       block.CID                     `json:"model"`
+	Sites       []string                      `json:"sites"`   // whose updates counted
+	Samples     uint64                        `json:"samples"` // in all
+	SiteSamples map[string]uint64             `json:"site_samples"`
+	Weights     map[string]uint64             `json:"weights"`  // of the sites' updates in the mean: samples, capped, less if late
+	Attempts    map[string]uint64             `json:"attempts"` // how many trainings stand behind each update: more than one if the site waited for others
+	Metrics     map[string]map[string]float64 `json:"metrics"`  // by site
+	Took        time.Duration                 `json:"took"`     // as measured here; 0 for rounds before a restart
+	Phases      map[Phase]time.Duration       `json:"phases,omitempty"`
+	Held        bool                          `json:"held"` // the model is on this site's disk
+}
+
+// Peer is another site of the mesh.
+type Peer struct {
+	Site      string        `json:"site"`
+	ID        peer.ID       `json:"id"`
+	Connected bool          `json:"connected"`
+	Addrs     []string      `json:"addrs"`
+	Failure   string        `json:"failure,omitempty"` // why it could not be reached when it was dialed last
+	RTT       time.Duration `json:"rtt"`
+	Sent      int64         `json:"sent"` // bytes of blocks
+	Received  int64         `json:"received"`
+	Rejected  int           `json:"rejected"`           // messages of it that were refused
+	Weft      string        `json:"weft,omitempty"`     // version of its program, as it says; absent until it has said anything
+	Protocol  uint64        `json:"protocol,omitempty"` // newest number that it knows
+}
+
+// LedgerEntry is a decided entry for people and scripts.
+type LedgerEntry struct {
+	Height      uint64              `json:"height"`
+	CID         block.CID           `json:"cid"`
+	Kind        string              `json:"kind"`
+	Summary     string              `json:"summary"`
+	Run         string              `json:"run"` // its name
+	View        uint64              `json:"view"`
+	Signers     []string            `json:"signers"`
+	Entry       *ledger.Entry       `json:"entry"`
+	Certificate *ledger.Certificate `json:"certificate"`
+}
+
+// Event is a line of the site's trace: what the protocol did, when.
+type Event struct {
+	Seq  uint64
+	Time time.Time
+	Site string // whose trace it is; its Trace.Site is whom the event is about
+	trace.Step
+}
+
+// eventJSON is an Event as it is written: as there are two sites, the one the event is about is named so.
+type eventJSON struct {
+	Seq   uint64    `json:"seq"`
+	Time  time.Time `json:"time"`
+	Site  string    `json:"site"`
+	About peer.ID   `json:"about,omitempty"`
+	trace.Step
+}
+
+// MarshalJSON writes the event as one object.
+func (e Event) MarshalJSON() ([]byte, error) {
+	return json.Marshal(eventJSON{e.Seq, e.Time, e.Site, e.Step.Site, e.Step})
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (e *Event) UnmarshalJSON(b []byte) error {
+	var j eventJSON
+	if err := json.Unmarshal(b, &j); err != nil {
+		return err
+	}
+	j.Step.Site = j.About
+	*e = Event{j.Seq, j.Time, j.Site, j.Step}
+	return nil
+}
+
+// RunRequest asks for a run. Exactly one of Model and Init says where the model comes from.
+type RunRequest struct {
+	Spec  ledger.RunSpec `json:"spec"`            // By, Base, Layout and Nonce are filled in by the node
+	Model string         `json:"model,omitempty"` // safetensors file to start from; it is copied
+	Init  bool           `json:"init,omitempty"`  // let the embedded trainer make the initial model from Spec.Train
+}
+
+// MarshalJSON leaves an empty By out, which as text would be no peer ID.
+func (r RunRequest) MarshalJSON() ([]byte, error) {
+	type plain ledger.RunSpec
+	type spec struct {
+		plain
+		By string `json:"by,omitempty"` // instead of the one in plain
+	}
+	s := spec{plain: plain(r.Spec)}
+	if r.Spec.By != "" {
+		s.By = r.Spec.By.String()
+	}
+	return json.Marshal(struct {
+		Spec  spec   `json:"spec"`
+		Model string `json:"model,omitempty"`
+		Init  bool   `json:"init,omitempty"`
+	}{s, r.Model, r.Init})
+}
+
+// RunReply names the run that was asked for. It is open once the ledger has its open entry.
+type RunReply struct {
+	Run block.CID `json:"run"`
+}
+
+// PendingRun is a run that the operator has not answered.
+type PendingRun struct {
+	Run  block.CID       `json:"run"`
+	Spec *ledger.RunSpec `json:"spec"`
+}
+
+// Consent is the operator's answer on a run.
+type Consent struct {
+	Accept bool `json:"accept"`
+}
+
+// EvaluateRequest asks the site's trainer to measure a model of a run: a committed one, or what the run began with.
+type EvaluateRequest struct {
+	Model block.CID `json:"model"`
+}
+
+// Evaluation is what the site's trainer found of a model with the site's data.
+type Evaluation struct {
+	Run     block.CID          `json:"run"`
+	Round   uint64             `json:"round"` // that yielded the model; 0: what the run began with
+	Model   block.CID          `json:"model"`
+	Samples uint64             `json:"samples"`
+	Metrics map[string]float64 `json:"metrics"`
+	Took    time.Duration      `json:"took"`
+}
+
+// Stop asks for the end of a run.
+type Stop struct {
+	Reason string `json:"reason"`
+}

@@ -1,0 +1,189 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/weft-mesh/weft/aggregate"
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/reduction"
+	"github.com/weft-mesh/weft/node/site"
+)
+
+// Recomputed says what came of computing a committed model anew from its sealed updates.
+type Recomputed struct {
+	Outcome Outcome `json:"outcome"`
+	Why     string  `json:"why,omitempty"` // unless it is Same
+}
+
+// Outcome of computing a model anew.
+type Outcome string
+
+const (
+	Same    Outcome = "same"     // the committed model, bit for bit
+	Differs Outcome = "differs"  // another, so a quorum has certified what the updates do not give
+	Damaged Outcome = "damaged"  // what is to be read went bad on this disk
+	Unknown Outcome = "unknown"  // this program does not know how the model is computed
+	NotKept Outcome = "not kept" // updates, or what a late one began from, are not here
+)
+
+// Recompute reports what the ledger proves, and computes the committed models anew from the sealed updates that are kept in the
+// directory: all of them, or the one named. It reads each update once and holds a few shards in memory, like the reduction of
+// a round. It calls progress, which may be nil, with the shards done of a model. What came of each model the report says; an
+// error is ctx's, or of reading.
+func (a *Archive) Recompute(ctx context.Context, only block.CID, progress func(m *ModelReport, done, all int)) (r *Report, err error) {
+	r = a.Report()
+	r.Models = r.Models[:0]
+	for run, c := range commits(a.ledger) {
+		m := reportModel(a.ledger, run, c)
+		if !only.Defined() || m.Model == only {
+			k := kept{dir: filepath.Join(a.dir, site.StoreDir), ledger: a.ledger}
+			m.Recomputed, err = k.recompute(ctx, run, c, func(done, all int) {
+				if progress != nil {
+					progress(&m, done, all)
+				}
+			})
+			k.close()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("recompute round %d of run %s: %w", m.Round, m.Run, err)
+		}
+		r.Models = append(r.Models, m)
+	}
+	return r, nil
+}
+
+// kept is what a round is recomputed from, open.
+type kept struct {
+	dir    string // of the store
+	ledger *ledger.Ledger
+	open   []*keptReader
+	lacks  []string // what is not in the store
+}
+
+// recompute computes the model of a round.
+func (k *kept) recompute(ctx context.Context, run *ledger.Run, c *ledger.CommitAt, progress func(done, all int)) (*Recomputed, error) {
+	if why := reduction.Knows(reduction.KnownNames).Unknown(run); why != "" {
+		return &Recomputed{Unknown, why}, nil
+	}
+	if c.State.Defined() {
+		return &Recomputed{Differs, fmt.Sprintf("a state is committed with it, and rule %q has none", run.Spec.Rule)}, nil
+	}
+	inputs, base, err := k.inputs(run, c)
+	if err != nil {
+		return judge(err)
+	}
+	if len(k.lacks) > 0 {
+		slices.Sort(k.lacks)
+		return &Recomputed{NotKept, strings.Join(k.lacks, ", ")}, nil
+	}
+	first := k.open[0] // an update, whose layout and cut a model has too
+	model := first.Manifest
+	model.Shards = make([]block.CID, 0, first.Len())
+	job := aggregate.Job{Round: c.Round, Shape: aggregate.ShapeOf(first.Artifact), Base: base, Inputs: inputs, Progress: progress}
+	_, err = aggregate.Reduce(ctx, job, aggregate.Sink{Model: func(_ int, data []byte) error {
+		model.Shards = append(model.Shards, block.Sum(block.Raw, data))
+		return nil
+	}})
+	if err != nil {
+		return judge(err)
+	}
+	if got := model.Block().CID; got != c.Model {
+		return &Recomputed{Differs, k.compare(model, c.Model)}, nil
+	}
+	return &Recomputed{Outcome: Same}, nil
+}
+
+// judge tells what lies in the inputs from what keeps them from being read.
+func judge(err error) (*Recomputed, error) {
+	var bad *badInput
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return nil, err
+	case errors.As(err, &bad): // where in the computation it was read says nothing more
+		return &Recomputed{Damaged, bad.Error()}, nil
+	case errors.As(err, new(*aggregate.NotFiniteError)), errors.Is(err, aggregate.ErrShape):
+		return &Recomputed{Differs, err.Error()}, nil
+	}
+	return nil, err
+}
+
+// inputs opens the sealed updates, and the bases if any of them was late.
+func (k *kept) inputs(run *ledger.Run, c *ledger.CommitAt) (list []aggregate.Input, base aggregate.ShardReader, err error) {
+	list, err = reduction.Inputs(c.Sealed.Inputs(), func(i ledger.Input, base bool) (aggregate.ShardReader, error) {
+		name := k.ledger.Name(i.Site)
+		if base {
+			return k.artifact(i.Base, "the model that "+name+"'s late update began from")
+		}
+		return k.artifact(i.Manifest, name+"'s update")
+	})
+	if err == nil && slices.ContainsFunc(list, func(a aggregate.Input) bool { return a.Base != nil }) {
+		of, _ := run.BaseOf(c.Round)
+		base, err = k.artifact(of, "the model that the round began from")
+	}
+	return list, base, err
+}
+
+// artifact opens an artifact, or notes that it is lacking. One that is there in part has lost the rest: what the scrub of a node
+// finds damaged it takes out.
+func (k *kept) artifact(manifest block.CID, what string) (*keptReader, error) {
+	a, err := blockstore.OpenArtifact(k.dir, manifest)
+	if errors.Is(err, blockstore.ErrNotFound) {
+		k.lacks = append(k.lacks, what)
+		return &keptReader{}, nil
+	}
+	if err != nil {
+		return nil, &badInput{what, err}
+	}
+	k.open = append(k.open, &keptReader{a, what})
+	return k.open[len(k.open)-1], nil
+}
+
+// compare says how a model computed anew differs from the committed one.
+func (k *kept) compare(computed blockstore.Manifest, committed block.CID) string {
+	a, err := blockstore.OpenArtifact(k.dir, committed)
+	if err != nil {
+		return fmt.Sprintf("the updates give %s", computed.Block().CID)
+	}
+	defer a.Close()
+	return blockstore.Difference(computed, a.Manifest, a.Layout)
+}
+
+func (k *kept) close() {
+	for _, r := range k.open {
+		_ = r.Close() // opened to read
+	}
+}
+
+// keptReader reads an artifact's shards, verified.
+type keptReader struct {
+	*blockstore.Artifact
+	what string
+}
+
+// ReadShard implements aggregate.ShardReader.
+func (r *keptReader) ReadShard(i int, buf []byte) ([]byte, error) {
+	data, err := r.Artifact.ReadShard(i, buf)
+	if err == nil {
+		err = r.Manifest.Shards[i].Verify(data)
+	}
+	if err != nil {
+		return nil, &badInput{fmt.Sprintf("shard %d of %s", i, r.what), err}
+	}
+	return data, nil
+}
+
+// badInput is what went bad on the disk, or cannot be read from it.
+type badInput struct {
+	what string
+	err  error
+}
+
+func (e *badInput) Error() string { return e.what + ": " + e.err.Error() }
+func (e *badInput) Unwrap() error { return e.err }

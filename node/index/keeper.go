@@ -1,0 +1,105 @@
+package index
+
+import (
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
+)
+
+// What is kept: committed models by the site's policy (keep_models of each run, the newest), and what runs began
+// with; models that a run still needs; updates that can still count; if the run or the site keeps updates, those
+// that went into a model, and the models without which late ones say nothing. The rest is removed after each
+// commit and at start, as the machine's own Forget is lost in a crash.
+
+// Keeper decides what is kept, by a ledger.
+type Keeper struct {
+	ledger      *ledger.Ledger
+	keepUpdates bool
+	models      map[block.CID]bool // needed, of all runs
+}
+
+// NewKeeper keeps, of each run, as many of the newest models as it is told, and with keepUpdates what went into models.
+func NewKeeper(l *ledger.Ledger, newest int, keepUpdates bool) *Keeper {
+	k := &Keeper{ledger: l, keepUpdates: keepUpdates, models: map[block.CID]bool{}}
+	for _, r := range l.Runs() {
+		k.need(r, newest)
+	}
+	return k
+}
+
+// need notes the models of a run that are kept.
+func (k *Keeper) need(r *ledger.Run, newest int) {
+	for i := max(0, len(r.Commits)-newest); i < len(r.Commits); i++ {
+		k.models[r.Commits[i].Model] = true
+	}
+	if k.keepUpdates || r.Spec.KeepUpdates {
+		k.needLate(r)
+	}
+	k.models[r.Spec.Base] = true // what the newest is compared with, also when the run is over
+	if !r.Active() {
+		return
+	}
+	oldest := uint64(1) // round whose updates may still come in
+	if r.Round > lateMax(r) {
+		oldest = r.Round - lateMax(r)
+	}
+	for i := oldest; i <= r.Round; i++ {
+		if base, ok := r.BaseOf(i); ok {
+			k.models[base] = true
+		}
+	}
+}
+
+// needLate notes the models that late updates which went into a model are measured against.
+func (k *Keeper) needLate(r *ledger.Run) {
+	for _, c := range r.Commits {
+		for _, in := range c.Sealed.Inputs() {
+			if base, ok := r.BaseOf(c.Round); ok && in.Base.Defined() {
+				k.models[in.Base], k.models[base] = true, true
+			}
+		}
+	}
+}
+
+// Keeps reports whether an artifact is still needed for a use.
+func (k *Keeper) Keeps(m block.CID, u Use) bool {
+	r := k.ledger.Run(u.Run)
+	switch {
+	case u.As == AsModel && r == nil:
+		return true // the base of a run that is being opened
+	case u.As == AsModel:
+		return k.models[m]
+	case r == nil:
+		return false
+	case u.As == AsDraft:
+		return r.Active() && u.Round == r.Round
+	case counted(r, m, u.Round):
+		return k.keepUpdates || r.Spec.KeepUpdates
+	}
+	return r.Active() && u.Round+lateMax(r) >= r.Round
+}
+
+// KeepsUpdate reports whether an update that the machine forgets is kept all the same.
+func (k *Keeper) KeepsUpdate(m block.CID, u Use) bool {
+	r := k.ledger.Run(u.Run)
+	return r != nil && (k.keepUpdates || r.Spec.KeepUpdates) && counted(r, m, u.Round)
+}
+
+// counted reports whether an update that came in a round went into a committed model.
+func counted(r *ledger.Run, m block.CID, came uint64) bool {
+	for i := came; i <= came+lateMax(r) && i >= 1 && i <= uint64(len(r.Commits)); i++ {
+		for _, u := range r.Commits[i-1].Sealed.Updates {
+			if u.Update.Update().Manifest == m {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// lateMax returns by how many rounds an update may be late.
+func lateMax(r *ledger.Run) uint64 {
+	if r.Spec.Late == ledger.Carry {
+		return r.Spec.LateMax
+	}
+	return 0
+}

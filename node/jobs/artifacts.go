@@ -1,0 +1,205 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/exchange"
+	"github.com/weft-mesh/weft/node/index"
+	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/tensor"
+)
+
+// artifacts gets artifacts into the store, whole, and reads them. What it is asked for names the artifact as a job does.
+type artifacts struct {
+	store  *blockstore.Disk
+	index  *index.Index
+	blocks Blocks
+	host   Host
+
+	keep sync.Mutex // held while an artifact gets a use, or is removed for having none
+}
+
+// errUnusable marks what can never be used, whoever offers it: the fetch ends with its reason.
+var errUnusable = errors.New("the artifact cannot be used")
+
+// tryFetch gets what is missing of an artifact: the manifest, the layout, then the shards.
+func (a *artifacts) tryFetch(ctx context.Context, job runs.Fetch) error {
+	if held, err := a.claimHeld(ctx, job); held || err != nil {
+		return err
+	}
+	manifest, m, err := a.fetchManifest(ctx, job)
+	if err != nil {
+		return err
+	}
+	layout, err := a.fetchBlock(ctx, job.Layout, job.Owner)
+	if err != nil {
+		return err
+	}
+	l, err := tensor.DecodeLayout(layout.Data)
+	if err == nil {
+		err = m.Validate(l)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", errUnusable, err)
+	}
+	if job.Owner != "" {
+		if err := a.checkCut(ctx, job, m); err != nil {
+			return err
+		}
+	}
+	return a.fetchShards(ctx, job, manifest, layout, m)
+}
+
+// claimHeld reports whether the artifact is held in full already, and notes what it is used for.
+func (a *artifacts) claimHeld(ctx context.Context, job runs.Fetch) (bool, error) {
+	a.keep.Lock()
+	defer a.keep.Unlock()
+	found, err := a.store.Open(job.Manifest)
+	if errors.Is(err, blockstore.ErrNotFound) || errors.Is(err, blockstore.ErrIncomplete) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer found.Close()
+	if found.Manifest.Layout != job.Layout {
+		return false, fmt.Errorf("%w: its layout is %s, the run's is %s", errUnusable, found.Manifest.Layout, job.Layout)
+	}
+	return a.index.Add(ctx, job.Manifest, found.Manifest.Shards, a.useOf(job)), ctx.Err()
+}
+
+// useOf returns what a fetched artifact is for.
+func (a *artifacts) useOf(job runs.Fetch) index.Use {
+	if job.Owner == "" {
+		return index.Use{Run: job.Run, As: index.AsModel}
+	}
+	return index.Use{Run: job.Run, As: index.AsUpdate, Round: a.host.Seen().Round(job.Run)}
+}
+
+// fetchManifest returns the artifact's manifest, which must be of the run's layout.
+func (a *artifacts) fetchManifest(ctx context.Context, job runs.Fetch) (block.Block, blockstore.Manifest, error) {
+	b, err := a.fetchBlock(ctx, job.Manifest, job.Owner)
+	if err != nil {
+		return b, blockstore.Manifest{}, err
+	}
+	m, err := blockstore.DecodeManifest(b.Data)
+	if err != nil {
+		return b, m, fmt.Errorf("%w: %w", errUnusable, err)
+	}
+	if m.Layout != job.Layout {
+		return b, m, fmt.Errorf("%w: its layout is %s, the run's is %s", errUnusable, m.Layout, job.Layout)
+	}
+	return b, m, nil
+}
+
+// checkCut refuses an update that is cut into other shards than the run's base: shards are aggregated
+// one by one.
+func (a *artifacts) checkCut(ctx context.Context, job runs.Fetch, m blockstore.Manifest) error {
+	spec := a.host.Seen().Spec(job.Run)
+	if spec == nil {
+		return fmt.Errorf("run %s is not known yet", job.Run)
+	}
+	b, err := a.fetchBlock(ctx, spec.Base, "")
+	if err != nil {
+		return err
+	}
+	base, err := blockstore.DecodeManifest(b.Data)
+	if err != nil {
+		return err // the run has no usable base: nothing to blame the update for
+	}
+	if m.ShardElements != base.ShardElements {
+		return fmt.Errorf("%w: shards of %d elements, the base has %d", errUnusable, m.ShardElements, base.ShardElements)
+	}
+	return nil
+}
+
+// fetchBlock returns a block of the store, or of whichever site has it. It is not stored.
+func (a *artifacts) fetchBlock(ctx context.Context, c block.CID, owner peer.ID) (block.Block, error) {
+	if data, err := a.store.Get(c); err == nil {
+		return block.Block{CID: c, Data: data}, nil
+	}
+	got := block.Block{CID: c}
+	err := a.exchange(ctx, []block.CID{c}, owner, true, func(b block.Block) error {
+		got.Data = append([]byte(nil), b.Data...) // the memory is used again
+		return nil
+	})
+	return got, err
+}
+
+// exchange fetches blocks from the owner and every site that is connected or will be.
+func (a *artifacts) exchange(ctx context.Context, want []block.CID, owner peer.ID, urgent bool, put func(block.Block) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	more := a.host.Providers(ctx, owner)
+	_, err := a.blocks.Fetch(ctx, exchange.Request{Want: want, More: more, Put: put, Urgent: urgent})
+	cancel()
+	for range more { // until its goroutine has ended
+	}
+	return err
+}
+
+// fetchShards fills the artifact with what it lacks, and makes it complete.
+func (a *artifacts) fetchShards(ctx context.Context, job runs.Fetch, manifest, layout block.Block, m blockstore.Manifest) (err error) {
+	a.keep.Lock()
+	added := a.index.Add(ctx, job.Manifest, m.Shards, a.useOf(job))
+	a.keep.Unlock()
+	if !added {
+		return ctx.Err()
+	}
+	w, err := a.store.Create(manifest, layout, blockstore.WriteOptions{Finite: true})
+	if err != nil {
+		return usable(err)
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	if missing := w.Missing(); len(missing) > 0 {
+		if err := a.exchange(ctx, missing, job.Owner, false, w.WriteShard); err != nil {
+			return usable(err)
+		}
+	}
+	if err := w.Commit(); err != nil {
+		return err
+	}
+	a.blocks.Added(job.Manifest)
+	return nil
+}
+
+// usable marks errors that say that the artifact itself is no good.
+func usable(err error) error {
+	if errors.Is(err, tensor.ErrNotFinite) || errors.Is(err, tensor.ErrInvalid) {
+		return fmt.Errorf("%w: %w", errUnusable, err)
+	}
+	return err
+}
+
+// openArtifact opens an artifact that the machine takes to be held, fetching what was lost of it.
+func (a *artifacts) openArtifact(ctx context.Context, f runs.Fetch) (*shardReader, error) {
+	found, err := a.store.Open(f.Manifest)
+	if errors.Is(err, blockstore.ErrNotFound) || errors.Is(err, blockstore.ErrIncomplete) {
+		if err := a.tryFetch(ctx, f); err != nil {
+			return nil, fmt.Errorf("fetch again %s: %w", f.Manifest, err)
+		}
+		found, err = a.store.Open(f.Manifest)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &shardReader{a.store, found}, nil
+}
+
+// layout returns the job's layout, or one without tensors if it cannot be had.
+func (a *artifacts) layout(ctx context.Context, job runs.Fetch) (l tensor.Layout) {
+	b, err := a.fetchBlock(ctx, job.Layout, "")
+	if err == nil {
+		l, err = tensor.DecodeLayout(b.Data)
+	}
+	if err != nil {
+		return tensor.Layout{}
+	}
+	return l
+}

@@ -1,0 +1,90 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/index"
+	"github.com/weft-mesh/weft/train"
+)
+
+// What the operator asks, and what is said of jobs.
+
+// Training is where the training of a run stands.
+type Training struct {
+	Round    uint64
+	Measures bool           // its base, before it begins
+	Heard    time.Time      // when the trainer said so; zero until it has the task
+	Last     train.Progress // what it said
+	Process  int            // ID of its process; 0 if it is none, or has no task
+}
+
+// Standing returns a run's training, nil if there is none, and whether the answer on the run is still to come.
+func (j *Jobs) Standing(run block.CID) (t *Training, open bool) {
+	open = j.answers.open(run)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if now := j.training[run]; now != nil {
+		t = &Training{Round: now.job.Round, Measures: now.measures.Load()}
+		if last := now.heard.Load(); last != nil {
+			t.Heard, t.Last, t.Process = last.at, last.Progress, j.desk.process()
+		}
+	}
+	return t, open
+}
+
+// Waiting returns the open runs that wait for the operator, in the order of their opening.
+func (j *Jobs) Waiting(l *ledger.Ledger) []*ledger.Run { return j.answers.waiting(l) }
+
+// Answered notes that the operator has answered on a run.
+func (j *Jobs) Answered(run block.CID) { j.answers.given(run) }
+
+// Problem returns what goes wrong at the moment, if anything.
+func (j *Jobs) Problem() Problem { return j.problems.first() }
+
+// Holds reports whether an artifact is in the store, complete.
+func (j *Jobs) Holds(manifest block.CID) bool { return j.artifacts.holds(manifest) }
+
+// Check verifies an artifact. One that went bad is told of, and fetched again.
+func (j *Jobs) Check(ctx context.Context, manifest block.CID) error {
+	return j.artifacts.check(ctx, manifest)
+}
+
+// Claim notes a use of an artifact that is in the store; held is false if it is not there, added if the node ends.
+func (j *Jobs) Claim(ctx context.Context, manifest block.CID, shards []block.CID, u index.Use) (held, added bool) {
+	return j.artifacts.claim(ctx, manifest, shards, u)
+}
+
+// Evaluate has the trainer measure a model of a run once it is free: that of a round or, of round 0, what the run began
+// with. It returns ErrNotFound if the model is not held here: what is not kept is not fetched for this.
+func (j *Jobs) Evaluate(ctx context.Context, run block.CID, spec *ledger.RunSpec, number uint64, model block.CID) (train.Result, time.Duration, error) {
+	done, held := j.evaluates(model)
+	defer done()
+	if !held {
+		return train.Result{}, 0, fmt.Errorf("model %s: %w", model, blockstore.ErrNotFound)
+	}
+	select {
+	case j.desk.free <- struct{}{}:
+		defer func() { <-j.desk.free }()
+	case <-ctx.Done():
+		return train.Result{}, 0, ctx.Err()
+	}
+	if err := j.artifacts.check(ctx, model); err != nil {
+		return train.Result{}, 0, err
+	}
+	began := time.Now()
+	res, err := j.desk.evaluate(ctx, run, spec, number, model, nil)
+	if err != nil {
+		err = &TrainerError{err}
+	}
+	return res, time.Since(began), err
+}
+
+// TrainerError is an error of the site's trainer.
+type TrainerError struct{ error }
+
+func (e *TrainerError) Unwrap() error { return e.error }

@@ -1,0 +1,136 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/config"
+	"github.com/weft-mesh/weft/node/index"
+	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/train"
+	"github.com/weft-mesh/weft/train/update"
+)
+
+// desk is where the site's trainer works. It does one task at a time: who gives it one holds the token.
+type desk struct {
+	self      peer.ID
+	site      *config.Config
+	dir       string // for folders of tasks
+	trainer   train.Trainer
+	artifacts *artifacts
+	states    *states
+	log       *slog.Logger
+
+	free  chan struct{}           // holds the token while the trainer works
+	bases map[block.CID]evaluated // the newest of each run, for who has the token
+}
+
+func newDesk(c Config, a *artifacts, s *states) *desk {
+	return &desk{
+		self: c.Self, site: c.Site, dir: c.TaskDir, trainer: c.Trainer, artifacts: a, states: s, log: c.Log,
+		free: make(chan struct{}, 1), bases: map[block.CID]evaluated{},
+	}
+}
+
+// process returns the ID of the trainer's process, 0 if none runs.
+func (d *desk) process() int {
+	if t, ok := d.trainer.(interface{ Process() int }); ok {
+		return t.Process()
+	}
+	return 0
+}
+
+// listen begins to keep the last word of a training's trainer, until stop. It warns once if none comes for long.
+func (d *desk) listen(t *training) (report func(train.Progress), stop func()) {
+	t.hear(train.Progress{})
+	silence := time.AfterFunc(trainerSilence, sync.OnceFunc(func() {
+		attrs := []any{"run", t.job.Run.Short(), "name", t.job.Spec.Name, "round", t.job.Round, "for", trainerSilence}
+		if pid := d.process(); pid != 0 {
+			attrs = append(attrs, "pid", pid, "hint", "if it hangs, end that process: it is started again")
+		}
+		d.log.Warn("nothing is heard of the trainer", attrs...)
+	}))
+	report = func(p train.Progress) {
+		t.hear(p)
+		silence.Reset(trainerSilence)
+	}
+	return report, func() { silence.Stop() }
+}
+
+// newTask completes a task: its base, which is whole, its folder, which the caller removes, and what its run says.
+func (d *desk) newTask(run block.CID, spec *ledger.RunSpec, base block.CID, task train.Task) (_ train.Task, err error) {
+	if task.Base, err = d.artifacts.store.Path(base); err != nil {
+		return task, err
+	}
+	if !slices.Contains(d.artifacts.host.Seen().Over(), run) {
+		if task.StateDir, err = d.states.folder(run); err != nil {
+			return task, err
+		}
+	}
+	task.Dir, err = os.MkdirTemp(d.dir, fmt.Sprintf("task-%s-%d-", run.Short(), task.Round))
+	if err != nil {
+		return task, fmt.Errorf("folder of the task: %w", err)
+	}
+	task.Run, task.Name, task.Rounds, task.Config = run.String(), spec.Name, spec.Rounds, d.site.Overlay(spec.Train)
+	return task, nil
+}
+
+// seed differs by site, run, round, opening and attempt, and is the same when a task is done again.
+func (d *desk) seed(job runs.Train) uint64 {
+	b := append([]byte(d.self), job.Run.Bytes()...)
+	return update.Seed(b, job.Round, job.Opened, job.Attempt)
+}
+
+// train has the trainer do the task and takes over what it made.
+func (d *desk) train(ctx context.Context, t *training) (done runs.Trained, err error) {
+	job := t.job
+	from := runs.Fetch{Run: job.Run, Manifest: job.Base, Layout: job.Spec.Layout}
+	if job.From.Defined() { // a further attempt trains on from the site's own last one
+		from.Manifest, from.Owner = job.From, d.self
+	}
+	elements, err := d.artifacts.makeWhole(ctx, from)
+	if err != nil {
+		return done, err
+	}
+	task, err := d.newTask(job.Run, job.Spec, from.Manifest, train.Task{Kind: train.Train, Round: job.Round, Attempt: job.Attempt, Seed: d.seed(job)})
+	if err != nil {
+		return done, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(task.Dir)) }()
+	report, stop := d.listen(t)
+	res, err := d.trainer.Run(ctx, task, report)
+	stop()
+	if err != nil {
+		return done, err
+	}
+	c, err := update.Take(ctx, d.artifacts.store, res, job.Spec.Layout, elements)
+	if err != nil {
+		return done, err
+	}
+	m, err := blockstore.ReadManifest(d.artifacts.store, c)
+	if err != nil {
+		return done, err
+	}
+	use := index.Use{Run: job.Run, As: index.AsUpdate, Round: d.artifacts.host.Seen().Round(job.Run)}
+	switch held, added := d.artifacts.claim(ctx, c, m.Shards, use); {
+	case !held: // an earlier update of these very bytes was removed just now
+		return done, fmt.Errorf("update %s: %w", c, blockstore.ErrNotFound)
+	case !added:
+		return done, ctx.Err()
+	}
+	return runs.Trained{
+		Run: job.Run, Round: job.Round, Opened: job.Opened, Attempt: job.Attempt,
+		Manifest: c, Samples: min(res.Samples, ledger.MaxSamples), Metrics: update.Metrics(d.log, res.Metrics),
+	}, nil
+}

@@ -1,0 +1,72 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/train"
+	"github.com/weft-mesh/weft/train/update"
+)
+
+// evaluated is what the trainer found of a model.
+type evaluated struct {
+	model   block.CID
+	metrics map[string]float64
+}
+
+// evaluate has the trainer measure a model of a run, which is whole: that of a round or, of round 0, what the run began
+// with. The trainer's token is held.
+func (d *desk) evaluate(ctx context.Context, run block.CID, spec *ledger.RunSpec, number uint64, model block.CID, report func(train.Progress)) (res train.Result, err error) {
+	task, err := d.newTask(run, spec, model, train.Task{Kind: train.Evaluate, Round: number, Attempt: 1})
+	if err != nil {
+		return res, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(task.Dir)) }()
+	res, err = d.trainer.Run(ctx, task, report)
+	res.Metrics = update.Metrics(d.log, res.Metrics)
+	return res, err
+}
+
+// measureBase has the trainer measure what is to be trained from, if the site wants that, and returns the metrics as an update
+// carries them. That it fails keeps nobody from training. The trainer's token is held.
+func (d *desk) measureBase(ctx context.Context, t *training) map[string]float64 {
+	job := t.job
+	if !d.site.Evaluate {
+		return nil
+	}
+	if d.bases[job.Run].model != job.Base { // else measured for an earlier attempt
+		_, err := d.artifacts.makeWhole(ctx, runs.Fetch{Run: job.Run, Manifest: job.Base, Layout: job.Spec.Layout})
+		var res train.Result
+		if err == nil {
+			t.measures.Store(true)
+			defer t.measures.Store(false)
+			report, stop := d.listen(t)
+			res, err = d.evaluate(ctx, job.Run, job.Spec, job.Round-1, job.Base, report)
+			stop()
+		}
+		if err != nil {
+			if ctx.Err() == nil {
+				d.log.Warn("the model was not measured; the training begins without", "run", job.Run.Short(), "name", job.Spec.Name, "round", job.Round-1, "error", err)
+			}
+			return nil
+		}
+		d.bases[job.Run] = evaluated{job.Base, res.Metrics}
+		d.log.Info("measured", metricAttrs(res.Metrics, "run", job.Run.Short(), "round", job.Round-1)...)
+	}
+	return update.OfBase(d.bases[job.Run].metrics)
+}
+
+// metricAttrs adds metrics to the attributes of a log's line.
+func metricAttrs(metrics map[string]float64, attrs ...any) []any {
+	for _, name := range slices.Sorted(maps.Keys(metrics)) {
+		attrs = append(attrs, name, strconv.FormatFloat(metrics[name], 'g', 5, 64))
+	}
+	return attrs
+}

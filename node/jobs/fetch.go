@@ -1,0 +1,128 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/node/index"
+	"github.com/weft-mesh/weft/runs"
+)
+
+// fetching is a fetch under way.
+type fetching struct {
+	job    runs.Fetch
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// wanted is what is fetched once at a time: of two runs that mean one artifact with two layouts one is wrong.
+type wanted struct{ manifest, layout block.CID }
+
+// endFetches ends the fetches of an artifact and returns them. The mutex is held.
+func (j *Jobs) endFetches(manifest block.CID) (ending []*fetching) {
+	for what, f := range j.fetching {
+		if what.manifest == manifest {
+			f.cancel()
+			ending = append(ending, f)
+		}
+	}
+	return ending
+}
+
+// fetch has an artifact fetched, unless that is under way. The mutex is held.
+func (j *Jobs) fetch(job runs.Fetch) {
+	what := wanted{job.Manifest, job.Layout}
+	if j.fetching[what] != nil || j.closed {
+		return
+	}
+	ctx, cancel := context.WithCancel(j.ctx)
+	f := &fetching{job, cancel, make(chan struct{})}
+	j.fetching[what] = f
+	j.spawn(func() {
+		defer cancel()
+		invalid, err := j.Obtain(ctx, job)
+		j.mu.Lock()
+		delete(j.fetching, what)
+		close(f.done)
+		j.mu.Unlock()
+		if invalid != "" {
+			j.Drop(job.Manifest, j.artifacts.useOf(job))
+		}
+		if err == nil {
+			j.report(runs.Fetched{Manifest: job.Manifest, Layout: job.Layout, Invalid: invalid})
+		}
+	})
+}
+
+// Obtain tries until the artifact is held or found invalid; its error is that of ctx.
+func (j *Jobs) Obtain(ctx context.Context, job runs.Fetch) (invalid string, err error) {
+	if done := j.underway(job.Run); done != nil && job.Owner == "" {
+		select { // what is being computed here is likely the very model
+		case <-done:
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
+	}
+	about := "fetch " + job.Manifest.String()
+	defer j.problems.solved(about)
+	for wait := retryMin; ; wait = min(2*wait, retryMax) {
+		err := j.artifacts.tryFetch(ctx, job)
+		switch {
+		case err == nil:
+			return "", nil
+		case ctx.Err() != nil:
+			return "", ctx.Err()
+		case errors.Is(err, errUnusable):
+			return err.Error(), nil
+		case errors.Is(err, blockstore.ErrFull):
+			j.problems.set(about, "no room to fetch "+j.describe(job)+": "+err.Error(), "free some disk space, or keep fewer models (keep_models)")
+		}
+		j.log.Debug("fetch goes on later", "artifact", job.Manifest, "error", err)
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
+	}
+}
+
+func (j *Jobs) describe(job runs.Fetch) string {
+	if job.Owner == "" {
+		return "a model"
+	}
+	return "the update of " + j.host.Seen().SiteName(job.Owner)
+}
+
+// Again fetches a model that this site keeps and that went bad, also if the machine has no need of it.
+func (j *Jobs) Again(manifest block.CID) {
+	for _, u := range j.artifacts.index.Uses(manifest) {
+		if spec := j.host.Seen().Spec(u.Run); spec != nil && u.As == index.AsModel {
+			j.mu.Lock()
+			defer j.mu.Unlock()
+			j.fetch(runs.Fetch{Run: u.Run, Manifest: manifest, Layout: spec.Layout})
+			return
+		}
+	}
+}
+
+// Compare fetches the manifest of another model and says in which shards it differs from one's own.
+func (j *Jobs) Compare(job runs.Fetch, own blockstore.Manifest, say func(where string)) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.spawn(func() {
+		ctx, cancel := context.WithTimeout(j.ctx, divergeWait)
+		defer cancel()
+		_, theirs, err := j.artifacts.fetchManifest(ctx, job)
+		if err != nil {
+			if j.ctx.Err() == nil {
+				say(fmt.Sprintf("its manifest did not come (%v)", err))
+			}
+			return
+		}
+		say(blockstore.Difference(own, theirs, j.artifacts.layout(ctx, job)))
+	})
+}

@@ -1,0 +1,171 @@
+package jobs
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/exchange"
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/config"
+	"github.com/weft-mesh/weft/node/index"
+	"github.com/weft-mesh/weft/node/reduction"
+	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/train"
+)
+
+// Limits of what jobs wait for.
+const (
+	retryMin       = 250 * time.Millisecond // before a failed fetch is tried again; doubles
+	retryMax       = 30 * time.Second
+	divergeWait    = time.Minute      // for the manifest of a model that differs
+	trainerSilence = 10 * time.Minute // of a trainer with a task, before the log warns; an epoch without a word is shorter
+)
+
+// Host is the node as its jobs see it. Its methods may be called from any goroutine.
+type Host interface {
+	Deliver(ctx context.Context, ev round.Event) bool            // queues an event for the machine; false: the node ends
+	Seen() Seen                                                  // where the machine stood after its last step
+	Providers(ctx context.Context, first peer.ID) <-chan peer.ID // sites that may have what is fetched, until ctx ends
+	WentBad(ctx context.Context, err error)                      // notes what is damaged in the store
+}
+
+// Seen is where the machine stood after a step.
+type Seen interface {
+	Round(run block.CID) uint64         // a run's current one
+	Seal(run block.CID) block.CID       // the latest of a run's current round
+	Spec(run block.CID) *ledger.RunSpec // nil: the ledger does not know the run
+	Over() []block.CID                  // runs that have no rounds to do
+	SiteName(id peer.ID) string
+}
+
+// Blocks is the exchange of blocks with other sites.
+type Blocks interface {
+	Fetch(ctx context.Context, r exchange.Request) (exchange.FetchStats, error)
+	Added(cids ...block.CID)
+}
+
+// Config is what jobs work with.
+type Config struct {
+	Self     peer.ID
+	Site     *config.Config
+	TaskDir  string // for folders of tasks
+	StateDir string // for folders of runs
+	Store    *blockstore.Disk
+	Index    *index.Index
+	Blocks   Blocks
+	Trainer  train.Trainer
+	Knows    reduction.Knows // which runs this program can take part in
+	Host     Host
+	Log      *slog.Logger
+	Spoil    func(shard int, data []byte) // for tests: what a broken machine does to a model that it computes; nil: nothing
+}
+
+// Jobs runs what the machine asks for. Start never waits; every job ends as an event in the machine's queue. A job that
+// is asked for again while it runs is left to run.
+type Jobs struct {
+	host      Host
+	self      peer.ID
+	site      *config.Config
+	log       *slog.Logger
+	spoil     func(shard int, data []byte)
+	knows     reduction.Knows
+	artifacts *artifacts
+	desk      *desk
+	answers   *answers
+	problems  *problems
+
+	ctx    context.Context // ends with Run
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	mu         sync.Mutex
+	closed     bool
+	training   map[block.CID]*training     // by run
+	evaluating map[chan struct{}]block.CID // models that the operator wants measured; closed when they are
+	fetching   map[wanted]*fetching
+	reducing   map[block.CID]*reducing // by seal
+}
+
+// New returns jobs; none is begun.
+func New(c Config) (*Jobs, error) {
+	states, err := openStates(c.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	a := &artifacts{store: c.Store, index: c.Index, blocks: c.Blocks, host: c.Host}
+	j := &Jobs{
+		host: c.Host, self: c.Self, site: c.Site, log: c.Log, spoil: c.Spoil, knows: c.Knows,
+		artifacts: a, desk: newDesk(c, a, states), answers: newAnswers(), problems: newProblems(),
+		training: map[block.CID]*training{}, evaluating: map[chan struct{}]block.CID{},
+		fetching: map[wanted]*fetching{}, reducing: map[block.CID]*reducing{},
+	}
+	j.ctx, j.cancel = context.WithCancel(context.Background())
+	return j, nil
+}
+
+// Run waits for ctx, then ends all jobs and waits for them.
+func (j *Jobs) Run(ctx context.Context) error {
+	<-ctx.Done()
+	j.mu.Lock()
+	j.closed = true
+	j.mu.Unlock()
+	j.cancel()
+	j.wg.Wait()
+	return nil
+}
+
+// spawn runs f in a goroutine unless the node ends; the mutex is held.
+func (j *Jobs) spawn(f func()) {
+	if !j.closed {
+		j.wg.Go(f)
+	}
+}
+
+// Start begins a job that the machine asks for. The ledger is the machine's, so that nobody but the loop, which may
+// read it, can call this.
+func (j *Jobs) Start(l *ledger.Ledger, job runs.Job) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	switch job := job.(type) {
+	case runs.Consider:
+		j.consider(l.Run(job.Run), job)
+	case runs.Train:
+		j.train(job)
+	case runs.StopTrain:
+		j.stopTrain(job.Run)
+	case runs.Fetch:
+		j.fetch(job)
+	case runs.Forget:
+		j.forget(l, job)
+	case runs.Reduce:
+		j.reduce(l, job)
+	}
+}
+
+// report tells the machine how a job ended.
+func (j *Jobs) report(ev round.Event) { j.host.Deliver(j.ctx, ev) }
+
+// consider answers by the site's policy, or leaves the run to the operator.
+func (j *Jobs) consider(r *ledger.Run, job runs.Consider) {
+	if why := j.knows.Unknown(r); why != "" {
+		j.log.Warn("a run is declined, as this weft does not know what it asks for", "run", job.Run.Short(), "name", job.Spec.Name, "reason", why)
+		j.spawn(func() { j.report(runs.Considered{Run: job.Run}) })
+		return
+	}
+	opener := j.host.Seen().SiteName(job.Spec.By)
+	accept, known := j.site.Accept.Decide(job.Spec, opener, job.Spec.By == j.self)
+	if !known {
+		j.answers.ask(job.Run)
+		j.log.Info("a run waits for your consent", "run", job.Run.Short(), "name", job.Spec.Name, "from", opener)
+		return
+	}
+	j.answers.byPolicy(job.Run, accept)
+	j.spawn(func() { j.report(runs.Considered{Run: job.Run, Accept: accept}) })
+}

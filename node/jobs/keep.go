@@ -1,0 +1,135 @@
+package jobs
+
+import (
+	"math"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/index"
+	"github.com/weft-mesh/weft/runs"
+)
+
+// forget ends an artifact's fetch and removes an update that is not kept. Models are removed by policy.
+func (j *Jobs) forget(l *ledger.Ledger, job runs.Forget) {
+	j.endFetches(job.Manifest)
+	k := j.keeper(l)
+	unused := j.artifacts.index.Remove(func(m block.CID, u index.Use) bool {
+		switch {
+		case m != job.Manifest || u.Run != job.Run:
+			return false
+		case job.Update:
+			return u.As == index.AsUpdate && !k.KeepsUpdate(m, u)
+		}
+		return u.As == index.AsDraft || !k.Keeps(m, u)
+	})
+	for _, m := range unused {
+		j.discardLocked(m)
+	}
+}
+
+// keeper decides what this site keeps.
+func (j *Jobs) keeper(l *ledger.Ledger) *index.Keeper {
+	c := j.site
+	return index.NewKeeper(l, int(min(c.KeepModels, math.MaxInt32)), c.KeepUpdates)
+}
+
+// Tidy removes the artifacts that nothing needs any more, and the trainer's folders of runs that are over.
+func (j *Jobs) Tidy(l *ledger.Ledger) {
+	j.forgetStates(l)
+	k := j.keeper(l)
+	for _, m := range j.artifacts.index.Remove(func(m block.CID, u index.Use) bool { return !k.Keeps(m, u) }) {
+		j.discard(m)
+	}
+}
+
+// forgetStates removes the folders of runs that are over, once the trainer has no task.
+func (j *Jobs) forgetStates(l *ledger.Ledger) {
+	for _, run := range j.desk.states.over(l) {
+		j.mu.Lock()
+		j.spawn(func() {
+			select {
+			case j.desk.free <- struct{}{}:
+				defer func() { <-j.desk.free }()
+			case <-j.ctx.Done():
+				return // it is removed at the next start
+			}
+			if err := j.desk.states.remove(run); err != nil {
+				j.log.Warn("the trainer's folder of a run that is over is not removed; it is at the next start", "run", run.Short(), "error", err)
+			}
+		})
+		j.mu.Unlock()
+	}
+}
+
+// Drop ends a use of an artifact, and removes it if that was the last.
+func (j *Jobs) Drop(manifest block.CID, gone index.Use) {
+	for _, m := range j.artifacts.index.Remove(func(m block.CID, u index.Use) bool { return m == manifest && u == gone }) {
+		j.discard(m)
+	}
+}
+
+// discard removes an artifact from the store once its fetches and the trainings from it have ended, unless
+// it has got a new use.
+func (j *Jobs) discard(manifest block.CID) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.discardLocked(manifest)
+}
+
+func (j *Jobs) discardLocked(manifest block.CID) {
+	fetches := j.endFetches(manifest)
+	j.spawn(func() {
+		for _, f := range fetches {
+			<-f.done
+		}
+		j.artifacts.keep.Lock()
+		defer j.artifacts.keep.Unlock()
+		for done := j.usedBy(manifest); done != nil; done = j.usedBy(manifest) {
+			j.artifacts.keep.Unlock()
+			<-done
+			j.artifacts.keep.Lock()
+		}
+		if len(j.artifacts.index.Uses(manifest)) > 0 {
+			return
+		}
+		if err := j.artifacts.store.DeleteArtifact(manifest); err != nil {
+			j.log.Warn("an artifact is not removed; it is at the next start", "artifact", manifest, "error", err)
+			return
+		}
+		j.report(runs.Lost{Manifest: manifest})
+	})
+}
+
+// usedBy returns the end of something that reads an artifact, nil if nothing does.
+func (j *Jobs) usedBy(manifest block.CID) <-chan struct{} {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, t := range j.training { // a late update counts too, and a trainer reads its base when it likes
+		if t.job.Base == manifest || t.job.From == manifest {
+			return t.done
+		}
+	}
+	for end, of := range j.evaluating {
+		if of == manifest {
+			return end
+		}
+	}
+	return nil
+}
+
+// evaluates keeps an artifact in the store until done is called, if it is there.
+func (j *Jobs) evaluates(manifest block.CID) (done func(), held bool) {
+	j.artifacts.keep.Lock() // so that it is not just being removed
+	defer j.artifacts.keep.Unlock()
+	held = j.artifacts.holds(manifest)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	end := make(chan struct{})
+	j.evaluating[end] = manifest
+	return func() {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		delete(j.evaluating, end)
+		close(end)
+	}, held
+}

@@ -1,0 +1,116 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/train"
+	"github.com/weft-mesh/weft/train/update"
+)
+
+// training is a training under way.
+type training struct {
+	job    runs.Train
+	cancel context.CancelFunc
+	done   chan struct{}
+	heard  atomic.Pointer[heard] // the last of its trainer; nil until that has the task
+
+	measures atomic.Bool // the base, before it is trained from
+	stopped  bool        // by the machine, which hears nothing of its end
+}
+
+func newTraining(job runs.Train, cancel context.CancelFunc) *training {
+	return &training{job: job, cancel: cancel, done: make(chan struct{})}
+}
+
+// heard is what a trainer has said, and when.
+type heard struct {
+	train.Progress
+	at time.Time
+}
+
+// hear notes a word of the trainer.
+func (t *training) hear(p train.Progress) { t.heard.Store(&heard{p, time.Now()}) }
+
+// stop ends it; Jobs.mu is held.
+func (t *training) stop() {
+	t.stopped = true
+	t.cancel()
+}
+
+// train begins a training, once the one of the same run that it replaces has ended. The mutex is held.
+func (j *Jobs) train(job runs.Train) {
+	before := j.training[job.Run]
+	if before != nil {
+		if before.job.Opened == job.Opened && before.job.Attempt == job.Attempt && before.job.Base == job.Base && !before.stopped {
+			return
+		}
+		before.cancel()
+	}
+	if j.closed {
+		return
+	}
+	ctx, cancel := context.WithCancel(j.ctx)
+	t := newTraining(job, cancel)
+	j.training[job.Run] = t
+	j.spawn(func() {
+		defer cancel()
+		if before != nil {
+			<-before.done
+		}
+		ev := j.doTrain(ctx, t)
+		j.mu.Lock()
+		if j.training[job.Run] == t {
+			delete(j.training, job.Run)
+		}
+		close(t.done)
+		j.mu.Unlock()
+		if ev != nil {
+			j.report(ev)
+		}
+	})
+}
+
+// stopTrain ends a run's training; the next one waits for its end. The mutex is held.
+func (j *Jobs) stopTrain(run block.CID) {
+	if t := j.training[run]; t != nil {
+		t.stop()
+	}
+}
+
+// doTrain returns the event that the training ends with, nil if it was stopped.
+func (j *Jobs) doTrain(ctx context.Context, t *training) round.Event {
+	job := t.job
+	about := trainingOf(job.Run)
+	select {
+	case j.desk.free <- struct{}{}:
+		defer func() { <-j.desk.free }()
+	case <-ctx.Done():
+		return nil
+	}
+	base := j.desk.measureBase(ctx, t)
+	done, err := j.desk.train(ctx, t)
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case err != nil:
+		const again = "it is tried again, at growing intervals; what the trainer wrote is in the log of weft up, its standard error"
+		brief, advice := train.Explain(err)
+		if advice != "" {
+			advice += "; "
+		}
+		j.log.Warn("training failed; it is tried again", "run", job.Run.Short(), "name", job.Spec.Name, "round", job.Round, "error", brief)
+		j.problems.set(about, fmt.Sprintf("training of run %q fails: %s", job.Spec.Name, brief), advice+again)
+		return runs.TrainFailed{Run: job.Run, Round: job.Round, Opened: job.Opened, Err: clip(err.Error(), 2048)}
+	}
+	j.problems.solved(about)
+	done.Metrics = update.WithBase(done.Metrics, base)
+	return done
+}
+
+func clip(s string, n int) string { return s[:min(len(s), n)] }

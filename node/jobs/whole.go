@@ -1,0 +1,87 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/weft-mesh/weft/aggregate"
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/node/index"
+	"github.com/weft-mesh/weft/runs"
+)
+
+// openWhole is openArtifact for what is read by others, who do not verify, such as a trainer: it is read through first, and
+// what went bad on the disk is fetched again.
+func (a *artifacts) openWhole(ctx context.Context, f runs.Fetch) (*shardReader, error) {
+	var bad error
+	for range 2 { // once again after the damage is repaired
+		r, err := a.openArtifact(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		if bad = a.check(ctx, f.Manifest); bad == nil {
+			return r, nil
+		}
+		_ = r.artifact.Close() // opened to read
+		if !errors.As(bad, new(*blockstore.CorruptError)) && !errors.Is(bad, blockstore.ErrNotFound) && !errors.Is(bad, blockstore.ErrIncomplete) {
+			return nil, bad
+		}
+	}
+	return nil, fmt.Errorf("it goes bad as soon as it is stored: %w", bad)
+}
+
+// makeWhole makes sure that an artifact is on this site's disk, good in full, and returns the elements of its shards.
+func (a *artifacts) makeWhole(ctx context.Context, f runs.Fetch) (elements uint64, err error) {
+	r, err := a.openWhole(ctx, f)
+	if err != nil {
+		return 0, err
+	}
+	return r.artifact.Manifest.ShardElements, r.artifact.Close()
+}
+
+// check verifies an artifact. One that went bad is told of, and fetched again.
+func (a *artifacts) check(ctx context.Context, manifest block.CID) error {
+	err := a.store.Check(ctx, manifest)
+	if errors.As(err, new(*blockstore.CorruptError)) {
+		a.host.WentBad(context.WithoutCancel(ctx), err) // it is so whoever has asked
+	}
+	return err
+}
+
+// shardReader reads an artifact's shards, verified.
+type shardReader struct {
+	store    blockstore.Store
+	artifact *blockstore.Artifact
+}
+
+var _ aggregate.ShardReader = (*shardReader)(nil)
+
+// ReadShard implements aggregate.ShardReader. A shard that went bad leaves the store by Get, unless there
+// is a good copy, so that it is fetched again.
+func (r *shardReader) ReadShard(i int, buf []byte) ([]byte, error) {
+	c := r.artifact.Manifest.Shards[i]
+	data, err := r.artifact.ReadShard(i, buf)
+	if err == nil && c.Verify(data) == nil {
+		return data, nil
+	}
+	return r.store.Get(c)
+}
+
+// holds reports whether an artifact is in the store, complete.
+func (a *artifacts) holds(manifest block.CID) bool {
+	found, err := a.store.Open(manifest)
+	if err != nil {
+		return false
+	}
+	return found.Close() == nil
+}
+
+// claim notes a use of an artifact, if it is in the store; added is false if the node ends.
+func (a *artifacts) claim(ctx context.Context, manifest block.CID, shards []block.CID, u index.Use) (held, added bool) {
+	a.keep.Lock() // so that it is not just being removed
+	defer a.keep.Unlock()
+	held = a.holds(manifest)
+	return held, held && a.index.Add(ctx, manifest, shards, u)
+}

@@ -1,0 +1,257 @@
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/exchange"
+	"github.com/weft-mesh/weft/hint"
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/api"
+	"github.com/weft-mesh/weft/node/index"
+	"github.com/weft-mesh/weft/node/jobs"
+	"github.com/weft-mesh/weft/node/reduction"
+	"github.com/weft-mesh/weft/node/site"
+	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/tensor"
+	"github.com/weft-mesh/weft/train"
+)
+
+// operator does what the site's operator asks for.
+type operator struct {
+	home     *site.Home
+	mesh     block.CID
+	shard    uint64 // elements of the shards into which models are cut; 0: as the store does
+	box      *mailbox
+	views    *views
+	store    *blockstore.Disk
+	jobs     *jobs.Jobs
+	exchange *exchange.Exchange
+	knows    reduction.Knows
+	programs *programs
+}
+
+// active returns an error unless the ledger has the run and it has rounds to do.
+func (o *operator) active(run block.CID) error {
+	v := o.views.now()
+	switch {
+	case v.runs[run] == nil:
+		return api.Refuse(http.StatusNotFound, "weft run list shows the runs", "no run %s in this mesh", run)
+	case !v.active[run]:
+		return api.Refuse(http.StatusConflict, "", "run %q is over", v.runs[run].Name)
+	}
+	return nil
+}
+
+// Consent is the operator's answer on a run; it may change an earlier one.
+func (o *operator) Consent(ctx context.Context, run block.CID, accept bool) error {
+	if err := o.active(run); err != nil {
+		return err
+	}
+	if accept {
+		var why string
+		if err := o.box.ask(ctx, func(m *round.Machine) { why = o.knows.Unknown(m.Ledger().Run(run)) }); err != nil {
+			return err
+		}
+		if why != "" {
+			return api.Refuse(http.StatusConflict, "weft peers shows which weft the other sites run; start that one", "this weft cannot take part in the run: %s", why)
+		}
+	}
+	if !o.box.deliver(ctx, runs.Considered{Run: run, Accept: accept}) {
+		return api.ErrStopped
+	}
+	o.jobs.Answered(run)
+	return nil
+}
+
+// StopRun asks the mesh to end a run. One site's wish is enough if it opened the run.
+func (o *operator) StopRun(ctx context.Context, run block.CID, reason string) error {
+	if err := o.active(run); err != nil {
+		return err
+	}
+	if o.views.now().observes {
+		return api.Refuse(http.StatusConflict, "", "this site is not in the mesh's roster, so it cannot end a run")
+	}
+	if len(reason) > ledger.MaxReason {
+		return api.Refuse(http.StatusBadRequest, "", "reason: %d bytes, at most %d", len(reason), ledger.MaxReason)
+	}
+	if !o.box.deliver(ctx, runs.StopRun{Run: run, Reason: reason}) {
+		return api.ErrStopped
+	}
+	return nil
+}
+
+// OpenRun asks the mesh for a run: it takes the model in, fills in the description, and returns the
+// run's ID. The run is open once the ledger says so, which takes a quorum that holds the model.
+func (o *operator) OpenRun(ctx context.Context, req api.RunRequest) (block.CID, error) {
+	spec, err := o.describe(req)
+	if err != nil {
+		return block.CID{}, err
+	}
+	base, m, err := o.importBase(ctx, req, spec)
+	if err != nil {
+		return block.CID{}, err
+	}
+	spec.Base, spec.Layout = base, m.Layout
+	run := spec.ID()
+	held, added := o.jobs.Claim(ctx, base, m.Shards, index.Use{Run: run, As: index.AsModel})
+	switch {
+	case !held: // an earlier run's model of these very bytes was removed just now
+		return block.CID{}, hint.Add(fmt.Errorf("the model was removed with an earlier run as it was taken in: %w", blockstore.ErrNotFound), "try again")
+	case !added || !o.box.deliver(ctx, runs.OpenRun{Spec: spec}):
+		o.jobs.Drop(base, index.Use{Run: run, As: index.AsModel})
+		return block.CID{}, api.ErrStopped
+	}
+	o.exchange.Added(append(m.Shards, base)...)
+	return run, nil
+}
+
+// describe completes and checks a run's description before its model, which may be large, is taken in.
+func (o *operator) describe(req api.RunRequest) (*ledger.RunSpec, error) {
+	spec := req.Spec
+	bad := func(advice, format string, args ...any) error {
+		return api.Refuse(http.StatusBadRequest, advice, format, args...)
+	}
+	switch {
+	case o.views.now().observes:
+		return nil, api.Refuse(http.StatusConflict, "weft roster list shows what is missing", "this site is not in the mesh's roster, so it cannot ask for a run")
+	case (req.Model == "") != req.Init:
+		return nil, bad("name a safetensors file, or let the embedded trainer make the model", "exactly one of model and init says what the run starts from")
+	case spec.By != "" || spec.Base.Defined() || spec.Layout.Defined() || len(spec.Nonce) > 0:
+		return nil, bad("", "by, base, layout and nonce are for the node to fill in")
+	case req.Init && !o.home.Config.Trainer.Initial():
+		return nil, api.RefuseField("model.init", "let the script write the model that it begins from, and name the file: model: {file: initial.safetensors}", errors.New("this site trains by a script of its own (trainer.exec), which does not know the embedded trainer's model"))
+	case req.Model != "" && !filepath.IsAbs(req.Model):
+		return nil, bad("give the full path: the node has a working directory of its own", "model: %q is a relative path", req.Model)
+	}
+	spec.By, spec.Nonce = o.home.ID, make([]byte, 16)
+	if _, err := rand.Read(spec.Nonce); err != nil {
+		return nil, err
+	}
+	spec.Default()
+	check := spec
+	check.Base = o.mesh // stands for those to come
+	check.Layout = check.Base
+	if err := check.Validate(o.views.now().roster); err != nil {
+		const correct = "correct the run's description"
+		var wrong *ledger.SpecError
+		if errors.As(err, &wrong) {
+			return nil, api.RefuseField(wrong.Field, correct, errors.New(wrong.Text))
+		}
+		return nil, bad(correct, "%v", err)
+	}
+	if err := o.checkKnown(&spec); err != nil {
+		return nil, err
+	}
+	active := 0
+	for _, is := range o.views.now().active {
+		if is {
+			active++
+		}
+	}
+	if active >= ledger.MaxRuns {
+		return nil, api.Refuse(http.StatusConflict, "end one first: weft run stop", "%d runs are open, at most %d", active, ledger.MaxRuns)
+	}
+	return &spec, nil
+}
+
+// checkKnown refuses to ask for a run that this program does not know, or a site whose program is older than what it asks for.
+func (o *operator) checkKnown(spec *ledger.RunSpec) error {
+	since, err := o.knows(spec)
+	if err != nil {
+		return api.RefuseField("rule", "correct the run's description, or start a weft that knows it", err)
+	}
+	for _, site := range o.views.now().roster.ByName() {
+		if p, known := o.programs.of(site.ID); known && p.Protocol < since {
+			return api.Refuse(http.StatusConflict, "weft peers shows what each site runs; let its operator start a newer weft first",
+				"site %q runs weft %s, which does not know what this run asks for (it knows protocol %d, the run needs %d)", site.Name, p.Weft, p.Protocol, since)
+		}
+	}
+	return nil
+}
+
+// importBase takes in the model that a run starts from; the file of the request stays as it is.
+func (o *operator) importBase(ctx context.Context, req api.RunRequest, spec *ledger.RunSpec) (c block.CID, m blockstore.Manifest, err error) {
+	path, field := req.Model, "model.file"
+	if req.Init {
+		field = "model.init"
+		dir, err := os.MkdirTemp(o.home.Path(site.TaskDir), "init-")
+		if err != nil {
+			return c, m, err
+		}
+		defer os.RemoveAll(dir)
+		path = filepath.Join(dir, "model.safetensors")
+		err = o.home.Config.Trainer.Settings.(train.Initial).InitModel(ctx, path, spec.Train) // describe has looked
+		if err != nil {
+			err = fmt.Errorf("make the initial model: %w", err)
+		}
+		switch {
+		case errors.Is(err, train.ErrHyperparameter):
+			return c, m, api.RefuseField("train", "train: in the run's description has the hyperparameters", err)
+		case err != nil:
+			return c, m, err
+		}
+	}
+	c, err = o.store.Import(ctx, path, blockstore.ImportOptions{ShardElements: o.shard, Finite: true, Keep: !req.Init})
+	switch {
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission):
+		return c, m, api.RefuseField(field, "the node must be able to read the file", err)
+	case errors.Is(err, tensor.ErrSafetensors), errors.Is(err, tensor.ErrInvalid), errors.Is(err, tensor.ErrNotFinite), errors.Is(err, blockstore.ErrChanged):
+		return c, m, api.RefuseField(field, "a model is a safetensors file with elements F32, F16 or BF16, all finite", err)
+	case err != nil:
+		return c, m, fmt.Errorf("take in the model: %w", err)
+	}
+	m, err = blockstore.ReadManifest(o.store, c)
+	return c, m, err
+}
+
+// Evaluate has the site's trainer measure a model of a run once it is free: a committed one, or what the run began with. It
+// returns ErrNotFound if the model is not held here.
+func (o *operator) Evaluate(ctx context.Context, run, model block.CID) (*api.Evaluation, error) {
+	spec := o.views.now().runs[run]
+	if spec == nil {
+		return nil, api.Refuse(http.StatusNotFound, "weft run list shows the runs", "no run %s in this mesh", run)
+	}
+	number, err := o.roundOf(ctx, run, model)
+	if err != nil {
+		return nil, err
+	}
+	res, took, err := o.jobs.Evaluate(ctx, run, spec, number, model)
+	if failed := (*jobs.TrainerError)(nil); errors.As(err, &failed) {
+		brief, advice := train.Explain(failed.Unwrap())
+		return nil, api.Refuse(http.StatusInternalServerError, advice, "the trainer fails: %s", brief)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &api.Evaluation{Run: run, Round: number, Model: model, Samples: res.Samples, Metrics: res.Metrics, Took: took}, nil
+}
+
+// roundOf returns the round of a run that yielded a model, 0 for what the run began with.
+func (o *operator) roundOf(ctx context.Context, run, model block.CID) (number uint64, err error) {
+	found := false
+	err = o.box.ask(ctx, func(m *round.Machine) {
+		r := m.Ledger().Run(run)
+		if r == nil {
+			return
+		}
+		found = r.Spec.Base == model
+		for i := range r.Commits {
+			if c := &r.Commits[i]; !found && c.Model == model {
+				number, found = c.Round, true
+			}
+		}
+	})
+	if err == nil && !found {
+		err = api.Refuse(http.StatusNotFound, "weft run history shows its models", "%s is no model of that run", model)
+	}
+	return number, err
+}

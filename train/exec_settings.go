@@ -1,0 +1,62 @@
+package train
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/weft-mesh/weft/hint"
+)
+
+// ExecSettings choose a command of the site's own.
+type ExecSettings struct {
+	Exec []string `yaml:"exec"` // command and arguments
+	Dir  string   `yaml:"dir"`  // where it runs; empty: the site's directory
+	Env  []string `yaml:"env"`  // NAME=value, over the node's own
+}
+
+var _ Settings = (*ExecSettings)(nil)
+
+// Check looks at the command and the environment.
+func (s *ExecSettings) Check() error {
+	if len(s.Exec) == 0 || s.Exec[0] == "" {
+		return &SettingError{"exec", hint.Add(errors.New("the command is empty"), "such as exec: [python3, train.py]")}
+	}
+	for i, v := range s.Env {
+		if name, _, ok := strings.Cut(v, "="); !ok || name == "" {
+			return &SettingError{fmt.Sprintf("env[%d]", i), fmt.Errorf("%q is not NAME=value", v)}
+		}
+	}
+	return nil
+}
+
+// New finds the command; the process is started by the first task.
+func (s *ExecSettings) New(e Env) (Trainer, error) {
+	t, err := NewExec(ExecConfig{Command: s.Exec, Dir: s.dir(e), Env: s.Env, RunDir: e.RunDir, Log: e.Log})
+	switch {
+	case err == nil:
+		return t, nil
+	case e.Config == "":
+		return nil, err
+	case errors.Is(err, ErrDir):
+		return nil, hint.Add(err, "trainer.dir in "+e.Config+" names the folder")
+	}
+	return nil, hint.Add(err, "trainer.exec in "+e.Config+" names the command")
+}
+
+// Words are the command and its folder.
+func (s *ExecSettings) Words(e Env) []any {
+	return []any{"trainer", strings.Join(s.Exec, " "), "dir", s.dir(e)}
+}
+
+// Override lets a site set whatever its script reads.
+func (s *ExecSettings) Override(string) error { return nil }
+
+// dir is where the command runs; without a site's directory, the working directory.
+func (s *ExecSettings) dir(e Env) string {
+	if e.Dir == "" {
+		return s.Dir
+	}
+	return e.Local(cmp.Or(s.Dir, "."))
+}
