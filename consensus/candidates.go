@@ -43,19 +43,14 @@ func (h *height) candidate(c block.CID) *candidate {
 	if known == nil {
 		known = &candidate{ready: map[peer.ID]bool{}}
 		h.candidates[c] = known
+		at, _ := slices.BinarySearchFunc(h.ids, c, block.CID.Compare)
+		h.ids = slices.Insert(slices.Clone(h.ids), at, c) // somebody may be going through them
 	}
 	return known
 }
 
 // order returns the candidates' CIDs in order.
-func (h *height) order() []block.CID {
-	ids := make([]block.CID, 0, len(h.candidates))
-	for id := range h.candidates {
-		ids = append(ids, id)
-	}
-	slices.SortFunc(ids, block.CID.Compare)
-	return ids
-}
+func (h *height) order() []block.CID { return h.ids }
 
 // mentioned returns the candidate that a site speaks of, or nil if it was the first to speak of too many. That
 // need not be a lie: a site is ready for whatever it holds, and a site that comes late hears of it all from one.

@@ -75,22 +75,11 @@ func (h *height) gap(r *ledger.Roster, theirs *Votes, lacking bool, give func(*l
 
 // seen tells what is known of a view.
 func (h *height) seen(r *ledger.Roster, view uint64) Votes {
-	v := Votes{View: view, Prevotes: h.marks(r, ledger.KindPrevote, view), Precommits: h.marks(r, ledger.KindPrecommit, view)}
+	v := Votes{View: view, Prevotes: h.votes(ledger.KindPrevote, view).marked(r), Precommits: h.votes(ledger.KindPrecommit, view).marked(r)}
 	if p := h.proposals[view]; p != nil {
 		v.Proposal = mark(p.entry.CID())
 	}
 	return v
-}
-
-func (h *height) marks(r *ledger.Roster, kind ledger.Kind, view uint64) []byte {
-	b := make([]byte, r.Len())
-	for id, s := range h.votes(kind, view).votes {
-		if i, ok := r.Index(id); ok { // the last height may have had another roster
-			v, _ := ledger.BodyOf[ledger.Vote](s, kind)
-			b[i] = byte(mark(v.Entry))
-		}
-	}
-	return b
 }
 
 // mark is a short name of an entry in a head: 1 for nil, 2 to 255 by the CID.

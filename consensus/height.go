@@ -17,6 +17,7 @@ type height struct {
 	opened bool // something is to be decided: a quorum is ready, or a message of the height came
 
 	candidates map[block.CID]*candidate
+	ids        []block.CID     // theirs, ascending
 	mentions   map[peer.ID]int // candidates that each site was the first to speak of here
 	told       map[peer.ID]int // entries that each site has told
 	brought    map[peer.ID]int // entries that each site's proposals have brought, not known before

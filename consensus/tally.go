@@ -14,11 +14,15 @@ type tally struct {
 	votes map[peer.ID]*ledger.Signed
 	count map[block.CID]int
 	most  int // of any one entry's or nil's votes
+
+	marks  []byte         // of the votes, by roster position, as heads show them; nil: to be found anew
+	roster *ledger.Roster // that they are by
 }
 
 func (t *tally) add(s *ledger.Signed, entry block.CID) {
 	if t.votes[s.From] == nil {
 		t.votes[s.From] = s
+		t.marks = nil
 		t.count[entry]++
 		t.most = max(t.most, t.count[entry])
 	}
@@ -47,4 +51,19 @@ func (t *tally) of(entry block.CID) []ledger.Signed {
 	}
 	slices.SortFunc(list, func(a, b ledger.Signed) int { return ledger.CompareIDs(a.From, b.From) })
 	return list
+}
+
+// marked returns a mark for each roster position's vote, 0 where there is none. Every head shows them, and
+// those of decided heights hardly ever change.
+func (t *tally) marked(r *ledger.Roster) []byte {
+	if t.marks == nil || t.roster != r {
+		t.marks, t.roster = make([]byte, r.Len()), r
+		for id, s := range t.votes {
+			if i, ok := r.Index(id); ok { // the last height may have had another roster
+				v, _ := ledger.BodyOf[ledger.Vote](s, s.Kind)
+				t.marks[i] = byte(mark(v.Entry))
+			}
+		}
+	}
+	return slices.Clone(t.marks)
 }

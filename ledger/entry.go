@@ -70,12 +70,14 @@ func DecodeEntry(data []byte) (*Entry, error) {
 }
 
 // MarshalCBOR implements cbor.Marshaler.
-func (e *Entry) MarshalCBOR() ([]byte, error) {
+func (e *Entry) MarshalCBOR() ([]byte, error) { return e.encode(), nil }
+
+func (e *Entry) encode() []byte {
 	m := map[string]any{"mesh": e.Mesh, "height": e.Height, "parent": e.Parent}
 	if e.Body != nil {
 		m[e.Body.Kind()] = e.Body
 	}
-	return block.Encode(m), nil
+	return block.Encode(m)
 }
 
 func (e *Entry) decode(data []byte) error {
@@ -171,7 +173,7 @@ func (e *Entry) UnmarshalJSON(data []byte) error {
 // Block returns the entry's bytes and CID.
 func (e *Entry) Block() block.Block {
 	if !e.block.CID.Defined() {
-		e.block = block.Of(e)
+		e.block = block.New(block.DagCBOR, e.encode()) // an encoder would copy what MarshalCBOR returns, and read it once more
 	}
 	return e.block
 }

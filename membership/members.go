@@ -36,14 +36,15 @@ type Config struct {
 type Members struct {
 	Config
 	changes  map[block.CID]*pending
-	proposed map[block.CID]bool // changes that candidates of this height would make, and this site stands behind
-	joins    map[block.CID]bool // own joins of this log since it began, or since the roster last changed
+	proposed map[block.CID]bool            // changes that candidates of this height would make, and this site stands behind
+	ids      map[*ledger.Changed]block.CID // of their changes: every look at the candidates asks for them
+	joins    map[block.CID]bool            // own joins of this log since it began, or since the roster last changed
 	version  uint64
 }
 
 // New returns a site's membership with no changes pending.
 func New(cfg Config) *Members {
-	return &Members{Config: cfg, changes: map[block.CID]*pending{}, proposed: map[block.CID]bool{}, joins: map[block.CID]bool{}}
+	return &Members{Config: cfg, changes: map[block.CID]*pending{}, proposed: map[block.CID]bool{}, ids: map[*ledger.Changed]block.CID{}, joins: map[block.CID]bool{}}
 }
 
 // Version counts the changes that entries or readiness may depend on.
@@ -76,7 +77,7 @@ func (m *Members) Wanted() []*ledger.Changed {
 // StandsBehind reports whether none of the approvals that a change of the roster brings was taken back, as far as this
 // site knows.
 func (m *Members) StandsBehind(c *ledger.Changed) bool {
-	p := m.changes[c.Change.ID()]
+	p := m.changes[m.id(c)]
 	return p == nil || !slices.ContainsFunc(c.Approvals, func(v ledger.CertVote) bool {
 		w := p.withdrawal(v.From)
 		return w != nil && w.Withdrawn
@@ -86,12 +87,25 @@ func (m *Members) StandsBehind(c *ledger.Changed) bool {
 // Learned notes that a candidate would make a change.
 func (m *Members) Learned(c *ledger.Changed) {
 	if m.StandsBehind(c) {
-		m.proposed[c.Change.ID()] = true
+		m.proposed[m.id(c)] = true
 	}
 }
 
 // Advance turns to the next height, which has no candidates yet.
-func (m *Members) Advance() { clear(m.proposed) }
+func (m *Members) Advance() {
+	clear(m.proposed)
+	clear(m.ids)
+}
+
+// id returns the name of the change that a candidate would make.
+func (m *Members) id(c *ledger.Changed) block.CID {
+	id, known := m.ids[c]
+	if !known {
+		id = c.Change.ID()
+		m.ids[c] = id
+	}
+	return id
+}
 
 // Decided forgets the changes, which were for the roster before.
 func (m *Members) Decided() { clear(m.changes) }
