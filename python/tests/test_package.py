@@ -77,6 +77,7 @@ class TestWheels(Folder):
         wheels = sorted(WHEELS.glob("*.whl"))
         if not wheels:
             missing(self, f"no wheels in {WHEELS}: make wheel")
+        self.maxDiff = 200
         sources = {p.relative_to(PYTHON).as_posix(): p.read_bytes() for p in (PYTHON / "weft").iterdir() if p.suffix == ".py" or p.name == "py.typed"}
         for wheel in wheels:
             with self.subTest(wheel.name), zipfile.ZipFile(wheel) as archive:
@@ -133,7 +134,7 @@ class TestImport(Folder):
         script = "import warnings; warnings.simplefilter('error'); import weft"
         self.output(sys.executable, "-c", script, PYTHONPATH=str(self.dir))
         (self.dir / "weft-0.3.dist-info").mkdir()
-        done = subprocess.run([sys.executable, "-c", script], env={"PYTHONPATH": str(self.dir)}, capture_output=True, text=True)
+        done = subprocess.run([sys.executable, "-c", script], cwd=self.dir, env={"PYTHONPATH": str(self.dir)}, capture_output=True, text=True)
         self.assertIn("weft-0.3.dist-info in ", done.stderr)
         self.assertIn("is another project's package of the same name", done.stderr)
 

@@ -300,6 +300,30 @@ for task in weft.tasks(model, optimizer, scheduler, samples=1, state=STATE):
             self.run_at(node, script.replace("STATE", repr(state)))
             self.assertEqual([(u["metrics"]["state"], u["metrics"]["epoch"]) for u in node.updates], want)
 
+    def test_a_cancelled_training_leaves_nothing_behind(self):
+        """The optimizer goes on from the last update that the node took, whenever the task was cancelled."""
+        self.write_base()
+        script = TRAIN + """
+for task in weft.tasks(model, optimizer, scheduler, samples=1):
+    with task:
+        task.log(epoch=scheduler.last_epoch)
+        for batch in task.steps(loader, 3):
+            step(*batch)
+        task.send()
+"""
+        for path in ("/v1/progress", "/v1/update"):
+            node = self.node(rounds=2)
+            answer = node.answer
+
+            def cancels(method, at, body, node=node, answer=answer, path=path):
+                if at == path and body["task"] in (1, 3) and body.get("step") != 1:  # not the one of task.log
+                    return 409, {"error": "task was cancelled"}
+                return answer(method, at, body)
+
+            node.answer = cancels
+            self.run_at(node, script)
+            self.assertEqual([(u["task"], u["metrics"]["epoch"]) for u in node.updates], [(2, 0), (4, 3)], path)
+
     def test_seed(self):
         class Task:
             seed = 2**32 - 1

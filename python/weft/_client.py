@@ -160,6 +160,8 @@ class Client:
             self._desk.update(body)
         except Cancelled:
             self._task = None
+            if work is not None:
+                work.not_sent(task)
             raise
         self._task = None
         if work is not None:
@@ -199,12 +201,12 @@ def _fit(params: Mapping[str, Any], layout: Mapping[str, Any], task: Task) -> di
     state_dict() also returns. Of tied weights it has the names that the base has."""
     work = task._work
     tensors, left = _names.pick(params, layout, work.adapter if work is not None else "default")
-    places = {_model.place(t) for t in tensors.values()} - {None}
+    places = {_model.place(name, t) for name, t in tensors.items()} - {None}
     for name in left:
         value = params[name]
-        if _arrays.describe(name, value).floating and _model.place(value) not in places:
+        if _arrays.describe(name, value).floating and _model.place(name, value) not in places:
             tensors[name] = value  # which is refused, by its name
     if work is not None and set(layout) - set(tensors):
         twins = _names.pick(work.tensors(), layout, work.adapter)[0]
-        tensors |= {name: t for name, t in twins.items() if name not in tensors and _model.place(t) in places}
+        tensors |= {name: t for name, t in twins.items() if name not in tensors and _model.place(name, t) in places}
     return tensors

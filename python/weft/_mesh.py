@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -56,6 +55,8 @@ class Mesh:
 
     def model(self, cid: str, framework: str = "auto") -> dict[str, Any]:
         """The tensors of a model that this site holds."""
+        import tempfile
+
         with tempfile.TemporaryDirectory(prefix="weft-model-") as folder:
             path = os.path.join(folder, "model.safetensors")
             with open(path, "wb") as f:

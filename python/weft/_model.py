@@ -140,10 +140,12 @@ class _Place(NamedTuple):
     stride: tuple[int, ...]
 
 
-def place(tensor: Any) -> _Place | None:
-    """Where a tensor lies, None for what is not torch's or has no elements."""
-    torch = sys.modules.get("torch")
-    if torch is None or not isinstance(tensor, torch.Tensor) or tensor.numel() == 0:
+def place(name: str, tensor: Any) -> _Place | None:
+    """Where a tensor lies, None for what is not torch's or has no elements; LayoutError if it lies nowhere."""
+    if not torch_tensor(tensor):
+        return None
+    _arrays.own_memory(name, tensor)
+    if tensor.numel() == 0:
         return None
     return _Place(str(tensor.device), tensor.data_ptr(), tuple(tensor.shape), tuple(tensor.stride()))
 
@@ -154,9 +156,7 @@ def _once(tensors: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     places: dict[_Place, str] = {}
     aliases: dict[str, str] = {}
     for name, tensor in sorted(tensors.items()):
-        if torch_tensor(tensor):
-            _arrays.own_memory(name, tensor)
-        at = place(tensor)
+        at = place(name, tensor)
         if at is not None and places.setdefault(at, name) != name:
             aliases[name] = places[at]
         else:
@@ -174,9 +174,9 @@ def _check_all_loaded(model: Any, tensors: Mapping[str, Any], loaded: Iterable[s
     """Every weight of the model gets a value, by one of its names."""
     whole = unwrap(model)
     only, adapter = choose(whole, "auto"), adapter_of(whole)
-    places = {place(tensors[name]) for name in loaded} - {None}
+    places = {place(name, tensors[name]) for name in loaded} - {None}
     for name, tensor in tensors.items():
-        if name in set(loaded) or only and not _names.of_adapter(name, adapter) or place(tensor) in places:
+        if name in set(loaded) or only and not _names.of_adapter(name, adapter) or place(name, tensor) in places:
             continue
         if _arrays.describe(name, tensor).floating:
             raise LayoutError(

@@ -50,7 +50,7 @@ class _Steps:
         self._total = n if n is not None else length(loader)
         self._again = n is not None
         work = task._work
-        self._work = work if work is not None and share > 0 and client.first and work.can_resume(task) else None
+        self._work = work if work is not None and share > 0 and work.can_resume(task) else None
         self._cursor = Cursor(loader) if work is None else work.at(loader, on=self._again)
         if work is not None and work.samples is None:
             work.samples = examples(loader)

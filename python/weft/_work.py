@@ -51,7 +51,7 @@ class Work:
         self._policy = state
         self._params: _model.Params = params
         self._strict = strict
-        self._initial = {name: copy.deepcopy(part.state_dict()) for name, part in self._parts.items()} if state == "reset" else {}
+        self._initial = {name: copy.deepcopy(part.state_dict()) for name, part in self._parts.items()}
         self._fresh = True  # this process has begun no task of the run yet
         self._run = ""
         self._answered = True  # the last task: what the parts hold is what the node's model came from
@@ -66,8 +66,7 @@ class Work:
         task._work = self
         _model.load(self.model, task, strict=self._strict)
         if self._policy == "reset":
-            for name, part in self._parts.items():
-                part.load_state_dict(copy.deepcopy(self._initial[name]))
+            self._load_states(copy.deepcopy(self._initial))
         elif self._fresh or self._run != task.run or not self._answered:
             self._take_back(task)
         self._fresh, self._run, self._answered = False, task.run, False
@@ -91,7 +90,7 @@ class Work:
 
     def can_resume(self, task: Task) -> bool:
         """Whether all that a training needs is here, and has a place to be kept."""
-        return task.state_dir is not None and self._has_optimizer
+        return _folder(task) is not None and self._has_optimizer
 
     def at(self, loader: Any, on: bool) -> Cursor:
         """Where steps() is in loader: after the last batch of the task before if it goes on, at
@@ -107,7 +106,8 @@ class Work:
 
     def save(self, task: Task, step: int) -> None:
         """Writes where a training is."""
-        assert task.state_dir is not None
+        folder = _folder(task)
+        assert folder is not None
         state = {
             "key": _key(task),
             "step": step,
@@ -118,12 +118,13 @@ class Work:
             "cursor": None if self.cursor is None else self.cursor.state(),
             "random": _random.state(),
         }
-        _statefile.write(task.state_dir / _TASK, state)
+        _statefile.write(folder / _TASK, state)
 
     def resume(self, task: Task) -> int:
         """Goes on where a training of the same task was saved; the steps that it had done."""
-        assert task.state_dir is not None
-        state = _read(task.state_dir / _TASK)
+        folder = _folder(task)
+        assert folder is not None
+        state = _read(folder / _TASK)
         if state is None or state["key"] != _key(task):
             return 0
         tensors = _model.entries(self.model)
@@ -143,7 +144,8 @@ class Work:
 
     def before_send(self, task: Task) -> None:
         """Writes what the next round goes on with, should the node take the update."""
-        if task.state_dir is None or task.kind != "train" or self._policy != "keep" or not self._parts:
+        folder = _folder(task)
+        if folder is None or task.kind != "train" or self._policy != "keep" or not self._parts:
             return
         state = {
             "key": _key(task),
@@ -152,30 +154,38 @@ class Work:
             "random": _random.state(),
         }
         try:
-            _statefile.write(task.state_dir / _OFFERED, state)
+            _statefile.write(folder / _OFFERED, state)
         except (_statefile.Unsupported, LayoutError) as e:
             warn(f"the state of optimizer and scheduler does not outlive this process: {e}")
+
+    def not_sent(self, task: Task) -> None:
+        """The node did not want the update: what was to follow it does not."""
+        if (folder := _folder(task)) is not None:
+            _remove(folder / _OFFERED)
 
     def after_send(self, task: Task) -> None:
         """The node has the update: its training is never resumed."""
         self._answered = True
-        if task.state_dir is None or task.kind != "train":
+        if (folder := _folder(task)) is None or task.kind != "train":
             return
-        _rename(task.state_dir / _OFFERED, task.state_dir / _KEPT)
-        _remove(task.state_dir / _TASK)
+        _rename(folder / _OFFERED, folder / _KEPT)
+        _remove(folder / _TASK)
 
     def _take_back(self, task: Task) -> None:
         """Puts the parts where the last update that the node took left them. A training that was
         cancelled leaves nothing behind, where there is a file to know from."""
-        if task.state_dir is None or not self._parts:
+        folder = _folder(task)
+        if folder is None or not self._parts:
             return
-        offered = _read(task.state_dir / _OFFERED)
+        offered = _read(folder / _OFFERED)
         if offered is not None and offered["key"] != _key(task):
-            _rename(task.state_dir / _OFFERED, task.state_dir / _KEPT)  # the node went on: it had the update
+            _rename(folder / _OFFERED, folder / _KEPT)  # the node went on: it had the update
         else:
-            _remove(task.state_dir / _OFFERED)
-        kept = _read(task.state_dir / _KEPT)
+            _remove(folder / _OFFERED)
+        kept = _read(folder / _KEPT)
         if kept is None or kept["key"]["run"] != task.run or set(kept["parts"]) != set(self._parts):
+            if not self._fresh:
+                self._load_states(copy.deepcopy(self._initial))
             return
         self._load_states(kept["parts"])
         if self._fresh:
@@ -197,6 +207,13 @@ def _stateful(what: str, given: Any) -> dict[str, Any]:
         if not hasattr(part, "state_dict") or not hasattr(part, "load_state_dict"):
             raise TypeError(f"{what} is a {type(part).__name__}: want one with state_dict and load_state_dict, or a list of such")
     return {f"{what}{i}": part for i, part in enumerate(parts)}
+
+
+def _folder(task: Task) -> Path | None:
+    """Where files of the task's run are kept, None if nowhere: of several ranks each has an own
+    state, and the folder is one.
+    """
+    return task.state_dir if task._client.first else None
 
 
 def _key(task: Task) -> dict[str, Any]:
