@@ -55,7 +55,7 @@ func (n *Node) open(closers *[]func() error) error {
 		return err
 	}
 	if n.trainer = n.opt.Trainer; n.trainer == nil {
-		if n.trainer, err = h.newTrainer(h.path(tmpName), n.log); err != nil {
+		if n.trainer, err = h.newTrainer(h.path(tmpName), h.path(stateName), n.log); err != nil {
 			return err
 		}
 		n.log.Info("as config.yaml says", h.choices()...)

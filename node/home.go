@@ -29,6 +29,7 @@ const (
 	socketName    = "api.sock"     // the local API
 	traceName     = "trace.jsonl"  // what the protocol did
 	tmpName       = "tmp"          // folders of tasks
+	stateName     = "state"        // what trainers keep of each run from process to process
 	lockName      = "lock"         // locked while a node runs; its process ID
 )
 

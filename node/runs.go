@@ -208,7 +208,7 @@ func (n *Node) importBase(ctx context.Context, req RunRequest, spec *round.RunSp
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission):
 		return c, m, refuseField(field, "the node must be able to read the file", err)
 	case errors.Is(err, blockstore.ErrSafetensors), errors.Is(err, blockstore.ErrInvalid), errors.Is(err, blockstore.ErrNotFinite), errors.Is(err, blockstore.ErrChanged):
-		return c, m, refuseField(field, "a model is a safetensors file with elements F32, F16 or BF16, all finite", err)
+		return c, m, refuseField(field, modelHint, err)
 	case err != nil:
 		return c, m, fmt.Errorf("take in the model: %w", err)
 	}

@@ -15,8 +15,9 @@ import (
 	"github.com/weft-mesh/weft/train/builtin/corpus"
 )
 
-// newTrainer returns the trainer that the site has chosen. One that is a process has its socket below runDir.
-func (h *Home) newTrainer(runDir string, log *slog.Logger) (train.Trainer, error) {
+// newTrainer returns the trainer that the site has chosen. One that is a process has its socket below runDir, and below
+// stateDir what it keeps of each run.
+func (h *Home) newTrainer(runDir, stateDir string, log *slog.Logger) (train.Trainer, error) {
 	switch c := h.Config.Trainer; {
 	case c.Builtin != nil:
 		t, err := builtin.New(builtin.Config{Data: h.local(c.Builtin.Data), Heldout: h.local(c.Builtin.Heldout), Workers: int(min(c.Builtin.Workers, math.MaxInt32))})
@@ -28,7 +29,7 @@ func (h *Home) newTrainer(runDir string, log *slog.Logger) (train.Trainer, error
 		return &train.Synthetic{Time: time.Duration(c.Synthetic.Time)}, nil
 	default:
 		t, err := train.NewExec(train.ExecConfig{
-			Command: c.Exec, Dir: h.local(orDot(c.Dir)), Env: c.Env, RunDir: runDir, Log: log.With("from", "trainer"),
+			Command: c.Exec, Dir: h.local(orDot(c.Dir)), Env: c.Env, RunDir: runDir, StateDir: stateDir, Log: log.With("from", "trainer"),
 		})
 		if err != nil {
 			return nil, h.commandError(err)

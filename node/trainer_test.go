@@ -39,7 +39,7 @@ func TestNewTrainerErrors(t *testing.T) {
 			"no text to train on: stat " + dir + "/nothing.txt: no such file or directory\n  hint: trainer.builtin.data in " + config + " names the text"},
 	} {
 		h := &Home{Dir: dir, Config: &Config{Trainer: c.trainer}}
-		if _, err := h.newTrainer(dir, slog.New(slog.DiscardHandler)); err == nil || err.Error() != c.want {
+		if _, err := h.newTrainer(dir, dir, slog.New(slog.DiscardHandler)); err == nil || err.Error() != c.want {
 			t.Errorf("got\n%v\nwant\n%s", err, c.want)
 		}
 	}

@@ -102,14 +102,18 @@ func (t *Trial) open(ctx context.Context, h *Home) (err error) {
 
 func (t *Trial) newTrainer(h *Home) (train.Trainer, error) {
 	if len(t.conf.Command) == 0 {
-		return h.newTrainer(t.dir, t.conf.Log)
+		return h.newTrainer(t.dir, filepath.Join(t.dir, stateName), t.conf.Log)
 	}
-	e, err := train.NewExec(train.ExecConfig{Command: t.conf.Command, RunDir: t.dir, Log: t.conf.Log.With("from", "trainer")})
+	e, err := train.NewExec(train.ExecConfig{Command: t.conf.Command, RunDir: t.dir, StateDir: filepath.Join(t.dir, stateName), Log: t.conf.Log.With("from", "trainer")})
 	if err != nil {
 		return nil, hinted(err)
 	}
 	return e, nil
 }
+
+// modelHint says what a file must be to be a run's base, and how to make it so.
+const modelHint = "a model is a safetensors file with elements F32, F16 or BF16, all finite; in Python " +
+	"weft.safetensors.save_file(weft.safetensors.load_file(FILE), NEW) converts float64 and leaves out whole numbers"
 
 // importBase takes in the model to start from; a file that was named stays as it is.
 func (t *Trial) importBase(ctx context.Context) (err error) {
@@ -133,7 +137,7 @@ func (t *Trial) importBase(ctx context.Context) (err error) {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w: %w", ErrBase, err)
 	case err != nil:
-		return hint(fmt.Errorf("%w: %w", ErrBase, err), "a model is a safetensors file with elements F32, F16 or BF16, all finite")
+		return hint(fmt.Errorf("%w: %w", ErrBase, err), modelHint)
 	}
 	m, err := readManifest(t.store, t.base)
 	t.layout, t.shard = m.Layout, m.ShardElements

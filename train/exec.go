@@ -26,6 +26,8 @@ type ExecConfig struct {
 	// RunDir is where the socket's folder is made; empty, or too long a path for a Unix
 	// socket, is the system's folder for temporary files.
 	RunDir string
+	// StateDir is where each run has a folder that outlives the process; empty is none.
+	StateDir string
 	// Log gets every line that the process writes; nil drops them.
 	Log *slog.Logger
 	// StopGrace is how long the process may go on after its task was cancelled or the trainer
@@ -128,6 +130,9 @@ func (e *Exec) Run(ctx context.Context, task Task, report func(Progress)) (Resul
 	defer func() { <-e.slot }()
 	task, err := absolute(task)
 	if err != nil {
+		return Result{}, err
+	}
+	if task.StateDir, err = e.cfg.stateFolder(task.Run); err != nil {
 		return Result{}, err
 	}
 	if report == nil {

@@ -11,6 +11,7 @@ import (
 type desk struct {
 	mu     sync.Mutex
 	job    *job
+	taken  uint64 // the last update that was taken: it may be sent again, as its answer can be lost
 	closed bool
 	change chan struct{} // closed and made anew when the job or closed changes
 }
@@ -137,6 +138,10 @@ func (d *desk) wanted(id uint64) (*job, error) {
 func (d *desk) inHand(id uint64) (*job, error) {
 	j := d.job
 	switch {
+	case d.closed && id != d.taken:
+		r := refuse(taskOver, "save what is done and end: the task is given out again when the node is back", "task %d is put off: the node stops", id)
+		r.Stopping = true
+		return nil, r
 	case j == nil || j.id != id || !j.taken:
 		return nil, refuse(taskOver, "ask for the next one", "task %d is not in hand: it was cancelled or answered, or never given out", id)
 	case j.cancelled:
@@ -168,5 +173,13 @@ func (d *desk) answer(id uint64, res Result) error {
 		return err
 	}
 	j.putDown(res, nil)
+	d.taken = id
 	return nil
+}
+
+// hasTaken reports whether the update of the task with that id is taken.
+func (d *desk) hasTaken(id uint64) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return id == d.taken
 }

@@ -3,6 +3,7 @@ package train
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -30,6 +31,9 @@ type advised struct {
 func (a *advised) Hint() string { return a.hint }
 
 func (a *advised) Unwrap() error { return a.error }
+
+// foreignPackage is what Python says of a call of ours in the package weft of the public index, which is not ours.
+const foreignPackage = "AttributeError: module 'weft' has no attribute "
 
 // ExitError is returned for a task when the user's process ended before it answered.
 type ExitError struct {
@@ -72,6 +76,8 @@ func (e *ExitError) what() string {
 // Hint says what to do about it, where the process has not said it itself.
 func (e *ExitError) Hint() string {
 	switch {
+	case slices.ContainsFunc(e.Stderr, func(line string) bool { return strings.Contains(line, foreignPackage) }):
+		return "the script found another project's package named weft: uninstall that one, and install weft-mesh"
 	case e.Code == 0 && e.Asked:
 		return "the script ended by itself: call send before it returns"
 	case e.Code == 0:

@@ -52,15 +52,16 @@ type progressMessage struct {
 
 // refusal is a failed request's reply.
 type refusal struct {
-	status int
-	Reason string `json:"error"`
-	Hint   string `json:"hint"`
+	status   int
+	Reason   string `json:"error"`
+	Hint     string `json:"hint"`
+	Stopping bool   `json:"stopping,omitempty"` // the node ends, and gives the same task out again when it is back
 }
 
 func (r *refusal) Error() string { return r.Reason + "; hint: " + r.Hint }
 
 func refuse(status int, hint, format string, args ...any) *refusal {
-	return &refusal{status, fmt.Sprintf(format, args...), hint}
+	return &refusal{status: status, Reason: fmt.Sprintf(format, args...), Hint: hint}
 }
 
 // Statuses of refusals.

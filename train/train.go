@@ -22,6 +22,9 @@ type Task struct {
 	Dir     string            `json:"dir"`     // empty folder of this task; the update is written here
 	Seed    uint64            `json:"seed"`    // differs by site, round and attempt
 	Config  map[string]string `json:"config"`  // the run's hyperparameters, overlaid by the site's own
+
+	// StateDir is a folder that outlives the trainer's process, the same for all tasks of a run; empty if there is none.
+	StateDir string `json:"state_dir,omitempty"`
 }
 
 // Result is what a trainer made of a task.
