@@ -9,6 +9,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/train"
 )
 
 // jobs runs what the machine asks for. start is called by the loop and never waits; every job ends as
@@ -18,7 +19,7 @@ type jobs struct {
 	log *slog.Logger
 
 	ctx    context.Context // ends with run
-	cancel context.CancelFunc
+	cancel context.CancelCauseFunc
 	wg     sync.WaitGroup
 
 	trainer chan struct{}           // holds a token while the trainer works: it does one task at a time
@@ -42,7 +43,7 @@ func newJobs(n *Node) *jobs {
 		training: map[block.CID]*training{}, evaluating: map[chan struct{}]block.CID{}, fetching: map[wanted]*fetching{}, reducing: map[block.CID]*reducing{},
 		pending: map[block.CID]*round.RunSpec{}, accepted: map[block.CID]bool{}, problems: map[string]problem{},
 	}
-	j.ctx, j.cancel = context.WithCancel(context.Background())
+	j.ctx, j.cancel = context.WithCancelCause(context.Background())
 	return j
 }
 
@@ -52,7 +53,7 @@ func (j *jobs) run(ctx context.Context) error {
 	j.mu.Lock()
 	j.closed = true
 	j.mu.Unlock()
-	j.cancel()
+	j.cancel(train.ErrClosed) // a trainer may save what it has: its task comes again
 	j.wg.Wait()
 	return nil
 }

@@ -13,7 +13,9 @@ type desk struct {
 	job    *job
 	taken  uint64 // the last update that was taken: it may be sent again, as its answer can be lost
 	closed bool
-	change chan struct{} // closed and made anew when the job or closed changes
+	// stopping says that the node ends, and not only the job: closed comes a little later.
+	stopping bool
+	change   chan struct{} // closed and made anew when the job or closed changes
 }
 
 // job is a task on its way through the desk. The desk's mutex guards all but the constants
@@ -67,11 +69,11 @@ func (d *desk) withdraw(j *job) {
 	}
 }
 
-// cancel makes j unwanted, and reports whether the process has it in hand.
-func (d *desk) cancel(j *job) bool {
+// cancel makes j unwanted, only until the node is back if it is stopping, and reports whether the process has it in hand.
+func (d *desk) cancel(j *job, stopping bool) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	j.cancelled = true
+	j.cancelled, d.stopping = true, stopping
 	return j.taken && !j.isOver
 }
 
@@ -79,7 +81,7 @@ func (d *desk) cancel(j *job) bool {
 func (d *desk) close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.closed = true
+	d.closed, d.stopping = true, true
 	d.wake()
 }
 
@@ -138,7 +140,7 @@ func (d *desk) wanted(id uint64) (*job, error) {
 func (d *desk) inHand(id uint64) (*job, error) {
 	j := d.job
 	switch {
-	case d.closed && id != d.taken:
+	case d.stopping && id != d.taken:
 		r := refuse(taskOver, "save what is done and end: the task is given out again when the node is back", "task %d is put off: the node stops", id)
 		r.Stopping = true
 		return nil, r

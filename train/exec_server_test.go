@@ -54,8 +54,8 @@ func TestTaskMessage(t *testing.T) {
 
 // A node that stops says so: the process may save what it has, for the same task comes again.
 func TestStopping(t *testing.T) {
-	d, _ := desked(t, Train, ignore)
-	d.close()
+	d, j := desked(t, Train, ignore)
+	d.cancel(j, true)
 	for _, c := range [][3]string{{"GET", "/v1/task/7", ""}, {"POST", "/v1/progress", `{"task":7,"step":1}`}, {"POST", "/v1/update", `{"task":7,"update":"u","samples":1}`}} {
 		status, body := call(d, c[0], c[1], c[2])
 		var r refusal
@@ -167,7 +167,7 @@ func TestAnswer(t *testing.T) {
 
 func TestCancelledTask(t *testing.T) {
 	d, j := desked(t, Train, func(Progress) { t.Error("report of a cancelled task") })
-	if !d.cancel(j) {
+	if !d.cancel(j, false) {
 		t.Error("the task was in hand")
 	}
 	for _, c := range [][3]string{
@@ -186,7 +186,7 @@ func TestCancelledTask(t *testing.T) {
 
 	d, j = newDesk(), newJob(8, newTask(t, Train), ignore)
 	d.offer(j)
-	if d.cancel(j) {
+	if d.cancel(j, false) {
 		t.Error("the task was never in hand")
 	}
 	if status, _ := call(d, "GET", "/v1/task", ""); status != 204 {

@@ -44,6 +44,7 @@ type Progress struct {
 // Trainer runs tasks, one at a time.
 type Trainer interface {
 	// Run does the task and calls report now and then, never after it returned. When ctx ends
-	// it stops within seconds, leaves nothing working on the task and returns ctx's error.
+	// it stops within seconds, leaves nothing working on the task and returns ctx's error. The
+	// cause ErrClosed means that the node ends, and gives out the same task when it is back.
 	Run(ctx context.Context, task Task, report func(Progress)) (Result, error)
 }

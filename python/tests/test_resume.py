@@ -8,8 +8,9 @@ import sys
 import tempfile
 import time
 import unittest
+from array import array
 
-from support import OneSite, environment, run_script, torch
+from support import OneSite, environment, numpy, run_script, torch
 from test_tasks import TRAIN
 
 import weft
@@ -194,8 +195,24 @@ class TestStateFile(unittest.TestCase):
         nan = float("nan")
         _statefile.write(self.path, [nan])
         self.assertNotEqual(_statefile.read(self.path), [nan])
+        arrays = {code: array(code, [1, 2, 3]) for code in "fdbBhHiIqQ"}
+        _statefile.write(self.path, {**arrays, "view": memoryview(array("f", range(6))).cast("B").cast("f", (2, 3))})
+        got = _statefile.read(self.path)
+        self.assertEqual(got.pop("view").tolist(), [[0, 1, 2], [3, 4, 5]])
+        self.assertEqual({code: (a.typecode, a) for code, a in got.items()}, {code: (code, a) for code, a in arrays.items()})
         with self.assertRaisesRegex(_statefile.Unsupported, r"state\['x'\]\[1\] is a set"):
             _statefile.write(self.path, {"x": [1, {2}]})
+
+    @unittest.skipIf(numpy is None, "no numpy")
+    def test_numpy(self):
+        state = {"f": numpy.arange(6, dtype="f4").reshape(2, 3).T, "i": numpy.int64(3), "b": numpy.array([True]), "rng": numpy.random.get_state()}
+        _statefile.write(self.path, state)
+        got = _statefile.read(self.path)
+        numpy.testing.assert_array_equal(got["f"], state["f"])
+        self.assertEqual((int(got["i"]), got["b"].tolist(), got["rng"][2]), (3, [True], state["rng"][2]))
+        numpy.random.set_state(got["rng"])
+        with self.assertRaisesRegex(_statefile.Unsupported, "complex128"):
+            _statefile.write(self.path, numpy.zeros(1, "c16"))
 
     @unittest.skipIf(torch is None, "no torch")
     def test_tensors(self):

@@ -222,14 +222,12 @@ def _encode(value: Any, dtype: str) -> tuple[Any, bool]:
 
 
 def as_is(value: Any) -> Any:
-    """The elements of a torch tensor or numpy array as bytes of its own dtype."""
+    """The elements of a tensor as bytes of its own dtype."""
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(value, torch.Tensor):
         value = value.detach().to("cpu").contiguous()
         return _memory(value) if value.numel() else b""
-    import numpy
-
-    return numpy.ascontiguousarray(value).tobytes()
+    return memoryview(value).tobytes()
 
 
 def _as_numpy(value: Any) -> Any:

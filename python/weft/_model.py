@@ -187,7 +187,7 @@ def _check_all_loaded(model: Any, tensors: Mapping[str, Any], loaded: Iterable[s
 
 def copy(name: str, value: Any, to: Any) -> None:
     """Copies a param into the model's tensor."""
-    want, have = tuple(getattr(value, "shape", ())), _arrays.describe(name, to).shape
+    want, have = _arrays.describe(name, value).shape, _arrays.describe(name, to).shape
     if want != have and not _flat(to, want, have):
         raise LayoutError(
             f"tensor {name!r} has shape {have}, the base has {want}",

@@ -10,6 +10,7 @@ import base64
 import json
 import os
 import sys
+from array import array
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def _pack(value: Any, tensors: dict[str, Any], where: str) -> Any:
         return ["float", value.hex()]  # NaN and infinities too, exactly
     if isinstance(value, bytes):
         return ["bytes", base64.b64encode(value).decode()]
-    if type(value).__module__.split(".")[0] in ("torch", "numpy"):
+    if isinstance(value, (array, memoryview)) or type(value).__module__.split(".")[0] in ("torch", "numpy"):
         return _pack_array(value, tensors, where)
     if isinstance(value, dict):
         kind = "counter" if isinstance(value, Counter) else "dict"  # MultiStepLR's milestones
@@ -69,8 +70,8 @@ def _pack(value: Any, tensors: dict[str, Any], where: str) -> Any:
 
 
 def _pack_array(value: Any, tensors: dict[str, Any], where: str) -> Any:
-    kind = _arrays.kind_of(value)
-    if kind == "plain" or not hasattr(value, "shape"):
+    kind = "array" if isinstance(value, array) else _arrays.kind_of(value)
+    if kind != "array" and not hasattr(value, "shape"):
         raise Unsupported(f"{where} is a {type(value).__name__}")
     name = str(len(tensors))
     tensors[name] = value
@@ -92,6 +93,8 @@ def _unpack(value: Any, opened: safetensors.Opened) -> Any:
         values = [_unpack(v, opened) for v in content]
         return tuple(values) if kind == "tuple" else values
     info = opened.infos[content]
+    if kind == "array":
+        return array(_arrays.DTYPES[info.dtype].code, opened.bytes_of(content).tobytes())
     if kind == "torch" and "torch" not in sys.modules:
         kind = "numpy"
     return _arrays.decode(kind, opened.bytes_of(content), info.dtype, info.shape)

@@ -46,6 +46,7 @@ class Work:
         self.evaluate = evaluate
         self.cursor: Cursor | None = None  # where steps() is in its loader
         self._place: dict[str, Any] | None = None  # where the process before this one was in it
+        self._renews = False  # the script makes a loader for each task, which has no place to go on from
         self._parts = _stateful("optimizer", optimizer) | _stateful("scheduler", scheduler)
         self._has_optimizer = optimizer is not None
         self._policy = state
@@ -97,6 +98,7 @@ class Work:
         the beginning of a pass if not."""
         if self.cursor is None or self.cursor.loader is not loader or not on:
             place, self._place = self._place, None
+            self._renews = self.cursor is not None and on and self.cursor.loader is not loader
             self.cursor = Cursor(loader)
             if place is not None:
                 self.cursor.seek(place, on)
@@ -130,6 +132,15 @@ class Work:
         tensors = _model.entries(self.model)
         if set(tensors) != set(state["model"]) or set(self._parts) != set(state["parts"]):
             return 0
+        try:
+            self._restore(task, state)
+        except Exception:
+            _remove(folder / _TASK)  # what cannot be gone on with now cannot be the next time either
+            raise
+        return int(state["step"])
+
+    def _restore(self, task: Task, state: Mapping[str, Any]) -> None:
+        tensors = _model.entries(self.model)
         for name, value in state["model"].items():
             _model.copy(name, value, tensors[name])
         _set_grads(self.model, state["grads"])
@@ -138,7 +149,6 @@ class Work:
         if self.cursor is not None and state["cursor"] is not None:
             self.cursor.seek(state["cursor"])
         _random.restore(state["random"])
-        return int(state["step"])
 
     # From round to round.
 
@@ -151,6 +161,7 @@ class Work:
             "key": _key(task),
             "parts": self._states(),
             "cursor": None if self.cursor is None else self.cursor.state(),
+            "renews": self._renews,
             "random": _random.state(),
         }
         try:
@@ -189,7 +200,7 @@ class Work:
             return
         self._load_states(kept["parts"])
         if self._fresh:
-            self._place = kept["cursor"]
+            self._place = None if kept["renews"] else kept["cursor"]
             _random.restore(kept["random"])
 
     def _states(self) -> dict[str, Any]:
