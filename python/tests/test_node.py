@@ -62,7 +62,7 @@ class TestNode(unittest.TestCase):
         return done.stdout
 
     def up(self):
-        log = open(self.dir / "log", "a")  # noqa: SIM115
+        log = open(self.dir / "log", "a")
         self.addCleanup(log.close)
         self.node = subprocess.Popen([PROGRAM, "up"], cwd=self.dir, env=self.env, stdout=log, stderr=log)
         self.wait(lambda: weft.mesh(self.dir / "site").status())
