@@ -96,6 +96,21 @@ class TestDistributed(unittest.TestCase):
         self.assertAlmostEqual(float(weight[0, 0]), 0.5 - 2 * 20 * 0.1 * 6, places=3)
         self.assertEqual(os.listdir(node.state_dir), [])  # which holds one process' state
 
+    def test_all_hear_of_a_bad_update(self):
+        node = OneSite(self.base, 1)
+        self.addCleanup(node.close)
+        bad = SCRIPT.replace("task.log(loss=1)", "pass").replace("    print(rank,", """    with torch.no_grad():
+        model.weight *= float("nan") if rank == 0 else 1
+    try:
+        task.send()
+    except weft.Error as e:
+        print(rank, [], e, flush=True)
+        break
+    print(rank,""")
+        first, second = self.ranks(node, bad)
+        self.assertEqual([line.replace("0 [", "1 [", 1) for line in first], second)
+        self.assertIn("tensor 'weight' has values that are NaN", first[0])
+
     def test_all_hear_of_a_cancelled_task(self):
         """At the same step: else one would wait for the other's gradients for ever."""
         node = OneSite(self.base, 1)

@@ -86,6 +86,19 @@ class TestPlain(TaskTest):
         self.assertIn("alone: update of 7 samples  loss 0.0625", said[1])
         self.assertIn("alone: measured with 7 samples  gap 0.0625", said[2])
 
+    def test_alone_the_calls_work_too(self):
+        script = """
+            from array import array
+            import weft
+            for task in weft.tasks({"w": array("f", [0])}, samples=1):
+                weft.log(loss=1)
+                assert weft.is_running() and not task.over
+                task.send({"w": array("f", [1])})
+            assert not weft.is_running() and weft.receive() is None
+        """
+        done = run_script(script, {})
+        self.assertEqual((done.returncode, done.stderr.count("alone")), (0, 2), done.stderr)
+
     def test_the_body_may_send(self):
         script = """
             from array import array

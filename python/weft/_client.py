@@ -149,8 +149,13 @@ class Client:
             if update.params is None:
                 raise ValueError("an update needs params: Update(model.state_dict(), samples=..., metrics=...)")
             body["update"] = os.path.join(task.dir, "update.safetensors")
-            if self._speaks:
-                self._write(task, update.params, body)
+            try:
+                if self._speaks:
+                    self._write(task, update.params, body)
+            except Error as e:
+                if isinstance(self._desk, SharedDesk):
+                    self._desk.fail(e)
+                raise
         elif update.params is not None:
             raise ValueError(f"task kind {task.kind!r} wants metrics only: Update(samples=..., metrics=...)")
         work = task._work

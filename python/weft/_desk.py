@@ -94,11 +94,12 @@ class NodeDesk:
 class AloneDesk:
     """The desk of a script that no node started: one round on the script's own weights."""
 
-    def __init__(self, weights: Mapping[str, Any], evaluates: bool) -> None:
+    def __init__(self, weights: Mapping[str, Any], evaluates: bool, says: bool) -> None:
         import tempfile
 
         from . import safetensors
 
+        self._says = says
         self._dir = tempfile.TemporaryDirectory(prefix="weft-alone-")
         base = self._dir.name + "/base.safetensors"
         safetensors._write_quietly(weights, base)
@@ -127,6 +128,7 @@ class AloneDesk:
         import os
 
         said = "".join(f"  {name} {value:.4g}" for name, value in body["metrics"].items())
-        print(f"weft: alone: {'update of' if 'update' in body else 'measured with'} {body['samples']} samples{said}", file=sys.stderr)
+        if self._says:
+            print(f"weft: alone: {'update of' if 'update' in body else 'measured with'} {body['samples']} samples{said}", file=sys.stderr)
         if "update" in body and self._messages:
             os.replace(body["update"], self._messages[0]["base"])  # the evaluation is of what was trained

@@ -107,6 +107,10 @@ class SharedDesk:
             said = self._heard(lambda desk: desk.update(body))
         _raise(_share(said))
 
+    def fail(self, e: Error) -> None:
+        """Says in the place of update that there is none, at the rank that speaks."""
+        _share(("error", e.reason, e.hint))
+
     def _heard(self, call: Any) -> tuple[Any, ...]:
         """What the node says to a call, in words that can be shared."""
         try:

@@ -37,6 +37,8 @@ def client() -> Client:
     """The conversation with the node, there being one."""
     if _client is None:
         raise Error("init was not called", "call weft.init() at the start of the script")
+    if _client.alone:
+        return _client
     if not os.environ.get(_SOCKET):
         raise Error(f"no node: {_SOCKET} is not set", _TRY)
     _share(_client)
@@ -61,9 +63,10 @@ def tasks(
     assert _client is not None
     if os.environ.get(_SOCKET):
         return _loop.run(client(), work)
-    if not _ranks.other_rank():
+    first = not _ranks.other_rank()
+    if first:
         print(f"weft: no node started this script ({_SOCKET} is not set): it runs alone, one round on its own weights", file=sys.stderr)
-    _client.sit_at(AloneDesk(weights, evaluate is not None))
+    _client.sit_at(AloneDesk(weights, evaluate is not None, first))
     return _loop.run(_client, work)
 
 

@@ -19,20 +19,17 @@ if TYPE_CHECKING:
     from ._client import Client
     from ._task import Task
 
-SHARE = 0.05  # of the steps between two saves
 COST = 0.02  # of the time that saving may take
 
 
-def steps(task: Task, client: Client, loader: Iterable[Any], n: int | None, checkpoint: str | float | None) -> Iterator[Any]:
+def steps(task: Task, client: Client, loader: Iterable[Any], n: int | None, checkpoint: str | float) -> Iterator[Any]:
     """See Task.steps."""
     if n is not None and n < 0:
         raise ValueError(f"n is {n}: the number of steps")
     return _Steps(task, client, loader, n, _share(checkpoint)).run()
 
 
-def _share(checkpoint: str | float | None) -> float:
-    if checkpoint is None:
-        return SHARE
+def _share(checkpoint: str | float) -> float:
     text = checkpoint.strip() if isinstance(checkpoint, str) else ""
     try:
         share = float(text[:-1]) / 100 if text.endswith("%") else float(checkpoint)

@@ -112,7 +112,7 @@ class Task:
         """Whether it was sent, skipped or cancelled."""
         return not self._client.has(self)
 
-    def steps(self, loader: Iterable[Any], n: int | None = None, *, checkpoint: str | float | None = None) -> Iterator[Any]:
+    def steps(self, loader: Iterable[Any], n: int | None = None, *, checkpoint: str | float = "5%") -> Iterator[Any]:
         """Yields this task's batches: n of them, going round and on where the last task ended;
         without n one pass.
 
