@@ -47,7 +47,7 @@ $(PYTOOLS)/done:
 
 .PHONY: python
 python: ## the Python package's tests; those of wheels after make wheel
-	WEFT_PYTOOLS=$(if $(wildcard $(PYTOOLS)/done),$(CURDIR)/$(PYTOOLS)) $(or $(WEFT_PYTHON),python3) -m unittest discover -s python/tests -t python
+	WEFT_PYTOOLS=$$(test ! -e $(PYTOOLS)/done || echo $(CURDIR)/$(PYTOOLS)) $(or $(WEFT_PYTHON),python3) -m unittest discover -s python/tests -t python
 
 .PHONY: python-types
 python-types: $(PYTOOLS)/done ## the Python package under mypy, pyright and ruff

@@ -82,7 +82,8 @@ class TestWheels(Folder):
         for wheel in wheels:
             with self.subTest(wheel.name), zipfile.ZipFile(wheel) as archive:
                 inside = {n: archive.read(n) for n in archive.namelist()}
-                self.assertEqual({n: b for n, b in inside.items() if n.startswith("weft/")}, sources, "make wheel")
+                if {n: b for n, b in inside.items() if n.startswith("weft/")} != sources:
+                    missing(self, f"{wheel.name} is not of these sources: make wheel")
                 info = f"weft_mesh-{weft.__version__}.dist-info"
                 metadata = inside[f"{info}/METADATA"].decode()
                 self.assertIn("\nRequires-Python: >=3.10\n", metadata)
@@ -120,13 +121,20 @@ class TestImport(Folder):
         """It drags in no framework, and not what only a conversation needs."""
         script = """
             import sys, time
+            before = set(sys.modules)
             start = time.perf_counter()
             import weft
             took = time.perf_counter() - start
-            assert not {"torch", "numpy", "http.client", "ssl", "ctypes", "dataclasses", "random"} & set(sys.modules), sorted(sys.modules)
+            more = {"torch", "numpy", "http.client", "ssl", "ctypes", "dataclasses", "random"} & (set(sys.modules) - before)
+            assert not more, more
             print(took)
         """
-        took = min(float(run_script(script, {"PYTHONDONTWRITEBYTECODE": ""}).stdout) for _ in range(5))
+        took = []
+        for _ in range(5):
+            done = run_script(script, {"PYTHONDONTWRITEBYTECODE": ""})
+            self.assertEqual(done.returncode, 0, done.stderr)
+            took.append(float(done.stdout))
+        took = min(took)
         self.assertLess(took, 0.1)
 
     def test_names_a_foreign_package(self):

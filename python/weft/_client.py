@@ -9,9 +9,8 @@ from typing import Any
 
 from . import _arrays, _model, _names, safetensors
 from ._change import UNCHANGED, Change
-from ._desk import AloneDesk, Desk, Message, NodeDesk
+from ._desk import Desk, Message, NodeDesk
 from ._metrics import MAX_METRICS, Metrics
-from ._ranks import SharedDesk
 from ._task import Task
 from ._types import Cancelled, Error, Update
 from ._warn import warn
@@ -45,22 +44,19 @@ class Client:
     @property
     def alone(self) -> bool:
         """Whether no node is there."""
-        return isinstance(self._desk, AloneDesk)
+        return self._desk.alone
 
     @property
-    def first(self) -> bool:
+    def single(self) -> bool:
         """Whether this is the only process of the training."""
-        return not isinstance(self._desk, SharedDesk)
+        return self._desk.single
 
     def time_is_up(self, task: Task, step: int) -> bool:
         """Whether an update that is trained any longer comes too late: on all ranks at the same
         step, as is Cancelled."""
         left = task.time_left
-        up = left is not None and left <= 0
-        if not isinstance(self._desk, SharedDesk):
-            return up
         try:
-            return self._desk.agree(step, up)
+            return self._desk.agree(step, left is not None and left <= 0)
         except Cancelled:
             self._task = None
             raise
@@ -150,11 +146,10 @@ class Client:
                 raise ValueError("an update needs params: Update(model.state_dict(), samples=..., metrics=...)")
             body["update"] = os.path.join(task.dir, "update.safetensors")
             try:
-                if self._speaks:
+                if self._desk.speaks:
                     self._write(task, update.params, body)
             except Error as e:
-                if isinstance(self._desk, SharedDesk):
-                    self._desk.fail(e)
+                self._desk.fail(e)
                 raise
         elif update.params is not None:
             raise ValueError(f"task kind {task.kind!r} wants metrics only: Update(samples=..., metrics=...)")
@@ -183,10 +178,6 @@ class Client:
             warn(problem)
         if change.unchanged and len(body["metrics"]) < MAX_METRICS:
             body["metrics"].setdefault(UNCHANGED, 1.0)
-
-    @property
-    def _speaks(self) -> bool:
-        return not isinstance(self._desk, SharedDesk) or self._desk.speaks
 
     def _in_hand(self, what: str) -> Task:
         if self._task is None:

@@ -7,8 +7,9 @@ for ``next``, which puts down the task in hand.
 from __future__ import annotations
 
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from ._http import Socket, Unreachable
 from ._types import Cancelled, Error
@@ -20,23 +21,39 @@ _TASK_OVER = 409
 Message = dict[str, Any]
 
 
-class Desk(Protocol):
-    """See the module."""
+class Desk(ABC):
+    """See the module. Where several ranks share a desk there is more to it."""
 
+    alone = False
+    """Whether no node is there."""
+    single = True
+    """Whether this is the only process of the training."""
+    speaks = True
+    """Whether what this process says is heard."""
+
+    @abstractmethod
     def next(self) -> Message | None:
         """Waits for the next task's message; None once there will be none."""
 
-    def wanted(self, task: int) -> None:
+    def wanted(self, task: int) -> None:  # noqa: B027
         """Asks whether the task in hand is still wanted."""
 
-    def progress(self, body: Message) -> None:
+    def progress(self, body: Message) -> None:  # noqa: B027
         """Says where the task in hand stands."""
 
+    @abstractmethod
     def update(self, body: Message) -> None:
         """Answers the task in hand."""
 
+    def fail(self, e: Error) -> None:  # noqa: B027
+        """Says in the place of update that there is none; the task stays in hand."""
 
-class NodeDesk:
+    def agree(self, step: int, time_is_up: bool) -> bool:
+        """Whether all ranks end at this step, as time is up."""
+        return time_is_up
+
+
+class NodeDesk(Desk):
     """The desk of the node that started the script."""
 
     def __init__(self, path: str) -> None:
@@ -91,8 +108,10 @@ class NodeDesk:
         return status, reply
 
 
-class AloneDesk:
+class AloneDesk(Desk):
     """The desk of a script that no node started: one round on the script's own weights."""
+
+    alone = True
 
     def __init__(self, weights: Mapping[str, Any], evaluates: bool, says: bool) -> None:
         import tempfile
@@ -117,12 +136,6 @@ class AloneDesk:
             return self._messages.pop(0)
         self._dir.cleanup()
         return None
-
-    def wanted(self, task: int) -> None:
-        pass
-
-    def progress(self, body: Message) -> None:
-        pass
 
     def update(self, body: Message) -> None:
         import os

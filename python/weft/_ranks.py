@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from ._desk import Message, NodeDesk
+from ._desk import Desk, Message, NodeDesk
 from ._types import Cancelled, Error
 
 # Those of one machine, or of an own launcher, differ even where RANK was handed down to all.
@@ -43,22 +43,20 @@ def distributed() -> Any:
     return dist
 
 
-class SharedDesk:
+class SharedDesk(Desk):
     """The node's desk for all ranks of torch.distributed: the first one speaks, the others hear.
 
-    next and update are calls of all ranks, and agree is one at the steps that it chooses.
+    next, update and fail are one call of all ranks, and so is agree at the steps that it chooses.
     """
+
+    single = False
 
     def __init__(self, desk: NodeDesk | None) -> None:
         self._desk = desk  # at rank 0
+        self.speaks = desk is not None
         self._cancelled: Cancelled | None = None
         self._agree_at = 0
         self._step, self._at = 0, 0.0  # of the last agreement
-
-    @property
-    def speaks(self) -> bool:
-        """Whether this is the rank that speaks to the node."""
-        return self._desk is not None
 
     def next(self) -> Message | None:
         self._cancelled, self._agree_at = None, 0

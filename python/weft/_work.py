@@ -224,7 +224,7 @@ def _folder(task: Task) -> Path | None:
     """Where files of the task's run are kept, None if nowhere: of several ranks each has an own
     state, and the folder is one.
     """
-    return task.state_dir if task._client.first else None
+    return task.state_dir if task._client.single else None
 
 
 def _key(task: Task) -> dict[str, Any]:
