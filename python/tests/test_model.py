@@ -364,8 +364,8 @@ class TestChange(Folder):
                     self.assertEqual(metrics, {"unchanged": 1.0} if share else {})
                     self.assertEqual(len(said), 1 if share else 0, said)
                     if share:
-                        self.assertIn(f"round 3: {share}% of the changes were lost to rounding: 8 values were trained, and 8 of them", said[0])
-                        self.assertIn(f"the base, which is {dtype}; hint: start the run from the model in float32", said[0])
+                        self.assertIn(f"round 3: {share}% of the changes were lost to rounding: 8 of 8 values that changed are", said[0])
+                        self.assertIn(f"in the base, which is {dtype}; hint: start the run from the model in float32", said[0])
             self.write("BF16", [1.0] * 8)  # most, and some
             for lost, words in ((5, "round 3: 62% of the changes"), (4, None)):
                 _, metrics, said = self.sent(self.receive(framework), {"w": self.tensor(framework, [1.002] * lost + [1.5] * (8 - lost))})

@@ -328,9 +328,9 @@ def flat(value: Any) -> Any:
     return view.cast("B").cast(view.format)
 
 
-def floats(value: Any) -> Any:
-    """The elements of weights in one row as float64s of their framework, array("d") of none."""
+def floats(value: Any, double: bool = True) -> Any:
+    """The elements of weights in one row as float64s of their framework, or float32s; array("d") of none."""
     kind, row = kind_of(value), flat(value)
     if kind == "torch":
-        return row.double()
-    return row.astype("f8") if kind == "numpy" else array("d", row)
+        return row.double() if double else row.float()
+    return row.astype("f8" if double else "f4", copy=False) if kind == "numpy" else array("d", row)

@@ -9,6 +9,7 @@ from . import _arrays
 from .safetensors import Opened
 
 CHUNK = 1 << 20  # bytes, or elements, compared at once
+MOST = 8  # chunks of a tensor whose changes are counted: of a large one every few
 UNCHANGED = "unchanged"  # the metric of an update that equals its base: the others see it in the run's history
 _LOST = 0.5  # share of the changes
 
@@ -40,8 +41,8 @@ class Change:
         share = self._lost / self._changed if self._changed else 0.0
         if share > _LOST:
             return (
-                f"round {round}: {share:.0%} of the changes were lost to rounding: {self._changed} values were trained, and "
-                f"{self._lost} of them are what they were in the base, which is {' and '.join(kinds)}; "
+                f"round {round}: {share:.0%} of the changes were lost to rounding: {self._lost} of {self._changed} values that changed "
+                f"are what they were in the base, which is {' and '.join(kinds)}; "
                 "hint: start the run from the model in float32, weft.save(model.float(), FILE)"
             )
         if not self._differs:
@@ -64,10 +65,12 @@ def _count(value: Any, new: memoryview, old: memoryview, dtype: str) -> tuple[in
     flat = _arrays.flat(value)
     kind, size = _arrays.kind_of(flat), _arrays.DTYPES[dtype].size
     changed = lost = 0
-    for i in range(0, len(flat), CHUNK):
-        wide = _arrays.floats(flat[i : i + CHUNK])
+    double = _arrays.describe("", flat).dtype == "F64"
+    step = CHUNK * max(1, len(flat) // (MOST * CHUNK))
+    for i in range(0, len(flat), step):
+        wide = _arrays.floats(flat[i : i + CHUNK], double)
         before, after = (
-            _arrays.floats(_arrays.decode(kind, data[i * size : (i + CHUNK) * size], dtype, (len(wide),))) for data in (old, new)
+            _arrays.floats(_arrays.decode(kind, data[i * size : (i + CHUNK) * size], dtype, (len(wide),)), double) for data in (old, new)
         )
         if kind == "plain":
             moved = [k for k, v in enumerate(wide) if v != before[k]]
