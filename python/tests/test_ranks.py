@@ -96,6 +96,35 @@ class TestDistributed(unittest.TestCase):
         self.assertAlmostEqual(float(weight[0, 0]), 0.5 - 2 * 20 * 0.1 * 6, places=3)
         self.assertEqual(os.listdir(node.state_dir), [])  # which holds one process' state
 
+    def test_single_calls_at_the_first_rank(self):
+        """A script may hand the tasks on by itself: nothing but what rank 0 calls goes to the others."""
+        script = """
+import torch, weft
+import torch.distributed as dist
+dist.init_process_group("gloo")
+rank = dist.get_rank()
+if rank == 0:
+    weft.init("torch")
+
+def to_all(x):
+    box = [x]
+    dist.broadcast_object_list(box, src=0)
+    return box[0]
+
+while to_all(weft.is_running() if rank == 0 else None):
+    task = weft.receive() if rank == 0 else None
+    w = to_all(task.params["weight"] if rank == 0 else None) + rank
+    dist.all_reduce(w)
+    if rank == 0:
+        weft.log(loss=1)
+        weft.send(weft.Update({**task.params, "weight": w}, samples=1))
+print(rank)
+"""
+        node = OneSite(self.base, 2)
+        self.addCleanup(node.close)
+        self.assertEqual(self.ranks(node, script), [["0"], ["1"]])
+        self.assertEqual(safetensors.load_file(node.base)["weight"].tolist(), [[5.0, 4.0]])
+
     def test_all_hear_of_a_bad_update(self):
         node = OneSite(self.base, 1)
         self.addCleanup(node.close)

@@ -22,7 +22,6 @@ _TRY = (
 )
 
 _client: Client | None = None
-_shared = False  # the desk is one for all ranks, if there are several
 
 
 def start(framework: str) -> None:
@@ -34,14 +33,12 @@ def start(framework: str) -> None:
 
 
 def client() -> Client:
-    """The conversation with the node, there being one."""
+    """The conversation of the single calls: with the node, by the first rank alone."""
     if _client is None:
         raise Error("init was not called", "call weft.init() at the start of the script")
-    if _client.alone:
-        return _client
-    if not os.environ.get(_SOCKET):
-        raise Error(f"no node: {_SOCKET} is not set", _TRY)
-    _share(_client)
+    if not _client.alone and _client.single:
+        _check_socket()
+        _check_rank()
     return _client
 
 
@@ -62,7 +59,9 @@ def tasks(
         start("auto")
     assert _client is not None
     if os.environ.get(_SOCKET):
-        return _loop.run(client(), work)
+        if not _share(_client):
+            _check_rank()
+        return _loop.run(_client, work)
     first = not _ranks.other_rank()
     if first:
         print(f"weft: no node started this script ({_SOCKET} is not set): it runs alone, one round on its own weights", file=sys.stderr)
@@ -70,22 +69,26 @@ def tasks(
     return _loop.run(_client, work)
 
 
-def _share(client: Client) -> None:
-    """Makes the desk one of all ranks, once torch.distributed is up. Without it only the first
-    process may speak: two that ask for tasks would take them out of each other's hands."""
-    global _shared
-    if _shared:
-        return
-    other = _ranks.other_rank()
-    if dist := _ranks.distributed():
+def _share(client: Client) -> bool:
+    """Makes the desk one of all ranks, if torch.distributed is up; whether it is."""
+    dist = _ranks.distributed()
+    if client.single and dist is not None:
         desk = client.desk
         client.sit_at(_ranks.SharedDesk(desk if dist.get_rank() == 0 and isinstance(desk, NodeDesk) else None))
-        _shared = True
-    elif other:
-        rank = other.split("=")[1]
+    return not client.single
+
+
+def _check_socket() -> None:
+    if not os.environ.get(_SOCKET):
+        raise Error(f"no node: {_SOCKET} is not set", _TRY)
+
+
+def _check_rank() -> None:
+    """Only the first process may speak: two that ask for tasks would take them out of each other's hands."""
+    if other := _ranks.other_rank():
         raise Error(
-            f"this is the process of rank {rank} ({other}): only rank 0 speaks to the node",
-            "bring torch.distributed up first, and weft hands the tasks to all ranks; without it, call weft on rank 0 alone",
+            f"this is the process of rank {other.split('=')[1]} ({other}): only rank 0 speaks to the node",
+            "loop over weft.tasks on every rank, with torch.distributed up before; the single calls are for rank 0 alone",
         )
 
 
