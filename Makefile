@@ -3,7 +3,7 @@ FUZZTIME ?= 10s
 export CGO_ENABLED ?= 0
 GOLANGCI = go tool -modfile=tools/go.mod golangci-lint
 # Packages with goroutines that share memory: they are tested with the race detector.
-RACE = ./blockstore/... ./gossip/... ./aggregate ./train ./node/... ./scenarios/real/... ./cmd/weft/term
+RACE = ./blockstore/... ./exchange ./gossip ./aggregate ./train ./node/... ./scenarios/play/real ./scenarios/netem/... ./cmd/weft/term
 
 .PHONY: help
 help: ## this text
@@ -25,13 +25,15 @@ fmt: ## is everything formatted?
 	@files=$$(git ls-files '*.go' | xargs gofmt -l); test -z "$$files" || { echo "gofmt -w $$files"; exit 1; }
 
 .PHONY: vet
-vet: ## go vet, here and for arm64
+vet: ## go vet, here, for arm64 and of a node alone
 	go vet ./...
 	GOARCH=arm64 go vet ./...
+	go vet -tags node ./cmd/weft
 
 .PHONY: lint
-lint: ## golangci-lint, pinned in tools/go.mod
+lint: ## golangci-lint, pinned in tools/go.mod, and no dead code
 	$(GOLANGCI) run ./...
+	@dead=$$(go tool -modfile=tools/go.mod deadcode -test ./...); test -z "$$dead" || { echo "$$dead"; exit 1; }
 
 .PHONY: race
 race: ## the concurrent packages under the race detector
@@ -73,7 +75,7 @@ wheel: ## as wheels, for this machine only
 
 .PHONY: scenarios
 scenarios: ## every scenario of the library, in full
-	WEFT_SCENARIOS=full go test ./scenarios -run 'Library|Learning|Poison' -v -count=1 -timeout 60m
+	WEFT_SCENARIOS=full go test ./scenarios/library ./scenarios/play/simulated -run 'Library|Learning|Poison' -v -count=1 -timeout 60m
 
 # Few sites and short trainings: a small machine runs them in a quarter of an hour.
 .PHONY: scenarios-real
@@ -94,13 +96,17 @@ SEEDS ?= 500
 sim: ## random meshes with faults and liars, SEEDS of them; a failure says how to play it again
 	go test ./scenarios/sim -run TestTrials -v -count 1 -timeout 24h -seeds $(SEEDS)
 
+.PHONY: digest
+digest: ## one hash of all that SEEDS random meshes save, send and start: equal before and after code moves
+	@go test ./scenarios/sim -run 'TestDigest$$' -count 1 -timeout 24h -v -digest $(SEEDS) $(if $(LIST),-digest-list $(abspath $(LIST)))
+
 .PHONY: mutants
 mutants: ## bugs planted into round: the simulator must find each within 2,000 seeds
 	WEFT_MUTANTS=1 go test ./scenarios/sim -run 'TestMutants$$' -v -count 1 -timeout 2h
 
 .PHONY: model
 model: ## every interleaving of the agreement in the model (docs/model.md)
-	WEFT_MODEL=full go test ./round/model -run TestExplore -count 1 -timeout 3h -v
+	WEFT_MODEL=full go test ./consensus/modelcheck -run TestExplore -count 1 -timeout 3h -v
 
 .PHONY: vnode
 vnode: SEEDS = 20

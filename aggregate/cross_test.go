@@ -20,6 +20,9 @@ type target struct {
 	emulator string // of QEMU's user mode, for machines that cannot run it themselves
 }
 
+// aggregatePath is how the compiler begins the names of the package's functions.
+const aggregatePath = "github.com/weft-mesh/weft/aggregate."
+
 var targets = []target{
 	{"amd64 v1", "amd64", "GOAMD64=v1", false, "qemu-x86_64"},
 	{"amd64 v3", "amd64", "GOAMD64=v3", true, "qemu-x86_64"},
@@ -54,16 +57,26 @@ func TestSameBitsOnAllProcessors(t *testing.T) {
 			}
 			target.checkAssembly(t, string(assembly))
 
-			var problems strings.Builder
-			command := target.command(t, binary)
-			command.Stderr = &problems
-			models, err := command.Output()
-			if err != nil {
-				t.Fatalf("%s: %v\n%s", command, err, &problems)
+			checkGolden(t, target.output(t, binary))
+			names, want := goldenStrategies(t)
+			if got := string(target.output(t, binary, names...)); got != want {
+				t.Errorf("other models than those that meshes agreed on; got\n%s\nwant\n%s", got, want)
 			}
-			checkGolden(t, models)
 		})
 	}
+}
+
+// output runs a binary of the target.
+func (target target) output(t *testing.T, binary string, args ...string) []byte {
+	t.Helper()
+	var problems strings.Builder
+	command := target.command(t, binary)
+	command.Args, command.Stderr = append(command.Args, args...), &problems
+	out, err := command.Output()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", command, err, &problems)
+	}
+	return out
 }
 
 // checkAssembly looks at each function for fused instructions: there is one in main.unguarded,
@@ -86,7 +99,7 @@ func (target target) checkAssembly(t *testing.T, assembly string) {
 			t.Errorf("x*y + z became %q: this test does not know the compiler any more", found)
 		}
 	}
-	for _, name := range []string{"main.unguarded", "github.com/weft-mesh/weft/aggregate.add2"} {
+	for _, name := range []string{"main.unguarded", aggregatePath + "add2", aggregatePath + "addChange", aggregatePath + "addChangeOf", aggregatePath + "nesterov.Step"} {
 		if !seen[name] {
 			t.Errorf("%s is not among the %d functions that were compiled", name, len(heads))
 		}

@@ -1,15 +1,35 @@
 // Package aggregate computes the new global model of a round from its sealed updates.
 //
-// A rule says how updates become the model. [FedAvg] is the weighted mean of McMahan et
-// al., "Communication-Efficient Learning of Deep Networks from Decentralized Data"
-// (arXiv 1602.05629, algorithm 1). Every site computes the model for itself and must get
-// the same bytes as all others, whatever its processor, so a rule is defined as a sequence
-// of rounded operations and not as a real number to come close to.
+// A [Strategy] says how: its rule makes of n sites' changes one ([Rule], [Judge]), and its
+// outer step makes the next model of that and the base ([Outer]), with state that goes from
+// round to round. [Reduce] is the one way to compute a model: of a node in a round, of
+// verify --recompute, of scenarios and of tools.
 //
-// # Arithmetic
+// # A strategy is a file
 //
-// For each element, with x the update's element, w its weight and W the sum of the weights,
-// 0 < W < 2^53, so that weights and sum are exact in a float64:
+// Each rule and outer step registers itself by a package-level variable of its own file,
+// with its name, text and parameters; nothing else lists them. What a program does not know
+// is refused by name ([SpecError]); it says nothing of whether a run is valid. Parameters
+// are decimal text, in a stated range, read by strconv, so that every site gets the same
+// float64.
+//
+//	rule_NAME.go, outer_NAME.go   one rule or outer step each
+//	rule.go, outer.go             what they implement
+//	registry.go, param.go         how they are found
+//	reduce.go, order.go           the driver: workers, order, progress
+//	mean.go                       fedavg without an outer step: a mean of parameters
+//	measure.go, combine.go        all others: lengths of changes, then combining and the step
+//
+// Every site computes the model for itself and must get the same bytes as all others,
+// whatever its processor, so a strategy is defined as a sequence of rounded operations and
+// not as a real number to come close to.
+//
+// # Arithmetic of the mean
+//
+// Rule fedavg without an outer step is the weighted mean of McMahan et al.,
+// "Communication-Efficient Learning of Deep Networks from Decentralized Data" (arXiv
+// 1602.05629, algorithm 1). For each element, with x the update's element, w its weight and
+// W the sum of the weights, 0 < W < 2^53, so that weights and sum are exact in a float64:
 //
 //	acc = +0
 //	for each input in seal order:
@@ -39,12 +59,51 @@
 //   - Equal updates give themselves back wherever their products and sums are exact (such
 //     as for W < 2^29 and F32), with one exception: -0 becomes +0.
 //
+// # Arithmetic of changes
+//
+// All other strategies combine changes of the round's base. Only + - * / and Sqrt occur,
+// each rounded on its own as above. For input i and each element, with u the update's and b
+// the base's:
+//
+//	x_i = (float64(u) - float64(b)) + 0        so that -0 becomes +0
+//	D = what the rule makes of all x_i and their coefficients
+//	out, state' = what the outer step makes of b, D and the state
+//	model element = out, rounded to the model's type; slot element = state', to F32
+//
+// An x_i must not exceed the largest float32, else the input is refused. The coefficient of
+// an input is float64(w)/float64(W), or what a Judge says. A weighted sum is
+//
+//	D = +0
+//	for each input in seal order:
+//	        D = D + coef_i*x_i
+//
+// The length of a change, which a Judge may ask for, is the Sqrt of a sum over shards:
+//
+//	total = +0
+//	for each shard in order:
+//	        lane_0 ... lane_7 = +0
+//	        for each element e of the shard in order, d = float64(float32(x_i)):
+//	                lane_(e mod 8) = lane_(e mod 8) + d*d
+//	        s = +0, and lane_0 to lane_7 are added to it in order
+//	        total = total + s
+//
+// So it depends on how the model is cut into shards, which is the run's, and on nothing
+// else; whoever computes parts of it elsewhere has to give the sum of each shard.
+//
+// Every strategy blames the same input for the same updates, and the first by shard, input
+// and element ([NotFiniteError]). Out of finite inputs an outer step may still leave the
+// range of a type, round after round; that is nobody's ([OverflowError]).
+//
 // # Words
 //
-// An input is a sealed update with its weight. A shard is a fixed slice of the model's
-// elements, in encoded form, and a segment a part of a shard with elements of one type:
-// a shard may cover tensors of several types. A tile is the number of elements worked on
-// at a time, few enough for the fastest cache.
+// An input is a sealed update with its weight. A change is what an update differs by from
+// the round's base. A shard is a fixed slice of the model's elements, in encoded form, and
+// a segment a part of a shard with elements of one type: a shard may cover tensors of
+// several types. A tile is the number of elements worked on at a time, few enough for the
+// fastest cache. A slot is a part of an outer step's state: one F32 for each element of the
+// model, cut into shards of as many elements as the model's, so that a model's shard needs
+// the same shard of its slots and no other. So a shard of a model with state has at most
+// 2^20 elements, whatever their type.
 //
 // # Memory
 //
@@ -54,6 +113,10 @@
 // if there is more than one group, and 12 KiB to decode into. For shards of 1 MiB of F32
 // that is 7 MiB, so 28 MiB in all: for models of any size, and any number of updates. A
 // table of 256 KiB comes with the first F16 model.
+//
+// Weighted sums of changes ([Sum]) hold 1 S of the base and 8 E of each slot besides, for
+// what it was and is. Other rules want all inputs of an element at once: a worker then holds
+// n S of inputs, and there are only as many workers as come to 256 MiB of them, but one.
 //
 // The package is pure: no I/O but through the functions it is given, no clock, no
 // randomness.

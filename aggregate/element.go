@@ -6,7 +6,7 @@ import (
 	"sync"
 	"unsafe"
 
-	"github.com/weft-mesh/weft/blockstore/dtype"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // littleEndian is whether this processor keeps numbers in memory as shards keep elements.
@@ -25,9 +25,9 @@ func inPlace[T float32 | uint16](b []byte) ([]T, bool) {
 }
 
 // floats returns at most a tile of elements of type d as float32s, which hold the values of
-// every type exactly: in place, or else decoded into dst. It is dtype.Decode, faster.
-func floats(dst *[tile]float32, src []byte, d dtype.DType) []float32 {
-	if d == dtype.F32 {
+// every type exactly: in place, or else decoded into dst. It is tensor.Decode, faster.
+func floats(dst *[tile]float32, src []byte, d tensor.DType) []float32 {
+	if d == tensor.F32 {
 		if x, ok := inPlace[float32](src); ok {
 			return x
 		}
@@ -35,19 +35,19 @@ func floats(dst *[tile]float32, src []byte, d dtype.DType) []float32 {
 	x := dst[:len(src)/d.Size()]
 	halves, ok := inPlace[uint16](src)
 	switch {
-	case ok && d == dtype.BF16:
+	case ok && d == tensor.BF16:
 		halves = halves[:len(x)]
 		for k, h := range halves {
 			x[k] = math.Float32frombits(uint32(h) << 16)
 		}
-	case ok && d == dtype.F16:
+	case ok && d == tensor.F16:
 		halves = halves[:len(x)]
 		value := valuesOfF16()
 		for k, h := range halves {
 			x[k] = value[h]
 		}
 	default:
-		dtype.Decode(x, src, d)
+		tensor.Decode(x, src, d)
 	}
 	return x
 }
@@ -57,7 +57,7 @@ func floats(dst *[tile]float32, src []byte, d dtype.DType) []float32 {
 var valuesOfF16 = sync.OnceValue(func() *[1 << 16]float32 {
 	value := new([1 << 16]float32)
 	for h := range value {
-		value[h] = dtype.F16ToFloat32(uint16(h))
+		value[h] = tensor.F16ToFloat32(uint16(h))
 	}
 	return value
 })
@@ -65,13 +65,13 @@ var valuesOfF16 = sync.OnceValue(func() *[1 << 16]float32 {
 // finish divides the accumulators by the sum of the weights and writes the quotients to dst
 // as elements of type d, each rounded once. It returns false at the first that has no
 // finite encoding. The accumulators are used up.
-func finish(dst []byte, acc []float64, total float64, d dtype.DType) bool {
+func finish(dst []byte, acc []float64, total float64, d tensor.DType) bool {
 	switch d {
-	case dtype.F32:
+	case tensor.F32:
 		if out, ok := inPlace[float32](dst); ok {
 			return finishF32(out, acc, total)
 		}
-	case dtype.BF16:
+	case tensor.BF16:
 		if out, ok := inPlace[uint16](dst); ok {
 			return finishBF16(out, acc, total)
 		}
@@ -79,7 +79,7 @@ func finish(dst []byte, acc []float64, total float64, d dtype.DType) bool {
 	for k, a := range acc {
 		acc[k] = a / total
 	}
-	return dtype.Encode(dst, acc, d) < 0
+	return tensor.Encode(dst, acc, d) < 0
 }
 
 func finishF32(out []float32, acc []float64, total float64) bool {
@@ -95,7 +95,7 @@ func finishF32(out []float32, acc []float64, total float64) bool {
 	return true
 }
 
-// finishBF16 rounds what lies in BF16's normal range itself and leaves the rest to dtype.
+// finishBF16 rounds what lies in BF16's normal range itself and leaves the rest to package tensor.
 func finishBF16(out []uint16, acc []float64, total float64) bool {
 	const (
 		normal   = (1023 - 126) << 52 // bits of the smallest normal, 2^-126
@@ -112,7 +112,7 @@ func finishBF16(out []uint16, acc []float64, total float64) bool {
 		magnitude := bits &^ (1 << 63)
 		h := uint16(bits>>48&0x8000) | uint16((magnitude+half+magnitude>>dropped&1)>>dropped-rebias)
 		if magnitude-normal >= top-normal {
-			if h = dtype.Float64ToBF16(q); h&exponent == exponent {
+			if h = tensor.Float64ToBF16(q); h&exponent == exponent {
 				return false
 			}
 		}
@@ -122,11 +122,11 @@ func finishBF16(out []uint16, acc []float64, total float64) bool {
 }
 
 // largest returns the largest finite value of type d.
-func largest(d dtype.DType) float64 {
+func largest(d tensor.DType) float64 {
 	switch d {
-	case dtype.F16:
+	case tensor.F16:
 		return 65504
-	case dtype.BF16:
+	case tensor.BF16:
 		return 0x1.fep127
 	}
 	return math.MaxFloat32

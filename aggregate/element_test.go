@@ -6,11 +6,10 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/blockstore/dtype"
+	"github.com/weft-mesh/weft/tensor"
 )
 
-var types = []dtype.DType{dtype.F32, dtype.F16, dtype.BF16}
+var types = []tensor.DType{tensor.F32, tensor.F16, tensor.BF16}
 
 // addresses returns b at an even and an odd address.
 func addresses(b []byte) [][]byte {
@@ -18,19 +17,16 @@ func addresses(b []byte) [][]byte {
 }
 
 func TestLimits(t *testing.T) {
-	if MaxShardBytes != block.MaxSize {
-		t.Errorf("a shard has at most %d bytes, a block %d", MaxShardBytes, block.MaxSize)
-	}
 	// Each input adds two roundings of 2^-53; one more is the quotient's.
 	if (2*MaxInputs+1)*0x1p-53 >= 0x1p-25 {
 		t.Error("so many inputs may round past the largest F32")
 	}
 	for _, d := range types {
 		dst := make([]byte, d.Size())
-		if !dtype.Put(dst, largest(d), d) || dtype.Get(dst, d) != largest(d) {
+		if tensor.Encode(dst, []float64{largest(d)}, d) >= 0 || tensor.DecodeOne(dst, d) != largest(d) {
 			t.Errorf("%s: %v is not of this type", d, largest(d))
 		}
-		if step := largest(d) - math.Ldexp(largest(d), -1); dtype.Put(dst, largest(d)+step, d) {
+		if step := largest(d) - math.Ldexp(largest(d), -1); tensor.Encode(dst, []float64{largest(d) + step}, d) < 0 {
 			t.Errorf("%s: %v is not the largest", d, largest(d))
 		}
 	}
@@ -46,7 +42,7 @@ func TestFloatsLikeDType(t *testing.T) {
 		for from := 0; from < len(all); from += tile {
 			for _, src := range addresses(all[from : from+tile]) {
 				want := make([]float32, tile/d.Size())
-				dtype.Decode(want, src, d)
+				tensor.Decode(want, src, d)
 				got := floats(new([tile]float32), src, d)
 				if !slices.EqualFunc(got, want, func(a, b float32) bool { return math.Float32bits(a) == math.Float32bits(b) }) {
 					t.Fatalf("%s from %x on: %v, want %v", d, src[:8], got, want)
@@ -56,14 +52,14 @@ func TestFloatsLikeDType(t *testing.T) {
 	}
 }
 
-// finish is a division and dtype.Encode, also around every value of the 16-bit types: the
+// finish is a division and tensor.Encode, also around every value of the 16-bit types: the
 // middle between neighbours, where ties are, and the float64s next to it.
 func TestFinishLikeDType(t *testing.T) {
 	for _, d := range types {
 		var acc []float64
 		for h := range 1<<16 - 1 {
-			a := dtype.Get([]byte{byte(h), byte(h >> 8), byte(h), byte(h >> 8)}, d)
-			b := dtype.Get([]byte{byte(h + 1), byte((h + 1) >> 8), byte(h + 1), byte((h + 1) >> 8)}, d)
+			a := tensor.DecodeOne([]byte{byte(h), byte(h >> 8), byte(h), byte(h >> 8)}, d)
+			b := tensor.DecodeOne([]byte{byte(h + 1), byte((h + 1) >> 8), byte(h + 1), byte((h + 1) >> 8)}, d)
 			middle := float64(a+b) / 2
 			acc = append(acc, a, middle, math.Nextafter(middle, math.Inf(1)), math.Nextafter(middle, math.Inf(-1)))
 		}
@@ -80,7 +76,7 @@ func TestFinishLikeDType(t *testing.T) {
 
 // At the upper end: what still rounds to the largest value, and what no longer does.
 func TestFinishOverflow(t *testing.T) {
-	for d, half := range map[dtype.DType]float64{dtype.F32: 0x1p103, dtype.F16: 16, dtype.BF16: 0x1p119} { // of the last step
+	for d, half := range map[tensor.DType]float64{tensor.F32: 0x1p103, tensor.F16: 16, tensor.BF16: 0x1p119} { // of the last step
 		over := largest(d) + half
 		for _, x := range []float64{math.Nextafter(over, 0), over, 2 * over, math.Inf(1), math.NaN(), math.MaxFloat64} {
 			for _, dst := range addresses(make([]byte, d.Size())) {
@@ -91,13 +87,13 @@ func TestFinishOverflow(t *testing.T) {
 	}
 }
 
-func checkFinish(t *testing.T, dst []byte, acc []float64, total float64, d dtype.DType) {
+func checkFinish(t *testing.T, dst []byte, acc []float64, total float64, d tensor.DType) {
 	t.Helper()
 	quotients, finite := slices.Clone(acc), make([]byte, len(dst))
 	for k := range quotients {
 		quotients[k] /= total
 	}
-	bad := dtype.Encode(finite, quotients, d)
+	bad := tensor.Encode(finite, quotients, d)
 	if ok := finish(dst, slices.Clone(acc), total, d); ok != (bad < 0) {
 		t.Fatalf("%s, %v to %v: finish says %t, dtype finds %d", d, quotients[0], quotients[len(acc)-1], ok, bad)
 	}

@@ -6,19 +6,23 @@ import (
 )
 
 var (
-	// ErrInputs is returned for inputs that have no mean: none at all, too many, weights out
-	// of bounds, or a reader that is missing.
-	ErrInputs = errors.New("inputs cannot be averaged")
+	// ErrInputs is returned for inputs that cannot be reduced: none at all, too many, weights
+	// out of bounds, a late one that the strategy cannot take, or a reader that is missing.
+	ErrInputs = errors.New("inputs cannot be reduced")
 	// ErrShape is returned for a shape that breaks a limit, and for a shard of another length
 	// than the shape says.
 	ErrShape = errors.New("shard does not fit the model's shape")
 	// ErrNotFinite is returned, as a NotFiniteError, for an element without a finite value.
 	ErrNotFinite = errors.New("element is NaN, infinite or beyond its type's range")
+	// ErrOverflow is returned, as an OverflowError, for a step out of a type's range.
+	ErrOverflow = errors.New("the step leaves the range of numbers")
+	// ErrSpec is returned, as a SpecError, for a strategy that this program does not know.
+	ErrSpec = errors.New("strategy is not known")
 )
 
 // NotFiniteError names an input that cannot be aggregated: an element is NaN or infinite,
 // or for a late update it leaves the range of its type once carried over to the base (or
-// a base is not finite there). The mean of the other inputs may well exist. Of several
+// a base is not finite there), or its change is more than the largest float32. The mean of the other inputs may well exist. Of several
 // such elements the error names the first by shard, then input, then element, so that
 // all sites that compute the same aggregate name the same. It is an ErrNotFinite.
 type NotFiniteError struct {
@@ -33,3 +37,27 @@ func (e *NotFiniteError) Error() string {
 }
 
 func (e *NotFiniteError) Unwrap() error { return ErrNotFinite }
+
+// OverflowError says that finite inputs led out of the range of the model's or a slot's type: the outer step is too large, round
+// after round, and no input alone is at fault. The round has no model. It is an ErrOverflow.
+type OverflowError struct {
+	What    string // the model, or which slot
+	Shard   int
+	Element uint64
+}
+
+func (e *OverflowError) Error() string {
+	return fmt.Sprintf("element %d of %s: %v; this run needs a smaller lr", e.Element, e.What, ErrOverflow)
+}
+
+func (e *OverflowError) Unwrap() error { return ErrOverflow }
+
+// SpecError names the field of a run description that this program cannot follow: a rule, an outer step or a parameter that
+// it does not know, or a value that is out of range. A newer program may know it. It is an ErrSpec.
+type SpecError struct {
+	Field string // rule, outer or params.NAME
+	Why   string
+}
+
+func (e *SpecError) Error() string { return e.Field + ": " + e.Why }
+func (e *SpecError) Unwrap() error { return ErrSpec }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/weft-mesh/weft/aggregate"
 	"github.com/weft-mesh/weft/aggregate/aggregatetest"
-	"github.com/weft-mesh/weft/blockstore/dtype"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // readFunc is a ShardReader.
@@ -24,12 +24,12 @@ var zeros = readFunc(func(_ int, buf []byte) ([]byte, error) {
 	return buf, nil
 })
 
-func flat(shards int, segments ...aggregate.Segment) aggregate.Shape {
-	return aggregate.Shape{Shards: shards, Segments: func(int) []aggregate.Segment { return segments }}
+func flat(shards int, segments ...tensor.Segment) aggregate.Shape {
+	return aggregate.Shape{Shards: shards, Segments: func(int) []tensor.Segment { return segments }}
 }
 
 func TestRefuses(t *testing.T) {
-	good := flat(3, aggregate.Segment{DType: dtype.F32, Elements: 10})
+	good := flat(3, tensor.Segment{DType: tensor.F32, Elements: 10})
 	one := []aggregate.Input{{Weight: 1, Update: zeros}}
 	short := readFunc(func(_ int, buf []byte) ([]byte, error) { return buf[1:], nil })
 	failing := readFunc(func(int, []byte) ([]byte, error) { return nil, io.ErrUnexpectedEOF })
@@ -52,11 +52,11 @@ func TestRefuses(t *testing.T) {
 		"late":            {good, zeros, []aggregate.Input{{Weight: 1, Update: zeros, Base: zeros}}, nil},
 		"no shards":       {flat(0), nil, one, aggregate.ErrShape},
 		"no shape":        {aggregate.Shape{Shards: 1}, nil, one, aggregate.ErrShape},
-		"empty shard":     {flat(1, aggregate.Segment{DType: dtype.F32}), nil, one, aggregate.ErrShape},
-		"unknown type":    {flat(1, aggregate.Segment{DType: "I8", Elements: 1}), nil, one, aggregate.ErrShape},
-		"largest shard":   {flat(1, aggregate.Segment{DType: dtype.BF16, Elements: 2 << 20}), nil, one, nil},
-		"large shard":     {flat(1, aggregate.Segment{DType: dtype.BF16, Elements: 2<<20 + 1}), nil, one, aggregate.ErrShape},
-		"endless shard":   {flat(1, aggregate.Segment{DType: dtype.F32, Elements: 1<<64 - 1}), nil, one, aggregate.ErrShape},
+		"empty shard":     {flat(1, tensor.Segment{DType: tensor.F32}), nil, one, aggregate.ErrShape},
+		"unknown type":    {flat(1, tensor.Segment{DType: "I8", Elements: 1}), nil, one, aggregate.ErrShape},
+		"largest shard":   {flat(1, tensor.Segment{DType: tensor.BF16, Elements: 2 << 20}), nil, one, nil},
+		"large shard":     {flat(1, tensor.Segment{DType: tensor.BF16, Elements: 2<<20 + 1}), nil, one, aggregate.ErrShape},
+		"endless shard":   {flat(1, tensor.Segment{DType: tensor.F32, Elements: 1<<64 - 1}), nil, one, aggregate.ErrShape},
 		"short update":    {good, nil, []aggregate.Input{{Weight: 1, Update: short}}, aggregate.ErrShape},
 		"short own base":  {good, zeros, []aggregate.Input{{Weight: 1, Update: zeros, Base: short}}, aggregate.ErrShape},
 		"short base":      {good, short, []aggregate.Input{{Weight: 1, Update: zeros, Base: zeros}}, aggregate.ErrShape},
@@ -66,7 +66,7 @@ func TestRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			write := func(int, []byte) error { return nil }
-			if err := aggregate.FedAvg(t.Context(), c.shape, c.base, c.inputs, write, nil); !errors.Is(err, c.want) {
+			if _, err := aggregate.Reduce(t.Context(), aggregate.Job{Shape: c.shape, Base: c.base, Inputs: c.inputs}, aggregate.Sink{Model: write}); !errors.Is(err, c.want) {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
 		})
@@ -88,7 +88,7 @@ func TestFirstErrorByShard(t *testing.T) {
 			written++
 			return nil
 		}
-		err := aggregate.FedAvgWorkers(t.Context(), flat(40, aggregate.Segment{DType: dtype.F16, Elements: 7}), nil,
+		err := aggregate.FedAvgWorkers(t.Context(), flat(40, tensor.Segment{DType: tensor.F16, Elements: 7}), nil,
 			[]aggregate.Input{{Weight: 1, Update: update}}, write, nil, workers+1)
 		if want := "aggregate: input 0, shard 11: shard 11: unexpected EOF"; err == nil || err.Error() != want || written != 11 {
 			t.Errorf("%d workers: %d shards written, then %v, want %s", workers+1, written, err, want)
@@ -97,7 +97,7 @@ func TestFirstErrorByShard(t *testing.T) {
 }
 
 func TestStopsOnWriteErrorAndCancel(t *testing.T) {
-	shape := flat(1000, aggregate.Segment{DType: dtype.F32, Elements: 3})
+	shape := flat(1000, tensor.Segment{DType: tensor.F32, Elements: 3})
 	inputs := []aggregate.Input{{Weight: 1, Update: zeros}}
 	ctx, cancel := context.WithCancel(t.Context())
 	for _, c := range []struct {
@@ -124,10 +124,10 @@ func TestStopsOnWriteErrorAndCancel(t *testing.T) {
 // A late update whose values are finite may leave the type's range, carried over to the base.
 func TestLateOverflow(t *testing.T) {
 	for _, d := range types {
-		runs := []aggregate.Segment{{DType: d, Elements: 4}}
+		runs := []tensor.Segment{{DType: d, Elements: 4}}
 		encode := func(x ...float64) aggregatetest.Artifact {
 			a := make(aggregatetest.Artifact, len(x)*d.Size())
-			if i := dtype.Encode(a, x, d); i >= 0 {
+			if i := tensor.Encode(a, x, d); i >= 0 {
 				t.Fatalf("%s cannot hold %v", d, x[i])
 			}
 			return a
@@ -157,7 +157,7 @@ func TestChangingReader(t *testing.T) {
 		}
 		return buf, nil
 	})
-	err := aggregate.FedAvgWorkers(t.Context(), flat(1, aggregate.Segment{DType: dtype.F32, Elements: 1}), nil,
+	err := aggregate.FedAvgWorkers(t.Context(), flat(1, tensor.Segment{DType: tensor.F32, Elements: 1}), nil,
 		[]aggregate.Input{{Weight: 1, Update: update}}, func(int, []byte) error { return nil }, nil, 1)
 	if err == nil || errors.Is(err, aggregate.ErrNotFinite) {
 		t.Error(err)
@@ -167,7 +167,7 @@ func TestChangingReader(t *testing.T) {
 // Memory is bounded as the package documentation says, whatever the model and the inputs.
 func TestMemory(t *testing.T) {
 	const elements, size = 1 << 16, 1 << 18
-	shape := flat(12, aggregate.Segment{DType: dtype.F32, Elements: elements})
+	shape := flat(12, tensor.Segment{DType: tensor.F32, Elements: elements})
 	var inputs []aggregate.Input
 	for j := range 30 {
 		in := aggregate.Input{Weight: 1, Update: zeros}
@@ -193,7 +193,7 @@ func TestMemory(t *testing.T) {
 // buffers that they are given.
 func TestReadersKeepTheirMemory(t *testing.T) {
 	var p aggregatetest.PRNG
-	r := p.Round([]aggregate.Segment{{DType: dtype.F32, Elements: 300}}, 13, aggregatetest.Ordinary, true, next32(&p))
+	r := p.Round([]tensor.Segment{{DType: tensor.F32, Elements: 300}}, 13, aggregatetest.Ordinary, true, next32(&p))
 	want := mustFedAvg(t, r)
 	cut := r.Cut(100)
 	base, inputs := r.Inputs(cut, aggregatetest.Direct)
@@ -213,5 +213,21 @@ func TestReadersKeepTheirMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 		mustEqual(t, "mixed readers", got, want)
+	}
+}
+
+// TestShapeOf: a cut's shards have the shape that FedAvg takes.
+func TestShapeOf(t *testing.T) {
+	l := tensor.Layout{Tensors: []tensor.Tensor{
+		{Name: "a", DType: tensor.F16, Shape: []uint64{3}}, {Name: "b", DType: tensor.F32, Shape: []uint64{4}},
+	}}
+	cut, err := l.Cut(5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shape := aggregate.ShapeOf(cut)
+	got := fmt.Sprint(shape.Shards, shape.Segments(0), shape.Segments(1))
+	if want := "2 [{F16 3} {F32 2}] [{F32 2}]"; got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }

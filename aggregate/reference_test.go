@@ -6,7 +6,7 @@ import (
 	"sort"
 
 	"github.com/weft-mesh/weft/aggregate/aggregatetest"
-	"github.com/weft-mesh/weft/blockstore/dtype"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // arithmetic is the operations that the definition is made of, each rounded to 53 bits.
@@ -53,9 +53,9 @@ func reference(r aggregatetest.Round, a arithmetic) (model []byte, bad []place) 
 		for range run.Elements {
 			acc := 0.0
 			for j, u := range r.Updates {
-				x := dtype.Get(u.Data[offset:], run.DType)
+				x := tensor.DecodeOne(u.Data[offset:], run.DType)
 				if u.Base != nil && !math.IsNaN(x) && !math.IsInf(x, 0) {
-					x = a.add(dtype.Get(r.Base[offset:], run.DType), a.sub(x, dtype.Get(u.Base[offset:], run.DType)))
+					x = a.add(tensor.DecodeOne(r.Base[offset:], run.DType), a.sub(x, tensor.DecodeOne(u.Base[offset:], run.DType)))
 				}
 				if math.IsNaN(x) || math.Abs(x) > greatest(run.DType) {
 					bad = append(bad, place{j, element})
@@ -71,19 +71,19 @@ func reference(r aggregatetest.Round, a arithmetic) (model []byte, bad []place) 
 }
 
 // greatest is the largest finite value: all bits set but the sign and one of the exponent.
-func greatest(d dtype.DType) float64 {
-	ones := map[dtype.DType][]byte{dtype.F32: {0xff, 0xff, 0x7f, 0x7f}, dtype.F16: {0xff, 0x7b}, dtype.BF16: {0x7f, 0x7f}}
-	return dtype.Get(ones[d], d)
+func greatest(d tensor.DType) float64 {
+	ones := map[tensor.DType][]byte{tensor.F32: {0xff, 0xff, 0x7f, 0x7f}, tensor.F16: {0xff, 0x7b}, tensor.BF16: {0x7f, 0x7f}}
+	return tensor.DecodeOne(ones[d], d)
 }
 
 // nearest rounds x to the nearest element of type d, ties to even, by comparing.
-func nearest(x float64, d dtype.DType) []byte {
-	if d == dtype.F32 {
+func nearest(x float64, d tensor.DType) []byte {
+	if d == tensor.F32 {
 		f, _ := big.NewFloat(x).Float32()
 		bits := math.Float32bits(f)
 		return []byte{byte(bits), byte(bits >> 8), byte(bits >> 16), byte(bits >> 24)}
 	}
-	value := func(h int) float64 { return dtype.Get([]byte{byte(h), byte(h >> 8)}, d) }
+	value := func(h int) float64 { return tensor.DecodeOne([]byte{byte(h), byte(h >> 8)}, d) }
 	infinity := (1<<(15-aggregatetest.FractionBits(d)) - 1) << aggregatetest.FractionBits(d)
 	h := sort.Search(infinity, func(h int) bool {
 		if h == infinity-1 {

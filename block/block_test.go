@@ -145,32 +145,3 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
-
-func TestJSON(t *testing.T) {
-	link := Sum(Raw, []byte("x"))
-	got, err := JSON(Encode(map[string]any{"link": link, "bytes": []byte{1, 2}, "n": uint64(7), "list": []any{"a", nil}}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var v struct {
-		Link  map[string]string            `json:"link"`
-		Bytes map[string]map[string]string `json:"bytes"`
-		N     uint64                       `json:"n"`
-		List  []any                        `json:"list"`
-	}
-	if err := json.Unmarshal(got, &v); err != nil {
-		t.Fatal(err)
-	}
-	if v.Link["/"] != link.String() || v.Bytes["/"]["bytes"] != "AQI" || v.N != 7 || len(v.List) != 2 {
-		t.Errorf("%s", got)
-	}
-}
-
-func FuzzJSON(f *testing.F) {
-	f.Add(Encode(sample{Link: Sum(Raw, nil)}))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if out, err := JSON(data); err == nil && !json.Valid(out) {
-			t.Fatalf("not JSON: %s", out)
-		}
-	})
-}

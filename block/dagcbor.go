@@ -42,11 +42,16 @@ var (
 		TagsMd:        cbor.TagsAllowed, // CIDs only: no other type writes a tag
 		NilContainers: cbor.NilContainerAsEmpty,
 	}.EncMode())
-	decMode = must(cbor.DecOptions{
+	decMode   = must(decOptions(cbor.ExtraDecErrorUnknownField).DecMode())
+	knownMode = must(decOptions(cbor.ExtraDecErrorNone).DecMode())
+)
+
+func decOptions(refuse cbor.ExtraDecErrorCond) cbor.DecOptions {
+	return cbor.DecOptions{
 		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
 		IndefLength:       cbor.IndefLengthForbidden,
 		TagsMd:            cbor.TagsAllowed,
-		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
+		ExtraReturnErrors: refuse,
 		MaxArrayElements:  maxArray,
 		MaxMapPairs:       maxMap,
 		MaxNestedLevels:   maxDepth,
@@ -54,8 +59,8 @@ var (
 		NaN:               cbor.NaNDecodeForbidden,
 		Inf:               cbor.InfDecodeForbidden,
 		FieldNameMatching: cbor.FieldNameMatchingCaseSensitive,
-	}.DecMode())
-)
+	}
+}
 
 func must[T any](v T, err error) T {
 	if err != nil {

@@ -6,8 +6,14 @@
 // [DagCBOR] for manifests, layouts, ledger entries and certificates. So every
 // block of weft is a plain IPFS block.
 //
-// [Encode] and [Decode] are weft's only serialisation of structured data: strict
+// [Encode], [Decode] and [DecodeKnown] are weft's only serialisation of structured data: strict
 // DAG-CBOR (https://ipld.io/specs/codecs/dag-cbor/spec/). One value has one
-// encoding, and Decode refuses every other, so equal values have equal CIDs and
+// encoding, and both decoders refuse every other, so equal values have equal CIDs and
 // a signature over bytes is a signature over the value.
+//
+// Decode also refuses fields that the type does not have. It reads what this program wrote, or what
+// means something else when a field of it is passed over: records of the log, manifests, layouts.
+// DecodeKnown reads what other sites say, who may run a later version: it passes over the fields that
+// the type does not have and returns their names. Whoever keeps such a value keeps its bytes, since
+// encoding it again would lose them.
 package block

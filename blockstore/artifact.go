@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // Artifact is a complete artifact, open to read. Its methods may be called from several
@@ -14,40 +15,19 @@ import (
 type Artifact struct {
 	CID      block.CID // the manifest's
 	Manifest Manifest  // not to be changed, nor what it holds
-	Layout   Layout
+	Layout   tensor.Layout
 
-	cut    *Cut
+	cut    *tensor.Cut
 	path   string
 	file   file
 	offset int64
-}
-
-// Open implements Artifacts.
-func (s *store) Open(manifest block.CID) (*Artifact, error) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	it := s.items[manifest]
-	switch {
-	case s.closed:
-		return nil, ErrClosed
-	case it == nil:
-		return nil, fmt.Errorf("artifact %s: %w", manifest, ErrNotFound)
-	case it.state != Complete:
-		i := it.info()
-		return nil, fmt.Errorf("artifact %s: %s, %d of %d shards: %w", manifest, i.State, i.Held, i.Shards, ErrIncomplete)
-	}
-	f, err := s.fs.Open(it.path, false)
-	if err != nil {
-		return nil, fmt.Errorf("artifact %s: %w", manifest, err)
-	}
-	return &Artifact{manifest, it.manifest, it.layout, it.cut, it.path, f, it.offset}, nil
 }
 
 // Len returns the number of shards.
 func (a *Artifact) Len() int { return a.cut.Len() }
 
 // Shard returns where shard i lies, and the types of its elements.
-func (a *Artifact) Shard(i int) Shard { return a.cut.Shard(i) }
+func (a *Artifact) Shard(i int) tensor.Shard { return a.cut.Shard(i) }
 
 // ReadShard reads shard i into buf, which it grows as needed. It does not verify: who computes
 // with the bytes first calls Manifest.Shards[i].Verify, and after a mismatch the store's Get,
@@ -74,27 +54,17 @@ func (a *Artifact) Close() error { return a.file.Close() }
 
 // checkHeader returns a CorruptError unless the file's own header says what the layout does.
 func (a *Artifact) checkHeader() error {
-	h, err := ReadHeader(a.file, a.offset+int64(a.cut.Bytes()))
+	h, err := tensor.ReadHeader(a.file, a.offset+int64(a.cut.Bytes()))
 	if err == nil {
-		var l Layout
-		if l, err = h.Layout(); err == nil && (!h.Canonical() || l.difference(a.Layout) != "") {
-			err = fmt.Errorf("%w: the header is of other tensors", ErrSafetensors)
+		var l tensor.Layout
+		if l, err = h.Layout(); err == nil && (!h.Canonical() || l.Difference(a.Layout) != "") {
+			err = fmt.Errorf("%w: the header is of other tensors", tensor.ErrSafetensors)
 		}
 	}
-	if err == nil || !errors.Is(err, ErrSafetensors) && !errors.Is(err, ErrInvalid) && !damage(err) {
+	if err == nil || !errors.Is(err, tensor.ErrSafetensors) && !errors.Is(err, tensor.ErrInvalid) && !damage(err) {
 		return err
 	}
 	return &CorruptError{Block: a.CID, Manifest: a.CID, Shard: -1, File: a.path, Err: fmt.Errorf("header: %w", err)}
-}
-
-// Export implements Artifacts.
-func (s *store) Export(manifest block.CID, w io.Writer) error {
-	a, err := s.Open(manifest)
-	if err != nil {
-		return err
-	}
-	defer a.Close()
-	return a.Export(w)
 }
 
 // Export writes the artifact as a safetensors file, verified shard by shard.

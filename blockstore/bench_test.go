@@ -13,14 +13,15 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/blockstore/blockstoretest"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // benchArtifact has 64 MiB of F32 in two tensors, so 64 default shards.
 func benchArtifact() blockstoretest.Artifact {
 	const rows = 8 << 10
-	l := blockstore.Layout{Tensors: []blockstore.Tensor{
-		{Name: "a", DType: blockstore.F32, Shape: []uint64{rows, 1024}},
-		{Name: "b", DType: blockstore.F32, Shape: []uint64{rows, 1024}},
+	l := tensor.Layout{Tensors: []tensor.Tensor{
+		{Name: "a", DType: tensor.F32, Shape: []uint64{rows, 1024}},
+		{Name: "b", DType: tensor.F32, Shape: []uint64{rows, 1024}},
 	}}
 	random := rand.New(rand.NewPCG(1, 2))
 	data := make([]byte, l.Bytes())

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // Builder makes an artifact of shards as they are computed. Its methods may be called from
@@ -15,25 +16,16 @@ import (
 // computes the next. Nothing of it survives a crash before Commit: what was computed can be
 // computed again.
 type Builder struct {
-	s      *store
-	it     *item
-	layout block.Block
+	artifacts *artifacts
+	it        *item
+	layout    block.Block
 
 	io    sync.RWMutex // read-locked while a shard is written, locked to end the Builder
 	file  file
-	ended bool // changes with io and the store's mutex locked
+	ended bool // changes with io locked
 }
 
-// NewArtifact implements Artifacts.
-func (s *store) NewArtifact(l Layout, shardElements uint64) (*Builder, error) {
-	b, err := s.newBuilder(l, shardElements)
-	if err != nil {
-		return nil, fmt.Errorf("new artifact: %w", full(err))
-	}
-	return b, nil
-}
-
-func (s *store) newBuilder(l Layout, shardElements uint64) (*Builder, error) {
+func (a *artifacts) newBuilder(l tensor.Layout, shardElements uint64) (*Builder, error) {
 	if err := l.Validate(); err != nil {
 		return nil, err
 	}
@@ -41,22 +33,16 @@ func (s *store) newBuilder(l Layout, shardElements uint64) (*Builder, error) {
 	if err != nil {
 		return nil, err
 	}
-	path := s.tempPath()
-	f, err := s.fs.Create(path)
+	path := a.files.tempPath()
+	f, err := a.files.fs.Create(path)
 	if err != nil {
 		return nil, err
 	}
 	it := newItem(block.CID{}, Manifest{}, l, cut)
-	it.path, it.offset = path, int64(len(l.SafetensorsHeader()))
-	b := &Builder{s: s, it: it, layout: l.Block(), file: f}
-	s.mu.Lock()
-	closed := s.closed
-	if !closed {
-		s.builders[b] = true
-	}
-	s.mu.Unlock()
-	if closed {
-		return nil, errors.Join(ErrClosed, f.Close(), s.discard(path))
+	it.lie(path, int64(len(l.SafetensorsHeader())))
+	b := &Builder{artifacts: a, it: it, layout: l.Block(), file: f}
+	if err := a.open.add(b); err != nil {
+		return nil, errors.Join(err, f.Close(), a.files.discard(path))
 	}
 	return b, nil
 }
@@ -65,17 +51,17 @@ func (s *store) newBuilder(l Layout, shardElements uint64) (*Builder, error) {
 func (b *Builder) Len() int { return b.it.cut.Len() }
 
 // Shard returns where shard i lies, and the types of its elements.
-func (b *Builder) Shard(i int) Shard { return b.it.cut.Shard(i) }
+func (b *Builder) Shard(i int) tensor.Shard { return b.it.cut.Shard(i) }
 
 // WriteShard stores the bytes of shard i and returns their CID. Writing the same bytes again
-// does nothing; other bytes are refused with ErrInvalid, as those before may have been read.
+// does nothing; other bytes are refused with tensor.ErrInvalid, as those before may have been read.
 func (b *Builder) WriteShard(i int, data []byte) (block.CID, error) {
 	if i < 0 || i >= b.Len() {
 		return block.CID{}, fmt.Errorf("shard %d of %d: %w", i, b.Len(), ErrForeign)
 	}
 	shard := b.it.cut.Shard(i)
 	if len(data) != shard.Bytes {
-		return block.CID{}, fmt.Errorf("shard %d: %w: %d bytes, the layout says %d", i, ErrInvalid, len(data), shard.Bytes)
+		return block.CID{}, fmt.Errorf("shard %d: %w: %d bytes, the layout says %d", i, tensor.ErrInvalid, len(data), shard.Bytes)
 	}
 	c := block.Sum(block.Raw, data)
 	b.io.RLock()
@@ -83,27 +69,14 @@ func (b *Builder) WriteShard(i int, data []byte) (block.CID, error) {
 	if b.ended {
 		return block.CID{}, fmt.Errorf("shard %d: %w", i, ErrClosed)
 	}
-	if err := b.claim(i, c); err != nil {
+	if err := b.artifacts.catalog.claim(b.it, i, c); err != nil {
 		return block.CID{}, err
 	}
 	if _, err := b.file.WriteAt(data, b.it.offset+int64(shard.Offset)); err != nil {
 		return block.CID{}, fmt.Errorf("shard %d: %w", i, full(err))
 	}
-	b.s.mu.Lock()
-	defer b.s.mu.Unlock()
-	b.s.put(b.it, i)
+	b.artifacts.catalog.add(b.it, i)
 	return c, nil
-}
-
-// claim sets the CID of a shard.
-func (b *Builder) claim(i int, c block.CID) error {
-	b.s.mu.Lock()
-	defer b.s.mu.Unlock()
-	if before := b.it.shards[i]; before.Defined() && before != c {
-		return fmt.Errorf("shard %d: %w: it has other bytes already", i, ErrInvalid)
-	}
-	b.it.shards[i] = c
-	return nil
 }
 
 // Commit makes the artifact a complete one, durable on return, and ends the Builder. It
@@ -116,9 +89,8 @@ func (b *Builder) Commit() (block.CID, error) {
 	if b.ended {
 		return block.CID{}, fmt.Errorf("commit artifact: %w", ErrClosed)
 	}
-	b.s.mu.RLock()
-	held, n := b.it.have.count(), len(b.it.shards)
-	b.s.mu.RUnlock()
+	catalog := b.artifacts.catalog
+	held, n := catalog.counts(b.it)
 	if held < n {
 		return block.CID{}, fmt.Errorf("commit artifact: %d of %d shards: %w", n-held, n, ErrIncomplete)
 	}
@@ -128,30 +100,14 @@ func (b *Builder) Commit() (block.CID, error) {
 		err = b.file.Sync()
 	}
 	if err != nil {
-		b.unwrite()
+		catalog.unwrite(b.it)
 	} else {
-		err = b.s.install(b.it, m)
+		err = b.artifacts.install(b.it, m)
 	}
-	if err != nil && !b.moved() {
+	if err != nil && !catalog.moved(b.it) {
 		return block.CID{}, fmt.Errorf("commit artifact: %w", full(err))
 	}
 	return m.Block().CID, full(errors.Join(err, b.end()))
-}
-
-// unwrite takes all shards for missing, as after a failed fsync nobody knows what the disk has.
-func (b *Builder) unwrite() {
-	b.s.mu.Lock()
-	defer b.s.mu.Unlock()
-	for i := range b.it.shards {
-		b.s.take(b.it, i)
-	}
-}
-
-// moved reports whether the file is that of an artifact by now.
-func (b *Builder) moved() bool {
-	b.s.mu.RLock()
-	defer b.s.mu.RUnlock()
-	return b.it.state == Complete
 }
 
 // Abort ends the Builder and removes what was written. After Commit it does nothing.
@@ -161,14 +117,15 @@ func (b *Builder) Abort() error {
 	if b.ended {
 		return nil
 	}
-	return errors.Join(b.end(), b.s.discard(b.it.path))
+	return errors.Join(b.end(), b.artifacts.files.discard(b.it.path))
 }
 
+// shut is Abort, when the store closes.
+func (b *Builder) shut() error { return b.Abort() }
+
 func (b *Builder) end() error {
-	b.s.mu.Lock()
-	defer b.s.mu.Unlock()
 	b.ended = true
-	delete(b.s.builders, b)
-	b.s.forget(b.it)
+	b.artifacts.open.remove(b)
+	b.artifacts.catalog.leave(b.it)
 	return b.file.Close()
 }

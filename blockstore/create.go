@@ -6,27 +6,10 @@ import (
 	"slices"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/tensor"
 )
 
-// Create implements Artifacts. Shards that the store holds elsewhere are copied in before
-// it returns, so they are not missing. It returns ErrBusy while another Writer of the
-// artifact is open, ErrInvalid for a manifest that is not of the layout. For a complete
-// artifact nothing is missing, and Commit has nothing to do.
-func (s *store) Create(manifest, layout block.Block, opt WriteOptions) (*Writer, error) {
-	w, err := s.create(manifest, layout, opt)
-	if err != nil {
-		return nil, fmt.Errorf("create artifact %s: %w", manifest.CID, err)
-	}
-	if err = w.recheck(); err == nil {
-		err = w.copyHeld()
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("create artifact %s: %w", manifest.CID, err), w.Close())
-	}
-	return w, nil
-}
-
-func (s *store) create(manifest, layout block.Block, opt WriteOptions) (*Writer, error) {
+func (a *artifacts) create(manifest, layout block.Block, opt WriteOptions) (*Writer, error) {
 	if err := errors.Join(manifest.CID.Verify(manifest.Data), layout.CID.Verify(layout.Data)); err != nil {
 		return nil, err
 	}
@@ -34,7 +17,7 @@ func (s *store) create(manifest, layout block.Block, opt WriteOptions) (*Writer,
 	if err != nil {
 		return nil, err
 	}
-	l, err := DecodeLayout(layout.Data)
+	l, err := tensor.DecodeLayout(layout.Data)
 	if err != nil {
 		return nil, err
 	}
@@ -42,87 +25,108 @@ func (s *store) create(manifest, layout block.Block, opt WriteOptions) (*Writer,
 	if err != nil {
 		return nil, err
 	}
-	w := &Writer{s: s, opt: opt, indices: make(map[block.CID][]int)}
-	for i, c := range m.Shards {
-		w.indices[c] = append(w.indices[c], i)
-	}
-	defer s.artifactLanes.lock(manifest.CID)()
-	_, damaged, err := s.reserve(newItem(manifest.CID, m, l, cut), w)
-	if err != nil {
+	w := newWriter(a, manifest.CID, m.Shards, opt)
+	defer a.locks.lock(manifest.CID)()
+	if err := a.open.add(w); err != nil {
 		return nil, err
 	}
-	if w.done {
+	it, damaged, err := a.catalog.reserve(newItem(manifest.CID, m, l, cut), w.fill)
+	if err != nil {
+		return nil, errors.Join(err, w.end())
+	}
+	w.attach(it)
+	if w.standing().done {
 		return w, nil
 	}
 	if err := w.start(manifest, layout, damaged); err != nil {
-		return nil, full(err)
+		return nil, errors.Join(full(err), w.end())
 	}
 	return w, nil
 }
 
-// start opens the item's file, making it if there is none. It has the artifact's lane.
+// start opens the item's file, making it if there is none. It has the artifact's lock.
 func (w *Writer) start(manifest, layout block.Block, damaged *item) error {
-	s, it := w.s, w.it
+	a, it := w.artifacts, w.it
 	fresh := it.path == ""
 	var err error
 	if fresh {
-		err = errors.Join(s.Put(layout), s.Put(manifest))
+		err = errors.Join(a.blocks.put(layout), a.blocks.put(manifest))
 		switch {
 		case err != nil:
 		case damaged != nil:
-			err = s.salvage(it, damaged.path)
+			err = a.salvage(it, damaged.path)
 		default:
-			err = s.makeFile(it)
+			err = a.makeFile(it)
 		}
 	}
+	var f file
 	if err == nil {
-		w.file, err = s.fs.Open(it.path, true)
+		f, err = a.files.fs.Open(it.path, true)
 	}
 	if err != nil {
-		return errors.Join(err, s.unreserve(it, damaged, w, fresh))
+		return errors.Join(err, a.unreserve(it, damaged, w.fill, fresh))
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if w.durable = it.have.clone(); damaged != nil {
-		w.durable = newBitmap(len(it.shards)) // no record says what was found
-	}
-	w.framed = w.durable.count() > 0
-	w.offset = it.offset
-	it.finite = it.finite && w.opt.Finite
+	w.file = f
+	w.offset, w.framed = a.catalog.begin(it, w.fill, damaged != nil, w.opt.Finite)
 	return nil
 }
 
 // makeFile makes the file of an item that holds nothing.
-func (s *store) makeFile(it *item) error {
-	path := s.partialPath(it.cid)
-	if err := errors.Join(s.discard(path), s.discard(s.recordPath(it.cid))); err != nil {
+func (a *artifacts) makeFile(it *item) error {
+	path := a.files.partialPath(it.cid)
+	if err := errors.Join(a.files.discard(path), a.files.discard(a.files.recordPath(it.cid))); err != nil {
 		return err
 	}
-	f, err := s.fs.Create(path)
+	f, err := a.files.fs.Create(path)
 	if err != nil {
 		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	it.path, it.offset = path, int64(len(it.layout.SafetensorsHeader()))
+	a.catalog.place(it, path, int64(len(it.layout.SafetensorsHeader())))
 	return f.Close()
 }
 
-// frame gives a file the item's header and size; what is not written yet is a hole, which
-// takes no room. It goes before every fsync until one succeeds, as a failed one may have
-// dropped it.
-func (it *item) frame(f file) error {
-	if _, err := f.WriteAt(it.layout.headerOfSize(int(it.offset)), 0); err != nil {
+// salvage takes the file of a damaged artifact under partial and finds by their hashes the
+// shards that are still in it.
+func (a *artifacts) salvage(it *item, from string) error {
+	to := a.files.partialPath(it.cid)
+	if err := a.files.fs.Protect(from, false); err != nil {
+		return a.makeFile(it) // the file vanished
+	}
+	if err := a.files.fs.Rename(from, to); err != nil {
 		return err
 	}
-	return f.Truncate(it.offset + int64(it.cut.Bytes()))
+	f, err := a.files.fs.Open(to, true)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	// A file that was cut short still has its own header, so its data where that ends.
+	offset, err := tensor.DataOffset(f)
+	if err != nil || it.layout.HeaderOfSize(int(offset)) == nil {
+		return a.makeFile(it)
+	}
+	a.catalog.place(it, to, offset)
+	a.catalog.checked(it, false) // nobody knows
+	if err := it.frame(f); err != nil {
+		return err
+	}
+	var buf []byte
+	for i, c := range it.shards {
+		shard := it.cut.Shard(i)
+		buf = sized(buf, shard.Bytes)
+		if readFull(f, buf, it.offset+int64(shard.Offset)) != nil || c.Verify(buf) != nil {
+			continue // missing, so it will be fetched
+		}
+		a.catalog.add(it, i)
+	}
+	return nil
 }
 
 // copyHeld writes the missing shards that the store holds elsewhere.
 func (w *Writer) copyHeld() error {
 	var buf []byte
 	for _, c := range w.Missing() {
-		data, _, err := w.s.read(c, buf)
+		data, _, err := w.artifacts.read(c, buf)
 		if err != nil {
 			continue // then it is to be fetched
 		}
@@ -136,20 +140,12 @@ func (w *Writer) copyHeld() error {
 
 // recheck looks for elements that are not finite in what was written without looking.
 func (w *Writer) recheck() error {
-	s, it := w.s, w.it
-	s.mu.RLock()
-	if !w.opt.Finite || it.finite && !w.done {
-		s.mu.RUnlock()
+	if !w.opt.Finite {
 		return nil
 	}
-	if s.items[it.cid] != it { // deleted meanwhile
-		s.mu.RUnlock()
-		return ErrNotFound
-	}
-	have, offset := it.have.clone(), it.offset // have is nil if complete
-	f, err := s.fs.Open(it.path, false)
-	s.mu.RUnlock()
-	if err != nil {
+	it, catalog := w.it, w.artifacts.catalog
+	f, have, offset, err := catalog.unchecked(it, w.fill)
+	if err != nil || f == nil {
 		return err
 	}
 	defer f.Close()
@@ -163,13 +159,11 @@ func (w *Writer) recheck() error {
 		if err := readFull(f, buf, offset+int64(shard.Offset)); err != nil {
 			return fmt.Errorf("shard %d: %w", i, err)
 		}
-		if err := it.layout.checkFinite(shard, buf); err != nil {
+		if err := it.layout.CheckFinite(shard, buf); err != nil {
 			return err
 		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	it.finite = true
+	catalog.checked(it, true)
 	return nil
 }
 

@@ -2,12 +2,8 @@
 // (models and updates) as shards of one file each.
 //
 // Words:
-//   - layout: names, types, shapes and order of an artifact's tensors ([Layout]); a block
-//   - canonical data: the tensors in the order of their names (as bytes, strictly
-//     ascending), each one's elements row-major and little-endian, nothing in between
-//   - shard: a fixed number of consecutive elements of the canonical data, the last one may
-//     have fewer ([Shard], [Cut]). Counted in elements, so none straddles two shards even
-//     where types are mixed. Its bytes are one raw block
+//   - layout, canonical data, shard: as package tensor has them. A layout is a block, and so
+//     are a shard's bytes, a raw one
 //   - manifest: layout, codec and shard CIDs of an artifact ([Manifest]); a block, whose CID
 //     names the artifact
 //   - complete, partial: an artifact of which all, or some, shards are in the store
@@ -52,7 +48,7 @@
 //
 // # Limits
 //
-// A manifest is one block, so an artifact has at most MaxShards shards: 97 GiB in shards of
+// A manifest is one block, so an artifact has at most tensor.MaxShards shards: 97 GiB in shards of
 // 1 MiB. Weights in F32, F16 and BF16 are stored as they are; other types are refused by
 // name. Disk needs flock and hard Unix semantics of rename and open files: Linux, macOS, BSD.
 package blockstore

@@ -15,6 +15,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/blockstore/blockstoretest"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // newCrashStore returns a store on a disk that has the artifact's file, too.
@@ -75,18 +76,18 @@ func TestImportOtherFileSystem(t *testing.T) {
 func TestImportLayoutHints(t *testing.T) {
 	a := blockstoretest.NewArtifact(mixed, 8, 1)
 	s := blockstore.NewMemory(blockstore.Options{})
-	change := func(i int, f func(*blockstore.Tensor)) blockstore.Layout {
-		l := blockstore.Layout{Tensors: slices.Clone(mixed.Tensors)}
+	change := func(i int, f func(*tensor.Tensor)) tensor.Layout {
+		l := tensor.Layout{Tensors: slices.Clone(mixed.Tensors)}
 		f(&l.Tensors[i])
 		return l
 	}
 	last := len(mixed.Tensors) - 1
-	for hint, l := range map[string]blockstore.Layout{
-		`tensor "a.bias" is F16, not F32`:        change(0, func(x *blockstore.Tensor) { x.DType = blockstore.F32 }),
-		`tensor "b" has shape [2 1 7], not [14]`: change(2, func(x *blockstore.Tensor) { x.Shape = []uint64{14} }),
-		`tensor "a.weigh" is missing`:            change(1, func(x *blockstore.Tensor) { x.Name = "a.weigh" }),
-		`tensor "scale" is not in it`:            change(4, func(x *blockstore.Tensor) { x.Name = "scale2" }),
-		`tensor "ünïz" is missing`:               {Tensors: append(slices.Clone(mixed.Tensors), blockstore.Tensor{Name: "ünïz", DType: blockstore.F32})},
+	for hint, l := range map[string]tensor.Layout{
+		`tensor "a.bias" is F16, not F32`:        change(0, func(x *tensor.Tensor) { x.DType = tensor.F32 }),
+		`tensor "b" has shape [2 1 7], not [14]`: change(2, func(x *tensor.Tensor) { x.Shape = []uint64{14} }),
+		`tensor "a.weigh" is missing`:            change(1, func(x *tensor.Tensor) { x.Name = "a.weigh" }),
+		`tensor "scale" is not in it`:            change(4, func(x *tensor.Tensor) { x.Name = "scale2" }),
+		`tensor "ünïz" is missing`:               {Tensors: append(slices.Clone(mixed.Tensors), tensor.Tensor{Name: "ünïz", DType: tensor.F32})},
 		`tensor "ünïcode <&> \"\n" is not in it`: {Tensors: mixed.Tensors[:last]},
 	} {
 		must(t, s.Put(l.Block()))
@@ -137,7 +138,7 @@ func spoilShard(t *testing.T, disk *blockstore.CrashFS, a blockstoretest.Artifac
 
 // TestLoseRepeated spoils one of several places of the same bytes.
 func TestLoseRepeated(t *testing.T) {
-	l := blockstore.Layout{Tensors: []blockstore.Tensor{{Name: "x", DType: blockstore.F32, Shape: []uint64{50}}}}
+	l := tensor.Layout{Tensors: []tensor.Tensor{{Name: "x", DType: tensor.F32, Shape: []uint64{50}}}}
 	a := blockstoretest.Cut(l, 8, make([]byte, l.Bytes()))
 	for _, complete := range []bool{true, false} {
 		disk, s := newCrashStore(t, a, blockstore.Options{})

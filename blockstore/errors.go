@@ -12,14 +12,8 @@ var (
 	ErrNotFound = errors.New("not held by this store")
 	// ErrTooLarge is returned for a block of more than block.MaxSize bytes.
 	ErrTooLarge = errors.New("larger than a block may be")
-	// ErrInvalid is returned for a layout or manifest that breaks a rule or a limit.
-	ErrInvalid = errors.New("not valid")
 	// ErrLayout is returned by Import for tensors other than those asked for.
 	ErrLayout = errors.New("another layout than the run's")
-	// ErrNotFinite is returned for an element that is NaN or infinite.
-	ErrNotFinite = errors.New("element is not finite")
-	// ErrSafetensors is returned for a file that is not valid safetensors, or beyond weft's limits.
-	ErrSafetensors = errors.New("not a safetensors file that weft reads")
 	// ErrIncomplete is returned by Commit while shards are missing, and by Open for such an artifact.
 	ErrIncomplete = errors.New("shards are missing")
 	// ErrForeign is returned for a shard that the artifact's manifest does not list.
@@ -39,19 +33,6 @@ var (
 	// ErrClosed is returned by a store, Writer or Builder after its end.
 	ErrClosed = errors.New("already closed")
 )
-
-// ElementError names the first element found that is NaN or infinite. It is an ErrNotFinite.
-type ElementError struct {
-	Tensor  string
-	Element uint64 // index within the tensor, row-major
-	Shard   int    // index of the shard that holds it
-}
-
-func (e *ElementError) Error() string {
-	return fmt.Sprintf("tensor %q, element %d (shard %d): %v", e.Tensor, e.Element, e.Shard, ErrNotFinite)
-}
-
-func (e *ElementError) Unwrap() error { return ErrNotFinite }
 
 // CorruptError names a block whose bytes in the store went bad. It is a block.ErrMismatch,
 // or the error of reading the bytes.

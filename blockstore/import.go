@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // ImportOptions of Import. The zero value takes any file.
@@ -17,7 +18,7 @@ type ImportOptions struct {
 	Layout block.CID
 	// ShardElements is the number of elements of a shard, the default if 0.
 	ShardElements uint64
-	// Finite refuses elements that are NaN or infinite with an ElementError.
+	// Finite refuses elements that are NaN or infinite with a tensor.ElementError.
 	Finite bool
 	// Keep leaves the file where it is, untouched. Else Disk takes it over where it can,
 	// without a copy: on success the path is gone, the file being the artifact's own, with
@@ -33,9 +34,9 @@ type ImportOptions struct {
 
 const defaultWorkers = 2
 
-// Import implements Artifacts. It returns ErrSafetensors or ErrInvalid for what is not a
-// safetensors file of tensors that weft stores, ErrChanged if the file is written to
-// meanwhile: who wrote it must have closed it.
+// Import implements Artifacts. It returns tensor.ErrSafetensors or tensor.ErrInvalid
+// for a file that is not safetensors with tensors that weft stores, ErrChanged if the file is
+// written to meanwhile: its writer must have closed it.
 func (s *store) Import(ctx context.Context, path string, opt ImportOptions) (block.CID, error) {
 	c, err := s.importFile(ctx, path, opt)
 	if err != nil {
@@ -57,7 +58,7 @@ func (s *store) importFile(ctx context.Context, path string, opt ImportOptions) 
 	if err := s.checkLayout(src.layout, opt.Layout); err != nil {
 		return block.CID{}, err
 	}
-	if !opt.Keep && src.canonical && s.outside == s.fs && s.fs.Movable(path, s.path(artifactDir)) {
+	if !opt.Keep && src.canonical && s.outside == s.files.fs && s.outside.Movable(path, s.files.path(artifactDir)) {
 		c, moved, err := s.takeOver(ctx, path, src, opt)
 		if err == nil || moved || !notMovable(err) {
 			return c, err
@@ -67,16 +68,16 @@ func (s *store) importFile(ctx context.Context, path string, opt ImportOptions) 
 }
 
 // checkLayout returns ErrLayout, saying where they differ, if l is not the layout wanted.
-func (s *store) checkLayout(l Layout, want block.CID) error {
+func (s *store) checkLayout(l tensor.Layout, want block.CID) error {
 	got := l.Block().CID
 	if !want.Defined() || got == want {
 		return nil
 	}
 	data, err := s.Get(want)
 	if err == nil {
-		var w Layout
-		if w, err = DecodeLayout(data); err == nil {
-			return fmt.Errorf("%w: %s", ErrLayout, l.difference(w))
+		var w tensor.Layout
+		if w, err = tensor.DecodeLayout(data); err == nil {
+			return fmt.Errorf("%w: %s", ErrLayout, l.Difference(w))
 		}
 	}
 	return fmt.Errorf("%w: %s, not %s", ErrLayout, got, want)
@@ -100,13 +101,13 @@ func (s *store) takeOver(ctx context.Context, path string, src *source, opt Impo
 	}
 	m := newManifest(src.layout.Block().CID, src.cut, shards)
 	it := newItem(block.CID{}, Manifest{}, src.layout, src.cut)
-	it.path, it.offset = path, int64(src.header.DataOffset)
-	err = s.install(it, m)
-	if moved = it.state == Complete; moved {
+	it.lie(path, int64(src.header.DataOffset))
+	err = s.artifacts.install(it, m)
+	if moved = s.catalog.moved(it); moved {
 		c = m.Block().CID
 		// Else the file may turn up at its old place too after a crash: no harm to the store.
 		if err := s.outside.SyncDir(filepath.Dir(path)); err != nil {
-			s.log.Warn("Cannot make the removal of an imported file durable", "path", path, "err", err)
+			s.files.log.Warn("Cannot make the removal of an imported file durable", "path", path, "err", err)
 		}
 	}
 	return c, moved, err
@@ -114,7 +115,7 @@ func (s *store) takeOver(ctx context.Context, path string, src *source, opt Impo
 
 // copyIn writes a new file of the source's elements in canonical order.
 func (s *store) copyIn(ctx context.Context, src *source, opt ImportOptions) (block.CID, error) {
-	b, err := s.newBuilder(src.layout, opt.ShardElements)
+	b, err := s.artifacts.newBuilder(src.layout, opt.ShardElements)
 	if err != nil {
 		return block.CID{}, err
 	}

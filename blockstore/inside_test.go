@@ -2,11 +2,13 @@ package blockstore
 
 import (
 	"bytes"
+	"errors"
 	"testing"
 
 	"pgregory.net/rapid"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // TestShardIndex compares with a plain list of places.
@@ -84,17 +86,22 @@ func sealed(data []byte) []byte {
 // A store that is closed while a Writer is being made ends it: the Writer has no file yet.
 func TestCloseInCreate(t *testing.T) {
 	s := NewMemory(Options{})
-	l := Layout{Tensors: []Tensor{{Name: "a", DType: F32, Shape: []uint64{2}}}}
+	l := tensor.Layout{Tensors: []tensor.Tensor{{Name: "a", DType: tensor.F32, Shape: []uint64{2}}}}
 	cut, err := l.Cut(2)
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := newManifest(l.Block().CID, cut, []block.CID{block.Sum(block.Raw, make([]byte, 8))})
-	w := &Writer{s: s.store}
-	if _, _, err := s.reserve(newItem(m.Block().CID, m, l, cut), w); err != nil {
+	w := newWriter(s.artifacts, m.Block().CID, m.Shards, WriteOptions{})
+	if err := s.artifacts.open.add(w); err != nil {
 		t.Fatal(err)
 	}
-	s.put(w.it, 0) // as if there were something to make durable
+	it, _, err := s.catalog.reserve(newItem(m.Block().CID, m, l, cut), w.fill)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.attach(it)
+	s.catalog.add(it, 0) // as if there were something to make durable
 	if err := s.Close(); err != nil {
 		t.Errorf("close: %v", err)
 	}
@@ -104,7 +111,7 @@ func TestCloseInCreate(t *testing.T) {
 func TestLoseOfDeleted(t *testing.T) {
 	s := NewMemory(Options{})
 	defer s.Close()
-	l := Layout{Tensors: []Tensor{{Name: "a", DType: F32, Shape: []uint64{2}}}}
+	l := tensor.Layout{Tensors: []tensor.Tensor{{Name: "a", DType: tensor.F32, Shape: []uint64{2}}}}
 	cut, err := l.Cut(1)
 	if err != nil {
 		t.Fatal(err)
@@ -125,7 +132,57 @@ func TestLoseOfDeleted(t *testing.T) {
 	if err := s.DeleteArtifact(m.Block().CID); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.loseShards(it, []int{0}); err != nil || s.Has(same.CID) {
+	if err := s.artifacts.loseShards(it, []int{0}); err != nil || s.Has(same.CID) {
 		t.Errorf("lose: %v; the store has the shard: %t", err, s.Has(same.CID))
+	}
+}
+
+// What has ended is not kept for Close.
+func TestHandlesEnd(t *testing.T) {
+	s := NewMemory(Options{})
+	l := tensor.Layout{Tensors: []tensor.Tensor{{Name: "a", DType: tensor.F32, Shape: []uint64{2}}}}
+	data := make([]byte, 8)
+	build := func() *Builder {
+		b, err := s.NewArtifact(l, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.WriteShard(0, data); err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	if err := build().Abort(); err != nil {
+		t.Fatal(err)
+	}
+	b := build()
+	c, err := b.Commit()
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest, err := s.Get(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, end := range []func(*Writer) error{(*Writer).Close, (*Writer).Abort, (*Writer).Commit} {
+		w, err := s.Create(block.New(block.DagCBOR, manifest), l.Block(), WriteOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(s.artifacts.open.open); n != 1 {
+			t.Errorf("%d open, want 1", n)
+		}
+		if err := end(w); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(s.artifacts.open.open); n != 0 {
+		t.Errorf("%d open, want none", n)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.NewArtifact(l, 0); !errors.Is(err, ErrClosed) {
+		t.Errorf("a Builder of a closed store: %v", err)
 	}
 }

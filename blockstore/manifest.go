@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // Plain is the only codec so far: a shard's bytes are its elements, little-endian.
@@ -34,31 +35,31 @@ func DecodeManifest(data []byte) (Manifest, error) {
 func (m Manifest) validate() error {
 	switch {
 	case m.Codec != Plain:
-		return fmt.Errorf("manifest: %w: codec %.20q; this version knows %q", ErrInvalid, m.Codec, Plain)
+		return fmt.Errorf("manifest: %w: codec %.20q; this version knows %q", tensor.ErrInvalid, m.Codec, Plain)
 	case m.Layout.Codec() != block.DagCBOR:
-		return fmt.Errorf("manifest: %w: layout %s is not a dag-cbor block", ErrInvalid, m.Layout)
-	case m.ShardElements == 0 || m.ShardElements > maxShardBytes:
-		return fmt.Errorf("manifest: %w: shards of %d elements", ErrInvalid, m.ShardElements)
-	case len(m.Shards) == 0 || len(m.Shards) > MaxShards:
-		return fmt.Errorf("manifest: %w: %d shards, 1 to %d", ErrInvalid, len(m.Shards), MaxShards)
+		return fmt.Errorf("manifest: %w: layout %s is not a dag-cbor block", tensor.ErrInvalid, m.Layout)
+	case m.ShardElements == 0 || m.ShardElements > tensor.MaxShardBytes:
+		return fmt.Errorf("manifest: %w: shards of %d elements", tensor.ErrInvalid, m.ShardElements)
+	case len(m.Shards) == 0 || len(m.Shards) > tensor.MaxShards:
+		return fmt.Errorf("manifest: %w: %d shards, 1 to %d", tensor.ErrInvalid, len(m.Shards), tensor.MaxShards)
 	}
 	for i, c := range m.Shards {
 		if c.Codec() != block.Raw {
-			return fmt.Errorf("manifest: %w: shard %d, %s, is not a raw block", ErrInvalid, i, c)
+			return fmt.Errorf("manifest: %w: shard %d, %s, is not a raw block", tensor.ErrInvalid, i, c)
 		}
 	}
 	return nil
 }
 
-// Validate returns ErrInvalid unless the manifest is one of an artifact with the given
+// Validate returns tensor.ErrInvalid unless the manifest is one of an artifact with the given
 // layout, itself valid.
-func (m Manifest) Validate(l Layout) error {
+func (m Manifest) Validate(l tensor.Layout) error {
 	_, err := m.cut(l)
 	return err
 }
 
 // cut is Validate, and returns how the manifest cuts the layout.
-func (m Manifest) cut(l Layout) (*Cut, error) {
+func (m Manifest) cut(l tensor.Layout) (*tensor.Cut, error) {
 	if err := m.validate(); err != nil {
 		return nil, err
 	}
@@ -66,19 +67,19 @@ func (m Manifest) cut(l Layout) (*Cut, error) {
 		return nil, err
 	}
 	if c := l.Block().CID; c != m.Layout {
-		return nil, fmt.Errorf("manifest: %w: of layout %s, not %s", ErrInvalid, m.Layout, c)
+		return nil, fmt.Errorf("manifest: %w: of layout %s, not %s", tensor.ErrInvalid, m.Layout, c)
 	}
 	c, err := l.Cut(m.ShardElements)
 	if err != nil {
 		return nil, fmt.Errorf("manifest: %w", err)
 	}
 	if m.Bytes != c.Bytes() || len(m.Shards) != c.Len() {
-		return nil, fmt.Errorf("manifest: %w: %d bytes in %d shards; its layout has %d in %d", ErrInvalid, m.Bytes, len(m.Shards), c.Bytes(), c.Len())
+		return nil, fmt.Errorf("manifest: %w: %d bytes in %d shards; its layout has %d in %d", tensor.ErrInvalid, m.Bytes, len(m.Shards), c.Bytes(), c.Len())
 	}
 	return c, nil
 }
 
 // newManifest returns the manifest of an artifact whose shards are known.
-func newManifest(layout block.CID, c *Cut, shards []block.CID) Manifest {
+func newManifest(layout block.CID, c *tensor.Cut, shards []block.CID) Manifest {
 	return Manifest{layout, Plain, c.ShardElements(), c.Bytes(), shards}
 }

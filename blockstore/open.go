@@ -3,11 +3,9 @@ package blockstore
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 
 	"github.com/weft-mesh/weft/block"
@@ -68,90 +66,36 @@ func (d *Disk) Path(manifest block.CID) (string, error) {
 	}
 	defer a.Close()
 	if bad := a.checkHeader(); bad != nil {
-		if err := d.repairHeader(a); err != nil {
+		if err := d.scrubber.repairHeader(a); err != nil {
 			return "", errors.Join(bad, err)
 		}
-		d.log.Warn("Repaired a header", "err", bad)
+		d.files.log.Warn("Repaired a header", "err", bad)
 	}
 	return a.path, nil
 }
 
 func open(fsys, outside fsys, dir string, opt Options) (*store, error) {
-	s := &store{
-		fs: fsys, outside: outside, dir: dir, opt: opt, log: opt.Logger,
-		blocks:   make(map[block.CID]int64),
-		items:    make(map[block.CID]*item),
-		layouts:  make(map[block.CID]*layoutUse),
-		shards:   newShardIndex(),
-		builders: make(map[*Builder]bool),
+	log := opt.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
 	}
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
-	}
-	if s.opt.SyncBytes == 0 {
-		s.opt.SyncBytes = defaultSyncBytes
+	syncBytes := opt.SyncBytes
+	if syncBytes == 0 {
+		syncBytes = defaultSyncBytes
 	}
 	if err := fsys.MkdirAll(dir); err != nil {
 		return nil, full(err)
 	}
-	lock, err := fsys.Lock(s.path(lockName), "process "+strconv.Itoa(os.Getpid()))
+	files := &folder{fs: fsys, dir: dir, log: log}
+	lock, err := fsys.Lock(files.path(lockName), "process "+strconv.Itoa(os.Getpid()))
 	if err != nil {
 		return nil, full(err)
 	}
-	s.lock = lock
-	for _, step := range []func() error{s.checkFormat, s.clearTemp, s.findBlocks, s.findArtifacts, s.findPartials} {
-		if err := step(); err != nil {
-			return nil, errors.Join(full(err), lock.Close())
-		}
+	s := &store{contents: contents{newBlocks(files), newCatalog(files)}, files: files, outside: outside, lock: lock}
+	s.artifacts = &artifacts{contents: s.contents, files: files, syncBytes: syncBytes}
+	s.scrubber = &scrubber{contents: s.contents, files: files, artifacts: s.artifacts, rate: opt.ScrubBytesPerSecond}
+	if err := (recovery{files, s.blocks, s.catalog, s.Get}).run(); err != nil {
+		return nil, errors.Join(full(err), lock.Close())
 	}
 	return s, nil
-}
-
-// dirs are the directories that every store has.
-var dirs = []string{tempDir, partialDir, artifactDir, blockDir}
-
-func (s *store) makeDirs() error {
-	for _, dir := range dirs {
-		if err := s.fs.MkdirAll(s.path(dir)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// checkFormat makes the directories of a new store, and refuses what is no store: clearing
-// the tmp of a user's home would be a sad mistake.
-func (s *store) checkFormat() error {
-	text, err := s.readFile(s.path(formatName), maxFormat)
-	switch {
-	case err == nil && string(text) == formatText:
-		return s.makeDirs() // a backup may have left out empty ones
-	case err == nil:
-		return fmt.Errorf("%w: its format is %q, not %q", ErrFormat, text, formatText)
-	case !errors.Is(err, fs.ErrNotExist):
-		return err
-	}
-	if err := s.makeDirs(); err != nil {
-		return err
-	}
-	temp := s.path(formatName + ".new")
-	for _, dir := range slices.Concat(dirs, []string{""}) {
-		infos, err := s.fs.ReadDir(s.path(dir))
-		if err != nil {
-			return err
-		}
-		for _, info := range infos {
-			if info.IsDir() || dir == "" && (info.Name() == lockName || info.Name() == filepath.Base(temp)) {
-				continue
-			}
-			return fmt.Errorf("%w: it holds %s but no file %q; give an empty directory", ErrFormat, filepath.Join(dir, info.Name()), formatName)
-		}
-	}
-	if err := s.fs.SyncDir(filepath.Dir(s.dir)); err != nil {
-		return err
-	}
-	if err := s.discard(temp); err != nil {
-		return err
-	}
-	return s.writeFile(s.path(formatName), temp, []byte(formatText))
 }

@@ -13,7 +13,7 @@ import (
 // artifact is not there, ErrIncomplete if only a part of it is, block.ErrMismatch if its
 // manifest or layout went bad.
 func OpenArtifact(dir string, manifest block.CID) (*Artifact, error) {
-	a, err := openOutside(&store{fs: osFS{}, dir: dir}, manifest)
+	a, err := openOutside(&folder{fs: osFS{}, dir: dir}, manifest)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = ErrNotFound
 	}
@@ -23,10 +23,10 @@ func OpenArtifact(dir string, manifest block.CID) (*Artifact, error) {
 	return a, nil
 }
 
-// ReadBlock reads a block that was put into the store in dir, verified, from outside as OpenArtifact does. Shards of artifacts
-// are not found. It returns ErrNotFound, or block.ErrMismatch if it went bad.
+// ReadBlock reads a block that was put into the store in dir, verified, from outside as OpenArtifact does.
+// Shards of artifacts are not found. It returns ErrNotFound, or block.ErrMismatch if it went bad.
 func ReadBlock(dir string, c block.CID) ([]byte, error) {
-	data, err := (&store{fs: osFS{}, dir: dir}).readBlock(c)
+	data, err := (&folder{fs: osFS{}, dir: dir}).readBlock(c)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = ErrNotFound
 	}
@@ -36,15 +36,15 @@ func ReadBlock(dir string, c block.CID) ([]byte, error) {
 	return data, nil
 }
 
-func openOutside(s *store, manifest block.CID) (*Artifact, error) {
-	it, err := s.describe(manifest, s.readBlock)
+func openOutside(d *folder, manifest block.CID) (*Artifact, error) {
+	it, err := describe(manifest, d.readBlock, nil)
 	if err != nil {
 		return nil, err
 	}
-	path := s.artifactPath(manifest)
-	f, err := s.fs.Open(path, false)
+	path := d.artifactPath(manifest)
+	f, err := d.fs.Open(path, false)
 	if errors.Is(err, fs.ErrNotExist) {
-		part, there := s.fs.Open(s.partialPath(manifest), false)
+		part, there := d.fs.Open(d.partialPath(manifest), false)
 		if there == nil {
 			return nil, errors.Join(ErrIncomplete, part.Close())
 		}
@@ -52,19 +52,20 @@ func openOutside(s *store, manifest block.CID) (*Artifact, error) {
 	if err != nil {
 		return nil, err
 	}
+	var offset int64
 	info, err := f.Stat()
 	if err == nil {
-		it.offset, err = s.dataOffset(path, info.Size(), it.cut)
+		offset, err = d.dataOffset(path, info.Size(), it.cut)
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &Artifact{manifest, it.manifest, it.layout, it.cut, path, f, it.offset}, nil
+	return &Artifact{manifest, it.manifest, it.layout, it.cut, path, f, offset}, nil
 }
 
 // readBlock reads the file of a block that was put, verified.
-func (s *store) readBlock(c block.CID) ([]byte, error) {
-	data, err := s.readFile(s.blockPath(c), block.MaxSize)
+func (d *folder) readBlock(c block.CID) ([]byte, error) {
+	data, err := d.readFile(d.blockPath(c), block.MaxSize)
 	if err != nil {
 		return nil, err
 	}

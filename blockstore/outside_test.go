@@ -10,6 +10,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/blockstore/blockstoretest"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // What is whole in a store that is open elsewhere can be read; what is missing, partial or damaged is told apart.
@@ -49,7 +50,7 @@ func TestOpenArtifact(t *testing.T) {
 	file := filepath.Join(dir, "artifacts", whole.CID.String()+".safetensors")
 	must(t, os.Chmod(file, 0o600))
 	must(t, os.Truncate(file, int64(len(read(t, file))-1)))
-	if _, err := blockstore.OpenArtifact(dir, whole.CID); !errors.Is(err, blockstore.ErrInvalid) {
+	if _, err := blockstore.OpenArtifact(dir, whole.CID); !errors.Is(err, tensor.ErrInvalid) {
 		t.Errorf("cut short: %v", err)
 	}
 	for _, path := range files(t, filepath.Join(dir, "blocks")) {

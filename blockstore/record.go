@@ -1,10 +1,10 @@
 package blockstore
 
 import (
-	"encoding/binary"
 	"fmt"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // record says which shards of a partial artifact are in its file. It is written after the
@@ -24,17 +24,17 @@ type record struct {
 }
 
 // maxRecord bounds a record's file in bytes.
-const maxRecord = block.DigestSize + 1024 + MaxShards/8
+const maxRecord = block.DigestSize + 1024 + tensor.MaxShards/8
 
-func (s *store) writeRecord(r record) error {
+func (d *folder) writeRecord(r record) error {
 	b := block.Of(r)
-	d := b.CID.Digest()
-	return s.writeFile(s.recordPath(r.Manifest), s.tempPath(), append(d[:], b.Data...))
+	digest := b.CID.Digest()
+	return d.writeFile(d.recordPath(r.Manifest), d.tempPath(), append(digest[:], b.Data...))
 }
 
 // readRecord reads the record of an artifact of n shards.
-func (s *store) readRecord(c block.CID, n int) (record, error) {
-	data, err := s.readFile(s.recordPath(c), maxRecord)
+func (d *folder) readRecord(c block.CID, n int) (record, error) {
+	data, err := d.readFile(d.recordPath(c), maxRecord)
 	if err != nil {
 		return record{}, fmt.Errorf("record: %w", err)
 	}
@@ -44,7 +44,7 @@ func (s *store) readRecord(c block.CID, n int) (record, error) {
 func parseRecord(data []byte, c block.CID, n int) (record, error) {
 	var r record
 	if len(data) < block.DigestSize {
-		return record{}, fmt.Errorf("record: %w: %d bytes", ErrInvalid, len(data))
+		return record{}, fmt.Errorf("record: %w: %d bytes", tensor.ErrInvalid, len(data))
 	}
 	digest, data := [block.DigestSize]byte(data), data[block.DigestSize:]
 	if err := block.FromDigest(block.DagCBOR, digest).Verify(data); err != nil {
@@ -54,38 +54,25 @@ func parseRecord(data []byte, c block.CID, n int) (record, error) {
 		return record{}, fmt.Errorf("record: %w", err)
 	}
 	if r.Manifest != c || !bitmap(r.Held).valid(n) {
-		return record{}, fmt.Errorf("record: %w: not of %s with %d shards", ErrInvalid, c, n)
+		return record{}, fmt.Errorf("record: %w: not of %s with %d shards", tensor.ErrInvalid, c, n)
 	}
 	return r, nil
 }
 
 // dataOffset returns where the data begins in an artifact's file of size bytes. It returns
-// ErrInvalid unless header and data fill the file.
-func (s *store) dataOffset(path string, size int64, cut *Cut) (int64, error) {
-	f, err := s.fs.Open(path, false)
+// tensor.ErrInvalid unless header and data fill the file.
+func (d *folder) dataOffset(path string, size int64, cut *tensor.Cut) (int64, error) {
+	f, err := d.fs.Open(path, false)
 	if err != nil {
 		return 0, err
 	}
 	defer f.Close()
-	n, err := headerLength(f)
+	offset, err := tensor.DataOffset(f)
 	if err != nil {
 		return 0, err
 	}
-	if offset := lengthBytes + int64(n); offset+int64(cut.Bytes()) == size {
-		return offset, nil
+	if offset+int64(cut.Bytes()) != size {
+		return 0, fmt.Errorf("%s: %w: %d bytes, with a header of %d and data of %d", d.relative(path), tensor.ErrInvalid, size, offset, cut.Bytes())
 	}
-	return 0, fmt.Errorf("%s: %w: %d bytes, with a header of %d and data of %d", s.relative(path), ErrInvalid, size, n, cut.Bytes())
-}
-
-// headerLength reads the length at the start of a safetensors file.
-func headerLength(f file) (uint64, error) {
-	var b [lengthBytes]byte
-	if err := readFull(f, b[:], 0); err != nil {
-		return 0, fmt.Errorf("header: %w", err)
-	}
-	n := binary.LittleEndian.Uint64(b[:])
-	if n > MaxHeader {
-		return 0, fmt.Errorf("header: %w: %d bytes, at most %d", ErrSafetensors, n, MaxHeader)
-	}
-	return n, nil
+	return offset, nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/blockstore/blockstoretest"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // spoil changes a file of a store, read-only or not.
@@ -275,7 +276,7 @@ func TestHeader(t *testing.T) {
 			must(t, err)
 			f, err := os.Open(path)
 			must(t, err)
-			h, err := blockstore.ReadHeader(f, int64(len(good)))
+			h, err := tensor.ReadHeader(f, int64(len(good)))
 			must(t, err)
 			must(t, f.Close())
 			if l, err := h.Layout(); err != nil || l.Block().CID != x.Manifest.Layout || len(read(t, path)) != len(good) {

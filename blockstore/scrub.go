@@ -12,22 +12,18 @@ import (
 	"github.com/weft-mesh/weft/block"
 )
 
-// Artifacts implements Artifacts.
-func (s *store) Artifacts() []Info {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	infos := make([]Info, 0, len(s.items))
-	for _, it := range s.items {
-		infos = append(infos, it.info())
-	}
-	slices.SortFunc(infos, func(a, b Info) int { return a.Manifest.Compare(b.Manifest) })
-	return infos
+// scrubber verifies what is in the store, and takes out what went bad.
+type scrubber struct {
+	contents
+	files     *folder
+	artifacts *artifacts
+	rate      uint64 // bytes per second that a scrub reads; no limit if 0
 }
 
-// Scrub implements Store.
-func (s *store) Scrub(ctx context.Context, report func(error)) error {
+// scrub is Store's Scrub.
+func (s *scrubber) scrub(ctx context.Context, report func(error)) error {
 	var buf []byte
-	for _, c := range slices.SortedFunc(maps.Keys(maps.Collect(s.All())), block.CID.Compare) {
+	for _, c := range slices.SortedFunc(maps.Keys(maps.Collect(s.blocks.all())), block.CID.Compare) {
 		data, at, err := s.read(c, buf)
 		if err == nil {
 			buf = data
@@ -43,10 +39,11 @@ func (s *store) Scrub(ctx context.Context, report func(error)) error {
 			return err
 		}
 	}
-	for _, i := range s.Artifacts() {
-		s.mu.RLock()
-		it := s.items[i.Manifest]
-		s.mu.RUnlock()
+	for _, i := range s.catalog.infos() {
+		it, _, err := s.catalog.lookup(i.Manifest)
+		if err != nil {
+			return err
+		}
 		if it == nil {
 			continue // deleted meanwhile
 		}
@@ -57,16 +54,17 @@ func (s *store) Scrub(ctx context.Context, report func(error)) error {
 	return nil
 }
 
-// Check implements Artifacts.
-func (s *store) Check(ctx context.Context, manifest block.CID) error {
-	a, err := s.Open(manifest)
+// check is Artifacts' Check.
+func (s *scrubber) check(ctx context.Context, manifest block.CID) error {
+	a, err := s.catalog.open(manifest)
 	if err != nil {
 		return err
 	}
 	defer a.Close()
-	s.mu.RLock()
-	it := s.items[manifest]
-	s.mu.RUnlock()
+	it, _, err := s.catalog.lookup(manifest)
+	if err != nil {
+		return err
+	}
 	if it == nil {
 		return fmt.Errorf("artifact %s: %w", manifest, ErrNotFound) // deleted meanwhile
 	}
@@ -75,17 +73,15 @@ func (s *store) Check(ctx context.Context, manifest block.CID) error {
 	if err := cmp.Or(err, first, unread); err != nil {
 		return err
 	}
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if s.items[manifest] != it || it.state != Complete {
+	if !s.catalog.completes(it) {
 		return fmt.Errorf("artifact %s: changed while it was checked: %w", manifest, ErrIncomplete)
 	}
 	return nil
 }
 
-// scrubItem verifies the shards of an artifact, and its header if it is complete. It returns why a shard could not be read
-// for another reason than damage, such as that somebody else has taken it out meanwhile.
-func (s *store) scrubItem(ctx context.Context, it *item, pace func(context.Context, int) error, report func(error)) (unread, err error) {
+// scrubItem verifies the shards of an artifact, and its header if it is complete. It returns why a shard
+// could not be read for another reason than damage, such as that somebody else has taken it out meanwhile.
+func (s *scrubber) scrubItem(ctx context.Context, it *item, pace func(context.Context, int) error, report func(error)) (unread, err error) {
 	var (
 		buf  []byte
 		bad  []int
@@ -102,7 +98,7 @@ func (s *store) scrubItem(ctx context.Context, it *item, pace func(context.Conte
 			return nil, err
 		case err != nil && damage(err):
 			bad = append(bad, i)
-			lost = append(lost, &CorruptError{it.shards[i], it.cid, i, s.relative(path), err})
+			lost = append(lost, &CorruptError{it.shards[i], it.cid, i, s.files.relative(path), err})
 		case err != nil && unread == nil:
 			unread = fmt.Errorf("artifact %s: shard %d: %w", it.cid, i, err)
 		}
@@ -116,17 +112,46 @@ func (s *store) scrubItem(ctx context.Context, it *item, pace func(context.Conte
 		}
 		return unread, nil
 	}
-	err = s.loseShards(it, bad)
+	err = s.artifacts.loseShards(it, bad)
 	for _, l := range lost {
 		report(with(l, err))
 	}
 	return unread, nil
 }
 
+// lose takes a block whose bytes went bad out of the store and returns the CorruptError to
+// report: the shard at a place, or the block that was put, if at is nil.
+func (s *scrubber) lose(c block.CID, at *place, cause error) error {
+	if at != nil {
+		it, i := at.item, at.shard
+		lost := &CorruptError{Block: c, Manifest: it.cid, Shard: i, File: s.files.relative(s.catalog.pathOf(it)), Err: cause}
+		return with(lost, s.artifacts.loseShards(it, []int{i}))
+	}
+	lost := &CorruptError{Block: c, Shard: -1, File: s.files.relative(s.files.blockPath(c)), Err: cause}
+	return with(lost, s.loseBlock(c))
+}
+
+// with returns lost, joined by the failure to take it out.
+func with(lost *CorruptError, err error) error {
+	if err != nil {
+		return errors.Join(lost, err)
+	}
+	return lost
+}
+
+// loseBlock removes a bad block, or writes it anew if it is known from an artifact.
+func (s *scrubber) loseBlock(c block.CID) error {
+	good, known := s.catalog.block(c)
+	if !known {
+		return s.blocks.remove([]block.CID{c}, s.catalog.uses)
+	}
+	return s.blocks.rewrite(good)
+}
+
 // readShard reads a shard from the item's file, and returns the file's path. It returns
 // ErrNotFound for a shard that is not in it.
-func (s *store) readShard(it *item, i int, buf []byte) ([]byte, string, error) {
-	f, path, offset, err := s.openFile(it, i)
+func (s *scrubber) readShard(it *item, i int, buf []byte) ([]byte, string, error) {
+	f, path, offset, err := s.catalog.openItem(it, i)
 	if err != nil {
 		return nil, path, err
 	}
@@ -136,24 +161,10 @@ func (s *store) readShard(it *item, i int, buf []byte) ([]byte, string, error) {
 	return buf, path, readFull(f, buf, offset+int64(shard.Offset))
 }
 
-// openFile opens the file of an item of which shard i is to be read.
-func (s *store) openFile(it *item, i int) (f file, path string, offset int64, err error) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	switch {
-	case s.closed:
-		return nil, "", 0, ErrClosed
-	case s.items[it.cid] != it || !it.holds(i):
-		return nil, "", 0, ErrNotFound
-	}
-	f, err = s.fs.Open(it.path, false)
-	return f, it.path, it.offset, err
-}
-
 // scrubHeader checks the header of a complete artifact's file, which no CID covers. A bad one
 // is written anew, as the layout says all that is in it, and reported.
-func (s *store) scrubHeader(manifest block.CID) error {
-	a, err := s.Open(manifest)
+func (s *scrubber) scrubHeader(manifest block.CID) error {
+	a, err := s.catalog.open(manifest)
 	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrIncomplete) {
 		return nil
 	}
@@ -171,38 +182,34 @@ func (s *store) scrubHeader(manifest block.CID) error {
 	return bad
 }
 
-func (s *store) repairHeader(a *Artifact) error {
-	header := a.Layout.headerOfSize(int(a.offset))
+func (s *scrubber) repairHeader(a *Artifact) error {
+	header := a.Layout.HeaderOfSize(int(a.offset))
 	if header == nil {
 		return fmt.Errorf("repair header of %s: there is no room for it; delete the artifact and fetch it again", a.CID)
 	}
-	defer s.artifactLanes.lock(a.CID)()
-	s.mu.RLock()
-	it := s.items[a.CID]
-	same := it != nil && it.state == Complete && it.path == a.path && it.offset == a.offset
-	s.mu.RUnlock()
-	if !same {
+	defer s.artifacts.locks.lock(a.CID)()
+	if !s.catalog.lies(a) {
 		return nil // deleted or replaced meanwhile
 	}
-	if err := s.fs.Protect(a.path, false); err != nil {
+	if err := s.files.fs.Protect(a.path, false); err != nil {
 		return err
 	}
-	f, err := s.fs.Open(a.path, true)
+	f, err := s.files.fs.Open(a.path, true)
 	if err != nil {
 		return err
 	}
 	_, err = f.WriteAt(header, 0)
-	return full(errors.Join(err, f.Sync(), f.Close(), s.fs.Protect(a.path, true)))
+	return full(errors.Join(err, f.Sync(), f.Close(), s.files.fs.Protect(a.path, true)))
 }
 
 func unpaced(ctx context.Context, _ int) error { return ctx.Err() }
 
 // pace waits as long as reading n bytes may take.
-func (s *store) pace(ctx context.Context, n int) error {
-	if s.opt.ScrubBytesPerSecond == 0 {
+func (s *scrubber) pace(ctx context.Context, n int) error {
+	if s.rate == 0 {
 		return ctx.Err()
 	}
-	wait := time.Duration(float64(n) / float64(s.opt.ScrubBytesPerSecond) * float64(time.Second))
+	wait := time.Duration(float64(n) / float64(s.rate) * float64(time.Second))
 	select {
 	case <-ctx.Done():
 		return ctx.Err()

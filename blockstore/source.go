@@ -5,15 +5,17 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // source reads the shards of a safetensors file, whatever the order of its tensors.
 type source struct {
 	file      file
 	info      fs.FileInfo // when it was opened
-	header    Header
-	layout    Layout
-	cut       *Cut
+	header    tensor.Header
+	layout    tensor.Layout
+	cut       *tensor.Cut
 	canonical bool
 	pieces    []piece
 }
@@ -30,7 +32,7 @@ func newSource(f file, shardElements uint64) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err := ReadHeader(f, info.Size())
+	h, err := tensor.ReadHeader(f, info.Size())
 	if err != nil {
 		return nil, err
 	}
@@ -42,14 +44,14 @@ func newSource(f file, shardElements uint64) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &source{f, info, h, l, cut, h.Canonical(), h.pieces()}, nil
+	return &source{f, info, h, l, cut, h.Canonical(), pieces(h)}, nil
 }
 
 // pieces maps canonical data to the file's: one piece if it is in that order.
-func (h Header) pieces() []piece {
+func pieces(h tensor.Header) []piece {
 	var ps []piece
 	var to uint64
-	for _, t := range h.byName() {
+	for _, t := range h.ByName() {
 		from := h.DataOffset + t.Offset
 		if last := len(ps) - 1; last >= 0 && ps[last].from+ps[last].bytes == from {
 			ps[last].bytes += t.Bytes()
@@ -79,7 +81,7 @@ func (src *source) shard(i int, buf []byte, finite bool) ([]byte, error) {
 		done += n
 	}
 	if finite {
-		return buf, src.layout.checkFinite(s, buf)
+		return buf, src.layout.CheckFinite(s, buf)
 	}
 	return buf, nil
 }

@@ -6,6 +6,7 @@ import (
 	"iter"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // Blocks is bytes by CID. Its methods may be called from several goroutines.
@@ -38,7 +39,7 @@ type Artifacts interface {
 	Create(manifest, layout block.Block, opt WriteOptions) (*Writer, error)
 	// NewArtifact returns a Builder for an artifact whose shards (of shardElements elements,
 	// the default if 0) are still to be computed.
-	NewArtifact(l Layout, shardElements uint64) (*Builder, error)
+	NewArtifact(l tensor.Layout, shardElements uint64) (*Builder, error)
 	// Import stores a safetensors file as an artifact, durable on return. See ImportOptions
 	// for what happens to the file.
 	Import(ctx context.Context, path string, opt ImportOptions) (manifest block.CID, err error)

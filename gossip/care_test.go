@@ -13,12 +13,11 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 
 	"github.com/weft-mesh/weft/gossip"
-	"github.com/weft-mesh/weft/gossip/gossiptest"
 )
 
 // Gossipsub gives up streams that break too often. Care opens them again, without a new connection.
 func TestBrokenGossipIsRevived(t *testing.T) {
-	in := gossiptest.NewInbox()
+	in := newInbox()
 	sites := newSites(t, 2, in.Handler(gossip.Accept))
 	startAll(sites)
 	meet(t, sites)
@@ -64,7 +63,7 @@ func TestBrokenGossipIsRevived(t *testing.T) {
 // A site loses power and comes back. Its old connection never says goodbye; it is closed once the new
 // one answers, and gossip flows again.
 func TestDeadConnectionIsClosed(t *testing.T) {
-	in := gossiptest.NewInbox()
+	in := newInbox()
 	sites := newSites(t, 2, in.Handler(gossip.Accept))
 	a, b := sites[0], sites[1]
 	a.start()

@@ -72,14 +72,6 @@ func (c *conduct) drop(p peer.ID, n int) {
 	c.of(p).dropped += uint64(n)
 }
 
-// isBanned reports whether connections with p are refused.
-func (c *conduct) isBanned(p peer.ID, now time.Time) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	b := c.peers[p]
-	return b != nil && now.Before(b.banned)
-}
-
 // fill sets what PeerInfo says of the peer's conduct.
 func (c *conduct) fill(i *PeerInfo, now time.Time) {
 	c.mu.Lock()

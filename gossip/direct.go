@@ -48,7 +48,10 @@ func newDirect(m *Mesh) *direct {
 	}
 }
 
-// Send implements Transport.
+// Send queues data, 1 to MaxMessage bytes, for one site and returns at once. What is sent to one
+// site arrives in order, with gaps where the connection broke; a message that was being written
+// when it broke may arrive twice. The newest is refused with ErrFull when the queue is. A nil error
+// means that the message is on its way, not that it will arrive.
 func (m *Mesh) Send(_ context.Context, to peer.ID, data []byte) error {
 	switch {
 	case len(data) == 0 || len(data) > MaxMessage:

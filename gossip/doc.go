@@ -4,14 +4,11 @@
 // signed by its author where that matters, which is the node's business; the relayer is the site
 // from which a published message came here, seldom its author.
 //
-// [Transport] is the seam. [Transport.Publish] brings a message to every site, each once.
-// [Transport.Send] brings one to a single site, in order. Both are best effort: messages are lost when connections
+// [Mesh.Publish] brings a message to every site, each once.
+// [Mesh.Send] brings one to a single site, in order. Both are best effort: messages are lost when connections
 // break and queues fill up, so whatever matters must be said again. The [Handler] judges what
 // arrives: what it accepts is relayed, what it rejects is counted against whoever brought it, and
 // who brings too much of it is cut off for a while.
-//
-// There are two transports, and gossiptest is the suite that both pass: [Mesh] over libp2p, and
-// [Memory] within one process, also in virtual time.
 //
 // # Over libp2p
 //
@@ -54,5 +51,5 @@
 // sixteen such things, refused for 30 seconds, then for longer.
 //
 // Lock order: links, then seeker, records and watchers; records, then book; lane and watchers,
-// then life. In Memory: the network's lock, then everything else.
+// then life.
 package gossip

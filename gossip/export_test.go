@@ -14,7 +14,10 @@ func (m *Mesh) Cut(p peer.ID) {
 
 // Mend lets m and p connect again.
 func (m *Mesh) Mend(p peer.ID) {
-	m.host.gate.pardon(p)
+	g := m.host.gate
+	g.mu.Lock()
+	delete(g.banned, p)
+	g.mu.Unlock()
 	m.RosterChanged()
 }
 

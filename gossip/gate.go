@@ -51,12 +51,6 @@ func (g *gate) ban(p peer.ID, until time.Time) {
 	g.banned[p] = until
 }
 
-func (g *gate) pardon(p peer.ID) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	delete(g.banned, p)
-}
-
 // InterceptPeerDial refuses to dial strangers.
 func (g *gate) InterceptPeerDial(p peer.ID) bool { return g.admits(p) }
 

@@ -15,7 +15,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/record"
 
 	"github.com/weft-mesh/weft/gossip"
-	"github.com/weft-mesh/weft/gossip/gossiptest"
 )
 
 func TestStrangerIsKeptOut(t *testing.T) {
@@ -77,7 +76,7 @@ func write(t *testing.T, h *gossip.Host, to peer.ID, id protocol.ID, data []byte
 
 // What is not of the protocols is refused, and who sent it is named.
 func TestGarbageIsRefusedAndNamed(t *testing.T) {
-	in := gossiptest.NewInbox()
+	in := newInbox()
 	good := newSites(t, 1, in.Handler(gossip.Accept))[0]
 	good.start()
 	direct := protocol.ID(good.mesh.DirectProtocol())
@@ -127,7 +126,7 @@ func forge(t *testing.T, of peer.ID) []byte {
 // A site that signs its gossip, or names an author, does not speak weft's; who relays such a thing is
 // to blame, as is who relays what the handler rejects.
 func TestForeignGossipIsBlamed(t *testing.T) {
-	good := newSites(t, 1, gossiptest.NewInbox().Handler(gossip.Accept))[0]
+	good := newSites(t, 1, newInbox().Handler(gossip.Accept))[0]
 	good.start()
 	h := evil(t, good)
 	ps, err := pubsub.NewGossipSub(t.Context(), h)
@@ -158,7 +157,7 @@ func TestWhoMisbehavesTooMuchIsBanned(t *testing.T) {
 
 // A site that opens one stream after the other is read on the newest only.
 func TestOneDirectStreamPerPeer(t *testing.T) {
-	in := gossiptest.NewInbox()
+	in := newInbox()
 	good := newSites(t, 1, in.Handler(gossip.Accept))[0]
 	good.start()
 	h := evil(t, good)

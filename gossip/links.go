@@ -105,7 +105,7 @@ func (l *links) dull() map[peer.ID]link {
 	return m
 }
 
-// watch implements Transport.Watch.
+// watch is Mesh.Watch.
 func (l *links) watch(ctx context.Context) <-chan Event {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -31,7 +31,7 @@ type Config struct {
 	Log         *slog.Logger // nil: none
 }
 
-// Mesh is a site's place in its mesh: the Transport over libp2p.
+// Mesh is a site's place in its mesh.
 type Mesh struct {
 	host    *Host
 	mesh    block.CID
@@ -58,8 +58,6 @@ type Mesh struct {
 	storeMu sync.Mutex // held while the peerstore or the file is brought up to date with the book
 	saved   uint64     // version of the book in the file
 }
-
-var _ Transport = (*Mesh)(nil)
 
 // New joins the mesh: messages flow from now on over what connections there are, and the handler
 // may be called before the caller has the result. Run seeks more connections. A site that does not
@@ -222,13 +220,16 @@ func (m *Mesh) blame(p peer.ID, weight int, what string, err error) {
 	m.drop(p, "banned")
 }
 
-// ID implements Transport.
+// ID returns this site.
 func (m *Mesh) ID() peer.ID { return m.host.ID() }
 
-// Watch implements Transport.
+// Watch returns which sites connect and disconnect from now on, after one event for each that is
+// connected already. The channel is closed when ctx or the mesh ends. It forgets nothing
+// that matters and holds at most one event per site: to a slow reader, a site that went and came
+// back is one more Connected event.
 func (m *Mesh) Watch(ctx context.Context) <-chan Event { return m.links.watch(ctx) }
 
-// Peers implements Transport.
+// Peers returns every site of the mesh but this one, ascending by ID.
 func (m *Mesh) Peers() []PeerInfo {
 	sites := slices.Clone(m.sites())
 	slices.SortFunc(sites, func(a, b peer.ID) int { return cmp.Compare(a, b) })

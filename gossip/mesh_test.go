@@ -15,7 +15,6 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/gossip"
-	"github.com/weft-mesh/weft/gossip/gossiptest"
 )
 
 var meshCID = block.Sum(block.DagCBOR, []byte("the mesh of the tests"))
@@ -73,7 +72,7 @@ func newSite(t testing.TB, r *roster, h gossip.Handler) *site {
 func newSites(t testing.TB, n int, h gossip.Handler) []*site {
 	t.Helper()
 	if h == nil {
-		h = gossiptest.NewInbox().Handler(gossip.Accept)
+		h = newInbox().Handler(gossip.Accept)
 	}
 	r := &roster{}
 	var sites []*site
@@ -140,7 +139,7 @@ func startAll(sites []*site) {
 
 func meet(t *testing.T, sites []*site) {
 	t.Helper()
-	n := &gossiptest.Network{}
+	n := &testMesh{}
 	for _, s := range sites {
 		n.Sites = append(n.Sites, s.mesh)
 	}
@@ -160,9 +159,9 @@ func TestConformance(t *testing.T) {
 	for _, listen := range []string{loopback, "/ip4/127.0.0.1/udp/0/quic-v1"} {
 		t.Run(listen, func(t *testing.T) {
 			t.Parallel()
-			gossiptest.Test(t, func(t *testing.T, handlers ...gossip.Handler) *gossiptest.Network {
+			testSuite(t, func(t *testing.T, handlers ...gossip.Handler) *testMesh {
 				sites := newSites(t, len(handlers), nil)
-				n := &gossiptest.Network{
+				n := &testMesh{
 					Cut: func(i, j int) {
 						sites[i].mesh.Cut(sites[j].id)
 						sites[j].mesh.Cut(sites[i].id)

@@ -13,11 +13,10 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
 
 	"github.com/weft-mesh/weft/gossip"
-	"github.com/weft-mesh/weft/gossip/gossiptest"
 )
 
 func TestRestartedSiteIsConnectedAgain(t *testing.T) {
-	in := gossiptest.NewInbox()
+	in := newInbox()
 	sites := newSites(t, 3, in.Handler(gossip.Accept))
 	startAll(sites)
 	meet(t, sites)
@@ -63,7 +62,7 @@ func TestAddressesOutliveARestart(t *testing.T) {
 
 // The roster changes while the mesh runs: one comes, one goes.
 func TestRosterChanges(t *testing.T) {
-	in := gossiptest.NewInbox()
+	in := newInbox()
 	sites := newSites(t, 4, in.Handler(gossip.Accept))
 	a, b, leaver, joiner := sites[0], sites[1], sites[2], sites[3]
 	a.roster.set(a.id, b.id, leaver.id)
@@ -97,7 +96,7 @@ func TestRosterChanges(t *testing.T) {
 // In a mesh larger than the degree not all are connected, and yet a message reaches all.
 func TestLargeMeshIsSparse(t *testing.T) {
 	const n, degree = 12, 4
-	inbox := gossiptest.NewInbox()
+	inbox := newInbox()
 	sites := newSites(t, n, inbox.Handler(gossip.Accept))
 	for _, s := range sites {
 		s.degree = degree
@@ -185,7 +184,7 @@ func TestCloseLeavesNothingBehind(t *testing.T) {
 
 // A mesh that was closed leaves its host to others, and another may be joined on it.
 func TestHostOutlivesTheMesh(t *testing.T) {
-	in := gossiptest.NewInbox()
+	in := newInbox()
 	sites := newSites(t, 2, in.Handler(gossip.Accept))
 	startAll(sites)
 	meet(t, sites)

@@ -109,7 +109,10 @@ func (m *Mesh) validate(_ context.Context, from peer.ID, msg *pubsub.Message) pu
 	return pubsub.ValidationIgnore
 }
 
-// Publish implements Transport.
+// Publish sends data, 1 to MaxMessage bytes, to every site of the mesh but this one. Each gets
+// it once, however often equal bytes are published within two minutes; to say the same thing
+// again, say it with other bytes. A nil error means that the message is on its way, not that it
+// will arrive.
 func (m *Mesh) Publish(ctx context.Context, data []byte) error {
 	if len(data) == 0 || len(data) > MaxMessage {
 		return fmt.Errorf("publish %d bytes: %w", len(data), ErrSize)

@@ -7,7 +7,7 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/yamlfile"
 )
 
@@ -83,7 +83,7 @@ func (a *Accept) String() string {
 
 // decide returns the site's answer on a run, and whether it has one without asking the operator.
 // A run that this site opened itself is its own wish.
-func (a *Accept) decide(spec *round.RunSpec, opener string, own bool) (accept, known bool) {
+func (a *Accept) decide(spec *ledger.RunSpec, opener string, own bool) (accept, known bool) {
 	if own || a.Policy == AcceptAuto {
 		return true, true
 	}

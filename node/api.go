@@ -7,7 +7,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // The local API: HTTP and JSON on the Unix socket "api.sock" (0600) in the site's directory. The
@@ -53,7 +54,7 @@ type Status struct {
 	Addrs    []string       `json:"addrs"` // full multiaddrs, for --bootstrap
 	Mesh     block.CID      `json:"mesh"`
 	MeshName string         `json:"mesh_name"`
-	Faults   round.Faults   `json:"faults"`
+	Faults   ledger.Faults  `json:"faults"`
 	Observes bool           `json:"observes,omitempty"` // this site is not in the roster: not yet, or no longer
 	Sites    int            `json:"sites"`
 	Quorum   int            `json:"quorum"`
@@ -69,6 +70,9 @@ type Status struct {
 	Pending  []PendingRun   `json:"pending,omitempty"` // runs that wait for the operator's consent
 	Changes  []RosterChange `json:"changes,omitempty"` // of the roster, that sites ask for; at most 8
 	Asked    int            `json:"asked,omitempty"`   // such changes in all
+	Weft     string         `json:"weft"`              // version of this site's program
+	Protocol uint64         `json:"protocol"`          // number in force
+	Newest   uint64         `json:"newest_protocol"`   // that this site's program knows
 	Problem  string         `json:"problem,omitempty"` // what keeps the site from going on, if anything
 	Hint     string         `json:"hint,omitempty"`    // what to do about it
 	Uptime   time.Duration  `json:"uptime"`
@@ -111,9 +115,10 @@ type RunStatus struct {
 	Silent   []string           `json:"silent,omitempty"`   // sites that have not answered yet, while the run lasts
 	MinSites uint64             `json:"min_sites"`          // fewest updates in a round
 	Waits    string             `json:"waits,omitempty"`    // what the round waits for, where it does not go on
+	Unknown  string             `json:"unknown,omitempty"`  // what of it this site's program does not know, which keeps it from taking part
 	Stop     string             `json:"stop,omitempty"`     // who ended it early, and why
 	Base     block.CID          `json:"base"`
-	Spec     *round.RunSpec     `json:"spec"`
+	Spec     *ledger.RunSpec    `json:"spec"`
 	History  []RoundStatus      `json:"history"` // committed rounds
 }
 
@@ -144,20 +149,22 @@ type Peer struct {
 	RTT       time.Duration `json:"rtt"`
 	Sent      int64         `json:"sent"` // bytes of blocks
 	Received  int64         `json:"received"`
-	Rejected  int           `json:"rejected"` // messages of it that were refused
+	Rejected  int           `json:"rejected"`           // messages of it that were refused
+	Weft      string        `json:"weft,omitempty"`     // version of its program, as it says; absent until it has said anything
+	Protocol  uint64        `json:"protocol,omitempty"` // newest number that it knows
 }
 
 // LedgerEntry is a decided entry for people and scripts.
 type LedgerEntry struct {
-	Height      uint64             `json:"height"`
-	CID         block.CID          `json:"cid"`
-	Kind        string             `json:"kind"`
-	Summary     string             `json:"summary"`
-	Run         string             `json:"run"` // its name
-	View        uint64             `json:"view"`
-	Signers     []string           `json:"signers"`
-	Entry       *round.Entry       `json:"entry"`
-	Certificate *round.Certificate `json:"certificate"`
+	Height      uint64              `json:"height"`
+	CID         block.CID           `json:"cid"`
+	Kind        string              `json:"kind"`
+	Summary     string              `json:"summary"`
+	Run         string              `json:"run"` // its name
+	View        uint64              `json:"view"`
+	Signers     []string            `json:"signers"`
+	Entry       *ledger.Entry       `json:"entry"`
+	Certificate *ledger.Certificate `json:"certificate"`
 }
 
 // Event is a line of the site's trace: what the protocol did, when.
@@ -165,7 +172,7 @@ type Event struct {
 	Seq  uint64
 	Time time.Time
 	Site string // whose trace it is; its Trace.Site is whom the event is about
-	round.Trace
+	trace.Step
 }
 
 // eventJSON is an Event as it is written: as there are two sites, the one the event is about is named so.
@@ -174,12 +181,12 @@ type eventJSON struct {
 	Time  time.Time `json:"time"`
 	Site  string    `json:"site"`
 	About peer.ID   `json:"about,omitempty"`
-	round.Trace
+	trace.Step
 }
 
 // MarshalJSON writes the event as one object.
 func (e Event) MarshalJSON() ([]byte, error) {
-	return json.Marshal(eventJSON{e.Seq, e.Time, e.Site, e.Trace.Site, e.Trace})
+	return json.Marshal(eventJSON{e.Seq, e.Time, e.Site, e.Step.Site, e.Step})
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote.
@@ -188,21 +195,21 @@ func (e *Event) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &j); err != nil {
 		return err
 	}
-	j.Trace.Site = j.About
-	*e = Event{j.Seq, j.Time, j.Site, j.Trace}
+	j.Step.Site = j.About
+	*e = Event{j.Seq, j.Time, j.Site, j.Step}
 	return nil
 }
 
 // RunRequest asks for a run. Exactly one of Model and Init says where the model comes from.
 type RunRequest struct {
-	Spec  round.RunSpec `json:"spec"`            // By, Base, Layout and Nonce are filled in by the node
-	Model string        `json:"model,omitempty"` // safetensors file to start from; it is copied
-	Init  bool          `json:"init,omitempty"`  // let the embedded trainer make the initial model from Spec.Train
+	Spec  ledger.RunSpec `json:"spec"`            // By, Base, Layout and Nonce are filled in by the node
+	Model string         `json:"model,omitempty"` // safetensors file to start from; it is copied
+	Init  bool           `json:"init,omitempty"`  // let the embedded trainer make the initial model from Spec.Train
 }
 
 // MarshalJSON leaves an empty By out, which as text would be no peer ID.
 func (r RunRequest) MarshalJSON() ([]byte, error) {
-	type plain round.RunSpec
+	type plain ledger.RunSpec
 	type spec struct {
 		plain
 		By string `json:"by,omitempty"` // instead of the one in plain
@@ -225,8 +232,8 @@ type RunReply struct {
 
 // PendingRun is a run that the operator has not answered.
 type PendingRun struct {
-	Run  block.CID      `json:"run"`
-	Spec *round.RunSpec `json:"spec"`
+	Run  block.CID       `json:"run"`
+	Spec *ledger.RunSpec `json:"spec"`
 }
 
 // Consent is the operator's answer on a run.

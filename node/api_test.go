@@ -15,14 +15,14 @@ import (
 	"testing"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/blockstore"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // writeModel writes a safetensors file of one F32 tensor.
 func writeModel(t *testing.T, elements ...uint32) string {
 	t.Helper()
-	l := blockstore.Layout{Tensors: []blockstore.Tensor{{Name: "w", DType: blockstore.F32, Shape: []uint64{uint64(len(elements))}}}}
+	l := tensor.Layout{Tensors: []tensor.Tensor{{Name: "w", DType: tensor.F32, Shape: []uint64{uint64(len(elements))}}}}
 	data := l.SafetensorsHeader()
 	for _, e := range elements {
 		data = binary.LittleEndian.AppendUint32(data, e)
@@ -55,7 +55,7 @@ func TestAPI(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reply, err := s.client.Start(ctx, RunRequest{Spec: round.RunSpec{Name: "own model", Rounds: 1}, Model: path})
+	reply, err := s.client.Start(ctx, RunRequest{Spec: ledger.RunSpec{Name: "own model", Rounds: 1}, Model: path})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestAPI(t *testing.T) {
 		t.Errorf("the operator's file was touched: %v", err)
 	}
 	model := s.export(r.History[0].Model)
-	if h, err := blockstore.ReadHeader(bytes.NewReader(model), int64(len(model))); err != nil || len(h.Tensors) != 1 {
+	if h, err := tensor.ReadHeader(bytes.NewReader(model), int64(len(model))); err != nil || len(h.Tensors) != 1 {
 		t.Errorf("model: %+v, %v", h, err)
 	}
 
@@ -108,7 +108,7 @@ func testRefusals(t *testing.T, s *testSite, done block.CID) {
 			return err
 		}
 	}
-	spec := round.RunSpec{Name: "x", Rounds: 1}
+	spec := ledger.RunSpec{Name: "x", Rounds: 1}
 	by := spec
 	by.By = s.id
 	for _, c := range []struct {
@@ -120,8 +120,8 @@ func testRefusals(t *testing.T, s *testSite, done block.CID) {
 		{"two models", start(RunRequest{Spec: spec, Init: true, Model: model}), "exactly one of model and init"},
 		{"relative path", start(RunRequest{Spec: spec, Model: "model.safetensors"}), "is a relative path"},
 		{"no file", start(RunRequest{Spec: spec, Model: model + "x"}), "no such file"},
-		{"no name", start(RunRequest{Spec: round.RunSpec{Rounds: 1}, Model: model}), "name: want 1 to 64 bytes"},
-		{"no rounds", start(RunRequest{Spec: round.RunSpec{Name: "x"}, Model: model}), "rounds: 0, want 1 to"},
+		{"no name", start(RunRequest{Spec: ledger.RunSpec{Rounds: 1}, Model: model}), "name: want 1 to 64 bytes"},
+		{"no rounds", start(RunRequest{Spec: ledger.RunSpec{Name: "x"}, Model: model}), "rounds: 0, want 1 to"},
 		{"of someone", start(RunRequest{Spec: by, Model: model}), "for the node to fill in"},
 		{"not finite", start(RunRequest{Spec: spec, Model: writeModel(t, one, infinity)}), "not finite"},
 		{"no safetensors", start(RunRequest{Spec: spec, Model: filepath.Join(s.dir, configName)}), "safetensors"},
@@ -169,7 +169,7 @@ func TestEventsEndWithNode(t *testing.T) {
 		}
 		ended <- n
 	}()
-	s.start(round.RunSpec{Name: "events", Rounds: 1})
+	s.start(ledger.RunSpec{Name: "events", Rounds: 1})
 	<-begun
 	s.down()
 	if n := <-ended; n == 0 {
@@ -209,8 +209,8 @@ func TestDial(t *testing.T) {
 // A request that leaves the node's fields open survives JSON.
 func TestRunRequestJSON(t *testing.T) {
 	for _, want := range []RunRequest{
-		{Spec: round.RunSpec{Name: "x", Rounds: 2, Train: map[string]string{"lr": "1"}}, Init: true},
-		{Spec: round.RunSpec{Name: "x", By: testID(t, 1)}, Model: "/m"},
+		{Spec: ledger.RunSpec{Name: "x", Rounds: 2, Train: map[string]string{"lr": "1"}}, Init: true},
+		{Spec: ledger.RunSpec{Name: "x", By: testID(t, 1)}, Model: "/m"},
 	} {
 		b, err := json.Marshal(want)
 		if err != nil {
@@ -226,7 +226,7 @@ func TestRunRequestJSON(t *testing.T) {
 // testNode returns a node of one site that has only what describing a run needs.
 func testNode(t testing.TB) *Node {
 	key, id := testKey(t, 1)
-	g, err := round.NewGenesis("test", round.Byzantine, []round.Site{{ID: id, Name: "a"}}, make([]byte, 16))
+	g, err := ledger.NewGenesis("test", ledger.Byzantine, []ledger.Site{{ID: id, Name: "a"}}, make([]byte, 16))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +239,7 @@ func testNode(t testing.TB) *Node {
 
 func FuzzRunRequest(f *testing.F) {
 	n := testNode(f)
-	for _, r := range []RunRequest{{Spec: round.RunSpec{Name: "x", Rounds: 1}, Init: true}, {Spec: round.RunSpec{Name: "x", Late: "carry"}, Model: "/m"}} {
+	for _, r := range []RunRequest{{Spec: ledger.RunSpec{Name: "x", Rounds: 1}, Init: true}, {Spec: ledger.RunSpec{Name: "x", Late: "carry"}, Model: "/m"}} {
 		b, err := json.Marshal(r)
 		if err != nil {
 			f.Fatal(err)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -18,8 +19,8 @@ import (
 // answers like [Client], as far as that goes.
 type Archive struct {
 	dir     string
-	genesis *round.Genesis
-	ledger  *round.Ledger
+	genesis *ledger.Genesis
+	ledger  *ledger.Ledger
 	torn    int64 // bytes at the log's end that are no whole record
 }
 
@@ -38,7 +39,7 @@ func OpenArchive(dir string) (*Archive, error) {
 		return nil, fmt.Errorf("read ledger: %w", err)
 	}
 	defer f.Close()
-	l := round.NewLedger(g, verifySignature)
+	l := ledger.NewLedger(g, verifySignature)
 	_, torn, err := readWAL(f, func(r round.Record) error {
 		if r.Decided == nil {
 			return nil
@@ -73,9 +74,11 @@ func (a *Archive) Status(context.Context) (*Status, error) {
 	s := &Status{
 		Mesh: a.ledger.Mesh(), MeshName: a.genesis.Name, Faults: a.genesis.Faults,
 		Sites: r.Len(), Quorum: r.Quorum(), Height: a.ledger.Height(), Head: a.ledger.Head(), Runs: []RunStatus{},
+		Protocol: a.ledger.Protocol(a.ledger.Height() + 1).Number, Newest: ledger.Newest,
 	}
 	for _, run := range a.ledger.Runs() {
 		d := describeRun(a.ledger, run)
+		d.Unknown = Knows(KnownNames).unknown(run)
 		if run.Active() {
 			d.Phase = PhaseOffline
 		}

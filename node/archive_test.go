@@ -11,7 +11,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // A directory says without its node what the node says; what is missing or damaged in it is named.
@@ -20,7 +20,7 @@ func TestArchive(t *testing.T) {
 	sites := newTestMesh(t, 2, nil)
 	upAll(sites)
 	s := sites[0]
-	run := s.start(round.RunSpec{Name: "kept", Rounds: 2, MinSites: 2})
+	run := s.start(ledger.RunSpec{Name: "kept", Rounds: 2, MinSites: 2})
 	live := s.awaitRounds(run, 2)
 	good := s.export(live.History[1].Model)
 	entries, err := s.client.Ledger(t.Context(), 1, 100)

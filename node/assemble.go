@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
@@ -12,9 +13,11 @@ import (
 	"github.com/multiformats/go-multiaddr"
 
 	"github.com/weft-mesh/weft/blockstore"
-	"github.com/weft-mesh/weft/blockstore/exchange"
+	"github.com/weft-mesh/weft/exchange"
 	"github.com/weft-mesh/weft/gossip"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // open takes the home: lock, trace, log, store, trainer.
@@ -80,14 +83,15 @@ func (n *Node) restore() (err error) {
 	n.machine, err = round.New(round.Config{
 		Self: h.ID, Genesis: h.Genesis, Verify: n.verifier.verify, Timing: n.opt.Timing,
 		Sign: func(data []byte) []byte { return sign(key, data) },
+		Weft: n.version(),
 	})
 	if err != nil {
-		return err
+		return needsNewer(err)
 	}
 	path := h.path(logName)
 	if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
 		n.log.Warn("the log is gone: this site votes again once it has seen the others decide", "log", path)
-		n.events.add(time.Now(), round.Trace{Event: "log lost", Site: h.ID, Text: "a new log was begun"})
+		n.events.add(time.Now(), trace.Step{Event: "log lost", Site: h.ID, Text: "a new log was begun"})
 		if err := createWAL(path, round.Born{Mesh: n.mesh, Site: h.ID, Lost: true}); err != nil {
 			return err
 		}
@@ -104,9 +108,21 @@ func (n *Node) restore() (err error) {
 	})
 	if err == nil && torn > 0 {
 		n.log.Info("a torn end of the log was cut off", "bytes", torn)
-		n.events.add(time.Now(), round.Trace{Event: "log cut", Site: h.ID, Text: fmt.Sprintf("%d bytes that a crash left", torn)})
+		n.events.add(time.Now(), trace.Step{Event: "log cut", Site: h.ID, Text: fmt.Sprintf("%d bytes that a crash left", torn)})
+	}
+	if err == nil {
+		err = needsNewer(n.machine.Ledger().Known())
 	}
 	return err
+}
+
+// version returns the version of this program, as far as it may be told to others.
+func (n *Node) version() string {
+	_, version, _ := strings.Cut(n.opt.Agent, "/")
+	if !ledger.ValidName(version) {
+		return ""
+	}
+	return version
 }
 
 // checkBorn refuses the log of another site or mesh. The log is good then, and must not be lost.
@@ -164,7 +180,7 @@ func (n *Node) connect(closers *[]func() error) error {
 	x := exchange.DefaultConfig()
 	x.Host, x.Source, x.Allow, x.Log = n.host, n.shelf, n.allow, n.log
 	x.Misbehaved = func(p peer.ID, err error) {
-		n.events.add(time.Now(), round.Trace{Event: "dropped", Site: p, Text: err.Error()})
+		n.events.add(time.Now(), trace.Step{Event: "dropped", Site: p, Text: err.Error()})
 	}
 	n.exchange, err = exchange.New(x)
 	return err

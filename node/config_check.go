@@ -10,7 +10,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/train/builtin/corpus"
 	"github.com/weft-mesh/weft/yamlfile"
 )
@@ -32,7 +32,7 @@ func (e *fieldError) in(f *yamlfile.File) error {
 }
 
 func (c *Config) checkName() *fieldError {
-	if !round.ValidName(c.Name) || strings.ContainsAny(c.Name, "=,") {
+	if !ledger.ValidName(c.Name) || strings.ContainsAny(c.Name, "=,") {
 		return &fieldError{"name", fmt.Sprintf("%q, want 1 to 64 bytes of printable text without = and comma", c.Name), "the site's name in the roster, such as: name: hospital-north"}
 	}
 	return nil

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/yamlfile"
 )
 
@@ -118,7 +118,7 @@ func TestAccept(t *testing.T) {
 		{rules, "x", "east", false, false, false},
 		{rules, "x", "west", false, true, true},
 	} {
-		accept, known := c.policy.decide(&round.RunSpec{Name: c.run}, c.opener, c.own)
+		accept, known := c.policy.decide(&ledger.RunSpec{Name: c.run}, c.opener, c.own)
 		if accept != c.accept || known != c.known {
 			t.Errorf("%+v: %v %v", c, accept, known)
 		}

@@ -7,20 +7,20 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // What a ledger says, for people and scripts: of a running node's, and of one that is read from its directory.
 
 // describeRun describes a run as far as the ledger knows it.
-func describeRun(l *round.Ledger, r *round.Run) RunStatus {
+func describeRun(l *ledger.Ledger, r *ledger.Run) RunStatus {
 	s := RunStatus{
 		ID: r.ID, Name: r.Spec.Name, Round: min(r.Round, r.Spec.Rounds), Rounds: r.Spec.Rounds, Done: uint64(len(r.Commits)), Base: r.Base, Spec: r.Spec,
 		MinSites: uint64(r.Spec.Needed(l.Roster())), Updates: []string{}, Takes: []string{}, History: []RoundStatus{},
 	}
 	switch {
 	case r.Closed > 0:
-		s.Phase, s.Stop = PhaseStopped, summaryStops(l, l.At(r.Closed).Entry.Close)
+		s.Phase, s.Stop = PhaseStopped, summaryStops(l, ledger.As[ledger.Close](l.At(r.Closed).Entry))
 	case !r.Active():
 		s.Phase = PhaseDone
 	}
@@ -37,7 +37,7 @@ func describeRun(l *round.Ledger, r *round.Run) RunStatus {
 }
 
 // describeRound describes a committed round.
-func describeRound(l *round.Ledger, c *round.CommitAt) RoundStatus {
+func describeRound(l *ledger.Ledger, c *ledger.CommitAt) RoundStatus {
 	s := RoundStatus{
 		Round: c.Round, Height: c.Height, Seal: c.Seal, Model: c.Model,
 		Metrics: map[string]map[string]float64{}, SiteSamples: map[string]uint64{}, Weights: map[string]uint64{}, Attempts: map[string]uint64{},
@@ -54,7 +54,7 @@ func describeRound(l *round.Ledger, c *round.CommitAt) RoundStatus {
 }
 
 // describeEntries describes the decided entries from a height on, at most limit.
-func describeEntries(l *round.Ledger, from uint64, limit int) []LedgerEntry {
+func describeEntries(l *ledger.Ledger, from uint64, limit int) []LedgerEntry {
 	list := []LedgerEntry{}
 	for h := max(1, from); h <= l.Height() && len(list) < limit; h++ {
 		d := l.At(h)
@@ -71,7 +71,7 @@ func describeEntries(l *round.Ledger, from uint64, limit int) []LedgerEntry {
 }
 
 // summary says for people what an entry decides.
-func summary(l *round.Ledger, e *round.Entry) string {
+func summary(l *ledger.Ledger, e *ledger.Entry) string {
 	names := func(ids []peer.ID) string {
 		var list []string
 		for _, id := range ids {
@@ -81,32 +81,33 @@ func summary(l *round.Ledger, e *round.Entry) string {
 		return strings.Join(list, ", ")
 	}
 	r := l.Run(e.Run())
-	switch {
-	case e.Open != nil:
+	switch b := e.Body.(type) {
+	case *ledger.Open:
 		return fmt.Sprintf("opens run %q: %d rounds, asked for by %s", r.Spec.Name, r.Spec.Rounds, l.Name(r.Spec.By))
-	case e.Close != nil:
-		return fmt.Sprintf("ends run %q, as %s", r.Spec.Name, summaryStops(l, e.Close))
-	case e.Seal != nil && e.Seal.Ground != nil:
-		return fmt.Sprintf("seals round %d again: %s; without %s (%s)", e.Seal.Round, names(e.Seal.Contributors()), names(e.Seal.Ground.Dropped), e.Seal.Ground.Kind)
-	case e.Seal != nil:
-		return fmt.Sprintf("seals round %d: %s", e.Seal.Round, names(e.Seal.Contributors()))
-	case e.Void != nil:
-		return fmt.Sprintf("voids round %d: too few updates without %s (%s)", e.Void.Round, names(e.Void.Ground.Dropped), e.Void.Ground.Kind)
-	case e.Roster != nil:
-		return summaryChange(l, e)
-	case e.Commit != nil:
-		return fmt.Sprintf("commits round %d: model %s", e.Commit.Round, e.Commit.Model.Short())
+	case *ledger.Close:
+		return fmt.Sprintf("ends run %q, as %s", r.Spec.Name, summaryStops(l, b))
+	case *ledger.Seal:
+		if b.Ground != nil {
+			return fmt.Sprintf("seals round %d again: %s; without %s (%s)", b.Round, names(b.Contributors()), names(b.Ground.Dropped), b.Ground.Kind)
+		}
+		return fmt.Sprintf("seals round %d: %s", b.Round, names(b.Contributors()))
+	case *ledger.Void:
+		return fmt.Sprintf("voids round %d: too few updates without %s (%s)", b.Round, names(b.Ground.Dropped), b.Ground.Kind)
+	case *ledger.Changed:
+		return summaryChange(l, e.Height, b)
+	case *ledger.Commit:
+		return fmt.Sprintf("commits round %d: model %s", b.Round, b.Model.Short())
 	}
 	return e.String()
 }
 
 // summaryStops says who wanted a run to end, and why.
-func summaryStops(l *round.Ledger, c *round.Close) string {
+func summaryStops(l *ledger.Ledger, c *ledger.Close) string {
 	var who []string
 	for i := range c.Stops {
 		text := l.Name(c.Stops[i].From)
-		if body, err := c.Stops[i].Open(); err == nil && body.(*round.Stop).Reason != "" {
-			text += fmt.Sprintf(" asked (%q)", body.(*round.Stop).Reason) // another site wrote it
+		if body, err := c.Stops[i].Open(); err == nil && body.(*ledger.Stop).Reason != "" {
+			text += fmt.Sprintf(" asked (%q)", body.(*ledger.Stop).Reason) // another site wrote it
 		} else {
 			text += " asked"
 		}
@@ -116,18 +117,19 @@ func summaryStops(l *round.Ledger, c *round.Close) string {
 }
 
 // summaryChange says what a change of the roster came to.
-func summaryChange(l *round.Ledger, e *round.Entry) string {
-	c, r := &e.Roster.Change, l.RosterAt(e.Height+1)
-	what := "removes site "
+func summaryChange(l *ledger.Ledger, height uint64, decided *ledger.Changed) string {
+	c, r := &decided.Change, l.RosterAt(height+1)
+	var does []string
 	switch {
 	case c.Remove != nil && c.Add != nil:
-		what = "gives another key to site "
+		does = append(does, "gives another key to site "+c.Add.Name)
 	case c.Add != nil:
-		what = "adds site "
+		does = append(does, "adds site "+c.Add.Name)
+	case c.Remove != nil:
+		does = append(does, "removes site "+c.Remove.Name)
 	}
-	name := c.Remove
-	if name == nil {
-		name = c.Add
+	if c.Protocol > 0 {
+		does = append(does, fmt.Sprintf("raises the protocol to %d, for weft >= %s", c.Protocol, c.Weft))
 	}
-	return fmt.Sprintf("%s%s: %d sites, a quorum is %d", what, name.Name, r.Len(), r.Quorum())
+	return fmt.Sprintf("%s: %d sites, a quorum is %d", strings.Join(does, ", "), r.Len(), r.Quorum())
 }

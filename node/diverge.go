@@ -10,12 +10,14 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/tensor"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // explain finds out where another model of a seal differs from the one computed here, and tells the operator.
 // The line of the trace says whose it is: another site's, or, if the site is this one, the mesh's.
-func (n *Node) explain(tr round.Trace) {
+func (n *Node) explain(tr trace.Step) {
 	data, err := n.store.Get(tr.Entry)
 	var own blockstore.Manifest
 	if err == nil {
@@ -26,7 +28,7 @@ func (n *Node) explain(tr round.Trace) {
 		return
 	}
 	n.shelf.keep(block.Block{CID: tr.Entry, Data: data})
-	job := round.Fetch{Run: tr.Run, Manifest: tr.Model, Layout: own.Layout}
+	job := runs.Fetch{Run: tr.Run, Manifest: tr.Model, Layout: own.Layout}
 	what, owner := "the mesh committed another model than this site computed", peer.ID("")
 	if tr.Site != n.home.ID {
 		owner = tr.Site
@@ -49,7 +51,7 @@ func (n *Node) tell(trouble string) {
 }
 
 // compare fetches the manifest of another model and says in which shards it differs from one's own.
-func (j *jobs) compare(job round.Fetch, own blockstore.Manifest, say func(where string)) {
+func (j *jobs) compare(job runs.Fetch, own blockstore.Manifest, say func(where string)) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.spawn(func() {
@@ -67,19 +69,19 @@ func (j *jobs) compare(job round.Fetch, own blockstore.Manifest, say func(where 
 }
 
 // layout returns the job's layout, or one without tensors if it cannot be had.
-func (j *jobs) layout(ctx context.Context, job round.Fetch) (l blockstore.Layout) {
+func (j *jobs) layout(ctx context.Context, job runs.Fetch) (l tensor.Layout) {
 	b, err := j.fetchBlock(ctx, job.Layout, "")
 	if err == nil {
-		l, err = blockstore.DecodeLayout(b.Data)
+		l, err = tensor.DecodeLayout(b.Data)
 	}
 	if err != nil {
-		return blockstore.Layout{}
+		return tensor.Layout{}
 	}
 	return l
 }
 
 // difference says in how many shards two models of one layout differ, and what the first is.
-func difference(own, theirs blockstore.Manifest, l blockstore.Layout) string {
+func difference(own, theirs blockstore.Manifest, l tensor.Layout) string {
 	if len(own.Shards) != len(theirs.Shards) || own.ShardElements != theirs.ShardElements {
 		return fmt.Sprintf("it is cut into %d shards of %d elements, this one into %d of %d", len(theirs.Shards), theirs.ShardElements, len(own.Shards), own.ShardElements)
 	}
@@ -103,7 +105,7 @@ func difference(own, theirs blockstore.Manifest, l blockstore.Layout) string {
 }
 
 // tensorsOf names the tensors that a shard has elements of.
-func tensorsOf(l blockstore.Layout, s blockstore.Shard) string {
+func tensorsOf(l tensor.Layout, s tensor.Shard) string {
 	var names []string
 	end := uint64(0)
 	for _, t := range l.Tensors {

@@ -6,7 +6,8 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // TestDiverge: a machine that computes one shard wrong is found out by all, itself included, and the mesh goes on
@@ -19,7 +20,7 @@ func TestDiverge(t *testing.T) {
 		}
 	}
 	upAll(sites)
-	run := sites[0].start(round.RunSpec{Name: "demo", Rounds: 2})
+	run := sites[0].start(ledger.RunSpec{Name: "demo", Rounds: 2})
 	for _, s := range sites {
 		s.awaitRounds(run, 2)
 		want := "site d computed another model than this site"
@@ -33,7 +34,7 @@ func TestDiverge(t *testing.T) {
 	d, wrong := sites[3], block.CID{}
 	d.awaitEvent("its wrong model", func(e Event) bool {
 		wrong = e.Entry
-		return e.Event == "diverged" && e.Trace.Site == d.id
+		return e.Event == "diverged" && e.Step.Site == d.id
 	})
 	d.await("it to be removed", func(*Status) bool { return !d.node.store.Has(wrong) })
 	if data, err := d.node.shelf.Get(wrong); err != nil || !d.node.shelf.Has(wrong) || !d.node.allow(sites[0].id, wrong) {
@@ -42,10 +43,10 @@ func TestDiverge(t *testing.T) {
 }
 
 func TestDifference(t *testing.T) {
-	l := blockstore.Layout{Tensors: []blockstore.Tensor{
-		{Name: "a", DType: blockstore.F32, Shape: []uint64{3}}, {Name: "empty", DType: blockstore.F32, Shape: []uint64{0}},
-		{Name: "b", DType: blockstore.F32, Shape: []uint64{3}}, {Name: "c", DType: blockstore.F32, Shape: []uint64{1}},
-		{Name: "d", DType: blockstore.F32}, {Name: "e", DType: blockstore.F32, Shape: []uint64{2}},
+	l := tensor.Layout{Tensors: []tensor.Tensor{
+		{Name: "a", DType: tensor.F32, Shape: []uint64{3}}, {Name: "empty", DType: tensor.F32, Shape: []uint64{0}},
+		{Name: "b", DType: tensor.F32, Shape: []uint64{3}}, {Name: "c", DType: tensor.F32, Shape: []uint64{1}},
+		{Name: "d", DType: tensor.F32}, {Name: "e", DType: tensor.F32, Shape: []uint64{2}},
 	}}
 	shards := func(s string) (list []block.CID) {
 		for _, r := range s {
@@ -70,7 +71,7 @@ func TestDifference(t *testing.T) {
 		}
 	}
 	o := blockstore.Manifest{ShardElements: 4, Shards: shards("xyz")}
-	if got := difference(o, blockstore.Manifest{ShardElements: 4, Shards: shards("xya")}, blockstore.Layout{}); got != "1 of 3 shards differ, the first is shard 2" {
+	if got := difference(o, blockstore.Manifest{ShardElements: 4, Shards: shards("xya")}, tensor.Layout{}); got != "1 of 3 shards differ, the first is shard 2" {
 		t.Error(got)
 	}
 }

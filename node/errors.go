@@ -1,6 +1,10 @@
 package node
 
-import "errors"
+import (
+	"errors"
+
+	advice "github.com/weft-mesh/weft/hint"
+)
 
 // What keeps a site's directory or node from being used.
 var (
@@ -19,14 +23,7 @@ var (
 )
 
 // HintError is an error with what to do about it.
-type HintError struct {
-	Err  error
-	Hint string
-}
-
-func (e *HintError) Error() string { return e.Err.Error() + "\n  hint: " + e.Hint }
-
-func (e *HintError) Unwrap() error { return e.Err }
+type HintError = advice.Error
 
 // hint adds to an error what to do about it.
-func hint(err error, text string) error { return &HintError{err, text} }
+func hint(err error, text string) error { return advice.Add(err, text) }

@@ -10,7 +10,8 @@ import (
 	"testing"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/train"
 )
 
@@ -45,7 +46,7 @@ func TestEvaluate(t *testing.T) {
 	a, b := &measurer{}, &measurer{fails: errors.New("no data to judge by")}
 	sites[0].trainer, sites[1].trainer = a, b
 	upAll(sites)
-	run := sites[0].start(round.RunSpec{Name: "judged", Rounds: 4, MinSites: 3})
+	run := sites[0].start(ledger.RunSpec{Name: "judged", Rounds: 4, MinSites: 3})
 	r := sites[2].awaitRounds(run, 4)
 	for i, h := range r.History {
 		if got, ok := h.Metrics["a"]["base_val_loss"]; !ok || got != float64(10-i) || h.Metrics["a"]["loss"] == 0 {
@@ -105,10 +106,10 @@ func TestEvaluateKeeps(t *testing.T) {
 	sites[0].trainer = &measurer{}
 	upAll(sites)
 	s := sites[0]
-	run := s.start(round.RunSpec{Name: "kept", Rounds: 1, MinSites: 2})
+	run := s.start(ledger.RunSpec{Name: "kept", Rounds: 1, MinSites: 2})
 	model := s.awaitRounds(run, 1).History[0].Model
 	s.node.jobs.trainer <- struct{}{} // as if it trained for another run
-	training := &training{job: round.Train{Base: model}, done: make(chan struct{})}
+	training := &training{job: runs.Train{Base: model}, done: make(chan struct{})}
 	s.node.jobs.mu.Lock()
 	s.node.jobs.training[model] = training // for which its removal waits already
 	s.node.jobs.mu.Unlock()

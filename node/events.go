@@ -13,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // events is the site's trace: every event goes to a file of JSON lines, which is rotated by size, and
@@ -108,7 +108,7 @@ func (e *events) keep(ev Event) {
 }
 
 // add numbers and writes what a machine traced at a time.
-func (e *events) add(now time.Time, traces ...round.Trace) {
+func (e *events) add(now time.Time, traces ...trace.Step) {
 	if len(traces) == 0 {
 		return
 	}
@@ -123,7 +123,7 @@ func (e *events) add(now time.Time, traces ...round.Trace) {
 		if len(t.Text) > 4096 {
 			t.Text = t.Text[:4096]
 		}
-		ev := Event{Seq: e.next, Time: now, Site: e.site, Trace: t}
+		ev := Event{Seq: e.next, Time: now, Site: e.site, Step: t}
 		e.keep(ev)
 		if err := enc.Encode(ev); err != nil {
 			panic(err) // plain structs of ours

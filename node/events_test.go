@@ -16,7 +16,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/trace"
 )
 
 func newTestEvents(t *testing.T, path string) *events {
@@ -46,7 +46,7 @@ func TestEvents(t *testing.T) {
 	e := newTestEvents(t, path)
 	e.limit = 1000
 	for range 20 {
-		e.add(time.Unix(1, 0), round.Trace{Event: "one"}, round.Trace{Event: "two", Round: 2})
+		e.add(time.Unix(1, 0), trace.Step{Event: "one"}, trace.Step{Event: "two", Round: 2})
 	}
 	if got := seqs(e, 39); len(got) != 2 || got[0] != 39 {
 		t.Errorf("from 39: %v", got)
@@ -69,7 +69,7 @@ func TestEvents(t *testing.T) {
 	f.Close()
 
 	e = newTestEvents(t, path)
-	e.add(time.Unix(2, 0), round.Trace{Event: "after"})
+	e.add(time.Unix(2, 0), trace.Step{Event: "after"})
 	got := seqs(e, 1)
 	if len(got) < 5 || got[len(got)-1] != 41 || e.last() != 41 {
 		t.Errorf("after a restart: %v", got)
@@ -95,7 +95,7 @@ func TestEvents(t *testing.T) {
 
 // An event says whose trace it is of, and whom it is about.
 func TestEventJSON(t *testing.T) {
-	want := Event{Seq: 3, Time: time.Unix(1, 0).UTC(), Site: "a", Trace: round.Trace{
+	want := Event{Seq: 3, Time: time.Unix(1, 0).UTC(), Site: "a", Step: trace.Step{
 		Event: "holds", Round: 2, Site: testID(t, 1), Sites: []peer.ID{testID(t, 2)}, Run: testCID(block.DagCBOR, "run"),
 	}}
 	b, err := json.Marshal(want)
@@ -114,7 +114,7 @@ func TestEventJSON(t *testing.T) {
 func TestEventsRing(t *testing.T) {
 	e := newTestEvents(t, filepath.Join(t.TempDir(), traceName))
 	for range 3 * ringEvents {
-		e.add(time.Unix(1, 0), round.Trace{Event: "x"})
+		e.add(time.Unix(1, 0), trace.Step{Event: "x"})
 	}
 	got := seqs(e, 1)
 	if len(got) < ringEvents || len(got) > 2*ringEvents || got[len(got)-1] != 3*ringEvents {
@@ -132,7 +132,7 @@ func TestEventsFollow(t *testing.T) {
 		}
 	}()
 	for i := range uint64(4) {
-		e.add(time.Unix(1, 0), round.Trace{Event: "x"})
+		e.add(time.Unix(1, 0), trace.Step{Event: "x"})
 		if i > 0 && <-got != i+1 {
 			t.Fatal("out of order")
 		}
@@ -151,7 +151,7 @@ func TestEventsAfterTheEnd(t *testing.T) {
 	if err := e.close(); err != nil {
 		t.Fatal(err)
 	}
-	e.add(time.Now(), round.Trace{Event: "late"})
+	e.add(time.Now(), trace.Step{Event: "late"})
 	if got := e.last(); got != 0 {
 		t.Errorf("the trace goes on to %d", got)
 	}

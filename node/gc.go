@@ -4,7 +4,7 @@ import (
 	"math"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // What is kept: committed models by the site's policy (keep_models of each run, the newest), and what runs began
@@ -22,12 +22,12 @@ func (n *Node) tidy() {
 
 // keeper decides what is kept, by a ledger.
 type keeper struct {
-	ledger      *round.Ledger
+	ledger      *ledger.Ledger
 	keepUpdates bool
 	models      map[block.CID]bool // needed, of all runs
 }
 
-func newKeeper(l *round.Ledger, c *Config) *keeper {
+func newKeeper(l *ledger.Ledger, c *Config) *keeper {
 	k := &keeper{ledger: l, keepUpdates: c.KeepUpdates, models: map[block.CID]bool{}}
 	for _, r := range l.Runs() {
 		k.need(r, int(min(c.KeepModels, math.MaxInt32)))
@@ -36,7 +36,7 @@ func newKeeper(l *round.Ledger, c *Config) *keeper {
 }
 
 // need notes the models of a run that are kept.
-func (k *keeper) need(r *round.Run, newest int) {
+func (k *keeper) need(r *ledger.Run, newest int) {
 	for i := max(0, len(r.Commits)-newest); i < len(r.Commits); i++ {
 		k.models[r.Commits[i].Model] = true
 	}
@@ -59,7 +59,7 @@ func (k *keeper) need(r *round.Run, newest int) {
 }
 
 // needLate notes the models that late updates which went into a model are measured against.
-func (k *keeper) needLate(r *round.Run) {
+func (k *keeper) needLate(r *ledger.Run) {
 	for _, c := range r.Commits {
 		for _, in := range c.Sealed.Inputs() {
 			if base, ok := r.BaseOf(c.Round); ok && in.Base.Defined() {
@@ -94,7 +94,7 @@ func (k *keeper) keepsUpdate(m block.CID, u use) bool {
 }
 
 // counted reports whether an update that came in a round went into a committed model.
-func counted(r *round.Run, m block.CID, came uint64) bool {
+func counted(r *ledger.Run, m block.CID, came uint64) bool {
 	for i := came; i <= came+lateMax(r) && i >= 1 && i <= uint64(len(r.Commits)); i++ {
 		for _, u := range r.Commits[i-1].Sealed.Updates {
 			if u.Update.Update().Manifest == m {
@@ -106,8 +106,8 @@ func counted(r *round.Run, m block.CID, came uint64) bool {
 }
 
 // lateMax returns by how many rounds an update may be late.
-func lateMax(r *round.Run) uint64 {
-	if r.Spec.Late == round.Carry {
+func lateMax(r *ledger.Run) uint64 {
+	if r.Spec.Late == ledger.Carry {
 		return r.Spec.LateMax
 	}
 	return 0

@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/gossip"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -39,7 +40,7 @@ type Home struct {
 	Config  *Config
 	Key     crypto.PrivKey
 	ID      peer.ID
-	Genesis *round.Genesis
+	Genesis *ledger.Genesis
 }
 
 func (h *Home) path(name string) string { return filepath.Join(h.Dir, name) }
@@ -50,6 +51,14 @@ func (h *Home) path(name string) string { return filepath.Join(h.Dir, name) }
 func Init(dir, name string) (peer.ID, error) {
 	if e := DefaultConfig(name).checkName(); e != nil {
 		return "", hint(fmt.Errorf("%w: name: %s", ErrConfig, e.text), e.hint)
+	}
+	return InitConfig(dir, DefaultConfigYAML(name))
+}
+
+// InitConfig is Init with another config.yaml, which must be a valid one.
+func InitConfig(dir, text string) (peer.ID, error) {
+	if _, err := ParseConfig(configName, []byte(text)); err != nil {
+		return "", err
 	}
 	config := filepath.Join(dir, configName)
 	if _, err := os.Lstat(config); err == nil {
@@ -62,7 +71,7 @@ func Init(dir, name string) (peer.ID, error) {
 	if err != nil {
 		return "", fmt.Errorf("init: %w", err)
 	}
-	if err := writeFile(config, []byte(DefaultConfigYAML(name)), 0o600); err != nil {
+	if err := writeFile(config, []byte(text), 0o600); err != nil {
 		return "", fmt.Errorf("init: %w", err)
 	}
 	return peer.IDFromPrivateKey(key)
@@ -70,7 +79,7 @@ func Init(dir, name string) (peer.ID, error) {
 
 // Join ties the site to a mesh: it keeps the genesis document and begins the log. A site that the genesis does not list
 // follows the mesh, and takes part once a change of the roster has added it. Joining the same mesh again changes nothing.
-func Join(dir string, g *round.Genesis) error {
+func Join(dir string, g *ledger.Genesis) error {
 	_, id, err := readSite(dir)
 	if err != nil {
 		return err
@@ -99,7 +108,7 @@ func Join(dir string, g *round.Genesis) error {
 // beginLog begins the log of a site that joins a mesh. A log that is there already is of an
 // interrupted Join, or of the same mesh before someone removed the genesis: it stays, and is checked
 // when the node opens it. A key that has been up without its log being here may have voted.
-func beginLog(dir string, g *round.Genesis, id peer.ID) error {
+func beginLog(dir string, g *ledger.Genesis, id peer.ID) error {
 	path := filepath.Join(dir, logName)
 	if _, err := os.Lstat(path); err == nil {
 		return nil
@@ -153,7 +162,7 @@ func missing(dir, name string) string {
 }
 
 // readGenesis returns the mesh of a site's directory, or ErrNoMesh.
-func readGenesis(dir string) (*round.Genesis, error) {
+func readGenesis(dir string) (*ledger.Genesis, error) {
 	path := filepath.Join(dir, genesisName)
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -162,7 +171,7 @@ func readGenesis(dir string) (*round.Genesis, error) {
 	if err != nil {
 		return nil, err
 	}
-	g, err := round.DecodeGenesis(data)
+	g, err := ledger.DecodeGenesis(data)
 	if err != nil {
 		return nil, hint(fmt.Errorf("%s: %w: %w", path, ErrGenesis, err), "join again with the mesh file that the site was given: remove this file, then weft mesh join")
 	}

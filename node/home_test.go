@@ -8,12 +8,13 @@ import (
 	"testing"
 
 	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
-func testGenesis(t *testing.T, name string, sites ...round.Site) *round.Genesis {
+func testGenesis(t *testing.T, name string, sites ...ledger.Site) *ledger.Genesis {
 	t.Helper()
-	g, err := round.NewGenesis(name, round.Byzantine, sites, make([]byte, 16))
+	g, err := ledger.NewGenesis(name, ledger.Byzantine, sites, make([]byte, 16))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,13 +67,13 @@ func TestHome(t *testing.T) {
 		t.Errorf("no mesh: %v", err)
 	}
 
-	g := testGenesis(t, "one", round.Site{ID: id, Name: "a"})
+	g := testGenesis(t, "one", ledger.Site{ID: id, Name: "a"})
 	for range 2 {
 		if err := Join(dir, g); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := Join(dir, testGenesis(t, "two", round.Site{ID: id, Name: "a"})); !errors.Is(err, ErrExists) {
+	if err := Join(dir, testGenesis(t, "two", ledger.Site{ID: id, Name: "a"})); !errors.Is(err, ErrExists) {
 		t.Errorf("a second mesh: %v", err)
 	}
 	h, err := Open(dir)
@@ -104,7 +105,7 @@ func TestJoinAgainIsLost(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := Join(dir, testGenesis(t, "one", round.Site{ID: id, Name: "a"})); err != nil {
+	if err := Join(dir, testGenesis(t, "one", ledger.Site{ID: id, Name: "a"})); err != nil {
 		t.Fatal(err)
 	}
 	if !bornOf(t, dir).Lost {
@@ -120,7 +121,7 @@ func TestStopsWithoutLog(t *testing.T) {
 	if err := s.node.wal.f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.client.Start(t.Context(), RunRequest{Spec: round.RunSpec{Name: "x", Rounds: 1}, Init: true}); err != nil {
+	if _, err := s.client.Start(t.Context(), RunRequest{Spec: ledger.RunSpec{Name: "x", Rounds: 1}, Init: true}); err != nil {
 		t.Logf("start: %v", err) // the node may be gone before it answers
 	}
 	if err := <-s.ended; err == nil || !strings.Contains(err.Error(), "log: ") || !strings.Contains(err.Error(), "hint: the node stops") {
@@ -134,7 +135,7 @@ func TestRefusesDamagedLog(t *testing.T) {
 	t.Parallel()
 	s := newTestMesh(t, 1, nil)[0]
 	s.up()
-	s.awaitRounds(s.start(round.RunSpec{Name: "x", Rounds: 1}), 1)
+	s.awaitRounds(s.start(ledger.RunSpec{Name: "x", Rounds: 1}), 1)
 	s.down()
 	path := filepath.Join(s.dir, logName)
 	data, err := os.ReadFile(path)
@@ -204,7 +205,7 @@ func TestRefusesAnothersLog(t *testing.T) {
 		t.Errorf("another's key: %v", err)
 	}
 	replace(keyName, old)
-	g, err := round.NewGenesis("another", round.Byzantine, []round.Site{{ID: own.id, Name: own.name}}, make([]byte, 16))
+	g, err := ledger.NewGenesis("another", ledger.Byzantine, []ledger.Site{{ID: own.id, Name: own.name}}, make([]byte, 16))
 	if err != nil {
 		t.Fatal(err)
 	}

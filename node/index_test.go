@@ -10,6 +10,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 func testCID(codec block.Codec, name string) block.CID { return block.Sum(codec, []byte(name)) }
@@ -144,7 +145,7 @@ func TestIndexRestart(t *testing.T) {
 // testArtifact puts a small artifact of one tensor into a store.
 func testArtifact(t *testing.T, store blockstore.Store, fill byte) block.CID {
 	t.Helper()
-	b, err := store.NewArtifact(blockstore.Layout{Tensors: []blockstore.Tensor{{Name: "w", DType: blockstore.F32, Shape: []uint64{4}}}}, 0)
+	b, err := store.NewArtifact(tensor.Layout{Tensors: []tensor.Tensor{{Name: "w", DType: tensor.F32, Shape: []uint64{4}}}}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,9 @@ import (
 	"sync"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/train"
 )
 
@@ -31,17 +33,17 @@ type jobs struct {
 	training   map[block.CID]*training     // by run
 	evaluating map[chan struct{}]block.CID // models that the operator wants measured; closed when they are
 	fetching   map[wanted]*fetching
-	reducing   map[block.CID]*reducing      // by seal
-	pending    map[block.CID]*round.RunSpec // runs that wait for the operator
-	accepted   map[block.CID]bool           // runs whose answer by policy is on its way, or has come
-	problems   map[string]problem           // what keeps a job from ending, by what it is about
+	reducing   map[block.CID]*reducing       // by seal
+	pending    map[block.CID]*ledger.RunSpec // runs that wait for the operator
+	accepted   map[block.CID]bool            // runs whose answer by policy is on its way, or has come
+	problems   map[string]problem            // what keeps a job from ending, by what it is about
 }
 
 func newJobs(n *Node) *jobs {
 	j := &jobs{
 		n: n, log: n.log, trainer: make(chan struct{}, 1), bases: map[block.CID]evaluated{},
 		training: map[block.CID]*training{}, evaluating: map[chan struct{}]block.CID{}, fetching: map[wanted]*fetching{}, reducing: map[block.CID]*reducing{},
-		pending: map[block.CID]*round.RunSpec{}, accepted: map[block.CID]bool{}, problems: map[string]problem{},
+		pending: map[block.CID]*ledger.RunSpec{}, accepted: map[block.CID]bool{}, problems: map[string]problem{},
 	}
 	j.ctx, j.cancel = context.WithCancelCause(context.Background())
 	return j
@@ -66,21 +68,21 @@ func (j *jobs) spawn(f func()) {
 }
 
 // start begins a job.
-func (j *jobs) start(job round.Job) {
+func (j *jobs) start(job runs.Job) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	switch job := job.(type) {
-	case round.Consider:
+	case runs.Consider:
 		j.consider(job)
-	case round.Train:
+	case runs.Train:
 		j.train(job)
-	case round.StopTrain:
+	case runs.StopTrain:
 		j.stopTrain(job.Run)
-	case round.Fetch:
+	case runs.Fetch:
 		j.fetch(job)
-	case round.Forget:
+	case runs.Forget:
 		j.forget(job)
-	case round.Reduce:
+	case runs.Reduce:
 		j.reduce(job)
 	}
 }
@@ -89,8 +91,13 @@ func (j *jobs) start(job round.Job) {
 func (j *jobs) report(ev round.Event) { j.n.deliver(j.ctx, ev) }
 
 // consider answers by the site's policy, or leaves the run to the operator.
-func (j *jobs) consider(job round.Consider) {
+func (j *jobs) consider(job runs.Consider) {
 	own := job.Spec.By == j.n.home.ID
+	if why := j.n.opt.Knows.unknown(j.n.machine.Ledger().Run(job.Run)); why != "" { // start runs on the loop's goroutine
+		j.log.Warn("a run is declined, as this weft does not know what it asks for", "run", job.Run.Short(), "name", job.Spec.Name, "reason", why)
+		j.spawn(func() { j.report(runs.Considered{Run: job.Run}) })
+		return
+	}
 	accept, known := j.n.home.Config.Accept.decide(job.Spec, j.n.siteName(job.Spec.By), own)
 	if !known {
 		j.pending[job.Run] = job.Spec
@@ -98,11 +105,11 @@ func (j *jobs) consider(job round.Consider) {
 		return
 	}
 	j.accepted[job.Run] = accept
-	j.spawn(func() { j.report(round.Considered{Run: job.Run, Accept: accept}) })
+	j.spawn(func() { j.report(runs.Considered{Run: job.Run, Accept: accept}) })
 }
 
 // forget ends an artifact's fetch and removes an update that is not kept. Models are removed by policy.
-func (j *jobs) forget(job round.Forget) {
+func (j *jobs) forget(job runs.Forget) {
 	j.endFetches(job.Manifest)
 	k := newKeeper(j.n.machine.Ledger(), j.n.home.Config) // start runs on the loop's goroutine
 	unused := j.n.index.remove(func(m block.CID, u use) bool {
@@ -154,7 +161,7 @@ func (j *jobs) discardLocked(manifest block.CID) {
 			j.log.Warn("an artifact is not removed; it is at the next start", "artifact", manifest, "error", err)
 			return
 		}
-		j.report(round.Lost{Manifest: manifest})
+		j.report(runs.Lost{Manifest: manifest})
 	})
 }
 
@@ -221,7 +228,7 @@ func (j *jobs) standing(run block.CID) (t *training, open bool) {
 }
 
 // waiting returns the open runs that wait for the operator, in the order of their opening.
-func (j *jobs) waiting(l *round.Ledger) (list []PendingRun) {
+func (j *jobs) waiting(l *ledger.Ledger) (list []PendingRun) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, r := range l.Runs() {

@@ -9,7 +9,8 @@ import (
 	"strconv"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/train"
 )
 
@@ -24,7 +25,7 @@ type evaluated struct {
 
 // evaluate has the trainer measure a model of a run, which is whole: that of a round or, of round 0, what the run began
 // with. The trainer's token is held.
-func (j *jobs) evaluate(ctx context.Context, run block.CID, spec *round.RunSpec, number uint64, model block.CID, report func(train.Progress)) (res train.Result, err error) {
+func (j *jobs) evaluate(ctx context.Context, run block.CID, spec *ledger.RunSpec, number uint64, model block.CID, report func(train.Progress)) (res train.Result, err error) {
 	task, err := j.newTask(run, spec, model, train.Task{Kind: train.Evaluate, Round: number, Attempt: 1})
 	if err != nil {
 		return res, err
@@ -43,7 +44,7 @@ func (j *jobs) measureBase(ctx context.Context, t *training) map[string]float64 
 		return nil
 	}
 	if j.bases[job.Run].model != job.Base { // else measured for an earlier attempt
-		_, err := j.makeWhole(ctx, round.Fetch{Run: job.Run, Manifest: job.Base, Layout: job.Spec.Layout})
+		_, err := j.makeWhole(ctx, runs.Fetch{Run: job.Run, Manifest: job.Base, Layout: job.Spec.Layout})
 		var res train.Result
 		if err == nil {
 			t.measures.Store(true)

@@ -10,13 +10,14 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
-	"github.com/weft-mesh/weft/blockstore/exchange"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/exchange"
+	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // fetching is a fetch under way.
 type fetching struct {
-	job    round.Fetch
+	job    runs.Fetch
 	cancel context.CancelFunc
 	done   chan struct{}
 }
@@ -39,7 +40,7 @@ func (j *jobs) endFetches(manifest block.CID) (ending []*fetching) {
 var errUnusable = errors.New("the artifact cannot be used")
 
 // fetch has an artifact fetched, unless that is under way. The mutex is held.
-func (j *jobs) fetch(job round.Fetch) {
+func (j *jobs) fetch(job runs.Fetch) {
 	what := wanted{job.Manifest, job.Layout}
 	if j.fetching[what] != nil || j.closed {
 		return
@@ -58,13 +59,13 @@ func (j *jobs) fetch(job round.Fetch) {
 			j.drop(job.Manifest, j.useOf(job))
 		}
 		if err == nil {
-			j.report(round.Fetched{Manifest: job.Manifest, Layout: job.Layout, Invalid: invalid})
+			j.report(runs.Fetched{Manifest: job.Manifest, Layout: job.Layout, Invalid: invalid})
 		}
 	})
 }
 
 // obtain tries until the artifact is held or found invalid; its error is that of ctx.
-func (j *jobs) obtain(ctx context.Context, job round.Fetch) (invalid string, err error) {
+func (j *jobs) obtain(ctx context.Context, job runs.Fetch) (invalid string, err error) {
 	if done := j.underway(job.Run); done != nil && job.Owner == "" {
 		select { // what is being computed here is likely the very model
 		case <-done:
@@ -95,7 +96,7 @@ func (j *jobs) obtain(ctx context.Context, job round.Fetch) (invalid string, err
 	}
 }
 
-func (j *jobs) describe(job round.Fetch) string {
+func (j *jobs) describe(job runs.Fetch) string {
 	if job.Owner == "" {
 		return "a model"
 	}
@@ -103,7 +104,7 @@ func (j *jobs) describe(job round.Fetch) string {
 }
 
 // tryFetch gets what is missing of an artifact: the manifest, the layout, then the shards.
-func (j *jobs) tryFetch(ctx context.Context, job round.Fetch) error {
+func (j *jobs) tryFetch(ctx context.Context, job runs.Fetch) error {
 	if held, err := j.claimHeld(ctx, job); held || err != nil {
 		return err
 	}
@@ -115,7 +116,7 @@ func (j *jobs) tryFetch(ctx context.Context, job round.Fetch) error {
 	if err != nil {
 		return err
 	}
-	l, err := blockstore.DecodeLayout(layout.Data)
+	l, err := tensor.DecodeLayout(layout.Data)
 	if err == nil {
 		err = m.Validate(l)
 	}
@@ -131,7 +132,7 @@ func (j *jobs) tryFetch(ctx context.Context, job round.Fetch) error {
 }
 
 // claimHeld reports whether the artifact is held in full already, and notes what it is used for.
-func (j *jobs) claimHeld(ctx context.Context, job round.Fetch) (bool, error) {
+func (j *jobs) claimHeld(ctx context.Context, job runs.Fetch) (bool, error) {
 	j.keep.Lock()
 	defer j.keep.Unlock()
 	a, err := j.n.store.Open(job.Manifest)
@@ -149,7 +150,7 @@ func (j *jobs) claimHeld(ctx context.Context, job round.Fetch) (bool, error) {
 }
 
 // useOf returns what a fetched artifact is for.
-func (j *jobs) useOf(job round.Fetch) use {
+func (j *jobs) useOf(job runs.Fetch) use {
 	if job.Owner == "" {
 		return use{Run: job.Run, As: asModel}
 	}
@@ -157,7 +158,7 @@ func (j *jobs) useOf(job round.Fetch) use {
 }
 
 // fetchManifest returns the artifact's manifest, which must be of the run's layout.
-func (j *jobs) fetchManifest(ctx context.Context, job round.Fetch) (block.Block, blockstore.Manifest, error) {
+func (j *jobs) fetchManifest(ctx context.Context, job runs.Fetch) (block.Block, blockstore.Manifest, error) {
 	b, err := j.fetchBlock(ctx, job.Manifest, job.Owner)
 	if err != nil {
 		return b, blockstore.Manifest{}, err
@@ -174,7 +175,7 @@ func (j *jobs) fetchManifest(ctx context.Context, job round.Fetch) (block.Block,
 
 // checkCut refuses an update that is cut into other shards than the run's base: shards are aggregated
 // one by one.
-func (j *jobs) checkCut(ctx context.Context, job round.Fetch, m blockstore.Manifest) error {
+func (j *jobs) checkCut(ctx context.Context, job runs.Fetch, m blockstore.Manifest) error {
 	spec := j.n.view.Load().runs[job.Run]
 	if spec == nil {
 		return fmt.Errorf("run %s is not known yet", job.Run)
@@ -218,7 +219,7 @@ func (j *jobs) exchange(ctx context.Context, want []block.CID, owner peer.ID, ur
 }
 
 // fetchShards fills the artifact with what it lacks, and makes it complete.
-func (j *jobs) fetchShards(ctx context.Context, job round.Fetch, manifest, layout block.Block, m blockstore.Manifest) (err error) {
+func (j *jobs) fetchShards(ctx context.Context, job runs.Fetch, manifest, layout block.Block, m blockstore.Manifest) (err error) {
 	j.keep.Lock()
 	added := j.n.index.add(ctx, job.Manifest, m.Shards, j.useOf(job))
 	j.keep.Unlock()
@@ -244,7 +245,7 @@ func (j *jobs) fetchShards(ctx context.Context, job round.Fetch, manifest, layou
 
 // usable marks errors that say that the artifact itself is no good.
 func usable(err error) error {
-	if errors.Is(err, blockstore.ErrNotFinite) || errors.Is(err, blockstore.ErrInvalid) {
+	if errors.Is(err, tensor.ErrNotFinite) || errors.Is(err, tensor.ErrInvalid) {
 		return fmt.Errorf("%w: %w", errUnusable, err)
 	}
 	return err

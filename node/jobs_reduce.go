@@ -9,12 +9,13 @@ import (
 	"github.com/weft-mesh/weft/aggregate"
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/runs"
 )
 
 // reducing is a reduction under way.
 type reducing struct {
-	job    round.Reduce
+	job    runs.Reduce
 	wanted context.Context // ends when the run has gone on without it
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -22,7 +23,7 @@ type reducing struct {
 
 // reduce computes the new model of a seal, unless that is under way or the run has gone on already: seal and
 // commit may come at once, and then the updates are gone. The mutex is held.
-func (j *jobs) reduce(job round.Reduce) {
+func (j *jobs) reduce(job runs.Reduce) {
 	if j.reducing[job.Seal] != nil || j.closed || j.n.view.Load().seals[job.Run] != job.Seal {
 		return
 	}
@@ -74,7 +75,7 @@ func (j *jobs) underway(run block.CID) <-chan struct{} {
 }
 
 // aggregate tries until the model is durable or an input found bad, or the run has gone on.
-func (j *jobs) aggregate(r *reducing, spec *round.RunSpec) (done round.Reduced, err error) {
+func (j *jobs) aggregate(r *reducing, spec *ledger.RunSpec) (done runs.Reduced, err error) {
 	about := "reduce " + r.job.Seal.String()
 	defer j.setProblem(about, "", "")
 	for wait := retryMin; ; wait = min(2*wait, retryMax) {
@@ -94,9 +95,9 @@ func (j *jobs) aggregate(r *reducing, spec *round.RunSpec) (done round.Reduced, 
 
 // tryReduce reads the sealed updates shard by shard and writes the model; a shard that went bad on
 // this disk is fetched again, so the error then is only of the moment.
-func (j *jobs) tryReduce(r *reducing, spec *round.RunSpec) (round.Reduced, error) {
+func (j *jobs) tryReduce(r *reducing, spec *ledger.RunSpec) (runs.Reduced, error) {
 	job := r.job
-	done := round.Reduced{Seal: job.Seal}
+	done := runs.Reduced{Seal: job.Seal}
 	in, err := j.openInputs(r.wanted, job, spec)
 	if err != nil {
 		return done, err
@@ -108,19 +109,19 @@ func (j *jobs) tryReduce(r *reducing, spec *round.RunSpec) (round.Reduced, error
 		return done, err
 	}
 	shards := make([]block.CID, 0, base.Len())
-	err = aggregate.FedAvg(j.ctx, shapeOf(base), in.base, in.inputs, func(i int, data []byte) error {
+	_, err = aggregate.Reduce(j.ctx, aggregate.Job{Round: job.Round, Shape: aggregate.ShapeOf(base), Base: in.base, Inputs: in.inputs}, aggregate.Sink{Model: func(i int, data []byte) error {
 		if j.n.spoil != nil {
 			j.n.spoil(i, data)
 		}
 		c, err := b.WriteShard(i, data)
 		shards = append(shards, c)
 		return err
-	}, nil)
+	}})
 	var bad *aggregate.NotFiniteError
 	if errors.As(err, &bad) {
 		culprit := job.Inputs[bad.Input]
 		update := in.inputs[bad.Input].Update.(*shardReader)
-		done.Bad = &round.BadInput{Site: culprit.Site, Shard: update.artifact.Manifest.Shards[bad.Shard], Err: bad.Error()}
+		done.Bad = &runs.BadInput{Site: culprit.Site, Shard: update.artifact.Manifest.Shards[bad.Shard], Err: bad.Error()}
 		return done, b.Abort()
 	}
 	if err != nil {
@@ -144,34 +145,34 @@ type inputs struct {
 }
 
 // openInputs opens the base and the updates; what has gone from the store is fetched first.
-func (j *jobs) openInputs(ctx context.Context, job round.Reduce, spec *round.RunSpec) (in *inputs, err error) {
+func (j *jobs) openInputs(ctx context.Context, job runs.Reduce, spec *ledger.RunSpec) (in *inputs, err error) {
 	in = &inputs{}
 	defer func() {
 		if err != nil {
 			in.close()
 		}
 	}()
-	open := func(f round.Fetch) (*shardReader, error) {
+	open := func(f runs.Fetch) (*shardReader, error) {
 		r, err := j.openArtifact(ctx, f)
 		if err == nil {
 			in.opened = append(in.opened, r)
 		}
 		return r, err
 	}
-	if in.base, err = open(round.Fetch{Run: job.Run, Manifest: job.Base, Layout: spec.Layout}); err != nil {
+	if in.base, err = open(runs.Fetch{Run: job.Run, Manifest: job.Base, Layout: spec.Layout}); err != nil {
 		return in, err
 	}
-	in.inputs, err = averaged(job.Inputs, func(i round.Input, base bool) (aggregate.ShardReader, error) {
+	in.inputs, err = averaged(job.Inputs, func(i ledger.Input, base bool) (aggregate.ShardReader, error) {
 		if base {
-			return open(round.Fetch{Run: job.Run, Manifest: i.Base, Layout: spec.Layout})
+			return open(runs.Fetch{Run: job.Run, Manifest: i.Base, Layout: spec.Layout})
 		}
-		return open(round.Fetch{Run: job.Run, Manifest: i.Manifest, Layout: spec.Layout, Owner: i.Site})
+		return open(runs.Fetch{Run: job.Run, Manifest: i.Manifest, Layout: spec.Layout, Owner: i.Site})
 	})
 	return in, err
 }
 
 // averaged returns what a seal's average is computed from. open opens a sealed update or, if it is late, its own base.
-func averaged(sealed []round.Input, open func(i round.Input, base bool) (aggregate.ShardReader, error)) (list []aggregate.Input, err error) {
+func averaged(sealed []ledger.Input, open func(i ledger.Input, base bool) (aggregate.ShardReader, error)) (list []aggregate.Input, err error) {
 	for _, i := range sealed {
 		a := aggregate.Input{Weight: i.Weight}
 		if a.Update, err = open(i, false); err != nil {
@@ -194,7 +195,7 @@ func (in *inputs) close() {
 }
 
 // openArtifact opens an artifact that the machine takes to be held, fetching what was lost of it.
-func (j *jobs) openArtifact(ctx context.Context, f round.Fetch) (*shardReader, error) {
+func (j *jobs) openArtifact(ctx context.Context, f runs.Fetch) (*shardReader, error) {
 	a, err := j.n.store.Open(f.Manifest)
 	if errors.Is(err, blockstore.ErrNotFound) || errors.Is(err, blockstore.ErrIncomplete) {
 		if err := j.tryFetch(ctx, f); err != nil {
@@ -225,15 +226,4 @@ func (r *shardReader) ReadShard(i int, buf []byte) ([]byte, error) {
 		return data, nil
 	}
 	return r.store.Get(c)
-}
-
-// shapeOf returns how an artifact is cut into shards.
-func shapeOf(a *blockstore.Artifact) aggregate.Shape {
-	return aggregate.Shape{Shards: a.Len(), Segments: func(i int) []aggregate.Segment {
-		var list []aggregate.Segment
-		for _, s := range a.Shard(i).Segments {
-			list = append(list, aggregate.Segment{DType: s.DType, Elements: s.Elements})
-		}
-		return list
-	}}
 }

@@ -17,13 +17,16 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/tensor"
 	"github.com/weft-mesh/weft/train"
 )
 
 // training is a training under way.
 type training struct {
-	job    round.Train
+	job    runs.Train
 	cancel context.CancelFunc
 	done   chan struct{}
 	heard  atomic.Pointer[heard] // the last of its trainer; nil until that has the task
@@ -42,7 +45,7 @@ type heard struct {
 func (t *training) hear(p train.Progress) { t.heard.Store(&heard{p, time.Now()}) }
 
 // train begins a training, once the one of the same run that it replaces has ended. The mutex is held.
-func (j *jobs) train(job round.Train) {
+func (j *jobs) train(job runs.Train) {
 	before := j.training[job.Run]
 	if before != nil {
 		if before.job.Opened == job.Opened && before.job.Attempt == job.Attempt && before.job.Base == job.Base && !before.stopped {
@@ -105,7 +108,7 @@ func (j *jobs) doTrain(ctx context.Context, t *training) round.Event {
 		}
 		j.log.Warn("training failed; it is tried again", "run", job.Run.Short(), "name", job.Spec.Name, "round", job.Round, "error", brief)
 		j.setProblem(about, fmt.Sprintf("training of run %q fails: %s", job.Spec.Name, brief), advice+again)
-		return round.TrainFailed{Run: job.Run, Round: job.Round, Opened: job.Opened, Err: clip(err.Error(), 2048)}
+		return runs.TrainFailed{Run: job.Run, Round: job.Round, Opened: job.Opened, Err: clip(err.Error(), 2048)}
 	}
 	j.setProblem(about, "", "")
 	done.Metrics = withBase(done.Metrics, base)
@@ -116,9 +119,9 @@ func (j *jobs) doTrain(ctx context.Context, t *training) round.Event {
 func trainingOf(run block.CID) string { return "train " + run.String() }
 
 // tryTrain has the trainer do the task and takes over what it made.
-func (j *jobs) tryTrain(ctx context.Context, t *training) (done round.Trained, err error) {
+func (j *jobs) tryTrain(ctx context.Context, t *training) (done runs.Trained, err error) {
 	job := t.job
-	from := round.Fetch{Run: job.Run, Manifest: job.Base, Layout: job.Spec.Layout}
+	from := runs.Fetch{Run: job.Run, Manifest: job.Base, Layout: job.Spec.Layout}
 	if job.From.Defined() { // a further attempt trains on from the site's own last one
 		from.Manifest, from.Owner = job.From, j.n.home.ID
 	}
@@ -153,7 +156,7 @@ func (j *jobs) tryTrain(ctx context.Context, t *training) (done round.Trained, e
 	if !j.n.index.add(ctx, c, m.Shards, use{Run: job.Run, As: asUpdate, Round: j.n.view.Load().rounds[job.Run]}) {
 		return done, ctx.Err()
 	}
-	return round.Trained{
+	return runs.Trained{
 		Run: job.Run, Round: job.Round, Opened: job.Opened, Attempt: job.Attempt,
 		Manifest: c, Samples: min(res.Samples, maxSamples), Metrics: sendable(j.log, res.Metrics),
 	}, nil
@@ -185,16 +188,16 @@ func takeUpdate(ctx context.Context, store *blockstore.Disk, res train.Result, l
 	switch {
 	case errors.Is(err, blockstore.ErrLayout):
 		return c, hint(err, "an update has the tensors of its base: their names, shapes and dtypes")
-	case errors.Is(err, blockstore.ErrNotFinite):
+	case errors.Is(err, tensor.ErrNotFinite):
 		return c, hint(err, "training has diverged: a smaller learning rate, or clipped gradients, may help")
-	case errors.Is(err, blockstore.ErrSafetensors), errors.Is(err, blockstore.ErrInvalid):
+	case errors.Is(err, tensor.ErrSafetensors), errors.Is(err, tensor.ErrInvalid):
 		return c, hint(err, "an update is a safetensors file, as docs/trainers.md has it under The files")
 	}
 	return c, err
 }
 
 // makeWhole makes sure that an artifact is on this site's disk, good in full, and returns the elements of its shards.
-func (j *jobs) makeWhole(ctx context.Context, f round.Fetch) (elements uint64, err error) {
+func (j *jobs) makeWhole(ctx context.Context, f runs.Fetch) (elements uint64, err error) {
 	r, err := j.openWhole(ctx, f)
 	if err != nil {
 		return 0, err
@@ -203,7 +206,7 @@ func (j *jobs) makeWhole(ctx context.Context, f round.Fetch) (elements uint64, e
 }
 
 // newTask completes a task: its base, which is whole, its folder, which the caller removes, and what its run says.
-func (j *jobs) newTask(run block.CID, spec *round.RunSpec, base block.CID, task train.Task) (_ train.Task, err error) {
+func (j *jobs) newTask(run block.CID, spec *ledger.RunSpec, base block.CID, task train.Task) (_ train.Task, err error) {
 	if task.Base, err = j.n.store.Path(base); err != nil {
 		return task, err
 	}
@@ -217,7 +220,7 @@ func (j *jobs) newTask(run block.CID, spec *round.RunSpec, base block.CID, task 
 
 // seed differs by site, run, round, opening and attempt, and is the same when a task is done again. It
 // has 53 bits, so that any JSON reader takes it for what it is.
-func (j *jobs) seed(job round.Train) uint64 {
+func (j *jobs) seed(job runs.Train) uint64 {
 	b := append([]byte(j.n.home.ID), job.Run.Bytes()...)
 	return seedOf(b, job.Round, job.Opened, job.Attempt)
 }

@@ -7,12 +7,12 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 )
 
 // openWhole is openArtifact for what is read by others, who do not verify, such as a trainer: it is read through first, and
 // what went bad on the disk is fetched again.
-func (j *jobs) openWhole(ctx context.Context, f round.Fetch) (*shardReader, error) {
+func (j *jobs) openWhole(ctx context.Context, f runs.Fetch) (*shardReader, error) {
 	var bad error
 	for range 2 { // once again after the damage is repaired
 		r, err := j.openArtifact(ctx, f)
@@ -50,7 +50,7 @@ func (j *jobs) wentBad(bad error) {
 func (j *jobs) again(manifest block.CID) {
 	for _, u := range j.n.index.usesOf(manifest) {
 		if spec := j.n.view.Load().runs[u.Run]; spec != nil && u.As == asModel {
-			j.start(round.Fetch{Run: u.Run, Manifest: manifest, Layout: spec.Layout})
+			j.start(runs.Fetch{Run: u.Run, Manifest: manifest, Layout: spec.Layout})
 			return
 		}
 	}

@@ -2,9 +2,12 @@ package node
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 )
 
 // batch is how many events that wait already are stepped before the log is synced once for all.
@@ -14,6 +17,7 @@ const batch = 64
 func (n *Node) loop(ctx context.Context) error {
 	defer close(n.done)
 	n.tidy()
+	n.declineUnknown()
 	alarm := time.NewTimer(0)
 	defer alarm.Stop()
 	for {
@@ -33,18 +37,41 @@ func (n *Node) loop(ctx context.Context) error {
 		if err := n.do(w); err != nil {
 			return err
 		}
+		if w.Halt != nil {
+			return needsNewer(w.Halt)
+		}
 		alarm.Reset(n.until(w.Alarm))
+	}
+}
+
+// needsNewer says what to do about an error, if it is that this program is too old for its mesh or its log.
+func needsNewer(err error) error {
+	if errors.Is(err, ledger.ErrNewer) {
+		return hint(err, "install it and start the node again; what this site has is kept")
+	}
+	return err
+}
+
+// declineUnknown takes this site out of the runs that a later version has taken part in and this program does not know.
+func (n *Node) declineUnknown() {
+	for _, r := range n.machine.Ledger().Runs() {
+		if r.Active() && n.opt.Knows.unknown(r) != "" && n.machine.Participates(r.ID, n.home.ID) {
+			n.step(runs.Considered{Run: r.ID})
+		}
 	}
 }
 
 func (n *Node) step(ev round.Event) {
 	n.machine.Step(time.Since(n.start), ev)
 	switch e := ev.(type) {
-	case round.Considered, round.Approve, round.TakeBack:
+	case runs.Considered, round.Approve, round.TakeBack:
 		n.changed = true
 	case round.Received:
+		if e.Message.Head != nil {
+			n.programs.heard(e.From, e.Message.Head, n.machine.Ledger().Roster())
+		}
 		s := e.Message.Statement
-		n.changed = n.changed || s != nil && (s.Kind == round.KindConsent || s.Kind == round.KindApprove || s.Kind == round.KindWithdraw)
+		n.changed = n.changed || s != nil && (s.Kind == ledger.KindConsent || s.Kind == ledger.KindApprove || s.Kind == ledger.KindWithdraw)
 	}
 }
 
@@ -131,8 +158,8 @@ func (n *Node) publishView() {
 	n.changed = false
 	old, now := n.view.Load(), newView(n.machine, n.home.ID)
 	for h := old.height + 1; h <= now.height; h++ {
-		if e := n.machine.Ledger().At(h).Entry; e.Commit != nil {
-			n.index.commit(e.Commit.Model, e.Commit.Run)
+		if c := ledger.As[ledger.Commit](n.machine.Ledger().At(h).Entry); c != nil {
+			n.index.commit(c.Model, c.Run)
 		}
 	}
 	moved := now.differ(&old.members)

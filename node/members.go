@@ -8,18 +8,18 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // members is who belongs to the mesh, as the ledger and this site's operator have it.
 type members struct {
-	roster    *round.Roster      // in force
+	roster    *ledger.Roster     // in force
 	names     map[peer.ID]string // of every key that is or was a site's
 	observers map[peer.ID]bool   // who is to become a site, with this operator's approval or that of a quorum
 	observes  bool               // this site is in no roster: not yet, or no longer
 }
 
-func newMembers(l *round.Ledger, self peer.ID, observers []peer.ID) members {
+func newMembers(l *ledger.Ledger, self peer.ID, observers []peer.ID) members {
 	m := members{roster: l.Roster(), names: maps.Collect(l.Members()), observes: !l.Roster().Has(self), observers: map[peer.ID]bool{}}
 	for _, id := range observers {
 		m.observers[id] = true

@@ -13,6 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/train"
 )
@@ -36,6 +37,7 @@ type testSite struct {
 	id      peer.ID
 	client  *Client
 	trainer train.Trainer // nil: the synthetic one
+	knows   Knows         // nil: KnownNames
 	log     *slog.Logger
 	spoil   func(shard int, data []byte)
 
@@ -48,11 +50,11 @@ type testSite struct {
 // runs yet.
 func newTestMesh(t *testing.T, n int, edit func(name, config string) string) []*testSite {
 	t.Helper()
-	return newFaultyMesh(t, round.Byzantine, n, edit)
+	return newFaultyMesh(t, ledger.Byzantine, n, edit)
 }
 
 // newFaultyMesh is newTestMesh for a mesh that withstands other faults.
-func newFaultyMesh(t *testing.T, faults round.Faults, n int, edit func(name, config string) string) []*testSite {
+func newFaultyMesh(t *testing.T, faults ledger.Faults, n int, edit func(name, config string) string) []*testSite {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "weft") // t.TempDir is too long for a socket under some tests' names
 	if err != nil {
@@ -64,13 +66,13 @@ func newFaultyMesh(t *testing.T, faults round.Faults, n int, edit func(name, con
 		}
 	})
 	var sites []*testSite
-	var roster []round.Site
+	var roster []ledger.Site
 	for i := range n {
 		s := newTestSite(t, dir, string(rune('a'+i)), edit)
 		sites = append(sites, s)
-		roster = append(roster, round.Site{ID: s.id, Name: s.name})
+		roster = append(roster, ledger.Site{ID: s.id, Name: s.name})
 	}
-	g, err := round.NewGenesis("test", faults, roster, make([]byte, 16))
+	g, err := ledger.NewGenesis("test", faults, roster, make([]byte, 16))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +115,7 @@ func (s *testSite) up(others ...*testSite) {
 			h.Config.Bootstrap = append(h.Config.Bootstrap, o.node.Addrs()...)
 		}
 	}
-	if s.node, err = New(h, Options{Timing: quick(), Trainer: s.trainer, Log: s.log}); err != nil {
+	if s.node, err = New(h, Options{Timing: quick(), Trainer: s.trainer, Log: s.log, Knows: s.knows, Agent: "weft/1.2-test"}); err != nil {
 		s.t.Fatal(err)
 	}
 	s.node.spoil = s.spoil
@@ -212,7 +214,7 @@ func (s *testSite) awaitRounds(run block.CID, rounds int) RunStatus {
 }
 
 // start opens a run from an initial model.
-func (s *testSite) start(spec round.RunSpec) block.CID {
+func (s *testSite) start(spec ledger.RunSpec) block.CID {
 	s.t.Helper()
 	spec.Attempts = 1 // who is done early waits for the others
 	reply, err := s.client.Start(s.t.Context(), RunRequest{Spec: spec, Init: true})

@@ -18,9 +18,12 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
-	"github.com/weft-mesh/weft/blockstore/exchange"
+	"github.com/weft-mesh/weft/exchange"
 	"github.com/weft-mesh/weft/gossip"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/trace"
 	"github.com/weft-mesh/weft/train"
 )
 
@@ -32,6 +35,7 @@ type Options struct {
 	Agent   string        // name and version of this program, told to other sites
 	Network libp2p.Option // what carries its connections; nil: TCP and QUIC on this machine's own network
 	NoAPI   bool          // do not serve the local API: the program that runs the node asks it itself
+	Knows   Knows         // nil: KnownNames
 	Shard   uint64        // elements of the shards into which models are cut that runs start from; 0: as the store does
 }
 
@@ -64,6 +68,7 @@ type Node struct {
 	trustMu  sync.Mutex
 	trusts   bool // those too, as it reaches few others
 	visits   visits
+	programs programs
 	reach    *reach
 	sender   *sender
 	jobs     *jobs
@@ -89,13 +94,16 @@ func New(h *Home, opt Options) (*Node, error) {
 	if opt.Agent == "" {
 		opt.Agent = "weft"
 	}
+	if opt.Knows == nil {
+		opt.Knows = KnownNames
+	}
 	n := &Node{
 		home: h, opt: opt, log: opt.Log, mesh: h.Genesis.Block().CID, ready: make(chan struct{}),
 		verifier: newVerifier(), reach: newReach(),
 		queue: make(chan queued, queueEvents), room: semaphore.NewWeighted(queueBytes), asks: make(chan func()), done: make(chan struct{}),
 	}
 	// What the genesis says, until the log has been read.
-	n.view.Store(&view{members: newMembers(round.NewLedger(h.Genesis, verifySignature), h.ID, nil)})
+	n.view.Store(&view{members: newMembers(ledger.NewLedger(h.Genesis, verifySignature), h.ID, nil)})
 	return n, nil
 }
 
@@ -204,10 +212,10 @@ func (n *Node) scrub(ctx context.Context) error {
 // round needs it, before this site promises anything on the strength of it.
 func (n *Node) wentBad(ctx context.Context, bad error) {
 	n.log.Warn("a block went bad on this disk; it is fetched again when it is needed", "error", bad)
-	n.events.add(time.Now(), round.Trace{Event: "corrupt", Site: n.home.ID, Text: bad.Error()})
+	n.events.add(time.Now(), trace.Step{Event: "corrupt", Site: n.home.ID, Text: bad.Error()})
 	var c *blockstore.CorruptError
 	if errors.As(bad, &c) && c.Manifest.Defined() {
-		n.deliver(ctx, round.Lost{Manifest: c.Manifest})
+		n.deliver(ctx, runs.Lost{Manifest: c.Manifest})
 		n.jobs.again(c.Manifest)
 	}
 }

@@ -11,8 +11,10 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
-	"github.com/weft-mesh/weft/blockstore/exchange"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/exchange"
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // fetchFrom asks one site for blocks as another, and returns which it gets.
@@ -46,7 +48,7 @@ func TestPrivacy(t *testing.T) {
 	gateRounds(sites, 2)
 	upAll(sites)
 	a, b, d := sites[0], sites[1], sites[3]
-	run := a.start(round.RunSpec{Name: "private", Rounds: 3})
+	run := a.start(ledger.RunSpec{Name: "private", Rounds: 3})
 	d.await("the question", func(st *Status) bool { return len(st.Pending) == 1 })
 	if err := d.client.Consent(t.Context(), run, Consent{Accept: false}); err != nil {
 		t.Fatal(err)
@@ -70,11 +72,11 @@ func TestPrivacy(t *testing.T) {
 	}
 	for _, e := range entries {
 		public = append(public, e.CID, block.Of(e.Certificate).CID)
-		if e.Entry.Seal == nil {
+		if ledger.As[ledger.Seal](e.Entry) == nil {
 			continue
 		}
-		for i := range e.Entry.Seal.Updates {
-			m := e.Entry.Seal.Updates[i].Update.Update().Manifest
+		for i := range ledger.As[ledger.Seal](e.Entry).Updates {
+			m := ledger.As[ledger.Seal](e.Entry).Updates[i].Update.Update().Manifest
 			manifest, err := readManifest(a.node.store, m)
 			if err != nil {
 				t.Fatal(err)
@@ -120,7 +122,7 @@ func TestFetch(t *testing.T) {
 	gateRounds(sites, 1)
 	upAll(sites)
 	a, b := sites[0], sites[1]
-	run := a.start(round.RunSpec{Name: "fetch", Rounds: 2, MinSites: 2})
+	run := a.start(ledger.RunSpec{Name: "fetch", Rounds: 2, MinSites: 2})
 	r := b.awaitRounds(run, 1)
 	base, err := readManifest(a.node.store, r.Spec.Base)
 	if err != nil {
@@ -146,7 +148,7 @@ func TestFetch(t *testing.T) {
 		{"other shards", cut, "the base has"},
 		{"no manifest", r.Spec.Layout, "manifest"},
 	} {
-		job := round.Fetch{Run: run, Manifest: c.manifest, Layout: r.Spec.Layout, Owner: a.id}
+		job := runs.Fetch{Run: run, Manifest: c.manifest, Layout: r.Spec.Layout, Owner: a.id}
 		invalid, err := b.node.jobs.obtain(t.Context(), job)
 		if err != nil || !strings.Contains(invalid, c.want) {
 			t.Errorf("%s: invalid %q, %v, want %q", c.name, invalid, err, c.want)
@@ -156,7 +158,7 @@ func TestFetch(t *testing.T) {
 	if err := b.node.store.DeleteArtifact(r.Base); err != nil {
 		t.Fatal(err)
 	}
-	got, err := b.node.jobs.openArtifact(t.Context(), round.Fetch{Run: run, Manifest: r.Base, Layout: r.Spec.Layout})
+	got, err := b.node.jobs.openArtifact(t.Context(), runs.Fetch{Run: run, Manifest: r.Base, Layout: r.Spec.Layout})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +169,7 @@ func TestFetch(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	gone := testCID(block.DagCBOR, "nobody has it")
-	if invalid, err := b.node.jobs.obtain(ctx, round.Fetch{Run: run, Manifest: gone, Layout: r.Spec.Layout}); invalid != "" || err == nil {
+	if invalid, err := b.node.jobs.obtain(ctx, runs.Fetch{Run: run, Manifest: gone, Layout: r.Spec.Layout}); invalid != "" || err == nil {
 		t.Errorf("what nobody has: invalid %q, %v", invalid, err)
 	}
 }
@@ -179,7 +181,7 @@ func offerInfinite(t *testing.T, n *Node, layout block.CID, elements uint64) blo
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := blockstore.DecodeLayout(data)
+	l, err := tensor.DecodeLayout(data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +228,7 @@ func TestKeep(t *testing.T) {
 	})
 	upAll(sites)
 	a, b := sites[0], sites[1]
-	run := a.start(round.RunSpec{Name: "keep", Rounds: 3, MinSites: 2})
+	run := a.start(ledger.RunSpec{Name: "keep", Rounds: 3, MinSites: 2})
 	a.awaitRounds(run, 3)
 	b.awaitRounds(run, 3)
 	want := func(s *testSite, n int) {
@@ -254,7 +256,7 @@ func TestTrainedFromStays(t *testing.T) {
 	upAll(sites)
 	s := sites[0]
 	j, from := s.node.jobs, testArtifact(t, s.node.store, 3)
-	under := &training{job: round.Train{From: from}, cancel: func() {}, done: make(chan struct{})}
+	under := &training{job: runs.Train{From: from}, cancel: func() {}, done: make(chan struct{})}
 	j.mu.Lock()
 	j.training[from] = under
 	j.mu.Unlock()

@@ -7,22 +7,29 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/weft-mesh/weft/consensus"
 	"github.com/weft-mesh/weft/gossip"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // handle judges a message on gossip's goroutines and queues it for the machine. What no correct site
 // passes on is rejected: malformed, or with a bad signature. What comes late, or of a stranger, who may have joined where
 // this site has not got to yet, is good for the machine, which answers it, but for nobody else. Heads and certified entries are meant for this
-// site alone, and a head is believed to be of whoever sent it, so they are never relayed.
+// site alone, and a head is believed to be of whoever sent it, so they are never relayed. What this program does not know may
+// be well: it is nothing for this site, and nobody is blamed for it.
 func (n *Node) handle(ctx context.Context, from peer.ID, data []byte) gossip.Verdict {
 	m, err := round.DecodeMessage(data)
 	if err == nil {
 		err = m.Verify(n.mesh, n.view.Load().roster, n.verifier.verify)
 	}
-	stranger := errors.Is(err, round.ErrStranger)
+	if errors.Is(err, ledger.ErrUnknown) {
+		return gossip.Ignore
+	}
+	stranger := errors.Is(err, ledger.ErrStranger)
 	if err != nil && !stranger {
-		n.events.add(time.Now(), round.Trace{Event: "rejected", Site: from, Text: err.Error()})
+		n.events.add(time.Now(), trace.Step{Event: "rejected", Site: from, Text: err.Error()})
 		return gossip.Reject
 	}
 	verdict := gossip.Accept
@@ -41,7 +48,7 @@ func (n *Node) handle(ctx context.Context, from peer.ID, data []byte) gossip.Ver
 }
 
 // late reports whether a statement is of a height that has been decided here.
-func (n *Node) late(s *round.Signed) bool {
+func (n *Node) late(s *ledger.Signed) bool {
 	if s == nil {
 		return false
 	}
@@ -51,11 +58,11 @@ func (n *Node) late(s *round.Signed) bool {
 	}
 	decided := n.view.Load().height
 	switch b := body.(type) {
-	case *round.Ready:
+	case *consensus.Ready:
 		return b.Height <= decided
-	case *round.Proposal:
+	case *consensus.Proposal:
 		return b.Height <= decided
-	case *round.Vote:
+	case *ledger.Vote:
 		return b.Height <= decided
 	}
 	return false

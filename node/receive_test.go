@@ -9,17 +9,18 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/gossip"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
 // statement signs a body as package round does; key is the signer's number, from the author's.
-func statement(t *testing.T, mesh block.CID, key, from int, kind round.Kind, body any) *round.Signed {
+func statement(t *testing.T, mesh block.CID, key, from int, kind ledger.Kind, body any) *ledger.Signed {
 	t.Helper()
 	k, _ := testKey(t, key)
 	data := block.Encode(body)
 	signed := append([]byte("weft/statement/1\x00"), mesh.Bytes()...)
 	signed = append(append(signed, byte(len(kind))), kind...)
-	return &round.Signed{From: testID(t, from), Kind: kind, Body: data, Sig: sign(k, append(signed, data...))}
+	return &ledger.Signed{From: testID(t, from), Kind: kind, Body: data, Sig: sign(k, append(signed, data...))}
 }
 
 // What no correct site passes on is rejected, what is late or for this site alone is not relayed.
@@ -31,10 +32,10 @@ func TestHandle(t *testing.T) {
 	n.view.Store(&v)
 	mesh := n.home.Genesis.Block().CID
 	vote := func(key, from int, height uint64) []byte {
-		m := round.Message{Statement: statement(t, mesh, key, from, round.KindPrevote, &round.Vote{Height: height})}
+		m := round.Message{Statement: statement(t, mesh, key, from, ledger.KindPrevote, &ledger.Vote{Height: height})}
 		return m.Encode()
 	}
-	another := round.Message{Statement: statement(t, testCID(block.DagCBOR, "another mesh"), 1, 1, round.KindPrevote, &round.Vote{Height: 6})}
+	another := round.Message{Statement: statement(t, testCID(block.DagCBOR, "another mesh"), 1, 1, ledger.KindPrevote, &ledger.Vote{Height: 6})}
 	head := round.Message{Head: &round.Head{Height: 4}}
 	for _, c := range []struct {
 		name   string
@@ -109,25 +110,25 @@ func TestVerifier(t *testing.T) {
 // Models are kept by policy and by need.
 func TestKeeper(t *testing.T) {
 	name := func(i string) block.CID { return testCID(block.DagCBOR, i) }
-	run := func(number, rounds uint64, late round.LatePolicy) *round.Run {
-		r := &round.Run{ID: name("run"), Spec: &round.RunSpec{Base: name("0"), Rounds: rounds, Late: late, LateMax: 2}, Round: number, Base: name("0")}
+	run := func(number, rounds uint64, late ledger.LatePolicy) *ledger.Run {
+		r := &ledger.Run{ID: name("run"), Spec: &ledger.RunSpec{Base: name("0"), Rounds: rounds, Late: late, LateMax: 2}, Round: number, Base: name("0")}
 		for i := uint64(1); i < number; i++ {
 			r.Base = name(string(rune('0' + i)))
-			r.Commits = append(r.Commits, round.CommitAt{Commit: &round.Commit{Round: i, Model: r.Base}, Sealed: &round.Seal{}})
+			r.Commits = append(r.Commits, ledger.CommitAt{Commit: &ledger.Commit{Round: i, Model: r.Base}, Sealed: &ledger.Seal{}})
 		}
 		return r
 	}
 	for _, c := range []struct {
 		name   string
-		run    *round.Run
+		run    *ledger.Run
 		newest int
 		want   string // models, by round; 0 is the base
 	}{
-		{"first round", run(1, 9, round.Drop), 1, "0"},
-		{"late updates need their bases", run(6, 9, round.Carry), 1, "0345"},
-		{"none are late", run(6, 9, round.Drop), 1, "05"},
-		{"policy", run(6, 9, round.Drop), 3, "0345"},
-		{"over", run(6, 5, round.Carry), 2, "045"},
+		{"first round", run(1, 9, ledger.Drop), 1, "0"},
+		{"late updates need their bases", run(6, 9, ledger.Carry), 1, "0345"},
+		{"none are late", run(6, 9, ledger.Drop), 1, "05"},
+		{"policy", run(6, 9, ledger.Drop), 3, "0345"},
+		{"over", run(6, 5, ledger.Carry), 2, "045"},
 	} {
 		k := &keeper{models: map[block.CID]bool{}}
 		k.need(c.run, c.newest)

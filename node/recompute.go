@@ -11,7 +11,7 @@ import (
 	"github.com/weft-mesh/weft/aggregate"
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // Recomputed says what came of computing a committed model anew from its sealed updates.
@@ -27,6 +27,7 @@ const (
 	Same    Outcome = "same"     // the committed model, bit for bit
 	Differs Outcome = "differs"  // another, so a quorum has certified what the updates do not give
 	Damaged Outcome = "damaged"  // what is to be read went bad on this disk
+	Unknown Outcome = "unknown"  // this program does not know how the model is computed
 	NotKept Outcome = "not kept" // updates, or what a late one began from, are not here
 )
 
@@ -59,13 +60,19 @@ func (a *Archive) Recompute(ctx context.Context, only block.CID, progress func(m
 // kept is what a round is recomputed from, open.
 type kept struct {
 	dir    string // of the store
-	ledger *round.Ledger
+	ledger *ledger.Ledger
 	open   []*keptReader
 	lacks  []string // what is not in the store
 }
 
 // recompute computes the model of a round.
-func (k *kept) recompute(ctx context.Context, run *round.Run, c *round.CommitAt, progress func(done, all int)) (*Recomputed, error) {
+func (k *kept) recompute(ctx context.Context, run *ledger.Run, c *ledger.CommitAt, progress func(done, all int)) (*Recomputed, error) {
+	if why := Knows(KnownNames).unknown(run); why != "" {
+		return &Recomputed{Unknown, why}, nil
+	}
+	if c.State.Defined() {
+		return &Recomputed{Differs, fmt.Sprintf("a state is committed with it, and rule %q has none", run.Spec.Rule)}, nil
+	}
 	inputs, base, err := k.inputs(run, c)
 	if err != nil {
 		return judge(err)
@@ -77,10 +84,11 @@ func (k *kept) recompute(ctx context.Context, run *round.Run, c *round.CommitAt,
 	first := k.open[0] // an update, whose layout and cut a model has too
 	model := first.Manifest
 	model.Shards = make([]block.CID, 0, first.Len())
-	err = aggregate.FedAvg(ctx, shapeOf(first.Artifact), base, inputs, func(_ int, data []byte) error {
+	job := aggregate.Job{Round: c.Round, Shape: aggregate.ShapeOf(first.Artifact), Base: base, Inputs: inputs, Progress: progress}
+	_, err = aggregate.Reduce(ctx, job, aggregate.Sink{Model: func(_ int, data []byte) error {
 		model.Shards = append(model.Shards, block.Sum(block.Raw, data))
 		return nil
-	}, func(done int) { progress(done, first.Len()) })
+	}})
 	if err != nil {
 		return judge(err)
 	}
@@ -105,8 +113,8 @@ func judge(err error) (*Recomputed, error) {
 }
 
 // inputs opens the sealed updates, and the bases if any of them was late.
-func (k *kept) inputs(run *round.Run, c *round.CommitAt) (list []aggregate.Input, base aggregate.ShardReader, err error) {
-	list, err = averaged(c.Sealed.Inputs(), func(i round.Input, base bool) (aggregate.ShardReader, error) {
+func (k *kept) inputs(run *ledger.Run, c *ledger.CommitAt) (list []aggregate.Input, base aggregate.ShardReader, err error) {
+	list, err = averaged(c.Sealed.Inputs(), func(i ledger.Input, base bool) (aggregate.ShardReader, error) {
 		name := k.ledger.Name(i.Site)
 		if base {
 			return k.artifact(i.Base, "the model that "+name+"'s late update began from")

@@ -9,7 +9,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // recomputed computes the models in a site's directory anew: all, or one.
@@ -52,7 +52,7 @@ func keepingRun(t *testing.T, spoil func(shard int, data []byte)) ([]*testSite, 
 		s.spoil = spoil
 	}
 	upAll(sites)
-	run := sites[0].start(round.RunSpec{Name: "kept", Rounds: 3, MinSites: 3})
+	run := sites[0].start(ledger.RunSpec{Name: "kept", Rounds: 3, MinSites: 3})
 	var r RunStatus
 	for _, s := range slices.Backward(sites) {
 		r = s.awaitRounds(run, 3)

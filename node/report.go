@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // Report is what the chain of certificates of a mesh proves. Whoever trusts the genesis, whose CID
@@ -13,7 +13,7 @@ import (
 type Report struct {
 	Mesh     block.CID     `json:"mesh"`
 	MeshName string        `json:"mesh_name"`
-	Faults   round.Faults  `json:"faults"`
+	Faults   ledger.Faults `json:"faults"`
 	Sites    []string      `json:"sites"`          // of the roster in force at the head
 	Changes  uint64        `json:"roster_changes"` // of the roster since the genesis
 	Quorum   int           `json:"quorum"`
@@ -57,7 +57,7 @@ type Signer struct {
 	Count uint64 `json:"count"`
 }
 
-func newReport(g *round.Genesis, l *round.Ledger) *Report {
+func newReport(g *ledger.Genesis, l *ledger.Ledger) *Report {
 	roster := l.Roster()
 	r := &Report{
 		Mesh: l.Mesh(), MeshName: g.Name, Faults: g.Faults, Changes: roster.Version(), Quorum: roster.Quorum(), Height: l.Height(), Head: l.Head(),
@@ -88,8 +88,8 @@ func newReport(g *round.Genesis, l *round.Ledger) *Report {
 }
 
 // commits yields the committed rounds, run by run.
-func commits(l *round.Ledger) iter.Seq2[*round.Run, *round.CommitAt] {
-	return func(yield func(*round.Run, *round.CommitAt) bool) {
+func commits(l *ledger.Ledger) iter.Seq2[*ledger.Run, *ledger.CommitAt] {
+	return func(yield func(*ledger.Run, *ledger.CommitAt) bool) {
 		for _, run := range l.Runs() {
 			for i := range run.Commits {
 				if !yield(run, &run.Commits[i]) {
@@ -101,7 +101,7 @@ func commits(l *round.Ledger) iter.Seq2[*round.Run, *round.CommitAt] {
 }
 
 // former returns the names of sites that are no longer there, in order.
-func former(l *round.Ledger) (names []string) {
+func former(l *ledger.Ledger) (names []string) {
 	for _, name := range l.Members() {
 		if _, there := l.Roster().Find(name); !there && !slices.Contains(names, name) {
 			names = append(names, name)
@@ -111,7 +111,7 @@ func former(l *round.Ledger) (names []string) {
 	return names
 }
 
-func reportModel(l *round.Ledger, run *round.Run, c *round.CommitAt) ModelReport {
+func reportModel(l *ledger.Ledger, run *ledger.Run, c *ledger.CommitAt) ModelReport {
 	m := ModelReport{Model: c.Model, Run: run.Spec.Name, RunID: run.ID, Round: c.Round, Height: c.Height, Seal: c.Seal}
 	for _, id := range c.Sealed.Contributors() {
 		m.Sites = append(m.Sites, l.Name(id))
@@ -122,7 +122,7 @@ func reportModel(l *round.Ledger, run *round.Run, c *round.CommitAt) ModelReport
 }
 
 // signers returns who signed the certificate of a height.
-func signers(l *round.Ledger, height uint64) []string {
+func signers(l *ledger.Ledger, height uint64) []string {
 	var names []string
 	for _, v := range l.At(height).Certificate.Votes {
 		names = append(names, l.Name(v.From))

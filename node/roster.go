@@ -12,6 +12,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/membership"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -34,14 +36,14 @@ type RosterSite struct {
 
 // RosterChange is a change of the roster that sites ask for.
 type RosterChange struct {
-	ID        block.CID     `json:"id"`
-	Text      string        `json:"text"`
-	Change    *round.Change `json:"change"`
-	Approvals []string      `json:"approvals"` // sites that approve
-	Withdrawn []string      `json:"withdrawn"` // sites that have taken their approval back
-	Missing   int           `json:"missing"`   // approvals until there is a quorum
-	Own       bool          `json:"own"`       // whether this site approves
-	Joined    bool          `json:"joined"`    // the key that comes has signed, or none comes
+	ID        block.CID      `json:"id"`
+	Text      string         `json:"text"`
+	Change    *ledger.Change `json:"change"`
+	Approvals []string       `json:"approvals"` // sites that approve
+	Withdrawn []string       `json:"withdrawn"` // sites that have taken their approval back
+	Missing   int            `json:"missing"`   // approvals until there is a quorum
+	Own       bool           `json:"own"`       // whether this site approves
+	Joined    bool           `json:"joined"`    // the key that comes has signed, or none comes
 }
 
 // ChangeRequest is what the operator says to a change of the roster: yes to one that it asks for itself, by Add, Remove or
@@ -51,6 +53,9 @@ type ChangeRequest struct {
 	Remove   string      `json:"remove,omitempty"`   // a site's name
 	Approve  string      `json:"approve,omitempty"`  // the change's ID, or the end of it
 	Withdraw string      `json:"withdraw,omitempty"` // likewise
+	// Protocol is the number that the mesh is to go by, and Weft the version that brings it; alone, or with Add or Remove.
+	Protocol uint64 `json:"protocol,omitempty"`
+	Weft     string `json:"weft,omitempty"`
 }
 
 // Roster describes the roster in force and what is asked for.
@@ -68,7 +73,7 @@ func (n *Node) Roster(ctx context.Context) (s Roster, err error) {
 }
 
 // describeRoster describes the roster in force as far as the ledger knows it.
-func describeRoster(l *round.Ledger) Roster {
+func describeRoster(l *ledger.Ledger) Roster {
 	r := l.Roster()
 	s := Roster{Version: r.Version(), From: r.From(), Quorum: r.Quorum(), Sites: []RosterSite{}, Former: []RosterSite{}, Changes: []RosterChange{}}
 	for _, site := range r.ByName() {
@@ -83,7 +88,7 @@ func describeRoster(l *round.Ledger) Roster {
 	return s
 }
 
-func (n *Node) describeChange(r *round.Roster, c round.PendingChange) RosterChange {
+func (n *Node) describeChange(r *ledger.Roster, c membership.PendingChange) RosterChange {
 	d := RosterChange{ID: c.ID, Text: c.Change.String(), Change: c.Change, Approvals: []string{}, Withdrawn: []string{}, Joined: c.Joined, Missing: max(0, r.Quorum()-len(c.Approvals))}
 	for _, id := range c.Approvals {
 		d.Approvals = append(d.Approvals, r.Name(id))
@@ -99,7 +104,7 @@ func (n *Node) describeChange(r *round.Roster, c round.PendingChange) RosterChan
 
 // ChangeRoster says the operator's yes to a change of the roster, or takes it back, and returns how the change stands then.
 func (n *Node) ChangeRoster(ctx context.Context, req ChangeRequest) (RosterChange, error) {
-	var c *round.Change
+	var c *ledger.Change
 	var refused error
 	err := n.ask(ctx, func(m *round.Machine) {
 		if c, refused = n.change(m, req); refused == nil {
@@ -130,7 +135,7 @@ func (n *Node) ChangeRoster(ctx context.Context, req ChangeRequest) (RosterChang
 // plain is an error of round without its own words for what is wrong with a message.
 func plain(err error) string {
 	text := err.Error()
-	for _, word := range []error{round.ErrMalformed, round.ErrInvalid} {
+	for _, word := range []error{ledger.ErrMalformed, ledger.ErrInvalid} {
 		text = strings.TrimPrefix(text, word.Error()+": ")
 	}
 	return text
@@ -139,31 +144,33 @@ func plain(err error) string {
 // changeHint says what to do about a change that cannot be.
 func changeHint(err error) string {
 	switch {
-	case errors.Is(err, round.ErrKeySpent):
+	case errors.Is(err, ledger.ErrKeySpent):
 		return "let the site make a new key: weft init in a new directory"
-	case errors.Is(err, round.ErrNameTaken):
+	case errors.Is(err, ledger.ErrNameTaken):
 		return "for another key of that site: weft roster replace NAME=PEERID"
-	case errors.Is(err, round.ErrNoApproval):
+	case errors.Is(err, ledger.ErrNoApproval):
 		return "weft roster list shows who approves of what"
-	case errors.Is(err, round.ErrTooMany):
+	case errors.Is(err, ledger.ErrNewer):
+		return "start that weft at this site first, and at the others"
+	case errors.Is(err, ledger.ErrTooMany):
 		return "one of them has to be decided first: weft roster list shows them"
 	}
 	return "weft roster list shows the roster in force"
 }
 
 // change returns the change that the operator means; it runs on the loop's goroutine.
-func (n *Node) change(m *round.Machine, req ChangeRequest) (*round.Change, error) {
+func (n *Node) change(m *round.Machine, req ChangeRequest) (*ledger.Change, error) {
 	r := m.Ledger().Roster()
 	if !r.Has(n.home.ID) {
 		return nil, refuse(http.StatusConflict, "the operators of the mesh's sites can", "this site is not in the roster, so it cannot approve of changes")
 	}
 	if known := req.Approve + req.Withdraw; known != "" {
-		if req.Add != nil || req.Remove != "" || req.Approve != "" && req.Withdraw != "" {
+		if req.Add != nil || req.Remove != "" || req.Protocol > 0 || req.Weft != "" || req.Approve != "" && req.Withdraw != "" {
 			return nil, refuse(http.StatusBadRequest, "", "either a change of one's own, or one to approve of, or one to withdraw from")
 		}
 		return n.asked(m, known)
 	}
-	c := &round.Change{Version: r.Version()}
+	c := &ledger.Change{Version: r.Version(), Protocol: req.Protocol, Weft: req.Weft}
 	if req.Remove != "" {
 		site, ok := r.Find(req.Remove)
 		if !ok {
@@ -172,14 +179,14 @@ func (n *Node) change(m *round.Machine, req ChangeRequest) (*round.Change, error
 		c.Remove = &site
 	}
 	if req.Add != nil {
-		c.Add = &round.Site{ID: req.Add.ID, Name: req.Add.Name}
+		c.Add = &ledger.Site{ID: req.Add.ID, Name: req.Add.Name}
 	}
 	return c, nil
 }
 
 // asked finds a pending change by the end of its ID.
-func (n *Node) asked(m *round.Machine, id string) (*round.Change, error) {
-	var found []round.PendingChange
+func (n *Node) asked(m *round.Machine, id string) (*ledger.Change, error) {
+	var found []membership.PendingChange
 	for _, c := range m.Changes() {
 		if strings.HasSuffix(c.ID.String(), id) {
 			found = append(found, c)
@@ -187,6 +194,9 @@ func (n *Node) asked(m *round.Machine, id string) (*round.Change, error) {
 	}
 	switch len(found) {
 	case 1:
+		if unknown := found[0].Unknown; len(unknown) > 0 {
+			return nil, refuse(http.StatusConflict, "weft peers shows which weft the other sites run; start that one", "this weft does not know all that the change does: unknown field %q", strings.Join(unknown, ", "))
+		}
 		return found[0].Change, nil
 	case 0:
 		return nil, refuse(http.StatusNotFound, "weft roster list shows the changes that are asked for", "no change %q is asked for", id)
@@ -196,7 +206,7 @@ func (n *Node) asked(m *round.Machine, id string) (*round.Change, error) {
 
 // standing waits until the machine has taken what the operator has said, and says how the change stands. One that is decided
 // already has all approvals; one that nobody approves of any more has none.
-func (n *Node) standing(ctx context.Context, c *round.Change, approves bool) (d RosterChange, err error) {
+func (n *Node) standing(ctx context.Context, c *ledger.Change, approves bool) (d RosterChange, err error) {
 	id := c.ID()
 	for {
 		done := !approves

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // newcomer makes a site that the mesh's genesis does not list, and ties it to the mesh.
@@ -46,7 +46,7 @@ func TestRoster(t *testing.T) {
 	sites := newTestMesh(t, 4, nil)
 	a, b, c, d := sites[0], sites[1], sites[2], sites[3]
 	upAll(sites)
-	run := a.start(round.RunSpec{Name: "long", Rounds: 1000})
+	run := a.start(ledger.RunSpec{Name: "long", Rounds: 1000})
 	a.awaitRounds(run, 1)
 
 	e := a.newcomer("e")
@@ -163,7 +163,7 @@ func TestRemovedWhileAway(t *testing.T) {
 // Sites that were away while all the others were given new keys find their way back through an address that they are
 // told, though they still reach each other.
 func TestAllOthersReplacedWhileAway(t *testing.T) {
-	sites := newFaultyMesh(t, round.Crash, 5, nil)
+	sites := newFaultyMesh(t, ledger.Crash, 5, nil)
 	upAll(sites)
 	there, away := slices.Clone(sites[:3]), sites[3:]
 	for _, s := range there {
@@ -192,7 +192,7 @@ func TestAllOthersReplacedWhileAway(t *testing.T) {
 		s.awaitVersion(3)
 		s.await("all", func(st *Status) bool { return st.Up == 5 && !st.Observes })
 	}
-	run := d.start(round.RunSpec{Name: "again", Rounds: 1, MinSites: 5})
+	run := d.start(ledger.RunSpec{Name: "again", Rounds: 1, MinSites: 5})
 	for _, s := range append(there, away...) {
 		s.awaitRounds(run, 1)
 	}

@@ -9,8 +9,10 @@ import (
 	"testing"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 func readAll(r io.Reader) ([]byte, error) { return io.ReadAll(r) }
@@ -24,7 +26,7 @@ func TestRounds(t *testing.T) {
 		return config
 	})
 	upAll(sites)
-	run := sites[0].start(round.RunSpec{Name: "demo", Rounds: 3, MinSites: 4})
+	run := sites[0].start(ledger.RunSpec{Name: "demo", Rounds: 3, MinSites: 4})
 	var first RunStatus
 	for i, s := range sites {
 		r := s.awaitRounds(run, 3)
@@ -82,15 +84,15 @@ func checkMeans(t *testing.T, s *testSite, r RunStatus) {
 	}
 	checked := 0
 	for _, e := range entries {
-		if e.Entry.Seal == nil {
+		if ledger.As[ledger.Seal](e.Entry) == nil {
 			continue
 		}
 		var acc []float64
 		var header []byte
 		var total uint64
-		for _, u := range e.Entry.Seal.Updates {
+		for _, u := range ledger.As[ledger.Seal](e.Entry).Updates {
 			file := s.export(u.Update.Update().Manifest)
-			h, err := blockstore.ReadHeader(bytes.NewReader(file), int64(len(file)))
+			h, err := tensor.ReadHeader(bytes.NewReader(file), int64(len(file)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -108,8 +110,8 @@ func checkMeans(t *testing.T, s *testSite, r RunStatus) {
 		for _, a := range acc {
 			want = binary.LittleEndian.AppendUint32(want, math.Float32bits(float32(a/float64(total))))
 		}
-		if got := s.export(models[e.Entry.Seal.Round]); !bytes.Equal(got, want) {
-			t.Errorf("round %d: the model is not the mean of its updates", e.Entry.Seal.Round)
+		if got := s.export(models[ledger.As[ledger.Seal](e.Entry).Round]); !bytes.Equal(got, want) {
+			t.Errorf("round %d: the model is not the mean of its updates", ledger.As[ledger.Seal](e.Entry).Round)
 		}
 		checked++
 	}
@@ -150,10 +152,10 @@ func TestReduceOfThePast(t *testing.T) {
 	sites := newTestMesh(t, 1, nil)
 	upAll(sites)
 	s := sites[0]
-	run := s.start(round.RunSpec{Name: "past", Rounds: 1})
+	run := s.start(ledger.RunSpec{Name: "past", Rounds: 1})
 	done := s.awaitRounds(run, 1).History[0]
 	err := s.node.ask(t.Context(), func(m *round.Machine) {
-		s.node.jobs.start(round.Reduce{Run: run, Round: 1, Seal: done.Seal, Base: m.Ledger().Run(run).Spec.Base})
+		s.node.jobs.start(runs.Reduce{Run: run, Round: 1, Seal: done.Seal, Base: m.Ledger().Run(run).Spec.Base})
 	})
 	if err != nil || s.node.jobs.underway(run) != nil {
 		t.Errorf("a reduction of a round that is committed is under way (%v)", err)

@@ -12,7 +12,10 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/tensor"
 	"github.com/weft-mesh/weft/train/builtin"
 )
 
@@ -83,7 +86,16 @@ func (n *Node) Consent(ctx context.Context, run block.CID, accept bool) error {
 	if err := n.active(run); err != nil {
 		return err
 	}
-	if !n.deliver(ctx, round.Considered{Run: run, Accept: accept}) {
+	if accept {
+		var why string
+		if err := n.ask(ctx, func(m *round.Machine) { why = n.opt.Knows.unknown(m.Ledger().Run(run)) }); err != nil {
+			return err
+		}
+		if why != "" {
+			return refuse(http.StatusConflict, "weft peers shows which weft the other sites run; start that one", "this weft cannot take part in the run: %s", why)
+		}
+	}
+	if !n.deliver(ctx, runs.Considered{Run: run, Accept: accept}) {
 		return ErrStopped
 	}
 	n.jobs.answered(run)
@@ -101,7 +113,7 @@ func (n *Node) StopRun(ctx context.Context, run block.CID, reason string) error 
 	if len(reason) > maxReason {
 		return refuse(http.StatusBadRequest, "", "reason: %d bytes, at most %d", len(reason), maxReason)
 	}
-	if !n.deliver(ctx, round.StopRun{Run: run, Reason: reason}) {
+	if !n.deliver(ctx, runs.StopRun{Run: run, Reason: reason}) {
 		return ErrStopped
 	}
 	return nil
@@ -127,7 +139,7 @@ func (n *Node) OpenRun(ctx context.Context, req RunRequest) (block.CID, error) {
 	switch {
 	case !held:
 		return block.CID{}, hint(fmt.Errorf("the model was removed with an earlier run as it was taken in: %w", blockstore.ErrNotFound), "try again")
-	case !added || !n.deliver(ctx, round.OpenRun{Spec: spec}):
+	case !added || !n.deliver(ctx, runs.OpenRun{Spec: spec}):
 		n.jobs.drop(base, use{Run: run, As: asModel})
 		return block.CID{}, ErrStopped
 	}
@@ -136,7 +148,7 @@ func (n *Node) OpenRun(ctx context.Context, req RunRequest) (block.CID, error) {
 }
 
 // describe completes and checks a run's description before its model, which may be large, is taken in.
-func (n *Node) describe(req RunRequest) (*round.RunSpec, error) {
+func (n *Node) describe(req RunRequest) (*ledger.RunSpec, error) {
 	spec := req.Spec
 	bad := func(hint, format string, args ...any) error {
 		return refuse(http.StatusBadRequest, hint, format, args...)
@@ -163,11 +175,14 @@ func (n *Node) describe(req RunRequest) (*round.RunSpec, error) {
 	check.Layout = check.Base
 	if err := check.Validate(n.view.Load().roster); err != nil {
 		const hint = "correct the run's description"
-		var wrong *round.SpecError
+		var wrong *ledger.SpecError
 		if errors.As(err, &wrong) {
 			return nil, refuseField(wrong.Field, hint, errors.New(wrong.Text))
 		}
 		return nil, bad(hint, "%v", err)
+	}
+	if err := n.checkKnown(&spec); err != nil {
+		return nil, err
 	}
 	active := 0
 	for _, is := range n.view.Load().active {
@@ -182,7 +197,7 @@ func (n *Node) describe(req RunRequest) (*round.RunSpec, error) {
 }
 
 // importBase takes in the model that a run starts from; the file of the request stays as it is.
-func (n *Node) importBase(ctx context.Context, req RunRequest, spec *round.RunSpec) (c block.CID, m blockstore.Manifest, err error) {
+func (n *Node) importBase(ctx context.Context, req RunRequest, spec *ledger.RunSpec) (c block.CID, m blockstore.Manifest, err error) {
 	path, field := req.Model, "model.file"
 	if req.Init {
 		field = "model.init"
@@ -207,7 +222,7 @@ func (n *Node) importBase(ctx context.Context, req RunRequest, spec *round.RunSp
 	switch {
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission):
 		return c, m, refuseField(field, "the node must be able to read the file", err)
-	case errors.Is(err, blockstore.ErrSafetensors), errors.Is(err, blockstore.ErrInvalid), errors.Is(err, blockstore.ErrNotFinite), errors.Is(err, blockstore.ErrChanged):
+	case errors.Is(err, tensor.ErrSafetensors), errors.Is(err, tensor.ErrInvalid), errors.Is(err, tensor.ErrNotFinite), errors.Is(err, blockstore.ErrChanged):
 		return c, m, refuseField(field, modelHint, err)
 	case err != nil:
 		return c, m, fmt.Errorf("take in the model: %w", err)

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/train"
 )
 
@@ -75,7 +75,7 @@ func TestRestart(t *testing.T) {
 		}
 	}
 	upAll(sites)
-	run := sites[1].start(round.RunSpec{Name: "restart", Rounds: 3, MinSites: 3})
+	run := sites[1].start(ledger.RunSpec{Name: "restart", Rounds: 3, MinSites: 3})
 	sites[0].awaitRounds(run, 1)
 	sites[1].await("updates of the others", func(st *Status) bool { return len(st.run(run).Updates) == 2 })
 
@@ -119,13 +119,13 @@ func TestLateSiteIsCarried(t *testing.T) {
 	d, late := sites[3], &gate{}
 	d.trainer = late
 	upAll(sites)
-	run := sites[0].start(round.RunSpec{Name: "late", Rounds: 2})
+	run := sites[0].start(ledger.RunSpec{Name: "late", Rounds: 2})
 	for _, s := range sites {
 		s.awaitRounds(run, 1)
 	}
 	close(late.of(1))
 	for _, s := range sites {
-		s.awaitEvent("the late update", func(e Event) bool { return e.Event == "holds" && e.Trace.Site == d.id && e.Round == 1 })
+		s.awaitEvent("the late update", func(e Event) bool { return e.Event == "holds" && e.Step.Site == d.id && e.Round == 1 })
 	}
 	for _, s := range sites[:3] {
 		close(s.trainer.(*gate).of(2))
@@ -135,10 +135,10 @@ func TestLateSiteIsCarried(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sealed := map[uint64][]round.SealedUpdate{}
+	sealed := map[uint64][]ledger.SealedUpdate{}
 	for _, e := range entries {
-		if e.Entry.Seal != nil {
-			sealed[e.Entry.Seal.Round] = e.Entry.Seal.Updates
+		if ledger.As[ledger.Seal](e.Entry) != nil {
+			sealed[ledger.As[ledger.Seal](e.Entry).Round] = ledger.As[ledger.Seal](e.Entry).Updates
 		}
 	}
 	if len(sealed[1]) != 3 || len(sealed[2]) != 4 {
@@ -161,7 +161,7 @@ func TestLostLog(t *testing.T) {
 	t.Parallel()
 	sites := newTestMesh(t, 4, nil)
 	upAll(sites)
-	run := sites[0].start(round.RunSpec{Name: "lost", Rounds: 1, MinSites: 3})
+	run := sites[0].start(ledger.RunSpec{Name: "lost", Rounds: 1, MinSites: 3})
 	sites[3].awaitRounds(run, 1)
 	sites[3].down()
 	if err := os.Remove(filepath.Join(sites[3].dir, logName)); err != nil {
@@ -169,7 +169,7 @@ func TestLostLog(t *testing.T) {
 	}
 	sites[3].up(sites...)
 	sites[3].await("the ledger", func(st *Status) bool { return st.Height == 3 && strings.Contains(st.Problem, "log was lost") })
-	run = sites[0].start(round.RunSpec{Name: "again", Rounds: 2, MinSites: 3})
+	run = sites[0].start(ledger.RunSpec{Name: "again", Rounds: 2, MinSites: 3})
 	sites[3].awaitRounds(run, 2)
 	sites[3].await("votes", func(st *Status) bool { return st.Problem == "" })
 	sites[3].down()
@@ -201,7 +201,7 @@ func TestTrainerFails(t *testing.T) {
 	f.left.Store(1 << 30)
 	sites[1].trainer = f
 	upAll(sites)
-	run := sites[0].start(round.RunSpec{Name: "fails", Rounds: 1, MinSites: 2})
+	run := sites[0].start(ledger.RunSpec{Name: "fails", Rounds: 1, MinSites: 2})
 	sites[1].await("the trainer's error", func(st *Status) bool { return strings.Contains(st.Problem, errTest.Error()) })
 	f.left.Store(0)
 	r := sites[1].awaitRounds(run, 1)
@@ -229,7 +229,7 @@ func TestConsentAndStop(t *testing.T) {
 	}
 	upAll(sites)
 	ctx, c := t.Context(), sites[2]
-	asked := sites[0].start(round.RunSpec{Name: "asked", Rounds: 1, MinSites: 3})
+	asked := sites[0].start(ledger.RunSpec{Name: "asked", Rounds: 1, MinSites: 3})
 	sites[0].await("whom the round waits for", func(st *Status) bool {
 		return st.run(asked).Waits == "sites that take part: 2 of the 3 needed; no answer yet from c"
 	})
@@ -253,7 +253,7 @@ func TestConsentAndStop(t *testing.T) {
 		return len(st.run(asked).Takes) == 2 && st.run(asked).Waits == "sites that take part: 2 of the 3 needed; declined by c"
 	})
 
-	wanted := sites[1].start(round.RunSpec{Name: "wanted-1", Rounds: 1})
+	wanted := sites[1].start(ledger.RunSpec{Name: "wanted-1", Rounds: 1})
 	sites[1].await("its own run", func(st *Status) bool { return st.run(wanted).Phase != "" })
 	c.await("training without a question", func(st *Status) bool { return st.run(wanted).Phase == PhaseTraining })
 	if err := c.client.Consent(ctx, wanted, Consent{Accept: false}); err != nil {
@@ -295,7 +295,7 @@ func TestEnds(t *testing.T) {
 	if err := second.Run(t.Context()); !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), "(process ") {
 		t.Errorf("a second node: %v", err)
 	}
-	run := sites[0].start(round.RunSpec{Name: "ends", Rounds: 1000})
+	run := sites[0].start(ledger.RunSpec{Name: "ends", Rounds: 1000})
 	sites[1].awaitRounds(run, 1)
 	for _, s := range sites {
 		s.down()
@@ -330,7 +330,7 @@ func TestDeclineAndAccept(t *testing.T) {
 	b, g := sites[1], &slow{}
 	b.trainer = g
 	upAll(sites)
-	run := sites[0].start(round.RunSpec{Name: "wavering", Rounds: 1, MinSites: 2})
+	run := sites[0].start(ledger.RunSpec{Name: "wavering", Rounds: 1, MinSites: 2})
 	b.await("its training", func(*Status) bool { return g.began.Load() == 1 })
 	for _, accept := range []bool{false, true} {
 		if err := b.client.Consent(t.Context(), run, Consent{Accept: accept}); err != nil {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/train"
 )
 
@@ -18,7 +18,7 @@ func withModel(t *testing.T, n int) (sites []*testSite, model block.CID, path st
 	sites = newTestMesh(t, n, nil)
 	gateRounds(sites, 1)
 	upAll(sites)
-	run := sites[0].start(round.RunSpec{Name: "damaged", Rounds: 2, MinSites: uint64(n)})
+	run := sites[0].start(ledger.RunSpec{Name: "damaged", Rounds: 2, MinSites: uint64(n)})
 	for _, s := range sites {
 		model = s.awaitRounds(run, 1).History[0].Model
 		g := s.trainer.(*gate)

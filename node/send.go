@@ -40,7 +40,7 @@ func (s *sender) send(m *round.Send) {
 	}
 }
 
-func (s *sender) run(ctx context.Context, t gossip.Transport) error {
+func (s *sender) run(ctx context.Context, t *gossip.Mesh) error {
 	for {
 		select {
 		case p := <-s.queue:

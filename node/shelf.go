@@ -9,8 +9,8 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
-	"github.com/weft-mesh/weft/blockstore/exchange"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/exchange"
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // shelf puts the ledger's blocks into the store without the loop having to wait: they are safe in the log
@@ -35,7 +35,7 @@ func newShelf(store blockstore.Store, log *slog.Logger, bad func(error)) *shelf 
 }
 
 // fill puts what the store lacks of a ledger.
-func (s *shelf) fill(g *round.Genesis, l *round.Ledger) error {
+func (s *shelf) fill(g *ledger.Genesis, l *ledger.Ledger) error {
 	want := []block.Block{g.Block()}
 	for h := uint64(1); h <= l.Height(); h++ {
 		d := l.At(h)
@@ -53,7 +53,7 @@ func (s *shelf) fill(g *round.Genesis, l *round.Ledger) error {
 }
 
 // put queues a decided entry and its certificate.
-func (s *shelf) put(c *round.Certified) {
+func (s *shelf) put(c *ledger.Certified) {
 	s.mu.Lock()
 	for _, b := range []block.Block{block.New(block.DagCBOR, c.Entry), block.Of(&c.Certificate)} {
 		s.waiting[b.CID] = b.Data

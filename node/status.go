@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -22,6 +23,7 @@ func (n *Node) Status(ctx context.Context) (Status, error) {
 		s = Status{
 			Site: n.ownName(), ID: n.home.ID, Mesh: l.Mesh(), MeshName: n.home.Genesis.Name, Faults: n.home.Genesis.Faults,
 			Sites: r.Len(), Quorum: r.Quorum(), Height: l.Height(), Head: l.Head(), Runs: []RunStatus{}, Observes: !r.Has(n.home.ID),
+			Weft: n.version(), Protocol: l.Protocol(l.Height() + 1).Number, Newest: ledger.Newest,
 		}
 		for _, id := range m.Named() {
 			s.Named = append(s.Named, n.siteName(id))
@@ -53,9 +55,10 @@ func (n *Node) Status(ctx context.Context) (Status, error) {
 const maxShownChanges = 8
 
 // runStatus describes a run; it runs on the loop's goroutine.
-func (n *Node) runStatus(m *round.Machine, r *round.Run) RunStatus {
+func (n *Node) runStatus(m *round.Machine, r *ledger.Run) RunStatus {
 	k := n.tracker.runs[r.ID]
 	s := describeRun(m.Ledger(), r)
+	s.Unknown = n.opt.Knows.unknown(r)
 	if r.Active() { // nobody repeats the consents any more when it is over
 		n.describeTakes(m, r, &s)
 	}
@@ -87,7 +90,7 @@ func (n *Node) runStatus(m *round.Machine, r *round.Run) RunStatus {
 }
 
 // describeTakes says what the sites have answered, and whose updates are here.
-func (n *Node) describeTakes(m *round.Machine, r *round.Run, s *RunStatus) {
+func (n *Node) describeTakes(m *round.Machine, r *ledger.Run, s *RunStatus) {
 	s.Takes = []string{}
 	takes := m.Participants(r.ID)
 	for _, site := range m.Ledger().Roster().ByName() {
@@ -122,6 +125,9 @@ func (n *Node) Peers() []Peer {
 		p := Peer{Site: n.siteName(i.ID), ID: i.ID, Connected: i.Connected, Addrs: []string{}, Failure: i.Failure, RTT: i.RTT, Rejected: int(i.Rejected)}
 		for _, a := range i.Addrs {
 			p.Addrs = append(p.Addrs, a.String())
+		}
+		if said, ok := n.programs.of(i.ID); ok {
+			p.Weft, p.Protocol = said.Weft, said.Protocol
 		}
 		moved := stats.Peers[i.ID]
 		p.Sent, p.Received = moved.Sent.Bytes, moved.Received.Bytes

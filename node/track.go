@@ -6,7 +6,9 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // tracker follows the trace to say in which phase each run is, and how long each phase took. It
@@ -34,7 +36,7 @@ type measured struct {
 	phases map[Phase]time.Duration
 }
 
-func newTracker(l *round.Ledger, mute bool) *tracker {
+func newTracker(l *ledger.Ledger, mute bool) *tracker {
 	t := &tracker{runs: map[block.CID]*track{}, mute: mute}
 	for _, r := range l.Runs() {
 		if k := t.open(r.ID, r.Round); r.Latest() != nil {
@@ -68,7 +70,7 @@ func (k *track) enter(p Phase, now time.Time) {
 }
 
 // see takes one line of the machine's trace.
-func (t *tracker) see(l *round.Ledger, tr round.Trace, now time.Time) {
+func (t *tracker) see(l *ledger.Ledger, tr trace.Step, now time.Time) {
 	switch tr.Event {
 	case "decide":
 		t.decided(l, l.At(tr.Height).Entry, now)
@@ -84,7 +86,7 @@ func (t *tracker) see(l *round.Ledger, tr round.Trace, now time.Time) {
 }
 
 // see takes a line that is about the run's current round.
-func (k *track) see(tr round.Trace, now time.Time) {
+func (k *track) see(tr trace.Step, now time.Time) {
 	switch tr.Event {
 	case "train":
 		k.enter(PhaseTraining, now)
@@ -104,25 +106,25 @@ func (k *track) see(tr round.Trace, now time.Time) {
 }
 
 // decided turns to what an entry has decided.
-func (t *tracker) decided(l *round.Ledger, e *round.Entry, now time.Time) {
+func (t *tracker) decided(l *ledger.Ledger, e *ledger.Entry, now time.Time) {
 	r := l.Run(e.Run())
 	if r == nil {
 		return // of the roster
 	}
 	k := t.runs[r.ID]
-	switch {
-	case e.Open != nil:
+	switch b := e.Body.(type) {
+	case *ledger.Open:
 		t.open(r.ID, 1).start(now)
-	case e.Seal != nil:
+	case *ledger.Seal:
 		k.enter(PhaseReducing, now)
-	case e.Void != nil:
-		t.open(r.ID, e.Void.Round).start(now)
-	case e.Commit != nil:
+	case *ledger.Void:
+		t.open(r.ID, b.Round).start(now)
+	case *ledger.Commit:
 		k.enter(PhaseDone, now)
 		if !k.began.IsZero() {
-			k.past[e.Commit.Round] = measured{now.Sub(k.began), k.phases}
+			k.past[b.Round] = measured{now.Sub(k.began), k.phases}
 		}
-		t.open(r.ID, e.Commit.Round+1).start(now)
+		t.open(r.ID, b.Round+1).start(now)
 	}
 }
 

@@ -12,7 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/train"
 )
 
@@ -77,7 +78,7 @@ func TestSilentTrainer(t *testing.T) {
 			synctest.Wait()
 			return len(log)
 		}
-		job := round.Train{Spec: &round.RunSpec{Name: "letters"}}
+		job := runs.Train{Spec: &ledger.RunSpec{Name: "letters"}}
 		report, stop := j.listen(&training{job: job})
 		if said(trainerSilence-time.Second) > 0 {
 			t.Error("too early")

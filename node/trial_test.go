@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/tensor"
 	"github.com/weft-mesh/weft/train"
 )
 
@@ -69,7 +69,7 @@ func TestTrial(t *testing.T) {
 	if err := trial.Export(&update); err != nil {
 		t.Error(err)
 	}
-	if h, err := blockstore.ReadHeader(bytes.NewReader(update.Bytes()), int64(update.Len())); err != nil || len(h.Tensors) != 1 {
+	if h, err := tensor.ReadHeader(bytes.NewReader(update.Bytes()), int64(update.Len())); err != nil || len(h.Tensors) != 1 {
 		t.Errorf("update: %+v, %v", h, err)
 	}
 	if err := trial.Close(); err != nil {

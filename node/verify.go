@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -10,7 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // Verify checks a mesh's ledger from the genesis to the head, offline: every entry against the
@@ -43,15 +44,23 @@ func Verify(source string) (*Report, error) {
 	return r, nil
 }
 
-func appendCertified(l *round.Ledger, c *round.Certified) error {
-	e, err := round.DecodeEntry(c.Entry)
+func appendCertified(l *ledger.Ledger, c *ledger.Certified) error {
+	e, err := ledger.DecodeEntry(c.Entry)
 	if err == nil {
 		err = l.Append(e, &c.Certificate)
 	}
 	if err != nil {
-		return fmt.Errorf("%w: after height %d: %w", ErrChain, l.Height(), err)
+		return unverified(l, err)
 	}
 	return nil
+}
+
+// unverified says where a ledger stops to verify. One that goes on in a way that this program does not know is not a bad one.
+func unverified(l *ledger.Ledger, err error) error {
+	if errors.Is(err, ledger.ErrNewer) {
+		return fmt.Errorf("after height %d: %w", l.Height(), err)
+	}
+	return fmt.Errorf("%w: after height %d: %w", ErrChain, l.Height(), err)
 }
 
 // VerifyCAR verifies a CAR file whose first root is a genesis and whose second, if there is one,
@@ -64,18 +73,21 @@ func VerifyCAR(r io.Reader) (*Report, error) {
 	if len(roots) == 0 || len(roots) > 2 {
 		return nil, fmt.Errorf("%w: %d roots, want the genesis and the head", ErrChain, len(roots))
 	}
-	found := chain{entries: map[block.CID][]byte{}, certificates: map[block.CID]*round.Certificate{}}
+	found := chain{entries: map[block.CID][]byte{}, certificates: map[block.CID]*ledger.Certificate{}}
 	for b, err := range blocks {
 		if err != nil {
 			return nil, err
 		}
 		found.add(b)
 	}
-	g, err := round.DecodeGenesis(found.entries[roots[0]])
+	g, err := ledger.DecodeGenesis(found.entries[roots[0]])
+	if errors.Is(err, ledger.ErrNewer) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: its first root is no genesis: %w", ErrChain, err)
 	}
-	l := round.NewLedger(g, verifySignature)
+	l := ledger.NewLedger(g, verifySignature)
 	if len(roots) == 2 && roots[1] != roots[0] {
 		if err := found.append(l, roots[1]); err != nil {
 			return nil, err
@@ -87,27 +99,29 @@ func VerifyCAR(r io.Reader) (*Report, error) {
 // chain is the blocks of a ledger as a CAR file has them, in any order.
 type chain struct {
 	entries      map[block.CID][]byte // all that are no certificates
-	certificates map[block.CID]*round.Certificate
+	certificates map[block.CID]*ledger.Certificate
 }
 
 func (c *chain) add(b block.Block) {
-	var cert round.Certificate
-	if b.CID.Codec() == block.DagCBOR && block.Decode(b.Data, &cert) == nil {
-		c.certificates[cert.Entry] = &cert
-		return
+	var cert ledger.Certificate
+	if b.CID.Codec() == block.DagCBOR {
+		if _, err := block.DecodeKnown(b.Data, &cert); err == nil {
+			c.certificates[cert.Entry] = &cert
+			return
+		}
 	}
 	c.entries[b.CID] = b.Data
 }
 
 // append adds the entries from the genesis to head to the empty ledger.
-func (c *chain) append(l *round.Ledger, head block.CID) error {
-	var path []*round.Entry
+func (c *chain) append(l *ledger.Ledger, head block.CID) error {
+	var path []*ledger.Entry
 	for at := head; at != l.Mesh(); {
 		data, ok := c.entries[at]
 		if !ok {
 			return fmt.Errorf("%w: entry %s is missing", ErrChain, at)
 		}
-		e, err := round.DecodeEntry(data)
+		e, err := ledger.DecodeEntry(data)
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrChain, err)
 		}
@@ -120,14 +134,14 @@ func (c *chain) append(l *round.Ledger, head block.CID) error {
 			return fmt.Errorf("%w: height %d: its certificate is missing", ErrChain, e.Height)
 		}
 		if err := l.Append(e, cert); err != nil {
-			return fmt.Errorf("%w: after height %d: %w", ErrChain, l.Height(), err)
+			return unverified(l, err)
 		}
 	}
 	return nil
 }
 
 // ledgerBlocks yields a ledger as blocks: the genesis, and for each height entry and certificate.
-func ledgerBlocks(g *round.Genesis, l *round.Ledger) iter.Seq2[block.Block, error] {
+func ledgerBlocks(g *ledger.Genesis, l *ledger.Ledger) iter.Seq2[block.Block, error] {
 	return func(yield func(block.Block, error) bool) {
 		if !yield(g.Block(), nil) {
 			return

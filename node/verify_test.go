@@ -10,17 +10,19 @@ import (
 	"testing"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 )
 
 // testChain returns a ledger of a run that two sites opened, as blocks: genesis, entry, certificate.
-func testChain(t testing.TB) (g *round.Genesis, e *round.Entry, c *round.Certificate) {
+func testChain(t testing.TB) (g *ledger.Genesis, e *ledger.Entry, c *ledger.Certificate) {
 	t.Helper()
-	var sites []round.Site
+	var sites []ledger.Site
 	for i := range 2 {
-		sites = append(sites, round.Site{ID: testID(t, i+1), Name: string(rune('a' + i))})
+		sites = append(sites, ledger.Site{ID: testID(t, i+1), Name: string(rune('a' + i))})
 	}
-	g, err := round.NewGenesis("test", round.Byzantine, sites, make([]byte, 16))
+	g, err := ledger.NewGenesis("test", ledger.Byzantine, sites, make([]byte, 16))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +36,7 @@ func testChain(t testing.TB) (g *round.Genesis, e *round.Entry, c *round.Certifi
 		}
 		machines[string(id)] = m
 	}
-	spec := &round.RunSpec{Name: "x", By: testID(t, 1), Base: testCID(block.DagCBOR, "b"), Layout: testCID(block.DagCBOR, "l"), Rounds: 1, Nonce: make([]byte, 16)}
+	spec := &ledger.RunSpec{Name: "x", By: testID(t, 1), Base: testCID(block.DagCBOR, "b"), Layout: testCID(block.DagCBOR, "l"), Rounds: 1, Nonce: make([]byte, 16)}
 	spec.Default()
 	var inbox []func()
 	var drive func(id string, ev round.Event)
@@ -50,12 +52,12 @@ func testChain(t testing.TB) (g *round.Genesis, e *round.Entry, c *round.Certifi
 			}
 		}
 		for _, j := range w.Jobs {
-			if f, ok := j.(round.Fetch); ok {
-				inbox = append(inbox, func() { drive(id, round.Fetched{Manifest: f.Manifest, Layout: f.Layout}) })
+			if f, ok := j.(runs.Fetch); ok {
+				inbox = append(inbox, func() { drive(id, runs.Fetched{Manifest: f.Manifest, Layout: f.Layout}) })
 			}
 		}
 	}
-	drive(string(testID(t, 1)), round.OpenRun{Spec: spec})
+	drive(string(testID(t, 1)), runs.OpenRun{Spec: spec})
 	drive(string(testID(t, 2)), round.Alarm{})
 	for steps := 0; len(inbox) > 0 && machines[string(testID(t, 1))].Ledger().Height() == 0; steps++ {
 		next := inbox[0]
@@ -88,7 +90,7 @@ func TestVerifyCAR(t *testing.T) {
 	g, e, c := testChain(t)
 	good := []block.CID{g.Block().CID, e.CID()}
 	forged := *c
-	forged.Votes = append([]round.CertVote(nil), c.Votes...)
+	forged.Votes = append([]ledger.CertVote(nil), c.Votes...)
 	forged.Votes[0].Sig = bytes.Clone(c.Votes[0].Sig)
 	forged.Votes[0].Sig[5] ^= 1
 	few := *c

@@ -4,6 +4,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -12,7 +13,7 @@ import (
 type view struct {
 	height uint64                         // newest decided
 	takes  map[block.CID]map[peer.ID]bool // who takes part in each run
-	runs   map[block.CID]*round.RunSpec   // known to the ledger
+	runs   map[block.CID]*ledger.RunSpec  // known to the ledger
 	active map[block.CID]bool             // runs with rounds to do
 	seals  map[block.CID]block.CID        // the latest seal of each run's current round
 	rounds map[block.CID]uint64           // each run's current round
@@ -23,7 +24,7 @@ type view struct {
 func newView(m *round.Machine, self peer.ID) *view {
 	l := m.Ledger()
 	v := &view{
-		height: l.Height(), takes: map[block.CID]map[peer.ID]bool{}, runs: map[block.CID]*round.RunSpec{},
+		height: l.Height(), takes: map[block.CID]map[peer.ID]bool{}, runs: map[block.CID]*ledger.RunSpec{},
 		active: map[block.CID]bool{}, rounds: map[block.CID]uint64{}, seals: map[block.CID]block.CID{},
 		members: newMembers(l, self, m.Observers()),
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -125,12 +126,15 @@ func replayFrame(payload []byte, at int64, replay func(round.Record) error) erro
 			return damaged(at, errors.New("a record is cut short"))
 		}
 		rec, err := round.DecodeRecord(payload[:n])
-		if err != nil {
-			return damaged(at, err)
+		if err == nil {
+			err = replay(rec)
 		}
-		if err := replay(rec); errors.As(err, new(*HintError)) {
+		switch {
+		case errors.As(err, new(*HintError)):
 			return err // it is not the log's fault
-		} else if err != nil {
+		case errors.Is(err, ledger.ErrNewer), errors.Is(err, ledger.ErrUnknown):
+			return hint(fmt.Errorf("log: at byte %d: %w", at, err), "start the weft that wrote it, or a later one; the log is good, leave it where it is")
+		case err != nil:
 			return damaged(at, err)
 		}
 		payload = payload[n:]

@@ -10,12 +10,13 @@ import (
 	"testing"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
 func testRecord(t *testing.T, i int) round.Record {
-	return round.Record{Statement: &round.Signed{
-		From: testID(t, 0), Kind: round.KindPrevote, Sig: []byte("signature"),
+	return round.Record{Statement: &ledger.Signed{
+		From: testID(t, 0), Kind: ledger.KindPrevote, Sig: []byte("signature"),
 		Body: bytes.Repeat([]byte{byte(i + 1)}, 10+100*i),
 	}}
 }

@@ -8,6 +8,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/runs"
 )
 
 // crowd is a mesh of machines and nothing else that costs: a message is one value for all its receivers, all
@@ -15,9 +17,9 @@ import (
 type crowd struct {
 	t        testing.TB
 	machines []*Machine
-	spec     *RunSpec
+	spec     *ledger.RunSpec
 	queue    []posted
-	trains   []Train // by machine: under way
+	trains   []runs.Train // by machine: under way
 	now      time.Duration
 	steps    int // messages delivered
 }
@@ -29,11 +31,11 @@ type posted struct {
 }
 
 func newCrowd(t testing.TB, n int) *crowd {
-	g := testGenesis(n, Byzantine)
-	c := &crowd{t: t, spec: (&env{sites: []*simSite{{Machine: &Machine{self: g.Sites[0].ID}}}}).spec(maxRounds)}
+	g := testGenesis(n, ledger.Byzantine)
+	c := &crowd{t: t, spec: (&env{sites: []*simSite{{Machine: &Machine{self: g.Sites[0].ID}}}}).spec(ledger.MaxRounds)}
 	for _, s := range g.Sites {
 		m, err := New(Config{
-			Self: s.ID, Genesis: g, Timing: DefaultTiming(),
+			Self: s.ID, Genesis: g, Timing: DefaultTiming(), Strict: true,
 			Sign:   func(data []byte) []byte { return testSign(s.ID, data) },
 			Verify: func(peer.ID, []byte, []byte) bool { return true },
 		})
@@ -42,7 +44,7 @@ func newCrowd(t testing.TB, n int) *crowd {
 		}
 		c.machines = append(c.machines, m)
 	}
-	c.trains = make([]Train, n)
+	c.trains = make([]runs.Train, n)
 	for i, m := range c.machines {
 		for _, o := range c.machines {
 			if o != m {
@@ -51,7 +53,7 @@ func newCrowd(t testing.TB, n int) *crowd {
 		}
 		c.do(i, m.Ready())
 	}
-	c.step(0, OpenRun{c.spec})
+	c.step(0, runs.OpenRun{Spec: c.spec})
 	c.drain()
 	return c
 }
@@ -68,20 +70,20 @@ func (c *crowd) do(i int, w Work) {
 	for _, s := range w.Send {
 		to := -1
 		if s.To != "" {
-			to = m.roster.index[s.To]
+			to, _ = m.roster().Index(s.To)
 		}
 		c.queue = append(c.queue, posted{i, to, s.Message})
 	}
 	for _, j := range w.Jobs {
 		switch j := j.(type) {
-		case Consider:
-			c.step(i, Considered{j.Run, true})
-		case Fetch:
-			c.step(i, Fetched{Manifest: j.Manifest, Layout: j.Layout})
-		case Train:
+		case runs.Consider:
+			c.step(i, runs.Considered{Run: j.Run, Accept: true})
+		case runs.Fetch:
+			c.step(i, runs.Fetched{Manifest: j.Manifest, Layout: j.Layout})
+		case runs.Train:
 			c.trains[i] = j
-		case Reduce:
-			c.step(i, Reduced{Seal: j.Seal, Model: block.Sum(block.DagCBOR, []byte(j.Seal.String()))})
+		case runs.Reduce:
+			c.step(i, runs.Reduced{Seal: j.Seal, Model: block.Sum(block.DagCBOR, []byte(j.Seal.String()))})
 		}
 	}
 }
@@ -105,14 +107,13 @@ func (c *crowd) drain() {
 func (c *crowd) round() {
 	for i, j := range c.trains {
 		update := block.Sum(block.DagCBOR, fmt.Append(nil, i, j.Round))
-		c.step(i, Trained{j.Run, j.Round, j.Opened, j.Attempt, update, 100, nil})
+		c.step(i, runs.Trained{Run: j.Run, Round: j.Round, Opened: j.Opened, Attempt: j.Attempt, Manifest: update, Samples: 100, Metrics: nil})
 	}
 	before := c.trains[0].Round
 	c.drain()
 	for i, j := range c.trains {
 		if j.Round != before+1 {
-			h := c.machines[i].height
-			c.t.Fatalf("site %d is in round %d after round %d: height %d, view %d", i+1, j.Round, before, h.number, h.view)
+			c.t.Fatalf("site %d is in round %d after round %d: height %d, view %d", i+1, j.Round, before, c.machines[i].consensus.Number(), c.machines[i].View())
 		}
 	}
 }

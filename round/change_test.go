@@ -3,7 +3,6 @@ package round
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -13,90 +12,101 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/consensus"
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/membership"
 )
 
 // changed makes the entry that a change of the roster is decided with; a key that comes signs at the head.
-func (e *env) changed(c *Change, by ...*simSite) *Entry {
+func (e *env) changed(c *ledger.Change, by ...*simSite) *ledger.Entry {
 	l := e.sites[0].ledger
-	x := &Changed{Change: *c}
-	slices.SortFunc(by, func(a, b *simSite) int { return compareIDs(a.self, b.self) })
+	x := &ledger.Changed{Change: *c}
+	slices.SortFunc(by, func(a, b *simSite) int { return ledger.CompareIDs(a.self, b.self) })
 	for _, s := range by {
-		x.Approvals = append(x.Approvals, CertVote{s.self, s.sign(KindApprove, c).Sig})
+		x.Approvals = append(x.Approvals, ledger.CertVote{From: s.self, Sig: s.out.Sign(ledger.KindApprove, c).Sig})
 	}
 	if c.Add != nil {
-		x.Join = e.site(c.Add.ID).sign(KindJoin, &Join{c.ID(), l.Height(), l.Head()})
+		x.Join = e.site(c.Add.ID).out.Sign(ledger.KindJoin, &ledger.Join{Change: c.ID(), Height: l.Height(), Entry: l.Head()})
 	}
-	return e.next(Entry{Roster: x})
+	return e.next(ledger.Entry{Body: x})
 }
 
 func (e *env) site(id peer.ID) *simSite { return e.sites[e.num(id)-1] }
 
 func TestCheckChanged(t *testing.T) {
-	e := newJoinEnv(t, 4, 2, Byzantine)
+	e := newJoinEnv(t, 4, 2, ledger.Byzantine)
 	e.open(e.spec(3))
 	e.stabilize()
 	l := e.sites[0].ledger
 	one, two, three, five := e.sites[0], e.sites[1], e.sites[2], e.sites[4]
-	add := &Change{Add: &e.known[4]}
-	remove := &Change{Remove: &e.known[3]}
-	replace := &Change{Remove: &e.known[3], Add: &Site{five.self, "4"}}
-	for name, c := range map[string]*Change{"add": add, "remove": remove, "replace": replace} {
+	add := &ledger.Change{Add: &e.known[4]}
+	remove := &ledger.Change{Remove: &e.known[3]}
+	replace := &ledger.Change{Remove: &e.known[3], Add: &ledger.Site{ID: five.self, Name: "4"}}
+	for name, c := range map[string]*ledger.Change{"add": add, "remove": remove, "replace": replace} {
 		x := e.changed(c, one, two, three)
 		if err := l.Check(x); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		again, err := DecodeEntry(x.Block().Data)
+		again, err := ledger.DecodeEntry(x.Block().Data)
 		if err != nil || again.CID() != x.CID() || l.Check(again) != nil {
 			t.Errorf("%s: another entry after the wire: %v", name, err)
 		}
 	}
-	rejoin := func(x *Entry, s *simSite, change func(*Join)) {
-		j := *must(open[Join](x.Roster.Join, KindJoin))
+	rejoin := func(x *ledger.Entry, s *simSite, change func(*ledger.Join)) {
+		j := *must(ledger.BodyOf[ledger.Join](ledger.As[ledger.Changed](x).Join, ledger.KindJoin))
 		change(&j)
-		x.Roster.Join = s.sign(KindJoin, &j)
+		ledger.As[ledger.Changed](x).Join = s.out.Sign(ledger.KindJoin, &j)
 	}
 	for _, c := range []struct {
 		name   string
-		of     *Change
-		change func(*Entry)
+		of     *ledger.Change
+		change func(*ledger.Entry)
 		want   string
 	}{
-		{"too few", add, func(x *Entry) { x.Roster.Approvals = x.Roster.Approvals[1:] }, "2 sites approve, want 3"},
-		{"one twice", add, func(x *Entry) { x.Roster.Approvals[1] = x.Roster.Approvals[0] }, "ascend and differ"},
-		{"disorder", add, func(x *Entry) { slices.Reverse(x.Roster.Approvals) }, "ascend and differ"},
-		{"a stranger's", add, func(x *Entry) {
-			x.Roster.Approvals[2] = CertVote{five.self, five.sign(KindApprove, add).Sig}
-			slices.SortFunc(x.Roster.Approvals, func(a, b CertVote) int { return compareIDs(a.From, b.From) })
+		{"too few", add, func(x *ledger.Entry) {
+			ledger.As[ledger.Changed](x).Approvals = ledger.As[ledger.Changed](x).Approvals[1:]
+		}, "2 sites approve, want 3"},
+		{"one twice", add, func(x *ledger.Entry) {
+			ledger.As[ledger.Changed](x).Approvals[1] = ledger.As[ledger.Changed](x).Approvals[0]
+		}, "ascend and differ"},
+		{"disorder", add, func(x *ledger.Entry) { slices.Reverse(ledger.As[ledger.Changed](x).Approvals) }, "ascend and differ"},
+		{"a stranger's", add, func(x *ledger.Entry) {
+			ledger.As[ledger.Changed](x).Approvals[2] = ledger.CertVote{From: five.self, Sig: five.out.Sign(ledger.KindApprove, add).Sig}
+			slices.SortFunc(ledger.As[ledger.Changed](x).Approvals, func(a, b ledger.CertVote) int { return ledger.CompareIDs(a.From, b.From) })
 		}, "not a site of the roster"},
-		{"forged", add, func(x *Entry) { x.Roster.Approvals[0].Sig = x.Roster.Approvals[1].Sig }, "does not verify"},
-		{"approved otherwise", add, func(x *Entry) {
-			x.Roster.Change.Add = &Site{five.self, "6"}
-			rejoin(x, five, func(j *Join) { j.Change = x.Roster.Change.ID() })
+		{"forged", add, func(x *ledger.Entry) {
+			ledger.As[ledger.Changed](x).Approvals[0].Sig = ledger.As[ledger.Changed](x).Approvals[1].Sig
 		}, "does not verify"},
-		{"of another version", &Change{Version: 1, Add: &e.known[4]}, nil, "in force is version 0"},
-		{"no join", add, func(x *Entry) { x.Roster.Join = nil }, "who comes signs"},
-		{"a join for a removal", remove, func(x *Entry) { x.Roster.Join = e.changed(add, one).Roster.Join }, "nobody else"},
-		{"join by another", add, func(x *Entry) { rejoin(x, e.sites[5], func(*Join) {}) }, "comes"},
-		{"join of another change", add, func(x *Entry) { rejoin(x, five, func(j *Join) { j.Change = remove.ID() }) }, "another change"},
-		{"join ahead", add, func(x *Entry) { rejoin(x, five, func(j *Join) { j.Height++ }) }, "no entry of the last"},
-		{"join of another ledger", add, func(x *Entry) { rejoin(x, five, func(j *Join) { j.Entry = add.ID() }) }, "no entry of the last"},
-		{"join forged", add, func(x *Entry) { x.Roster.Join.Sig = make([]byte, 32) }, "does not verify"},
-		{"another statement", add, func(x *Entry) { x.Roster.Join = five.sign(KindApprove, add) }, "want join"},
-		{"nothing", &Change{}, nil, "changes nothing"},
-		{"a key that is a site's", &Change{Add: &Site{two.self, "5"}}, nil, `that of site "2"`},
-		{"a name that is a site's", &Change{Add: &Site{five.self, "2"}}, nil, `there is a site "2" already`},
-		{"a site that is none", &Change{Remove: &e.known[4]}, nil, `no site "5"`},
-		{"by another name", &Change{Remove: &Site{two.self, "3"}}, nil, `no site "3"`},
-		{"two changes at once", &Change{Remove: &e.known[3], Add: &e.known[4]}, nil, "keeps the site's name"},
-		{"the same key", &Change{Remove: &e.known[3], Add: &e.known[3]}, nil, "that is the key which"},
-		{"no name", &Change{Add: &Site{five.self, ""}}, nil, "name"},
-		{"no key", &Change{Add: &Site{"", "5"}}, nil, "peer ID"},
+		{"approved otherwise", add, func(x *ledger.Entry) {
+			ledger.As[ledger.Changed](x).Change.Add = &ledger.Site{ID: five.self, Name: "6"}
+			rejoin(x, five, func(j *ledger.Join) { j.Change = ledger.As[ledger.Changed](x).Change.ID() })
+		}, "does not verify"},
+		{"of another version", &ledger.Change{Version: 1, Add: &e.known[4]}, nil, "in force is version 0"},
+		{"no join", add, func(x *ledger.Entry) { ledger.As[ledger.Changed](x).Join = nil }, "who comes signs"},
+		{"a join for a removal", remove, func(x *ledger.Entry) {
+			ledger.As[ledger.Changed](x).Join = ledger.As[ledger.Changed](e.changed(add, one)).Join
+		}, "nobody else"},
+		{"join by another", add, func(x *ledger.Entry) { rejoin(x, e.sites[5], func(*ledger.Join) {}) }, "comes"},
+		{"join of another change", add, func(x *ledger.Entry) { rejoin(x, five, func(j *ledger.Join) { j.Change = remove.ID() }) }, "another change"},
+		{"join ahead", add, func(x *ledger.Entry) { rejoin(x, five, func(j *ledger.Join) { j.Height++ }) }, "no entry of the last"},
+		{"join of another ledger", add, func(x *ledger.Entry) { rejoin(x, five, func(j *ledger.Join) { j.Entry = add.ID() }) }, "no entry of the last"},
+		{"join forged", add, func(x *ledger.Entry) { ledger.As[ledger.Changed](x).Join.Sig = make([]byte, 32) }, "does not verify"},
+		{"another statement", add, func(x *ledger.Entry) { ledger.As[ledger.Changed](x).Join = five.out.Sign(ledger.KindApprove, add) }, "want join"},
+		{"nothing", &ledger.Change{}, nil, "changes nothing"},
+		{"a key that is a site's", &ledger.Change{Add: &ledger.Site{ID: two.self, Name: "5"}}, nil, `that of site "2"`},
+		{"a name that is a site's", &ledger.Change{Add: &ledger.Site{ID: five.self, Name: "2"}}, nil, `there is a site "2" already`},
+		{"a site that is none", &ledger.Change{Remove: &e.known[4]}, nil, `no site "5"`},
+		{"by another name", &ledger.Change{Remove: &ledger.Site{ID: two.self, Name: "3"}}, nil, `no site "3"`},
+		{"two changes at once", &ledger.Change{Remove: &e.known[3], Add: &e.known[4]}, nil, "keeps the site's name"},
+		{"the same key", &ledger.Change{Remove: &e.known[3], Add: &e.known[3]}, nil, "that is the key which"},
+		{"no name", &ledger.Change{Add: &ledger.Site{ID: five.self, Name: ""}}, nil, "name"},
+		{"no key", &ledger.Change{Add: &ledger.Site{ID: "", Name: "5"}}, nil, "peer ID"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			by := []*simSite{one, two, three}
-			var x *Entry
+			var x *ledger.Entry
 			if c.of.Add != nil && e.num(c.of.Add.ID) == 0 {
-				x = e.next(Entry{Roster: &Changed{Change: *c.of}})
+				x = e.next(ledger.Entry{Body: &ledger.Changed{Change: *c.of}})
 			} else {
 				x = e.changed(c.of, by...)
 			}
@@ -110,12 +120,12 @@ func TestCheckChanged(t *testing.T) {
 
 // TestRosterByHeight: every height is judged by the roster in force at it, before and after a change.
 func TestRosterByHeight(t *testing.T) {
-	e := newJoinEnv(t, 3, 1, Byzantine)
+	e := newJoinEnv(t, 3, 1, ledger.Byzantine)
 	e.open(e.spec(1))
 	e.stabilize()
 	l := e.sites[0].ledger
-	x := e.changed(&Change{Add: &e.known[3]}, e.sites[0], e.sites[1])
-	l.apply(x, e.certify(x, e.sites[0], e.sites[1])) // a quorum of three is two
+	x := e.changed(&ledger.Change{Add: &e.known[3]}, e.sites[0], e.sites[1])
+	l.Apply(x, e.certify(x, e.sites[0], e.sites[1])) // a quorum of three is two
 	for h, want := range map[uint64]int{1: 3, 2: 3, 3: 4, 99: 4} {
 		if n := l.RosterAt(h).Len(); n != want {
 			t.Errorf("height %d: %d sites, want %d", h, n, want)
@@ -124,29 +134,29 @@ func TestRosterByHeight(t *testing.T) {
 	if r := l.Roster(); r.Version() != 1 || r.From() != 3 || r.Quorum() != 3 || !r.Has(testID(3)) {
 		t.Errorf("the new roster: %+v", r)
 	}
-	fresh := NewLedger(e.genesis, testVerify) // what weft verify does
+	fresh := ledger.NewLedger(e.genesis, testVerify) // what weft verify does
 	for h := uint64(1); h <= 2; h++ {
 		if err := fresh.Append(l.At(h).Entry, l.At(h).Certificate); err != nil {
 			t.Fatal(err)
 		}
 	}
-	next := e.changed(&Change{Version: 1, Remove: &e.known[0]}, e.sites...)
+	next := e.changed(&ledger.Change{Version: 1, Remove: &e.known[0]}, e.sites...)
 	for _, c := range []struct {
 		by   []*simSite
 		want bool
 	}{{e.sites[:2], false}, {e.sites[:3], true}, {e.sites[1:], true}} {
-		if err := e.certify(next, c.by...).Verify(l.mesh, l.Roster(), next, testVerify); (err == nil) != c.want {
+		if err := e.certify(next, c.by...).Verify(l.Mesh(), l.Roster(), next, testVerify); (err == nil) != c.want {
 			t.Errorf("%d votes: %v", len(c.by), err)
 		}
 	}
 	if err := fresh.Append(next, e.certify(next, e.sites[1:]...)); err != nil {
 		t.Fatal(err)
 	}
-	back := &Change{Version: 2, Add: &Site{e.known[0].ID, "back"}}
+	back := &ledger.Change{Version: 2, Add: &ledger.Site{ID: e.known[0].ID, Name: "back"}}
 	if err := fresh.CheckChange(back); err == nil {
 		t.Error("a key that was removed comes back")
 	}
-	if err := fresh.CheckChange(&Change{Version: 2, Add: &Site{testID(9), e.known[0].Name}}); err != nil {
+	if err := fresh.CheckChange(&ledger.Change{Version: 2, Add: &ledger.Site{ID: testID(9), Name: e.known[0].Name}}); err != nil {
 		t.Errorf("a removed site's name with a new key: %v", err)
 	}
 	if got := fresh.Name(e.known[0].ID); got != e.known[0].Name {
@@ -154,26 +164,25 @@ func TestRosterByHeight(t *testing.T) {
 	}
 }
 
-func (e *env) certify(x *Entry, by ...*simSite) *Certificate {
-	c := &Certificate{Mesh: x.Mesh, Height: x.Height, Entry: x.CID()}
+func (e *env) certify(x *ledger.Entry, by ...*simSite) *ledger.Certificate {
+	c := &ledger.Certificate{Mesh: x.Mesh, Height: x.Height, Entry: x.CID()}
 	for _, s := range by {
-		c.Votes = append(c.Votes, CertVote{s.self, s.sign(KindPrecommit, &Vote{x.Height, 0, x.CID()}).Sig})
+		c.Votes = append(c.Votes, ledger.CertVote{From: s.self, Sig: s.out.Sign(ledger.KindPrecommit, &ledger.Vote{Height: x.Height, View: 0, Entry: x.CID()}).Sig})
 	}
-	slices.SortFunc(c.Votes, func(a, b CertVote) int { return compareIDs(a.From, b.From) })
+	slices.SortFunc(c.Votes, func(a, b ledger.CertVote) int { return ledger.CompareIDs(a.From, b.From) })
 	return c
 }
 
 // TestJoinAge: a join counts while its head is one of the newest maxJoinAge entries.
 func TestJoinAge(t *testing.T) {
-	e := newJoinEnv(t, 1, 1, Byzantine)
-	c := &Change{Add: &e.known[1]}
+	e := newJoinEnv(t, 1, 1, ledger.Byzantine)
+	c := &ledger.Change{Add: &e.known[1]}
 	old := e.changed(c, e.sites[0]) // at the genesis
 	e.open(e.spec(20))
 	l := e.sites[0].ledger
-	for l.Height() < maxJoinAge+3 {
+	for l.Height() < ledger.MaxJoinAge+3 {
 		x := e.next(*old)
-		x.block = block.Block{}
-		if err, want := l.Check(x), l.Height() < maxJoinAge; (err == nil) != want {
+		if err, want := l.Check(x), l.Height() < ledger.MaxJoinAge; (err == nil) != want {
 			t.Fatalf("at height %d: %v", x.Height, err)
 		}
 		before := l.Height()
@@ -186,11 +195,11 @@ func TestJoinAge(t *testing.T) {
 
 // TestJoinedLate: a site's update of a round that was open when it joined counts in that round only.
 func TestJoinedLate(t *testing.T) {
-	e := newJoinEnv(t, 3, 1, Byzantine)
+	e := newJoinEnv(t, 3, 1, ledger.Byzantine)
 	spec := e.spec(5)
 	e.open(spec)
 	e.stabilize()
-	c := &Change{Add: &e.known[3]}
+	c := &ledger.Change{Add: &e.known[3]}
 	for _, s := range e.sites[:2] {
 		e.step(s, Approve{c})
 	}
@@ -202,7 +211,7 @@ func TestJoinedLate(t *testing.T) {
 	l := e.sites[0].ledger
 	r := l.Run(spec.ID())
 	early := e.offer(four, r, 1, "early")
-	if _, err := l.staleness(r, early); err != nil {
+	if _, err := l.Staleness(r, early); err != nil {
 		t.Errorf("in the round that is open: %v", err)
 	}
 	round := func() {
@@ -218,7 +227,7 @@ func TestJoinedLate(t *testing.T) {
 		e.trained(s)
 	}
 	e.pass(time.Minute, func() bool { return r.Round == 2 })
-	if _, err := l.staleness(r, early); err == nil {
+	if _, err := l.Staleness(r, early); err == nil {
 		t.Error("in the round after")
 	}
 	later := e.offer(four, r, 1, "later")
@@ -226,7 +235,7 @@ func TestJoinedLate(t *testing.T) {
 		e.trained(s)
 	}
 	e.pass(time.Minute, func() bool { return r.Round == 3 })
-	if stale, err := l.staleness(r, later); err != nil || stale != 1 {
+	if stale, err := l.Staleness(r, later); err != nil || stale != 1 {
 		t.Errorf("of a round that began after it joined: %d rounds late, %v", stale, err)
 	}
 	round()
@@ -252,7 +261,7 @@ func TestRandomRosters(t *testing.T) {
 
 func randomRosters(t testing.TB, seed uint64, n, joiners, crashes int) {
 	rng := rand.New(rand.NewPCG(seed, 8))
-	e := newJoinEnv(t, n, joiners, Byzantine)
+	e := newJoinEnv(t, n, joiners, ledger.Byzantine)
 	spec := e.spec(12)
 	e.open(spec)
 	loss := 0.1 * rng.Float64()
@@ -270,31 +279,31 @@ func randomRosters(t testing.TB, seed uint64, n, joiners, crashes int) {
 	for end := e.now + 10*time.Minute; e.now < end; {
 		e.random(rng, e.now+5*time.Second, 0, 0)
 		if newest, done := e.ended(spec); done {
-			if newest.version == 0 && n > 1 {
+			if newest.Version() == 0 && n > 1 {
 				t.Logf("seed %d: the roster has not changed", seed)
 			}
 			return
 		}
 	}
 	for _, s := range e.sites {
-		t.Logf("site %d: %s, height %d view %d opened %v, %d candidates, mute %+v, run %+v", s.num, e.rosterOf(s), s.height.number, s.height.view, s.height.opened, len(s.height.candidates), s.mute, s.ledger.Run(spec.ID()))
+		t.Logf("site %d: %s, height %d view %d opened %v, %d candidates, muted %v, run %+v", s.num, e.rosterOf(s), s.consensus.Number(), s.View(), s.consensus.Snapshot().Opened, len(s.consensus.Snapshot().Candidates), s.voice.Muted(), s.ledger.Run(spec.ID()))
 	}
 	t.Errorf("seed %d: n=%d: the run does not finish", seed, n)
 }
 
 // ended reports whether all sites of the newest roster have done the run, with the same models.
-func (e *env) ended(spec *RunSpec) (*Roster, bool) {
-	newest := e.sites[0].roster
+func (e *env) ended(spec *ledger.RunSpec) (*ledger.Roster, bool) {
+	newest := e.sites[0].roster()
 	for _, s := range e.sites {
-		if s.roster.version > newest.version {
-			newest = s.roster
+		if s.roster().Version() > newest.Version() {
+			newest = s.roster()
 		}
 	}
 	var model block.CID
-	for _, site := range newest.sites {
+	for _, site := range newest.Sites() {
 		s := e.site(site.ID)
 		r := s.ledger.Run(spec.ID())
-		if s.roster != newest && s.roster.version != newest.version || r == nil || r.Active() {
+		if s.roster() != newest && s.roster().Version() != newest.Version() || r == nil || r.Active() {
 			return newest, false
 		}
 		if model.Defined() && r.Base != model {
@@ -313,19 +322,19 @@ func (e *env) randomChange(rng *rand.Rand) {
 			newest = s.ledger
 		}
 	}
-	sites := newest.roster.sites
-	var fresh []Site
+	sites := newest.Roster().Sites()
+	var fresh []ledger.Site
 	for _, s := range e.known {
-		if _, ever := newest.members[s.ID]; !ever {
+		if !newest.HasBeen(s.ID) {
 			fresh = append(fresh, s)
 		}
 	}
-	c := &Change{Version: newest.roster.version}
+	c := &ledger.Change{Version: newest.Roster().Version()}
 	switch out := sites[rng.IntN(len(sites))]; {
 	case len(fresh) > 0 && rng.IntN(2) == 0:
 		c.Add = &fresh[rng.IntN(len(fresh))]
 	case len(fresh) > 0 && rng.IntN(2) == 0:
-		c.Remove, c.Add = &out, &Site{fresh[0].ID, out.Name}
+		c.Remove, c.Add = &out, &ledger.Site{ID: fresh[0].ID, Name: out.Name}
 	case len(sites) > 3 || len(sites) > 1 && e.site(out.ID).down:
 		c.Remove = &out
 	default:
@@ -340,15 +349,15 @@ func (e *env) randomChange(rng *rand.Rand) {
 
 // TestRemovedSiteLiesAboutItsHeight: whoever goes is sent the ledger from where it says it is, wherever that is.
 func TestRemovedSiteLiesAboutItsHeight(t *testing.T) {
-	e := newEnv(t, 4, Byzantine)
+	e := newEnv(t, 4, ledger.Byzantine)
 	e.stabilize()
 	liar := e.sites[3]
 	for _, s := range e.sites[:3] {
-		e.step(s, Received{liar.self, &Message{Head: &Head{Height: math.MaxUint64, Entry: e.sites[0].ledger.Head(), Past: []Votes{}}}})
-		e.step(s, Approve{&Change{Remove: &e.known[3]}})
+		e.step(s, Received{liar.self, &Message{Head: &Head{Height: math.MaxUint64, Entry: e.sites[0].ledger.Head(), Past: []consensus.Votes{}}}})
+		e.step(s, Approve{&ledger.Change{Remove: &e.known[3]}})
 	}
-	e.pass(time.Minute, func() bool { return e.sites[0].roster.Version() == 1 })
-	if e.sites[0].roster.Has(liar.self) {
+	e.pass(time.Minute, func() bool { return e.sites[0].roster().Version() == 1 })
+	if e.sites[0].roster().Has(liar.self) {
 		t.Error("it is still there")
 	}
 }
@@ -356,13 +365,13 @@ func TestRemovedSiteLiesAboutItsHeight(t *testing.T) {
 // TestTooManyApprovals: whatever the order in which a site's approvals come, every site keeps the same few, and who asks
 // for ever is not told of for ever.
 func TestTooManyApprovals(t *testing.T) {
-	e := newEnv(t, 4, Byzantine)
+	e := newEnv(t, 4, ledger.Byzantine)
 	e.stabilize()
 	liar := e.sites[3]
-	var approvals []*Signed
+	var approvals []*ledger.Signed
 	for i := range 50 {
-		c := &Change{Add: &Site{testID(100 + i), fmt.Sprint("new-", i)}}
-		approvals = append(approvals, liar.sign(KindApprove, c))
+		c := &ledger.Change{Add: &ledger.Site{ID: testID(100 + i), Name: fmt.Sprint("new-", i)}}
+		approvals = append(approvals, liar.out.Sign(ledger.KindApprove, c))
 	}
 	var kept [][]block.CID
 	for i, s := range e.sites[:3] {
@@ -377,8 +386,13 @@ func TestTooManyApprovals(t *testing.T) {
 				}
 			}
 		}
-		kept = append(kept, slices.SortedFunc(maps.Keys(s.changes), block.CID.Compare))
-		if len(kept[i]) != maxChanges || asked != maxChanges || !slices.Equal(kept[i], kept[0]) {
+		var ids []block.CID
+		for _, c := range s.Changes() {
+			ids = append(ids, c.ID)
+		}
+		slices.SortFunc(ids, block.CID.Compare)
+		kept = append(kept, ids)
+		if len(kept[i]) != ledger.MaxChanges || asked != ledger.MaxChanges || !slices.Equal(kept[i], kept[0]) {
 			t.Errorf("site %d keeps %d, tells of %d: %v, site 1 keeps %v", i+1, len(kept[i]), asked, kept[i], kept[0])
 		}
 	}
@@ -387,10 +401,10 @@ func TestTooManyApprovals(t *testing.T) {
 // TestWithdrawnApprovalsDecideNothing: a liar that has kept approvals which were taken back proposes with them in vain, and
 // hinders nobody who may still be decided on.
 func TestWithdrawnApprovalsDecideNothing(t *testing.T) {
-	e := newEnv(t, 4, Byzantine)
+	e := newEnv(t, 4, ledger.Byzantine)
 	e.stabilize()
 	one, two, three, liar := e.sites[0], e.sites[1], e.sites[2], e.sites[3]
-	c := &Change{Remove: &e.known[0]}
+	c := &ledger.Change{Remove: &e.known[0]}
 	forged := e.changed(c, one, two, three)
 	for _, s := range e.sites[:2] {
 		e.step(s, Approve{c})
@@ -400,48 +414,49 @@ func TestWithdrawnApprovalsDecideNothing(t *testing.T) {
 	e.stabilize() // else site 3 would be ready before it hears of it
 	e.step(three, Approve{c})
 	e.stabilize()
-	told := &Message{Statement: liar.sign(KindReady, &Ready{Height: 1, Entry: forged.CID(), Data: forged.Block().Data})}
+	told := &Message{Statement: liar.out.Sign(consensus.KindReady, &consensus.Ready{Height: 1, Entry: forged.CID(), Data: forged.Block().Data})}
 	for _, s := range e.sites[:3] {
 		e.step(s, Received{liar.self, told})
 	}
 	e.pass(time.Minute, func() bool { return one.ledger.Height() > 0 })
 	for _, s := range e.sites[:3] {
-		if k := s.height.candidates[forged.CID()]; s.ledger.Height() > 0 || k == nil || k.entry == nil || k.ready[s.self] {
+		if k := s.consensus.Snapshot().Candidates[forged.CID()]; s.ledger.Height() > 0 || k.Entry == nil || k.Ready[s.self] {
 			t.Errorf("site %d: height %d, %+v", s.num, s.ledger.Height(), k)
 		}
 	}
 	e.step(liar, Approve{c}) // now a quorum approves without site 1
-	e.pass(time.Minute, func() bool { return two.roster.Version() == 1 })
-	if two.roster.Has(one.self) || two.ledger.At(1).Entry.CID() == forged.CID() {
+	e.pass(time.Minute, func() bool { return two.roster().Version() == 1 })
+	if two.roster().Has(one.self) || two.ledger.At(1).Entry.CID() == forged.CID() {
 		t.Errorf("what a quorum approves of is decided: %v", two.ledger.Height())
 	}
 }
 
 // TestWithdrawals: the newest serial counts, whatever the order in which they come; who has not approved takes nothing back.
 func TestWithdrawals(t *testing.T) {
-	e := newEnv(t, 4, Byzantine)
+	e := newEnv(t, 4, ledger.Byzantine)
 	e.stabilize()
 	one, two := e.sites[0], e.sites[1]
-	c := &Change{Remove: &e.known[3]}
-	tell := func(s *Signed) { e.step(one, Received{two.self, &Message{Statement: s}}) }
-	withdraw := func(serial uint64, withdrawn bool) *Signed {
-		return two.sign(KindWithdraw, &Withdraw{Change: c.ID(), Serial: serial, Withdrawn: withdrawn})
+	c := &ledger.Change{Remove: &e.known[3]}
+	tell := func(s *ledger.Signed) { e.step(one, Received{two.self, &Message{Statement: s}}) }
+	withdraw := func(serial uint64, withdrawn bool) *ledger.Signed {
+		return two.out.Sign(ledger.KindWithdraw, &ledger.Withdraw{Change: c.ID(), Serial: serial, Withdrawn: withdrawn})
 	}
-	if err := one.CheckTakeBack(c); !errors.Is(err, ErrNoApproval) {
+	if err := one.CheckTakeBack(c); !errors.Is(err, ledger.ErrNoApproval) {
 		t.Errorf("without an approval: %v", err)
 	}
 	tell(withdraw(3, true)) // of what nobody has asked for
-	if len(one.changes) != 0 {
+	if one.Footprint().Members.Changes != 0 {
 		t.Error("a withdrawal asks for a change")
 	}
-	tell(two.sign(KindApprove, c))
+	tell(two.out.Sign(ledger.KindApprove, c))
 	for i, step := range []struct {
 		serial    uint64
 		withdrawn bool
 		want      bool // that it approves
 	}{{1, true, false}, {3, false, true}, {2, true, true}, {3, true, true}, {4, true, false}} {
 		tell(withdraw(step.serial, step.withdrawn))
-		if got := one.changes[c.ID()].approves(two.self); got != step.want {
+		got := slices.ContainsFunc(one.Changes(), func(c membership.PendingChange) bool { return slices.Contains(c.Approvals, two.self) })
+		if got != step.want {
 			t.Errorf("step %d: approves %v", i, got)
 		}
 	}
@@ -452,8 +467,9 @@ func TestWithdrawals(t *testing.T) {
 	if got := one.Changes(); len(got) != 1 || len(got[0].Withdrawn) != 1 || got[0].Withdrawn[0] != two.self {
 		t.Errorf("changes %+v", got)
 	}
-	heads := one.changeHeads()
-	if want := make([]uint64, one.roster.index[two.self]+1); len(heads) != 1 {
+	heads := one.members.Heads()
+	index, _ := one.roster().Index(two.self)
+	if want := make([]uint64, index+1); len(heads) != 1 {
 		t.Errorf("heads %+v", heads)
 	} else if want[len(want)-1] = 4; !slices.Equal(heads[0].Serials, want) {
 		t.Errorf("serials %v, want %v", heads[0].Serials, want)

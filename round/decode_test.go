@@ -7,10 +7,12 @@ import (
 	"testing"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/consensus"
+	"github.com/weft-mesh/weft/ledger"
 )
 
 func FuzzDecodeMessage(f *testing.F) {
-	e := newEnv(f, 4, Byzantine)
+	e := newEnv(f, 4, ledger.Byzantine)
 	e.open(e.spec(1))
 	for range 40 {
 		for _, l := range e.wire {
@@ -21,8 +23,8 @@ func FuzzDecodeMessage(f *testing.F) {
 			e.trained(s)
 		}
 	}
-	j := newJoinEnv(f, 2, 1, Byzantine)
-	c := &Change{Add: &j.known[2]}
+	j := newJoinEnv(f, 2, 1, ledger.Byzantine)
+	c := &ledger.Change{Add: &j.known[2]}
 	j.step(j.sites[0], Approve{c})
 	j.step(j.sites[1], Approve{c})
 	for range 40 {
@@ -33,14 +35,14 @@ func FuzzDecodeMessage(f *testing.F) {
 		j.wake()
 		j.stabilize()
 	}
-	f.Add((&Message{Certified: []Certified{e.sites[0].ledger.At(1).Certified()}}).Encode())
+	f.Add((&Message{Certified: []ledger.Certified{e.sites[0].ledger.At(1).Certified()}}).Encode())
 	f.Fuzz(func(t *testing.T, data []byte) {
 		m, err := DecodeMessage(data)
 		if err != nil {
 			return
 		}
-		if !bytes.Equal(m.Encode(), data) {
-			t.Fatal("decodes to a message that encodes otherwise")
+		if again, err := DecodeMessage(m.Encode()); err != nil || !bytes.Equal(again.Encode(), m.Encode()) {
+			t.Fatalf("decodes to a message that does not decode: %v", err) // only unknown fields were lost
 		}
 		_ = m.Verify(e.genesis.Block().CID, e.genesis.Roster(), testVerify)
 		e.sites[0].Step(e.now, Received{e.sites[1].self, m}) // must not panic
@@ -49,14 +51,14 @@ func FuzzDecodeMessage(f *testing.F) {
 }
 
 func FuzzDecodeEntry(f *testing.F) {
-	e := newEnv(f, 4, Byzantine)
+	e := newEnv(f, 4, ledger.Byzantine)
 	e.open(e.spec(1))
 	e.stabilize()
 	f.Add(e.sites[0].ledger.At(1).Entry.Block().Data)
-	j := newJoinEnv(f, 2, 1, Byzantine)
-	f.Add(j.changed(&Change{Add: &j.known[2]}, j.sites[0], j.sites[1]).Block().Data)
+	j := newJoinEnv(f, 2, 1, ledger.Byzantine)
+	f.Add(j.changed(&ledger.Change{Add: &j.known[2]}, j.sites[0], j.sites[1]).Block().Data)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		x, err := DecodeEntry(data)
+		x, err := ledger.DecodeEntry(data)
 		if err != nil {
 			return
 		}
@@ -66,7 +68,7 @@ func FuzzDecodeEntry(f *testing.F) {
 }
 
 func FuzzDecodeRecord(f *testing.F) {
-	e := newEnv(f, 4, Byzantine)
+	e := newEnv(f, 4, ledger.Byzantine)
 	e.open(e.spec(1))
 	e.stabilize()
 	for _, r := range e.sites[0].log {
@@ -85,29 +87,29 @@ func FuzzDecodeRecord(f *testing.F) {
 func TestMalformedStatements(t *testing.T) {
 	e, _ := ledgerEnv(t)
 	s := e.sites[1]
-	u := s.parts[s.ledger.order[0].ID].contributor(s.self).offer(s.ledger.order[0].Opened)
-	good := *u.Update
-	change := func(f func(*Update)) any { b := good; f(&b); return &b }
-	for name, stmt := range map[string]*Signed{
-		"unknown kind":       s.sign("nonsense", &Stop{}),
-		"body of another":    s.sign(KindPrecommit, &Stop{}),
-		"no samples":         s.sign(KindUpdate, change(func(b *Update) { b.Samples = 0 })),
-		"many samples":       s.sign(KindUpdate, change(func(b *Update) { b.Samples = math.MaxUint64 })),
-		"attempt 0":          s.sign(KindUpdate, change(func(b *Update) { b.Attempt = 0 })),
-		"raw manifest":       s.sign(KindUpdate, change(func(b *Update) { b.Manifest = block.Sum(block.Raw, nil) })),
-		"long reason":        s.sign(KindStop, &Stop{Reason: string(make([]byte, 1000))}),
-		"vote at height 0":   s.sign(KindPrevote, &Vote{}),
-		"valid view ahead":   s.sign(KindProposal, &Proposal{Height: 1, View: 1, ValidView: 1}),
-		"metric's name":      s.sign(KindUpdate, change(func(b *Update) { b.Metrics = map[string]float64{"\n": 1} })),
-		"no signature":       {From: s.self, Kind: KindStop, Body: block.Encode(Stop{})},
-		"body not canonical": {From: s.self, Kind: KindStop, Body: []byte{0xbf, 0xff}, Sig: []byte{1}},
+	good := *s.runs.Known(s.ledger.Runs()[0].ID, s.self)[0].Statement.Update()
+	change := func(f func(*ledger.Update)) ledger.Body { b := good; f(&b); return &b }
+	for name, stmt := range map[string]*ledger.Signed{
+		"no kind":            s.out.Sign("", &ledger.Stop{}),
+		"long kind":          s.out.Sign(ledger.Kind(make([]byte, 65)), &ledger.Stop{}),
+		"body of another":    s.out.Sign(ledger.KindPrecommit, &ledger.Stop{}),
+		"no samples":         s.out.Sign(ledger.KindUpdate, change(func(b *ledger.Update) { b.Samples = 0 })),
+		"many samples":       s.out.Sign(ledger.KindUpdate, change(func(b *ledger.Update) { b.Samples = math.MaxUint64 })),
+		"attempt 0":          s.out.Sign(ledger.KindUpdate, change(func(b *ledger.Update) { b.Attempt = 0 })),
+		"raw manifest":       s.out.Sign(ledger.KindUpdate, change(func(b *ledger.Update) { b.Manifest = block.Sum(block.Raw, nil) })),
+		"long reason":        s.out.Sign(ledger.KindStop, &ledger.Stop{Reason: string(make([]byte, 1000))}),
+		"vote at height 0":   s.out.Sign(ledger.KindPrevote, &ledger.Vote{}),
+		"valid view ahead":   s.out.Sign(consensus.KindProposal, &consensus.Proposal{Height: 1, View: 1, ValidView: 1}),
+		"metric's name":      s.out.Sign(ledger.KindUpdate, change(func(b *ledger.Update) { b.Metrics = map[string]float64{"\n": 1} })),
+		"no signature":       {From: s.self, Kind: ledger.KindStop, Body: block.Encode(ledger.Stop{})},
+		"body not canonical": {From: s.self, Kind: ledger.KindStop, Body: []byte{0xbf, 0xff}, Sig: []byte{1}},
 	} {
-		stmt.opened = nil // as it arrives
-		if _, err := DecodeMessage((&Message{Statement: stmt}).Encode()); !errors.Is(err, ErrMalformed) {
+		stmt = &ledger.Signed{From: stmt.From, Kind: stmt.Kind, Body: stmt.Body, Sig: stmt.Sig} // as it arrives
+		if _, err := DecodeMessage((&Message{Statement: stmt}).Encode()); !errors.Is(err, ledger.ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := DecodeMessage((&Message{}).Encode()); !errors.Is(err, ErrMalformed) {
+	if _, err := DecodeMessage((&Message{}).Encode()); !errors.Is(err, ledger.ErrMalformed) {
 		t.Errorf("empty message: %v", err)
 	}
 }
@@ -115,36 +117,36 @@ func TestMalformedStatements(t *testing.T) {
 func TestStrangersAreRefused(t *testing.T) {
 	e, _ := ledgerEnv(t)
 	stranger := testID(99)
-	body := block.Encode(Stop{Run: e.sites[0].ledger.order[0].ID})
-	s := &Signed{From: stranger, Kind: KindStop, Body: body, Sig: testSign(stranger, signingBytes(e.sites[0].ledger.mesh, KindStop, body))}
+	body := block.Encode(ledger.Stop{Run: e.sites[0].ledger.Runs()[0].ID})
+	s := &ledger.Signed{From: stranger, Kind: ledger.KindStop, Body: body, Sig: testSign(stranger, ledger.SigningBytes(e.sites[0].ledger.Mesh(), ledger.KindStop, body))}
 	m := &Message{Statement: s}
-	if err := m.Verify(e.sites[0].ledger.mesh, e.genesis.Roster(), testVerify); !errors.Is(err, ErrStranger) {
+	if err := m.Verify(e.sites[0].ledger.Mesh(), e.genesis.Roster(), testVerify); !errors.Is(err, ledger.ErrStranger) {
 		t.Error(err)
 	}
 	s.From = e.sites[1].self
-	if err := m.Verify(e.sites[0].ledger.mesh, e.genesis.Roster(), testVerify); !errors.Is(err, ErrSignature) {
+	if err := m.Verify(e.sites[0].ledger.Mesh(), e.genesis.Roster(), testVerify); !errors.Is(err, ledger.ErrSignature) {
 		t.Error(err)
 	}
 }
 
 func TestGenesis(t *testing.T) {
-	g := testGenesis(3, Byzantine)
-	back, err := DecodeGenesis(g.Block().Data)
+	g := testGenesis(3, ledger.Byzantine)
+	back, err := ledger.DecodeGenesis(g.Block().Data)
 	if err != nil || back.Block().CID != g.Block().CID {
 		t.Fatal(err)
 	}
-	for name, change := range map[string]func(*Genesis){
-		"version":  func(g *Genesis) { g.Version = 2 },
-		"no name":  func(g *Genesis) { g.Name = "" },
-		"faults":   func(g *Genesis) { g.Faults = "some" },
-		"no sites": func(g *Genesis) { g.Sites = nil },
-		"disorder": func(g *Genesis) { g.Sites[0], g.Sites[1] = g.Sites[1], g.Sites[0] },
-		"one name": func(g *Genesis) { g.Sites[0].Name = g.Sites[1].Name },
-		"nonce":    func(g *Genesis) { g.Nonce = nil },
+	for name, change := range map[string]func(*ledger.Genesis){
+		"version":  func(g *ledger.Genesis) { g.Version = 2 },
+		"no name":  func(g *ledger.Genesis) { g.Name = "" },
+		"faults":   func(g *ledger.Genesis) { g.Faults = "some" },
+		"no sites": func(g *ledger.Genesis) { g.Sites = nil },
+		"disorder": func(g *ledger.Genesis) { g.Sites[0], g.Sites[1] = g.Sites[1], g.Sites[0] },
+		"one name": func(g *ledger.Genesis) { g.Sites[0].Name = g.Sites[1].Name },
+		"nonce":    func(g *ledger.Genesis) { g.Nonce = nil },
 	} {
-		bad := testGenesis(3, Byzantine)
+		bad := testGenesis(3, ledger.Byzantine)
 		change(bad)
-		if _, err := DecodeGenesis(bad.Block().Data); !errors.Is(err, ErrMalformed) {
+		if _, err := ledger.DecodeGenesis(bad.Block().Data); !errors.Is(err, ledger.ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

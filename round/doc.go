@@ -1,13 +1,11 @@
-// Package round is one site's protocol as a pure state machine: the ledger of a
-// mesh, the agreement on its next entry, and the site's part in the rounds of its runs.
+// Package round is one site's protocol as a pure state machine: the agreement on the next entry of
+// the ledger, and the site's part in the rounds of its runs. The facts it decides on, and what makes
+// an entry valid, are package ledger's.
 //
 // # Words
 //
-// A mesh's sites agree on one [Entry] after another; the decided ones, each with a
-// [Certificate], are the [Ledger]. Entries open and close a run, seal the updates of a
-// round, void a round, commit the model that came out, and change the [Roster], the list of
-// sites. The agreement at one height is Tendermint (arXiv 1807.04938) in views; see
-// docs/protocol.md.
+// A mesh's sites agree on one [ledger.Entry] after another. The agreement at one height is Tendermint
+// (arXiv 1807.04938) in views; see docs/protocol.md.
 //
 // # Contract
 //
@@ -24,7 +22,7 @@
 //		wake at w.Alarm           // with Alarm{}, unless another event comes before
 //	}
 //
-// The driver connects with the sites of the roster in force, [Ledger.Roster], with
+// The driver connects with the sites of the roster in force, [ledger.Ledger.Roster], with
 // [Machine.Observers], and with whom its operator names; what is to go to all it sends to the
 // roster's sites only. A machine whose key is none of theirs is an observer: it follows, and
 // says nothing but where it stands and that it wants to join.
@@ -38,7 +36,7 @@
 //
 // # Validity and readiness
 //
-// [Ledger.Check] says whether an entry may follow: a pure function of the ledger, equal at
+// [ledger.Ledger.Check] says whether an entry may follow: a pure function of the ledger, equal at
 // every site. Whether this site holds what voting for it needs is readiness: a site tells the
 // others when it is ready for a candidate, a height opens when a quorum is, and nobody
 // precommits unready. A fetch that takes an hour so delays its own round and nothing else.

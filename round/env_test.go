@@ -14,17 +14,21 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/consensus"
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // env is a mesh of machines in one goroutine: messages wait until a test delivers them, and jobs
 // are done at once on pretended artifacts, except training, which a test ends.
 type env struct {
 	t       testing.TB
-	genesis *Genesis
+	genesis *ledger.Genesis
 	sites   []*simSite
-	known   []Site  // of them all; those after the genesis' are to join
-	asked   *Change // the last
-	gates   bool    // drivers connect with anyone
+	known   []ledger.Site  // of them all; those after the genesis' are to join
+	asked   *ledger.Change // the last
+	gates   bool           // drivers connect with anyone
 	now     time.Duration
 	wire    []letter
 	holds   map[block.CID]map[int]bool // artifact -> sites that hold it
@@ -49,10 +53,26 @@ type simSite struct {
 	alarm    time.Duration
 	down     bool
 	admitted string // by what its driver decides whom to connect with, when it last looked
-	training map[block.CID]Train
-	seeking  map[block.CID]Fetch
+	training map[block.CID]runs.Train
+	seeking  map[block.CID]runs.Fetch
 	queue    []Event
-	hung     []Job
+	hung     []runs.Job
+}
+
+// known returns the updates of a site that may still count, as far as s knows.
+func (s *simSite) known(of peer.ID) (list []*ledger.Update) {
+	for _, r := range s.ledger.Runs() {
+		for _, u := range s.runs.Known(r.ID, of) {
+			list = append(list, u.Statement.Update())
+		}
+	}
+	return list
+}
+
+// decide has a site take an entry as decided, whoever votes for it.
+func (s *simSite) decideAlone(x *ledger.Entry) {
+	s.ledger.Apply(x, nil)
+	s.advance(x)
 }
 
 // samples is what a site's trainings see.
@@ -86,34 +106,34 @@ func testSign(id peer.ID, data []byte) []byte {
 
 func testVerify(id peer.ID, data, sig []byte) bool { return bytes.Equal(testSign(id, data), sig) }
 
-func testGenesis(n int, faults Faults) *Genesis {
+func testGenesis(n int, faults ledger.Faults) *ledger.Genesis {
 	ids := make([]peer.ID, n)
 	for i := range ids {
 		ids[i] = testID(i)
 	}
-	slices.SortFunc(ids, compareIDs)
-	sites := make([]Site, n)
+	slices.SortFunc(ids, ledger.CompareIDs)
+	sites := make([]ledger.Site, n)
 	for i, id := range ids {
-		sites[i] = Site{ID: id, Name: fmt.Sprint(i + 1)}
+		sites[i] = ledger.Site{ID: id, Name: fmt.Sprint(i + 1)}
 	}
-	g, err := NewGenesis("test", faults, sites, make([]byte, 16))
+	g, err := ledger.NewGenesis("test", faults, sites, make([]byte, 16))
 	if err != nil {
 		panic(err)
 	}
 	return g
 }
 
-func newEnv(t testing.TB, n int, faults Faults) *env { return newJoinEnv(t, n, 0, faults) }
+func newEnv(t testing.TB, n int, faults ledger.Faults) *env { return newJoinEnv(t, n, 0, faults) }
 
 // newJoinEnv returns a mesh of n sites, and machines of further keys that its genesis does not list.
-func newJoinEnv(t testing.TB, n, joiners int, faults Faults) *env {
+func newJoinEnv(t testing.TB, n, joiners int, faults ledger.Faults) *env {
 	e := &env{
 		t: t, genesis: testGenesis(n, faults), holds: map[block.CID]map[int]bool{}, timing: DefaultTiming(),
 		broken: map[int]bool{}, lies: map[int]bool{}, spoilt: map[int]bool{}, liars: map[block.CID]string{}, signed: map[string]string{}, chain: map[uint64]block.CID{},
 	}
 	e.known = slices.Clone(e.genesis.Sites)
 	for i := n; i < n+joiners; i++ {
-		e.known = append(e.known, Site{testID(i), fmt.Sprint(i + 1)})
+		e.known = append(e.known, ledger.Site{ID: testID(i), Name: fmt.Sprint(i + 1)})
 	}
 	for i := range e.known {
 		e.sites = append(e.sites, &simSite{num: i + 1})
@@ -127,14 +147,15 @@ func newJoinEnv(t testing.TB, n, joiners int, faults Faults) *env {
 
 // num returns the number of the site with that key.
 func (e *env) num(id peer.ID) int {
-	return slices.IndexFunc(e.known, func(s Site) bool { return s.ID == id }) + 1
+	return slices.IndexFunc(e.known, func(s ledger.Site) bool { return s.ID == id }) + 1
 }
 
 // boot makes a site's machine from its log.
 func (e *env) boot(s *simSite) {
 	id := e.known[s.num-1].ID
 	m, err := New(Config{
-		Self: id, Genesis: e.genesis, Timing: e.timing, Verify: testVerify,
+		Strict: true,
+		Self:   id, Genesis: e.genesis, Timing: e.timing, Verify: testVerify,
 		Sign: func(data []byte) []byte { return testSign(id, data) },
 	})
 	if err != nil {
@@ -150,7 +171,7 @@ func (e *env) boot(s *simSite) {
 		}
 	}
 	s.Machine, s.down, s.queue = m, false, nil
-	s.training, s.seeking, s.hung = map[block.CID]Train{}, map[block.CID]Fetch{}, nil
+	s.training, s.seeking, s.hung = map[block.CID]runs.Train{}, map[block.CID]runs.Fetch{}, nil
 	e.step(s, Alarm{})
 }
 
@@ -166,8 +187,8 @@ func (e *env) connect(s *simSite) {
 // linked reports whether the drivers of two sites keep a connection: both let the other in.
 func (e *env) linked(a, b *simSite) bool {
 	admits := func(s, o *simSite) bool {
-		_, known := s.ledger.members[o.self] // who observes lets in those whom its operator named: any that it does not know
-		return e.gates || s.roster.Has(o.self) || slices.Contains(s.Observers(), o.self) || s.observes() && !known
+		known := s.ledger.HasBeen(o.self) // who observes lets in those whom its operator named: any that it does not know
+		return e.gates || s.roster().Has(o.self) || slices.Contains(s.Observers(), o.self) || s.observes() && !known
 	}
 	return admits(a, b) && admits(b, a)
 }
@@ -179,9 +200,9 @@ func (e *env) relink() {
 			if s == o || s.down || o.down || s.Machine == nil || o.Machine == nil {
 				continue
 			}
-			if now := e.linked(s, o); now && !s.reaches(o.self) {
+			if now := e.linked(s, o); now && !s.neighbours.Reaches(o.self) {
 				e.step(s, Connected{o.self})
-			} else if !now && s.reaches(o.self) {
+			} else if !now && s.neighbours.Reaches(o.self) {
 				e.step(s, Disconnected{o.self})
 			}
 		}
@@ -212,7 +233,7 @@ func (e *env) step(s *simSite, ev Event) {
 		s.Step(e.now, ev)
 		e.do(s, s.Ready())
 	}
-	if now := fmt.Sprint(s.roster.version, s.Observers()); now != s.admitted {
+	if now := fmt.Sprint(s.roster().Version(), s.Observers()); now != s.admitted {
 		before := s.admitted
 		s.admitted = now
 		if before != "" {
@@ -237,7 +258,7 @@ func (e *env) do(s *simSite, w Work) {
 			e.t.Fatalf("site %d sends what does not decode: %v", s.num, err)
 		}
 		for _, o := range e.sites {
-			to := send.To == o.self || send.To == "" && s.roster.Has(o.self) // what is said to all is for sites only
+			to := send.To == o.self || send.To == "" && s.roster().Has(o.self) // what is said to all is for sites only
 			if o != s && to && o.Machine != nil && e.linked(s, o) {
 				e.wire = append(e.wire, letter{s.num, o.num, send.Message, 0})
 			}
@@ -252,7 +273,7 @@ func (e *env) do(s *simSite, w Work) {
 // checkSave holds the two promises of a log: no two statements for one place, one entry a height.
 func (e *env) checkSave(s *simSite, r Record) {
 	if r.Decided != nil {
-		entry, err := DecodeEntry(r.Decided.Entry)
+		entry, err := ledger.DecodeEntry(r.Decided.Entry)
 		if err != nil {
 			e.t.Fatal(err)
 		}
@@ -265,11 +286,11 @@ func (e *env) checkSave(s *simSite, r Record) {
 		body, _ := r.Statement.Open()
 		key := ""
 		switch b := body.(type) {
-		case *Vote:
+		case *ledger.Vote:
 			key = fmt.Sprint(s.num, r.Statement.Kind, b.Height, b.View)
-		case *Proposal:
+		case *consensus.Proposal:
 			key = fmt.Sprint(s.num, r.Statement.Kind, b.Height, b.View)
-		case *Update:
+		case *ledger.Update:
 			if b.Samples != s.samples() { // whatever the attempt
 				e.t.Fatalf("site %d weighs %d, it trained on %d", s.num, b.Samples, s.samples())
 			}
@@ -299,26 +320,26 @@ func (e *env) hold(s *simSite, c block.CID) {
 	}
 }
 
-func (e *env) job(s *simSite, j Job) {
+func (e *env) job(s *simSite, j runs.Job) {
 	switch j := j.(type) {
-	case Consider:
-		s.queue = append(s.queue, Considered{j.Run, true})
-	case Train:
+	case runs.Consider:
+		s.queue = append(s.queue, runs.Considered{Run: j.Run, Accept: true})
+	case runs.Train:
 		s.training[j.Run] = j
-	case StopTrain:
+	case runs.StopTrain:
 		delete(s.training, j.Run)
-	case Fetch:
+	case runs.Fetch:
 		e.fetch(s, j)
-	case Forget:
+	case runs.Forget:
 		delete(s.seeking, j.Manifest)
-	case Reduce:
+	case runs.Reduce:
 		if e.idle {
 			s.hung = append(s.hung, j)
 			return
 		}
 		for _, in := range j.Inputs {
 			if e.spoilt[e.num(in.Site)] {
-				s.queue = append(s.queue, Reduced{Seal: j.Seal, Bad: &BadInput{in.Site, block.Sum(block.Raw, []byte("shard")), "not finite"}})
+				s.queue = append(s.queue, runs.Reduced{Seal: j.Seal, Bad: &runs.BadInput{Site: in.Site, Shard: block.Sum(block.Raw, []byte("shard")), Err: "not finite"}})
 				return
 			}
 		}
@@ -331,13 +352,13 @@ func (e *env) job(s *simSite, j Job) {
 		}
 		model := block.Sum(block.DagCBOR, h)
 		e.hold(s, model)
-		s.queue = append(s.queue, Reduced{Seal: j.Seal, Model: model})
+		s.queue = append(s.queue, runs.Reduced{Seal: j.Seal, Model: model})
 	}
 }
 
-func (e *env) fetch(s *simSite, j Fetch) {
+func (e *env) fetch(s *simSite, j runs.Fetch) {
 	if why := e.liars[j.Manifest]; why != "" {
-		s.queue = append(s.queue, Fetched{j.Manifest, j.Layout, why})
+		s.queue = append(s.queue, runs.Fetched{Manifest: j.Manifest, Layout: j.Layout, Invalid: why})
 		return
 	}
 	for num := range e.holds[j.Manifest] {
@@ -346,7 +367,7 @@ func (e *env) fetch(s *simSite, j Fetch) {
 			if !e.holds[j.Manifest][s.num] {
 				e.hold(s, j.Manifest)
 			}
-			s.queue = append(s.queue, Fetched{Manifest: j.Manifest, Layout: j.Layout})
+			s.queue = append(s.queue, runs.Fetched{Manifest: j.Manifest, Layout: j.Layout})
 			return
 		}
 	}
@@ -362,7 +383,7 @@ func (e *env) trained(s *simSite) bool {
 			e.liars[manifest] = "another layout"
 		}
 		e.hold(s, manifest)
-		e.step(s, Trained{run, j.Round, j.Opened, j.Attempt, manifest, s.samples(), map[string]float64{"loss": 1}})
+		e.step(s, runs.Trained{Run: run, Round: j.Round, Opened: j.Opened, Attempt: j.Attempt, Manifest: manifest, Samples: s.samples(), Metrics: map[string]float64{"loss": 1}})
 		return true
 	}
 	return false
@@ -404,20 +425,20 @@ func (e *env) pass(d time.Duration, until func() bool) {
 	}
 }
 
-func (e *env) spec(rounds uint64) *RunSpec {
+func (e *env) spec(rounds uint64) *ledger.RunSpec {
 	layout := block.Sum(block.DagCBOR, []byte("layout"))
 	base := block.Sum(block.DagCBOR, []byte("base"))
-	s := &RunSpec{Name: "r", By: e.sites[0].self, Base: base, Layout: layout, Rounds: rounds, Nonce: make([]byte, 16)}
+	s := &ledger.RunSpec{Name: "r", By: e.sites[0].self, Base: base, Layout: layout, Rounds: rounds, Nonce: make([]byte, 16)}
 	s.Default()
 	return s
 }
 
-func (e *env) open(spec *RunSpec) {
+func (e *env) open(spec *ledger.RunSpec) {
 	e.hold(e.sites[0], spec.Base)
-	e.step(e.sites[0], OpenRun{spec})
+	e.step(e.sites[0], runs.OpenRun{Spec: spec})
 }
 
-func (e *env) print(s *simSite, t Trace) {
+func (e *env) print(s *simSite, t trace.Step) {
 	if e.out == nil {
 		return
 	}
@@ -437,8 +458,8 @@ func (e *env) print(s *simSite, t Trace) {
 	}
 	if t.Event == "prevote" || t.Event == "precommit" {
 		what := "nil"
-		if c := s.height.candidates[t.Entry]; c != nil && c.entry != nil {
-			what = c.entry.String()
+		if c := s.consensus.Snapshot().Candidates[t.Entry]; c.Entry != nil {
+			what = c.Entry.(*ledger.Entry).String()
 		} else if t.Entry.Defined() {
 			what = "decided" // by this vote
 		}

@@ -9,6 +9,8 @@ import (
 	"github.com/cockroachdb/datadriven"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/runs"
 )
 
 // TestInteraction walks the dialogues in testdata: commands, and what the sites then do. Run with
@@ -39,7 +41,7 @@ func newInteraction(t *testing.T, d *datadriven.TestData) *env {
 	d.MaybeScanArgs(t, "faults", &faults)
 	joiners := 0
 	d.MaybeScanArgs(t, "joiners", &joiners)
-	e := newJoinEnv(t, number(t, d.CmdArgs[0].Key), joiners, Faults(faults))
+	e := newJoinEnv(t, number(t, d.CmdArgs[0].Key), joiners, ledger.Faults(faults))
 	e.stabilize()
 	return e
 }
@@ -65,7 +67,7 @@ func (e *env) command(d *datadriven.TestData) error {
 		d.MaybeScanArgs(e.t.(*testing.T), "late", &late)
 		d.MaybeScanArgs(e.t.(*testing.T), "min", &least)
 		spec := e.spec(uint64(rounds))
-		spec.Late, spec.MinSites = LatePolicy(late), uint64(least)
+		spec.Late, spec.MinSites = ledger.LatePolicy(late), uint64(least)
 		e.open(spec)
 
 	case "announce": // announce 2 3: their trainings end
@@ -143,11 +145,9 @@ func (e *env) command(d *datadriven.TestData) error {
 	case "vanish": // vanish 2: every copy of the updates it has announced is gone
 		for c := range e.holds {
 			for _, s := range e.sites {
-				for _, p := range s.parts {
-					for _, u := range p.contributor(arg(0).self).updates {
-						if u.Manifest == c {
-							delete(e.holds, c)
-						}
+				for _, u := range s.known(arg(0).self) {
+					if u.Manifest == c {
+						delete(e.holds, c)
 					}
 				}
 			}
@@ -155,12 +155,10 @@ func (e *env) command(d *datadriven.TestData) error {
 
 	case "found": // found 2: its updates are back, at itself
 		s := arg(0)
-		for _, p := range s.parts {
-			for _, u := range p.contributor(s.self).updates {
-				e.hold(s, u.Manifest)
-				if j, ok := s.seeking[u.Manifest]; ok {
-					e.job(s, j)
-				}
+		for _, u := range s.known(s.self) {
+			e.hold(s, u.Manifest)
+			if j, ok := s.seeking[u.Manifest]; ok {
+				e.job(s, j)
 			}
 		}
 		e.step(s, Alarm{})
@@ -168,39 +166,39 @@ func (e *env) command(d *datadriven.TestData) error {
 	case "lose": // lose 3: it is down, and its disk is gone
 		s := arg(0)
 		e.crash(s)
-		s.log = []Record{{Born: &Born{Mesh: s.ledger.mesh, Site: s.self, Lost: true}}}
+		s.log = []Record{{Born: &Born{Mesh: s.ledger.Mesh(), Site: s.self, Lost: true}}}
 		for c := range e.holds {
 			delete(e.holds[c], s.num)
 		}
 
 	case "double": // double 3: it votes twice in the current view, for nil the second time, and tells 1 only
 		s := arg(0)
-		kind := KindPrevote
-		twice := s.sign(kind, &Vote{Height: s.height.number, View: s.height.view})
+		kind := ledger.KindPrevote
+		twice := s.out.Sign(kind, &ledger.Vote{Height: s.consensus.Number(), View: s.View()})
 		e.wire = append(e.wire, letter{s.num, 1, &Message{Attempt: 1, Statement: twice}, 0})
 
 	case "twofaced": // twofaced 4 1 2: it prevotes nil to 1, and to 2 an entry that nobody has
 		s := arg(0)
 		other := block.Sum(block.DagCBOR, []byte("other"))
 		for i, entry := range []block.CID{{}, other} {
-			v := s.sign(KindPrevote, &Vote{Height: s.height.number, View: s.height.view, Entry: entry})
+			v := s.out.Sign(ledger.KindPrevote, &ledger.Vote{Height: s.consensus.Number(), View: s.View(), Entry: entry})
 			e.wire = append(e.wire, letter{s.num, arg(i + 1).num, &Message{Attempt: 1, Statement: v}, 0})
 		}
 
 	case "forge": // forge 3: it sends 1 a vote in the name of 2
 		s := arg(0)
-		f := s.sign(KindPrevote, &Vote{Height: s.height.number, View: s.height.view})
+		f := s.out.Sign(ledger.KindPrevote, &ledger.Vote{Height: s.consensus.Number(), View: s.View()})
 		f.From = e.sites[1].self
 		e.wire = append(e.wire, letter{s.num, 1, &Message{Attempt: 1, Statement: f}, 0})
 
 	case "stop": // stop 2: its operator ends the run
 		for _, r := range arg(0).ledger.Runs() {
-			e.step(arg(0), StopRun{r.ID, "enough"})
+			e.step(arg(0), runs.StopRun{Run: r.ID, Reason: "enough"})
 		}
 
 	case "decline": // decline 2: its operator does not take part any more
 		for _, r := range arg(0).ledger.Runs() {
-			e.step(arg(0), Considered{r.ID, false})
+			e.step(arg(0), runs.Considered{Run: r.ID, Accept: false})
 		}
 
 	case "break": // break 2: its machine computes wrong models from now on
@@ -216,7 +214,7 @@ func (e *env) command(d *datadriven.TestData) error {
 			for _, r := range s.ledger.Runs() {
 				fmt.Fprintf(e.out, ", round %d of %d, %d seals, model %s", r.Round, r.Spec.Rounds, len(r.Seals), r.Base.Short())
 			}
-			if len(e.known) > len(e.genesis.Sites) || s.roster.version > 0 {
+			if len(e.known) > len(e.genesis.Sites) || s.roster().Version() > 0 {
 				fmt.Fprintf(e.out, ", %s", e.rosterOf(s))
 			}
 			fmt.Fprintln(e.out)

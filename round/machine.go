@@ -1,8 +1,7 @@
 package round
 
 import (
-	"errors"
-	"fmt"
+	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -10,60 +9,53 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/consensus"
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/membership"
+	"github.com/weft-mesh/weft/peerlog"
+	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // Config is what a machine is given for good.
 type Config struct {
 	Self    peer.ID
-	Genesis *Genesis
+	Genesis *ledger.Genesis
 	Sign    func(data []byte) []byte // with Self's key; deterministic, as Ed25519 is
-	Verify  Verifier                 // may remember what it has checked
+	Verify  ledger.Verifier          // may remember what it has checked
 	Timing  Timing
-}
+	Strict  bool // panic on what is a bug of ours: for tests and the simulator
+	Eager   bool // look at everything after every event, changed or not: the oracle that tests compare with
 
-// never is a time that does not come.
-const never = time.Duration(math.MaxInt64)
+	Weft     string // version of this program, told to the other sites; may be empty
+	Protocol uint64 // newest protocol number that this program knows; 0: ledger.Newest
+}
 
 // Machine is one site's protocol. Its methods must not be called concurrently.
 type Machine struct {
 	cfg    Config
 	self   peer.ID
-	roster *Roster
-	ledger *Ledger
+	ledger *ledger.Ledger
 
-	now   time.Duration
-	work  Work
-	begun bool          // stepped since New
-	dirty bool          // something changed that candidates or readiness may depend on
-	due   time.Duration // when the next deadline of a part comes
+	consensus  *consensus.Agreement
+	voice      *consensus.Voice
+	runs       *runs.Runs
+	members    *membership.Members
+	proofs     *peerlog.Proofs
+	outbox     *peerlog.Outbox
+	neighbours *peerlog.Neighbours
+	early      early
+	out        *effects
 
-	height *height
-	past   []*height     // those decided last, newest first: their votes may still prove a lie; a past one's view is its certificate's
-	pace   time.Duration // propose timeout of view 0; grows with failed views, shrinks with quick heights
-
-	parts  map[block.CID]*part // this site's part in each run
-	held   map[model]bool      // models held in full
-	sought map[model]peer.ID   // models being fetched, or found useless, and who asked for a run from one; empty: the mesh
-	asked  []*Signed           // own open statements that are not decided yet
-	stops  map[block.CID]map[peer.ID]*Signed
-
-	changes map[block.CID]*pending // changes of the roster that are not decided
-	joins   map[block.CID]bool     // own joins of this log since it began, or since the roster last changed
-
-	outbox   []*standing
-	resendAt time.Duration // when the next of them is due
-	peers    map[peer.ID]*neighbour
-	headAt   time.Duration
-	headLast peer.ID // who got the last head in turn
-	early    []Received
-	forked   map[uint64]bool       // heights at which another entry is certified too
-	named    map[peer.ID]*Evidence // sites proven to have signed two statements for one place
-
-	born *Born
-	mute mute
-
-	buf []byte // of the signature being checked
+	born     *Born
+	begun    bool   // stepped since New
+	version  uint64 // counts changes of who can be reached, and the end of a silence
+	lookedAt uint64 // sum of the rooms' versions when candidates were looked at last
+	halted   error  // why this program cannot follow the mesh any further
 }
+
+// never is a sum of versions that no machine has: what was restored is to be looked at once.
+const never = math.MaxUint64
 
 // New returns the machine of a site at genesis; of a key that the genesis does not list, that of an observer,
 // which becomes a site's when the roster lists it. Hand it the records of its log with [Machine.Restore]
@@ -72,307 +64,327 @@ func New(cfg Config) (*Machine, error) {
 	if err := cfg.Genesis.Validate(); err != nil {
 		return nil, err
 	}
+	l := ledger.NewLedger(cfg.Genesis, cfg.Verify)
+	l.Understand(cmp.Or(cfg.Protocol, ledger.Newest))
+	out := &effects{cfg: cfg, ledger: l, outbox: peerlog.NewOutbox(cfg.Self, cfg.Timing.Resend, cfg.Timing.ResendCap)}
 	m := &Machine{
-		cfg: cfg, self: cfg.Self, ledger: NewLedger(cfg.Genesis, cfg.Verify), pace: cfg.Timing.Propose, dirty: true, due: never, resendAt: never,
-		parts: map[block.CID]*part{}, held: map[model]bool{}, sought: map[model]peer.ID{},
-		stops: map[block.CID]map[peer.ID]*Signed{}, peers: map[peer.ID]*neighbour{}, named: map[peer.ID]*Evidence{}, forked: map[uint64]bool{},
-		changes: map[block.CID]*pending{}, joins: map[block.CID]bool{},
+		cfg: cfg, self: cfg.Self, ledger: l, out: out, outbox: out.outbox, voice: &consensus.Voice{},
+		neighbours: peerlog.NewNeighbours(cfg.Timing.Head), lookedAt: never,
 	}
-	m.roster = m.ledger.Roster()
-	m.height = newHeight(m.ledger)
-	return m, nil
+	m.proofs = peerlog.NewProofs(out)
+	m.members = membership.New(membership.Config{Self: cfg.Self, Ledger: l, Verify: cfg.Verify, Out: out})
+	m.runs = runs.New(runs.Config{
+		Self: cfg.Self, Ledger: l, Timing: cfg.Timing.runs(), Out: out, Proofs: m.proofs, Voice: m.voice, Reaches: m.neighbours.Reaches, Strict: cfg.Strict,
+	})
+	m.consensus = consensus.New(consensus.Config{
+		Mesh: l.Mesh(), Self: cfg.Self, Timing: cfg.Timing.consensus(), Voice: m.voice, Out: votes{out, m.proofs},
+		App: &app{ledger: l, runs: m.runs, members: m.members},
+	}, 1, l.Head(), l.Roster())
+	return m, l.Known()
 }
 
 // Ledger returns the site's ledger, for reading between two Steps.
-func (m *Machine) Ledger() *Ledger { return m.ledger }
+func (m *Machine) Ledger() *ledger.Ledger { return m.ledger }
 
 // View returns the view of the height being decided in which the site is.
-func (m *Machine) View() uint64 { return m.height.view }
+func (m *Machine) View() uint64 { return m.consensus.View() }
 
-// Restore replays one record of the site's log. What it comes to was told when it happened.
-func (m *Machine) Restore(r Record) error {
-	defer func() { m.work.Trace = nil }()
-	switch {
-	case r.Born != nil:
-		if r.Born.Mesh != m.ledger.mesh || r.Born.Site != m.self {
-			return fmt.Errorf("log: %w: it is of site %s in mesh %s", ErrMalformed, r.Born.Site, r.Born.Mesh)
+// Observers returns the keys that may be shown the ledger and committed models, so that they can join.
+func (m *Machine) Observers() []peer.ID { return m.members.Observers() }
+
+// Changes returns the changes of the roster that sites ask for.
+func (m *Machine) Changes() []membership.PendingChange { return m.members.Changes() }
+
+// CheckApproval says whether this site's operator may approve of a change now.
+func (m *Machine) CheckApproval(c *ledger.Change) error { return m.members.CheckApproval(c) }
+
+// CheckTakeBack says whether this site's operator may take back an approval of a change: there must be one.
+func (m *Machine) CheckTakeBack(c *ledger.Change) error { return m.members.CheckTakeBack(c) }
+
+// Participates reports whether a site has said, as far as this site knows, that it takes part in a run.
+func (m *Machine) Participates(run block.CID, id peer.ID) bool { return m.runs.Participates(run, id) }
+
+// Declines reports whether a site has said, as far as this site knows, that it takes no part in a run.
+func (m *Machine) Declines(run block.CID, id peer.ID) bool { return m.runs.Declines(run, id) }
+
+// Participants returns the sites that have said, as far as this site knows, that they take part in a run.
+func (m *Machine) Participants(run block.CID) []peer.ID {
+	var ids []peer.ID
+	for _, s := range m.roster().Sites() {
+		if m.runs.Participates(run, s.ID) {
+			ids = append(ids, s.ID)
 		}
-		m.born = r.Born
-		m.mute = mute{on: r.Born.Lost && m.others() > 0, until: r.Born.Until} // alone, there is nobody to contradict
-	case r.Decided != nil:
-		e, err := DecodeEntry(r.Decided.Entry)
-		if err != nil {
-			return err
-		}
-		if err := m.ledger.Append(e, &r.Decided.Certificate); err != nil {
-			return err
-		}
-		m.past = nil
-		m.advance(e)
-	case r.Lock != nil:
-		return m.restoreLock(r.Lock)
-	case r.Evidence != nil:
-		m.named[r.Evidence.A.From] = r.Evidence
-	case r.Statement != nil:
-		return m.restoreStatement(r.Statement)
 	}
-	return nil
+	return ids
 }
 
-func (m *Machine) restoreStatement(s *Signed) error {
-	body, err := s.Open()
-	if err != nil {
-		return err
+// Named returns the sites that have been proven to lie.
+func (m *Machine) Named() []peer.ID { return m.proofs.Named(m.roster()) }
+
+func (m *Machine) roster() *ledger.Roster { return m.ledger.Roster() }
+
+// observes reports whether this site's key is none of the mesh's sites: not yet, or no longer. It then
+// follows the ledger and holds models, but says nothing of its own, save that it wants to join.
+func (m *Machine) observes() bool { return !m.roster().Has(m.self) }
+
+// others returns how many other sites the mesh has.
+func (m *Machine) others() int {
+	if m.observes() {
+		return m.roster().Len()
 	}
-	switch b := body.(type) {
-	case *Vote:
-		m.restoreVote(s, b.Height, b.View)
-	case *Proposal:
-		m.restoreVote(s, b.Height, b.View)
-	case *RunSpec:
-		m.asked = append(m.asked, s)
-	case *Stop:
-		m.noteStop(s, b)
-	case *Change:
-		return m.noteApproval(s, b)
-	case *Withdraw:
-		m.noteWithdrawal(s, b)
-	case *Join:
-		m.joins[block.Sum(block.DagCBOR, s.Body)] = true
-	case *Consent:
-		if p := m.part(b.Run); p != nil {
-			m.noteConsent(p, s, b)
-			p.considered = true
-			m.publishConsent(s, b)
-		}
-	case *Update:
-		if p := m.part(b.Run); p != nil {
-			return m.noteUpdate(p, s)
-		}
-	}
-	return nil
+	return m.roster().Len() - 1
 }
 
 // Step tells the machine what happened at a time, which never goes back. Then take [Machine.Ready].
 func (m *Machine) Step(now time.Duration, ev Event) {
-	m.now = max(m.now, now)
-	m.begin()
-	if m.born == nil {
-		m.born = &Born{Mesh: m.ledger.mesh, Site: m.self}
-		m.save(Record{Born: m.born})
+	m.out.at(now)
+	if m.halted != nil {
+		return
 	}
+	m.begin()
 	switch e := ev.(type) {
 	case Received:
 		m.receive(e)
 	case Connected:
 		m.connect(e.Peer)
 	case Disconnected:
-		m.disconnect(e.Peer)
-		m.dirty = true
-	case Considered:
-		m.consider(e)
-	case Trained:
-		m.trained(e)
-	case TrainFailed:
-		m.trainFailed(e)
-	case Fetched:
-		m.fetched(e)
-	case Lost:
-		m.lost(e)
-	case Reduced:
+		m.neighbours.Disconnect(e.Peer, m.roster().Has(e.Peer))
+		m.version++
+	case runs.Considered:
+		m.runs.Considered(e)
+	case runs.Trained:
+		m.runs.Trained(e)
+	case runs.TrainFailed:
+		m.runs.TrainFailed(e)
+	case runs.Fetched:
+		m.runs.Fetched(e)
+	case runs.Lost:
+		m.runs.Lost(e)
+	case runs.Reduced:
 		m.reduced(e)
-	case OpenRun:
-		m.openRun(e.Spec)
-	case StopRun:
-		m.stopRun(e)
+	case runs.OpenRun:
+		m.runs.Ask(e.Spec)
+	case runs.StopRun:
+		m.runs.Stop(e)
 	case Approve:
-		m.approve(e.Change)
+		m.members.Approve(e.Change)
 	case TakeBack:
-		m.takeBack(e.Change)
+		m.members.TakeBack(e.Change)
 	}
 	m.settle()
 }
 
-// begin lets the times of what was restored count from the first Step on: a log has no clock.
+// begin starts the log, and lets the times of what was restored count from the first Step on: a log has no clock.
 func (m *Machine) begin() {
-	if m.begun {
+	if !m.begun {
+		m.begun = true
+		m.consensus.Begin()
+		m.runs.Begin()
+	}
+	if m.born == nil {
+		m.bear(&Born{Mesh: m.ledger.Mesh(), Site: m.self})
+	}
+}
+
+func (m *Machine) bear(b *Born) {
+	m.born = b
+	m.out.save(Record{Born: b})
+}
+
+// reduced takes a model that this site has computed, and compares it with what the others are ready to commit.
+func (m *Machine) reduced(e runs.Reduced) {
+	if !m.runs.Reduced(e) {
 		return
 	}
-	m.begun = true
-	m.height.since = m.now
-	for _, p := range m.parts {
-		for opened := range p.openedAt {
-			p.openedAt[opened] = m.now
+	m.consensus.Each(func(x consensus.Entry, ready []peer.ID) {
+		commit := ledger.As[ledger.Commit](x.(*ledger.Entry))
+		if commit == nil || commit.Seal != e.Seal {
+			return
 		}
-		p.sealedAt = m.now
-	}
+		for _, from := range ready {
+			if from != m.self {
+				m.runs.Compare(from, commit)
+			}
+		}
+	})
 }
 
 // settle lets everything that follows from the last event happen.
 func (m *Machine) settle() {
 	m.speakAgain()
-	for {
+	for m.halted == nil {
 		m.refresh()
 		if !m.agree() {
 			break
 		}
 	}
-	m.tellLarge()
+	if m.halted != nil {
+		return
+	}
+	m.consensus.TellLarge()
 	m.resend()
-	m.sendHeads()
-	m.work.Alarm = m.nextAlarm()
+	if to, due := m.neighbours.Turn(m.out.now); due {
+		m.sendHead(to)
+	}
+	m.out.alarm(m.nextAlarm())
 }
 
 // Ready hands over the work that has come up since the last call.
 func (m *Machine) Ready() Work {
-	w := m.work
-	m.work = Work{Alarm: w.Alarm}
+	w := m.out.take()
+	w.Halt = m.halted
 	return w
 }
 
 // nextAlarm returns the earliest time at which something is due.
 func (m *Machine) nextAlarm() time.Duration {
-	next := m.headAt
+	next := m.neighbours.HeadAt()
 	soonest := func(t time.Duration) {
-		if t > m.now && t < next {
+		if t > m.out.now && t < next {
 			next = t
 		}
 	}
-	m.height.timers(m.timeout(), soonest)
-	soonest(m.resendAt)
-	soonest(m.due)
+	m.consensus.Alarm(soonest)
+	soonest(m.outbox.Next())
+	soonest(m.runs.Due())
 	return next
 }
 
-func (m *Machine) save(r Record) { m.work.Save = append(m.work.Save, r) }
-func (m *Machine) start(j Job)   { m.work.Jobs = append(m.work.Jobs, j) }
-func (m *Machine) trace(t Trace) { m.work.Trace = append(m.work.Trace, t) }
-func (m *Machine) send(to peer.ID, msg *Message) {
-	m.work.Send = append(m.work.Send, Send{to, msg})
+// speakAgain ends the silence of a site that lost its log once it is safe, and for good.
+func (m *Machine) speakAgain() {
+	if m.voice.Recover(m.roster(), m.others()) {
+		m.unmuted()
+	}
 }
 
-// sign makes a statement of this site.
-func (m *Machine) sign(kind Kind, body any) *Signed {
-	return Sign(m.ledger.mesh, m.self, kind, body, m.cfg.Sign)
+func (m *Machine) unmuted() {
+	m.version++
+	m.bear(&Born{Mesh: m.ledger.Mesh(), Site: m.self, Until: m.voice.Until()})
+	m.out.Trace(trace.Step{Event: "votes again", Height: m.voice.Height()})
 }
 
-// verify checks that a statement is signed by a site of the roster.
-func (m *Machine) verify(s *Signed) error {
-	return s.verifyIn(&m.buf, m.ledger.mesh, m.roster, m.cfg.Verify)
-}
-
-// receive sorts an arrived message to where it belongs; what is refused is traced with its reason.
-func (m *Machine) receive(r Received) {
-	if r.From == m.self {
+// refresh starts what the runs need next, and looks which candidates this site wants and is ready for. It
+// does nothing unless something has changed: what there is to see follows from the rooms and the time.
+func (m *Machine) refresh() {
+	versions := m.version + m.consensus.Version() + m.runs.Version() + m.members.Version() + m.proofs.Version()
+	if versions == m.lookedAt && m.out.now < m.runs.Due() && !m.cfg.Eager {
 		return
 	}
-	var err error
-	switch msg := r.Message; {
-	case msg.Statement != nil:
-		err = m.receiveStatement(r)
-	case msg.Evidence != nil:
-		err = m.receiveEvidence(msg.Evidence)
-	case msg.Head != nil:
-		m.receiveHead(r.From, msg.Head)
-	case len(msg.Certified) > 0:
-		err = m.receiveCertified(r.From, msg.Certified)
+	m.lookedAt = versions
+	m.runs.Follow()
+	m.members.JoinAgain()
+	if !m.observes() {
+		m.consensus.Look()
 	}
-	if err != nil {
-		m.trace(Trace{Event: "rejected", Site: r.From, Text: err.Error()})
-	}
+	m.runs.FindDue()
 }
 
-func (m *Machine) receiveStatement(r Received) error {
-	s := r.Message.Statement
-	body, err := s.Open()
-	if err != nil {
-		return err
-	}
-	if s.From == m.self {
-		return m.receiveOwn(s, body)
-	}
-	if j, ok := body.(*Join); ok {
-		return m.receiveJoin(r, s, j)
-	}
-	if err := m.verify(s); errors.Is(err, ErrStranger) {
-		return m.receiveStranger(r, body, err)
-	} else if err != nil {
-		return err
-	}
-	switch b := body.(type) {
-	case *Change:
-		return m.receiveApproval(r, s, b)
-	case *Withdraw:
-		m.receiveWithdrawal(r, s, b)
-	case *Ready:
-		if m.inHeight(r, b.Height) {
-			return m.receiveReady(s, b)
-		}
-	case *Proposal:
-		if m.inHeight(r, b.Height) {
-			return m.receiveProposal(s, b)
-		}
-	case *Vote:
-		if m.inHeight(r, b.Height) {
-			return m.receiveVote(s, b)
-		}
-	case *Consent:
-		return m.inRun(r, b.Run, 0, func(p *part) error { m.noteConsent(p, s, b); return nil })
-	case *Update:
-		return m.inRun(r, b.Run, b.Opened, func(p *part) error { return m.noteUpdate(p, s) })
-	case *Stop:
-		return m.inRun(r, b.Run, 0, func(*part) error { m.noteStop(s, b); return nil })
-	}
-	return nil
-}
-
-// inHeight reports whether a message is of the height being decided. An older one that its author has to
-// repeat is answered with that height's certificate; a newer one says that this site lags.
-func (m *Machine) inHeight(r Received, height uint64) bool {
-	author := r.Message.Statement.From
-	switch {
-	case height < m.height.number:
-		m.comparePast(r.Message.Statement)
-		if r.Message.Attempt > 1 { // the first may only have been overtaken by the others' votes
-			m.answer(author, height)
-		}
-	case height > m.height.number:
-		m.keepEarly(r)
-		m.lag(author)
-	default:
+// agree applies the first rule of the agreement that can be; it reports whether one could.
+func (m *Machine) agree() bool {
+	if e, cert, ok := m.consensus.Certified(); ok {
+		m.decide(e.(*ledger.Entry), cert)
 		return true
 	}
-	return false
+	return m.consensus.Step()
 }
 
-// inRun calls f with this site's part in a run, or keeps the message when it knows the run or the
-// round's opening not yet.
-func (m *Machine) inRun(r Received, run block.CID, opened uint64, f func(*part) error) error {
-	if m.ledger.Run(run) == nil || opened > m.ledger.Height() {
-		m.keepEarly(r)
-		m.lag(r.Message.Statement.From)
-		return nil
+// decide adds an entry to the ledger and turns to the next height.
+func (m *Machine) decide(e *ledger.Entry, cert *ledger.Certificate) {
+	m.consensus.CompareVotes(cert)
+	m.ledger.Apply(e, cert)
+	m.out.save(Record{Decided: &ledger.Certified{Entry: e.Data(), Certificate: *cert}})
+	m.consensus.Decided(cert)
+	m.out.Trace(trace.Step{Event: "decide", Height: e.Height, View: cert.View, Kind: e.Kind(), Entry: e.CID(), Run: e.Run(), Text: e.String()})
+	m.advance(e)
+	for _, r := range m.early.take() {
+		m.receive(r)
 	}
-	if p := m.part(run); p != nil {
-		return f(p)
-	}
-	return nil
 }
 
-// keepEarly keeps what cannot be judged yet until the next height; of one author the oldest goes
-// first. Its sender repeats it, so nothing is lost when there is too much.
-func (m *Machine) keepEarly(r Received) {
+// advance turns to the height after a decided entry.
+func (m *Machine) advance(e *ledger.Entry) {
+	m.consensus.Advance(e.Height+1, e.CID(), m.roster())
+	m.members.Advance()
+	if c := ledger.As[ledger.Changed](e); c != nil {
+		m.changed(e, c)
+	} else {
+		m.runs.Decided(e)
+	}
+	m.halt(m.ledger.Known())
+}
+
+// halt ends all that this machine does, if there is a reason.
+func (m *Machine) halt(why error) {
+	if why != nil && m.halted == nil {
+		m.halted = why
+		m.out.Trace(trace.Step{Event: "halt", Height: m.ledger.Height(), Text: why.Error()})
+	}
+}
+
+// changed turns to a new roster.
+func (m *Machine) changed(e *ledger.Entry, d *ledger.Changed) {
+	c, r := &d.Change, m.roster()
+	m.out.Trace(trace.Step{Event: "roster changed", Height: e.Height, Entry: e.CID(), Text: changedText(c, r)})
+	m.members.Decided()
+	m.voice.Extend(e.Height)
+	if c.Remove != nil {
+		m.runs.Removed(c.Remove.ID)
+		if c.Remove.ID == m.self {
+			m.out.Trace(trace.Step{Event: "observes", Site: m.self, Height: e.Height, Text: "removed from the roster: what this site trains no longer counts"})
+		}
+	}
+	joined := peer.ID("")
+	if c.Add != nil {
+		joined = c.Add.ID
+	}
+	m.runs.Joined(joined)
+	if joined == m.self {
+		m.admitted(e.Height, d)
+	}
+	for _, s := range []*ledger.Site{c.Remove, c.Add} {
+		if s != nil && m.neighbours.Reaches(s.ID) { // so that it learns of it at once, and before it is cut off
+			m.sendCertified(s.ID, min(e.Height-1, m.neighbours.Height(s.ID))+1)
+		}
+	}
+	m.members.Forget()
+}
+
+// admitted makes the observer a site. If this log holds the join that the entry brings, then the key
+// has never been a site's before the log began, so nothing can be lost of what it has voted.
+func (m *Machine) admitted(height uint64, d *ledger.Changed) {
+	m.out.Trace(trace.Step{Event: "takes part", Site: m.self, Height: height})
+	if m.voice.Muted() && m.members.Joined(d) {
+		m.voice.Admit()
+		m.unmuted()
+	}
+}
+
+// early are messages that cannot be judged yet. Of one author the oldest goes first; its sender repeats
+// it, so nothing is lost when there is too much.
+type early struct{ list []Received }
+
+// maxEarly is how many messages are kept for the next height, of each author.
+const maxEarly = 8
+
+func (e *early) keep(r Received) {
 	author := r.Message.Statement.From
 	of, oldest := 0, -1
-	for i := range m.early {
-		if m.early[i].Message.Statement.From == author {
+	for i := range e.list {
+		if e.list[i].Message.Statement.From == author {
 			if of++; oldest < 0 {
 				oldest = i
 			}
 		}
 	}
 	if of >= maxEarly {
-		m.early = slices.Delete(m.early, oldest, oldest+1)
+		e.list = slices.Delete(e.list, oldest, oldest+1)
 	}
-	m.early = append(m.early, r)
+	e.list = append(e.list, r)
+}
+
+// take returns what was kept, to be judged again.
+func (e *early) take() []Received {
+	list := e.list
+	e.list = nil
+	return list
 }

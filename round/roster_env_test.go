@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/cockroachdb/datadriven"
+
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // rosterCommand is what transcripts say about the roster.
@@ -20,7 +22,7 @@ func (e *env) rosterCommand(d *datadriven.TestData) error {
 
 	case "replace": // replace 3 with 5 by 1 2: the site 3 speaks by the key of 5
 		old := &e.known[arg(0).num-1]
-		e.approve(e.change(old, &Site{e.known[arg(2).num-1].ID, old.Name}), d.CmdArgs[4:])
+		e.approve(e.change(old, &ledger.Site{ID: e.known[arg(2).num-1].ID, Name: old.Name}), d.CmdArgs[4:])
 
 	case "approve": // approve 2: whatever change it knows of
 		for _, c := range arg(0).Changes() {
@@ -58,16 +60,16 @@ func (e *env) rosterCommand(d *datadriven.TestData) error {
 }
 
 // change is a change of the newest roster that any site has.
-func (e *env) change(remove, add *Site) *Change {
-	c := &Change{Remove: remove, Add: add}
+func (e *env) change(remove, add *ledger.Site) *ledger.Change {
+	c := &ledger.Change{Remove: remove, Add: add}
 	for _, s := range e.sites {
-		c.Version = max(c.Version, s.roster.version)
+		c.Version = max(c.Version, s.roster().Version())
 	}
 	e.asked = c
 	return c
 }
 
-func (e *env) approve(c *Change, by []datadriven.CmdArg) {
+func (e *env) approve(c *ledger.Change, by []datadriven.CmdArg) {
 	for _, a := range by {
 		e.step(e.sites[number(e.t, a.Key)-1], Approve{c})
 	}
@@ -76,9 +78,9 @@ func (e *env) approve(c *Change, by []datadriven.CmdArg) {
 // rosterOf names the sites of the roster in force at a site by their keys' numbers.
 func (e *env) rosterOf(s *simSite) string {
 	var nums []int
-	for _, site := range s.roster.sites {
+	for _, site := range s.roster().Sites() {
 		nums = append(nums, e.num(site.ID))
 	}
 	slices.Sort(nums)
-	return fmt.Sprintf("roster %d: %s", s.roster.version, strings.Trim(fmt.Sprint(nums), "[]"))
+	return fmt.Sprintf("roster %d: %s", s.roster().Version(), strings.Trim(fmt.Sprint(nums), "[]"))
 }

@@ -1,6 +1,11 @@
 package round
 
-import "time"
+import (
+	"time"
+
+	"github.com/weft-mesh/weft/consensus"
+	"github.com/weft-mesh/weft/runs"
+)
 
 // Timing is how long a machine waits. Nothing here is for users to tune: what depends on the
 // training or the network is measured (see pace and deadline).
@@ -27,13 +32,10 @@ func DefaultTiming() Timing {
 	}
 }
 
-// viewTimeout returns how long a view's steps wait: the pace, half as long again each view, capped.
-func (t Timing) viewTimeout(pace time.Duration, view uint64) time.Duration {
-	for range min(view, 32) {
-		pace += pace / 2
-		if pace >= t.ProposeCap {
-			return t.ProposeCap
-		}
-	}
-	return pace
+func (t Timing) consensus() consensus.Timing {
+	return consensus.Timing{Propose: t.Propose, ProposeCap: t.ProposeCap}
+}
+
+func (t Timing) runs() runs.Timing {
+	return runs.Timing{Deadline: t.Deadline, Unavailable: t.Unavailable, Retry: t.Retry}
 }

@@ -5,15 +5,23 @@ import (
 	"crypto/ed25519"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 
+	"github.com/fxamacker/cbor/v2"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/block/blocktest"
+	"github.com/weft-mesh/weft/consensus"
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/membership"
+	"github.com/weft-mesh/weft/peerlog"
+	"github.com/weft-mesh/weft/runs"
 )
 
 var updateVectors = flag.Bool("update", false, "write testdata/vectors anew")
@@ -36,14 +44,14 @@ func vectors(t *testing.T) []vector {
 	var list []vector
 	add := func(name, typ string, v any) *vector {
 		data := block.Encode(v)
-		j, err := block.JSON(data)
+		j, err := blocktest.JSON(data)
 		if err != nil {
 			t.Fatal(err)
 		}
 		list = append(list, vector{Name: name, Type: typ, JSON: j, Hex: hex.EncodeToString(data), CID: block.Sum(block.DagCBOR, data)})
 		return &list[len(list)-1]
 	}
-	g := testGenesis(4, Byzantine)
+	g := testGenesis(4, ledger.Byzantine)
 	add("genesis", "Genesis", g)
 	mesh := g.Block().CID
 	model, layout := block.Sum(block.DagCBOR, []byte("model")), block.Sum(block.DagCBOR, []byte("layout"))
@@ -52,75 +60,93 @@ func vectors(t *testing.T) []vector {
 		d := block.Sum(block.Raw, fmtSeed(i)).Digest()
 		seeds[testID(i)] = d[:]
 	}
-	signAs := func(id peer.ID, kind Kind, body any) Signed {
+	signAs := func(id peer.ID, kind ledger.Kind, body any) ledger.Signed {
 		data := block.Encode(body)
-		return Signed{From: id, Kind: kind, Body: data, Sig: ed25519.Sign(ed25519.NewKeyFromSeed(seeds[id]), signingBytes(mesh, kind, data))}
+		return ledger.Signed{From: id, Kind: kind, Body: data, Sig: ed25519.Sign(ed25519.NewKeyFromSeed(seeds[id]), ledger.SigningBytes(mesh, kind, data))}
 	}
-	sign := func(site int, kind Kind, body any) Signed { return signAs(g.Sites[site].ID, kind, body) }
-	statementAs := func(id peer.ID, kind Kind, body any) Signed {
+	sign := func(site int, kind ledger.Kind, body any) ledger.Signed { return signAs(g.Sites[site].ID, kind, body) }
+	titled := func(title string, id peer.ID, kind ledger.Kind, body any) ledger.Signed {
 		s := signAs(id, kind, body)
-		add(string(kind)+" body", "body", body)
-		v := add(string(kind)+" message", "Message", Message{Attempt: 1, Statement: &s})
-		v.Signing = hex.EncodeToString(signingBytes(mesh, kind, s.Body))
+		add(title+" body", "body", body)
+		v := add(title+" message", "Message", Message{Attempt: 1, Statement: &s})
+		v.Signing = hex.EncodeToString(ledger.SigningBytes(mesh, kind, s.Body))
 		v.Seed, v.Sig = hex.EncodeToString(seeds[s.From]), hex.EncodeToString(s.Sig)
 		return s
 	}
-	statement := func(site int, kind Kind, body any) Signed { return statementAs(g.Sites[site].ID, kind, body) }
-	spec := &RunSpec{Name: "tumour", By: g.Sites[0].ID, Base: model, Layout: layout, Rounds: 5, Nonce: make([]byte, 16), Train: map[string]string{"lr": "0.001", "steps": "100"}}
+	statementAs := func(id peer.ID, kind ledger.Kind, body any) ledger.Signed {
+		return titled(string(kind), id, kind, body)
+	}
+	statement := func(site int, kind ledger.Kind, body any) ledger.Signed {
+		return statementAs(g.Sites[site].ID, kind, body)
+	}
+	spec := &ledger.RunSpec{Name: "tumour", By: g.Sites[0].ID, Base: model, Layout: layout, Rounds: 5, Nonce: make([]byte, 16), Train: map[string]string{"lr": "0.001", "steps": "100"}}
 	spec.Default()
-	open := statement(0, KindOpen, spec)
+	open := statement(0, ledger.KindOpen, spec)
 	run := spec.ID()
-	stop := statement(0, KindStop, &Stop{Run: run, Reason: "enough"})
-	statement(1, KindConsent, &Consent{Run: run, Accept: true, Serial: 1})
-	upd := func(i int) *Update {
-		return &Update{Run: run, Round: 1, Opened: 1, Attempt: 1, Base: model, Manifest: block.Sum(block.DagCBOR, fmtSeed(i)), Samples: uint64(100 + i), Metrics: map[string]float64{"loss": 1.5}}
+	stop := statement(0, ledger.KindStop, &ledger.Stop{Run: run, Reason: "enough"})
+	statement(1, ledger.KindConsent, &ledger.Consent{Run: run, Accept: true, Serial: 1})
+	upd := func(i int) *ledger.Update {
+		return &ledger.Update{Run: run, Round: 1, Opened: 1, Attempt: 1, Base: model, Manifest: block.Sum(block.DagCBOR, fmtSeed(i)), Samples: uint64(100 + i), Metrics: map[string]float64{"loss": 1.5}}
 	}
-	statement(2, KindUpdate, upd(2))
+	statement(2, ledger.KindUpdate, upd(2))
 
-	openEntry := &Entry{Mesh: mesh, Height: 1, Parent: mesh, Open: &Open{open}}
+	openEntry := &ledger.Entry{Mesh: mesh, Height: 1, Parent: mesh, Body: &ledger.Open{Spec: open}}
 	add("open entry", "Entry", openEntry)
-	seal := &Seal{Run: run, Round: 1, Opened: 1}
+	seal := &ledger.Seal{Run: run, Round: 1, Opened: 1}
 	for i := range 4 {
-		s := sign(i, KindUpdate, upd(i))
-		seal.Updates = append(seal.Updates, SealedUpdate{s, uint64(100 + i)})
+		s := sign(i, ledger.KindUpdate, upd(i))
+		seal.Updates = append(seal.Updates, ledger.SealedUpdate{Update: s, Weight: uint64(100 + i)})
 	}
-	sealEntry := &Entry{Mesh: mesh, Height: 2, Parent: openEntry.CID(), Seal: seal}
+	sealEntry := &ledger.Entry{Mesh: mesh, Height: 2, Parent: openEntry.CID(), Body: seal}
 	add("seal entry", "Entry", sealEntry)
-	ground := Ground{Kind: Invalid, Dropped: []peer.ID{g.Sites[3].ID}, Shard: block.Sum(block.Raw, []byte("shard"))}
-	next := &Seal{Run: run, Round: 1, Opened: 1, Number: 1, Ground: &ground, Updates: seal.Updates[:3]}
-	add("second seal entry", "Entry", &Entry{Mesh: mesh, Height: 3, Parent: sealEntry.CID(), Seal: next})
-	add("void entry", "Entry", &Entry{Mesh: mesh, Height: 3, Parent: sealEntry.CID(), Void: &Void{Run: run, Round: 1, Seal: sealEntry.CID(), Ground: ground}})
-	commit := &Entry{Mesh: mesh, Height: 3, Parent: sealEntry.CID(), Commit: &Commit{Run: run, Round: 1, Seal: sealEntry.CID(), Model: model}}
+	ground := ledger.Ground{Kind: ledger.Invalid, Dropped: []peer.ID{g.Sites[3].ID}, Shard: block.Sum(block.Raw, []byte("shard"))}
+	next := &ledger.Seal{Run: run, Round: 1, Opened: 1, Number: 1, Ground: &ground, Updates: seal.Updates[:3]}
+	add("second seal entry", "Entry", &ledger.Entry{Mesh: mesh, Height: 3, Parent: sealEntry.CID(), Body: next})
+	add("void entry", "Entry", &ledger.Entry{Mesh: mesh, Height: 3, Parent: sealEntry.CID(), Body: &ledger.Void{Run: run, Round: 1, Seal: sealEntry.CID(), Ground: ground}})
+	commit := &ledger.Entry{Mesh: mesh, Height: 3, Parent: sealEntry.CID(), Body: &ledger.Commit{Run: run, Round: 1, Seal: sealEntry.CID(), Model: model}}
 	add("commit entry", "Entry", commit)
-	add("close entry", "Entry", &Entry{Mesh: mesh, Height: 2, Parent: openEntry.CID(), Close: &Close{Run: run, Stops: []Signed{stop}}})
+	add("close entry", "Entry", &ledger.Entry{Mesh: mesh, Height: 2, Parent: openEntry.CID(), Body: &ledger.Close{Run: run, Stops: []ledger.Signed{stop}}})
 
-	statement(1, KindReady, &Ready{Height: 3, Entry: commit.CID(), Data: commit.Block().Data})
-	statement(1, KindProposal, &Proposal{Height: 3, View: 0, ValidView: -1, Entry: commit.Block().Data, Polka: []Signed{}})
-	a := statement(2, KindPrevote, &Vote{Height: 3, View: 0, Entry: commit.CID()})
-	b := sign(2, KindPrevote, &Vote{Height: 3, View: 0})
-	statement(2, KindPrecommit, &Vote{Height: 3, View: 0, Entry: commit.CID()})
-	cert := Certificate{Mesh: mesh, Height: 3, View: 0, Entry: commit.CID()}
+	statement(1, consensus.KindReady, &consensus.Ready{Height: 3, Entry: commit.CID(), Data: commit.Block().Data})
+	statement(1, consensus.KindProposal, &consensus.Proposal{Height: 3, View: 0, ValidView: -1, Entry: commit.Block().Data, Polka: []ledger.Signed{}})
+	a := statement(2, ledger.KindPrevote, &ledger.Vote{Height: 3, View: 0, Entry: commit.CID()})
+	b := sign(2, ledger.KindPrevote, &ledger.Vote{Height: 3, View: 0})
+	statement(2, ledger.KindPrecommit, &ledger.Vote{Height: 3, View: 0, Entry: commit.CID()})
+	cert := ledger.Certificate{Mesh: mesh, Height: 3, View: 0, Entry: commit.CID()}
 	for i := range 3 {
-		s := sign(i, KindPrecommit, &Vote{Height: 3, View: 0, Entry: commit.CID()})
-		cert.Votes = append(cert.Votes, CertVote{s.From, s.Sig})
+		s := sign(i, ledger.KindPrecommit, &ledger.Vote{Height: 3, View: 0, Entry: commit.CID()})
+		cert.Votes = append(cert.Votes, ledger.CertVote{From: s.From, Sig: s.Sig})
 	}
 	add("certificate", "Certificate", cert)
-	add("certified message", "Message", Message{Attempt: 1, Certified: []Certified{{commit.Block().Data, cert}}})
-	add("evidence message", "Message", Message{Attempt: 1, Evidence: &Evidence{a, b}})
-	change := &Change{Add: &Site{testID(4), "north"}}
-	changed := &Changed{Change: *change}
+	add("certified message", "Message", Message{Attempt: 1, Certified: []ledger.Certified{{Entry: commit.Block().Data, Certificate: cert}}})
+	add("evidence message", "Message", Message{Attempt: 1, Evidence: &peerlog.Evidence{A: a, B: b}})
+	change := &ledger.Change{Add: &ledger.Site{ID: testID(4), Name: "north"}}
+	changed := &ledger.Changed{Change: *change}
 	for i := range 3 {
-		a := sign(i, KindApprove, change)
-		changed.Approvals = append(changed.Approvals, CertVote{a.From, a.Sig})
+		a := sign(i, ledger.KindApprove, change)
+		changed.Approvals = append(changed.Approvals, ledger.CertVote{From: a.From, Sig: a.Sig})
 	}
-	statement(0, KindApprove, change)
-	statement(0, KindWithdraw, &Withdraw{Change: change.ID(), Serial: 1, Withdrawn: true})
-	join := statementAs(testID(4), KindJoin, &Join{Change: change.ID(), Height: 2, Entry: sealEntry.CID()})
+	statement(0, ledger.KindApprove, change)
+	statement(0, ledger.KindWithdraw, &ledger.Withdraw{Change: change.ID(), Serial: 1, Withdrawn: true})
+	join := statementAs(testID(4), ledger.KindJoin, &ledger.Join{Change: change.ID(), Height: 2, Entry: sealEntry.CID()})
 	changed.Join = &join
-	add("roster entry", "Entry", &Entry{Mesh: mesh, Height: 3, Parent: sealEntry.CID(), Roster: changed})
-	add("removal body", "body", &Change{Version: 1, Remove: &g.Sites[3]})
-	add("replacement body", "body", &Change{Version: 1, Remove: &g.Sites[3], Add: &Site{testID(4), g.Sites[3].Name}})
-	add("head message", "Message", Message{Attempt: 1, Head: &Head{Height: 2, Entry: sealEntry.CID(), Now: Votes{1, 7, []byte{1, 0, 9, 0}, []byte{0, 0, 0, 0}}, Past: []Votes{{0, 8, []byte{8, 8, 8, 1}, []byte{8, 8, 8, 0}}}, Named: []byte{4}, Runs: []RunHead{{run, []byte{15}, []byte{2}}}, Changes: []ChangeHead{{Change: change.ID(), Approvals: []byte{7}, Join: 2, Serials: []uint64{1, 0, 2}}}}})
+	add("roster entry", "Entry", &ledger.Entry{Mesh: mesh, Height: 3, Parent: sealEntry.CID(), Body: changed})
+	add("removal body", "body", &ledger.Change{Version: 1, Remove: &g.Sites[3]})
+	add("replacement body", "body", &ledger.Change{Version: 1, Remove: &g.Sites[3], Add: &ledger.Site{ID: testID(4), Name: g.Sites[3].Name}})
+	head := &Head{Height: 2, Entry: sealEntry.CID(), Now: consensus.Votes{View: 1, Proposal: 7, Prevotes: []byte{1, 0, 9, 0}, Precommits: []byte{0, 0, 0, 0}}, Past: []consensus.Votes{{View: 0, Proposal: 8, Prevotes: []byte{8, 8, 8, 1}, Precommits: []byte{8, 8, 8, 0}}}, Named: []byte{4}, Runs: []runs.RunHead{{Run: run, Updates: []byte{15}, Consents: []byte{2}}}, Changes: []membership.ChangeHead{{Change: change.ID(), Approvals: []byte{7}, Join: 2, Serials: []uint64{1, 0, 2}}}}
+	add("head message", "Message", Message{Attempt: 1, Head: head})
+
+	// Of later versions, and what says so.
+	told := *head
+	told.Weft, told.Protocol = "1.4", 2
+	add("head of weft 1.4 message", "Message", Message{Attempt: 1, Head: &told})
+	raise := &ledger.Change{Version: 1, Protocol: 2, Weft: "1.4"}
+	titled("approve of a protocol", g.Sites[0].ID, ledger.KindApprove, raise)
+	add("roster entry of a protocol", "Entry", &ledger.Entry{Mesh: mesh, Height: 3, Parent: sealEntry.CID(), Body: &ledger.Changed{Change: *raise, Approvals: []ledger.CertVote{}}})
+	titled("later update", g.Sites[2].ID, ledger.KindUpdate, cbor.RawMessage(later(t, upd(2), map[string]any{"norm": 0.5})))
+	add("later message", "LaterMessage", map[string]any{"attempt": 1, "later": map[string]any{"run": run}})
+	add("later kind message", "LaterMessage", Message{Attempt: 1, Statement: new(sign(0, "later", map[string]any{"run": run}))})
+	add("later entry", "LaterEntry", map[string]any{"mesh": mesh, "height": 3, "parent": sealEntry.CID(), "later": map[string]any{"run": run}})
 	return list
 }
 
@@ -166,19 +192,27 @@ func TestVectors(t *testing.T) {
 			} else if m.Statement != nil {
 				verifyVector(t, v, m.Statement)
 			}
+		case "LaterMessage":
+			if _, err := DecodeMessage(data); !errors.Is(err, ledger.ErrUnknown) {
+				t.Errorf("%s: %v", v.Name, err)
+			}
+		case "LaterEntry":
+			if e, err := ledger.DecodeEntry(data); err != nil || e.Kind() != "later" || e.CID() != v.CID {
+				t.Errorf("%s: %v", v.Name, err)
+			}
 		case "Entry":
-			if _, err := DecodeEntry(data); err != nil {
+			if _, err := ledger.DecodeEntry(data); err != nil {
 				t.Errorf("%s: %v", v.Name, err)
 			}
 		case "Genesis":
-			if _, err := DecodeGenesis(data); err != nil {
+			if _, err := ledger.DecodeGenesis(data); err != nil {
 				t.Errorf("%s: %v", v.Name, err)
 			}
 		}
 	}
 }
 
-func verifyVector(t *testing.T, v vector, s *Signed) {
+func verifyVector(t *testing.T, v vector, s *ledger.Signed) {
 	key, err := s.From.ExtractPublicKey()
 	if err != nil {
 		t.Fatal(err)

@@ -175,18 +175,6 @@ func list(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// RoundEnds returns when each round was committed: at the first site that had the commit.
-func (r *Recording) RoundEnds() (ends []time.Duration) {
-	seen := map[uint64]bool{}
-	for _, l := range r.Trace {
-		if l.Event == "decide" && l.Kind == "commit" && !seen[l.Height] {
-			seen[l.Height] = true
-			ends = append(ends, l.At)
-		}
-	}
-	return ends
-}
-
 func megabytes(n int64) string { return fmt.Sprintf("%.2f MB", float64(n)/1e6) }
 
 func short(d time.Duration) string { return d.Round(100 * time.Millisecond).String() }

@@ -8,16 +8,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/scenarios/sim"
 	"github.com/weft-mesh/weft/yamlfile"
 )
 
 // ErrScenario is returned for a file that is not a valid scenario; the text names file and line.
 var ErrScenario = errors.New("not a valid scenario")
-
-// ErrUnknown is returned for a name that no scenario of the library has.
-var ErrUnknown = errors.New("unknown scenario")
 
 // Limits on a scenario.
 const (
@@ -58,7 +55,7 @@ func (s *Scenario) Validate() error {
 
 func (s *Scenario) fill() {
 	if s.Faults == "" {
-		s.Faults = round.Byzantine
+		s.Faults = ledger.Byzantine
 	}
 	if s.Seed == 0 {
 		s.Seed = 1
@@ -90,7 +87,7 @@ func (s *Scenario) check() (string, error) {
 	if !goodName.MatchString(s.Name) {
 		return "name", errors.New("want small letters, digits and dashes, such as three-hospitals")
 	}
-	if s.Faults != round.Byzantine && s.Faults != round.Crash {
+	if s.Faults != ledger.Byzantine && s.Faults != ledger.Crash {
 		return "faults", fmt.Errorf("%q, want byzantine or crash", s.Faults)
 	}
 	for _, part := range []func() (string, error){s.checkSites, s.checkTrainer, s.checkRun, s.checkTimeline, s.checkExpect} {
@@ -181,110 +178,13 @@ func (s *Scenario) checkRun() (string, error) {
 	return "", nil
 }
 
-func (s *Scenario) checkTimeline() (string, error) {
-	total := 0
-	for i := range s.Timeline {
-		h := &s.Timeline[i]
-		key := fmt.Sprintf("timeline[%d]", i)
-		switch {
-		case h.At >= s.Until:
-			return key + ".at", fmt.Errorf("%v, but the scenario ends at %v: raise until", h.At, s.Until)
-		case h.Round > s.Run.Rounds:
-			return key + ".round", fmt.Errorf("%d, but the run has %d", h.Round, s.Run.Rounds)
-		}
-		if h.Roster != "" {
-			if field, err := s.checkChange(h); err != nil {
-				return key + field, err
-			}
-			continue
-		}
-		_, bad := h.value()
-		switch {
-		case !slices.Contains(sim.FaultKinds, h.Fault):
-			return key + ".fault", fmt.Errorf("no fault %q; there are %s", h.Fault, kinds())
-		case bad != nil:
-			return key + ".amount", bad
-		case h.Fault == sim.Partition && len(h.Sites) == 0, h.Fault == sim.Cut && len(h.Sites) == 0:
-			return key, fmt.Errorf("%s needs sites: those on one side", h.Fault)
-		case len(h.Sites) > 0 && slices.Contains([]sim.FaultKind{sim.Loss, sim.Duplicate, sim.Delay}, h.Fault):
-			return key + ".sites", fmt.Errorf("%s befalls all messages, not those of some sites: leave sites out", h.Fault)
-		case (h.Every == 0) != (h.Times < 2):
-			return key, errors.New("every and times go together: every: 24h, times: 3")
-		case h.Every > 0 && h.Round > 0:
-			return key + ".every", errors.New("goes with times, not with a round")
-		}
-		if total += max(1, int(h.Times)); h.Times < 0 || total > maxFaults {
-			return key + ".times", fmt.Errorf("more than %d faults in all", maxFaults)
-		}
-		for n, name := range h.Sites {
-			if len(s.Find(name)) == 0 {
-				return fmt.Sprintf("%s.sites[%d]", key, n), fmt.Errorf("no site or group %q", name)
-			}
-		}
-	}
-	if len(s.Outside()) == len(s.All()) {
-		return "timeline", errors.New("it adds all sites: somebody has to found the mesh")
-	}
-	return s.checkMoves()
-}
-
-// checkChange looks at a change of the roster by itself.
-func (s *Scenario) checkChange(h *Happening) (string, error) {
-	switch {
-	case !slices.Contains(sim.RosterKinds, h.Roster):
-		return ".roster", fmt.Errorf("no change %q; there are add, remove and replace", h.Roster)
-	case h.Fault != "":
-		return ".fault", errors.New("goes in a line of its own")
-	case h.For != 0 || h.Every != 0 || h.Times != 0 || h.Amount != "":
-		return "", errors.New("a change of the roster has a time or a round, and sites")
-	case len(h.Sites) == 0:
-		return "", errors.New("want sites: who comes or goes")
-	}
-	for n, name := range h.Sites {
-		switch found := len(s.Find(name)); {
-		case found == 0:
-			return fmt.Sprintf(".sites[%d]", n), fmt.Errorf("no site or group %q; who comes is listed under sites too", name)
-		case h.Roster == sim.Replace && (found != 1 || len(h.Sites) != 2):
-			return ".sites", errors.New("want two sites: the one that goes, and the one that comes in its place")
-		}
-	}
-	return "", nil
-}
-
-// checkMoves holds that each site comes once and goes once, in this order.
-func (s *Scenario) checkMoves() (string, error) {
-	sites := s.All()
-	came, went := map[int]bool{}, map[int]bool{}
-	for _, f := range s.Plan() {
-		for n, site := range f.Sites {
-			comes := f.Kind == sim.Add || f.Kind == sim.Replace && n == 1
-			goes := f.Kind == sim.Remove || f.Kind == sim.Replace && n == 0
-			switch {
-			case comes && came[site]:
-				return "timeline", fmt.Errorf("%s is added twice", sites[site].Name)
-			case comes && went[site]:
-				return "timeline", fmt.Errorf("%s is removed before it is added, and no key comes back", sites[site].Name)
-			case goes && went[site]:
-				return "timeline", fmt.Errorf("%s is removed twice", sites[site].Name)
-			}
-			came[site], went[site] = came[site] || comes, went[site] || goes
-		}
-	}
-	return "", nil
-}
-
-func kinds() string {
-	var names []string
-	for _, k := range sim.FaultKinds {
-		names = append(names, string(k))
-	}
-	return strings.Join(names, ", ")
-}
-
 const wantLoss = "want a loss in nats per byte, such as 1.7"
 
+// WorstLoss stands for all that is worse, infinity and no number among it: guessing bytes costs 5.5.
+const WorstLoss = 100
+
 // likely reports whether a loss can come of a model; 0: it is not said.
-func likely(loss float64) bool { return loss >= 0 && loss <= worstLoss }
+func likely(loss float64) bool { return loss >= 0 && loss <= WorstLoss }
 
 func (s *Scenario) checkExpect() (string, error) {
 	e := &s.Expect

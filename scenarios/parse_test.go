@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/weft-mesh/weft/scenarios/sim"
 )
 
 const whole = `name: whole
@@ -126,6 +128,18 @@ func TestParseSaysWhere(t *testing.T) {
 		if !errors.Is(err, ErrScenario) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s\n got %v\nwant %s", c.text, err, c.want)
 		}
+	}
+}
+
+// TestFaultRules: the timeline knows every fault that the simulator does, and no other.
+func TestFaultRules(t *testing.T) {
+	for _, kind := range sim.FaultKinds {
+		if _, known := faultRules[kind]; !known {
+			t.Errorf("the timeline has no %s", kind)
+		}
+	}
+	if len(faultRules) != len(sim.FaultKinds) {
+		t.Errorf("%d rules for %d faults", len(faultRules), len(sim.FaultKinds))
 	}
 }
 

@@ -8,8 +8,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/scenarios/sim"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // Driver is who played a scenario.
@@ -72,7 +72,7 @@ func (t Traffic) Bytes() int64 { return t.MessageBytes + t.BlockBytes }
 type Line struct {
 	At   time.Duration // from the start
 	Site int           // an index of Recording.Sites, or -1 for the world's own lines ("fault", "mended"); Trace.Site is whom the line is about
-	round.Trace
+	trace.Step
 }
 
 // lineJSON is a Line as it is written: as there are two sites, the one the line is about is named so.
@@ -80,12 +80,12 @@ type lineJSON struct {
 	At    time.Duration `json:"at"`
 	Site  int           `json:"site"`
 	About peer.ID       `json:"about,omitempty"`
-	round.Trace
+	trace.Step
 }
 
 // MarshalJSON writes the line as one object.
 func (l Line) MarshalJSON() ([]byte, error) {
-	return json.Marshal(lineJSON{l.At, l.Site, l.Trace.Site, l.Trace})
+	return json.Marshal(lineJSON{l.At, l.Site, l.Step.Site, l.Step})
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote.
@@ -94,8 +94,8 @@ func (l *Line) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &j); err != nil {
 		return err
 	}
-	j.Trace.Site = j.About
-	*l = Line{j.At, j.Site, j.Trace}
+	j.Step.Site = j.About
+	*l = Line{j.At, j.Site, j.Step}
 	return nil
 }
 
@@ -106,6 +106,20 @@ type Fault struct {
 	From  time.Duration `json:"from"`
 	To    time.Duration `json:"to,omitempty"` // 0: not mended
 	Text  string        `json:"text,omitempty"`
+}
+
+// FaultOf returns the fault that a line of the world says has begun; ids are those of the sites, by index.
+func FaultOf(l Line, ids []peer.ID) Fault {
+	f := Fault{Kind: l.Kind, From: l.At, Text: l.Text}
+	if l.Took > 0 {
+		f.To = l.At + l.Took
+	}
+	for _, id := range l.Sites {
+		if i := slices.Index(ids, id); i >= 0 {
+			f.Sites = append(f.Sites, i)
+		}
+	}
+	return f
 }
 
 // Moment reports whether it is a change of the roster, which is asked for and no more.
@@ -162,4 +176,16 @@ func (r *Recording) Curve(name CurveName, site string) *Curve {
 		}
 	}
 	return nil
+}
+
+// RoundEnds returns when each round was committed: at the first site that had the commit.
+func (r *Recording) RoundEnds() (ends []time.Duration) {
+	seen := map[uint64]bool{}
+	for _, l := range r.Trace {
+		if l.Event == "decide" && l.Kind == "commit" && !seen[l.Height] {
+			seen[l.Height] = true
+			ends = append(ends, l.At)
+		}
+	}
+	return ends
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // TestLineJSON: a line says whose it is and whom it is about.
@@ -19,8 +19,8 @@ func TestLineJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, l := range []Line{
-		{At: time.Second, Site: 3, Trace: round.Trace{Event: "holds", Site: about, Round: 2, Model: block.Of("x").CID}},
-		{At: time.Minute, Site: -1, Trace: round.Trace{Event: "fault", Kind: "crash", Sites: []peer.ID{about}, Took: time.Hour}},
+		{At: time.Second, Site: 3, Step: trace.Step{Event: "holds", Site: about, Round: 2, Model: block.Of("x").CID}},
+		{At: time.Minute, Site: -1, Step: trace.Step{Event: "fault", Kind: "crash", Sites: []peer.ID{about}, Took: time.Hour}},
 	} {
 		b, err := json.Marshal(l)
 		if err != nil {

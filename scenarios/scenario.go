@@ -4,24 +4,26 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/runfile"
-	"github.com/weft-mesh/weft/round"
-	"github.com/weft-mesh/weft/scenarios/sim"
 	"github.com/weft-mesh/weft/yamlfile"
 )
+
+// Opens is when the run is asked for, whoever plays the scenario: the sites have found each other by then.
+const Opens = 5 * time.Second
 
 // Scenario is a mesh, what it trains, what befalls it, and what is expected.
 type Scenario struct {
 	Name     string         `yaml:"name" json:"name"`
 	About    string         `yaml:"about" json:"about,omitempty"` // in one line
-	Faults   round.Faults   `yaml:"faults" json:"faults"`         // what the mesh is to withstand
+	Faults   ledger.Faults  `yaml:"faults" json:"faults"`         // what the mesh is to withstand
 	Seed     yamlfile.Count `yaml:"seed" json:"seed"`
 	Until    Duration       `yaml:"until" json:"until"` // when it ends, finished or not
 	Sites    []Group        `yaml:"sites" json:"sites"`
 	Trainer  Trainer        `yaml:"trainer" json:"trainer"`
 	Data     Data           `yaml:"data" json:"data,omitzero"`
 	Run      runfile.Terms  `yaml:"run" json:"run"`
-	Timeline []Happening    `yaml:"timeline" json:"timeline,omitempty"`
+	Timeline []Event        `yaml:"timeline" json:"timeline,omitempty"`
 	Expect   Expect         `yaml:"expect" json:"expect,omitzero"`
 }
 
@@ -82,19 +84,6 @@ const (
 	Shards    Partition = "shards"    // the text, sorted by kind, is cut and so many pieces dealt to each site
 )
 
-// Happening is a fault, once or again and again, or a change of the roster.
-type Happening struct {
-	Fault  sim.FaultKind   `yaml:"fault" json:"fault,omitempty"`
-	Roster sim.FaultKind   `yaml:"roster" json:"roster,omitempty"` // instead: add, remove or replace, the second of Sites for the first
-	At     Duration        `yaml:"at" json:"at"`                   // from the start, or from the round's opening
-	Round  yamlfile.Count  `yaml:"round" json:"round,omitempty"`   // 0: by time alone
-	For    Duration        `yaml:"for" json:"for,omitempty"`       // 0: for good
-	Every  Duration        `yaml:"every" json:"every,omitempty"`   // then again
-	Times  Number          `yaml:"times" json:"times,omitempty"`   // how often in all
-	Sites  Names           `yaml:"sites" json:"sites,omitempty"`   // none: all
-	Amount yamlfile.Scalar `yaml:"amount" json:"amount,omitempty"` // how much, for faults that have a degree; see degrees
-}
-
 // Expect is what the scenario is held to; what is not said is not expected.
 type Expect struct {
 	Rounds     yamlfile.Count `yaml:"rounds" json:"rounds,omitempty"`         // committed, at least
@@ -137,24 +126,10 @@ func (s *Scenario) All() []Site {
 	return all
 }
 
-// Outside returns the indexes in All of the sites that the first roster does not have: those that the timeline adds.
-func (s *Scenario) Outside() map[int]bool {
-	out := map[int]bool{}
-	for _, f := range s.Plan() {
-		switch f.Kind {
-		case sim.Add:
-			out[f.Sites[0]] = true
-		case sim.Replace:
-			out[f.Sites[1]] = true
-		}
-	}
-	return out
-}
-
 // Quorum returns how many sites of the first roster decide.
 func (s *Scenario) Quorum() int {
 	n, f := len(s.All())-len(s.Outside()), 0
-	if s.Faults == round.Byzantine {
+	if s.Faults == ledger.Byzantine {
 		f = (n - 1) / 3
 	}
 	return (n+f)/2 + 1

@@ -77,7 +77,7 @@ func TestPythonPlain(t *testing.T) {
 	e := script(t, &log, "testdata/plain.py")
 	task := func(kind Kind, key, value string) Task {
 		task := newTask(t, kind)
-		task.Base = vectorDir + "/mixed.safetensors"
+		task.Base = "../testdata/vectors/safetensors/mixed.safetensors"
 		task.Config = map[string]string{key: value}
 		return task
 	}
@@ -87,7 +87,7 @@ func TestPythonPlain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	base, err1 := os.ReadFile(vectorDir + "/mixed.safetensors")
+	base, err1 := os.ReadFile("../testdata/vectors/safetensors/mixed.safetensors")
 	update, err2 := os.ReadFile(res.Update)
 	if err1 != nil || err2 != nil || !bytes.Equal(base, update) {
 		t.Errorf("an update equal to its base is another file: %v, %v", err1, err2)

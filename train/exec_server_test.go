@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // call speaks to a desk without a process; it returns the status and the body.
@@ -83,7 +85,7 @@ func TestRefusals(t *testing.T) {
 	update := func(path string) string { return fmt.Sprintf(`{"task":7,"update":%q,"samples":1}`, path) }
 	metrics := func(m string) string { return `{"task":7,"step":1,"steps":2,"metrics":` + m + `}` }
 	many := map[string]int{}
-	for i := range maxMetrics + 1 {
+	for i := range ledger.MaxMetrics + 1 {
 		many[fmt.Sprint(i)] = i
 	}
 	tooMany, _ := json.Marshal(many)
@@ -228,7 +230,7 @@ func FuzzExecBody(f *testing.F) {
 	f.Add([]byte(`{"task":1} {}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		promise := func(id uint64, metrics map[string]float64) {
-			if id == 0 || len(metrics) > maxMetrics {
+			if id == 0 || len(metrics) > ledger.MaxMetrics {
 				t.Fatalf("task %d, %d metrics", id, len(metrics))
 			}
 			for name, v := range metrics {
@@ -239,7 +241,7 @@ func FuzzExecBody(f *testing.F) {
 		}
 		if m, err := decodeUpdate(body); err == nil {
 			promise(m.Task, m.Metrics)
-			if m.Samples > maxSamples || len(m.Update) > maxPath {
+			if m.Samples > ledger.MaxSamples || len(m.Update) > maxPath {
 				t.Fatalf("%+v", m)
 			}
 			b, err := json.Marshal(m)
@@ -254,4 +256,23 @@ func FuzzExecBody(f *testing.F) {
 			promise(m.Task, m.Metrics)
 		}
 	})
+}
+
+// Whatever the process may call a metric can go into an update.
+func TestMetricNames(t *testing.T) {
+	good := 0
+	for b := range 256 {
+		c := string([]byte{byte(b)})
+		for _, name := range []string{c, "a" + c, "a" + strings.Repeat(c, ledger.MaxName-1), "a" + strings.Repeat(c, ledger.MaxName)} {
+			if !metricName.MatchString(name) {
+				continue
+			}
+			if good++; !ledger.ValidName(name) {
+				t.Errorf("%q", name)
+			}
+		}
+	}
+	if good == 0 {
+		t.Error("no name is good")
+	}
 }

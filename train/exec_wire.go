@@ -8,18 +8,19 @@ import (
 	"io"
 	"math"
 	"regexp"
+
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // Limits of what a process may say; samples and metrics have those of an update in the ledger.
 const (
-	maxBody    = 64 << 10 // bytes of a request
-	maxMetrics = 16
-	maxPath    = 4096
-	maxSamples = 1 << 40
+	maxBody = 64 << 10 // bytes of a request
+	maxPath = 4096
 )
 
 // metricName is one to 64 letters, digits and signs that need no quoting anywhere a metric
-// is shown; frameworks write names such as "eval/loss" and "acc@5".
+// is shown; frameworks write names such as "eval/loss" and "acc@5". The ledger's own
+// rule, ledger.ValidName, is wider, so every such name can go into an update.
 var metricName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_./@:+-]{0,63}$`)
 
 // stop is the kind that ends the conversation; it is no task, so Kind has no such value.
@@ -81,8 +82,8 @@ func decodeUpdate(body []byte) (updateMessage, error) {
 	if len(m.Update) > maxPath {
 		return m, refuse(unprocessable, "write the update into the task's folder", "update: a path of %d bytes, at most %d", len(m.Update), maxPath)
 	}
-	if m.Samples > maxSamples {
-		return m, refuse(unprocessable, "count training examples, not tokens or bytes", "samples: %d, at most %d", m.Samples, uint64(maxSamples))
+	if m.Samples > ledger.MaxSamples {
+		return m, refuse(unprocessable, "count training examples, not tokens or bytes", "samples: %d, at most %d", m.Samples, uint64(ledger.MaxSamples))
 	}
 	return m, checkMessage(m.Task, m.Metrics)
 }
@@ -115,8 +116,8 @@ func checkMessage(task uint64, metrics map[string]float64) error {
 	if task == 0 {
 		return refuse(unprocessable, "send the id of the task in hand", "task: missing")
 	}
-	if len(metrics) > maxMetrics {
-		return refuse(unprocessable, "send the few that matter", "metrics: %d of them, at most %d", len(metrics), maxMetrics)
+	if len(metrics) > ledger.MaxMetrics {
+		return refuse(unprocessable, "send the few that matter", "metrics: %d of them, at most %d", len(metrics), ledger.MaxMetrics)
 	}
 	for name, v := range metrics {
 		if !metricName.MatchString(name) {

@@ -11,8 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/weft-mesh/weft/blockstore"
-	"github.com/weft-mesh/weft/blockstore/dtype"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // Synthetic is a trainer that trains nothing: it waits, and then offers its base with a little
@@ -67,7 +66,7 @@ func addNoise(ctx context.Context, from, to string, seed uint64) error {
 	if err != nil {
 		return err
 	}
-	h, err := blockstore.ReadHeader(f, info.Size())
+	h, err := tensor.ReadHeader(f, info.Size())
 	if err != nil {
 		return err
 	}
@@ -75,7 +74,7 @@ func addNoise(ctx context.Context, from, to string, seed uint64) error {
 	if err != nil {
 		return err
 	}
-	return writeTensors(ctx, to, layout, rand.NewPCG(seed, 1), func(t blockstore.Tensor) io.Reader {
+	return writeTensors(ctx, to, layout, rand.NewPCG(seed, 1), func(t tensor.Tensor) io.Reader {
 		at, _ := h.Tensor(t.Name) // the layout is the header's
 		return h.Data(f, at)
 	})
@@ -84,11 +83,11 @@ func addNoise(ctx context.Context, from, to string, seed uint64) error {
 // InitSynthetic writes a safetensors file of about the given size, at least one element, to start a run
 // from: F32 elements between -1/2 and +1/2 that follow from the seed.
 func InitSynthetic(ctx context.Context, path string, bytes, seed uint64) error {
-	var layout blockstore.Layout
+	var layout tensor.Layout
 	for left := max(1, bytes/4); left > 0; {
 		n := min(left, syntheticRow)
-		layout.Tensors = append(layout.Tensors, blockstore.Tensor{
-			Name: fmt.Sprintf("layer.%06d.weight", len(layout.Tensors)), DType: blockstore.F32, Shape: []uint64{n},
+		layout.Tensors = append(layout.Tensors, tensor.Tensor{
+			Name: fmt.Sprintf("layer.%06d.weight", len(layout.Tensors)), DType: tensor.F32, Shape: []uint64{n},
 		})
 		left -= n
 	}
@@ -96,7 +95,7 @@ func InitSynthetic(ctx context.Context, path string, bytes, seed uint64) error {
 		return fmt.Errorf("synthetic model: %w", err)
 	}
 	chance := rand.New(rand.NewPCG(seed, 2))
-	err := writeTensors(ctx, path, layout, rand.NewPCG(seed, 1), func(t blockstore.Tensor) io.Reader {
+	err := writeTensors(ctx, path, layout, rand.NewPCG(seed, 1), func(t tensor.Tensor) io.Reader {
 		return &fractions{chance: chance}
 	})
 	if err != nil {
@@ -115,13 +114,13 @@ func (f *fractions) Read(p []byte) (int, error) {
 	n := len(p) &^ 3 // callers read whole elements
 	for i := 0; i < n; i += 4 {
 		f.x[0] = f.chance.Float32() - 0.5
-		dtype.Encode(p[i:i+4], f.x[:], dtype.F32)
+		tensor.Encode(p[i:i+4], f.x[:], tensor.F32)
 	}
 	return n, nil
 }
 
 // writeTensors writes a safetensors file of the layout, whose elements are those of source and noise.
-func writeTensors(ctx context.Context, path string, layout blockstore.Layout, noise rand.Source, source func(blockstore.Tensor) io.Reader) (err error) {
+func writeTensors(ctx context.Context, path string, layout tensor.Layout, noise rand.Source, source func(tensor.Tensor) io.Reader) (err error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
@@ -155,14 +154,14 @@ func writeTensors(ctx context.Context, path string, layout blockstore.Layout, no
 }
 
 // perturb changes encoded elements; one that would leave its type's range stays as it is.
-func perturb(x []float32, b []byte, d dtype.DType, chance *rand.Rand) {
-	dtype.Decode(x, b, d)
+func perturb(x []float32, b []byte, d tensor.DType, chance *rand.Rand) {
+	tensor.Decode(x, b, d)
 	for i := range x {
 		x[i] += float32((chance.Float64() - 0.5) * 2 * syntheticNoise)
 	}
 	size := d.Size()
 	for at := 0; at < len(x); {
-		bad := dtype.Encode(b[at*size:], x[at:], d)
+		bad := tensor.Encode(b[at*size:], x[at:], d)
 		if bad < 0 {
 			return
 		}

@@ -11,8 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/weft-mesh/weft/blockstore"
-	"github.com/weft-mesh/weft/blockstore/dtype"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // syntheticTask returns a task from an initial model of some bytes.
@@ -25,13 +24,13 @@ func syntheticTask(t *testing.T, size, seed uint64) Task {
 	return Task{Kind: Train, Round: 1, Base: base, Dir: t.TempDir(), Seed: seed}
 }
 
-func tensorsOf(t *testing.T, path string) (blockstore.Layout, []float32) {
+func tensorsOf(t *testing.T, path string) (tensor.Layout, []float32) {
 	t.Helper()
 	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := blockstore.ReadHeader(bytes.NewReader(data), int64(len(data)))
+	h, err := tensor.ReadHeader(bytes.NewReader(data), int64(len(data)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +39,7 @@ func tensorsOf(t *testing.T, path string) (blockstore.Layout, []float32) {
 		t.Fatal(err)
 	}
 	x := make([]float32, l.Elements())
-	dtype.Decode(x, data[h.DataOffset:], dtype.F32)
+	tensor.Decode(x, data[h.DataOffset:], tensor.F32)
 	return l, x
 }
 
@@ -91,15 +90,15 @@ func TestSyntheticUpdate(t *testing.T) {
 
 // Elements at the edge of their type's range stay finite.
 func TestSyntheticStaysFinite(t *testing.T) {
-	for d, largest := range map[dtype.DType]float32{dtype.F32: math.MaxFloat32, dtype.F16: 65504, dtype.BF16: 0x1.fep127} {
+	for d, largest := range map[tensor.DType]float32{tensor.F32: math.MaxFloat32, tensor.F16: 65504, tensor.BF16: 0x1.fep127} {
 		x := []float32{largest, -largest, 1, largest}
 		b := make([]byte, len(x)*d.Size())
-		if i := dtype.Encode(b, x, d); i >= 0 {
+		if i := tensor.Encode(b, x, d); i >= 0 {
 			t.Fatalf("%s: element %d", d, i)
 		}
 		perturb(x, b, d, rand.New(rand.NewPCG(1, 1)))
-		dtype.Decode(x, b, d)
-		if x[0] != largest || x[1] != -largest || x[3] != largest || x[2] == 1 && d == dtype.F32 {
+		tensor.Decode(x, b, d)
+		if x[0] != largest || x[1] != -largest || x[3] != largest || x[2] == 1 && d == tensor.F32 {
 			t.Errorf("%s: %v", d, x)
 		}
 	}

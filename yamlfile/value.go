@@ -91,9 +91,9 @@ func (b *Size) UnmarshalYAML(n ast.Node) error {
 
 // ParseSize reads a number with an optional unit, up to 16 TiB.
 func ParseSize(s string) (Size, error) {
-	digits := strings.TrimRight(s, "kKmMgGiIbB ")
+	digits := strings.TrimRight(s, "kKmMgGtTiIbB ")
 	unit := strings.ToUpper(strings.TrimSpace(s[len(digits):]))
-	units := map[string]float64{"": 1, "B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30}
+	units := map[string]float64{"": 1, "B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40}
 	scale, ok := units[unit]
 	n, err := strconv.ParseFloat(digits, 64)
 	if err != nil || !ok || !(n >= 0 && n*scale <= 1<<44) {

@@ -103,12 +103,12 @@ func TestWrongNamesTheNearestLine(t *testing.T) {
 }
 
 func TestSize(t *testing.T) {
-	for s, want := range map[string]Size{"0": 0, "1024": 1024, "50MB": 50e6, "1.5 GiB": 3 << 29, "64kib": 65536, "7B": 7} {
+	for s, want := range map[string]Size{"0": 0, "1024": 1024, "50MB": 50e6, "1.5 GiB": 3 << 29, "64kib": 65536, "7B": 7, "1.5 TB": 15e11, "1TiB": 1 << 40} {
 		if got, err := ParseSize(s); err != nil || got != want {
 			t.Errorf("%q: %d, %v, want %d", s, got, err, want)
 		}
 	}
-	for _, s := range []string{"", "MB", "-1", "1e30GB", "5 TB", "NaN", "0x10"} {
+	for _, s := range []string{"", "MB", "-1", "1e30GB", "5 PB", "20TB", "NaN", "0x10"} {
 		if got, err := ParseSize(s); err == nil {
 			t.Errorf("%q: %d, want an error", s, got)
 		}

@@ -1,9 +1,6 @@
 package aggregatetest
 
-import (
-	"github.com/weft-mesh/weft/aggregate"
-	"github.com/weft-mesh/weft/blockstore/dtype"
-)
+import "github.com/weft-mesh/weft/tensor"
 
 // GoldenShard is how many elements the shards of golden rounds have: more than are worked
 // on at a time.
@@ -19,13 +16,13 @@ type Golden struct {
 // that cancel under huge weights, subnormals, the ends of the types' ranges, late updates,
 // shards of several types, more inputs than are read at a time.
 func Goldens() []Golden {
-	run := func(d dtype.DType, n uint64) aggregate.Segment { return aggregate.Segment{DType: d, Elements: n} }
-	f32 := []aggregate.Segment{run(dtype.F32, 4000)}
-	bf16 := []aggregate.Segment{run(dtype.BF16, 4000)}
-	f16 := []aggregate.Segment{run(dtype.F16, 4000)}
-	mixed := []aggregate.Segment{
-		run(dtype.F32, 701), run(dtype.BF16, 333), run(dtype.F16, 5),
-		run(dtype.F32, 1), run(dtype.BF16, 2001), run(dtype.F16, 1400),
+	run := func(d tensor.DType, n uint64) tensor.Segment { return tensor.Segment{DType: d, Elements: n} }
+	f32 := []tensor.Segment{run(tensor.F32, 4000)}
+	bf16 := []tensor.Segment{run(tensor.BF16, 4000)}
+	f16 := []tensor.Segment{run(tensor.F16, 4000)}
+	mixed := []tensor.Segment{
+		run(tensor.F32, 701), run(tensor.BF16, 333), run(tensor.F16, 5),
+		run(tensor.F32, 1), run(tensor.BF16, 2001), run(tensor.F16, 1400),
 	}
 	var p PRNG
 	samples := func() uint64 { return p.Next()%5000 + 1 }

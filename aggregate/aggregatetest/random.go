@@ -1,9 +1,6 @@
 package aggregatetest
 
-import (
-	"github.com/weft-mesh/weft/aggregate"
-	"github.com/weft-mesh/weft/blockstore/dtype"
-)
+import "github.com/weft-mesh/weft/tensor"
 
 // PRNG is SplitMix64 (Steele, Lea, Flood 2014). Its value is its state; any is a seed. Its
 // numbers do not depend on the version of Go, as those of math/rand may.
@@ -29,12 +26,12 @@ const (
 )
 
 // FractionBits returns how many bits of fraction a type has.
-func FractionBits(d dtype.DType) int {
-	return map[dtype.DType]int{dtype.F32: 23, dtype.F16: 10, dtype.BF16: 7}[d]
+func FractionBits(d tensor.DType) int {
+	return map[tensor.DType]int{tensor.F32: 23, tensor.F16: 10, tensor.BF16: 7}[d]
 }
 
 // Element returns the encoding of a random element.
-func (p *PRNG) Element(d dtype.DType, k Kind) []byte {
+func (p *PRNG) Element(d tensor.DType, k Kind) []byte {
 	fraction := FractionBits(d)
 	mask := uint64(1)<<(8*d.Size()-1-fraction) - 1 // of the exponent
 	bits := p.Next()
@@ -52,7 +49,7 @@ func (p *PRNG) Element(d dtype.DType, k Kind) []byte {
 }
 
 // Artifact returns random elements of the given types.
-func (p *PRNG) Artifact(runs []aggregate.Segment, k Kind) (a Artifact) {
+func (p *PRNG) Artifact(runs []tensor.Segment, k Kind) (a Artifact) {
 	for _, run := range runs {
 		for range run.Elements {
 			a = append(a, p.Element(run.DType, k)...)
@@ -63,7 +60,7 @@ func (p *PRNG) Artifact(runs []aggregate.Segment, k Kind) (a Artifact) {
 
 // Round returns a random round of n updates with weights as weight gives them. If late is
 // set, every third update is.
-func (p *PRNG) Round(runs []aggregate.Segment, n int, k Kind, late bool, weight func() uint64) Round {
+func (p *PRNG) Round(runs []tensor.Segment, n int, k Kind, late bool, weight func() uint64) Round {
 	r := Round{Runs: runs, Base: p.Artifact(runs, k)}
 	for j := range n {
 		u := Update{Weight: weight(), Data: p.Artifact(runs, k)}

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/weft-mesh/weft/aggregate"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // Artifact is all elements of a model or update, encoded, uncut.
@@ -18,7 +19,7 @@ type Update struct {
 
 // Round is what a rule computes a model from, uncut.
 type Round struct {
-	Runs    []aggregate.Segment // all elements of the model
+	Runs    []tensor.Segment // all elements of the model
 	Base    Artifact
 	Updates []Update // in seal order
 }
@@ -65,14 +66,14 @@ func (r Round) Inputs(c Cut, m Manner) (base aggregate.ShardReader, inputs []agg
 
 // Cut is a model's elements in shards.
 type Cut struct {
-	Segments [][]aggregate.Segment // of each shard
-	Offsets  []int                 // of each shard's first byte, and of the end
+	Segments [][]tensor.Segment // of each shard
+	Offsets  []int              // of each shard's first byte, and of the end
 }
 
 // Cut cuts the round's elements into shards of shardElements.
 func (r Round) Cut(shardElements uint64) Cut {
 	c := Cut{Offsets: []int{0}}
-	var shard []aggregate.Segment
+	var shard []tensor.Segment
 	end, room := 0, shardElements
 	seal := func() {
 		if len(shard) > 0 {
@@ -83,7 +84,7 @@ func (r Round) Cut(shardElements uint64) Cut {
 	for _, run := range r.Runs {
 		for left := run.Elements; left > 0; {
 			n := min(left, room)
-			shard = append(shard, aggregate.Segment{DType: run.DType, Elements: n})
+			shard = append(shard, tensor.Segment{DType: run.DType, Elements: n})
 			end += int(n) * run.DType.Size()
 			left, room = left-n, room-n
 			if room == 0 {
@@ -97,7 +98,7 @@ func (r Round) Cut(shardElements uint64) Cut {
 
 // Shape returns the cut as aggregate takes it.
 func (c Cut) Shape() aggregate.Shape {
-	return aggregate.Shape{Shards: len(c.Segments), Segments: func(i int) []aggregate.Segment { return c.Segments[i] }}
+	return aggregate.Shape{Shards: len(c.Segments), Segments: func(i int) []tensor.Segment { return c.Segments[i] }}
 }
 
 // Manner is how a reader gives shards.

@@ -11,12 +11,12 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
-	"github.com/weft-mesh/weft/blockstore/dtype"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // Artifact is an artifact in memory.
 type Artifact struct {
-	Layout   blockstore.Layout
+	Layout   tensor.Layout
 	Manifest blockstore.Manifest
 	CID      block.CID
 	Data     []byte // canonical
@@ -25,31 +25,31 @@ type Artifact struct {
 
 // Mixed is a small layout with all types, an odd number of 16-bit elements before 32-bit
 // ones, a scalar and a tensor without elements.
-var Mixed = blockstore.Layout{Tensors: []blockstore.Tensor{
-	{Name: "a.bias", DType: blockstore.F16, Shape: []uint64{3}},
-	{Name: "a.weight", DType: blockstore.F32, Shape: []uint64{3, 5}},
-	{Name: "b", DType: blockstore.BF16, Shape: []uint64{2, 1, 7}},
-	{Name: "empty", DType: blockstore.F32, Shape: []uint64{4, 0}},
-	{Name: "scale", DType: blockstore.F32, Shape: []uint64{}},
-	{Name: "ünïcode <&> \"\n", DType: blockstore.BF16, Shape: []uint64{9}},
+var Mixed = tensor.Layout{Tensors: []tensor.Tensor{
+	{Name: "a.bias", DType: tensor.F16, Shape: []uint64{3}},
+	{Name: "a.weight", DType: tensor.F32, Shape: []uint64{3, 5}},
+	{Name: "b", DType: tensor.BF16, Shape: []uint64{2, 1, 7}},
+	{Name: "empty", DType: tensor.F32, Shape: []uint64{4, 0}},
+	{Name: "scale", DType: tensor.F32, Shape: []uint64{}},
+	{Name: "ünïcode <&> \"\n", DType: tensor.BF16, Shape: []uint64{9}},
 }}
 
 // NewArtifact makes an artifact of finite elements that depend on the seed only.
-func NewArtifact(l blockstore.Layout, shardElements, seed uint64) Artifact {
+func NewArtifact(l tensor.Layout, shardElements, seed uint64) Artifact {
 	random := rand.New(rand.NewPCG(seed, 0))
 	var data []byte
 	for _, t := range l.Tensors {
 		for range t.Elements() {
 			at := len(data)
 			data = append(data, make([]byte, t.DType.Size())...)
-			dtype.Put(data[at:], random.NormFloat64(), t.DType)
+			tensor.Encode(data[at:], []float64{random.NormFloat64()}, t.DType)
 		}
 	}
 	return Cut(l, shardElements, data)
 }
 
 // Cut makes an artifact of canonical data.
-func Cut(l blockstore.Layout, shardElements uint64, data []byte) Artifact {
+func Cut(l tensor.Layout, shardElements uint64, data []byte) Artifact {
 	cut, err := l.Cut(shardElements)
 	if err != nil {
 		panic(err) // the test's own layout
@@ -100,9 +100,9 @@ func (a Artifact) Store(t testing.TB, s blockstore.Artifacts) {
 func (a Artifact) File(t testing.TB, order []int) string {
 	t.Helper()
 	type entry struct {
-		DType   blockstore.DType `json:"dtype"`
-		Shape   []uint64         `json:"shape"`
-		Offsets [2]int           `json:"data_offsets"`
+		DType   tensor.DType `json:"dtype"`
+		Shape   []uint64     `json:"shape"`
+		Offsets [2]int       `json:"data_offsets"`
 	}
 	offsets := []int{0}
 	for _, t := range a.Layout.Tensors {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 func testBuild(t *testing.T, s blockstore.Store) {
@@ -72,22 +73,22 @@ func testBuild(t *testing.T, s blockstore.Store) {
 }
 
 func testBuildRefuses(t *testing.T, s blockstore.Store) {
-	for _, l := range []blockstore.Layout{
+	for _, l := range []tensor.Layout{
 		{},
-		{Tensors: []blockstore.Tensor{{Name: "x", DType: "F64", Shape: []uint64{1}}}},
-		{Tensors: []blockstore.Tensor{{Name: "x", DType: blockstore.F32, Shape: []uint64{0}}}},
+		{Tensors: []tensor.Tensor{{Name: "x", DType: "F64", Shape: []uint64{1}}}},
+		{Tensors: []tensor.Tensor{{Name: "x", DType: tensor.F32, Shape: []uint64{0}}}},
 	} {
 		_, err := s.NewArtifact(l, 8)
-		wantErr(t, err, blockstore.ErrInvalid)
+		wantErr(t, err, tensor.ErrInvalid)
 	}
 	_, err := s.NewArtifact(Mixed, block.MaxSize)
-	wantErr(t, err, blockstore.ErrInvalid)
+	wantErr(t, err, tensor.ErrInvalid)
 
 	a, other := NewArtifact(Mixed, 8, 1), NewArtifact(Mixed, 8, 2)
 	b, err := s.NewArtifact(Mixed, 8)
 	must(t, err)
 	_, err = b.WriteShard(0, a.Shards[0].Data[1:])
-	wantErr(t, err, blockstore.ErrInvalid)
+	wantErr(t, err, tensor.ErrInvalid)
 	_, err = b.WriteShard(b.Len(), nil)
 	wantErr(t, err, blockstore.ErrForeign)
 	for range 2 {
@@ -95,7 +96,7 @@ func testBuildRefuses(t *testing.T, s blockstore.Store) {
 		must(t, err)
 	}
 	_, err = b.WriteShard(0, other.Shards[0].Data)
-	wantErr(t, err, blockstore.ErrInvalid)
+	wantErr(t, err, tensor.ErrInvalid)
 	must(t, b.Abort())
 	if st := s.Stat(); st != (blockstore.Stat{}) {
 		t.Errorf("stat %+v", st)
@@ -164,12 +165,12 @@ func testImportRefuses(t *testing.T, s blockstore.Store) {
 			t.Errorf("error %v; want %v with %q", err, want, hint)
 		}
 	}
-	run := blockstore.Layout{Tensors: Mixed.Tensors[1:]}.Block()
+	run := tensor.Layout{Tensors: Mixed.Tensors[1:]}.Block()
 	refused(path, blockstore.ImportOptions{Layout: run.CID}, blockstore.ErrLayout, run.CID.String())
 	must(t, s.Put(run))
 	refused(path, blockstore.ImportOptions{Layout: run.CID}, blockstore.ErrLayout, `"a.bias" is not in it`)
 	must(t, s.Delete(run.CID))
-	refused(path, blockstore.ImportOptions{ShardElements: block.MaxSize}, blockstore.ErrInvalid, "shards of")
+	refused(path, blockstore.ImportOptions{ShardElements: block.MaxSize}, tensor.ErrInvalid, "shards of")
 	refused(path+"x", blockstore.ImportOptions{}, fs.ErrNotExist, path)
 	bad := poison(poison(a, "b", 13), "a.weight", 3)
 	for _, order := range [][]int{nil, {5, 4, 3, 2, 1, 0}} {
@@ -182,9 +183,9 @@ func testImportRefuses(t *testing.T, s blockstore.Store) {
 	must(t, err)
 	cut := path + "cut"
 	must(t, os.WriteFile(cut, text[:len(text)-1], 0o600))
-	refused(cut, blockstore.ImportOptions{}, blockstore.ErrSafetensors, "whole")
+	refused(cut, blockstore.ImportOptions{}, tensor.ErrSafetensors, "whole")
 	must(t, os.WriteFile(cut, bytes.Replace(text, []byte(`"F16"`), []byte(`"I16"`), 1), 0o600))
-	refused(cut, blockstore.ImportOptions{}, blockstore.ErrInvalid, `tensor "a.bias": not valid: dtype "I16"`)
+	refused(cut, blockstore.ImportOptions{}, tensor.ErrInvalid, `tensor "a.bias": not valid: dtype "I16"`)
 	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(text, after) {
 		t.Errorf("a refused file changed, %v", err)
 	}
@@ -201,7 +202,7 @@ func testExport(t *testing.T, s blockstore.Store) {
 	if !bytes.Equal(out.Bytes(), append(a.Layout.SafetensorsHeader(), a.Data...)) {
 		t.Error("not the header and the data")
 	}
-	h, err := blockstore.ReadHeader(bytes.NewReader(out.Bytes()), int64(out.Len()))
+	h, err := tensor.ReadHeader(bytes.NewReader(out.Bytes()), int64(out.Len()))
 	must(t, err)
 	l, err := h.Layout()
 	must(t, err)

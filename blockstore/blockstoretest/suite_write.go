@@ -11,7 +11,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
-	"github.com/weft-mesh/weft/blockstore/dtype"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 func create(t testing.TB, s blockstore.Store, a Artifact, opt blockstore.WriteOptions) *blockstore.Writer {
@@ -87,14 +87,14 @@ func testWriteRefuses(t *testing.T, s blockstore.Store) {
 			return nil
 		}
 		return w.WriteShard(a.Shards[len(a.Shards)-1])
-	}()), blockstore.ErrInvalid)
+	}()), tensor.ErrInvalid)
 	if w != nil {
 		must(t, w.Abort())
 	}
 }
 
 func testWriteRepeated(t *testing.T, s blockstore.Store) {
-	l := blockstore.Layout{Tensors: []blockstore.Tensor{{Name: "zero", DType: blockstore.F32, Shape: []uint64{50}}}}
+	l := tensor.Layout{Tensors: []tensor.Tensor{{Name: "zero", DType: tensor.F32, Shape: []uint64{50}}}}
 	a := Cut(l, 8, make([]byte, l.Bytes()))
 	w := create(t, s, a, blockstore.WriteOptions{})
 	if missing := w.Missing(); len(missing) != 2 {
@@ -110,7 +110,7 @@ func testWriteRepeated(t *testing.T, s blockstore.Store) {
 }
 
 func testWriteConcurrent(t *testing.T, s blockstore.Store) {
-	l := blockstore.Layout{Tensors: []blockstore.Tensor{{Name: "w", DType: blockstore.BF16, Shape: []uint64{4000}}}}
+	l := tensor.Layout{Tensors: []tensor.Tensor{{Name: "w", DType: tensor.BF16, Shape: []uint64{4000}}}}
 	a := NewArtifact(l, 8, 3)
 	w := create(t, s, a, blockstore.WriteOptions{Finite: true})
 	var group sync.WaitGroup
@@ -135,15 +135,15 @@ func testWriteConcurrent(t *testing.T, s blockstore.Store) {
 }
 
 // poison returns the artifact with one element that is not finite.
-func poison(a Artifact, tensor string, element uint64) Artifact {
+func poison(a Artifact, name string, element uint64) Artifact {
 	data := bytes.Clone(a.Data)
 	offset := uint64(0)
 	for _, t := range a.Layout.Tensors {
-		if t.Name == tensor {
+		if t.Name == name {
 			at := data[offset+element*uint64(t.DType.Size()):]
-			bits := map[blockstore.DType][]byte{blockstore.F32: {0, 0, 0x80, 0x7f}, blockstore.F16: {0, 0xfc}, blockstore.BF16: {0xc0, 0x7f}}[t.DType]
+			bits := map[tensor.DType][]byte{tensor.F32: {0, 0, 0x80, 0x7f}, tensor.F16: {0, 0xfc}, tensor.BF16: {0xc0, 0x7f}}[t.DType]
 			copy(at, bits)
-			if x := dtype.Get(at, t.DType); !math.IsInf(x, 0) && !math.IsNaN(x) {
+			if x := tensor.DecodeOne(at, t.DType); !math.IsInf(x, 0) && !math.IsNaN(x) {
 				panic("not poison")
 			}
 		}
@@ -153,11 +153,11 @@ func poison(a Artifact, tensor string, element uint64) Artifact {
 }
 
 // wantElement fails unless the error names the element.
-func wantElement(t testing.TB, err error, tensor string, element uint64) {
+func wantElement(t testing.TB, err error, name string, element uint64) {
 	t.Helper()
-	var e *blockstore.ElementError
-	if !errors.As(err, &e) || !errors.Is(err, blockstore.ErrNotFinite) || e.Tensor != tensor || e.Element != element {
-		t.Fatalf("error %v, want element %d of %q", err, element, tensor)
+	var e *tensor.ElementError
+	if !errors.As(err, &e) || !errors.Is(err, tensor.ErrNotFinite) || e.Tensor != name || e.Element != element {
+		t.Fatalf("error %v, want element %d of %q", err, element, name)
 	}
 }
 
@@ -255,7 +255,7 @@ func testAbort(t *testing.T, s blockstore.Store) {
 
 func testCreate(t *testing.T, s blockstore.Store) {
 	a := NewArtifact(Mixed, 8, 1)
-	other := blockstore.Layout{Tensors: Mixed.Tensors[:2]}
+	other := tensor.Layout{Tensors: Mixed.Tensors[:2]}
 	garbage := block.Of(map[string]string{"layout": "garbage"})
 	few, bytes, large := a.Manifest, a.Manifest, a.Manifest
 	few.Shards = few.Shards[1:]
@@ -265,14 +265,14 @@ func testCreate(t *testing.T, s blockstore.Store) {
 		manifest, layout block.Block
 		want             error
 	}{
-		"another layout":    {a.Manifest.Block(), other.Block(), blockstore.ErrInvalid},
+		"another layout":    {a.Manifest.Block(), other.Block(), tensor.ErrInvalid},
 		"no manifest":       {garbage, a.Layout.Block(), block.ErrEncoding},
 		"no layout":         {a.Manifest.Block(), garbage, block.ErrEncoding},
 		"manifest mismatch": {block.Block{CID: a.CID, Data: other.Block().Data}, a.Layout.Block(), block.ErrMismatch},
 		"layout mismatch":   {a.Manifest.Block(), block.Block{CID: a.Manifest.Layout, Data: garbage.Data}, block.ErrMismatch},
-		"too few shards":    {few.Block(), a.Layout.Block(), blockstore.ErrInvalid},
-		"wrong size":        {bytes.Block(), a.Layout.Block(), blockstore.ErrInvalid},
-		"shards too large":  {large.Block(), a.Layout.Block(), blockstore.ErrInvalid},
+		"too few shards":    {few.Block(), a.Layout.Block(), tensor.ErrInvalid},
+		"wrong size":        {bytes.Block(), a.Layout.Block(), tensor.ErrInvalid},
+		"shards too large":  {large.Block(), a.Layout.Block(), tensor.ErrInvalid},
 	} {
 		if _, err := s.Create(c.manifest, c.layout, blockstore.WriteOptions{}); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)

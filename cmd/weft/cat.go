@@ -15,14 +15,18 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/cmd/weft/term"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // shownBytes of a raw block are printed.
 const shownBytes = 256
 
-func (a *app) catCmd() *cobra.Command {
-	var raw bool
+// cat is `weft cat`.
+type cat struct{ raw bool }
+
+func newCat(e *env) *cobra.Command {
+	c := &cat{}
 	cmd := &cobra.Command{
 		Use:   "cat CID",
 		Short: "Print any stored object so that a person can read it",
@@ -35,38 +39,40 @@ writes the block's bytes as they are stored.`,
   weft cat mesh.weft
   weft cat --raw bafkr4i... > shard`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			b, err := a.findBlock(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			if raw {
-				_, err := a.out.Write(b.Data)
-				return err
-			}
-			o, err := describe(b)
-			if err != nil {
-				return err
-			}
-			if o.text != "" && !a.json {
-				a.out.Printf("%s", o.text)
-				return nil
-			}
-			return a.printJSON(o)
-		},
+		RunE: e.runs(c.run),
 	}
-	cmd.Flags().BoolVar(&raw, "raw", false, "write the block's bytes as they are")
-	a.jsonFlag(cmd)
+	cmd.Flags().BoolVar(&c.raw, "raw", false, "write the block's bytes as they are")
+	e.jsonFlag(cmd)
 	return cmd
 }
 
+func (c *cat) run(ctx context.Context, e *env, args []string) error {
+	b, err := findBlock(ctx, e, args[0])
+	if err != nil {
+		return err
+	}
+	if c.raw {
+		_, err := e.out.Write(b.Data)
+		return err
+	}
+	o, err := describe(b)
+	if err != nil {
+		return err
+	}
+	if o.text != "" && !e.json {
+		e.out.Printf("%s", o.text)
+		return nil
+	}
+	return e.printJSON(o)
+}
+
 // findBlock reads a block from the node, or its directory, or from a file.
-func (a *app) findBlock(ctx context.Context, name string) (block.Block, error) {
+func findBlock(ctx context.Context, e *env, name string) (block.Block, error) {
 	id, err := block.Parse(name)
 	if err != nil && (!isCIDEnd(name) || exists(name)) {
 		return blockFile(name)
 	}
-	src, opened := a.reader(ctx)
+	src, opened := e.reader(ctx)
 	if opened != nil {
 		return block.Block{}, opened
 	}
@@ -159,13 +165,13 @@ var kinds = []struct {
 	name   string
 	decode func([]byte) (any, error)
 }{
-	{"entry", func(b []byte) (any, error) { return round.DecodeEntry(b) }},
-	{"certificate", decodeAs[round.Certificate]},
-	{"genesis", func(b []byte) (any, error) { return round.DecodeGenesis(b) }},
+	{"entry", func(b []byte) (any, error) { return ledger.DecodeEntry(b) }},
+	{"certificate", decodeAs[ledger.Certificate]},
+	{"genesis", func(b []byte) (any, error) { return ledger.DecodeGenesis(b) }},
 	{"manifest", func(b []byte) (any, error) { return blockstore.DecodeManifest(b) }},
-	{"layout", func(b []byte) (any, error) { return blockstore.DecodeLayout(b) }},
-	{"run", decodeAs[round.RunSpec]},
-	{"statement", decodeAs[round.Signed]},
+	{"layout", func(b []byte) (any, error) { return tensor.DecodeLayout(b) }},
+	{"run", decodeAs[ledger.RunSpec]},
+	{"statement", decodeAs[ledger.Signed]},
 }
 
 func decodeAs[T any](b []byte) (any, error) {
@@ -197,7 +203,7 @@ func openBodies(tree any) {
 		kind, isKind := t["kind"].(string)
 		text, isBody := t["body"].(string)
 		if data, err := base64.StdEncoding.DecodeString(text); isKind && isBody && err == nil {
-			s := round.Signed{Kind: round.Kind(kind), Body: data, Sig: []byte{0}} // Open checks the form, not the signature
+			s := ledger.Signed{Kind: ledger.Kind(kind), Body: data, Sig: []byte{0}} // Open checks the form, not the signature
 			if body, err := s.Open(); err == nil {
 				if v, err := readable(body); err == nil {
 					t["body"] = v

@@ -4,27 +4,25 @@ import (
 	"context"
 
 	"github.com/spf13/cobra"
-
-	"github.com/weft-mesh/weft/scenarios"
 )
 
 // completeRuns offers the runs of that kind that the node knows, for the first argument; none where it does not run.
-func (a *app) completeRuns(kind runKind) cobra.CompletionFunc {
+func (e *env) completeRuns(kind runKind) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		return a.runNames(cmd.Context(), kind), cobra.ShellCompDirectiveNoFileComp
+		return e.runNames(cmd.Context(), kind), cobra.ShellCompDirectiveNoFileComp
 	}
 }
 
 // completeRunFlag offers all runs.
-func (a *app) completeRunFlag(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	return a.runNames(cmd.Context(), runAny), cobra.ShellCompDirectiveNoFileComp
+func (e *env) completeRunFlag(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return e.runNames(cmd.Context(), runAny), cobra.ShellCompDirectiveNoFileComp
 }
 
-func (a *app) runNames(ctx context.Context, kind runKind) (names []string) {
-	s, err := a.client().Status(ctx)
+func (e *env) runNames(ctx context.Context, kind runKind) (names []string) {
+	s, err := e.client().Status(ctx)
 	if err != nil {
 		return nil
 	}
@@ -35,8 +33,8 @@ func (a *app) runNames(ctx context.Context, kind runKind) (names []string) {
 }
 
 // completeSites offers the sites of the roster.
-func (a *app) completeSites(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	r, err := a.client().Roster(cmd.Context())
+func (e *env) completeSites(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	r, err := e.client().Roster(cmd.Context())
 	if err != nil || len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -48,8 +46,8 @@ func (a *app) completeSites(cmd *cobra.Command, args []string, _ string) ([]stri
 }
 
 // completeChanges offers the changes of the roster that are asked for.
-func (a *app) completeChanges(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	r, err := a.client().Roster(cmd.Context())
+func (e *env) completeChanges(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	r, err := e.client().Roster(cmd.Context())
 	if err != nil || len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -58,17 +56,4 @@ func (a *app) completeChanges(cmd *cobra.Command, args []string, _ string) ([]st
 		names = append(names, cobra.CompletionWithDesc(c.ID.Short(), c.Text))
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp
-}
-
-// completeScenario offers the library; files complete too.
-func completeScenario(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	all, err := scenarios.Library()
-	if err != nil || len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveDefault
-	}
-	var names []string
-	for _, s := range all {
-		names = append(names, cobra.CompletionWithDesc(s.Name, s.About))
-	}
-	return names, cobra.ShellCompDirectiveDefault
 }

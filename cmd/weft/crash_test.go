@@ -14,9 +14,9 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node"
 	"github.com/weft-mesh/weft/node/local"
-	"github.com/weft-mesh/weft/round"
 )
 
 // The crash test: real processes, kill -9 of one in each phase of a round, and of all at random
@@ -46,9 +46,9 @@ func TestCrash(t *testing.T) {
 	hurts := envInt(t, "WEFT_CRASH_ROUNDS", 5)
 	seed := envInt(t, "WEFT_CRASH_SEED", 1)
 	for _, c := range []struct {
-		faults round.Faults
+		faults ledger.Faults
 		sites  int
-	}{{round.Byzantine, 4}, {round.Crash, 3}} {
+	}{{ledger.Byzantine, 4}, {ledger.Crash, 3}} {
 		t.Run(fmt.Sprintf("%s-%d", c.faults, c.sites), func(t *testing.T) {
 			t.Parallel()
 			x := newCrash(t, c.faults, c.sites, uint64(seed))
@@ -84,7 +84,7 @@ type crash struct {
 	rand *rand.Rand
 }
 
-func newCrash(t *testing.T, faults round.Faults, sites int, seed uint64) *crash {
+func newCrash(t *testing.T, faults ledger.Faults, sites int, seed uint64) *crash {
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
 	dir, err := os.MkdirTemp("", "weft-crash-") // t.TempDir's paths are too long for a Unix socket
@@ -111,7 +111,7 @@ func newCrash(t *testing.T, faults round.Faults, sites int, seed uint64) *crash 
 	})
 	x := &crash{t: t, ctx: ctx, mesh: m, rand: rand.New(rand.NewPCG(seed, uint64(sites)))}
 	x.start(m.Nodes...)
-	reply, err := m.Nodes[0].Client.Start(ctx, node.RunRequest{Spec: round.RunSpec{Name: "crash", Rounds: 100_000}, Init: true})
+	reply, err := m.Nodes[0].Client.Start(ctx, node.RunRequest{Spec: ledger.RunSpec{Name: "crash", Rounds: 100_000}, Init: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,3 +1,5 @@
+//go:build !node
+
 package main
 
 import (
@@ -18,9 +20,14 @@ const (
 	demoSteps  = 40
 )
 
-func (a *app) demoCmd() *cobra.Command {
-	var c demo.Config
-	var keep string
+// demoRun is `weft demo`.
+type demoRun struct {
+	config demo.Config
+	keep   string
+}
+
+func newDemo(e *env) *cobra.Command {
+	c := &demoRun{}
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Three sites on this machine fine-tune a model together",
@@ -33,43 +40,42 @@ binary is needed, and nothing leaves the machine.`,
   weft demo --full
   weft demo --keep ./demo      then: weft --dir demo/site-a ledger --car m.car`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := c.Validate(); err != nil {
-				return usage("%v", err)
-			}
-			return a.runDemo(cmd.Context(), c, keep)
-		},
+		RunE: e.runs(c.run),
 	}
 	f := cmd.Flags()
-	f.IntVar(&c.Sites, "sites", demoSites, "how many sites")
-	f.IntVar(&c.Rounds, "rounds", demoRounds, "how many rounds")
-	f.IntVar(&c.Steps, "steps", demoSteps, "training steps of each site in a round")
-	f.BoolVar(&c.Full, "full", false, "train all weights instead of a LoRA adapter")
-	f.StringVar(&keep, "keep", "", "make the sites' directories here and keep them")
-	f.StringVarP(&c.Output, "output", "o", "", "where to write the federated model (default weft-demo.safetensors, with --keep in that directory)")
-	a.jsonFlag(cmd)
+	f.IntVar(&c.config.Sites, "sites", demoSites, "how many sites")
+	f.IntVar(&c.config.Rounds, "rounds", demoRounds, "how many rounds")
+	f.IntVar(&c.config.Steps, "steps", demoSteps, "training steps of each site in a round")
+	f.BoolVar(&c.config.Full, "full", false, "train all weights instead of a LoRA adapter")
+	f.StringVar(&c.keep, "keep", "", "make the sites' directories here and keep them")
+	f.StringVarP(&c.config.Output, "output", "o", "", "where to write the federated model (default weft-demo.safetensors, with --keep in that directory)")
+	e.jsonFlag(cmd)
 	return cmd
 }
 
-func (a *app) runDemo(ctx context.Context, c demo.Config, keep string) (err error) {
-	if c.Exe, err = os.Executable(); err != nil {
+func (c *demoRun) run(ctx context.Context, e *env, _ []string) (err error) {
+	config := c.config
+	if err := config.Validate(); err != nil {
+		return usage("%v", err)
+	}
+	if config.Exe, err = os.Executable(); err != nil {
 		return err
 	}
-	if keep != "" {
-		if err := os.MkdirAll(keep, 0o700); err != nil {
+	if c.keep != "" {
+		if err := os.MkdirAll(c.keep, 0o700); err != nil {
 			return err
 		}
-		c.Dir = keep
+		config.Dir = c.keep
 	} else {
-		if c.Dir, err = os.MkdirTemp("", "weft-demo-"); err != nil {
+		if config.Dir, err = os.MkdirTemp("", "weft-demo-"); err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, os.RemoveAll(c.Dir)) }()
+		defer func() { err = errors.Join(err, os.RemoveAll(config.Dir)) }()
 	}
-	if c.Output == "" {
-		c.Output = filepath.Join(keep, "weft-demo.safetensors")
+	if config.Output == "" {
+		config.Output = filepath.Join(c.keep, "weft-demo.safetensors")
 	}
-	d, err := demo.New(c, a.err)
+	d, err := demo.New(config, e.err)
 	if err != nil {
 		return err
 	}
@@ -77,9 +83,9 @@ func (a *app) runDemo(ctx context.Context, c demo.Config, keep string) (err erro
 	if err != nil {
 		return err
 	}
-	if a.json {
-		return a.printJSON(r)
+	if e.json {
+		return e.printJSON(r)
 	}
-	a.out.Printf("%s", r.Text(a.out))
+	e.out.Printf("%s", r.Text(e.out))
 	return nil
 }

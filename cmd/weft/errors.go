@@ -1,14 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/weft-mesh/weft/cmd/weft/term"
+	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/node"
 )
 
@@ -27,23 +31,18 @@ var (
 	errUnverified = errors.New("does not verify")
 )
 
-// failure is an error with its exit code's reason and what to do about it.
+// failure is an error of a command.
 type failure struct {
-	kind error // errUsage, errUnverified, another that is asked for, or nil
+	kind error // the reason for the exit code, or another that a caller asks for; or nil
 	text string
 	err  error // what it comes from, or nil
-	hint string
 }
 
 func (f *failure) Error() string {
-	s := f.text
 	if f.err != nil {
-		s += ": " + f.err.Error()
+		return f.text + ": " + f.err.Error()
 	}
-	if f.hint != "" {
-		s += "\n  hint: " + f.hint
-	}
-	return s
+	return f.text
 }
 
 func (f *failure) Unwrap() []error { return []error{f.kind, f.err} }
@@ -53,28 +52,51 @@ func usage(format string, args ...any) error {
 	return &failure{kind: errUsage, text: fmt.Sprintf(format, args...)}
 }
 
+// fail returns an error with what to do about it, which may be empty; err may be nil.
+func fail(err error, advice, format string, args ...any) error {
+	return advised(&failure{err: err, text: fmt.Sprintf(format, args...)}, advice)
+}
+
+// hinted returns an error of a kind with the hint that err brings along, or else with the one given.
+func hinted(kind, err error, otherwise string) error {
+	text, own := hint.Split(err)
+	return advised(&failure{kind: kind, text: text}, cmp.Or(own, otherwise))
+}
+
+// advised adds a hint unless it is empty.
+func advised(err error, advice string) error {
+	if advice == "" {
+		return err
+	}
+	return hint.Add(err, advice)
+}
+
 // helped returns err with the hint that cmd has a help, if it is about the command line and has no better one.
 func helped(cmd *cobra.Command, err error) error {
-	var f *failure
-	if errors.As(err, &f) && errors.Is(f.kind, errUsage) && f.hint == "" {
-		f.hint = fmt.Sprintf("`%s --help` shows flags and examples", cmd.CommandPath())
+	if !errors.Is(err, errUsage) || hint.Of(err) != "" {
+		return err
 	}
-	return err
+	return hint.Add(err, fmt.Sprintf("`%s --help` shows flags and examples", cmd.CommandPath()))
 }
 
-// fail returns an error with a hint; err may be nil.
-func fail(err error, hint, format string, args ...any) error {
-	return &failure{err: err, hint: hint, text: fmt.Sprintf(format, args...)}
-}
-
-// hinted returns an error with the hint that it brings along, or else with the one given.
-func hinted(kind, err error, otherwise string) error {
-	f := &failure{kind: kind, text: err.Error(), hint: otherwise}
-	var own *node.HintError
-	if errors.As(err, &own) {
-		f.text, f.hint = own.Err.Error(), own.Hint
+// plainFlagError says of a flag that cannot be read what is wrong, without the function that could not read it.
+func plainFlagError(err error) string {
+	var parse *strconv.NumError
+	if !errors.As(err, &parse) {
+		return err.Error()
 	}
-	return f
+	want := "want a number"
+	switch {
+	case parse.Func == "ParseBool":
+		want = "want true or false"
+	case errors.Is(parse, strconv.ErrRange):
+		want = "it is out of range"
+	case parse.Func == "ParseUint":
+		want = "want a whole number from 0"
+	case parse.Func == "ParseInt":
+		want = "want a whole number"
+	}
+	return strings.Replace(err.Error(), parse.Error(), want, 1)
 }
 
 // exitCode is the exit code for a command's error.
@@ -100,15 +122,15 @@ func isConnection(err error) bool {
 	return errors.As(err, &op)
 }
 
-// report prints a command's error and returns the exit code.
-func (a *app) report(ctx context.Context, err error) int {
+// end prints a command's error and returns the exit code.
+func end(ctx context.Context, out *term.Out, err error) int {
 	code := exitCode(ctx, err)
 	switch code {
 	case exitOK:
 	case exitInterrupted:
-		a.err.Println("weft: interrupted")
+		out.Println("weft: interrupted")
 	default:
-		a.err.Printf("%s %v\n", a.err.Bad("weft:"), err)
+		out.Printf("%s %v\n", out.Bad("weft:"), err)
 	}
 	return code
 }

@@ -12,8 +12,11 @@ import (
 	"github.com/weft-mesh/weft/node"
 )
 
-func (a *app) idCmd() *cobra.Command {
-	var address bool
+// identity is `weft id`.
+type identity struct{ address bool }
+
+func newID(e *env) *cobra.Command {
+	c := &identity{}
 	cmd := &cobra.Command{
 		Use:   "id",
 		Short: "Print this site's name and peer ID, or its address",
@@ -23,34 +26,36 @@ the node listens. Addresses that only this machine knows are left out if there a
 		Example: `  weft id > hospital-a.id
   weft id --address > hospital-a.addr`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			id, c, err := readSite(a.dir)
-			if err != nil {
-				return err
-			}
-			if !address {
-				a.out.Printf("%s=%s\n", c.Name, id)
-				return nil
-			}
-			addrs, err := a.addresses(cmd.Context(), c)
-			if err != nil {
-				return err
-			}
-			for _, addr := range addrs {
-				a.out.Printf("%s/p2p/%s\n", addr, id)
-			}
-			return nil
-		},
+		RunE: e.runs(c.run),
 	}
-	cmd.Flags().BoolVar(&address, "address", false, "print the full addresses instead")
+	cmd.Flags().BoolVar(&c.address, "address", false, "print the full addresses instead")
 	return cmd
+}
+
+func (c *identity) run(ctx context.Context, e *env, _ []string) error {
+	id, config, err := readSite(e.dir)
+	if err != nil {
+		return err
+	}
+	if !c.address {
+		e.out.Printf("%s=%s\n", config.Name, id)
+		return nil
+	}
+	addrs, err := addresses(ctx, e.client(), config)
+	if err != nil {
+		return err
+	}
+	for _, addr := range addrs {
+		e.out.Printf("%s/p2p/%s\n", addr, id)
+	}
+	return nil
 }
 
 // addresses returns where other machines reach this site: at what config.yaml announces, else at what the node listens, or
 // would listen if it ran. Addresses that only this machine knows are left out if there are others.
-func (a *app) addresses(ctx context.Context, c *node.Config) ([]multiaddr.Multiaddr, error) {
+func addresses(ctx context.Context, running *node.Client, c *node.Config) ([]multiaddr.Multiaddr, error) {
 	list := slices.Clone(c.Announce)
-	if s, err := a.client().Status(ctx); err == nil && len(list) == 0 {
+	if s, err := running.Status(ctx); err == nil && len(list) == 0 {
 		for _, full := range s.Addrs {
 			at, _, _ := strings.Cut(full, "/p2p/")
 			list = append(list, at)

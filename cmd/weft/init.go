@@ -1,29 +1,29 @@
 package main
 
 import (
+	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/yamlfile"
 )
 
-// siteOptions are what `weft init` writes into a new config.yaml instead of the defaults.
-type siteOptions struct {
+// initSite is `weft init`: what it writes into a new config.yaml instead of the defaults.
+type initSite struct {
 	name   string
 	listen []string
 	data   string
 	accept string
 }
 
-func (a *app) initCmd() *cobra.Command {
-	var o siteOptions
+func newInit(e *env) *cobra.Command {
+	c := &initSite{}
 	cmd := &cobra.Command{
 		Use:   "init",
 		Short: "Make a directory a site: a key and a configuration",
@@ -34,94 +34,94 @@ that whoever founds the mesh needs.`,
   weft init --name hospital-a --listen /ip4/0.0.0.0/tcp/4801 --data letters.txt
   weft --dir ./a init --name hospital-a --accept auto`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			if o.name == "" {
-				host, err := os.Hostname()
-				if err != nil {
-					return usage("the site has no name: --name NAME")
-				}
-				o.name, _, _ = strings.Cut(host, ".")
-			}
-			text, err := o.configYAML()
-			if err != nil {
-				return err
-			}
-			id, err := node.Init(a.dir, o.name)
-			if err != nil {
-				return err
-			}
-			path := filepath.Join(a.dir, "config.yaml")
-			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-				return err
-			}
-			a.out.Printf("site directory  %s\n", a.dir)
-			a.out.Printf("configuration   %s\n", path)
-			a.out.Printf("peer ID         %s\n", id)
-			if o.data == "" {
-				a.out.Printf("trains on       %s, a sample; for your own text --data FILE, for your own script see config.yaml\n", node.DefaultConfig("").Trainer.Builtin.Data)
-			}
-			a.out.Printf("\n")
-			a.out.Printf("Send this to whoever founds the mesh:\n\n  --site %s\n", strconv.Quote(o.name+"="+id.String()))
-			return nil
-		},
+		RunE: e.runs(c.run),
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.name, "name", "", "the site's name in the mesh; default the machine's")
-	f.StringArrayVar(&o.listen, "listen", nil, "multiaddr to listen at, may be repeated; default "+strings.Join(node.DefaultListen(), " and "))
-	f.StringVar(&o.data, "data", "", "text for the embedded trainer: a `file` or builtin:NAME; default "+node.DefaultConfig("").Trainer.Builtin.Data)
-	f.StringVar(&o.accept, "accept", "", "take part in runs: auto, or ask (the default)")
+	f.StringVar(&c.name, "name", "", "the site's name in the mesh; default the machine's")
+	f.StringArrayVar(&c.listen, "listen", nil, "multiaddr to listen at, may be repeated; default "+strings.Join(node.DefaultListen(), " and "))
+	f.StringVar(&c.data, "data", "", "text for the embedded trainer: a `file` or builtin:NAME; default "+node.DefaultConfig("").Trainer.Builtin.Data)
+	f.StringVar(&c.accept, "accept", "", "take part in runs: auto, or ask (the default)")
 	return cmd
 }
 
-// configYAML returns the commented config.yaml with the options in it.
-func (o siteOptions) configYAML() (string, error) {
-	text := node.DefaultConfigYAML(o.name)
-	def := node.DefaultConfig(o.name)
-	put := func(old, new string) {
-		if !strings.Contains(text, "\n"+old) {
-			panic("config.yaml's template has no " + old) // a test holds the two together
+func (c *initSite) run(_ context.Context, e *env, _ []string) error {
+	if c.name == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			return usage("the site has no name: --name NAME")
 		}
-		text = strings.Replace(text, "\n"+old, "\n"+new, 1)
+		c.name, _, _ = strings.Cut(host, ".")
 	}
-	if len(o.listen) > 0 {
-		put(yamlList("listen", def.Listen), yamlList("listen", o.listen))
-	}
-	if o.data != "" {
-		data := o.data
-		if !strings.HasPrefix(data, "builtin:") {
-			abs, err := filepath.Abs(data)
-			if err != nil {
-				return "", err
-			}
-			if _, err := os.Stat(abs); err != nil {
-				return "", &failure{kind: errUsage, text: "--data", err: err, hint: "a text file, or builtin:shakespeare"}
-			}
-			data = abs
-		}
-		put("    data: "+def.Trainer.Builtin.Data, "    data: "+strconv.Quote(data))
-	}
-	if o.accept != "" {
-		put("accept: "+string(def.Accept.Policy), "accept: "+o.accept)
-	}
-	c, err := node.ParseConfig("config.yaml", []byte(text))
+	text, err := c.configYAML()
 	if err != nil {
-		if errors.Is(err, node.ErrConfig) {
-			return "", &failure{kind: errUsage, text: "these flags make no valid configuration", err: err}
-		}
+		return err
+	}
+	id, err := node.InitConfig(e.dir, text)
+	if err != nil {
+		return err
+	}
+	e.out.Printf("site directory  %s\n", e.dir)
+	e.out.Printf("configuration   %s\n", filepath.Join(e.dir, "config.yaml"))
+	e.out.Printf("peer ID         %s\n", id)
+	if c.data == "" {
+		e.out.Printf("trains on       %s, a sample; for your own text --data FILE, for your own script see config.yaml\n", node.DefaultConfig("").Trainer.Builtin.Data)
+	}
+	e.out.Printf("\n")
+	e.out.Printf("Send this to whoever founds the mesh:\n\n  --site %s\n", strconv.Quote(c.name+"="+id.String()))
+	return nil
+}
+
+// configYAML returns the commented config.yaml with what the flags say in it.
+func (c *initSite) configYAML() (string, error) {
+	tree, err := yamlfile.ParseTree(node.DefaultConfigYAML(c.name))
+	if err != nil {
 		return "", err
 	}
-	if len(o.listen) > 0 && !slices.Equal(c.Listen, o.listen) {
-		return "", usage("--listen: %q does not survive being written as YAML", o.listen)
+	if err := c.edit(tree); err != nil {
+		return "", err
+	}
+	text := tree.String()
+	if _, err := node.ParseConfig("config.yaml", []byte(text)); errors.Is(err, node.ErrConfig) {
+		return "", &failure{kind: errUsage, text: "these flags make no valid configuration", err: err}
+	} else if err != nil {
+		return "", err
 	}
 	return text, nil
 }
 
-// yamlList returns a field with a list as config.yaml has it.
-func yamlList(field string, values []string) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s:\n", field)
-	for _, v := range values {
-		fmt.Fprintf(&b, "  - %s\n", v)
+// edit sets what the flags say.
+func (c *initSite) edit(tree *yamlfile.Tree) error {
+	if len(c.listen) > 0 {
+		if err := tree.SetList("listen", c.listen); err != nil {
+			return err
+		}
 	}
-	return b.String()
+	if c.accept != "" {
+		if err := tree.Set("accept", c.accept); err != nil {
+			return err
+		}
+	}
+	if c.data == "" {
+		return nil
+	}
+	data, err := c.dataPath()
+	if err != nil {
+		return err
+	}
+	return tree.Set("trainer.builtin.data", data)
+}
+
+// dataPath returns the text to train on as the configuration has it: a file by its full path.
+func (c *initSite) dataPath() (string, error) {
+	if strings.HasPrefix(c.data, "builtin:") {
+		return c.data, nil
+	}
+	path, err := filepath.Abs(c.data)
+	if err != nil {
+		return "", err
+	}
+	if _, err := os.Stat(path); err != nil {
+		return "", advised(&failure{kind: errUsage, text: "--data", err: err}, "a text file, or builtin:shakespeare")
+	}
+	return path, nil
 }

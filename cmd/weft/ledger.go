@@ -15,10 +15,15 @@ import (
 // ledgerPage is how many entries one request asks for.
 const ledgerPage = 500
 
-func (a *app) ledgerCmd() *cobra.Command {
-	var from uint64
-	var limit int
-	var car string
+// ledgerShow is `weft ledger`.
+type ledgerShow struct {
+	from  uint64
+	limit int
+	car   string
+}
+
+func newLedger(e *env) *cobra.Command {
+	c := &ledgerShow{}
 	cmd := &cobra.Command{
 		Use:   "ledger",
 		Short: "Show what the mesh decided, entry by entry, and who signed",
@@ -30,40 +35,65 @@ with ` + "`weft verify`" + ` and which IPFS tools read.`,
   weft ledger --json | jq '.[] | select(.kind == "seal") | .entry.seal.updates[].update.body.samples'
   weft ledger --car mesh.car`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if car != "" {
-				return a.exportLedger(car)
-			}
-			if limit < 0 {
-				return usage("--limit %d: want how many entries, 0 for all", limit)
-			}
-			c, err := a.reader(cmd.Context())
-			if err != nil {
-				return err
-			}
-			entries, err := ledgerEntries(cmd.Context(), c, from, limit)
-			if err != nil {
-				return err
-			}
-			if a.json {
-				opened, err := readable(entries)
-				if err != nil {
-					return err
-				}
-				return a.printJSON(opened)
-			}
-			if s, err := c.Status(cmd.Context()); len(entries) == 0 && err == nil && s.Height > 0 {
-				return fail(nil, "", "the ledger ends at height %d", s.Height)
-			}
-			a.out.Printf("%s", a.ledgerText(entries))
-			return nil
-		},
+		RunE: e.runs(c.run),
 	}
-	cmd.Flags().Uint64Var(&from, "from", 1, "first height")
-	cmd.Flags().IntVar(&limit, "limit", 0, "show at most so many entries; 0: all")
-	cmd.Flags().StringVar(&car, "car", "", "write the ledger to this CAR file instead, - for standard output")
-	a.jsonFlag(cmd)
+	cmd.Flags().Uint64Var(&c.from, "from", 1, "first height")
+	cmd.Flags().IntVar(&c.limit, "limit", 0, "show at most so many entries; 0: all")
+	cmd.Flags().StringVar(&c.car, "car", "", "write the ledger to this CAR file instead, - for standard output")
+	e.jsonFlag(cmd)
 	return cmd
+}
+
+func (c *ledgerShow) run(ctx context.Context, e *env, _ []string) error {
+	if c.car != "" {
+		return c.export(e)
+	}
+	if c.limit < 0 {
+		return usage("--limit %d: want how many entries, 0 for all", c.limit)
+	}
+	from, err := e.reader(ctx)
+	if err != nil {
+		return err
+	}
+	entries, err := ledgerEntries(ctx, from, c.from, c.limit)
+	if err != nil {
+		return err
+	}
+	if e.json {
+		opened, err := readable(entries)
+		if err != nil {
+			return err
+		}
+		return e.printJSON(opened)
+	}
+	if s, err := from.Status(ctx); len(entries) == 0 && err == nil && s.Height > 0 {
+		return fail(nil, "", "the ledger ends at height %d", s.Height)
+	}
+	e.out.Printf("%s", ledgerText(e.out, entries))
+	return nil
+}
+
+// export writes the ledger as a CAR file.
+func (c *ledgerShow) export(e *env) error {
+	archive, err := node.OpenArchive(e.dir)
+	if err != nil {
+		return verifyError(err)
+	}
+	f, err := outfile.Create(c.car, e.out)
+	if err != nil {
+		return err
+	}
+	defer f.Discard()
+	if err := archive.WriteCAR(f); err != nil {
+		return err
+	}
+	if err := f.Commit(); err != nil {
+		return err
+	}
+	if !outfile.IsStdout(c.car) {
+		e.out.Printf("wrote %s; anyone can check it: weft verify %s\n", c.car, c.car)
+	}
+	return nil
 }
 
 // ledgerEntries returns the decided entries from a height on, limit at most unless it is 0.
@@ -87,7 +117,7 @@ func ledgerEntries(ctx context.Context, c reader, from uint64, limit int) ([]nod
 	return all, nil
 }
 
-func (a *app) ledgerText(entries []node.LedgerEntry) string {
+func ledgerText(out *term.Out, entries []node.LedgerEntry) string {
 	if len(entries) == 0 {
 		return "no entries yet: the ledger begins with the first run\n"
 	}
@@ -96,28 +126,5 @@ func (a *app) ledgerText(entries []node.LedgerEntry) string {
 	for _, e := range entries {
 		t.Row(strconv.FormatUint(e.Height, 10), e.CID.Short(), e.Run, e.Summary, strconv.FormatUint(e.View, 10), strings.Join(e.Signers, " "))
 	}
-	return t.Text(a.out.Columns(), a.out.Dim)
-}
-
-// exportLedger writes the ledger as a CAR file.
-func (a *app) exportLedger(path string) error {
-	archive, err := node.OpenArchive(a.dir)
-	if err != nil {
-		return verifyError(err)
-	}
-	f, err := outfile.Create(path, a.out)
-	if err != nil {
-		return err
-	}
-	defer f.Discard()
-	if err := archive.WriteCAR(f); err != nil {
-		return err
-	}
-	if err := f.Commit(); err != nil {
-		return err
-	}
-	if !outfile.IsStdout(path) {
-		a.out.Printf("wrote %s; anyone can check it: weft verify %s\n", path, path)
-	}
-	return nil
+	return t.Text(out.Columns(), out.Dim)
 }

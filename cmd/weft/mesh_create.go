@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"strings"
@@ -9,16 +10,23 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weft-mesh/weft/cmd/weft/outfile"
+	"github.com/weft-mesh/weft/cmd/weft/term"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node"
-	"github.com/weft-mesh/weft/round"
 )
 
 // defaultMeshFile is where `weft mesh create` writes unless told otherwise.
 const defaultMeshFile = "mesh.weft"
 
-func (a *app) meshCreateCmd() *cobra.Command {
-	var sites []string
-	var faults, to string
+// meshCreate is `weft mesh create`.
+type meshCreate struct {
+	sites  []string
+	faults string
+	to     string
+}
+
+func newMeshCreate(e *env) *cobra.Command {
+	c := &meshCreate{}
 	cmd := &cobra.Command{
 		Use:   "create NAME --site NAME=PEERID...",
 		Short: "Found a mesh: write its genesis file from the roster",
@@ -32,40 +40,42 @@ another file has another mesh, as its CID shows.
     --site hospital-a=12D3KooWA... --site hospital-b=12D3KooWB... \
     --site hospital-c=12D3KooWC...`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			roster, err := parseSites(sites)
-			if err != nil {
-				return err
-			}
-			nonce := make([]byte, 16)
-			if _, err := rand.Read(nonce); err != nil {
-				return err
-			}
-			g, err := round.NewGenesis(args[0], round.Faults(faults), roster, nonce)
-			if err != nil {
-				return usage("%v", err)
-			}
-			if err := a.canFound(g, to); err != nil {
-				return err
-			}
-			if err := a.writeNew(to, g.Block().Data); err != nil || outfile.IsStdout(to) {
-				return err
-			}
-			a.out.Printf("wrote %s: send it to every site, each runs `weft mesh join %s`\n\n", to, to)
-			return a.joinIfListed(g)
-		},
+		RunE: e.runs(c.run),
 	}
-	cmd.Flags().StringArrayVar(&sites, "site", nil, "a site of the roster, `NAME=PEERID` as weft init printed it; repeat for each")
-	cmd.Flags().StringVar(&faults, "faults", string(round.Byzantine), "what the mesh withstands: byzantine or crash")
-	cmd.Flags().StringVarP(&to, "output", "o", defaultMeshFile, "the mesh file to write; - for standard output, and this site does not join")
+	cmd.Flags().StringArrayVar(&c.sites, "site", nil, "a site of the roster, `NAME=PEERID` as weft init printed it; repeat for each")
+	cmd.Flags().StringVar(&c.faults, "faults", string(ledger.Byzantine), "what the mesh withstands: byzantine or crash")
+	cmd.Flags().StringVarP(&c.to, "output", "o", defaultMeshFile, "the mesh file to write; - for standard output, and this site does not join")
 	return cmd
 }
 
-func parseSites(list []string) ([]round.Site, error) {
+func (c *meshCreate) run(_ context.Context, e *env, args []string) error {
+	roster, err := parseSites(c.sites)
+	if err != nil {
+		return err
+	}
+	nonce := make([]byte, 16)
+	if _, err := rand.Read(nonce); err != nil {
+		return err
+	}
+	g, err := ledger.NewGenesis(args[0], ledger.Faults(c.faults), roster, nonce)
+	if err != nil {
+		return usage("%v", err)
+	}
+	if err := c.check(e.dir, g); err != nil {
+		return err
+	}
+	if err := c.write(e.out, g.Block().Data); err != nil || outfile.IsStdout(c.to) {
+		return err
+	}
+	e.out.Printf("wrote %s: send it to every site, each runs `weft mesh join %s`\n\n", c.to, c.to)
+	return joinIfListed(e, g)
+}
+
+func parseSites(list []string) ([]ledger.Site, error) {
 	if len(list) == 0 {
 		return nil, usage("a mesh needs its sites: --site NAME=PEERID, once for each")
 	}
-	sites := make([]round.Site, 0, len(list))
+	sites := make([]ledger.Site, 0, len(list))
 	for _, arg := range list {
 		s, err := parseSite(arg)
 		if err != nil {
@@ -77,25 +87,25 @@ func parseSites(list []string) ([]round.Site, error) {
 }
 
 // parseSite reads NAME=PEERID, as weft id prints it.
-func parseSite(s string) (round.Site, error) {
+func parseSite(s string) (ledger.Site, error) {
 	i := strings.LastIndexByte(s, '=') // a name may have one too
 	if i < 0 {
-		return round.Site{}, usage("%q: want NAME=PEERID, as `weft id` prints it", s)
+		return ledger.Site{}, usage("%q: want NAME=PEERID, as `weft id` prints it", s)
 	}
 	id, err := peer.Decode(s[i+1:])
 	if err != nil {
-		return round.Site{}, usage("%q: %q is not a peer ID; weft id prints it at the site", s, s[i+1:])
+		return ledger.Site{}, usage("%q: %q is not a peer ID; weft id prints it at the site", s, s[i+1:])
 	}
-	return round.Site{ID: id, Name: s[:i]}, nil
+	return ledger.Site{ID: id, Name: s[:i]}, nil
 }
 
-// canFound refuses to write the file of a mesh that this site could not join then: its configuration is wrong, or it is in
+// check refuses to write the file of a mesh that this site could not join then: its configuration is wrong, or it is in
 // a mesh already. A directory that is no site, or not one of the mesh's, is no hindrance.
-func (a *app) canFound(g *round.Genesis, to string) error {
-	if outfile.IsStdout(to) {
+func (c *meshCreate) check(dir string, g *ledger.Genesis) error {
+	if outfile.IsStdout(c.to) {
 		return nil
 	}
-	id, _, err := readSite(a.dir)
+	id, _, err := readSite(dir)
 	switch {
 	case errors.Is(err, node.ErrNotInitialised):
 		return nil
@@ -104,18 +114,18 @@ func (a *app) canFound(g *round.Genesis, to string) error {
 	case !g.Roster().Has(id):
 		return nil
 	}
-	if h, err := node.Open(a.dir); err == nil {
+	if h, err := node.Open(dir); err == nil {
 		return fail(nil, "a directory is one site in one mesh: use another with --dir, or write the file alone with -o -", "this site is in mesh %q (%s) already", h.Genesis.Name, h.Genesis.Block().CID.Short())
 	}
 	return nil
 }
 
-// writeNew writes a file that must not be there yet: another genesis is another mesh.
-func (a *app) writeNew(path string, data []byte) error {
-	if !outfile.IsStdout(path) && exists(path) {
-		return fail(nil, "another file with -o; a mesh is founded once", "write %s: the file exists", path)
+// write writes a file that must not be there yet: another genesis is another mesh.
+func (c *meshCreate) write(out *term.Out, data []byte) error {
+	if !outfile.IsStdout(c.to) && exists(c.to) {
+		return fail(nil, "another file with -o; a mesh is founded once", "write %s: the file exists", c.to)
 	}
-	f, err := outfile.Create(path, a.out)
+	f, err := outfile.Create(c.to, out)
 	if err != nil {
 		return err
 	}
@@ -127,14 +137,14 @@ func (a *app) writeNew(path string, data []byte) error {
 }
 
 // joinIfListed joins the mesh if the directory is a site of it.
-func (a *app) joinIfListed(g *round.Genesis) error {
-	id, _, err := readSite(a.dir)
+func joinIfListed(e *env, g *ledger.Genesis) error {
+	id, _, err := readSite(e.dir)
 	if err != nil || !g.Roster().Has(id) {
-		a.out.Printf("%s\nThis machine is not one of its sites.\n", a.meshText(g, ""))
+		e.out.Printf("%s\nThis machine is not one of its sites.\n", meshText(e.out, g, ""))
 		return nil
 	}
-	if err := node.Join(a.dir, g); err != nil {
+	if err := node.Join(e.dir, g); err != nil {
 		return err
 	}
-	return a.joined(g)
+	return joined(e, g)
 }

@@ -2,72 +2,20 @@ package main
 
 import (
 	"context"
-	"io"
 	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/cmd/weft/outfile"
-	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/node"
 )
 
 // latest names the newest committed round of a run.
 const latest = "latest"
 
-func (a *app) modelCmd() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "model",
-		Short: "Work with the models that rounds yield",
-		RunE:  group,
-	}
-	cmd.AddCommand(a.modelExportCmd(), a.modelEvaluateCmd())
-	return cmd
-}
-
-func (a *app) modelExportCmd() *cobra.Command {
-	var to, run string
-	cmd := &cobra.Command{
-		Use:   "export ROUND -o FILE",
-		Short: "Write a round's model as a safetensors file",
-		Long: `Write a committed model as a safetensors file. ROUND is a round's number, "latest",
-0 for the model that the run began with, or a model's CID or the end of it.`,
-		Example: `  weft model export latest -o adapter.safetensors
-  weft model export 3 --run letters -o adapter.safetensors
-  weft model export trwvfrza -o adapter.safetensors
-  weft model export 3 -o - | sha256sum`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if to == "" {
-				return usage("no file to write to: -o FILE, or -o - for standard output")
-			}
-			c, err := a.reader(cmd.Context())
-			if err != nil {
-				return err
-			}
-			model, _, err := findModel(cmd.Context(), c, args[0], run)
-			if err != nil {
-				return err
-			}
-			f, err := outfile.Create(to, a.out)
-			if err != nil {
-				return err
-			}
-			defer f.Discard()
-			n, err := export(cmd.Context(), c, model, f)
-			if err == nil && !outfile.IsStdout(to) {
-				a.out.Printf("%s  %s  model %s\n", to, term.Bytes(n), model)
-			}
-			return err
-		},
-	}
-	cmd.Flags().StringVarP(&to, "output", "o", "", "file to write, - for standard output")
-	cmd.ValidArgs = []string{latest}
-	cmd.Flags().StringVar(&run, "run", "", "the run: name, CID or the CID's end; default the only one that has a model")
-	_ = cmd.RegisterFlagCompletionFunc("run", a.completeRunFlag)
-	return cmd
+func newModel(e *env) *cobra.Command {
+	return newGroup(&cobra.Command{Use: "model", Short: "Work with the models that rounds yield"}, newModelExport(e), newModelEvaluate(e))
 }
 
 // findModel returns the CID that a round, "latest", a CID or the end of one names, and of a round its run; a CID may be a
@@ -137,18 +85,5 @@ func modelRun(ctx context.Context, c reader, name string, first bool) (*node.Run
 	for i, r := range trained {
 		refs[i] = runRef{r.ID, r.Name}
 	}
-	return nil, &failure{kind: errSeveral, text: several(refs), hint: "say which: --run and its name, or the CID's end in brackets"}
-}
-
-// export writes a model to a file and returns its size in bytes.
-func export(ctx context.Context, c reader, model block.CID, f *outfile.File) (int64, error) {
-	body, err := c.Model(ctx, model)
-	if err != nil {
-		return 0, err
-	}
-	defer body.Close()
-	if _, err := io.Copy(f, body); err != nil {
-		return 0, err
-	}
-	return f.Size(), f.Commit()
+	return nil, advised(&failure{kind: errSeveral, text: several(refs)}, "say which: --run and its name, or the CID's end in brackets")
 }

@@ -13,8 +13,11 @@ import (
 	"github.com/weft-mesh/weft/node"
 )
 
-func (a *app) modelEvaluateCmd() *cobra.Command {
-	var run string
+// modelEvaluate is `weft model evaluate`.
+type modelEvaluate struct{ of string }
+
+func newModelEvaluate(e *env) *cobra.Command {
+	c := &modelEvaluate{}
 	cmd := &cobra.Command{
 		Use:   "evaluate ROUND",
 		Short: "Have this site's trainer measure a round's model",
@@ -26,39 +29,40 @@ other sites.`,
   weft model evaluate 0 --run letters
   weft model evaluate latest --json`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c := a.client()
-			model, of, err := findModel(cmd.Context(), c, args[0], run)
-			if err == nil && of == nil {
-				of, err = runOfModel(cmd.Context(), c, model)
-			}
-			if err != nil {
-				return err
-			}
-			var e node.Evaluation
-			err = a.err.Live(cmd.Context(), func() string { return "the trainer does one task at a time; waiting for it" }, func(ctx context.Context) error {
-				e, err = c.Evaluate(ctx, of.ID, model)
-				return err
-			})
-			switch {
-			case err != nil:
-				return err
-			case a.json:
-				return a.printJSON(e)
-			}
-			t := term.NewTable(term.Column{Name: "metric"}, term.Column{Name: "value", Right: true})
-			for _, name := range slices.Sorted(maps.Keys(e.Metrics)) {
-				t.Row(name, metricText(e.Metrics[name]))
-			}
-			a.out.Printf("run %s round %d  model %s  %s samples  %s\n\n%s", a.out.Bold(of.Name), e.Round, model.Short(), strconv.FormatUint(e.Samples, 10), term.Duration(e.Took), t.Text(a.out.Columns(), a.out.Dim))
-			return nil
-		},
+		RunE: e.runs(c.run),
 	}
 	cmd.ValidArgs = []string{latest}
-	cmd.Flags().StringVar(&run, "run", "", "the run: name, CID or the CID's end; default the only one that has a model")
-	_ = cmd.RegisterFlagCompletionFunc("run", a.completeRunFlag)
-	a.jsonFlag(cmd)
+	cmd.Flags().StringVar(&c.of, "run", "", "the run: name, CID or the CID's end; default the only one that has a model")
+	_ = cmd.RegisterFlagCompletionFunc("run", e.completeRunFlag)
+	e.jsonFlag(cmd)
 	return cmd
+}
+
+func (c *modelEvaluate) run(ctx context.Context, e *env, args []string) error {
+	model, of, err := findModel(ctx, e.client(), args[0], c.of)
+	if err == nil && of == nil {
+		of, err = runOfModel(ctx, e.client(), model)
+	}
+	if err != nil {
+		return err
+	}
+	var found node.Evaluation
+	err = e.err.Live(ctx, func() string { return "the trainer does one task at a time; waiting for it" }, func(ctx context.Context) error {
+		found, err = e.client().Evaluate(ctx, of.ID, model)
+		return err
+	})
+	switch {
+	case err != nil:
+		return err
+	case e.json:
+		return e.printJSON(found)
+	}
+	t := term.NewTable(term.Column{Name: "metric"}, term.Column{Name: "value", Right: true})
+	for _, name := range slices.Sorted(maps.Keys(found.Metrics)) {
+		t.Row(name, metricText(found.Metrics[name]))
+	}
+	e.out.Printf("run %s round %d  model %s  %s samples  %s\n\n%s", e.out.Bold(of.Name), found.Round, model.Short(), strconv.FormatUint(found.Samples, 10), term.Duration(found.Took), t.Text(e.out.Columns(), e.out.Dim))
+	return nil
 }
 
 // runOfModel returns the run that yielded a model, or else began with it; of several the newest.

@@ -125,7 +125,7 @@ func (t *narrator) tell(e node.Event, self peer.ID, names map[peer.ID]string) {
 		t.log.Info("decided", "height", e.Height, "entry", e.Text, "run", e.Run.Short())
 		return
 	}
-	if e.Event == "holds" && (e.Trace.Site == self || names[e.Trace.Site] == "") {
+	if e.Event == "holds" && (e.Step.Site == self || names[e.Step.Site] == "") {
 		return // its own
 	}
 	var attrs []any
@@ -135,7 +135,7 @@ func (t *narrator) tell(e node.Event, self peer.ID, names map[peer.ID]string) {
 	if e.Round > 0 {
 		attrs = append(attrs, "round", e.Round)
 	}
-	if name := names[e.Trace.Site]; name != "" {
+	if name := names[e.Step.Site]; name != "" {
 		attrs = append(attrs, "site", name)
 	}
 	switch e.Event {

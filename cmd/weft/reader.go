@@ -24,19 +24,19 @@ var (
 )
 
 // reader returns the node, or its directory if it does not run.
-func (a *app) reader(ctx context.Context) (reader, error) {
-	c := a.client()
+func (e *env) reader(ctx context.Context) (reader, error) {
+	c := e.client()
 	_, down := c.Status(ctx)
 	if !errors.Is(down, node.ErrNotRunning) {
 		return c, down
 	}
-	archive, err := node.OpenArchive(a.dir)
+	archive, err := node.OpenArchive(e.dir)
 	switch {
 	case errors.Is(err, node.ErrNoMesh):
 		return nil, down // there is nothing to read but from a node
 	case err != nil:
 		return nil, verifyError(err)
 	}
-	a.err.Printf("weft: the node does not run; this is what its directory holds\n")
+	e.err.Printf("weft: the node does not run; this is what its directory holds\n")
 	return archive, nil
 }

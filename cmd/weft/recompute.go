@@ -12,9 +12,9 @@ import (
 	"github.com/weft-mesh/weft/node"
 )
 
-// recompute verifies the ledger in a site's directory, and computes committed models anew from the updates there: all, or the
+// runRecompute verifies the ledger in a site's directory, and computes committed models anew from the updates there: all, or the
 // one demanded.
-func (a *app) recompute(ctx context.Context, source, mesh, model string) error {
+func (c *verify) runRecompute(ctx context.Context, e *env, source string) error {
 	if info, err := os.Stat(source); err != nil || !info.IsDir() {
 		return usage("--recompute needs the updates, so a site's directory, and %s is none", source)
 	}
@@ -22,25 +22,25 @@ func (a *app) recompute(ctx context.Context, source, mesh, model string) error {
 	if err != nil {
 		return verifyError(err)
 	}
-	if err := demand(archive.Report(), mesh, model); err != nil {
+	if err := c.demand(archive.Report()); err != nil {
 		return err
 	}
 	var only block.CID
-	if model != "" {
-		only, _ = block.Parse(model) // demanded before
+	if c.model != "" {
+		only, _ = block.Parse(c.model) // demanded before
 	}
 	var line atomic.Value // of progress
 	line.Store("")
 	var r *node.Report
-	err = a.err.Live(ctx, func() string { return line.Load().(string) }, func(ctx context.Context) error {
+	err = e.err.Live(ctx, func() string { return line.Load().(string) }, func(ctx context.Context) error {
 		r, err = archive.Recompute(ctx, only, func(m *node.ModelReport, done, all int) {
-			line.Store(fmt.Sprintf("%s  %s round %d  %d/%d shards", a.err.Busy(term.Bar(barWidth, uint64(done), uint64(all))), m.Run, m.Round, done, all))
+			line.Store(fmt.Sprintf("%s  %s round %d  %d/%d shards", e.err.Busy(term.Bar(barWidth, uint64(done), uint64(all))), m.Run, m.Round, done, all))
 		})
 		line.Store("")
 		return err
 	})
 	if err == nil {
-		err = a.printReport(r)
+		err = printReport(e, r)
 	}
 	if err == nil {
 		err = verdict(r)
@@ -59,16 +59,15 @@ func verdict(r *node.Report) error {
 		return nil
 	}
 	if m := worst(node.Differs); m != nil {
-		return &failure{
-			kind: errUnverified, text: fmt.Sprintf("round %d of run %s: the certified model is not what its updates give: %s", m.Round, m.Run, m.Recomputed.Why),
-			hint: "more sites lied or were broken than the mesh bears, or this machine is: compute it at another site too",
-		}
+		text := fmt.Sprintf("round %d of run %s: the certified model is not what its updates give: %s", m.Round, m.Run, m.Recomputed.Why)
+		return advised(&failure{kind: errUnverified, text: text}, "more sites lied or were broken than the mesh bears, or this machine is: compute it at another site too")
 	}
 	if m := worst(node.Damaged); m != nil {
-		return &failure{
-			kind: errUnverified, text: fmt.Sprintf("round %d of run %s cannot be computed here: %s", m.Round, m.Run, m.Recomputed.Why),
-			hint: "this disk went bad there: compute it at another site that keeps updates",
-		}
+		text := fmt.Sprintf("round %d of run %s cannot be computed here: %s", m.Round, m.Run, m.Recomputed.Why)
+		return advised(&failure{kind: errUnverified, text: text}, "this disk went bad there: compute it at another site that keeps updates")
+	}
+	if m := worst(node.Unknown); m != nil {
+		return fail(nil, "compute it with a weft that knows it", "round %d of run %s cannot be computed by this weft: %s", m.Round, m.Run, m.Recomputed.Why)
 	}
 	switch {
 	case worst(node.Same) != nil:
@@ -98,6 +97,7 @@ func recomputedText(r *node.Report, run block.CID) string {
 			node.Same:    "recomputed from the updates kept here: the bits that are certified",
 			node.Differs: "recomputed, and DIFFERS: ",
 			node.Damaged: "not recomputed, damaged here: ",
+			node.Unknown: "not recomputed by this weft: ",
 			node.NotKept: "not recomputed, not kept here: ",
 		}[c.Outcome]
 		fmt.Fprintf(&b, "  %s %s%s\n", ranges(rounds[c]), text, c.Why)

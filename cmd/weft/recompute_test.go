@@ -28,6 +28,10 @@ func TestRecomputed(t *testing.T) {
 		"none kept": {[]node.Recomputed{gone}, "  round 1 not recomputed, not kept here: b's update\n", nil, "`keep_updates: true`"},
 		"a lie":     {[]node.Recomputed{same, differs}, "", errUnverified, "round 2 of run r: the certified model is not what its updates give: x"},
 		"both":      {[]node.Recomputed{damaged, differs, gone}, "", errUnverified, "round 2 of run r: the certified model"},
+		"unknown": {
+			[]node.Recomputed{{Outcome: node.Unknown, Why: `unknown rule "clip"`}, same},
+			"  round 1 not recomputed by this weft: unknown rule \"clip\"\n  round 2 recomputed from the updates kept here: the bits that are certified\n", nil, `cannot be computed by this weft: unknown rule "clip"`,
+		},
 		"no models": {nil, "", nil, "there is no committed model"},
 		"a bad disk": {
 			[]node.Recomputed{damaged, same},

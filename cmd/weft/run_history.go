@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"encoding/csv"
 	"io"
 	"maps"
@@ -15,9 +17,14 @@ import (
 	"github.com/weft-mesh/weft/node"
 )
 
-func (a *app) runHistoryCmd() *cobra.Command {
-	var metric string
-	var asCSV bool
+// runHistory is `weft run history`.
+type runHistory struct {
+	metric string
+	csv    bool
+}
+
+func newRunHistory(e *env) *cobra.Command {
+	c := &runHistory{}
 	cmd := &cobra.Command{
 		Use:     "history [RUN]",
 		Aliases: []string{"show"},
@@ -30,49 +37,59 @@ the model. ` + runArgument + "\nIf none goes on, the last is shown.",
   weft run history letters --metric accuracy
   weft run history letters --csv > letters.csv`,
 		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: a.completeRuns(runAny),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			switch {
-			case asCSV && a.json:
-				return usage("--csv or --json, not both")
-			case metric != "" && (asCSV || a.json):
-				return usage("--csv and --json have all metrics; --metric is for the curve")
-			}
-			c, err := a.reader(cmd.Context())
-			if err != nil {
-				return err
-			}
-			ref, err := pickShown(cmd.Context(), c, args)
-			if err != nil {
-				return err
-			}
-			r, err := statusOf(cmd.Context(), c, []string{ref.id.String()})
-			if err != nil {
-				return err
-			}
-			names := metricNames(r.History)
-			switch {
-			case a.json:
-				return a.printJSON(r.History)
-			case asCSV:
-				return writeHistory(a.out, r.History, names)
-			case metric == "":
-				metric = lossKey(r.History)
-			case !slices.Contains(names, metric):
-				return fail(nil, "it has: "+strings.Join(names, ", "), "run %s has no metric %q", r.Name, metric)
-			}
-			a.out.Printf("%s%s\n%s%s", a.runHead(r), a.curveText(r, metric), a.historyText(r, r.History, metric), a.metricsNote(names, metric))
-			return nil
-		},
+		ValidArgsFunction: e.completeRuns(runAny),
+		RunE:              e.runs(c.run),
 	}
-	cmd.Flags().StringVar(&metric, "metric", "", "metric to show; default the loss, if there is one")
-	cmd.Flags().BoolVar(&asCSV, "csv", false, "write CSV, a row for each round and site")
-	a.jsonFlag(cmd)
+	cmd.Flags().StringVar(&c.metric, "metric", "", "metric to show; default the loss, if there is one")
+	cmd.Flags().BoolVar(&c.csv, "csv", false, "write CSV, a row for each round and site")
+	e.jsonFlag(cmd)
 	return cmd
 }
 
+func (c *runHistory) run(ctx context.Context, e *env, args []string) error {
+	switch {
+	case c.csv && e.json:
+		return usage("--csv or --json, not both")
+	case c.metric != "" && (c.csv || e.json):
+		return usage("--csv and --json have all metrics; --metric is for the curve")
+	}
+	r, err := c.find(ctx, e, args)
+	switch {
+	case err != nil:
+		return err
+	case e.json:
+		return e.printJSON(r.History)
+	case c.csv:
+		return writeHistory(e.out, r.History, metricNames(r.History))
+	}
+	return c.show(e.out, r)
+}
+
+// find returns the run to show.
+func (c *runHistory) find(ctx context.Context, e *env, args []string) (*node.RunStatus, error) {
+	from, err := e.reader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ref, err := pickShown(ctx, from, args)
+	if err != nil {
+		return nil, err
+	}
+	return statusOf(ctx, from, []string{ref.id.String()})
+}
+
+// show prints the curve and the table.
+func (c *runHistory) show(out *term.Out, r *node.RunStatus) error {
+	names, metric := metricNames(r.History), cmp.Or(c.metric, lossKey(r.History))
+	if c.metric != "" && !slices.Contains(names, metric) {
+		return fail(nil, "it has: "+strings.Join(names, ", "), "run %s has no metric %q", r.Name, metric)
+	}
+	out.Printf("%s%s\n%s%s", runHead(out, r), curveText(out, r, metric), historyText(out, r, r.History, metric), metricsNote(out, names, metric))
+	return nil
+}
+
 // metricsNote says what a metric is of, if that is not plain, and which others there are.
-func (a *app) metricsNote(names []string, shown string) string {
+func metricsNote(out *term.Out, names []string, shown string) string {
 	var notes []string
 	if strings.HasPrefix(shown, "base_") {
 		notes = append(notes, shown+" is of the model that each round began from: the one of the round before. `weft model evaluate latest` measures the newest.")
@@ -83,7 +100,7 @@ func (a *app) metricsNote(names []string, shown string) string {
 	}
 	text := ""
 	for _, note := range notes {
-		text += "\n" + strings.Join(term.Wrap(note, min(a.out.Columns(), term.Width)), "\n") + "\n"
+		text += "\n" + strings.Join(term.Wrap(note, min(out.Columns(), term.Width)), "\n") + "\n"
 	}
 	return text
 }
@@ -127,7 +144,7 @@ func writeHistory(w io.Writer, rounds []node.RoundStatus, metrics []string) erro
 }
 
 // curveText plots a metric over the rounds: of each site, or, if they are many, the mean and the extremes.
-func (a *app) curveText(run *node.RunStatus, key string) string {
+func curveText(out *term.Out, run *node.RunStatus, key string) string {
 	rounds, names := run.History, sitesOf(run)
 	at := func(r *node.RoundStatus, i int) float64 {
 		if v, ok := r.Metrics[names[i]][key]; ok {
@@ -148,8 +165,8 @@ func (a *app) curveText(run *node.RunStatus, key string) string {
 			series[i] = append(series[i], at(&rounds[j], i))
 		}
 	}
-	if curves := a.out.Curves(names, series, 1, run.Done); curves != "" {
-		return "\n" + a.out.Dim(key+" by round") + "\n" + curves
+	if curves := out.Curves(names, series, 1, run.Done); curves != "" {
+		return "\n" + out.Dim(key+" by round") + "\n" + curves
 	}
 	return ""
 }

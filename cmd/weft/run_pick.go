@@ -45,7 +45,7 @@ func pickRun(ctx context.Context, c reader, args []string, kind runKind) (runRef
 	case len(found) == 1:
 		return found[0], nil
 	case len(found) > 1:
-		return runRef{}, &failure{kind: errSeveral, text: several(found), hint: "say which, by the CID's end in brackets, or by its name where that is one run's"}
+		return runRef{}, advised(&failure{kind: errSeveral, text: several(found)}, "say which, by the CID's end in brackets, or by its name where that is one run's")
 	case len(args) > 0:
 		return runRef{}, fail(errNoRun, hint, "run %q", args[0])
 	}

@@ -23,8 +23,11 @@ const (
 	quietWait = 2 * time.Second // then it says what it waits for
 )
 
-func (a *app) runStartCmd() *cobra.Command {
-	var watch, again bool
+// runStart is `weft run start`.
+type runStart struct{ watch, again bool }
+
+func newRunStart(e *env) *cobra.Command {
+	c := &runStart{}
 	cmd := &cobra.Command{
 		Use:   "start FILE",
 		Short: "Open a run as a YAML file describes it",
@@ -34,28 +37,29 @@ then takes part if its own configuration or operator says so.`,
 		Example: `  weft run start run.yaml
   weft run start run.yaml --watch`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			run, req, err := readRun(args[0])
-			if err != nil {
-				return err
-			}
-			c := a.client()
-			if err := checkName(cmd.Context(), c, req.Spec.Name); err != nil && !again {
-				return err
-			}
-			reply, err := c.Start(cmd.Context(), req)
-			if err != nil {
-				return locateField(run, err)
-			}
-			if err := a.awaitOpen(cmd.Context(), c, reply.Run, req.Spec.Name); err != nil || !watch {
-				return err
-			}
-			return a.watchStatus(cmd.Context(), reply.Run.String())
-		},
+		RunE: e.runs(c.run),
 	}
-	cmd.Flags().BoolVar(&again, "again", false, "even if a run of that name goes on")
-	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "then show the run until it is over")
+	cmd.Flags().BoolVar(&c.again, "again", false, "even if a run of that name goes on")
+	cmd.Flags().BoolVarP(&c.watch, "watch", "w", false, "then show the run until it is over")
 	return cmd
+}
+
+func (c *runStart) run(ctx context.Context, e *env, args []string) error {
+	file, req, err := readRun(args[0])
+	if err != nil {
+		return err
+	}
+	if err := checkName(ctx, e.client(), req.Spec.Name); err != nil && !c.again {
+		return err
+	}
+	reply, err := e.client().Start(ctx, req)
+	if err != nil {
+		return locateField(file, err)
+	}
+	if err := awaitOpen(ctx, e, reply.Run, req.Spec.Name); err != nil || !c.watch {
+		return err
+	}
+	return watchStatus(ctx, e, reply.Run.String())
 }
 
 // checkName returns an error if a run of that name goes on: most often this is the same one, started twice.
@@ -86,7 +90,7 @@ func readRun(path string) (r runfile.Run, req node.RunRequest, err error) {
 		return r, req, usage("%v", err)
 	}
 	if r, err = runfile.Parse(path, data); err != nil {
-		return r, req, &failure{kind: errUsage, text: err.Error(), hint: "docs/cli.md describes run files"}
+		return r, req, advised(&failure{kind: errUsage, text: err.Error()}, "docs/cli.md describes run files")
 	}
 	req = node.RunRequest{Spec: r.Spec, Init: r.Init}
 	if r.File == "" {
@@ -97,7 +101,7 @@ func readRun(path string) (r runfile.Run, req node.RunRequest, err error) {
 		return r, req, err
 	}
 	if _, err := os.Stat(req.Model); err != nil {
-		return r, req, &failure{kind: errUsage, text: r.Wrong("model.file", "%v", err).Error(), hint: "the path is relative to the run file"}
+		return r, req, advised(&failure{kind: errUsage, text: r.Wrong("model.file", "%v", err).Error()}, "the path is relative to the run file")
 	}
 	return r, req, nil
 }
@@ -106,29 +110,29 @@ func readRun(path string) (r runfile.Run, req node.RunRequest, err error) {
 func locateField(r runfile.Run, err error) error {
 	var refused *node.APIError
 	if errors.As(err, &refused) && refused.Field != "" {
-		return &failure{kind: errUsage, text: r.Wrong(refused.Field, "%s", refused.Message).Error(), hint: refused.Hint}
+		return advised(&failure{kind: errUsage, text: r.Wrong(refused.Field, "%s", refused.Message).Error()}, refused.Hint)
 	}
 	return err
 }
 
 // awaitOpen waits until the ledger has the run.
-func (a *app) awaitOpen(ctx context.Context, c *node.Client, id block.CID, name string) error {
+func awaitOpen(ctx context.Context, e *env, id block.CID, name string) error {
 	begun, said := time.Now(), false
 	for {
-		s, err := c.Status(ctx)
+		s, err := e.client().Status(ctx)
 		if err != nil {
 			return err
 		}
 		if r := findRun(s, id.String()); r != nil {
-			a.out.Printf("run %s (%s) is open: %s, mesh of %s\n", name, id.Short(), term.Plural(r.Rounds, "round"), term.Plural(s.Sites, "site"))
+			e.out.Printf("run %s (%s) is open: %s, mesh of %s\n", name, id.Short(), term.Plural(r.Rounds, "round"), term.Plural(s.Sites, "site"))
 			return nil
 		}
 		if !said && s.Up < s.Quorum && time.Since(begun) > quietWait {
 			said = true
-			a.err.Printf("waiting for a quorum: %d of %d sites up, %d needed\n", s.Up, s.Sites, s.Quorum)
+			e.err.Printf("waiting for a quorum: %d of %d sites up, %d needed\n", s.Up, s.Sites, s.Quorum)
 		}
 		if time.Since(begun) > openWait {
-			a.out.Printf("run %s (%s) is asked for and opens when a quorum agrees: %d of %d sites up, a quorum is %d\n", name, id.Short(), s.Up, s.Sites, s.Quorum)
+			e.out.Printf("run %s (%s) is asked for and opens when a quorum agrees: %d of %d sites up, a quorum is %d\n", name, id.Short(), s.Up, s.Sites, s.Quorum)
 			return nil
 		}
 		if err := sleep(ctx, watchEvery/2); err != nil {

@@ -25,12 +25,12 @@ const (
 
 // runsText draws the run of that ID; without one all: those that go on in full, or else the one that ended last, then the
 // newest of the others in a line each.
-func (a *app) runsText(s *node.Status, id string) string {
+func runsText(out *term.Out, s *node.Status, id string) string {
 	var past, live []*node.RunStatus
 	for i := range s.Runs {
 		switch r := &s.Runs[i]; {
 		case id != "" && r.ID.String() == id:
-			return "\n" + a.runText(r)
+			return "\n" + runText(out, r)
 		case over(r.Phase):
 			past = append(past, r)
 		default:
@@ -47,14 +47,14 @@ func (a *app) runsText(s *node.Status, id string) string {
 	}
 	var b strings.Builder
 	for _, r := range live {
-		b.WriteString("\n" + a.runText(r))
+		b.WriteString("\n" + runText(out, r))
 	}
 	if len(past) > 0 {
 		b.WriteString("\n")
 	}
 	more := max(0, len(past)-runsShown)
 	for _, r := range slices.Backward(past[more:]) {
-		b.WriteString(a.runHead(r))
+		b.WriteString(runHead(out, r))
 	}
 	if more > 0 {
 		fmt.Fprintf(&b, "%s%s before these: weft run list\n", strings.Repeat(" ", indent), term.Plural(more, "run"))
@@ -63,8 +63,8 @@ func (a *app) runsText(s *node.Status, id string) string {
 }
 
 // runHead says in a line where a run stands.
-func (a *app) runHead(r *node.RunStatus) string {
-	return fmt.Sprintf("%s%s  %s  %s  %s\n", a.out.Dim("run     "), a.out.Bold(r.Name), r.ID.Short(), roundText(r), a.phase(r.Phase))
+func runHead(out *term.Out, r *node.RunStatus) string {
+	return fmt.Sprintf("%s%s  %s  %s  %s\n", out.Dim("run     "), out.Bold(r.Name), r.ID.Short(), roundText(r), phase(out, r.Phase))
 }
 
 // roundText says how far a run is: in which round, or, when it is over, after how many.
@@ -76,9 +76,9 @@ func roundText(r *node.RunStatus) string {
 }
 
 // runText draws a run: where it stands, then its newest rounds.
-func (a *app) runText(r *node.RunStatus) string {
+func runText(out *term.Out, r *node.RunStatus) string {
 	var b strings.Builder
-	b.WriteString(a.runHead(r))
+	b.WriteString(runHead(out, r))
 	switch r.Phase {
 	case node.PhaseTraining:
 		what := ""
@@ -88,7 +88,7 @@ func (a *app) runText(r *node.RunStatus) string {
 		case r.Trains > 0 && r.Trains < r.Round:
 			what = fmt.Sprintf("round %d, late: ", r.Trains)
 		}
-		fmt.Fprintf(&b, "        %s%s  %d/%d%s\n", what, a.out.Busy(term.Bar(barWidth, r.Step, r.Steps)), r.Step, r.Steps, metricsText(r.Metrics))
+		fmt.Fprintf(&b, "        %s%s  %d/%d%s\n", what, out.Busy(term.Bar(barWidth, r.Step, r.Steps)), r.Step, r.Steps, metricsText(r.Metrics))
 	case node.PhaseDone, node.PhaseStopped, node.PhaseDeclined:
 	default:
 		if r.Waits == "" && len(r.Updates) > 0 {
@@ -96,17 +96,20 @@ func (a *app) runText(r *node.RunStatus) string {
 		}
 	}
 	if text := trainerText(r); text != "" {
-		b.WriteString(strings.Repeat(" ", indent) + a.hanging(text, nil))
+		b.WriteString(strings.Repeat(" ", indent) + hanging(out, text, nil))
+	}
+	if r.Unknown != "" {
+		b.WriteString(strings.Repeat(" ", indent) + hanging(out, "this weft takes no part: "+r.Unknown, nil))
 	}
 	if r.Stop != "" {
-		b.WriteString(strings.Repeat(" ", indent) + a.hanging("ended early, as "+r.Stop, nil))
+		b.WriteString(strings.Repeat(" ", indent) + hanging(out, "ended early, as "+r.Stop, nil))
 	}
 	if r.Waits != "" {
-		b.WriteString(strings.Repeat(" ", indent) + a.hanging("waits for "+r.Waits, nil))
+		b.WriteString(strings.Repeat(" ", indent) + hanging(out, "waits for "+r.Waits, nil))
 	}
 	if len(r.History) > 0 {
 		more := max(0, len(r.History)-historyShown)
-		b.WriteString(a.historyText(r, r.History[more:], lossKey(r.History)))
+		b.WriteString(historyText(out, r, r.History[more:], lossKey(r.History)))
 		if more > 0 {
 			fmt.Fprintf(&b, "%s before these: weft run history\n", term.Plural(more, "round"))
 		}
@@ -132,18 +135,18 @@ func trainerText(r *node.RunStatus) string {
 	return ""
 }
 
-func (a *app) phase(p node.Phase) string {
+func phase(out *term.Out, p node.Phase) string {
 	switch p {
 	case node.PhaseDone:
-		return a.out.Good(string(p))
+		return out.Good(string(p))
 	case node.PhaseStopped, node.PhaseDeclined:
-		return a.out.Bad(string(p))
+		return out.Bad(string(p))
 	}
-	return a.out.Busy(string(p))
+	return out.Busy(string(p))
 }
 
 // historyText is a table of rounds of a run, with each site's loss, or another metric, where there are few sites.
-func (a *app) historyText(run *node.RunStatus, rounds []node.RoundStatus, key string) string {
+func historyText(out *term.Out, run *node.RunStatus, rounds []node.RoundStatus, key string) string {
 	across := sitesOf(run)
 	if len(across) > sitesAcross || key == "" {
 		across = nil
@@ -172,9 +175,9 @@ func (a *app) historyText(run *node.RunStatus, rounds []node.RoundStatus, key st
 		}
 		t.Row(append(cells, strconv.FormatUint(r.Samples, 10), took, modelText(run, &r))...)
 	}
-	text := t.Text(a.out.Columns(), a.out.Dim)
+	text := t.Text(out.Columns(), out.Dim)
 	if across != nil {
-		text = a.out.Dim(key+" by site") + "\n" + text
+		text = out.Dim(key+" by site") + "\n" + text
 	}
 	return text
 }

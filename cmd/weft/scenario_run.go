@@ -1,3 +1,5 @@
+//go:build !node
+
 package main
 
 import (
@@ -10,14 +12,17 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weft-mesh/weft/cmd/weft/outfile"
+	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/scenarios"
-	"github.com/weft-mesh/weft/scenarios/real"
+	"github.com/weft-mesh/weft/scenarios/library"
+	"github.com/weft-mesh/weft/scenarios/play/real"
+	"github.com/weft-mesh/weft/scenarios/play/simulated"
 	"github.com/weft-mesh/weft/scenarios/report"
 	"github.com/weft-mesh/weft/yamlfile"
 )
 
-// playing is what `weft scenario run` was asked for.
-type playing struct {
+// scenarioRun is `weft scenario run`.
+type scenarioRun struct {
 	seed   uint64
 	sites  int
 	hurry  float64
@@ -26,8 +31,8 @@ type playing struct {
 	real   bool
 }
 
-func (a *app) scenarioRunCmd() *cobra.Command {
-	var p playing
+func newScenarioRun(e *env) *cobra.Command {
+	c := &scenarioRun{}
 	cmd := &cobra.Command{
 		Use:   "run FILE|NAME",
 		Short: "Play a scenario in virtual time and hold it to what it expects",
@@ -44,100 +49,104 @@ scenario says; --hurry shortens trainings and timeline, for both.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeScenario,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if a.json && outfile.IsStdout(p.report) {
-				return usage("--json and --report - both write to standard output")
-			}
-			p.resize = cmd.Flags().Changed("sites")
-			s, err := p.scenario(args[0])
-			if err != nil {
-				return err
-			}
-			return a.playScenario(cmd.Context(), s, p, args[0])
+			c.resize = cmd.Flags().Changed("sites")
+			return c.run(cmd.Context(), e, args)
 		},
 	}
 	f := cmd.Flags()
-	f.Uint64Var(&p.seed, "seed", 0, "seed of all chance (default: the scenario's)")
-	f.IntVar(&p.sites, "sites", 0, "how many sites: the largest group grows or shrinks")
-	f.Float64Var(&p.hurry, "hurry", 1, "trainings and the timeline take so many times less; links stay as they are")
-	f.StringVar(&p.report, "report", "", "where to write the page, - for standard output (default NAME.html; with --json none)")
-	f.BoolVar(&p.real, "real", false, "then run it with real nodes on this machine, in real time, and show both")
-	a.jsonFlag(cmd)
+	f.Uint64Var(&c.seed, "seed", 0, "seed of all chance (default: the scenario's)")
+	f.IntVar(&c.sites, "sites", 0, "how many sites: the largest group grows or shrinks")
+	f.Float64Var(&c.hurry, "hurry", 1, "trainings and the timeline take so many times less; links stay as they are")
+	f.StringVar(&c.report, "report", "", "where to write the page, - for standard output (default NAME.html; with --json none)")
+	f.BoolVar(&c.real, "real", false, "then run it with real nodes on this machine, in real time, and show both")
+	e.jsonFlag(cmd)
 	return cmd
 }
 
 // scenario is the one that is asked for, with the flags' changes.
-func (p *playing) scenario(name string) (*scenarios.Scenario, error) {
-	s, err := scenarios.Open(name)
-	if err == nil && p.resize {
-		if err = s.Resize(p.sites); err != nil {
+func (c *scenarioRun) scenario(name string) (*scenarios.Scenario, error) {
+	s, err := library.Open(name)
+	if err == nil && c.resize {
+		if err = s.Resize(c.sites); err != nil {
 			return nil, usage("%s: %v", name, err)
 		}
 	}
 	switch {
-	case errors.Is(err, scenarios.ErrUnknown):
-		return nil, &failure{kind: errUsage, text: err.Error(), hint: "weft scenario list names those of the library; ./FILE is a file"}
+	case errors.Is(err, library.ErrUnknown):
+		return nil, advised(&failure{kind: errUsage, text: err.Error()}, "weft scenario list names those of the library; ./FILE is a file")
 	case errors.Is(err, scenarios.ErrScenario):
-		return nil, &failure{kind: errUsage, text: err.Error(), hint: "weft scenario new prints a commented file; docs/scenarios.md describes every field"}
+		return nil, advised(&failure{kind: errUsage, text: err.Error()}, "weft scenario new prints a commented file; docs/scenarios.md describes every field")
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, usage("%v", err)
 	case err != nil:
 		return nil, err
 	}
-	if p.seed != 0 {
-		s.Seed = yamlfile.Count(p.seed)
+	if c.seed != 0 {
+		s.Seed = yamlfile.Count(c.seed)
 	}
-	if !(p.hurry >= 1 && p.hurry <= 1e6) {
-		return nil, usage("--hurry %v: want 1 or more", p.hurry)
+	if !(c.hurry >= 1 && c.hurry <= 1e6) {
+		return nil, usage("--hurry %v: want 1 or more", c.hurry)
 	}
-	s.Hurry(p.hurry)
+	s.Hurry(c.hurry)
 	return s, nil
 }
 
-func (a *app) playScenario(ctx context.Context, s *scenarios.Scenario, p playing, name string) error {
-	if p.report == "" && !a.json {
-		p.report = s.Name + ".html"
+func (c *scenarioRun) run(ctx context.Context, e *env, args []string) error {
+	name := args[0]
+	if e.json && outfile.IsStdout(c.report) {
+		return usage("--json and --report - both write to standard output")
 	}
-	if p.real {
+	s, err := c.scenario(name)
+	if err != nil {
+		return err
+	}
+	if c.report == "" && !e.json {
+		c.report = s.Name + ".html"
+	}
+	if c.real {
 		if err := real.Check(s); err != nil {
-			return &failure{kind: errUsage, text: name, err: locate(name, err), hint: "without --real it can be simulated"}
+			return advised(&failure{kind: errUsage, text: name, err: locate(name, err)}, "without --real it can be simulated")
 		}
 	}
 	var page *outfile.File // opened before it takes hours to fill
-	if p.report != "" {
-		var err error
-		if page, err = outfile.Create(p.report, a.out); err != nil {
+	if c.report != "" {
+		if page, err = outfile.Create(c.report, e.out); err != nil {
 			return err
 		}
 		defer page.Discard()
 	}
-	recs, err := a.play(ctx, s, p)
+	recs, err := c.play(ctx, e.err, s)
 	if len(recs) == 0 {
 		return err
 	}
 	for _, rec := range recs { // the simulated one is worth having even if real nodes did not come to an end
-		rec.Replay, rec.Version = p.replay(name, rec.Seed), version()
+		rec.Replay, rec.Version = c.replay(name, rec.Seed), version()
 	}
 	if page != nil {
-		failed := report.Write(page, recs...)
-		if failed == nil {
-			failed = page.Commit()
-		}
-		if failed != nil { // what came of it can be told all the same
-			err, p.report = errors.Join(err, failed), ""
+		if failed := writePage(page, recs); failed != nil { // what came of it can be told all the same
+			err, c.report = errors.Join(err, failed), ""
 		}
 	}
-	return errors.Join(err, a.tellScenario(recs, p))
+	return errors.Join(err, c.tell(e, recs))
+}
+
+// writePage writes the page with pictures, whole or not at all.
+func writePage(page *outfile.File, recs []*scenarios.Recording) error {
+	if err := report.Write(page, recs...); err != nil {
+		return err
+	}
+	return page.Commit()
 }
 
 // play returns a recording for each player that came to an end, and what ended the others.
-func (a *app) play(ctx context.Context, s *scenarios.Scenario, p playing) (recs []*scenarios.Recording, err error) {
-	v := newScenarioView(s, a.err)
-	err = a.err.Live(ctx, v.frame, func(ctx context.Context) error {
-		rec, err := scenarios.Simulate(ctx, s, v.watch)
+func (c *scenarioRun) play(ctx context.Context, out *term.Out, s *scenarios.Scenario) (recs []*scenarios.Recording, err error) {
+	v := newScenarioView(s, out)
+	err = out.Live(ctx, v.frame, func(ctx context.Context) error {
+		rec, err := simulated.Play(ctx, s, v.watch)
 		if err != nil {
 			return err
 		}
-		if recs = append(recs, rec); !p.real {
+		if recs = append(recs, rec); !c.real {
 			return nil
 		}
 		exe, err := os.Executable()
@@ -163,41 +172,41 @@ func locate(name string, err error) error {
 }
 
 // replay is the command that plays it again.
-func (p *playing) replay(name string, seed uint64) string {
+func (c *scenarioRun) replay(name string, seed uint64) string {
 	again := fmt.Sprintf("weft scenario run %s --seed %d", name, seed)
-	if p.sites != 0 {
-		again += fmt.Sprintf(" --sites %d", p.sites)
+	if c.sites != 0 {
+		again += fmt.Sprintf(" --sites %d", c.sites)
 	}
-	if p.hurry != 1 {
-		again += fmt.Sprintf(" --hurry %v", p.hurry)
+	if c.hurry != 1 {
+		again += fmt.Sprintf(" --hurry %v", c.hurry)
 	}
-	if p.real {
+	if c.real {
 		again += " --real"
 	}
 	return again
 }
 
-// tellScenario says what came of it; that an expectation did not hold is an error.
-func (a *app) tellScenario(recs []*scenarios.Recording, p playing) (err error) {
-	out := a.out
-	if outfile.IsStdout(p.report) {
-		out = a.err
+// tell says what came of it; that an expectation did not hold is an error.
+func (c *scenarioRun) tell(e *env, recs []*scenarios.Recording) (err error) {
+	out := e.out
+	if outfile.IsStdout(c.report) {
+		out = e.err
 	}
 	held := true
 	for _, rec := range recs {
 		held = held && rec.Held()
-		if !a.json {
-			out.Printf("%s", scenarioSummary(rec, out, p.report))
+		if !e.json {
+			out.Printf("%s", scenarioSummary(rec, out, c.report))
 		}
 	}
-	if !a.json && len(recs) > 1 {
+	if !e.json && len(recs) > 1 {
 		out.Printf("%s", sideBySide(recs, out))
 	}
 	switch {
-	case a.json && p.real:
-		err = a.printJSON(recs)
-	case a.json:
-		err = a.printJSON(recs[0])
+	case e.json && c.real:
+		err = e.printJSON(recs)
+	case e.json:
+		err = e.printJSON(recs[0])
 	}
 	if err == nil && !held {
 		err = fail(nil, "the report shows when and where", "%s: not all expectations held", recs[0].Scenario.Name)

@@ -1,3 +1,5 @@
+//go:build !node
+
 package main
 
 import (
@@ -9,15 +11,16 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/cmd/weft/term"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/scenarios"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // slowMesh is a recording of four sites, of which the third is ready after n seconds and all decide a second later.
 func slowMesh(driver scenarios.Driver, n time.Duration) *scenarios.Recording {
-	r := &scenarios.Recording{Scenario: &scenarios.Scenario{Faults: round.Byzantine, Sites: []scenarios.Group{{Name: "s", Count: 4}}}, Driver: driver, Took: 20 * time.Second}
+	r := &scenarios.Recording{Scenario: &scenarios.Scenario{Faults: ledger.Byzantine, Sites: []scenarios.Group{{Name: "s", Count: 4}}}, Driver: driver, Took: 20 * time.Second}
 	line := func(at time.Duration, site int, event, kind string, height uint64) {
-		r.Trace = append(r.Trace, scenarios.Line{At: at, Site: site, Trace: round.Trace{Event: event, Kind: kind, Height: height, Entry: block.Of(height).CID}})
+		r.Trace = append(r.Trace, scenarios.Line{At: at, Site: site, Step: trace.Step{Event: event, Kind: kind, Height: height, Entry: block.Of(height).CID}})
 	}
 	line(0, 0, "decide", "open", 1)
 	for height := uint64(2); height <= 3; height++ {

@@ -14,8 +14,11 @@ import (
 // watchEvery is the time between two looks at the node.
 const watchEvery = 500 * time.Millisecond
 
-func (a *app) statusCmd() *cobra.Command {
-	var watch bool
+// status is `weft status`.
+type status struct{ watch bool }
+
+func newStatus(e *env) *cobra.Command {
+	c := &status{}
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show where the site stands: mesh, runs, rounds",
@@ -23,31 +26,33 @@ func (a *app) statusCmd() *cobra.Command {
   weft status --watch          refresh in place until Ctrl-C
   weft status --json | jq .runs[-1].done`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			switch {
-			case watch && a.json:
-				return usage("--watch and --json exclude each other; for a stream, poll or read the events")
-			case watch:
-				return a.watchStatus(cmd.Context(), "")
-			}
-			s, err := a.client().Status(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if a.json {
-				return a.printJSON(s)
-			}
-			a.out.Printf("%s", a.statusText(s, ""))
-			return nil
-		},
+		RunE: e.runs(c.run),
 	}
-	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "refresh in place; a line for each change where output is no terminal")
-	a.jsonFlag(cmd)
+	cmd.Flags().BoolVarP(&c.watch, "watch", "w", false, "refresh in place; a line for each change where output is no terminal")
+	e.jsonFlag(cmd)
 	return cmd
 }
 
+func (c *status) run(ctx context.Context, e *env, _ []string) error {
+	switch {
+	case c.watch && e.json:
+		return usage("--watch and --json exclude each other; for a stream, poll or read the events")
+	case c.watch:
+		return watchStatus(ctx, e, "")
+	}
+	s, err := e.client().Status(ctx)
+	if err != nil {
+		return err
+	}
+	if e.json {
+		return e.printJSON(s)
+	}
+	e.out.Printf("%s", statusText(e.out, s, ""))
+	return nil
+}
+
 // watchStatus shows the status until ctx ends, or until the run named by id is over.
-func (a *app) watchStatus(ctx context.Context, id string) error {
+func watchStatus(ctx context.Context, e *env, id string) error {
 	var mu sync.Mutex
 	text, last := "", ""
 	frame := func() string {
@@ -55,19 +60,19 @@ func (a *app) watchStatus(ctx context.Context, id string) error {
 		defer mu.Unlock()
 		return text
 	}
-	return a.out.Live(ctx, frame, func(ctx context.Context) error {
-		c := a.client()
+	return e.out.Live(ctx, frame, func(ctx context.Context) error {
+		c := e.client()
 		for {
 			s, err := c.Status(ctx)
 			if err != nil {
 				return err
 			}
-			if line := statusLine(s, id); !a.out.TTY && line != last {
-				a.out.Println(line)
+			if line := statusLine(s, id); !e.out.TTY && line != last {
+				e.out.Println(line)
 				last = line
 			}
 			mu.Lock()
-			text = a.statusText(s, id)
+			text = statusText(e.out, s, id)
 			mu.Unlock()
 			if r := findRun(s, id); id != "" && r != nil && over(r.Phase) {
 				return nil

@@ -12,8 +12,8 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/cmd/weft/term"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node"
-	"github.com/weft-mesh/weft/round"
 )
 
 func testStatus() *node.Status {
@@ -22,11 +22,11 @@ func testStatus() *node.Status {
 		return map[string]map[string]float64{"hospital-a": {"loss": v}, "hospital-b": {"loss": v + 0.5}, "hospital-c": {}}
 	}
 	return &node.Status{
-		Site: "hospital-a", ID: "id", Mesh: cid("mesh"), MeshName: "letters", Faults: round.Byzantine, Sites: 3, Quorum: 3, Up: 3,
+		Site: "hospital-a", ID: "id", Mesh: cid("mesh"), MeshName: "letters", Faults: ledger.Byzantine, Sites: 3, Quorum: 3, Up: 3,
 		Height: 5, Head: cid("head"), Sent: 1234, Received: 5_000_000, Memory: 60_000_000, Uptime: 75*time.Second + 3,
 		Runs: []node.RunStatus{{
 			ID: cid("run"), Name: "letters", Round: 3, Rounds: 5, Done: 2, Phase: node.PhaseTraining, Step: 9, Steps: 20,
-			Metrics: map[string]float64{"loss": 1.891, "tokens_per_second": 7731.2}, Spec: &round.RunSpec{},
+			Metrics: map[string]float64{"loss": 1.891, "tokens_per_second": 7731.2}, Spec: &ledger.RunSpec{},
 			Takes: []string{"hospital-a", "hospital-b", "hospital-c"}, Heard: time.Now(),
 			History: []node.RoundStatus{
 				{Round: 1, Model: cid("1"), Sites: []string{"hospital-a", "hospital-b", "hospital-c"}, Samples: 480, Metrics: losses(2)},
@@ -37,10 +37,10 @@ func testStatus() *node.Status {
 }
 
 func TestStatusText(t *testing.T) {
-	a := &app{out: term.New(&bytes.Buffer{})}
-	a.out.Wide = term.Width
+	out := term.New(&bytes.Buffer{})
+	out.Wide = term.Width
 	s := testStatus()
-	got := a.statusText(s, "")
+	got := statusText(out, s, "")
 	want := `site    hospital-a  ` + s.ID.String() + `
 mesh    letters  ` + s.Mesh.Short() + `  faults: byzantine  3 of 3 sites up
 ledger  height 5  head ` + s.Head.Short() + `
@@ -71,7 +71,7 @@ round  sites  hospital-a  hospital-b  hospital-c  samples  took  model
 
 // Runs that are over take a line, unless none goes on: then the last is shown.
 func TestStatusOfManyRuns(t *testing.T) {
-	a := &app{out: term.New(&bytes.Buffer{})}
+	out := term.New(&bytes.Buffer{})
 	s := testStatus()
 	live := s.Runs[0]
 	s.Runs = nil
@@ -80,52 +80,61 @@ func TestStatusOfManyRuns(t *testing.T) {
 		r.ID, r.Name, r.Phase = block.Of(i).CID, fmt.Sprintf("past-%d", i), node.PhaseDone
 		s.Runs = append(s.Runs, r)
 	}
-	all := a.statusText(s, "")
-	if strings.Count(all, "loss by site") != 1 || strings.Contains(all, "past-1") || !strings.Contains(all, a.runText(&s.Runs[7])) || !strings.HasSuffix(all, "2 runs before these: weft run list\n") {
+	all := statusText(out, s, "")
+	if strings.Count(all, "loss by site") != 1 || strings.Contains(all, "past-1") || !strings.Contains(all, runText(out, &s.Runs[7])) || !strings.HasSuffix(all, "2 runs before these: weft run list\n") {
 		t.Errorf("past runs only:\n%s", all)
 	}
 	s.Runs = slices.Insert(s.Runs, 3, live)
-	if all = a.statusText(s, ""); strings.Count(all, "loss by site") != 1 || !strings.Contains(all, a.runText(&live)) || strings.Index(all, a.runHead(&live)) > strings.Index(all, "past-7") {
+	if all = statusText(out, s, ""); strings.Count(all, "loss by site") != 1 || !strings.Contains(all, runText(out, &live)) || strings.Index(all, runHead(out, &live)) > strings.Index(all, "past-7") {
 		t.Errorf("one goes on:\n%s", all)
 	}
-	if one := a.statusText(s, s.Runs[1].ID.String()); !strings.HasSuffix(one, "\n"+a.runText(&s.Runs[1])) || strings.Contains(one, "past-2") {
+	if one := statusText(out, s, s.Runs[1].ID.String()); !strings.HasSuffix(one, "\n"+runText(out, &s.Runs[1])) || strings.Contains(one, "past-2") {
 		t.Errorf("one is named:\n%s", one)
 	}
 }
 
 // A trainer that hangs is told from one that works.
 func TestStatusTellsQuietTrainer(t *testing.T) {
-	a := &app{out: term.New(&bytes.Buffer{})}
+	out := term.New(&bytes.Buffer{})
 	s := testStatus()
 	s.Runs[0].Heard = time.Now().Add(-10 * time.Second)
-	if got := a.statusText(s, ""); strings.Contains(got, "nothing heard") {
+	if got := statusText(out, s, ""); strings.Contains(got, "nothing heard") {
 		t.Errorf("after 10 s:\n%s", got)
 	}
 	s.Runs[0].Heard = time.Time{}
-	if got := a.statusText(s, ""); !strings.Contains(got, "the trainer has not begun yet") {
+	if got := statusText(out, s, ""); !strings.Contains(got, "the trainer has not begun yet") {
 		t.Errorf("before it has the task:\n%s", got)
 	}
 	s.Runs[0].Heard = time.Now().Add(-20*time.Minute - time.Second/2)
-	if got := a.statusText(s, ""); !strings.Contains(got, "nothing heard of the trainer for 20m0") {
+	if got := statusText(out, s, ""); !strings.Contains(got, "nothing heard of the trainer for 20m0") {
 		t.Errorf("after 20 minutes:\n%s", got)
 	}
 	s.Runs[0].Process = 4711
-	if got := a.statusText(s, ""); !strings.Contains(got, "; if it hangs, end process 4711: it is started again") {
+	if got := statusText(out, s, ""); !strings.Contains(got, "; if it hangs, end process 4711: it is started again") {
 		t.Errorf("of a process:\n%s", got)
 	}
 }
 
 func TestStatusTellsTrouble(t *testing.T) {
-	a := &app{out: term.New(&bytes.Buffer{})}
+	out := term.New(&bytes.Buffer{})
 	s := testStatus()
 	s.Up, s.Problem, s.Hint, s.Named = 2, "disk full", "free some", []string{"hospital-c"}
-	s.Pending = []node.PendingRun{{Run: s.Runs[0].ID, Spec: &round.RunSpec{Name: "next", Rounds: 1}}}
+	s.Pending = []node.PendingRun{{Run: s.Runs[0].ID, Spec: &ledger.RunSpec{Name: "next", Rounds: 1}}}
 	s.Runs = nil
-	got := a.statusText(s, "")
+	got := statusText(out, s, "")
 	for _, text := range []string{"2 of 3 sites up, a quorum is 3", "disk full", "\n        hint: free some\n", "hospital-c signed two", "next, 1 round: take part with `weft run accept"} {
 		if !strings.Contains(got, text) {
 			t.Errorf("%q is missing in\n%s", text, got)
 		}
+	}
+}
+
+func TestStatusTellsUnknown(t *testing.T) {
+	out := term.New(&bytes.Buffer{})
+	s := testStatus()
+	s.Runs[0].Phase, s.Runs[0].Unknown = node.PhaseDeclined, `unknown rule "clip"`
+	if got := statusText(out, s, ""); !strings.Contains(got, `this weft takes no part: unknown rule "clip"`) {
+		t.Errorf("got\n%s", got)
 	}
 }
 
@@ -159,7 +168,7 @@ func TestStatusLineTellsTheEnd(t *testing.T) {
 
 func TestPickRun(t *testing.T) {
 	s := testStatus()
-	s.Runs = append(s.Runs, node.RunStatus{ID: block.Of("old").CID, Name: "old", Phase: node.PhaseDone, Spec: &round.RunSpec{}})
+	s.Runs = append(s.Runs, node.RunStatus{ID: block.Of("old").CID, Name: "old", Phase: node.PhaseDone, Spec: &ledger.RunSpec{}})
 	if got := candidates(s, runActive); len(got) != 1 || got[0].name != "letters" {
 		t.Errorf("active: %v", got)
 	}
@@ -177,18 +186,5 @@ func TestPickRun(t *testing.T) {
 	}
 	if got := named(candidates(s, runAny), id.String()[55:]); len(got) != 0 {
 		t.Errorf("four characters name %v", got)
-	}
-}
-
-func TestParseSize(t *testing.T) {
-	for text, want := range map[string]uint64{"50MB": 50e6, "64MiB": 64 << 20, "1": 1, "1.5 kB": 1500, "0": 0} {
-		if got, err := parseSize(text); err != nil || got != want {
-			t.Errorf("%s: %d, %v", text, got, err)
-		}
-	}
-	for _, text := range []string{"", "MB", "5furlongs", "-1", "NaN", "1e99", "5XB"} {
-		if got, err := parseSize(text); err == nil {
-			t.Errorf("%q: %d", text, got)
-		}
 	}
 }

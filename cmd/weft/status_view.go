@@ -15,50 +15,50 @@ import (
 const indent = 8
 
 // statusText draws a status; id restricts it to one run unless it is empty.
-func (a *app) statusText(s *node.Status, id string) string {
+func statusText(out *term.Out, s *node.Status, id string) string {
 	var b strings.Builder
-	label := func(name string) string { return a.out.Dim(fmt.Sprintf("%-*s", indent, name)) }
+	label := func(name string) string { return out.Dim(fmt.Sprintf("%-*s", indent, name)) }
 	up := fmt.Sprintf("%d of %d sites up", s.Up, s.Sites)
 	if s.Up < s.Quorum {
-		up = a.out.Bad(up + fmt.Sprintf(", a quorum is %d", s.Quorum))
+		up = out.Bad(up + fmt.Sprintf(", a quorum is %d", s.Quorum))
 	}
-	fmt.Fprintf(&b, "%s%s  %s\n", label("site"), a.out.Bold(s.Site), s.ID)
+	fmt.Fprintf(&b, "%s%s  %s\n", label("site"), out.Bold(s.Site), s.ID)
 	fmt.Fprintf(&b, "%s%s  %s  faults: %s  %s\n", label("mesh"), s.MeshName, s.Mesh.Short(), s.Faults, up)
 	fmt.Fprintf(&b, "%sheight %d  head %s\n", label("ledger"), s.Height, s.Head.Short())
 	fmt.Fprintf(&b, "%ssent %s, received %s  memory %s  up %s\n", label("node"), term.Bytes(s.Sent), term.Bytes(s.Received),
 		term.Bytes(s.Memory), term.Duration(s.Uptime.Truncate(time.Second)))
 	for _, addr := range s.Addrs {
-		if len(addr) > a.out.Columns()-indent { // whose peer ID stands above; weft id --address has it whole
+		if len(addr) > out.Columns()-indent { // whose peer ID stands above; weft id --address has it whole
 			addr, _, _ = strings.Cut(addr, "/p2p/")
 		}
 		fmt.Fprintf(&b, "%s%s\n", label("address"), addr)
 	}
 	if s.Problem != "" {
-		b.WriteString(label("problem") + a.hanging(s.Problem, a.out.Bad))
+		b.WriteString(label("problem") + hanging(out, s.Problem, out.Bad))
 		if s.Hint != "" {
-			b.WriteString(label("") + a.hanging("hint: "+s.Hint, nil))
+			b.WriteString(label("") + hanging(out, "hint: "+s.Hint, nil))
 		}
 	}
 	for _, name := range s.Named {
-		fmt.Fprintf(&b, "%s%s signed two statements for one place: it lies, or its key is used twice\n", label("named"), a.out.Bad(name))
+		fmt.Fprintf(&b, "%s%s signed two statements for one place: it lies, or its key is used twice\n", label("named"), out.Bad(name))
 	}
-	b.WriteString(a.asksText(s))
-	b.WriteString(a.runsText(s, id))
+	b.WriteString(asksText(out, s))
+	b.WriteString(runsText(out, s, id))
 	return b.String()
 }
 
 // asksText says what waits for the site's operator.
-func (a *app) asksText(s *node.Status) string {
+func asksText(out *term.Out, s *node.Status) string {
 	var b strings.Builder
-	label := a.out.Dim(fmt.Sprintf("%-*s", indent, "asks"))
-	b.WriteString(a.asksRunsText(s))
+	label := out.Dim(fmt.Sprintf("%-*s", indent, "asks"))
+	b.WriteString(asksRunsText(out, s))
 	for i := range s.Changes {
 		if c := &s.Changes[i]; !c.Own && !s.Observes {
-			b.WriteString(label + a.hanging(fmt.Sprintf("for the roster, to %s: look with `weft roster list`, agree with `weft roster approve %s`", c.Text, c.ID.Short()), nil))
+			b.WriteString(label + hanging(out, fmt.Sprintf("for the roster, to %s: look with `weft roster list`, agree with `weft roster approve %s`", c.Text, c.ID.Short()), nil))
 		}
 	}
 	for _, text := range rivals(s.Changes) {
-		b.WriteString(label + a.hanging(text, a.out.Bad))
+		b.WriteString(label + hanging(out, text, out.Bad))
 	}
 	if len(s.Changes) > 0 && len(s.Changes) < s.Asked {
 		fmt.Fprintf(&b, "%s%s of the roster in all: weft roster list\n", strings.Repeat(" ", indent), term.Plural(s.Asked, "change"))
@@ -67,10 +67,10 @@ func (a *app) asksText(s *node.Status) string {
 }
 
 // asksRunsText says which runs wait for the site's operator.
-func (a *app) asksRunsText(s *node.Status) string {
+func asksRunsText(out *term.Out, s *node.Status) string {
 	text := ""
 	for _, p := range s.Pending {
-		text += a.out.Dim(fmt.Sprintf("%-*s", indent, "asks")) + fmt.Sprintf("%s, %s: take part with `weft run accept %s`\n", a.out.Bold(p.Spec.Name), term.Plural(p.Spec.Rounds, "round"), p.Run.Short())
+		text += out.Dim(fmt.Sprintf("%-*s", indent, "asks")) + fmt.Sprintf("%s, %s: take part with `weft run accept %s`\n", out.Bold(p.Spec.Name), term.Plural(p.Spec.Rounds, "round"), p.Run.Short())
 	}
 	return text
 }
@@ -98,8 +98,8 @@ func rivals(changes []node.RosterChange) (warnings []string) {
 }
 
 // hanging wraps text that begins after a label.
-func (a *app) hanging(text string, paint func(string) string) string {
-	lines := term.Wrap(text, a.out.Columns()-indent)
+func hanging(out *term.Out, text string, paint func(string) string) string {
+	lines := term.Wrap(text, out.Columns()-indent)
 	for i := range lines {
 		if paint != nil {
 			lines[i] = paint(lines[i])

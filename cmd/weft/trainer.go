@@ -22,28 +22,21 @@ import (
 // progressEvery is the least time between two lines about a training.
 const progressEvery = time.Second
 
-func (a *app) trainerCmd() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "trainer",
-		Short: "Work with the site's own trainer",
-		RunE:  group,
-	}
-	cmd.AddCommand(a.trainerTestCmd())
-	return cmd
+func newTrainer(e *env) *cobra.Command {
+	return newGroup(&cobra.Command{Use: "trainer", Short: "Work with the site's own trainer"}, newTrainerTest(e))
 }
 
-// trialOptions are the command line of `weft trainer test`.
-type trialOptions struct {
+// trainerTest is `weft trainer test`.
+type trainerTest struct {
 	base    string
 	train   []string // key=value
 	rounds  uint64
 	measure bool
 	to      string
-	command []string
 }
 
-func (a *app) trainerTestCmd() *cobra.Command {
-	var o trialOptions
+func newTrainerTest(e *env) *cobra.Command {
+	c := &trainerTest{}
 	cmd := &cobra.Command{
 		Use:   "test [flags] [-- COMMAND ARG...]",
 		Short: "Try a training script without a mesh",
@@ -65,54 +58,51 @@ embedded trainer makes its own. Copies of it are kept below $TMPDIR meanwhile.`,
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			o.command = args
-			return a.testTrainer(cmd.Context(), o)
-		},
+		RunE: e.runs(c.run),
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.base, "base", "", "safetensors `file` to start from")
-	f.StringArrayVar(&o.train, "train", nil, "a hyperparameter of the run, `KEY=VALUE`; may be repeated")
-	f.Uint64Var(&o.rounds, "rounds", 1, "how many rounds")
-	f.BoolVar(&o.measure, "evaluate", false, "measure each model before it is trained from, as with evaluate: true")
-	f.StringVarP(&o.to, "output", "o", "", "file for the last update, - for standard output")
-	a.jsonFlag(cmd)
+	f.StringVar(&c.base, "base", "", "safetensors `file` to start from")
+	f.StringArrayVar(&c.train, "train", nil, "a hyperparameter of the run, `KEY=VALUE`; may be repeated")
+	f.Uint64Var(&c.rounds, "rounds", 1, "how many rounds")
+	f.BoolVar(&c.measure, "evaluate", false, "measure each model before it is trained from, as with evaluate: true")
+	f.StringVarP(&c.to, "output", "o", "", "file for the last update, - for standard output")
+	e.jsonFlag(cmd)
 	return cmd
 }
 
-// config returns the trial that the options describe.
-func (o trialOptions) config() (c node.TrialConfig, err error) {
-	c = node.TrialConfig{Command: o.command, Base: o.base, Rounds: o.rounds, Measure: o.measure, Train: map[string]string{}}
-	if o.rounds == 0 {
-		return c, usage("--rounds 0: want at least 1")
+// config returns the trial that the flags and arguments describe.
+func (c *trainerTest) config(command []string) (t node.TrialConfig, err error) {
+	t = node.TrialConfig{Command: command, Base: c.base, Rounds: c.rounds, Measure: c.measure, Train: map[string]string{}}
+	if c.rounds == 0 {
+		return t, usage("--rounds 0: want at least 1")
 	}
-	for _, s := range o.train {
+	for _, s := range c.train {
 		key, value, found := strings.Cut(s, "=")
 		if !found || key == "" {
-			return c, usage("--train %s: want KEY=VALUE, such as lr=0.1", s)
+			return t, usage("--train %s: want KEY=VALUE, such as lr=0.1", s)
 		}
-		c.Train[key] = value
+		t.Train[key] = value
 	}
-	return c, nil
+	return t, nil
 }
 
-func (a *app) testTrainer(ctx context.Context, o trialOptions) (err error) {
-	c, err := o.config()
+func (c *trainerTest) run(ctx context.Context, e *env, command []string) (err error) {
+	config, err := c.config(command)
 	switch {
 	case err != nil:
 		return err
-	case a.json && outfile.IsStdout(o.to):
+	case e.json && outfile.IsStdout(c.to):
 		return usage("--json and -o - exclude each other: both are standard output")
 	}
-	c.Dir, c.Log = a.dir, slog.New(plainOutput{term.NewLog(a.err, slog.LevelInfo), a.err})
-	t, err := node.NewTrial(ctx, c)
+	config.Dir, config.Log = e.dir, slog.New(plainOutput{term.NewLog(e.err, slog.LevelInfo), e.err})
+	t, err := node.NewTrial(ctx, config)
 	if err != nil {
-		return o.failure(err)
+		return trialError(err, command)
 	}
 	defer func() { err = errors.Join(err, t.Close()) }()
-	defer context.AfterFunc(ctx, func() { c.Log.Info("stopping the trainer; Ctrl-C again ends it at once") })()
-	if err := a.playTrial(ctx, t, o, c.Log); err != nil {
-		return o.failure(err)
+	defer context.AfterFunc(ctx, func() { config.Log.Info("stopping the trainer; Ctrl-C again ends it at once") })()
+	if err := c.play(ctx, e, t, config.Log); err != nil {
+		return trialError(err, command)
 	}
 	return nil
 }
@@ -142,28 +132,28 @@ func (p plainOutput) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return plainOutput{p.Handler.WithAttrs(attrs), p.out}
 }
 
-// playTrial has the trainer do all rounds, and prints what comes of them.
-func (a *app) playTrial(ctx context.Context, t *node.Trial, o trialOptions, log *slog.Logger) error {
-	out := a.out
-	if outfile.IsStdout(o.to) {
-		out = a.err // the update goes there
+// play has the trainer do all rounds, and prints what comes of them.
+func (c *trainerTest) play(ctx context.Context, e *env, t *node.Trial, log *slog.Logger) error {
+	out := e.out
+	if outfile.IsStdout(c.to) {
+		out = e.err // the update goes there
 	}
 	var file *outfile.File
-	if o.to != "" { // what cannot be written is told before hours of training
+	if c.to != "" { // what cannot be written is told before hours of training
 		var err error
-		if file, err = outfile.Create(o.to, a.out); err != nil {
+		if file, err = outfile.Create(c.to, e.out); err != nil {
 			return err
 		}
 		defer file.Discard()
 	}
 	var rounds []node.TrialRound
-	for n := range o.rounds {
+	for n := range c.rounds {
 		r, err := t.Round(ctx, logProgress(log, n+1))
 		if err != nil {
 			return err
 		}
-		if rounds = append(rounds, r); !a.json {
-			out.Println(trialText(r, o.rounds))
+		if rounds = append(rounds, r); !e.json {
+			out.Println(trialText(r, c.rounds))
 		}
 	}
 	if file != nil {
@@ -174,8 +164,8 @@ func (a *app) playTrial(ctx context.Context, t *node.Trial, o trialOptions, log 
 			return err
 		}
 	}
-	if a.json {
-		return a.printJSON(rounds)
+	if e.json {
+		return e.printJSON(rounds)
 	}
 	out.Println(out.Good("the update is one that a node takes"))
 	return nil
@@ -211,9 +201,9 @@ func logProgress(log *slog.Logger, round uint64) func(train.Progress) {
 	}
 }
 
-// failure tells an error of the command line from one of the trainer or the site.
-func (o trialOptions) failure(err error) error {
-	fromCommand := len(o.command) > 0 && errors.Is(err, train.ErrCommand)
+// trialError tells an error of the command line from one of the trainer or the site.
+func trialError(err error, command []string) error {
+	fromCommand := len(command) > 0 && errors.Is(err, train.ErrCommand)
 	if !fromCommand && !errors.Is(err, node.ErrBase) && !errors.Is(err, builtin.ErrHyperparameter) {
 		return err
 	}

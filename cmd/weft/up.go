@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"os"
-	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -17,8 +16,11 @@ import (
 	"github.com/weft-mesh/weft/node"
 )
 
-func (a *app) upCmd() *cobra.Command {
-	var bootstrap []string
+// up is `weft up`.
+type up struct{ bootstrap []string }
+
+func newUp(e *env) *cobra.Command {
+	c := &up{}
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Run the site's node until Ctrl-C",
@@ -28,35 +30,50 @@ learnt; one that answers is enough. A node that was killed goes on where it was.
 		Example: `  weft up
   weft up --bootstrap /ip4/10.0.0.7/tcp/4801/p2p/12D3KooWA...`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.up(cmd.Context(), bootstrap)
-		},
+		RunE: e.runs(c.run),
 	}
-	cmd.Flags().StringArrayVar(&bootstrap, "bootstrap", nil, "full `address` of another site, or several, as weft id --address prints them there; may be repeated")
+	cmd.Flags().StringArrayVar(&c.bootstrap, "bootstrap", nil, "full `address` of another site, or several, as weft id --address prints them there; may be repeated")
 	return cmd
 }
 
-// up runs the node until ctx ends, and logs what it does on standard error.
-func (a *app) up(ctx context.Context, bootstrap []string) error {
-	h, err := node.Open(a.dir)
+// run runs the node until ctx ends, and logs what it does on standard error.
+func (c *up) run(ctx context.Context, e *env, _ []string) error {
+	h, err := node.Open(e.dir)
 	if err != nil {
 		return err
 	}
-	for _, addr := range strings.Fields(strings.Join(bootstrap, " ")) { // a file of addresses has a line for each
-		if err := checkBootstrap(addr); err != nil {
-			return err
-		}
-		if !slices.Contains(h.Config.Bootstrap, addr) {
-			h.Config.Bootstrap = append(h.Config.Bootstrap, addr)
-		}
+	if err := c.addBootstrap(h.Config); err != nil {
+		return err
 	}
-	log := a.logger(h.Config.Log)
+	log := newLogger(e.err, h.Config.Log)
 	quietLibp2p(log)
 	n, err := node.New(h, node.Options{Log: log, Agent: "weft/" + version()})
 	if err != nil {
 		return err
 	}
 	context.AfterFunc(ctx, func() { log.Info("stopping; Ctrl-C again ends the node at once, and loses nothing either") })
+	if err := runTold(ctx, n, &narrator{log: log, client: e.client()}); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	log.Info("stopped")
+	return nil
+}
+
+// addBootstrap adds the command line's addresses to those of the configuration.
+func (c *up) addBootstrap(config *node.Config) error {
+	for _, addr := range strings.Fields(strings.Join(c.bootstrap, " ")) { // a file of addresses has a line for each
+		if err := checkBootstrap(addr); err != nil {
+			return err
+		}
+		if !slices.Contains(config.Bootstrap, addr) {
+			config.Bootstrap = append(config.Bootstrap, addr)
+		}
+	}
+	return nil
+}
+
+// runTold runs the node and tells what it does.
+func runTold(ctx context.Context, n *node.Node, t *narrator) error {
 	ctx, cancel := context.WithCancel(ctx)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
@@ -66,24 +83,20 @@ func (a *app) up(ctx context.Context, bootstrap []string) error {
 	g.Go(func() error {
 		select {
 		case <-n.Ready():
-			return (&narrator{log: log, client: a.client()}).run(ctx)
+			return t.run(ctx)
 		case <-ctx.Done():
 			return nil
 		}
 	})
-	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
-		return err
-	}
-	log.Info("stopped")
-	return nil
+	return g.Wait()
 }
 
-// logger writes as the configuration says: lines for people, or JSON.
-func (a *app) logger(c node.LogConfig) *slog.Logger {
+// newLogger returns a log that writes as the configuration says: lines for people, or JSON.
+func newLogger(out *term.Out, c node.LogConfig) *slog.Logger {
 	if c.Format == "json" {
 		return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.Level(c.Level)}))
 	}
-	return slog.New(term.NewLog(a.err, slog.Level(c.Level)))
+	return slog.New(term.NewLog(out, slog.Level(c.Level)))
 }
 
 // libp2pLogEnv is how libp2p is asked to log by itself.
@@ -118,22 +131,7 @@ func (d demoted) WithGroup(name string) slog.Handler { return demoted{d.Handler.
 // checkBootstrap refuses what is not a site's full address.
 func checkBootstrap(addr string) error {
 	if _, err := node.CheckBootstrap(addr); err != nil {
-		return &failure{kind: errUsage, text: "--bootstrap: " + err.Error(), hint: "want a full address such as /ip4/10.0.0.7/tcp/4801/p2p/12D3KooW..., as weft status shows it at the other site"}
+		return advised(&failure{kind: errUsage, text: "--bootstrap: " + err.Error()}, "want a full address such as /ip4/10.0.0.7/tcp/4801/p2p/12D3KooW..., as weft status shows it at the other site")
 	}
 	return nil
-}
-
-// release is the version of a binary that is built for release; the linker sets it.
-var release string
-
-// version is this binary's, as the build recorded it.
-func version() string {
-	if release != "" {
-		return release
-	}
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
-		return "devel"
-	}
-	return info.Main.Version
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,9 +15,14 @@ import (
 	"github.com/weft-mesh/weft/node"
 )
 
-func (a *app) verifyCmd() *cobra.Command {
-	var mesh, model string
-	var recompute bool
+// verify is `weft verify`.
+type verify struct {
+	mesh, model string
+	recompute   bool
+}
+
+func newVerify(e *env) *cobra.Command {
+	c := &verify{}
 	cmd := &cobra.Command{
 		Use:   "verify [DIR|FILE]",
 		Short: "Check the chain of certificates from genesis to head, offline",
@@ -33,29 +39,31 @@ What does not verify gives exit code 4.`,
   weft verify mesh.car --mesh bafyr4i... --model bafyr4i...
   weft verify --recompute`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			source := a.dir
-			if len(args) > 0 {
-				source = args[0]
-			}
-			if recompute {
-				return a.recompute(cmd.Context(), source, mesh, model)
-			}
-			r, err := node.Verify(source)
-			if err != nil {
-				return verifyError(err)
-			}
-			if err := demand(r, mesh, model); err != nil {
-				return err
-			}
-			return a.printReport(r)
-		},
+		RunE: e.runs(c.run),
 	}
-	cmd.Flags().StringVar(&mesh, "mesh", "", "CID that the genesis must have")
-	cmd.Flags().StringVar(&model, "model", "", "CID of a model that must be committed")
-	cmd.Flags().BoolVar(&recompute, "recompute", false, "compute models anew from the updates kept here")
-	a.jsonFlag(cmd)
+	cmd.Flags().StringVar(&c.mesh, "mesh", "", "CID that the genesis must have")
+	cmd.Flags().StringVar(&c.model, "model", "", "CID of a model that must be committed")
+	cmd.Flags().BoolVar(&c.recompute, "recompute", false, "compute models anew from the updates kept here")
+	e.jsonFlag(cmd)
 	return cmd
+}
+
+func (c *verify) run(ctx context.Context, e *env, args []string) error {
+	source := e.dir
+	if len(args) > 0 {
+		source = args[0]
+	}
+	if c.recompute {
+		return c.runRecompute(ctx, e, source)
+	}
+	r, err := node.Verify(source)
+	if err != nil {
+		return verifyError(err)
+	}
+	if err := c.demand(r); err != nil {
+		return err
+	}
+	return printReport(e, r)
 }
 
 // verifyError tells what does not verify from what cannot be read.
@@ -64,28 +72,28 @@ func verifyError(err error) error {
 	case errors.Is(err, node.ErrChain), errors.Is(err, node.ErrCAR), errors.Is(err, node.ErrLog), errors.Is(err, node.ErrGenesis):
 		return hinted(errUnverified, err, "get the ledger from another site: weft ledger --car FILE")
 	case errors.Is(err, fs.ErrNotExist):
-		return &failure{kind: errUsage, text: "nothing to verify", err: err, hint: "name a site's directory or a CAR file"}
+		return advised(&failure{kind: errUsage, text: "nothing to verify", err: err}, "name a site's directory or a CAR file")
 	}
 	return err
 }
 
-// demand checks what the caller wants the report to say.
-func demand(r *node.Report, mesh, model string) error {
-	if mesh != "" {
-		id, err := block.Parse(mesh)
+// demand checks what the flags want the report to say.
+func (c *verify) demand(r *node.Report) error {
+	if c.mesh != "" {
+		id, err := block.Parse(c.mesh)
 		if err != nil {
-			return &failure{kind: errUsage, text: "--mesh", err: err, hint: "want the whole CID, as weft mesh show prints it: ends can be forged"}
+			return advised(&failure{kind: errUsage, text: "--mesh", err: err}, "want the whole CID, as weft mesh show prints it: ends can be forged")
 		}
 		if id != r.Mesh {
 			return &failure{kind: errUnverified, text: fmt.Sprintf("this is the ledger of mesh %s, not of %s", r.Mesh, id)}
 		}
 	}
-	if model == "" {
+	if c.model == "" {
 		return nil
 	}
-	id, err := block.Parse(model)
+	id, err := block.Parse(c.model)
 	if err != nil {
-		return &failure{kind: errUsage, text: "--model", err: err, hint: "want the whole CID, as weft model export prints it: ends can be forged"}
+		return advised(&failure{kind: errUsage, text: "--model", err: err}, "want the whole CID, as weft model export prints it: ends can be forged")
 	}
 	for _, m := range r.Models {
 		if m.Model == id {
@@ -95,28 +103,28 @@ func demand(r *node.Report, mesh, model string) error {
 	return &failure{kind: errUnverified, text: fmt.Sprintf("no round up to height %d committed the model %s", r.Height, id)}
 }
 
-func (a *app) printReport(r *node.Report) error {
-	if a.json {
-		return a.printJSON(r)
+func printReport(e *env, r *node.Report) error {
+	if e.json {
+		return e.printJSON(r)
 	}
-	a.out.Printf("%s", a.reportText(r))
+	e.out.Printf("%s", reportText(e.out, r))
 	return nil
 }
 
-func (a *app) reportText(r *node.Report) string {
+func reportText(out *term.Out, r *node.Report) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %s\n", a.out.Bold(r.MeshName), r.Mesh)
-	fmt.Fprintf(&b, "%s: every entry up to height %d is valid and signed by a quorum\n", a.out.Good("verified"), r.Height)
+	fmt.Fprintf(&b, "%s  %s\n", out.Bold(r.MeshName), r.Mesh)
+	fmt.Fprintf(&b, "%s: every entry up to height %d is valid and signed by a quorum\n", out.Good("verified"), r.Height)
 	fmt.Fprintf(&b, "%s, faults: %s, a quorum is %s\nhead  %s\n\n", term.Plural(len(r.Sites), "site"), r.Faults, term.Plural(r.Quorum, "site"), r.Head)
 	if r.Torn > 0 {
-		fmt.Fprintf(&b, "%s the log ends in %s that are no whole record, as a crash leaves them, or a node that is just writing\n\n", a.out.Bad("note:"), term.Bytes(r.Torn))
+		fmt.Fprintf(&b, "%s the log ends in %s that are no whole record, as a crash leaves them, or a node that is just writing\n\n", out.Bad("note:"), term.Bytes(r.Torn))
 	}
 	for _, run := range r.Runs {
 		closed := ""
 		if run.Closed {
 			closed = ", closed"
 		}
-		fmt.Fprintf(&b, "run %s (%s): %d of %d rounds%s, model\n  %s\n", a.out.Bold(run.Name), run.ID.Short(), run.Done, run.Rounds, closed, run.Model)
+		fmt.Fprintf(&b, "run %s (%s): %d of %d rounds%s, model\n  %s\n", out.Bold(run.Name), run.ID.Short(), run.Done, run.Rounds, closed, run.Model)
 		b.WriteString(recomputedText(r, run.ID))
 	}
 	if len(r.Runs) > 0 {
@@ -126,6 +134,6 @@ func (a *app) reportText(r *node.Report) string {
 	for _, s := range r.Signers {
 		t.Row(s.Site, strconv.FormatUint(s.Count, 10))
 	}
-	b.WriteString(t.Text(a.out.Columns(), a.out.Dim))
+	b.WriteString(t.Text(out.Columns(), out.Dim))
 	return b.String()
 }

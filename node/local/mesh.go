@@ -12,8 +12,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node"
-	"github.com/weft-mesh/weft/round"
 )
 
 // Config describes a mesh on this machine.
@@ -21,7 +21,7 @@ type Config struct {
 	Exe    string // the weft binary
 	Dir    string // the mesh's folder; each site gets a folder of its name in it
 	Name   string
-	Faults round.Faults
+	Faults ledger.Faults
 	Sites  []Site
 
 	// Reach is the multiaddr, without its /p2p part, at which one site's node finds another's; nil:
@@ -43,7 +43,7 @@ type Site struct {
 
 // Mesh is a mesh on this machine.
 type Mesh struct {
-	Genesis *round.Genesis
+	Genesis *ledger.Genesis
 	Nodes   []*Node // in the order of Config.Sites
 }
 
@@ -54,7 +54,7 @@ func New(c Config) (*Mesh, error) {
 		return nil, err
 	}
 	m := &Mesh{}
-	var roster []round.Site
+	var roster []ledger.Site
 	for _, s := range c.Sites {
 		dir := filepath.Join(c.Dir, s.Name)
 		id, err := node.Init(dir, s.Name)
@@ -62,7 +62,7 @@ func New(c Config) (*Mesh, error) {
 			return nil, err
 		}
 		if !s.Outside {
-			roster = append(roster, round.Site{ID: id, Name: s.Name})
+			roster = append(roster, ledger.Site{ID: id, Name: s.Name})
 		}
 		m.Nodes = append(m.Nodes, &Node{Name: s.Name, Dir: dir, ID: id, Client: node.Dial(dir), exe: c.Exe, start: s.Start})
 	}
@@ -70,7 +70,7 @@ func New(c Config) (*Mesh, error) {
 	if _, err := cryptorand.Read(nonce); err != nil {
 		return nil, err
 	}
-	if m.Genesis, err = round.NewGenesis(c.Name, c.Faults, roster, nonce); err != nil {
+	if m.Genesis, err = ledger.NewGenesis(c.Name, c.Faults, roster, nonce); err != nil {
 		return nil, err
 	}
 	for i, n := range m.Nodes {

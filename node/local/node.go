@@ -20,7 +20,6 @@ import (
 )
 
 const (
-	stopGrace = 5 * time.Second        // for a node to end after SIGTERM
 	readyWait = 30 * time.Second       // for a node to answer after its start
 	pollEvery = 100 * time.Millisecond // between two questions to a node
 	logTail   = 2 << 10                // bytes of a node's log in an error
@@ -49,7 +48,6 @@ type Node struct {
 	mu     sync.Mutex
 	cmd    *exec.Cmd
 	exited chan struct{} // closed when cmd's process has ended
-	asleep bool
 }
 
 // Start starts the node's process. It returns before the node answers; see Ready.
@@ -85,7 +83,7 @@ func (n *Node) Start() error {
 	if err := <-started; err != nil {
 		return fmt.Errorf("start node %s: %w", n.Name, err)
 	}
-	n.cmd, n.exited, n.asleep = cmd, exited, false
+	n.cmd, n.exited = cmd, exited
 	return nil
 }
 
@@ -124,19 +122,40 @@ func (n *Node) Running() bool {
 	}
 }
 
-// Kill ends the process as a power cut would (kill -9), with all it started.
-func (n *Node) Kill() error { return n.end(syscall.SIGKILL, 0) }
+// stopGrace is how long a process that was asked to end may take.
+const stopGrace = 20 * time.Second
 
-// Stop ends the process cleanly, or kills it if that takes too long.
-func (n *Node) Stop() error { return n.end(syscall.SIGTERM, stopGrace) }
+// Stop asks the process to end, and kills it if that takes too long.
+func (n *Node) Stop() error {
+	if err := n.signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	for end := time.Now().Add(stopGrace); n.Running() && time.Now().Before(end); time.Sleep(pollEvery) {
+	}
+	return n.Kill()
+}
+
+// Kill ends the process as a power cut would (kill -9), with all it started.
+func (n *Node) Kill() error {
+	if err := n.signal(syscall.SIGKILL); err != nil {
+		return err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.cmd != nil {
+		<-n.exited
+		n.cmd = nil
+	}
+	return nil
+}
 
 // Pause stops the process, with all it started, in the middle of whatever it does; Resume lets it go on.
-func (n *Node) Pause() error { return n.sleep(true, syscall.SIGSTOP) }
+func (n *Node) Pause() error { return n.signal(syscall.SIGSTOP) }
 
 // Resume lets a process go on that was paused.
-func (n *Node) Resume() error { return n.sleep(false, syscall.SIGCONT) }
+func (n *Node) Resume() error { return n.signal(syscall.SIGCONT) }
 
-func (n *Node) sleep(asleep bool, sig syscall.Signal) error {
+func (n *Node) signal(sig syscall.Signal) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.cmd == nil {
@@ -145,15 +164,7 @@ func (n *Node) sleep(asleep bool, sig syscall.Signal) error {
 	if err := syscall.Kill(-n.cmd.Process.Pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("send %v to node %s: %w", sig, n.Name, err)
 	}
-	n.asleep = asleep
 	return nil
-}
-
-// Paused reports whether the process runs and is paused.
-func (n *Node) Paused() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.cmd != nil && n.asleep
 }
 
 // Forget empties the directory of a site that does not run, but for its key, configuration and mesh: its disk is
@@ -172,29 +183,6 @@ func (n *Node) Forget() error {
 		}
 	}
 	return err
-}
-
-func (n *Node) end(sig syscall.Signal, grace time.Duration) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.cmd == nil {
-		return nil
-	}
-	pid := n.cmd.Process.Pid
-	err := signalNode(pid, sig)
-	if grace > 0 {
-		select {
-		case <-n.exited:
-		case <-time.After(grace):
-			err = signalNode(pid, syscall.SIGKILL)
-		}
-	}
-	if err != nil && !errors.Is(err, syscall.ESRCH) {
-		return fmt.Errorf("end node %s: %w", n.Name, err)
-	}
-	<-n.exited
-	n.cmd = nil
-	return nil
 }
 
 // lastWords returns ErrExited with the end of the node's log.

@@ -14,8 +14,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node"
-	"github.com/weft-mesh/weft/round"
 )
 
 // Twenty sites train ten rounds while up to f of them at a time are stopped, killed or cut off, and come
@@ -96,7 +96,7 @@ func (w weather) run(t *testing.T, seed uint64) *churn {
 	m.Net.SetLoss(w.loss)
 	opener := m.Sites[c.chance.IntN(w.sites)]
 	var err error
-	c.run, err = opener.Node.OpenRun(t.Context(), node.RunRequest{Init: true, Spec: round.RunSpec{Name: "churn", Rounds: w.rounds}})
+	c.run, err = opener.Node.OpenRun(t.Context(), node.RunRequest{Init: true, Spec: ledger.RunSpec{Name: "churn", Rounds: w.rounds}})
 	if err != nil {
 		t.Fatal(err)
 	}

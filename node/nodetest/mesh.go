@@ -7,8 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/train"
 )
 
 // Config says what mesh a test wants.
@@ -19,13 +20,15 @@ type Config struct {
 	Shard uint64                       // elements of its shards
 	Line  func(site int) Line          // nil: 100 Mbit/s
 	Train func(site int) time.Duration // of one training
+
+	Trainer func(site int) train.Trainer // nil: the synthetic one
 }
 
 // Mesh is a mesh whose sites run in this process.
 type Mesh struct {
 	Net     *Net
 	Sites   []*Site
-	Genesis *round.Genesis
+	Genesis *ledger.Genesis
 
 	t   testing.TB
 	cfg Config
@@ -38,19 +41,13 @@ func New(t testing.TB, c Config) *Mesh {
 	m := &Mesh{Net: NewNet(c.Seed), t: t, cfg: c}
 	dir := tempDir(t)
 	t.Cleanup(m.close)
-	var roster []round.Site
-	for i := range c.Sites {
-		s := &Site{Name: fmt.Sprintf("s%02d", i), mesh: m, index: i}
-		s.Dir = filepath.Join(dir, s.Name)
-		var err error
-		if s.ID, err = node.Init(s.Dir, s.Name); err != nil {
-			t.Fatal(err)
-		}
-		m.Sites = append(m.Sites, s)
-		roster = append(roster, round.Site{ID: s.ID, Name: s.Name})
+	var roster []ledger.Site
+	for range c.Sites {
+		s := m.init(dir)
+		roster = append(roster, ledger.Site{ID: s.ID, Name: s.Name})
 	}
 	var err error
-	if m.Genesis, err = round.NewGenesis("test", round.Byzantine, roster, make([]byte, 16)); err != nil {
+	if m.Genesis, err = ledger.NewGenesis("test", ledger.Byzantine, roster, make([]byte, 16)); err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range m.Sites {
@@ -59,6 +56,29 @@ func New(t testing.TB, c Config) *Mesh {
 		}
 	}
 	return m
+}
+
+// init makes the directory of one more site, in no mesh yet.
+func (m *Mesh) init(dir string) *Site {
+	m.t.Helper()
+	s := &Site{Name: fmt.Sprintf("s%02d", len(m.Sites)), mesh: m, index: len(m.Sites)}
+	s.Dir = filepath.Join(dir, s.Name)
+	var err error
+	if s.ID, err = node.Init(s.Dir, s.Name); err != nil {
+		m.t.Fatal(err)
+	}
+	m.Sites = append(m.Sites, s)
+	return s
+}
+
+// Newcomer ties one more site, which is not in the genesis, to the mesh.
+func (m *Mesh) Newcomer() *Site {
+	m.t.Helper()
+	s := m.init(filepath.Dir(m.Sites[0].Dir))
+	if err := node.Join(s.Dir, m.Genesis); err != nil {
+		m.t.Fatal(err)
+	}
+	return s
 }
 
 func (m *Mesh) close() {

@@ -36,7 +36,8 @@ func (s *Site) String() string { return s.Name }
 // keep names the variable of the environment which says that a test that fails leaves what it has.
 const keep = "WEFT_VNODE_KEEP"
 
-// Start brings the site up. It knows where two others are, and whom it has met before.
+// Start brings the site up. It knows where two others are, and whom it has met before. Of its config.yaml
+// what configure and Config do not set applies.
 func (s *Site) Start() {
 	t, c := s.mesh.t, &s.mesh.cfg
 	t.Helper()
@@ -53,7 +54,11 @@ func (s *Site) Start() {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := node.New(h, node.Options{Log: logger(journal), Network: s.mesh.Net.join(s.index, line), NoAPI: true, Shard: c.Shard})
+	opt := node.Options{Log: logger(journal), Network: s.mesh.Net.join(s.index, line), NoAPI: true, Shard: c.Shard}
+	if c.Trainer != nil {
+		opt.Trainer = c.Trainer(s.index)
+	}
+	n, err := node.New(h, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,9 +82,11 @@ func (s *Site) configure(c *node.Config) {
 		c.Bootstrap = append(c.Bootstrap, fmt.Sprintf("%s/p2p/%s", m.Net.addr(o.index), o.ID))
 	}
 	c.Accept = node.Accept{Policy: node.AcceptAuto}
-	c.Trainer = node.TrainerConfig{Synthetic: &node.SyntheticConfig{
-		Bytes: yamlfile.Size(m.cfg.Model), Time: yamlfile.Duration(m.cfg.Train(s.index)), Seed: yamlfile.Count(m.cfg.Seed),
-	}}
+	synthetic := &node.SyntheticConfig{Bytes: yamlfile.Size(m.cfg.Model), Seed: yamlfile.Count(m.cfg.Seed)}
+	if m.cfg.Train != nil {
+		synthetic.Time = yamlfile.Duration(m.cfg.Train(s.index))
+	}
+	c.Trainer = node.TrainerConfig{Synthetic: synthetic}
 }
 
 // logger writes warnings, or all if it is likely to be read.

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/yamlfile"
 )
 
@@ -17,9 +17,9 @@ const Builtin = "builtin"
 
 // Run is a run as its file describes it.
 type Run struct {
-	Spec round.RunSpec // without By, Base, Layout and Nonce, which the node fills in
-	Init bool          // the embedded trainer makes the model
-	File string        // else the safetensors file that holds it
+	Spec ledger.RunSpec // without By, Base, Layout and Nonce, which the node fills in
+	Init bool           // the embedded trainer makes the model
+	File string         // else the safetensors file that holds it
 
 	where *yamlfile.File
 }

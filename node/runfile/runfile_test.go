@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/yamlfile"
 )
 
@@ -38,7 +38,7 @@ func TestParse(t *testing.T) {
 	if !r.Init || r.File != "" || s.Name != "letters" || s.Rounds != 5 || s.MinSites != 2 || s.SampleCap != 1000 || s.Attempts != 5 || !s.KeepUpdates {
 		t.Errorf("got %+v", r)
 	}
-	if s.Late != round.Carry || s.LateNum != 2 || s.LateDen != 3 || s.LateMax != 3 || s.Rule != "fedavg" {
+	if s.Late != ledger.Carry || s.LateNum != 2 || s.LateDen != 3 || s.LateMax != 3 || s.Rule != "fedavg" {
 		t.Errorf("got %+v", s)
 	}
 	if want := map[string]string{"steps": "100", "lr": "0.0010", "text": "yes", "big": "1_000"}; !maps.Equal(s.Train, want) {
@@ -52,7 +52,7 @@ func TestParseDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := r.Spec
-	if r.Init || r.File != "dir/m.safetensors" || s.MinSites != 0 || s.Late != round.Carry || s.LateNum != 1 || s.LateDen != 2 || s.LateMax != 2 {
+	if r.Init || r.File != "dir/m.safetensors" || s.MinSites != 0 || s.Late != ledger.Carry || s.LateNum != 1 || s.LateDen != 2 || s.LateMax != 2 {
 		t.Errorf("got %+v", r)
 	}
 }
@@ -120,7 +120,7 @@ func FuzzParse(f *testing.F) {
 		if r.Init == (r.File != "") || r.Spec.Name == "" || r.Spec.Rounds == 0 {
 			t.Fatalf("%q gives %+v", data, r)
 		}
-		if s := r.Spec; s.Late == round.Carry && (s.LateNum == 0 || s.LateNum > s.LateDen || s.LateDen > 1000) {
+		if s := r.Spec; s.Late == ledger.Carry && (s.LateNum == 0 || s.LateNum > s.LateDen || s.LateDen > 1000) {
 			t.Fatalf("%q gives %+v", data, r)
 		}
 	})

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/yamlfile"
 )
 
@@ -32,8 +32,8 @@ type Late struct {
 
 // Spec returns the run's description without By, Base, Layout and Nonce; on error it returns the field
 // that is at fault.
-func (t *Terms) Spec(name string) (s round.RunSpec, field string, err error) {
-	s = round.RunSpec{
+func (t *Terms) Spec(name string) (s ledger.RunSpec, field string, err error) {
+	s = ledger.RunSpec{
 		Name: name, Rounds: uint64(t.Rounds), Rule: t.Rule, MinSites: uint64(t.MinSites), SampleCap: uint64(t.SampleCap), Attempts: uint64(t.Attempts),
 		KeepUpdates: t.KeepUpdates, Train: map[string]string{},
 	}
@@ -54,12 +54,12 @@ func (t *Terms) Spec(name string) (s round.RunSpec, field string, err error) {
 }
 
 // into sets the spec's policy; on error it returns the field that is at fault.
-func (l Late) into(s *round.RunSpec) (string, error) {
+func (l Late) into(s *ledger.RunSpec) (string, error) {
 	switch l.Policy {
-	case "", string(round.Carry):
-		s.Late, s.LateNum, s.LateDen, s.LateMax = round.Carry, 1, 2, 2
-	case string(round.Drop):
-		s.Late = round.Drop
+	case "", string(ledger.Carry):
+		s.Late, s.LateNum, s.LateDen, s.LateMax = ledger.Carry, 1, 2, 2
+	case string(ledger.Drop):
+		s.Late = ledger.Drop
 		if l.Weight != "" || l.Max != 0 {
 			return "late", errors.New("weight and max belong to policy: carry")
 		}

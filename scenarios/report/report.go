@@ -188,6 +188,12 @@ func figures(recordings []*scenarios.Recording, runs []run) []figure {
 		{"bytes of messages sent by a site (mean)", func(r *scenarios.Recording, _ *story) string {
 			return size(mean(r, func(t scenarios.Traffic) int64 { return t.MessageBytes }))
 		}},
+		{"spectral gap of the traffic (all pairs alike: 1)", func(r *scenarios.Recording, _ *story) string {
+			if gap, ok := spectralGap(r.Links); ok {
+				return fmt.Sprintf("%.2f", gap)
+			}
+			return "–"
+		}},
 		{"took in all", func(_ *scenarios.Recording, s *story) string { return span(s.ends) }},
 	}
 	var list []figure

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/scenarios"
+	"github.com/weft-mesh/weft/scenarios/play/simulated"
 )
 
 const banks = `name: nine-banks
@@ -40,7 +41,7 @@ func played(t *testing.T, file string) *scenarios.Recording {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := scenarios.Simulate(t.Context(), s, nil)
+	r, err := simulated.Play(t.Context(), s, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +123,7 @@ func TestPage(t *testing.T) {
 	page := write(t, r)
 	for _, want := range []string{
 		"nine-banks", "not as expected", "every site sends less than 20.00 MB", "a quorum is 6", "weft scenario run nine-banks --seed 1", "bank-2", "silent",
-		"partition", "loss (0.2)", "bank-3 to bank-1:", "came last", "pooled", "Bytes foretold", "Loss on text like the site", "declines the run",
+		"partition", "loss (0.2)", "bank-3 to bank-1:", "came last", "pooled", "Bytes foretold", "spectral gap", "Loss on text like the site", "declines the run",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("%q is missing", want)

@@ -81,10 +81,10 @@ func newLog(r *scenarios.Recording) (rows []logRow, omitted int) {
 // remarkable puts a line of the trace in words, or returns "" for what happens in every round.
 func remarkable(l *scenarios.Line, names map[peer.ID]string) string {
 	about := ""
-	if l.Trace.Site != "" {
-		about = names[l.Trace.Site]
+	if l.Step.Site != "" {
+		about = names[l.Step.Site]
 		if about == "" {
-			about = l.Trace.Site.ShortString()
+			about = l.Step.Site.ShortString()
 		}
 		about = " of " + about
 	}

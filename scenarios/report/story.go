@@ -75,8 +75,8 @@ func (s *story) gone(site int) bool {
 	return n > 1 && row[n-1].phase == outside && row[n-1].to == s.ends
 }
 
-// teller walks through a trace, line by line.
-type teller struct {
+// traceReader walks through a trace, line by line.
+type traceReader struct {
 	story
 	index    map[string]int           // by peer ID
 	at       []stretch                // by site: where it is
@@ -91,7 +91,7 @@ type teller struct {
 // tell works out a recording's story.
 func tell(r *scenarios.Recording) *story {
 	n := len(r.Sites)
-	t := &teller{
+	t := &traceReader{
 		story: story{sites: make([][]stretch, n), ends: r.Took}, index: map[string]int{}, at: make([]stretch, n), round: make([]uint64, n),
 		proposed: map[uint64]time.Duration{}, decided: map[uint64]bool{}, offered: -1,
 	}
@@ -119,7 +119,7 @@ func tell(r *scenarios.Recording) *story {
 }
 
 // turnTo ends a site's phase and begins another.
-func (t *teller) turnTo(site int, p phase, now time.Duration) {
+func (t *traceReader) turnTo(site int, p phase, now time.Duration) {
 	old := t.at[site]
 	if old.phase == p {
 		return
@@ -131,7 +131,7 @@ func (t *teller) turnTo(site int, p phase, now time.Duration) {
 	t.at[site] = stretch{phase: p, from: now}
 }
 
-func (t *teller) line(l *scenarios.Line) {
+func (t *traceReader) line(l *scenarios.Line) {
 	now := t.at[l.Site].phase
 	if now == outside && l.Event != "takes part" && l.Event != "decide" {
 		return
@@ -152,7 +152,7 @@ func (t *teller) line(l *scenarios.Line) {
 	case "train failed":
 		t.turnTo(l.Site, idle, l.At)
 	case "holds":
-		if from, known := t.index[l.Trace.Site.String()]; known && from != l.Site && t.honest[l.Site] {
+		if from, known := t.index[l.Step.Site.String()]; known && from != l.Site && t.honest[l.Site] {
 			t.offered = from
 		}
 	case "announce":
@@ -174,7 +174,7 @@ func (t *teller) line(l *scenarios.Line) {
 }
 
 // decide notes an entry at a site, and for the mesh if the site is the first that has it.
-func (t *teller) decide(l *scenarios.Line, now phase) {
+func (t *traceReader) decide(l *scenarios.Line, now phase) {
 	switch l.Kind {
 	case "seal":
 		if now == waiting {
@@ -217,7 +217,7 @@ func (t *teller) decide(l *scenarios.Line, now phase) {
 	}
 }
 
-func (t *teller) newest() *turn {
+func (t *traceReader) newest() *turn {
 	if len(t.turns) == 0 {
 		return nil
 	}

@@ -203,13 +203,13 @@ func (t *timeline) faults(lanes []lane) {
 			} else if textWidth(f.Kind)+6 < room {
 				t.text(x+3, y+11, left, "small", f.Kind)
 			}
-			t.befell(f, x, end, tip)
+			t.mark(f, x, end, tip)
 		}
 	}
 }
 
-// befell marks a fault on the rows of its sites; a crash shows by itself.
-func (t *timeline) befell(f scenarios.Fault, x, end float64, tip string) {
+// mark marks a fault on the rows of its sites; a crash shows by itself.
+func (t *timeline) mark(f scenarios.Fault, x, end float64, tip string) {
 	if len(f.Sites) == 0 || len(f.Sites) == len(t.rec.Sites) {
 		t.rect(x, t.top, max(end-x, 1), t.base-t.top, "shade", tip)
 		return

@@ -9,7 +9,10 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // Adversary makes a site lie. The site runs an honest machine; the adversary stands between it and the
@@ -54,12 +57,12 @@ const (
 
 // Poisoner changes what a training has yielded.
 type Poisoner interface {
-	Poison(l *Liar, j round.Train, t Trained) (Trained, error)
+	Poison(l *Liar, j runs.Train, t Trained) (Trained, error)
 }
 
 // Deceiver changes what a reduction has yielded.
 type Deceiver interface {
-	Deceive(l *Liar, j round.Reduce, r Reduced) Reduced
+	Deceive(l *Liar, j runs.Reduce, r Reduced) Reduced
 }
 
 // repeats are when a liar says by hand what it wants to get through.
@@ -84,7 +87,7 @@ func (l *Liar) Self() peer.ID { return l.s.id }
 func (l *Liar) Machine() *round.Machine { return l.s.machine }
 
 // Ledger returns the site's ledger, for reading.
-func (l *Liar) Ledger() *round.Ledger { return l.s.machine.Ledger() }
+func (l *Liar) Ledger() *ledger.Ledger { return l.s.machine.Ledger() }
 
 // Workload returns the world's workload.
 func (l *Liar) Workload() Workload { return l.s.w.cfg.Workload }
@@ -126,10 +129,10 @@ func (l *Liar) Friends() []*Liar {
 }
 
 // Planned returns the runs that operators are going to open: an insider hears of them before.
-func (l *Liar) Planned() []*round.RunSpec {
-	var list []*round.RunSpec
+func (l *Liar) Planned() []*ledger.RunSpec {
+	var list []*ledger.RunSpec
 	for _, a := range l.s.w.cfg.Acts {
-		if open, ok := a.Do.(round.OpenRun); ok {
+		if open, ok := a.Do.(runs.OpenRun); ok {
 			list = append(list, open.Spec)
 		}
 	}
@@ -140,21 +143,21 @@ func (l *Liar) Planned() []*round.RunSpec {
 func (l *Liar) Rand() *rand.Rand { return l.rng }
 
 // Sign signs whatever statement in the site's name.
-func (l *Liar) Sign(kind round.Kind, body any) *round.Signed {
+func (l *Liar) Sign(kind ledger.Kind, body ledger.Body) *ledger.Signed {
 	l.s.traffic.Signed++
-	return round.Sign(l.s.w.genesis.Block().CID, l.s.id, kind, body, func(data []byte) []byte { return sign(l.s.id, data) })
+	return ledger.Sign(l.s.w.genesis.Block().CID, l.s.id, kind, body, func(data []byte) []byte { return sign(l.s.id, data) })
 }
 
 // Send sends a message as the site.
 func (l *Liar) Send(s round.Send) { l.s.w.net.send(l.s, s) }
 
 // Say sends a statement to all sites.
-func (l *Liar) Say(s *round.Signed) {
+func (l *Liar) Say(s *ledger.Signed) {
 	l.Send(round.Send{Message: &round.Message{Attempt: 1 + l.rng.Uint64N(1<<32), Statement: s}})
 }
 
 // Repeat says a statement to all sites, and twice again.
-func (l *Liar) Repeat(s *round.Signed) {
+func (l *Liar) Repeat(s *ledger.Signed) {
 	for _, d := range repeats {
 		l.After(d, func() { l.Say(s) })
 	}
@@ -183,7 +186,7 @@ func (l *Liar) Restart(after time.Duration) {
 // Did counts a deed; the first of its kind stands in the trace.
 func (l *Liar) Did(deed string) {
 	if l.deeds[deed]++; l.deeds[deed] == 1 {
-		l.s.w.observe(l.s.i, round.Trace{Event: "lies", Site: l.s.id, Text: deed})
+		l.s.w.observe(l.s.i, trace.Step{Event: "lies", Site: l.s.id, Text: deed})
 	}
 }
 
@@ -230,14 +233,14 @@ func (l *Liar) serves(manifest block.CID, to peer.ID) Service {
 	return Serve
 }
 
-func (l *Liar) trained(j round.Train, t Trained) (Trained, error) {
+func (l *Liar) trained(j runs.Train, t Trained) (Trained, error) {
 	if a, ok := l.Adversary.(Poisoner); ok {
 		return a.Poison(l, j, t)
 	}
 	return t, nil
 }
 
-func (l *Liar) reduced(j round.Reduce, r Reduced) Reduced {
+func (l *Liar) reduced(j runs.Reduce, r Reduced) Reduced {
 	if a, ok := l.Adversary.(Deceiver); ok {
 		return a.Deceive(l, j, r)
 	}

@@ -4,7 +4,10 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/consensus"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 )
 
 // Withholder announces its updates and serves nothing, or only so many other sites. It attacks the claim
@@ -65,7 +68,7 @@ func (a *Pretender) Name() string { return "pretender" }
 
 // Hear answers what others are ready for, and propose.
 func (a *Pretender) Hear(l *Liar, ev round.Event) round.Event {
-	if t, ok := ev.(round.Trained); ok {
+	if t, ok := ev.(runs.Trained); ok {
 		if a.own == nil {
 			a.own = map[block.CID]bool{}
 		}
@@ -78,12 +81,12 @@ func (a *Pretender) Hear(l *Liar, ev round.Event) round.Event {
 		}
 		a.ready[e] = true
 		l.Did("was ready for what it does not hold")
-		l.Repeat(l.Sign(round.KindReady, &round.Ready{Height: l.next(), Entry: e}))
+		l.Repeat(l.Sign(consensus.KindReady, &consensus.Ready{Height: l.next(), Entry: e}))
 	}
-	if p, ok := body.(*round.Proposal); ok && p.Height == l.next() {
+	if p, ok := body.(*consensus.Proposal); ok && p.Height == l.next() {
 		e := block.Sum(block.DagCBOR, p.Entry)
-		a.vote(l, round.KindPrevote, p.View, e, "prevoted unseen")
-		a.vote(l, round.KindPrecommit, p.View, e, "precommitted unseen")
+		a.vote(l, ledger.KindPrevote, p.View, e, "prevoted unseen")
+		a.vote(l, ledger.KindPrecommit, p.View, e, "precommitted unseen")
 	}
 	return ev
 }
@@ -91,7 +94,7 @@ func (a *Pretender) Hear(l *Liar, ev round.Event) round.Event {
 // Send sends what does not contradict its own votes.
 func (a *Pretender) Send(l *Liar, s round.Send) {
 	st, body := l.own(s)
-	if v, ok := body.(*round.Vote); ok && !a.takes(l, st, v) {
+	if v, ok := body.(*ledger.Vote); ok && !a.takes(l, st, v) {
 		return
 	}
 	l.Send(s)
@@ -115,7 +118,7 @@ func (a *Rusher) Name() string { return "rusher" }
 // Send votes ahead of the view that the machine is in.
 func (a *Rusher) Send(l *Liar, s round.Send) {
 	st, body := l.own(s)
-	v, ok := body.(*round.Vote)
+	v, ok := body.(*ledger.Vote)
 	if !ok {
 		l.Send(s)
 		return
@@ -127,7 +130,7 @@ func (a *Rusher) Send(l *Liar, s round.Send) {
 		return
 	}
 	for _, ahead := range []uint64{1, 2, 3, 1 + l.rng.Uint64N(20)} {
-		a.vote(l, round.KindPrevote, v.View+ahead, block.CID{}, "prevoted ahead of time")
-		a.vote(l, round.KindPrecommit, v.View+ahead, block.CID{}, "precommitted ahead of time")
+		a.vote(l, ledger.KindPrevote, v.View+ahead, block.CID{}, "prevoted ahead of time")
+		a.vote(l, ledger.KindPrecommit, v.View+ahead, block.CID{}, "precommitted ahead of time")
 	}
 }

@@ -2,6 +2,8 @@ package sim
 
 import (
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/consensus"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -18,9 +20,9 @@ func (a *Colluder) Name() string { return "colluder" }
 func (a *Colluder) Send(l *Liar, s round.Send) {
 	a.patient = len(l.Friends()) > 0
 	switch st, body := l.own(s); b := body.(type) {
-	case *round.Update:
+	case *ledger.Update:
 		a.note(st, b)
-	case *round.Proposal:
+	case *consensus.Proposal:
 		known := a.height == b.Height && a.views[b.View] != nil
 		split := a.split(l, b)
 		if split == nil {
@@ -34,7 +36,7 @@ func (a *Colluder) Send(l *Liar, s round.Send) {
 		}
 		l.tell(s, split.face, split.proposal)
 		return
-	case *round.Vote:
+	case *ledger.Vote:
 		if b.Height == a.height && a.views[b.View] != nil {
 			return // said by hand
 		}
@@ -48,9 +50,9 @@ func (a *Colluder) back(l *Liar, height, view uint64, split *schism) {
 		a.height, a.views = height, map[uint64]*schism{}
 	}
 	a.views[view] = split
-	for _, kind := range []round.Kind{round.KindPrevote, round.KindPrecommit} {
-		vote := func(entry block.CID) *round.Signed {
-			return l.Sign(kind, &round.Vote{Height: height, View: view, Entry: entry})
+	for _, kind := range []ledger.Kind{ledger.KindPrevote, ledger.KindPrecommit} {
+		vote := func(entry block.CID) *ledger.Signed {
+			return l.Sign(kind, &ledger.Vote{Height: height, View: view, Entry: entry})
 		}
 		l.Did("backed two entries with " + string(kind) + "s")
 		for i, d := range repeats {

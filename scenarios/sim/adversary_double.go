@@ -4,7 +4,9 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 )
 
 // face says who is told the second of two things, and whether both are said aloud after that: over
@@ -17,7 +19,7 @@ type face struct {
 func (l *Liar) face() face { return face{l.Half(), l.rng.IntN(2) == 0} }
 
 // tell sends the site's statement to some, and another in its place to the rest.
-func (l *Liar) tell(s round.Send, f face, other *round.Signed) {
+func (l *Liar) tell(s round.Send, f face, other *ledger.Signed) {
 	lie := &round.Message{Attempt: s.Message.Attempt, Statement: other}
 	for _, id := range l.audience(s) {
 		m := s.Message
@@ -43,7 +45,7 @@ type DoubleVoter struct {
 
 type secondThing struct {
 	face
-	*round.Signed
+	*ledger.Signed
 }
 
 // Name returns the name of its kind.
@@ -69,7 +71,7 @@ func (a *DoubleVoter) Hear(l *Liar, ev round.Event) round.Event {
 // Send votes twice.
 func (a *DoubleVoter) Send(l *Liar, s round.Send) {
 	st, body := l.own(s)
-	v, ok := body.(*round.Vote)
+	v, ok := body.(*ledger.Vote)
 	if !ok || v.Height != l.next() {
 		l.Send(s)
 		return
@@ -77,7 +79,7 @@ func (a *DoubleVoter) Send(l *Liar, s round.Send) {
 	a.turn(l)
 	at := seat{st.Kind, v.View}
 	if a.second[at] == nil {
-		a.second[at] = &secondThing{l.face(), l.Sign(st.Kind, &round.Vote{Height: v.Height, View: v.View, Entry: a.rival(l, v.Entry)})}
+		a.second[at] = &secondThing{l.face(), l.Sign(st.Kind, &ledger.Vote{Height: v.Height, View: v.View, Entry: a.rival(l, v.Entry)})}
 		l.Did("signed two " + string(st.Kind) + "s")
 	}
 	l.tell(s, a.second[at].face, a.second[at].Signed)
@@ -109,7 +111,7 @@ func (a *DoubleDealer) Name() string { return "double-dealer" }
 // Send tells one half of the update, and the other half of another.
 func (a *DoubleDealer) Send(l *Liar, s round.Send) {
 	st, body := l.own(s)
-	u, ok := body.(*round.Update)
+	u, ok := body.(*ledger.Update)
 	if !ok {
 		l.Send(s)
 		return
@@ -125,7 +127,7 @@ func (a *DoubleDealer) Send(l *Liar, s round.Send) {
 		}
 		other := *u
 		other.Manifest = again.Update.Manifest
-		a.second[string(st.Body)] = &secondThing{l.face(), l.Sign(round.KindUpdate, &other)}
+		a.second[string(st.Body)] = &secondThing{l.face(), l.Sign(ledger.KindUpdate, &other)}
 		l.Did("offered two updates")
 	}
 	l.tell(s, a.second[string(st.Body)].face, a.second[string(st.Body)].Signed)
@@ -138,7 +140,7 @@ func (l *Liar) trainAgain(run block.CID, opened, attempt uint64, from block.CID)
 	if r == nil || !r.Active() || r.Opened != opened {
 		return Trained{}, false
 	}
-	t, err := l.Workload().Train(l.s.i, round.Train{
+	t, err := l.Workload().Train(l.s.i, runs.Train{
 		Run: run, Spec: r.Spec, Round: r.Round, Opened: opened, Attempt: attempt, Base: r.Base, From: from,
 	})
 	if err != nil {

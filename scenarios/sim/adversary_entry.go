@@ -6,21 +6,24 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/consensus"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 )
 
 // swap puts other entries into the place of those that its site speaks of: when it is ready, when it
 // proposes, and when it votes in a view in which it has proposed.
-type swap struct{ known map[block.CID]*round.Entry } // by the true one; nil: it has no other
+type swap struct{ known map[block.CID]*ledger.Entry } // by the true one; nil: it has no other
 
 // other returns what to say in the place of an entry, or nil to say the truth.
-func (a *swap) other(entry []byte, lie func(*round.Entry) *round.Entry) *round.Entry {
-	e, err := round.DecodeEntry(entry)
+func (a *swap) other(entry []byte, lie func(*ledger.Entry) *ledger.Entry) *ledger.Entry {
+	e, err := ledger.DecodeEntry(entry)
 	if err != nil {
 		return nil
 	}
 	if a.known == nil {
-		a.known = map[block.CID]*round.Entry{}
+		a.known = map[block.CID]*ledger.Entry{}
 	}
 	if _, known := a.known[e.CID()]; !known {
 		a.known[e.CID()] = lie(e)
@@ -29,25 +32,25 @@ func (a *swap) other(entry []byte, lie func(*round.Entry) *round.Entry) *round.E
 }
 
 // send sends what the machine says with other entries in it; what says in words what they are.
-func (a *swap) send(l *Liar, s round.Send, what string, lie func(*round.Entry) *round.Entry) {
+func (a *swap) send(l *Liar, s round.Send, what string, lie func(*ledger.Entry) *ledger.Entry) {
 	st, body := l.own(s)
-	var said any
+	var said ledger.Body
 	switch b := body.(type) {
-	case *round.Ready:
+	case *consensus.Ready:
 		if e := a.other(b.Data, lie); e != nil {
 			l.Did("was ready for " + what)
-			said = &round.Ready{Height: b.Height, Entry: e.CID(), Data: e.Block().Data}
+			said = &consensus.Ready{Height: b.Height, Entry: e.CID(), Data: e.Block().Data}
 		}
-	case *round.Proposal:
+	case *consensus.Proposal:
 		if e := a.other(b.Entry, lie); e != nil {
 			l.Did("proposed " + what)
-			said = &round.Proposal{Height: b.Height, View: b.View, ValidView: -1, Entry: e.Block().Data}
+			said = &consensus.Proposal{Height: b.Height, View: b.View, ValidView: -1, Entry: e.Block().Data}
 		}
-	case *round.Vote:
+	case *ledger.Vote:
 		mine := b.Height == l.next() && l.Ledger().Roster().Proposer(l.Ledger().Head(), b.View) == l.Self()
 		if e := a.known[b.Entry]; e != nil && mine {
 			l.Did("voted for " + what)
-			said = &round.Vote{Height: b.Height, View: b.View, Entry: e.CID()}
+			said = &ledger.Vote{Height: b.Height, View: b.View, Entry: e.CID()}
 		}
 	}
 	if said != nil {
@@ -66,15 +69,14 @@ func (a *WrongCommit) Name() string { return "wrong-commit" }
 
 // Send names another model.
 func (a *WrongCommit) Send(l *Liar, s round.Send) {
-	a.send(l, s, "a wrong commit", func(e *round.Entry) *round.Entry {
-		if e.Commit == nil {
+	a.send(l, s, "a wrong commit", func(e *ledger.Entry) *ledger.Entry {
+		c := ledger.As[ledger.Commit](e)
+		if c == nil {
 			return nil
 		}
-		return l.changed(e, func(c *round.Entry) {
-			commit := *e.Commit
-			commit.Model = l.nowhere()
-			c.Commit = &commit
-		})
+		commit := *c
+		commit.Model = l.nowhere()
+		return l.changed(e, &commit)
 	})
 }
 
@@ -97,7 +99,7 @@ func (a *Omitter) Boot(l *Liar) {
 
 // Send names a shorter seal.
 func (a *Omitter) Send(l *Liar, s round.Send) {
-	a.send(l, s, "a seal that leaves a site out", func(e *round.Entry) *round.Entry { return l.without(e, a.victim) })
+	a.send(l, s, "a seal that leaves a site out", func(e *ledger.Entry) *ledger.Entry { return l.without(e, a.victim) })
 }
 
 // Accuser claims in the place of each commit that one site's update cannot be had: it is ready for the seal without
@@ -110,22 +112,18 @@ func (a *Accuser) Name() string { return "accuser" }
 
 // Send names the seal without the victim, or the round's void if too few would remain.
 func (a *Accuser) Send(l *Liar, s round.Send) {
-	a.send(l, s, "a seal without an update that all hold", func(e *round.Entry) *round.Entry {
-		if e.Commit == nil || e.Height != l.next() {
+	a.send(l, s, "a seal without an update that all hold", func(e *ledger.Entry) *ledger.Entry {
+		if ledger.As[ledger.Commit](e) == nil || e.Height != l.next() {
 			return nil
 		}
-		r := l.Ledger().Run(e.Commit.Run)
+		r := l.Ledger().Run(e.Run())
 		latest := r.Latest()
-		g := &round.Ground{Kind: round.Unavailable, Dropped: []peer.ID{a.victim}}
-		rest := slices.DeleteFunc(slices.Clone(latest.Updates), func(u round.SealedUpdate) bool { return u.Update.From == a.victim })
-		if again := l.changed(e, func(c *round.Entry) {
-			c.Seal = &round.Seal{Run: r.ID, Round: r.Round, Opened: r.Opened, Number: latest.Number + 1, Ground: g, Updates: rest}
-		}); again != nil {
+		g := &ledger.Ground{Kind: ledger.Unavailable, Dropped: []peer.ID{a.victim}}
+		rest := slices.DeleteFunc(slices.Clone(latest.Updates), func(u ledger.SealedUpdate) bool { return u.Update.From == a.victim })
+		if again := l.changed(e, &ledger.Seal{Run: r.ID, Round: r.Round, Opened: r.Opened, Number: latest.Number + 1, Ground: g, Updates: rest}); again != nil {
 			return again
 		}
-		return l.changed(e, func(c *round.Entry) {
-			c.Void = &round.Void{Run: r.ID, Round: r.Round, Seal: latest.CID, Ground: *g}
-		})
+		return l.changed(e, &ledger.Void{Run: r.ID, Round: r.Round, Seal: latest.CID, Ground: *g})
 	})
 }
 
@@ -137,7 +135,7 @@ type Broken struct{}
 func (a *Broken) Name() string { return "broken" }
 
 // Deceive yields another model.
-func (a *Broken) Deceive(l *Liar, _ round.Reduce, r Reduced) Reduced {
+func (a *Broken) Deceive(l *Liar, _ runs.Reduce, r Reduced) Reduced {
 	if r.Bad == nil {
 		l.Did("computed a wrong model")
 		r.Model.Manifest = l.nowhere()

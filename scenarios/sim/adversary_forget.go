@@ -3,6 +3,8 @@ package sim
 import (
 	"time"
 
+	"github.com/weft-mesh/weft/consensus"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -22,7 +24,7 @@ func (a *Forgetful) Name() string { return "forgetful" }
 func (a *Forgetful) Send(l *Liar, s round.Send) {
 	l.Send(s)
 	st, body := l.own(s)
-	v, ok := body.(*round.Vote)
+	v, ok := body.(*ledger.Vote)
 	if !ok || v.Height != l.next() {
 		return
 	}
@@ -62,11 +64,11 @@ func (a *Forgetful) Wake(l *Liar, log []round.Record) []round.Record {
 }
 
 // placed returns the height of a vote or proposal; 0 for other statements.
-func placed(s *round.Signed) uint64 {
+func placed(s *ledger.Signed) uint64 {
 	switch b := bodyOf(s).(type) {
-	case *round.Proposal:
+	case *consensus.Proposal:
 		return b.Height
-	case *round.Vote:
+	case *ledger.Vote:
 		return b.Height
 	}
 	return 0
@@ -78,7 +80,7 @@ func (a *Forgetful) Boot(l *Liar) { l.After(10*time.Second, func() { a.deaf = fa
 // Hear keeps proposals from the machine after the restart.
 func (a *Forgetful) Hear(l *Liar, ev round.Event) round.Event {
 	if _, body := l.heard(ev); a.deaf {
-		if _, ok := body.(*round.Proposal); ok {
+		if _, ok := body.(*consensus.Proposal); ok {
 			l.Did("did not listen to a proposal")
 			return nil
 		}

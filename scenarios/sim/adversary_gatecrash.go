@@ -8,6 +8,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -18,10 +19,10 @@ import (
 type Gatecrasher struct {
 	swap
 	victim   peer.ID
-	way      int                           // in which it forged a change last
-	heard    []round.Change                // that others ask for, of the newest version heard of
-	approved map[block.CID][]*round.Signed // their approvals
-	lingers  map[place]bool                // where it has voted when it had been removed
+	way      int                            // in which it forged a change last
+	heard    []ledger.Change                // that others ask for, of the newest version heard of
+	approved map[block.CID][]*ledger.Signed // their approvals
+	lingers  map[place]bool                 // where it has voted when it had been removed
 }
 
 // Name returns the name of its kind.
@@ -38,39 +39,39 @@ func (a *Gatecrasher) Boot(l *Liar) {
 // ask approves of what nobody else wants.
 func (a *Gatecrasher) ask(l *Liar) {
 	l.Did("approved alone of a change")
-	l.Say(l.Sign(round.KindApprove, a.expulsion(l)))
+	l.Say(l.Sign(ledger.KindApprove, a.expulsion(l)))
 	l.Did("approved of more changes than it may")
 	for i := range 20 {
-		l.Say(l.Sign(round.KindApprove, a.friend(l, i)))
+		l.Say(l.Sign(ledger.KindApprove, a.friend(l, i)))
 	}
 	l.Did("approved in another's name")
-	own := l.Sign(round.KindApprove, a.expulsion(l))
-	l.Say(&round.Signed{From: l.another(own), Kind: own.Kind, Body: own.Body, Sig: own.Sig})
+	own := l.Sign(ledger.KindApprove, a.expulsion(l))
+	l.Say(&ledger.Signed{From: l.another(own), Kind: own.Kind, Body: own.Body, Sig: own.Sig})
 }
 
 // expulsion is the victim's removal, from the roster that the site knows.
-func (a *Gatecrasher) expulsion(l *Liar) *round.Change {
+func (a *Gatecrasher) expulsion(l *Liar) *ledger.Change {
 	r := l.Ledger().Roster()
-	return &round.Change{Version: r.Version(), Remove: &round.Site{ID: a.victim, Name: r.Name(a.victim)}}
+	return &ledger.Change{Version: r.Version(), Remove: &ledger.Site{ID: a.victim, Name: r.Name(a.victim)}}
 }
 
 // friend is the addition of a site that does not exist.
-func (a *Gatecrasher) friend(l *Liar, i int) *round.Change {
+func (a *Gatecrasher) friend(l *Liar, i int) *ledger.Change {
 	name := fmt.Sprintf("friend %d of %s", i, l.s.Name)
 	id, err := siteID(name)
 	if err != nil {
 		panic(err) // a key can be made of every name
 	}
-	return &round.Change{Version: l.Ledger().Roster().Version(), Add: &round.Site{ID: id, Name: name}}
+	return &ledger.Change{Version: l.Ledger().Roster().Version(), Add: &ledger.Site{ID: id, Name: name}}
 }
 
 // Hear notes what others approve of, and votes as they do where it no longer may.
 func (a *Gatecrasher) Hear(l *Liar, ev round.Event) round.Event {
 	s, body := l.heard(ev)
 	switch b := body.(type) {
-	case *round.Change:
+	case *ledger.Change:
 		a.note(s, b)
-	case *round.Vote:
+	case *ledger.Vote:
 		if !l.Ledger().Roster().Has(l.Self()) && b.Height > l.Ledger().Height() {
 			a.linger(l, s.Kind, b)
 		}
@@ -78,9 +79,9 @@ func (a *Gatecrasher) Hear(l *Liar, ev round.Event) round.Event {
 	return ev
 }
 
-func (a *Gatecrasher) note(s *round.Signed, c *round.Change) {
+func (a *Gatecrasher) note(s *ledger.Signed, c *ledger.Change) {
 	if len(a.heard) == 0 || c.Version > a.heard[0].Version {
-		a.heard, a.approved = nil, map[block.CID][]*round.Signed{}
+		a.heard, a.approved = nil, map[block.CID][]*ledger.Signed{}
 	} else if c.Version < a.heard[0].Version {
 		return
 	}
@@ -88,13 +89,13 @@ func (a *Gatecrasher) note(s *round.Signed, c *round.Change) {
 	if a.approved[id] == nil && len(a.heard) < 100 {
 		a.heard = append(a.heard, *c)
 	}
-	if !slices.ContainsFunc(a.approved[id], func(o *round.Signed) bool { return o.From == s.From }) {
+	if !slices.ContainsFunc(a.approved[id], func(o *ledger.Signed) bool { return o.From == s.From }) {
 		a.approved[id] = append(a.approved[id], s)
 	}
 }
 
 // linger repeats another's vote with its own signature, once in a place.
-func (a *Gatecrasher) linger(l *Liar, kind round.Kind, v *round.Vote) {
+func (a *Gatecrasher) linger(l *Liar, kind ledger.Kind, v *ledger.Vote) {
 	at := place{kind: kind, height: v.Height, view: v.View}
 	if a.lingers[at] {
 		return
@@ -109,21 +110,21 @@ func (a *Gatecrasher) linger(l *Liar, kind round.Kind, v *round.Vote) {
 
 // Send speaks of changes where the machine speaks of seals and commits.
 func (a *Gatecrasher) Send(l *Liar, s round.Send) {
-	a.send(l, s, "a change without a quorum", func(e *round.Entry) *round.Entry {
-		if e.Roster != nil {
+	a.send(l, s, "a change without a quorum", func(e *ledger.Entry) *ledger.Entry {
+		if ledger.As[ledger.Changed](e) != nil {
 			return nil
 		}
 		c := a.forged(l)
 		if c == nil {
 			return nil
 		}
-		return &round.Entry{Mesh: e.Mesh, Height: e.Height, Parent: e.Parent, Roster: c}
+		return &ledger.Entry{Mesh: e.Mesh, Height: e.Height, Parent: e.Parent, Body: c}
 	})
 }
 
 // forged makes up a decided change, in one way after the other.
-func (a *Gatecrasher) forged(l *Liar) *round.Changed {
-	for _, forge := range []func(*Liar) *round.Changed{a.again, a.few, a.doubled, a.fromVotes, a.unsigned}[a.way:] {
+func (a *Gatecrasher) forged(l *Liar) *ledger.Changed {
+	for _, forge := range []func(*Liar) *ledger.Changed{a.again, a.few, a.doubled, a.fromVotes, a.unsigned}[a.way:] {
 		a.way = (a.way + 1) % 5
 		if c := forge(l); c != nil {
 			return c
@@ -132,7 +133,7 @@ func (a *Gatecrasher) forged(l *Liar) *round.Changed {
 	return nil
 }
 
-func (a *Gatecrasher) few(l *Liar) *round.Changed {
+func (a *Gatecrasher) few(l *Liar) *ledger.Changed {
 	l.Did("forged a change: too few approvals")
 	c := a.expulsion(l)
 	for i := range a.heard { // the one with the most approvals, of those that need no join
@@ -140,50 +141,50 @@ func (a *Gatecrasher) few(l *Liar) *round.Changed {
 			c = o
 		}
 	}
-	return &round.Changed{Change: *c, Approvals: a.approvals(l, c)}
+	return &ledger.Changed{Change: *c, Approvals: a.approvals(l, c)}
 }
 
-func (a *Gatecrasher) doubled(l *Liar) *round.Changed {
+func (a *Gatecrasher) doubled(l *Liar) *ledger.Changed {
 	l.Did("forged a change: one approval many times")
 	c := a.expulsion(l)
-	return &round.Changed{Change: *c, Approvals: slices.Repeat(a.approvals(l, c)[:1], l.Ledger().Roster().Quorum())}
+	return &ledger.Changed{Change: *c, Approvals: slices.Repeat(a.approvals(l, c)[:1], l.Ledger().Roster().Quorum())}
 }
 
 // approvals are those of a change that it has heard, and its own.
-func (a *Gatecrasher) approvals(l *Liar, c *round.Change) []round.CertVote {
-	list := []round.CertVote{{From: l.Self(), Sig: l.Sign(round.KindApprove, c).Sig}}
+func (a *Gatecrasher) approvals(l *Liar, c *ledger.Change) []ledger.CertVote {
+	list := []ledger.CertVote{{From: l.Self(), Sig: l.Sign(ledger.KindApprove, c).Sig}}
 	for _, s := range a.approved[c.ID()] {
-		list = append(list, round.CertVote{From: s.From, Sig: s.Sig})
+		list = append(list, ledger.CertVote{From: s.From, Sig: s.Sig})
 	}
-	slices.SortFunc(list, func(x, y round.CertVote) int { return cmp.Compare(x.From, y.From) })
+	slices.SortFunc(list, func(x, y ledger.CertVote) int { return cmp.Compare(x.From, y.From) })
 	return list
 }
 
 // fromVotes shows a quorum's votes as its approvals.
-func (a *Gatecrasher) fromVotes(l *Liar) *round.Changed {
+func (a *Gatecrasher) fromVotes(l *Liar) *ledger.Changed {
 	h := l.Ledger().Height()
 	if h == 0 {
 		return nil
 	}
 	l.Did("forged a change: votes as approvals")
-	return &round.Changed{Change: *a.expulsion(l), Approvals: l.Ledger().At(h).Certificate.Votes}
+	return &ledger.Changed{Change: *a.expulsion(l), Approvals: l.Ledger().At(h).Certificate.Votes}
 }
 
 // unsigned adds, with all the approvals there are, a key whose holder has not signed.
-func (a *Gatecrasher) unsigned(l *Liar) *round.Changed {
+func (a *Gatecrasher) unsigned(l *Liar) *ledger.Changed {
 	changes := append(slices.Clone(a.heard), *a.friend(l, 0))
-	i := slices.IndexFunc(changes, func(c round.Change) bool { return c.Add != nil })
+	i := slices.IndexFunc(changes, func(c ledger.Change) bool { return c.Add != nil })
 	c := changes[i]
 	l.Did("forged a change: no join of the key that comes")
-	join := l.Sign(round.KindJoin, &round.Join{Change: c.ID(), Height: l.Ledger().Height(), Entry: l.Ledger().Head()})
+	join := l.Sign(ledger.KindJoin, &ledger.Join{Change: c.ID(), Height: l.Ledger().Height(), Entry: l.Ledger().Head()})
 	join.From = c.Add.ID
-	return &round.Changed{Change: c, Approvals: a.approvals(l, &c), Join: join}
+	return &ledger.Changed{Change: c, Approvals: a.approvals(l, &c), Join: join}
 }
 
 // again shows a change that was decided before.
-func (a *Gatecrasher) again(l *Liar) *round.Changed {
+func (a *Gatecrasher) again(l *Liar) *ledger.Changed {
 	for h := l.Ledger().Height(); h > 0; h-- {
-		if c := l.Ledger().At(h).Entry.Roster; c != nil {
+		if c := ledger.As[ledger.Changed](l.Ledger().At(h).Entry); c != nil {
 			l.Did("forged a change: one that was decided before")
 			return c
 		}

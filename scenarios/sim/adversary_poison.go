@@ -5,7 +5,9 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 )
 
 // Poison is how an update is spoilt.
@@ -19,12 +21,12 @@ const (
 
 // Poisonable is a workload whose updates can be spoilt. What it returns takes the honest update's place.
 type Poisonable interface {
-	Poison(how Poison, j round.Train, t Trained) (Trained, error)
+	Poison(how Poison, j runs.Train, t Trained) (Trained, error)
 }
 
 // Poison renames an update. One that is not finite is found out when it is fetched, or when it is
 // reduced, as its name has it.
-func (y *Synthetic) Poison(how Poison, _ round.Train, t Trained) (Trained, error) {
+func (y *Synthetic) Poison(how Poison, _ runs.Train, t Trained) (Trained, error) {
 	a := t.Update
 	a.Manifest = block.Sum(block.DagCBOR, append([]byte(how), a.Manifest.Bytes()...))
 	if how == NaN {
@@ -47,7 +49,7 @@ type Poisoned struct{ How Poison }
 func (a *Poisoned) Name() string { return string(a.How) }
 
 // Poison spoils an update.
-func (a *Poisoned) Poison(l *Liar, j round.Train, t Trained) (Trained, error) {
+func (a *Poisoned) Poison(l *Liar, j runs.Train, t Trained) (Trained, error) {
 	w, ok := l.Workload().(Poisonable)
 	if !ok {
 		return t, fmt.Errorf("%s: the workload %T has no updates that can be spoilt", a.How, l.Workload())
@@ -65,7 +67,7 @@ func (a *Poisoned) Poison(l *Liar, j round.Train, t Trained) (Trained, error) {
 // artifact from a store that is needed there.
 type Stale struct {
 	known []copied
-	said  map[offered]*round.Signed
+	said  map[offered]*ledger.Signed
 }
 
 // offered is the place of an update.
@@ -88,11 +90,11 @@ func (a *Stale) Name() string { return "stale" }
 // nothing itself.
 func (a *Stale) Hear(l *Liar, ev round.Event) round.Event {
 	if s, body := l.heard(ev); s != nil {
-		if u, ok := body.(*round.Update); ok {
+		if u, ok := body.(*ledger.Update); ok {
 			a.know(copied{u.Manifest, u.Opened, false})
 		}
 	}
-	if t, ok := ev.(round.Trained); ok {
+	if t, ok := ev.(runs.Trained); ok {
 		a.announce(l, t)
 		return nil
 	}
@@ -109,7 +111,7 @@ func (a *Stale) know(c copied) {
 }
 
 // announce offers a copy in the place of what was trained; sometimes it waits for others to copy from.
-func (a *Stale) announce(l *Liar, t round.Trained) {
+func (a *Stale) announce(l *Liar, t runs.Trained) {
 	r := l.Ledger().Run(t.Run)
 	base, begun := r.BaseOf(t.Round)
 	if !begun {
@@ -129,9 +131,9 @@ func (a *Stale) announce(l *Liar, t round.Trained) {
 	l.Did(deed)
 	l.Hold(manifest)
 	if a.said == nil {
-		a.said = map[offered]*round.Signed{}
+		a.said = map[offered]*ledger.Signed{}
 	}
-	a.said[at] = l.Sign(round.KindUpdate, &round.Update{
+	a.said[at] = l.Sign(ledger.KindUpdate, &ledger.Update{
 		Run: t.Run, Round: t.Round, Opened: t.Opened, Attempt: t.Attempt, Base: base,
 		Manifest: manifest, Samples: t.Samples, Metrics: map[string]float64{},
 	})
@@ -139,7 +141,7 @@ func (a *Stale) announce(l *Liar, t round.Trained) {
 }
 
 // copy chooses what to announce, or waits for something.
-func (a *Stale) copy(l *Liar, t round.Trained, base block.CID) (manifest block.CID, deed string) {
+func (a *Stale) copy(l *Liar, t runs.Trained, base block.CID) (manifest block.CID, deed string) {
 	kind := l.rng.IntN(4)
 	for _, i := range l.rng.Perm(len(a.known)) {
 		switch k := a.known[i]; {

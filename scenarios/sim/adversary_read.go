@@ -6,13 +6,15 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/consensus"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
 // What adversaries read out of messages.
 
 // own returns the site's own statement in what it is about to send, with its body.
-func (l *Liar) own(s round.Send) (*round.Signed, any) {
+func (l *Liar) own(s round.Send) (*ledger.Signed, ledger.Body) {
 	st := s.Message.Statement
 	if st == nil || st.From != l.Self() {
 		return nil, nil
@@ -21,7 +23,7 @@ func (l *Liar) own(s round.Send) (*round.Signed, any) {
 }
 
 // heard returns another site's statement in what has arrived, with its body.
-func (l *Liar) heard(ev round.Event) (*round.Signed, any) {
+func (l *Liar) heard(ev round.Event) (*ledger.Signed, ledger.Body) {
 	r, ok := ev.(round.Received)
 	if !ok || r.Message.Statement == nil || r.Message.Statement.From == l.Self() {
 		return nil, nil
@@ -30,7 +32,7 @@ func (l *Liar) heard(ev round.Event) (*round.Signed, any) {
 }
 
 // bodyOf returns a statement's body, or nil if it has none that can be read.
-func bodyOf(s *round.Signed) any {
+func bodyOf(s *ledger.Signed) ledger.Body {
 	body, err := s.Open()
 	if err != nil {
 		return nil
@@ -39,7 +41,7 @@ func bodyOf(s *round.Signed) any {
 }
 
 // says reports whether the site is about to send an own statement of a kind.
-func (l *Liar) says(s round.Send, kind round.Kind) bool {
+func (l *Liar) says(s round.Send, kind ledger.Kind) bool {
 	st, _ := l.own(s)
 	return st != nil && st.Kind == kind
 }
@@ -64,8 +66,8 @@ func (l *Liar) round() (newest uint64) {
 }
 
 // proposed returns the entry that a proposal offers, or nil if it is none.
-func proposed(p *round.Proposal) *round.Entry {
-	e, err := round.DecodeEntry(p.Entry)
+func proposed(p *consensus.Proposal) *ledger.Entry {
+	e, err := ledger.DecodeEntry(p.Entry)
 	if err != nil {
 		return nil
 	}
@@ -73,15 +75,15 @@ func proposed(p *round.Proposal) *round.Entry {
 }
 
 // spoken returns which entry of the height being decided a statement speaks of.
-func (l *Liar) spoken(body any) block.CID {
+func (l *Liar) spoken(body ledger.Body) block.CID {
 	var height uint64
 	var entry block.CID
 	switch b := body.(type) {
-	case *round.Ready:
+	case *consensus.Ready:
 		height, entry = b.Height, b.Entry
-	case *round.Proposal:
+	case *consensus.Proposal:
 		height, entry = b.Height, block.Sum(block.DagCBOR, b.Entry)
-	case *round.Vote:
+	case *ledger.Vote:
 		height, entry = b.Height, b.Entry
 	}
 	if height != l.next() {
@@ -100,9 +102,8 @@ func (l *Liar) nowhere() block.CID {
 }
 
 // changed returns an entry for the place of e with another body, if it may stand there.
-func (l *Liar) changed(e *round.Entry, edit func(*round.Entry)) *round.Entry {
-	c := &round.Entry{Mesh: e.Mesh, Height: e.Height, Parent: e.Parent}
-	edit(c)
+func (l *Liar) changed(e *ledger.Entry, body ledger.Decision) *ledger.Entry {
+	c := &ledger.Entry{Mesh: e.Mesh, Height: e.Height, Parent: e.Parent, Body: body}
 	if l.Ledger().Check(c) != nil || c.CID() == e.CID() {
 		return nil
 	}
@@ -110,20 +111,19 @@ func (l *Liar) changed(e *round.Entry, edit func(*round.Entry)) *round.Entry {
 }
 
 // without returns a first seal that leaves a site out, if it may.
-func (l *Liar) without(e *round.Entry, left peer.ID) *round.Entry {
-	if e.Seal == nil || e.Seal.Number > 0 {
+func (l *Liar) without(e *ledger.Entry, left peer.ID) *ledger.Entry {
+	first := ledger.As[ledger.Seal](e)
+	if first == nil || first.Number > 0 {
 		return nil
 	}
-	return l.changed(e, func(c *round.Entry) {
-		seal := *e.Seal
-		seal.Updates = slices.DeleteFunc(slices.Clone(seal.Updates), func(u round.SealedUpdate) bool { return u.Update.From == left })
-		c.Seal = &seal
-	})
+	seal := *first
+	seal.Updates = slices.DeleteFunc(slices.Clone(seal.Updates), func(u ledger.SealedUpdate) bool { return u.Update.From == left })
+	return l.changed(e, &seal)
 }
 
 // seat is where a site may speak once.
 type seat struct {
-	kind round.Kind
+	kind ledger.Kind
 	view uint64
 }
 
@@ -135,7 +135,7 @@ type ballot struct {
 }
 
 // takes reports whether a vote may be said: its place is free, or it says the same.
-func (b *ballot) takes(l *Liar, s *round.Signed, v *round.Vote) bool {
+func (b *ballot) takes(l *Liar, s *ledger.Signed, v *ledger.Vote) bool {
 	if v.Height != l.next() {
 		return v.Height < l.next()
 	}
@@ -151,8 +151,8 @@ func (b *ballot) takes(l *Liar, s *round.Signed, v *round.Vote) bool {
 }
 
 // vote says a vote by hand if its place is free.
-func (b *ballot) vote(l *Liar, kind round.Kind, view uint64, entry block.CID, deed string) {
-	v := &round.Vote{Height: l.next(), View: view, Entry: entry}
+func (b *ballot) vote(l *Liar, kind ledger.Kind, view uint64, entry block.CID, deed string) {
+	v := &ledger.Vote{Height: l.next(), View: view, Entry: entry}
 	s := l.Sign(kind, v)
 	if b.height == v.Height {
 		if _, taken := b.said[seat{kind, view}]; taken {

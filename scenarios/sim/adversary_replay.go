@@ -3,6 +3,8 @@ package sim
 import (
 	"time"
 
+	"github.com/weft-mesh/weft/consensus"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -58,13 +60,13 @@ func (a *Replayer) replay(l *Liar) {
 }
 
 // old reports whether a statement is of a height that has passed.
-func (a *Replayer) old(l *Liar, s *round.Signed) bool {
+func (a *Replayer) old(l *Liar, s *ledger.Signed) bool {
 	switch b := bodyOf(s).(type) {
-	case *round.Ready:
+	case *consensus.Ready:
 		return b.Height < l.next()
-	case *round.Proposal:
+	case *consensus.Proposal:
 		return b.Height < l.next()
-	case *round.Vote:
+	case *ledger.Vote:
 		return b.Height < l.next()
 	}
 	return false

@@ -4,6 +4,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -25,7 +26,7 @@ func (a *Silent) Name() string {
 // Send sends what came before the silence.
 func (a *Silent) Send(l *Liar, s round.Send) {
 	if !a.quiet {
-		a.quiet = a.From == 0 || l.says(s, round.KindPrevote) && l.round() >= a.From
+		a.quiet = a.From == 0 || l.says(s, ledger.KindPrevote) && l.round() >= a.From
 	}
 	if a.quiet {
 		l.Did("said nothing")

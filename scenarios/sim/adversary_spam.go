@@ -5,7 +5,11 @@ import (
 	"math"
 	"time"
 
+	"github.com/weft-mesh/weft/consensus"
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/peerlog"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 )
 
 const (
@@ -45,7 +49,7 @@ func wild(l *Liar, n uint64) uint64 {
 
 func spamCandidates(l *Liar) {
 	l.Did("candidates that are not there")
-	l.Say(l.Sign(round.KindReady, &round.Ready{Height: l.next(), Entry: l.nowhere()}))
+	l.Say(l.Sign(consensus.KindReady, &consensus.Ready{Height: l.next(), Entry: l.nowhere()}))
 }
 
 // spamRuns asks for runs on a base that others need, as something that it is not. It stops after a while:
@@ -65,22 +69,22 @@ func (a *Spammer) spamRuns(l *Liar) {
 	junk.Name, junk.By, junk.Layout = "junk", l.Self(), l.nowhere()
 	nonce := l.nowhere().Digest()
 	junk.Nonce = nonce[:16]
-	e := &round.Entry{Mesh: l.Ledger().Mesh(), Height: l.next(), Parent: l.Ledger().Head(), Open: &round.Open{Spec: *l.Sign(round.KindOpen, &junk)}}
+	e := &ledger.Entry{Mesh: l.Ledger().Mesh(), Height: l.next(), Parent: l.Ledger().Head(), Body: &ledger.Open{Spec: *l.Sign(ledger.KindOpen, &junk)}}
 	if l.Ledger().Check(e) == nil {
 		a.runs++
 		l.Did("junk runs")
-		l.Say(l.Sign(round.KindReady, &round.Ready{Height: e.Height, Entry: e.CID(), Data: e.Block().Data}))
+		l.Say(l.Sign(consensus.KindReady, &consensus.Ready{Height: e.Height, Entry: e.CID(), Data: e.Block().Data}))
 	}
 }
 
 func spamViews(l *Liar) {
 	l.Did("votes far ahead")
-	kind := []round.Kind{round.KindPrevote, round.KindPrecommit}[l.rng.IntN(2)]
+	kind := []ledger.Kind{ledger.KindPrevote, ledger.KindPrecommit}[l.rng.IntN(2)]
 	view := wild(l, 40)
 	if view < 30 {
 		view = math.MaxUint64 // near ones are for true votes: it would be named
 	}
-	l.Say(l.Sign(kind, &round.Vote{Height: l.next(), View: view}))
+	l.Say(l.Sign(kind, &ledger.Vote{Height: l.next(), View: view}))
 }
 
 func spamEarly(l *Liar) {
@@ -88,13 +92,13 @@ func spamEarly(l *Liar) {
 	height := max(l.next()+1, wild(l, l.next()))
 	switch l.rng.IntN(4) {
 	case 0:
-		l.Say(l.Sign(round.KindPrevote, &round.Vote{Height: height, View: l.rng.Uint64(), Entry: l.nowhere()}))
+		l.Say(l.Sign(ledger.KindPrevote, &ledger.Vote{Height: height, View: l.rng.Uint64(), Entry: l.nowhere()}))
 	case 1:
-		l.Say(l.Sign(round.KindReady, &round.Ready{Height: height, Entry: l.nowhere()}))
+		l.Say(l.Sign(consensus.KindReady, &consensus.Ready{Height: height, Entry: l.nowhere()}))
 	case 2:
-		l.Say(l.Sign(round.KindConsent, &round.Consent{Run: l.nowhere(), Accept: true, Serial: 1}))
+		l.Say(l.Sign(ledger.KindConsent, &ledger.Consent{Run: l.nowhere(), Accept: true, Serial: 1}))
 	default:
-		l.Say(l.Sign(round.KindStop, &round.Stop{Run: l.nowhere(), Reason: "spam"}))
+		l.Say(l.Sign(ledger.KindStop, &ledger.Stop{Run: l.nowhere(), Reason: "spam"}))
 	}
 }
 
@@ -105,7 +109,7 @@ func spamUpdates(l *Liar) {
 			continue
 		}
 		l.Did("updates that are not there")
-		l.Say(l.Sign(round.KindUpdate, &round.Update{
+		l.Say(l.Sign(ledger.KindUpdate, &ledger.Update{
 			Run: r.ID, Round: r.Round, Opened: r.Opened, Attempt: 1000 + l.rng.Uint64N(1<<60), Base: r.Base,
 			Manifest: l.nowhere(), Samples: 1 << 40, Metrics: map[string]float64{},
 		}))
@@ -114,34 +118,34 @@ func spamUpdates(l *Liar) {
 
 func spamHeads(l *Liar) {
 	l.Did("heads that lie")
-	marks := func() round.Votes {
-		v := round.Votes{View: wild(l, 1), Proposal: l.rng.Uint64N(256), Prevotes: make([]byte, l.rng.IntN(200)), Precommits: make([]byte, l.rng.IntN(200))}
+	marks := func() consensus.Votes {
+		v := consensus.Votes{View: wild(l, 1), Proposal: l.rng.Uint64N(256), Prevotes: make([]byte, l.rng.IntN(200)), Precommits: make([]byte, l.rng.IntN(200))}
 		for i := range v.Prevotes {
 			v.Prevotes[i] = byte(l.rng.Uint32())
 		}
 		return v
 	}
 	bits := bytes.Repeat([]byte{byte(l.rng.Uint32())}, l.rng.IntN(200))
-	h := &round.Head{Height: wild(l, l.Ledger().Height()), Entry: l.nowhere(), Now: marks(), Past: []round.Votes{marks(), marks()}, Named: bits}
+	h := &round.Head{Height: wild(l, l.Ledger().Height()), Entry: l.nowhere(), Now: marks(), Past: []consensus.Votes{marks(), marks()}, Named: bits}
 	if h.Height == l.Ledger().Height() {
 		h.Entry = l.Ledger().Head()
 	}
 	for _, r := range l.Ledger().Runs() {
 		if r.Active() {
-			h.Runs = append(h.Runs, round.RunHead{Run: r.ID})
+			h.Runs = append(h.Runs, runs.RunHead{Run: r.ID})
 		}
 	}
-	h.Runs = append(h.Runs, round.RunHead{Run: l.nowhere(), Updates: bits, Consents: bits})
+	h.Runs = append(h.Runs, runs.RunHead{Run: l.nowhere(), Updates: bits, Consents: bits})
 	others := l.Others()
 	l.Send(round.Send{To: others[l.rng.IntN(len(others))], Message: &round.Message{Attempt: l.rng.Uint64(), Head: h}})
 }
 
 func spamEvidence(l *Liar) {
 	l.Did("evidence that proves nothing")
-	vote := func(view uint64) round.Signed {
-		return *l.Sign(round.KindPrevote, &round.Vote{Height: l.next(), View: view})
+	vote := func(view uint64) ledger.Signed {
+		return *l.Sign(ledger.KindPrevote, &ledger.Vote{Height: l.next(), View: view})
 	}
-	e := &round.Evidence{A: vote(math.MaxUint64), B: vote(math.MaxUint64)}
+	e := &peerlog.Evidence{A: vote(math.MaxUint64), B: vote(math.MaxUint64)}
 	if l.rng.IntN(2) == 0 {
 		e.B = vote(math.MaxUint64 - 1)
 	}
@@ -164,13 +168,13 @@ func spamCertificates(l *Liar) {
 		c.Entry = c.Entry[:len(c.Entry)/2]
 	}
 	others := l.Others()
-	l.Send(round.Send{To: others[l.rng.IntN(len(others))], Message: &round.Message{Attempt: l.rng.Uint64(), Certified: []round.Certified{c}}})
+	l.Send(round.Send{To: others[l.rng.IntN(len(others))], Message: &round.Message{Attempt: l.rng.Uint64(), Certified: []ledger.Certified{c}}})
 }
 
 func spamConsents(l *Liar) {
 	for _, r := range l.Ledger().Runs() {
 		l.Did("consents without end")
-		l.Say(l.Sign(round.KindConsent, &round.Consent{Run: r.ID, Accept: l.rng.IntN(4) > 0, Serial: uint64(l.s.w.now)<<8 + l.rng.Uint64N(256)}))
+		l.Say(l.Sign(ledger.KindConsent, &ledger.Consent{Run: r.ID, Accept: l.rng.IntN(4) > 0, Serial: uint64(l.s.w.now)<<8 + l.rng.Uint64N(256)}))
 	}
 }
 
@@ -182,6 +186,6 @@ func spamProposals(l *Liar) {
 		return
 	}
 	l.Did("proposals out of place")
-	e := &round.Entry{Mesh: l.Ledger().Mesh(), Height: l.next(), Parent: l.Ledger().Head(), Commit: &round.Commit{Run: l.Ledger().Mesh(), Model: l.Ledger().Mesh(), Seal: l.Ledger().Mesh()}}
-	l.Say(l.Sign(round.KindProposal, &round.Proposal{Height: l.next(), View: view, ValidView: -1, Entry: e.Block().Data}))
+	e := &ledger.Entry{Mesh: l.Ledger().Mesh(), Height: l.next(), Parent: l.Ledger().Head(), Body: &ledger.Commit{Run: l.Ledger().Mesh(), Model: l.Ledger().Mesh(), Seal: l.Ledger().Mesh()}}
+	l.Say(l.Sign(consensus.KindProposal, &consensus.Proposal{Height: l.next(), View: view, ValidView: -1, Entry: e.Block().Data}))
 }

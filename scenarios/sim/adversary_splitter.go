@@ -4,6 +4,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/consensus"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -24,7 +26,7 @@ func (a *Splitter) Name() string { return "splitter" }
 // Hear votes for what comes after a split.
 func (a *Splitter) Hear(l *Liar, ev round.Event) round.Event {
 	if _, body := l.heard(ev); body != nil && a.victim != "" && a.height == l.next() {
-		if p, ok := body.(*round.Proposal); ok && p.Height == a.height && p.View > a.after && !a.helped[p.View] {
+		if p, ok := body.(*consensus.Proposal); ok && p.Height == a.height && p.View > a.after && !a.helped[p.View] {
 			a.helped[p.View] = true
 			a.help(l, p)
 		}
@@ -33,7 +35,7 @@ func (a *Splitter) Hear(l *Liar, ev round.Event) round.Event {
 }
 
 // help votes for a proposal before all but the victim.
-func (a *Splitter) help(l *Liar, p *round.Proposal) {
+func (a *Splitter) help(l *Liar, p *consensus.Proposal) {
 	e := block.Sum(block.DagCBOR, p.Entry)
 	var but []peer.ID
 	for _, id := range l.Others() {
@@ -42,15 +44,15 @@ func (a *Splitter) help(l *Liar, p *round.Proposal) {
 		}
 	}
 	l.Did("helped what came after a split")
-	for _, kind := range []round.Kind{round.KindPrevote, round.KindPrecommit} {
-		a.show(l, l.Sign(kind, &round.Vote{Height: p.Height, View: p.View, Entry: e}), but)
+	for _, kind := range []ledger.Kind{ledger.KindPrevote, ledger.KindPrecommit} {
+		a.show(l, l.Sign(kind, &ledger.Vote{Height: p.Height, View: p.View, Entry: e}), but)
 	}
 }
 
 // Send splits the mesh, and keeps the machine out of it.
 func (a *Splitter) Send(l *Liar, s round.Send) {
 	switch _, body := l.own(s); b := body.(type) {
-	case *round.Proposal:
+	case *consensus.Proposal:
 		known := a.height == b.Height && a.views[b.View] != nil
 		split := a.split(l, b)
 		if split == nil {
@@ -62,7 +64,7 @@ func (a *Splitter) Send(l *Liar, s round.Send) {
 		}
 		l.tell(s, split.face, split.proposal)
 		return
-	case *round.Vote:
+	case *ledger.Vote:
 		if a.victim != "" && b.Height == a.height && b.View >= a.after {
 			return // said by hand
 		}
@@ -82,7 +84,7 @@ func (a *Splitter) rest(l *Liar) map[peer.ID]bool {
 }
 
 // plot votes for the first entry before one half, and lets only its victim decide it.
-func (a *Splitter) plot(l *Liar, p *round.Proposal, split *schism) {
+func (a *Splitter) plot(l *Liar, p *consensus.Proposal, split *schism) {
 	a.victim, a.after, a.helped = "", p.View, map[uint64]bool{}
 	var half []peer.ID
 	for _, id := range l.Others() {
@@ -95,15 +97,15 @@ func (a *Splitter) plot(l *Liar, p *round.Proposal, split *schism) {
 	}
 	a.victim = half[l.rng.IntN(len(half))]
 	l.Did("let one site alone decide")
-	vote := func(kind round.Kind) *round.Signed {
-		return l.Sign(kind, &round.Vote{Height: p.Height, View: p.View, Entry: split.first})
+	vote := func(kind ledger.Kind) *ledger.Signed {
+		return l.Sign(kind, &ledger.Vote{Height: p.Height, View: p.View, Entry: split.first})
 	}
-	a.show(l, vote(round.KindPrevote), half)
-	a.show(l, vote(round.KindPrecommit), []peer.ID{a.victim})
+	a.show(l, vote(ledger.KindPrevote), half)
+	a.show(l, vote(ledger.KindPrecommit), []peer.ID{a.victim})
 }
 
 // show sends a vote to some, as often as loss makes it necessary.
-func (a *Splitter) show(l *Liar, s *round.Signed, to []peer.ID) {
+func (a *Splitter) show(l *Liar, s *ledger.Signed, to []peer.ID) {
 	for i, d := range repeats {
 		l.After(d, func() {
 			for _, id := range to {

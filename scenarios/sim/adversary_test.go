@@ -14,7 +14,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // lied is a run of four rounds with liars: n sites, the last of which are of one kind.
@@ -69,14 +70,14 @@ func lie(t *testing.T, n, liars int, kind string, seed uint64, edit func(*Config
 	return p
 }
 
-func (p *lied) observe(_ time.Duration, site int, t round.Trace) {
+func (p *lied) observe(_ time.Duration, site int, t trace.Step) {
 	if site < 0 || !p.Honest(site) {
 		return
 	}
 	event := t.Event
 	if event == "rejected" {
 		event = t.Text
-		for _, why := range []error{round.ErrSignature, round.ErrMalformed, round.ErrInvalid, round.ErrQuorum, round.ErrEquivocate} {
+		for _, why := range []error{ledger.ErrSignature, ledger.ErrMalformed, ledger.ErrInvalid, ledger.ErrQuorum, ledger.ErrEquivocate} {
 			if strings.Contains(t.Text, why.Error()) {
 				event = why.Error()
 			}
@@ -228,8 +229,8 @@ var expectations = map[string]expectation{
 			"was ready for a change without a quorum", "proposed a change without a quorum", "voted for a change without a quorum",
 		},
 		expect: func(p *lied) {
-			p.noticed(round.ErrInvalid.Error())
-			p.noticed(round.ErrSignature.Error())
+			p.noticed(ledger.ErrInvalid.Error())
+			p.noticed(ledger.ErrSignature.Error())
 			if r := p.Machine(0).Ledger().Roster(); r.Version() != 0 {
 				p.Errorf("the roster has changed %d times", r.Version())
 			}
@@ -241,12 +242,12 @@ var expectations = map[string]expectation{
 			"candidates that are not there", "junk runs", "votes far ahead", "early messages", "updates that are not there", "heads that lie",
 			"evidence that proves nothing", "certificates of nothing", "consents without end", "proposals out of place",
 		},
-		expect: func(p *lied) { p.noticed(round.ErrMalformed.Error()) },
+		expect: func(p *lied) { p.noticed(ledger.ErrMalformed.Error()) },
 	},
 	"pretender": {deeds: []string{"was ready for what it does not hold", "prevoted unseen", "precommitted unseen"}},
 	"forger": {
 		deeds:  []string{"signed in another's name", "altered what another signed", "forged evidence", "forged a certificate"},
-		expect: func(p *lied) { p.noticed(round.ErrSignature.Error()) },
+		expect: func(p *lied) { p.noticed(ledger.ErrSignature.Error()) },
 	},
 	"rusher":    {deeds: []string{"prevoted ahead of time", "precommitted ahead of time"}},
 	"forgetful": {deeds: []string{"forgot a vote or a lock"}}, // see TestForgetful
@@ -391,7 +392,7 @@ func TestTooManyLiars(t *testing.T) {
 					for i := c.n - c.liars; i < c.n; i++ {
 						cfg.Sites[i].Adversary = NewAdversary("colluder")
 					}
-					cfg.Observe = func(_ time.Duration, site int, tr round.Trace) {
+					cfg.Observe = func(_ time.Duration, site int, tr trace.Step) {
 						if tr.Event == "fork" && w.Honest(site) {
 							traced[site] = true
 						}
@@ -469,7 +470,7 @@ func TestSameSeedSameLies(t *testing.T) {
 				c.Sites[5].Adversary, c.Sites[6].Adversary = NewAdversary(k.Name), NewAdversary(k.Name)
 			})
 		}
-		if !bytes.Equal(trace(t, c()), trace(t, c())) {
+		if !bytes.Equal(traceOf(t, c()), traceOf(t, c())) {
 			t.Errorf("%s: the same seed gives another trace", k.Name)
 		}
 	}

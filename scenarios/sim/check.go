@@ -7,7 +7,11 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/consensus"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // The promises of the protocol, as violations name them.
@@ -37,7 +41,7 @@ type checker struct {
 	members []peer.ID        // the roster after the newest of them
 	ever    map[peer.ID]bool // who is or was in one
 	version uint64           // changes so far
-	seals   map[block.CID]*round.Entry
+	seals   map[block.CID]*ledger.Entry
 	bases   map[block.CID][]block.CID // run -> its models: base, then each commit's
 	models  []block.CID               // committed
 	counted map[counted]uint64        // round of the newest update that went into a model
@@ -58,7 +62,7 @@ type certified struct {
 // place is where a site may speak once.
 type place struct {
 	site   int
-	kind   round.Kind
+	kind   ledger.Kind
 	run    block.CID // of an update
 	height uint64    // or an update's opening
 	view   uint64    // or an update's attempt
@@ -66,7 +70,7 @@ type place struct {
 
 func newChecker(w *World) *checker {
 	c := &checker{
-		w: w, mesh: w.genesis.Block().CID, seals: map[block.CID]*round.Entry{}, bases: map[block.CID][]block.CID{},
+		w: w, mesh: w.genesis.Block().CID, seals: map[block.CID]*ledger.Entry{}, bases: map[block.CID][]block.CID{},
 		spoken: map[place]uint64{}, counted: map[counted]uint64{}, ever: map[peer.ID]bool{},
 	}
 	for _, site := range w.genesis.Sites {
@@ -85,7 +89,7 @@ func newChecker(w *World) *checker {
 func (c *checker) event() { c.calm.event() }
 
 // sees looks at a line of a site's trace.
-func (c *checker) sees(s *site, t round.Trace) {
+func (c *checker) sees(s *site, t trace.Step) {
 	if s.liar == nil {
 		c.calm.sees(s, t)
 		c.left.sees(t)
@@ -109,11 +113,11 @@ func (c *checker) saving(s *site, records []round.Record) {
 }
 
 // decided holds a site's decision against those of all others.
-func (c *checker) decided(s *site, d *round.Certified) {
+func (c *checker) decided(s *site, d *ledger.Certified) {
 	if s.liar != nil {
 		return // its ledger is its own affair
 	}
-	e, err := round.DecodeEntry(d.Entry)
+	e, err := ledger.DecodeEntry(d.Entry)
 	if err != nil {
 		c.w.fail(s.i, PromiseOneEntry, err.Error())
 		return
@@ -135,8 +139,8 @@ func (c *checker) decided(s *site, d *round.Certified) {
 }
 
 // certificate counts the valid signatures of a certificate by itself.
-func (c *checker) certificate(s *site, e *round.Entry, cert *round.Certificate, roster []peer.ID) {
-	data := c.signed(round.KindPrecommit, block.Encode(round.Vote{Height: e.Height, View: cert.View, Entry: e.CID()}))
+func (c *checker) certificate(s *site, e *ledger.Entry, cert *ledger.Certificate, roster []peer.ID) {
+	data := c.signed(ledger.KindPrecommit, block.Encode(ledger.Vote{Height: e.Height, View: cert.View, Entry: e.CID()}))
 	good := 0
 	for _, id := range roster {
 		for _, v := range cert.Votes {
@@ -152,7 +156,7 @@ func (c *checker) certificate(s *site, e *round.Entry, cert *round.Certificate, 
 }
 
 // signed returns the bytes that a statement's signature covers, as docs/protocol.md has them.
-func (c *checker) signed(kind round.Kind, body []byte) []byte {
+func (c *checker) signed(kind ledger.Kind, body []byte) []byte {
 	b := append([]byte("weft/statement/1\x00"), c.mesh.Bytes()...)
 	b = append(b, byte(len(kind)))
 	b = append(b, kind...)
@@ -161,7 +165,7 @@ func (c *checker) signed(kind round.Kind, body []byte) []byte {
 
 // faulty returns f: how many liars a roster of n withstands.
 func (c *checker) faulty(n int) int {
-	if c.w.cfg.Faults == round.Crash {
+	if c.w.cfg.Faults == ledger.Crash {
 		return 0
 	}
 	return (n - 1) / 3
@@ -170,32 +174,32 @@ func (c *checker) faulty(n int) int {
 func (c *checker) quorum(n int) int { return (n+c.faulty(n))/2 + 1 }
 
 // extend takes the first decision of a height.
-func (c *checker) extend(s *site, e *round.Entry) {
+func (c *checker) extend(s *site, e *ledger.Entry) {
 	c.chain = append(c.chain, certified{e.CID(), c.members})
-	switch {
-	case e.Open != nil:
-		body, err := e.Open.Spec.Open()
+	switch b := e.Body.(type) {
+	case *ledger.Open:
+		body, err := b.Spec.Open()
 		if err != nil {
 			c.w.fail(s.i, PromiseOneEntry, err.Error())
 			return
 		}
-		c.bases[e.Run()] = []block.CID{body.(*round.RunSpec).Base}
-	case e.Seal != nil:
+		c.bases[e.Run()] = []block.CID{body.(*ledger.RunSpec).Base}
+	case *ledger.Seal:
 		c.seals[e.CID()] = e
-		c.left.sealed(e.Seal)
-		c.dropped.sealed(e.Seal)
-	case e.Void != nil:
-		c.dropped.without(e.Void.Run, &e.Void.Ground)
-	case e.Commit != nil:
-		c.committed(s, e.Commit)
-	case e.Roster != nil:
-		c.approved(s, e.Roster)
-		c.changed(e.Roster)
+		c.left.sealed(b)
+		c.dropped.sealed(b)
+	case *ledger.Void:
+		c.dropped.without(b.Run, &b.Ground)
+	case *ledger.Commit:
+		c.committed(s, b)
+	case *ledger.Changed:
+		c.approved(s, b)
+		c.changed(b)
 	}
 }
 
 // committed computes the model that the seal gives, and looks for who holds it.
-func (c *checker) committed(s *site, m *round.Commit) {
+func (c *checker) committed(s *site, m *ledger.Commit) {
 	sealed := c.seals[m.Seal]
 	if sealed == nil {
 		c.w.fail(s.i, PromiseOneModel, fmt.Sprintf("round %d: commit of a seal that was not decided", m.Round))
@@ -206,12 +210,13 @@ func (c *checker) committed(s *site, m *round.Commit) {
 		c.w.fail(s.i, PromiseOneModel, fmt.Sprintf("round %d committed after %d rounds", m.Round, len(models)-1))
 		return
 	}
-	j := round.Reduce{Run: m.Run, Round: m.Round, Seal: m.Seal, Base: models[m.Round-1]}
-	for i := range sealed.Seal.Updates {
-		u := &sealed.Seal.Updates[i]
+	j := runs.Reduce{Run: m.Run, Round: m.Round, Seal: m.Seal, Base: models[m.Round-1]}
+	updates := ledger.As[ledger.Seal](sealed).Updates
+	for i := range updates {
+		u := &updates[i]
 		body := u.Update.Update()
 		c.count(m, u.Update.From, body.Round)
-		in := round.Input{Site: u.Update.From, Manifest: body.Manifest, Weight: u.Weight}
+		in := ledger.Input{Site: u.Update.From, Manifest: body.Manifest, Weight: u.Weight}
 		if body.Round != m.Round {
 			in.Base = body.Base
 		}
@@ -227,7 +232,7 @@ func (c *checker) committed(s *site, m *round.Commit) {
 }
 
 // count notes that a site's update of a round went into a model.
-func (c *checker) count(m *round.Commit, from peer.ID, round uint64) {
+func (c *checker) count(m *ledger.Commit, from peer.ID, round uint64) {
 	key := counted{m.Run, from}
 	if round <= c.counted[key] {
 		c.w.fail(-1, PromiseCounted, fmt.Sprintf("round %d: an update of round %d, after one of round %d", m.Round, round, c.counted[key]))
@@ -263,7 +268,7 @@ func (c *checker) sends(s *site, m *round.Message) {
 	if m.Statement == nil || m.Statement.From != s.id {
 		return
 	}
-	if m.Statement.Kind == round.KindApprove && !s.wants[block.Sum(block.DagCBOR, m.Statement.Body)] {
+	if m.Statement.Kind == ledger.KindApprove && !s.wants[block.Sum(block.DagCBOR, m.Statement.Body)] {
 		c.w.fail(s.i, PromiseApproved, "it approves of what its operator has not approved of")
 	}
 	at, ok := placeOf(s.i, m.Statement)
@@ -281,30 +286,30 @@ func (c *checker) sends(s *site, m *round.Message) {
 }
 
 // placeOf returns the place that a statement takes, if its kind has places.
-func placeOf(author int, s *round.Signed) (place, bool) {
+func placeOf(author int, s *ledger.Signed) (place, bool) {
 	body, err := s.Open()
 	if err != nil {
 		return place{}, false
 	}
 	switch b := body.(type) {
-	case *round.Vote:
+	case *ledger.Vote:
 		return place{site: author, kind: s.Kind, height: b.Height, view: b.View}, true
-	case *round.Proposal:
+	case *consensus.Proposal:
 		return place{site: author, kind: s.Kind, height: b.Height, view: b.View}, true
-	case *round.Update:
+	case *ledger.Update:
 		return place{site: author, kind: s.Kind, run: b.Run, height: b.Opened, view: b.Attempt}, true
 	}
 	return place{}, false
 }
 
 // what returns what a statement says in its place: a proposal may come with different proofs.
-func what(s *round.Signed) []byte {
-	if s.Kind == round.KindProposal {
+func what(s *ledger.Signed) []byte {
+	if s.Kind == consensus.KindProposal {
 		body, _ := s.Open()
-		return body.(*round.Proposal).Entry
+		return body.(*consensus.Proposal).Entry
 	}
 	return s.Body
 }
 
 // digest returns a short name of what a statement says.
-func digest(s *round.Signed) uint64 { return xxhash.Sum64(what(s)) }
+func digest(s *ledger.Signed) uint64 { return xxhash.Sum64(what(s)) }

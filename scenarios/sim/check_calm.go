@@ -5,7 +5,8 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // calm holds progress: once the last fault is mended, a height at which there is something to decide
@@ -34,7 +35,7 @@ func (c *calm) of(w *World) {
 // sized takes the size of the roster that decides the next height.
 func (c *calm) sized(n int) {
 	views := 0
-	if c.w.cfg.Faults == round.Crash {
+	if c.w.cfg.Faults == ledger.Crash {
 		c.quorum = n/2 + 1
 		views = n - c.quorum + 2
 	} else {
@@ -64,7 +65,7 @@ func (c *calm) decided(height uint64) {
 }
 
 // sees looks at a line of an honest site's trace.
-func (c *calm) sees(s *site, t round.Trace) {
+func (c *calm) sees(s *site, t trace.Step) {
 	if t.Event != "ready" || t.Height != c.height+1 {
 		return
 	}

@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"reflect"
 
+	"github.com/weft-mesh/weft/consensus"
+	"github.com/weft-mesh/weft/membership"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 )
 
 // The limits of docs/protocol.md, which bound what a site keeps of what others send it.
@@ -24,33 +27,39 @@ func (c *checker) kept(s *site) {
 	if s.steps++; s.steps%keptEvery != 0 {
 		return
 	}
-	n, all, runs := s.machine.Ledger().Roster().Len(), len(c.w.sites), 0
+	n, all, active := s.machine.Ledger().Roster().Len(), len(c.w.sites), 0
 	for _, r := range s.machine.Ledger().Runs() {
 		if r.Active() {
-			runs++
+			active++
 		}
 	}
-	formed := runs*(all*attempts+4) + n*told // entries that it would have decided itself
-	most := round.Kept{
-		Candidates: n*(told+2*n) + 2*n*told + formed,
-		Entries:    2*n*told + formed,
-		Proposals:  viewsKept,
-		Votes:      2 * viewsKept * n,
-		Past:       pastKept * (2*all + 1),
-		Early:      told * all,
-		Changes:    n * told,
-		Approvals:  n * told,
-		Withdrawn:  n * told,
-		Updates:    runs * all * attempts * (1 + late),
-		Sought:     all*soughtKept + runs*(late+2),
-		Evidence:   all,
-		Peers:      all,
-		Standing:   ownStanding + formed + 2*n*told + runs*attempts*(1+late),
+	formed := active*(all*attempts+4) + n*told // entries that it would have decided itself
+	most := round.Footprint{
+		Votes: consensus.Footprint{
+			Candidates: n*(told+2*n) + 2*n*told + formed,
+			Entries:    2*n*told + formed,
+			Proposals:  viewsKept,
+			Votes:      2 * viewsKept * n,
+			Past:       pastKept * (2*all + 1),
+		},
+		Members:  membership.Footprint{Changes: n * told, Approvals: n * told, Withdrawn: n * told},
+		Runs:     runs.Footprint{Updates: active * all * attempts * (1 + late), Sought: all*soughtKept + active*(late+2)},
+		Early:    told * all,
+		Evidence: all,
+		Peers:    all,
+		Standing: ownStanding + formed + 2*n*told + active*attempts*(1+late),
 	}
-	has, may := reflect.ValueOf(s.machine.Kept()), reflect.ValueOf(most)
+	c.bounded(s, "", reflect.ValueOf(s.machine.Footprint()), reflect.ValueOf(most))
+}
+
+// bounded compares two footprints, number by number.
+func (c *checker) bounded(s *site, of string, has, may reflect.Value) {
 	for i := range has.NumField() {
-		if has.Field(i).Int() > may.Field(i).Int() {
-			c.w.fail(s.i, PromiseBounded, fmt.Sprintf("%d %s, at most %d", has.Field(i).Int(), has.Type().Field(i).Name, may.Field(i).Int()))
+		name := of + has.Type().Field(i).Name
+		if has.Field(i).Kind() == reflect.Struct {
+			c.bounded(s, name+".", has.Field(i), may.Field(i))
+		} else if has.Field(i).Int() > may.Field(i).Int() {
+			c.w.fail(s.i, PromiseBounded, fmt.Sprintf("%d %s, at most %d", has.Field(i).Int(), name, may.Field(i).Int()))
 		}
 	}
 }

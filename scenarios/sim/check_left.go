@@ -8,7 +8,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // leftOut holds that nobody's updates are kept out of the seals: one that all honest sites that are up
@@ -28,7 +29,7 @@ func (t *leftOut) of(c *checker) {
 	t.c, t.ready, t.once = c, map[block.CID]time.Duration{}, map[leaving]uint64{}
 }
 
-func (t *leftOut) sees(tr round.Trace) {
+func (t *leftOut) sees(tr trace.Step) {
 	if tr.Event != "ready" || tr.Kind != "seal" {
 		return
 	}
@@ -38,7 +39,7 @@ func (t *leftOut) sees(tr round.Trace) {
 }
 
 // sealed looks whom a decided seal leaves out.
-func (t *leftOut) sealed(seal *round.Seal) {
+func (t *leftOut) sealed(seal *ledger.Seal) {
 	in := seal.Contributors()
 	ready := t.ready[seal.Run]
 	delete(t.ready, seal.Run)
@@ -60,7 +61,7 @@ func (t *leftOut) sealed(seal *round.Seal) {
 
 // wronged reports whether a seal could have listed a site's update: every honest site that is up held
 // it when the first of them was ready for a seal.
-func (t *leftOut) wronged(s *site, seal *round.Seal, ready time.Duration) bool {
+func (t *leftOut) wronged(s *site, seal *ledger.Seal, ready time.Duration) bool {
 	update, announced := s.announced[seal.Opened]
 	if !s.up || !s.honest() || !announced {
 		return false

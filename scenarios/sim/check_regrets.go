@@ -7,7 +7,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // regrets knows which honest sites know that an approval was taken back. Who knows before a height begins does not stand
@@ -34,7 +35,7 @@ func (r *regrets) of(c *checker) {
 }
 
 // sees looks at a line of an honest site's trace.
-func (r *regrets) sees(s *site, t round.Trace) {
+func (r *regrets) sees(s *site, t trace.Step) {
 	switch about := (regret{t.Entry, t.Site}); t.Event {
 	case "approval taken back":
 		r.now[s.i][about] = true
@@ -54,7 +55,7 @@ func (r *regrets) decided(s *site, height uint64) {
 
 // knew returns how many honest sites knew, before the newest decided height began, that an honest site has taken back its
 // approval of a change. What a liar means by its own nobody needs to care.
-func (r *regrets) knew(e *round.Changed, by peer.ID) (n int) {
+func (r *regrets) knew(e *ledger.Changed, by peer.ID) (n int) {
 	about := regret{e.Change.ID(), by}
 	if r.c.w.sites[r.c.w.index[by]].liar != nil {
 		return 0

@@ -7,7 +7,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
 )
 
 // What the checks know of the roster, from the decided entries alone.
@@ -23,7 +23,7 @@ func (c *checker) rosterAt(height uint64) []peer.ID {
 // maySpeak reports whether a key is a site's where it speaks: at the height of a vote or proposal, or for an update
 // at some height while that opening may have been the newest. A site that lags goes by a roster that has passed.
 func (c *checker) maySpeak(s *site, at place) bool {
-	if at.kind != round.KindUpdate {
+	if at.kind != ledger.KindUpdate {
 		return slices.Contains(c.rosterAt(at.height), s.id)
 	}
 	for h := at.height + 1; h <= uint64(len(c.chain))+1; h++ {
@@ -35,12 +35,12 @@ func (c *checker) maySpeak(s *site, at place) bool {
 }
 
 // approved counts the signatures that a decided change needs by itself, before it is applied.
-func (c *checker) approved(s *site, e *round.Changed) {
+func (c *checker) approved(s *site, e *ledger.Changed) {
 	wrong := func(format string, args ...any) {
 		c.w.fail(s.i, PromiseApproved, fmt.Sprintf("%s: ", &e.Change)+fmt.Sprintf(format, args...))
 	}
 	body := block.Encode(e.Change)
-	data, good := c.signed(round.KindApprove, body), map[peer.ID]bool{}
+	data, good := c.signed(ledger.KindApprove, body), map[peer.ID]bool{}
 	for _, v := range e.Approvals {
 		if slices.Contains(c.members, v.From) && verify(v.From, data, v.Sig) {
 			good[v.From] = true
@@ -65,7 +65,7 @@ func (c *checker) approved(s *site, e *round.Changed) {
 		switch {
 		case c.ever[in.ID]:
 			wrong("the key that comes was a site's before")
-		case j == nil || j.From != in.ID || !verify(in.ID, c.signed(round.KindJoin, j.Body), j.Sig):
+		case j == nil || j.From != in.ID || !verify(in.ID, c.signed(ledger.KindJoin, j.Body), j.Sig):
 			wrong("the key that comes has not signed")
 		}
 	}
@@ -73,7 +73,7 @@ func (c *checker) approved(s *site, e *round.Changed) {
 
 // unwanted holds, at the end, that nothing has come about that too few wanted.
 func (c *checker) unwanted() {
-	for _, h := range c.w.wishes {
+	for _, h := range c.w.intents {
 		if h.few && (h.in != nil && c.ever[h.in.id] || h.out != nil && !slices.Contains(c.members, h.out.id)) {
 			c.w.fail(-1, PromiseApproved, "too few operators wanted a change, and it was decided")
 		}
@@ -81,7 +81,7 @@ func (c *checker) unwanted() {
 }
 
 // changed applies a decided change to the roster that the checks go by.
-func (c *checker) changed(e *round.Changed) {
+func (c *checker) changed(e *ledger.Changed) {
 	next := slices.Clone(c.members)
 	if out := e.Change.Remove; out != nil {
 		next = slices.DeleteFunc(next, func(id peer.ID) bool { return id == out.ID })

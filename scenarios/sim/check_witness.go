@@ -7,6 +7,8 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/weft-mesh/weft/consensus"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -49,7 +51,7 @@ func (t *witness) hears(by *site, m *round.Message) {
 	}
 	key, sum := sighting{by.i, at}, digest(s)
 	old, again := t.seen[key]
-	switch past := at.kind == round.KindProposal && at.height == by.machine.Ledger().Height(); {
+	switch past := at.kind == consensus.KindProposal && at.height == by.machine.Ledger().Height(); {
 	case !again && !past: // a proposal that comes when its height is decided is not kept
 		t.seen[key] = sum
 	case again && old != sum:
@@ -75,7 +77,7 @@ func (t *witness) saved(by *site) {
 // view near its own, or of the view that decided the one before, or an update of an opening that it knows.
 func (t *witness) inTime(by *site, at place) bool {
 	l := by.machine.Ledger()
-	if at.kind == round.KindUpdate {
+	if at.kind == ledger.KindUpdate {
 		r := l.Run(at.run)
 		return r != nil && r.Active() && at.height == r.Opened && r.Latest() == nil
 	}

@@ -4,13 +4,15 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // Config is a mesh and all that happens to it.
 type Config struct {
 	Seed     uint64
-	Faults   round.Faults
+	Faults   ledger.Faults
 	Timing   round.Timing // zero: round.DefaultTiming
 	Sites    []Site
 	Path     func(from, to int) Path // nil: every pair has [LAN]
@@ -21,7 +23,11 @@ type Config struct {
 
 	// Observe is told every line of every site's trace, and what the world does to sites (site
 	// -1: to all); nil: nobody.
-	Observe func(at time.Duration, site int, t round.Trace)
+	Observe func(at time.Duration, site int, t trace.Step)
+
+	// Work is told all that a site's machine asks of its driver, liars' machines included, before
+	// any of it is done; nil: nobody. It must not change it.
+	Work func(at time.Duration, site int, w round.Work)
 }
 
 // Site is one site of the mesh.
@@ -63,8 +69,8 @@ func (c *Config) validate() error {
 	switch {
 	case len(c.Sites) == 0 || len(c.Sites) > maxSites:
 		return fmt.Errorf("simulate: %d sites, want 1 to %d", len(c.Sites), maxSites)
-	case c.Faults != round.Byzantine && c.Faults != round.Crash:
-		return fmt.Errorf("simulate: faults %q, want %q or %q", c.Faults, round.Byzantine, round.Crash)
+	case c.Faults != ledger.Byzantine && c.Faults != ledger.Crash:
+		return fmt.Errorf("simulate: faults %q, want %q or %q", c.Faults, ledger.Byzantine, ledger.Crash)
 	}
 	for i, f := range c.Plan {
 		if err := f.validate(len(c.Sites)); err != nil {

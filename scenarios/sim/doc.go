@@ -13,5 +13,5 @@
 // broken, when and where.
 //
 // What training, artifacts and reducing are is the [Workload]'s: [Synthetic] pretends, package
-// scenarios really trains.
+// scenarios/learn really trains.
 package sim

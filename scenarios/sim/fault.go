@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/trace"
 )
 
 var errSick = errors.New("the trainer ended with status 1")
@@ -90,7 +90,7 @@ func (w *World) plan(f *Fault) {
 		w.pending = append(w.pending, &pendingFault{Fault: f})
 		return
 	}
-	w.at(f.At, func() { w.begin(f) })
+	w.at(f.At, func() { w.inject(f) })
 }
 
 // roundOpened begins the faults that waited for a round.
@@ -99,7 +99,7 @@ func (w *World) roundOpened() {
 		if p.Round == 0 || p.Round > w.rounds {
 			return false
 		}
-		w.after(p.At, func() { w.begin(p.Fault) })
+		w.after(p.At, func() { w.inject(p.Fault) })
 		return true
 	})
 }
@@ -116,28 +116,29 @@ func (w *World) traced(s *site, event string) {
 		if p.seen++; p.seen < p.Nth {
 			return false
 		}
-		w.after(p.At, func() { w.begin(p.Fault) })
+		w.after(p.At, func() { w.inject(p.Fault) })
 		return true
 	})
 }
 
-// begin lets a fault happen, and has it mended.
-func (w *World) begin(f *Fault) {
+// inject lets a fault happen, and has it mended.
+func (w *World) inject(f *Fault) {
 	w.tell("fault", f)
 	if w.check != nil {
 		w.check.calm.disturbed(w.now + f.For)
 	}
-	mend := w.befall(f)
-	if f.For > 0 && mend != nil {
+	e, hit := w.effects[f.Kind], w.targets(f)
+	e.apply(w, f, hit)
+	if f.For > 0 && e.undo != nil {
 		w.after(f.For, func() {
 			w.tell("mended", f)
-			mend()
+			e.undo(w, f, hit)
 		})
 	}
 }
 
 func (w *World) tell(event string, f *Fault) {
-	t := round.Trace{Event: event, Kind: string(f.Kind), Took: f.For}
+	t := trace.Step{Event: event, Kind: string(f.Kind), Took: f.For}
 	for _, i := range f.Sites {
 		t.Sites = append(t.Sites, w.sites[i].id)
 	}
@@ -145,100 +146,4 @@ func (w *World) tell(event string, f *Fault) {
 		t.Text = fmt.Sprint(f.Value)
 	}
 	w.observe(-1, t)
-}
-
-// befall makes it so and returns what undoes it.
-func (w *World) befall(f *Fault) (mend func()) {
-	hit := w.befallen(f)
-	seconds := time.Duration(f.Value * float64(time.Second))
-	each := func(do func(*site)) {
-		for _, s := range hit {
-			do(s)
-		}
-	}
-	switch f.Kind {
-	case Crash:
-		each((*site).crash)
-		return func() { each((*site).boot) }
-	case LoseDisk:
-		each((*site).loseDisk)
-		return func() { each((*site).boot) }
-	case Partition, Cut:
-		pairs := w.pairs(f, hit)
-		for _, p := range pairs {
-			w.net.cut(p[0], p[1])
-		}
-		return func() {
-			for _, p := range pairs {
-				w.net.heal(p[0], p[1])
-			}
-		}
-	case Loss:
-		w.net.loss += f.Value
-		return func() { w.net.loss = max(0, w.net.loss-f.Value) }
-	case Duplicate:
-		w.net.double += f.Value
-		return func() { w.net.double = max(0, w.net.double-f.Value) }
-	case Delay:
-		w.net.delay += seconds
-		return func() { w.net.delay -= seconds }
-	case Slow:
-		each(func(s *site) { s.slow *= f.Value })
-		return func() { each(func(s *site) { s.slow /= f.Value }) }
-	case SlowDisk:
-		each(func(s *site) { s.sync += seconds })
-		return func() { each(func(s *site) { s.sync -= seconds }) }
-	case StallDisk:
-		each(func(s *site) { s.stalled++ })
-		return func() { each(func(s *site) { s.stalled--; s.syncSoon() }) }
-	case Jump:
-		each((func(s *site) { s.jump(seconds) }))
-	case Add:
-		w.want(&wish{in: hit[0], few: f.Few, waver: f.Waver})
-	case Remove:
-		w.want(&wish{out: hit[0], few: f.Few, waver: f.Waver})
-	case Replace:
-		w.want(&wish{out: hit[0], in: hit[1], few: f.Few, waver: f.Waver})
-	case Sick:
-		each(func(s *site) { s.sick++ })
-		return func() { each(func(s *site) { s.sick-- }) }
-	}
-	return nil
-}
-
-// jump sets a site's clock ahead; its alarms ring accordingly.
-func (s *site) jump(d time.Duration) {
-	if !s.up {
-		return
-	}
-	s.clock.jump += d
-	s.happen(round.Alarm{})
-}
-
-func (w *World) befallen(f *Fault) (hit []*site) {
-	if len(f.Sites) == 0 {
-		return w.sites
-	}
-	for _, i := range f.Sites {
-		hit = append(hit, w.sites[i])
-	}
-	return hit
-}
-
-// pairs returns the links that a fault cuts.
-func (w *World) pairs(f *Fault, hit []*site) (pairs [][2]*site) {
-	for i, a := range hit {
-		if f.Kind == Cut {
-			for _, b := range hit[i+1:] {
-				pairs = append(pairs, [2]*site{a, b})
-			}
-			continue
-		}
-		for _, b := range w.sites {
-			if !slices.Contains(hit, b) {
-				pairs = append(pairs, [2]*site{a, b})
-			}
-		}
-	}
-	return pairs
 }

@@ -5,7 +5,8 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/trace"
 )
 
 const (
@@ -15,19 +16,19 @@ const (
 )
 
 // start begins a job of the machine's; what it yields comes as an event.
-func (s *site) start(j round.Job) {
+func (s *site) start(j runs.Job) {
 	switch j := j.(type) {
-	case round.Consider:
-		s.later(0, func() { s.happen(round.Considered{Run: j.Run, Accept: !s.Decline}) })
-	case round.Train:
+	case runs.Consider:
+		s.later(0, func() { s.happen(runs.Considered{Run: j.Run, Accept: !s.Decline}) })
+	case runs.Train:
 		s.train(j)
-	case round.StopTrain:
+	case runs.StopTrain:
 		delete(s.training, j.Run)
-	case round.Fetch:
+	case runs.Fetch:
 		s.fetch(j)
-	case round.Forget:
+	case runs.Forget:
 		s.forget(j)
-	case round.Reduce:
+	case runs.Reduce:
 		s.reduce(j)
 	}
 }
@@ -47,7 +48,7 @@ func (s *site) pace(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * s.Slow * s.slow)
 }
 
-func (s *site) train(j round.Train) {
+func (s *site) train(j runs.Train) {
 	s.training[j.Run] = &j
 	done, err := s.w.cfg.Workload.Train(s.i, j)
 	if s.liar != nil && err == nil {
@@ -62,19 +63,19 @@ func (s *site) train(j round.Train) {
 			err = errSick
 		}
 		if err != nil {
-			s.happen(round.TrainFailed{Run: j.Run, Round: j.Round, Opened: j.Opened, Err: err.Error()})
+			s.happen(runs.TrainFailed{Run: j.Run, Round: j.Round, Opened: j.Opened, Err: err.Error()})
 			return
 		}
 		s.hold(done.Update.Manifest)
 		s.announced[j.Opened] = done.Update.Manifest
-		s.happen(round.Trained{
+		s.happen(runs.Trained{
 			Run: j.Run, Round: j.Round, Opened: j.Opened, Attempt: j.Attempt,
 			Manifest: done.Update.Manifest, Samples: done.Samples, Metrics: done.Metrics,
 		})
 	})
 }
 
-func (s *site) reduce(j round.Reduce) {
+func (s *site) reduce(j runs.Reduce) {
 	done, err := s.w.cfg.Workload.Reduce(j)
 	if err != nil {
 		s.w.fail(s.i, "reduce", err.Error())
@@ -87,7 +88,7 @@ func (s *site) reduce(j round.Reduce) {
 		if done.Bad == nil {
 			s.holdModel(done.Model.Manifest)
 		}
-		s.happen(round.Reduced{Seal: j.Seal, Model: done.Model.Manifest, Bad: done.Bad})
+		s.happen(runs.Reduced{Seal: j.Seal, Model: done.Model.Manifest, Bad: done.Bad})
 	})
 }
 
@@ -114,7 +115,7 @@ func (s *site) holdModel(manifest block.CID) {
 }
 
 // forget ends an artifact's fetch, and removes it if it is an update and nothing else.
-func (s *site) forget(j round.Forget) {
+func (s *site) forget(j runs.Forget) {
 	for _, f := range s.fetching {
 		if f.job.Manifest == j.Manifest && f.job.Run == j.Run {
 			f.end()
@@ -126,7 +127,7 @@ func (s *site) forget(j round.Forget) {
 		s.w.holders[j.Manifest] = without(s.w.holders[j.Manifest], s)
 		s.later(0, func() {
 			if !s.has(j.Manifest) {
-				s.happen(round.Lost{Manifest: j.Manifest})
+				s.happen(runs.Lost{Manifest: j.Manifest})
 			}
 		})
 	}
@@ -135,14 +136,14 @@ func (s *site) forget(j round.Forget) {
 // fetch is an artifact on its way to a site.
 type fetch struct {
 	s       *site
-	job     round.Fetch
+	job     runs.Fetch
 	over    bool
 	asking  *site // who sends it now; nil: nobody
 	refused []*site
 }
 
 // fetch has an artifact fetched, as often as it takes.
-func (s *site) fetch(j round.Fetch) {
+func (s *site) fetch(j runs.Fetch) {
 	f := &fetch{s: s, job: j}
 	if s.has(j.Manifest) {
 		s.later(0, f.fetched)
@@ -254,7 +255,7 @@ func (f *fetch) turnAway(from *site, why string) {
 		return
 	}
 	if why != "" {
-		f.s.w.observe(f.s.i, round.Trace{Event: "dropped", Site: from.id, Text: why})
+		f.s.w.observe(f.s.i, trace.Step{Event: "dropped", Site: from.id, Text: why})
 	}
 	f.asking = nil
 	f.refused = append(f.refused, from)
@@ -273,5 +274,5 @@ func (f *fetch) fetched() {
 		f.s.hold(f.job.Manifest)
 		f.s.models[f.job.Manifest] = f.s.models[f.job.Manifest] || f.job.Owner == ""
 	}
-	f.s.happen(round.Fetched{Manifest: f.job.Manifest, Layout: f.job.Layout, Invalid: why})
+	f.s.happen(runs.Fetched{Manifest: f.job.Manifest, Layout: f.job.Layout, Invalid: why})
 }

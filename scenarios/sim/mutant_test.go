@@ -4,18 +4,26 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"go/types"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 )
 
-// mutant is a bug planted into package round: a text that occurs once in it, and what stands there instead.
+// mutant is a bug planted into a function: a text that occurs once in its body, and what stands there
+// instead. The function may be in any file of its package.
 type mutant struct {
 	name     string
+	pkg      string // folder of the package, from the module's root
+	function string // checkVotes, or (*Machine).prevote
 	old, new string
 	sites    int    // of the trials that look for it; 0: any
 	liar     string // in them; empty: any
@@ -23,32 +31,36 @@ type mutant struct {
 
 // mutants are bugs that the trials must find. If one no longer applies, the code has changed: plant it anew.
 var mutants = []mutant{
-	{"a lock is not kept", "free := h.lockedView < 0 ||", "free := true || h.lockedView < 0 ||", 4, "splitter"},
-	{"a vote is not logged before it is sent", "	m.save(Record{Statement: s})\n	m.publish(s, 0)\n	m.trace(Trace{Event: string(kind)", "	m.publish(s, 0)\n	m.trace(Trace{Event: string(kind)", 0, ""},
-	{"a restart forgets its votes", "	h.mine[place{s.Kind, view}] = s\n	m.publish", "	m.publish", 0, ""},
-	{"a quorum is one too few", "return (len(r.sites)+r.F())/2 + 1", "return (len(r.sites) + r.F()) / 2", 0, ""},
-	{"votes of all views count together", "	t := m.height.votes(s.Kind, v.View)\n", "	t := m.height.votes(s.Kind, m.height.view)\n", 0, ""},
-	{"a statement's signature is not checked", "	case !verify(s.From, *buf, s.Sig):", "	case false:", 4, ""},
-	{"a certificate's signatures are not checked", "		case !verify(v.From, data, v.Sig):", "		case false:", 4, ""},
-	{"a commit is voted for without computing it", "		return p.models[e.Commit.Seal] == e.Commit.Model\n", "		return true\n", 4, ""},
-	{"a ground is not judged", "		return m.sameGround(p, r, e.Seal.Ground)\n", "		return true\n", 4, "accuser"},
-	{"weights are left out", "Weight: s.Updates[i].Weight", "Weight: 1", 0, ""},
-	{"a late update is taken against the wrong base", "			list[i].Base = u.Base\n", "", 0, ""},
-	{"an update counts twice", "	case u.Round <= r.counted[s.From]:", "	case false:", 0, ""},
-	{"evidence of two views blames the honest", "return a.Height == b.Height && a.View == b.View && a.Entry != b.Entry", "return a.Height == b.Height && a.Entry != b.Entry", 4, "forger"},
-	{"early messages are kept without end", "	if of >= maxEarly {", "	if false {", 4, "spammer"},
-	{"candidates are kept without end", "		if h.mentions[by] >= maxTold+2*m.roster.Len() {", "		if false {", 4, "spammer"},
-	{"a change needs an approval less than a quorum", "	if n := len(e.Roster.Approvals); n < l.roster.Quorum() {", "	if n := len(e.Roster.Approvals); n+1 < l.roster.Quorum() {", 4, "gatecrasher"},
-	{"a joiner's signature is not checked", "	return c.Join.checkSignature(l.mesh, l.Name(c.Join.From), l.verify)\n", "	return nil\n", 4, "gatecrasher"},
-	{"an approval that was taken back counts", "		return m.standsBehind(e.Roster)\n", "		return true\n", 4, "gatecrasher"},
-	{"the votes of who was removed count", "	case !r.Has(s.From):\n		return fmt.Errorf(\"%s of %s: %w\", s.Kind", "	case false:\n		return fmt.Errorf(\"%s of %s: %w\", s.Kind", 0, "gatecrasher"},
-	{"a view does not end", "	case h.precommitBy > 0 && m.now >= h.precommitBy, h.votes", "	case h.votes", 0, ""},
+	{"a lock is not kept", "consensus", "(*Agreement).prevote", "free := h.lockedView < 0 ||", "free := true || h.lockedView < 0 ||", 4, "splitter"},
+	{"a vote is not logged before it is sent", "consensus", "(*Agreement).voteIn", "	a.out.Save(s)\n", "", 0, ""},
+	{"a restart forgets its votes", "consensus", "(*Agreement).restoreVote", "	h.mine[place{s.Kind, view}] = s\n", "", 0, ""},
+	{"a quorum is one too few", "ledger", "(*Roster).Quorum", "return (len(r.sites)+r.F())/2 + 1", "return (len(r.sites) + r.F()) / 2", 0, ""},
+	{"votes of all views count together", "consensus", "(*Agreement).addVote", "a.height.votes(s.Kind, v.View)", "a.height.votes(s.Kind, a.height.view)", 0, ""},
+	{"a statement's signature is not checked", "ledger", "(*Signed).VerifyIn", "case !verify(s.From, *buf, s.Sig):", "case false:", 4, ""},
+	{"a certificate's signatures are not checked", "ledger", "checkVotes", "case !verify(v.From, data, v.Sig):", "case false:", 4, ""},
+	{"a commit is voted for without computing it", "runs", "(*Runs).Holds", "return p.computed.models[b.Seal] == b.Model\n", "return true\n", 4, ""},
+	{"a ground is not judged", "runs", "(*Runs).Agrees", "return p.sameGround(b.Ground)\n", "return true\n", 4, "accuser"},
+	{"weights are left out", "ledger", "(*Seal).Inputs", "Weight: s.Updates[i].Weight", "Weight: 1", 0, ""},
+	{"a late update is taken against the wrong base", "ledger", "(*Seal).Inputs", "list[i].Base = u.Base\n", "", 0, ""},
+	{"an update counts twice", "ledger", "(*Ledger).Staleness", "case u.Round <= r.Counted[s.From]:", "case false:", 0, ""},
+	{"evidence of two views blames the honest", "ledger", "(*Vote).Excludes", "v.Height == o.Height && v.View == o.View && v.Entry != o.Entry", "v.Height == o.Height && v.Entry != o.Entry", 4, "forger"},
+	{"early messages are kept without end", "round", "(*early).keep", "if of >= maxEarly {", "if false {", 4, "spammer"},
+	{"candidates are kept without end", "consensus", "(*Agreement).mentioned", "if h.mentions[by] >= MaxTold+2*a.roster.Len() {", "if false {", 4, "spammer"},
+	{"a change needs an approval less than a quorum", "ledger", "(*Changed).check", "n < l.roster.Quorum()", "n+1 < l.roster.Quorum()", 4, "gatecrasher"},
+	{"a joiner's signature is not checked", "ledger", "(*Ledger).checkJoin", "return c.Join.CheckSignature(l.mesh, l.Name(c.Join.From), l.verify)\n", "return nil\n", 4, "gatecrasher"},
+	{"an approval that was taken back counts", "round", "(*app).Stance", "if a.members.StandsBehind(c) {", "if true {", 4, "gatecrasher"},
+	{"the votes of who was removed count", "ledger", "(*Signed).VerifyIn", "case !r.Has(s.From):", "case false:", 0, "gatecrasher"},
+	{"a view does not end", "consensus", "(*Agreement).timeouts", "case h.precommitBy > 0 && a.out.Now() >= h.precommitBy, h.votes", "case h.votes", 0, ""},
 }
 
-// TestMutantsApply: each bug can still be planted.
+// TestMutantsApply: each bug can still be planted, and what comes out is Go.
 func TestMutantsApply(t *testing.T) {
 	for _, m := range mutants {
-		if _, _, err := m.plant(); err != nil {
+		path, src, err := m.plant()
+		if err == nil {
+			_, err = parser.ParseFile(token.NewFileSet(), path, src, 0)
+		}
+		if err != nil {
 			t.Errorf("%s: %v", m.name, err)
 		}
 	}
@@ -56,25 +68,58 @@ func TestMutantsApply(t *testing.T) {
 
 // plant returns the file that has the bug, and its text.
 func (m *mutant) plant() (path string, src []byte, err error) {
-	files, err := filepath.Glob(filepath.Join("..", "..", "round", "*.go"))
+	files, err := filepath.Glob(filepath.Join("..", "..", m.pkg, "*.go"))
 	if err != nil {
 		return "", nil, err
 	}
-	found := 0
 	for _, file := range files {
-		text, err := os.ReadFile(file)
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		src, err := os.ReadFile(file)
 		if err != nil {
 			return "", nil, err
 		}
-		if n := bytes.Count(text, []byte(m.old)); n > 0 && !strings.HasSuffix(file, "_test.go") {
-			found += n
-			path, src = file, bytes.Replace(text, []byte(m.old), []byte(m.new), 1)
+		from, to, err := body(file, src, m.function)
+		if err != nil {
+			return "", nil, err
+		}
+		if to == 0 {
+			continue
+		}
+		if n := bytes.Count(src[from:to], []byte(m.old)); n != 1 {
+			return "", nil, fmt.Errorf("%q occurs %d times in %s of %s", m.old, n, m.function, file)
+		}
+		return file, slices.Concat(src[:from], bytes.Replace(src[from:to], []byte(m.old), []byte(m.new), 1), src[to:]), nil
+	}
+	return "", nil, fmt.Errorf("package %s has no function %s", m.pkg, m.function)
+}
+
+// body returns where a function's body lies in a file's source; to is 0 if the file does not have it.
+func body(path string, src []byte, function string) (from, to int, err error) {
+	fset := token.NewFileSet()
+	file, err := parser.ParseFile(fset, path, src, parser.SkipObjectResolution)
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, d := range file.Decls {
+		if f, ok := d.(*ast.FuncDecl); ok && functionName(f) == function && f.Body != nil {
+			return fset.Position(f.Body.Pos()).Offset, fset.Position(f.Body.End()).Offset, nil
 		}
 	}
-	if found != 1 {
-		return "", nil, fmt.Errorf("%q occurs %d times in round", m.old, found)
+	return 0, 0, nil
+}
+
+// functionName writes a function's name as stack traces do: checkVotes, Roster.Len, (*Machine).Step.
+func functionName(f *ast.FuncDecl) string {
+	if f.Recv == nil {
+		return f.Name.Name
 	}
-	return path, src, nil
+	receiver := types.ExprString(f.Recv.List[0].Type)
+	if strings.HasPrefix(receiver, "*") {
+		receiver = "(" + receiver + ")"
+	}
+	return receiver + "." + f.Name.Name
 }
 
 var failedSeed = regexp.MustCompile(`seed (\d+): .*`)

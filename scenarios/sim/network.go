@@ -195,7 +195,7 @@ func (t *network) carry(author, by, to int, delay time.Duration, size int64, ev 
 		if p.Jitter > 0 {
 			d += time.Duration(t.rng.Int64N(int64(p.Jitter)))
 		}
-		t.w.queue.push(happening{at: t.w.now + d, to: dest, life: dest.life, from: int32(by), ev: ev})
+		t.w.queue.push(event{at: t.w.now + d, to: dest, life: dest.life, from: int32(by), ev: ev})
 	}
 }
 

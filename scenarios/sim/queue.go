@@ -6,9 +6,9 @@ import (
 	"github.com/weft-mesh/weft/round"
 )
 
-// happening is an event of the world at its time. Those of one time happen in the order in which
+// event is something that happens in the world at its time. Those of one time happen in the order in which
 // they were scheduled.
-type happening struct {
+type event struct {
 	at   time.Duration
 	seq  uint64
 	do   func()      // what happens; nil for a delivery, of which there are millions
@@ -18,17 +18,17 @@ type happening struct {
 	ev   round.Event // what is delivered
 }
 
-func (a *happening) before(b *happening) bool {
+func (a *event) before(b *event) bool {
 	return a.at < b.at || a.at == b.at && a.seq < b.seq
 }
 
-// queue is a heap of happenings with four children a node: the world's hot path.
+// queue is a heap of events with four children a node: the world's hot path.
 type queue struct {
-	heap []happening
+	heap []event
 	seq  uint64
 }
 
-func (q *queue) push(h happening) {
+func (q *queue) push(h event) {
 	q.seq++
 	h.seq = q.seq
 	q.heap = append(q.heap, h)
@@ -44,11 +44,11 @@ func (q *queue) push(h happening) {
 	q.heap[i] = h
 }
 
-func (q *queue) pop() happening {
+func (q *queue) pop() event {
 	top := q.heap[0]
 	last := len(q.heap) - 1
 	h := q.heap[last]
-	q.heap[last] = happening{}
+	q.heap[last] = event{}
 	q.heap = q.heap[:last]
 	if last == 0 {
 		return top

@@ -4,7 +4,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/trace"
 )
 
 const (
@@ -13,8 +15,8 @@ const (
 	partDelay     = 3 * time.Second  // for which a site that was removed is still heard, so that it is told
 )
 
-// wish is a change of the roster that the operators want: one goes, one comes, or one comes in another's place.
-type wish struct {
+// intent is a change of the roster that the operators want: one goes, one comes, or one comes in another's place.
+type intent struct {
 	w       *World
 	out, in *site          // nil: none
 	few     bool           // too few want it
@@ -24,16 +26,16 @@ type wish struct {
 
 // want has the operators approve of a change, each in its own time and again if another change came between; or so
 // few of them that it must not come about.
-func (w *World) want(h *wish) {
+func (w *World) want(h *intent) {
 	h.w, h.wavered = w, map[*site]bool{}
-	w.wishes = append(w.wishes, h)
+	w.intents = append(w.intents, h)
 	for _, s := range w.sites {
 		w.after(time.Duration(w.rng.Int64N(int64(approveSpread))), func() { h.consider(s) })
 	}
 }
 
-// consider lets a site's operator approve, unless what is wished for has come to be there.
-func (h *wish) consider(s *site) {
+// consider lets a site's operator approve, unless the intent is fulfilled there.
+func (h *intent) consider(s *site) {
 	if s.up {
 		l := s.machine.Ledger()
 		if h.fulfilled(l) {
@@ -52,7 +54,7 @@ func (h *wish) consider(s *site) {
 }
 
 // amongFew reports whether a site is one of those who want what too few do: with all liars they are no quorum.
-func (h *wish) amongFew(s *site, r *round.Roster) bool {
+func (h *intent) amongFew(s *site, r *ledger.Roster) bool {
 	left := r.Quorum() - 1
 	for _, o := range h.w.sites {
 		if r.Has(o.id) && o.liar != nil {
@@ -71,33 +73,33 @@ func (h *wish) amongFew(s *site, r *round.Roster) bool {
 }
 
 // approve is the operator's yes.
-func (s *site) approve(c *round.Change) {
+func (s *site) approve(c *ledger.Change) {
 	s.wants[c.ID()] = true
 	s.happen(round.Approve{Change: c})
 }
 
 // takeBack is the operator's second thought, if the change is not decided yet.
-func (s *site) takeBack(c *round.Change) {
+func (s *site) takeBack(c *ledger.Change) {
 	if s.up && s.machine.CheckTakeBack(c) == nil {
 		s.happen(round.TakeBack{Change: c})
 	}
 }
 
-func (h *wish) fulfilled(l *round.Ledger) bool {
+func (h *intent) fulfilled(l *ledger.Ledger) bool {
 	return (h.out == nil || !l.Roster().Has(h.out.id)) && (h.in == nil || l.Roster().Has(h.in.id))
 }
 
 // hopeless reports whether it depends on a liar, or too few want it.
-func (h *wish) hopeless() bool { return h.few || h.in != nil && h.in.liar != nil }
+func (h *intent) hopeless() bool { return h.few || h.in != nil && h.in.liar != nil }
 
-// change is the wish as a change of the roster that is in force.
-func (h *wish) change(l *round.Ledger) *round.Change {
-	c := &round.Change{Version: l.Roster().Version()}
+// change is the intent as a change to the roster that is in force.
+func (h *intent) change(l *ledger.Ledger) *ledger.Change {
+	c := &ledger.Change{Version: l.Roster().Version()}
 	if h.out != nil {
-		c.Remove = &round.Site{ID: h.out.id, Name: l.Name(h.out.id)}
+		c.Remove = &ledger.Site{ID: h.out.id, Name: l.Name(h.out.id)}
 	}
 	if h.in != nil {
-		c.Add = &round.Site{ID: h.in.id, Name: h.in.Name}
+		c.Add = &ledger.Site{ID: h.in.id, Name: h.in.Name}
 		if h.out != nil {
 			c.Add.Name = c.Remove.Name
 		}
@@ -106,7 +108,7 @@ func (h *wish) change(l *round.Ledger) *round.Change {
 }
 
 // newest returns the longest ledger of an honest site.
-func (w *World) newest() (l *round.Ledger) {
+func (w *World) newest() (l *ledger.Ledger) {
 	for _, s := range w.sites {
 		if s.machine != nil && s.liar == nil && (l == nil || s.machine.Ledger().Height() > l.Height()) {
 			l = s.machine.Ledger()
@@ -115,10 +117,10 @@ func (w *World) newest() (l *round.Ledger) {
 	return l
 }
 
-// Wished reports whether the roster is what the operators want, as far as it does not take a liar.
-func (w *World) Wished() bool {
+// Fulfilled reports whether the roster is what the operators want, as far as it does not take a liar.
+func (w *World) Fulfilled() bool {
 	newest := w.newest()
-	return !slices.ContainsFunc(w.wishes, func(h *wish) bool { return !h.hopeless() && (newest == nil || !h.fulfilled(newest)) })
+	return !slices.ContainsFunc(w.intents, func(h *intent) bool { return !h.hopeless() && (newest == nil || !h.fulfilled(newest)) })
 }
 
 // Sits reports whether a site is in the roster of the longest ledger of an honest site.
@@ -128,7 +130,7 @@ func (w *World) Sits(site int) bool {
 }
 
 // moved looks at a line of a site's trace after which it may be connected with others than before.
-func (w *World) moved(s *site, t round.Trace) {
+func (w *World) moved(s *site, t trace.Step) {
 	switch t.Event {
 	case "roster changed", "observes", "takes part", "approved", "approval dropped", "approval taken back":
 		w.net.relink(s)

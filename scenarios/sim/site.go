@@ -8,6 +8,8 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // site is one site: its disk, which outlives crashes, and while it is up its process.
@@ -35,7 +37,7 @@ type site struct {
 	syncing  bool          // records are on their way to the disk
 	unsynced round.Work    // what waits for that
 	inbox    []round.Event // what came meanwhile
-	training map[block.CID]*round.Train
+	training map[block.CID]*runs.Train
 	fetching []*fetch
 	steps    uint64             // since it looked at what the machine keeps
 	acts     []round.Event      // of the operator, for when it is up
@@ -81,7 +83,8 @@ func (s *site) boot() {
 		return
 	}
 	m, err := round.New(round.Config{
-		Self: s.id, Genesis: s.w.genesis, Timing: s.w.cfg.Timing,
+		Strict: true,
+		Self:   s.id, Genesis: s.w.genesis, Timing: s.w.cfg.Timing,
 		Sign:   func(data []byte) []byte { s.traffic.Signed++; return sign(s.id, data) },
 		Verify: func(id peer.ID, data, sig []byte) bool { s.traffic.Verified++; return verify(id, data, sig) },
 	})
@@ -99,7 +102,7 @@ func (s *site) boot() {
 		}
 		switch {
 		case err != nil && s.liar != nil: // what it has signed by hand contradicts its log, and its machine refuses that
-			s.w.observe(s.i, round.Trace{Event: "stays down", Text: err.Error()})
+			s.w.observe(s.i, trace.Step{Event: "stays down", Text: err.Error()})
 			return
 		case err != nil:
 			s.w.fail(s.i, "restore", err.Error())
@@ -109,8 +112,8 @@ func (s *site) boot() {
 	s.life++
 	s.up, s.machine, s.clock = true, m, clock{Clock: s.Clock, boot: s.w.now}
 	s.alarm, s.syncing, s.unsynced, s.inbox = 0, false, round.Work{}, nil
-	s.training, s.fetching = map[block.CID]*round.Train{}, nil
-	s.w.observe(s.i, round.Trace{Event: "up"})
+	s.training, s.fetching = map[block.CID]*runs.Train{}, nil
+	s.w.observe(s.i, trace.Step{Event: "up"})
 	s.happen(round.Alarm{})
 	s.w.net.started(s)
 	acts := s.acts
@@ -142,7 +145,7 @@ func (s *site) crash() {
 	for _, f := range s.fetching {
 		f.over = true
 	}
-	s.w.observe(s.i, round.Trace{Event: "down"})
+	s.w.observe(s.i, trace.Step{Event: "down"})
 	s.w.net.stopped(s)
 }
 
@@ -158,7 +161,7 @@ func (s *site) loseDisk() {
 	clear(s.models)
 	clear(s.announced)
 	s.lost = true
-	s.w.observe(s.i, round.Trace{Event: "disk lost"})
+	s.w.observe(s.i, trace.Step{Event: "disk lost"})
 	if s.w.check != nil {
 		s.w.check.gone(s)
 	}
@@ -191,6 +194,12 @@ func (s *site) local() time.Duration { return s.clock.local(s.w.now) }
 // work makes durable what the machine says, then does the rest.
 func (s *site) work() {
 	w := s.machine.Ready()
+	if w.Halt != nil {
+		s.w.fail(s.i, "halt", w.Halt.Error()) // all machines here are of one version
+	}
+	if s.w.cfg.Work != nil {
+		s.w.cfg.Work(s.w.now, s.i, w)
+	}
 	if s.w.check != nil {
 		s.w.check.saving(s, w.Save)
 		if s.liar == nil {

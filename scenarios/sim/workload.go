@@ -5,7 +5,8 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/runs"
 )
 
 // Workload is what training, artifacts and reducing are. Artifacts are known by their CIDs, so it
@@ -15,9 +16,9 @@ type Workload interface {
 	// Describe returns an artifact that a run's description, Train or Reduce has named.
 	Describe(manifest block.CID) (Artifact, bool)
 	// Train does a site's training; site is its index in Config.Sites.
-	Train(site int, j round.Train) (Trained, error)
+	Train(site int, j runs.Train) (Trained, error)
 	// Reduce computes the model of a seal; equal jobs give equal results at every site.
-	Reduce(j round.Reduce) (Reduced, error)
+	Reduce(j runs.Reduce) (Reduced, error)
 }
 
 // Artifact is a model or an update as it lies in a store and crosses a network.
@@ -39,7 +40,7 @@ type Trained struct {
 // Reduced is what a reduction yields: a model, or the input that cannot be aggregated.
 type Reduced struct {
 	Model Artifact
-	Bad   *round.BadInput
+	Bad   *runs.BadInput
 	Took  time.Duration
 }
 
@@ -57,11 +58,11 @@ type Synthetic struct {
 var _ Workload = (*Synthetic)(nil)
 
 // Spec returns the description of a run of so many rounds that starts from a pretended base.
-func (y *Synthetic) Spec(name string, rounds uint64) *round.RunSpec {
+func (y *Synthetic) Spec(name string, rounds uint64) *ledger.RunSpec {
 	layout := block.Sum(block.DagCBOR, []byte("layout"))
 	base := y.add(Artifact{Manifest: block.Sum(block.DagCBOR, []byte("base "+name)), Layout: layout, Bytes: y.Bytes})
 	nonce := block.Sum(block.Raw, []byte(name)).Digest()
-	s := &round.RunSpec{Name: name, Base: base.Manifest, Layout: layout, Rounds: rounds, Nonce: nonce[:16]}
+	s := &ledger.RunSpec{Name: name, Base: base.Manifest, Layout: layout, Rounds: rounds, Nonce: nonce[:16]}
 	s.Default()
 	return s
 }
@@ -81,7 +82,7 @@ func (y *Synthetic) Describe(manifest block.CID) (Artifact, bool) {
 }
 
 // Train names an update after all that it depends on.
-func (y *Synthetic) Train(site int, j round.Train) (Trained, error) {
+func (y *Synthetic) Train(site int, j runs.Train) (Trained, error) {
 	name := y.name("update", uint64(site), j.Round, j.Opened, j.Attempt)
 	name = append(append(name, j.Base.Bytes()...), j.Run.Bytes()...)
 	manifest := block.Sum(block.DagCBOR, name)
@@ -96,7 +97,7 @@ func (y *Synthetic) Train(site int, j round.Train) (Trained, error) {
 }
 
 // Reduce names a model after the base and the inputs with their weights, in order.
-func (y *Synthetic) Reduce(j round.Reduce) (Reduced, error) {
+func (y *Synthetic) Reduce(j runs.Reduce) (Reduced, error) {
 	rate := y.Rate
 	if rate == 0 {
 		rate = 1e9
@@ -105,7 +106,7 @@ func (y *Synthetic) Reduce(j round.Reduce) (Reduced, error) {
 	name := append(y.name("model"), j.Base.Bytes()...)
 	for _, in := range j.Inputs {
 		if y.nan[in.Manifest] {
-			return Reduced{Bad: &round.BadInput{Site: in.Site, Shard: block.Sum(block.Raw, in.Manifest.Bytes()), Err: "not finite"}, Took: took}, nil
+			return Reduced{Bad: &runs.BadInput{Site: in.Site, Shard: block.Sum(block.Raw, in.Manifest.Bytes()), Err: "not finite"}, Took: took}, nil
 		}
 		name = binary.BigEndian.AppendUint64(append(name, in.Manifest.Bytes()...), in.Weight)
 		if in.Base.Defined() {

@@ -9,13 +9,16 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // World is a mesh in virtual time. It belongs to one goroutine.
 type World struct {
 	cfg     Config
-	genesis *round.Genesis
+	genesis *ledger.Genesis
 	now     time.Duration
 	queue   queue
 	sites   []*site
@@ -25,9 +28,10 @@ type World struct {
 	holders map[block.CID][]*site
 	waiting map[block.CID][]*fetch // for somebody to hold it
 	pending []*pendingFault        // that wait for a round
-	wishes  []*wish                // of the operators, for the roster
-	rounds  uint64                 // newest that a site has opened, over all runs
-	check   *checker               // nil: nothing is held
+	effects map[FaultKind]effect
+	intents []*intent // of the operators, for the roster
+	rounds  uint64    // newest that a site has opened, over all runs
+	check   *checker  // nil: nothing is held
 	failed  error
 	steps   uint64
 }
@@ -48,9 +52,9 @@ func New(c Config) (*World, error) {
 	}
 	w := &World{
 		cfg: c, index: map[peer.ID]int{}, rng: rand.New(rand.NewPCG(c.Seed, 1)),
-		holders: map[block.CID][]*site{}, waiting: map[block.CID][]*fetch{},
+		holders: map[block.CID][]*site{}, waiting: map[block.CID][]*fetch{}, effects: newEffects(),
 	}
-	var roster []round.Site
+	var roster []ledger.Site
 	for i, s := range c.Sites {
 		id, err := siteID(s.Name)
 		if err != nil {
@@ -62,12 +66,12 @@ func New(c Config) (*World, error) {
 		w.index[id] = i
 		w.sites = append(w.sites, newSite(w, i, id, s))
 		if !s.Outside {
-			roster = append(roster, round.Site{ID: id, Name: s.Name})
+			roster = append(roster, ledger.Site{ID: id, Name: s.Name})
 		}
 	}
 	nonce := block.Sum(block.Raw, binary.BigEndian.AppendUint64(nil, c.Seed)).Digest()
 	var err error
-	if w.genesis, err = round.NewGenesis("simulated", c.Faults, roster, nonce[:16]); err != nil {
+	if w.genesis, err = ledger.NewGenesis("simulated", c.Faults, roster, nonce[:16]); err != nil {
 		return nil, err
 	}
 	w.net = newNetwork(w)
@@ -92,7 +96,7 @@ func (w *World) schedule() {
 }
 
 // at schedules what happens at a time; one that has passed is now.
-func (w *World) at(t time.Duration, do func()) { w.queue.push(happening{at: max(t, w.now), do: do}) }
+func (w *World) at(t time.Duration, do func()) { w.queue.push(event{at: max(t, w.now), do: do}) }
 
 // after schedules what happens after a while.
 func (w *World) after(d time.Duration, do func()) { w.at(w.now+d, do) }
@@ -145,19 +149,19 @@ func (w *World) act(s *site, ev round.Event) {
 		s.acts = append(s.acts, ev)
 		return
 	}
-	if open, ok := ev.(round.OpenRun); ok {
+	if open, ok := ev.(runs.OpenRun); ok {
 		spec := *open.Spec
 		spec.By = s.id
 		if a, ok := w.cfg.Workload.Describe(spec.Base); ok {
 			s.holdModel(a.Manifest)
 		}
-		ev = round.OpenRun{Spec: &spec}
+		ev = runs.OpenRun{Spec: &spec}
 	}
 	s.happen(ev)
 }
 
 // observe passes a line of the trace on.
-func (w *World) observe(site int, t round.Trace) {
+func (w *World) observe(site int, t trace.Step) {
 	if w.cfg.Observe != nil {
 		w.cfg.Observe(w.now, site, t)
 	}
@@ -186,13 +190,13 @@ func (w *World) Machine(site int) *round.Machine { return w.sites[site].machine 
 func (w *World) Holds(site int, manifest block.CID) bool { return w.sites[site].has(manifest) }
 
 // Genesis returns the mesh's genesis.
-func (w *World) Genesis() *round.Genesis { return w.genesis }
+func (w *World) Genesis() *ledger.Genesis { return w.genesis }
 
 // Finished reports whether every site that runs has done all rounds of all runs that any site knows, and the roster
 // is what the operators wanted. Liars may stand where they like, and so may who is in no roster; and they need not join.
 func (w *World) Finished() bool {
 	newest := w.newest()
-	if newest == nil || !w.Wished() {
+	if newest == nil || !w.Fulfilled() {
 		return false
 	}
 	for _, s := range w.sites {

@@ -8,13 +8,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // mesh returns a world of n honest sites that does a run of so many rounds.
 func mesh(n int, rounds uint64, edit func(*Config)) Config {
 	y := &Synthetic{Bytes: 1e6, Time: 10 * time.Second, Spread: 0.2}
-	c := Config{Seed: 1, Faults: round.Byzantine, Workload: y, Check: true, Acts: []Act{{At: 5 * time.Second, Do: round.OpenRun{Spec: y.Spec("r", rounds)}}}}
+	c := Config{Seed: 1, Faults: ledger.Byzantine, Workload: y, Check: true, Acts: []Act{{At: 5 * time.Second, Do: runs.OpenRun{Spec: y.Spec("r", rounds)}}}}
 	for i := range n {
 		c.Sites = append(c.Sites, Site{Name: fmt.Sprint(i + 1)})
 	}
@@ -48,15 +50,15 @@ func TestCalmMesh(t *testing.T) {
 	}
 }
 
-// trace returns all that a world writes.
-func trace(t *testing.T, c Config) []byte {
+// traceOf returns all that a world writes.
+func traceOf(t *testing.T, c Config) []byte {
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
-	c.Observe = func(at time.Duration, site int, tr round.Trace) {
+	c.Observe = func(at time.Duration, site int, tr trace.Step) {
 		if err := enc.Encode(struct {
 			At   time.Duration
 			Site int
-			round.Trace
+			trace.Step
 		}{at, site, tr}); err != nil {
 			t.Fatal(err)
 		}
@@ -79,11 +81,11 @@ func TestSameSeedSameTrace(t *testing.T) {
 			}
 		})
 	}
-	a, b := trace(t, c(3)), trace(t, c(3))
+	a, b := traceOf(t, c(3)), traceOf(t, c(3))
 	if !bytes.Equal(a, b) {
 		t.Error("the same seed gives another trace")
 	}
-	if bytes.Equal(a, trace(t, c(4))) {
+	if bytes.Equal(a, traceOf(t, c(4))) {
 		t.Error("another seed gives the same trace")
 	}
 }
@@ -130,7 +132,7 @@ func BenchmarkAgreement(b *testing.B) {
 					began, ended := map[uint64]time.Duration{}, map[uint64]time.Duration{}
 					play(b, mesh(n, 10, func(c *Config) {
 						c.Check, c.Path = false, func(int, int) Path { return path }
-						c.Observe = func(at time.Duration, _ int, t round.Trace) {
+						c.Observe = func(at time.Duration, _ int, t trace.Step) {
 							switch _, known := began[t.Height]; {
 							case t.Event == "ready" && !known:
 								began[t.Height] = at
@@ -148,6 +150,20 @@ func BenchmarkAgreement(b *testing.B) {
 				b.ReportMetric(float64(took[len(took)*9/10].Milliseconds()), "virtual-ms-p90/height")
 				b.ReportMetric(0, "ns/op")
 			})
+		}
+	}
+}
+
+// TestEffects: every kind of fault and of change does something, and those that last are undone.
+func TestEffects(t *testing.T) {
+	effects := newEffects()
+	for _, kind := range slices.Concat(FaultKinds, RosterKinds) {
+		e := effects[kind]
+		if e.apply == nil {
+			t.Errorf("%s does nothing", kind)
+		}
+		if over := kind == Jump || slices.Contains(RosterKinds, kind); (e.undo == nil) != over {
+			t.Errorf("%s: undone %v", kind, e.undo != nil)
 		}
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/tensor"
 	"github.com/weft-mesh/weft/train/builtin/base"
 	"github.com/weft-mesh/weft/train/builtin/llama"
 	"github.com/weft-mesh/weft/train/builtin/weights"
@@ -25,7 +25,7 @@ func InitModel(path string, config map[string]string) error {
 	if p.adapter != nil {
 		p.adapter.Init(h.seed)
 	}
-	return weights.Write(path, p.tensors(), weights.LayoutOf(p.tensors(), blockstore.F32))
+	return weights.Write(path, p.tensors(), weights.LayoutOf(p.tensors(), tensor.F32))
 }
 
 // parameters is the model of a task: the embedded base, and in lora mode an adapter on it.
@@ -52,10 +52,10 @@ func (p parameters) tensors() []llama.Tensor {
 }
 
 // load takes over the parameters in a file and returns its layout.
-func (p parameters) load(path string) (blockstore.Layout, error) {
+func (p parameters) load(path string) (tensor.Layout, error) {
 	ts, layout, err := weights.Read(path)
 	if err != nil {
-		return blockstore.Layout{}, err
+		return tensor.Layout{}, err
 	}
 	if p.adapter != nil {
 		err = p.adapter.Load(ts)
@@ -63,7 +63,7 @@ func (p parameters) load(path string) (blockstore.Layout, error) {
 		err = p.model.Load(ts)
 	}
 	if err != nil {
-		return blockstore.Layout{}, fmt.Errorf("%w: %w; mode, rank and targets must be those the run began with", ErrBase, err)
+		return tensor.Layout{}, fmt.Errorf("%w: %w; mode, rank and targets must be those the run began with", ErrBase, err)
 	}
 	return layout, nil
 }

@@ -1,5 +1,6 @@
-// Command golden writes the models of the golden rounds to stdout, shard after shard. The
-// tests of package aggregate build and run it for several processors.
+// Command golden writes the models of the golden rounds to stdout, shard after shard; given
+// strategies, it writes the CIDs of what their golden runs come to instead. The tests of
+// package aggregate build and run it for several processors.
 package main
 
 import (
@@ -12,6 +13,24 @@ import (
 )
 
 func main() {
+	n := float64(len(os.Args))
+	if unguarded(n, n, n) == 0 {
+		os.Exit(1)
+	}
+	if len(os.Args) == 1 {
+		models()
+	}
+	for _, strategy := range os.Args[1:] {
+		lines, err := aggregatetest.GoldenStrategy(strategy)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		fmt.Printf("%s\n%s", strategy, lines)
+	}
+}
+
+func models() {
 	for _, g := range aggregatetest.Goldens() {
 		cut := g.Cut(aggregatetest.GoldenShard)
 		base, inputs := g.Inputs(cut, aggregatetest.Direct)
@@ -19,14 +38,10 @@ func main() {
 			_, err := os.Stdout.Write(data)
 			return err
 		}
-		if err := aggregate.FedAvg(context.Background(), cut.Shape(), base, inputs, write, nil); err != nil {
+		if _, err := aggregate.Reduce(context.Background(), aggregate.Job{Shape: cut.Shape(), Base: base, Inputs: inputs}, aggregate.Sink{Model: write}); err != nil {
 			fmt.Fprintln(os.Stderr, g.Name, err)
 			os.Exit(1)
 		}
-	}
-	n := float64(len(os.Args))
-	if unguarded(n, n, n) == 0 {
-		os.Exit(1)
 	}
 }
 

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node"
 	"github.com/weft-mesh/weft/node/local"
-	"github.com/weft-mesh/weft/round"
 )
 
 // MaxSites is how many nodes one machine is asked to run.
@@ -67,7 +67,7 @@ type Node struct {
 
 // Run measures; progress is told how many rounds are done.
 func Run(ctx context.Context, c Config, progress func(done int)) (_ *Result, err error) {
-	mesh := local.Config{Exe: c.Exe, Dir: c.Dir, Name: "bench", Faults: round.Byzantine}
+	mesh := local.Config{Exe: c.Exe, Dir: c.Dir, Name: "bench", Faults: ledger.Byzantine}
 	for i := range c.Sites {
 		mesh.Sites = append(mesh.Sites, local.Site{
 			Name:    fmt.Sprintf("site-%d", i+1),
@@ -90,7 +90,7 @@ func Run(ctx context.Context, c Config, progress func(done int)) (_ *Result, err
 		}
 	}
 	reply, err := m.Nodes[0].Client.Start(ctx, node.RunRequest{
-		Spec: round.RunSpec{Name: "bench", Rounds: uint64(c.Rounds), MinSites: uint64(c.Sites)}, Init: true,
+		Spec: ledger.RunSpec{Name: "bench", Rounds: uint64(c.Rounds), MinSites: uint64(c.Sites)}, Init: true,
 	})
 	if err != nil {
 		return nil, err

@@ -34,7 +34,7 @@ func (d *Demo) compare(ctx context.Context, r *Result) error {
 	for m, path := range models {
 		measured := map[string]float64{} // sites of one kind share the held-out text
 		for i, s := range d.sites {
-			d.view.compare("measuring", "", m*len(d.sites)+i, len(models)*len(d.sites))
+			d.screen.compare("measuring", "", m*len(d.sites)+i, len(models)*len(d.sites))
 			loss, ok := measured[s.text.Kind]
 			if !ok {
 				held, err := s.text.Heldout()
@@ -49,7 +49,7 @@ func (d *Demo) compare(ctx context.Context, r *Result) error {
 			losses[m] = append(losses[m], loss)
 		}
 	}
-	d.view.compare("", "", 0, 0)
+	d.screen.compare("", "", 0, 0)
 	for i := range r.Sites {
 		s := &r.Sites[i]
 		own := losses[2+i]
@@ -74,13 +74,13 @@ func (d *Demo) others(losses []float64, i int) float64 {
 func (d *Demo) trainAlone(ctx context.Context) ([]string, error) {
 	var steps atomic.Int64 // done, of all sites
 	all := len(d.sites) * d.cfg.Rounds * d.cfg.Steps
-	d.view.compare("training alone", "", 0, all)
+	d.screen.compare("training alone", "", 0, all)
 	paths := make([]string, len(d.sites))
 	g, ctx := errgroup.WithContext(ctx)
 	for i, s := range d.sites {
 		g.Go(func() (err error) {
 			paths[i], err = d.alone(ctx, i, func(done int) {
-				d.view.compare("training alone", "", int(steps.Add(int64(done))), all)
+				d.screen.compare("training alone", "", int(steps.Add(int64(done))), all)
 			})
 			if err != nil {
 				return fmt.Errorf("train %s alone: %w", s.name, err)

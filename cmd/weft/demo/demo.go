@@ -13,9 +13,9 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/cmd/weft/outfile"
 	"github.com/weft-mesh/weft/cmd/weft/term"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node"
 	"github.com/weft-mesh/weft/node/local"
-	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/train/builtin/corpus"
 )
 
@@ -72,13 +72,13 @@ type site struct {
 
 // Demo is a demonstration under way.
 type Demo struct {
-	cfg   Config
-	out   *term.Out
-	mesh  *local.Mesh
-	sites []site
-	view  *view
-	file  *outfile.File // for the federated model
-	based bool          // basePath is written: nodes do not keep a base for ever
+	cfg    Config
+	out    *term.Out
+	mesh   *local.Mesh
+	sites  []site
+	screen *screen
+	file   *outfile.File // for the federated model
+	based  bool          // basePath is written: nodes do not keep a base for ever
 }
 
 // New makes the sites' directories and opens the file for the model; nothing runs yet.
@@ -92,7 +92,7 @@ func New(c Config, out *term.Out) (_ *Demo, err error) {
 			d.file.Discard()
 		}
 	}()
-	mesh := local.Config{Exe: c.Exe, Dir: c.Dir, Name: "demo", Faults: round.Byzantine}
+	mesh := local.Config{Exe: c.Exe, Dir: c.Dir, Name: "demo", Faults: ledger.Byzantine}
 	for i := range c.Sites {
 		text, err := corpus.Site(i, c.Sites)
 		if err != nil {
@@ -108,7 +108,7 @@ func New(c Config, out *term.Out) (_ *Demo, err error) {
 	for i := range d.sites {
 		d.sites[i].node = d.mesh.Nodes[i]
 	}
-	d.view = newView(d, time.Now)
+	d.screen = newScreen(out, &d.cfg, d.mesh.Genesis, d.sites, time.Now)
 	return d, nil
 }
 
@@ -116,7 +116,7 @@ func New(c Config, out *term.Out) (_ *Demo, err error) {
 func (d *Demo) Run(ctx context.Context) (*Result, error) {
 	defer d.file.Discard()
 	var result *Result
-	err := d.out.Live(ctx, d.view.frame, func(ctx context.Context) error {
+	err := d.out.Live(ctx, d.screen.frame, func(ctx context.Context) error {
 		var err error
 		result, err = d.work(ctx)
 		return err
@@ -126,7 +126,7 @@ func (d *Demo) Run(ctx context.Context) (*Result, error) {
 
 func (d *Demo) work(ctx context.Context) (*Result, error) {
 	begun := time.Now()
-	d.view.say("starting %d nodes", len(d.sites))
+	d.screen.say("starting %d nodes", len(d.sites))
 	for _, s := range d.sites {
 		if err := s.node.Start(); err != nil {
 			return nil, err
@@ -137,15 +137,15 @@ func (d *Demo) work(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 	}
-	d.view.say("opening the run")
+	d.screen.say("opening the run")
 	reply, err := d.sites[0].node.Client.Start(ctx, node.RunRequest{
-		Spec: round.RunSpec{Name: "demo", Rounds: uint64(d.cfg.Rounds), MinSites: uint64(d.cfg.Sites), Train: d.cfg.hyper()},
+		Spec: ledger.RunSpec{Name: "demo", Rounds: uint64(d.cfg.Rounds), MinSites: uint64(d.cfg.Sites), Train: d.cfg.hyper()},
 		Init: true,
 	})
 	if err != nil {
 		return nil, err
 	}
-	d.view.say("")
+	d.screen.say("")
 	last, err := d.follow(ctx, reply.Run)
 	if err != nil {
 		return nil, err
@@ -180,7 +180,7 @@ func (d *Demo) follow(ctx context.Context, run block.CID) ([]*node.Status, error
 				ended++
 			}
 		}
-		d.view.update(run, all)
+		d.screen.update(run, all)
 		if ended == len(d.sites) {
 			return all, nil
 		}

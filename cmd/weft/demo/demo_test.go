@@ -28,8 +28,8 @@ func newDemo(t *testing.T, sites int, out *term.Out) *Demo {
 		t.Fatal(err)
 	}
 	begun := time.Unix(0, 0)
-	d.view = newView(d, func() time.Time { return begun.Add(100 * time.Minute) })
-	d.view.begun = begun
+	d.screen = newScreen(out, &d.cfg, d.mesh.Genesis, d.sites, func() time.Time { return begun.Add(100 * time.Minute) })
+	d.screen.begun = begun
 	return d
 }
 
@@ -56,10 +56,10 @@ func TestFrame(t *testing.T) {
 	for _, sites := range []int{2, 3, MaxSites} {
 		d := newDemo(t, sites, term.New(&bytes.Buffer{}))
 		run := block.Of("run").CID
-		d.view.update(run, statuses(d, run, 20, node.PhaseCommitting))
-		d.view.update(run, statuses(d, run, 20, node.PhaseTraining))
-		d.view.compare("training alone", "site-a", 1, 3)
-		f := d.view.frame()
+		d.screen.update(run, statuses(d, run, 20, node.PhaseCommitting))
+		d.screen.update(run, statuses(d, run, 20, node.PhaseTraining))
+		d.screen.compare("training alone", "site-a", 1, 3)
+		f := d.screen.frame()
 		for line := range strings.Lines(f) {
 			if ansi.StringWidth(strings.TrimRight(line, "\n")) > term.Width {
 				t.Errorf("wider than %d: %s", term.Width, line)
@@ -79,9 +79,9 @@ func TestPlainLines(t *testing.T) {
 	d := newDemo(t, 2, term.New(&b))
 	run := block.Of("run").CID
 	for range 3 {
-		d.view.update(run, statuses(d, run, 0, node.PhaseTraining))
+		d.screen.update(run, statuses(d, run, 0, node.PhaseTraining))
 	}
-	d.view.update(run, statuses(d, run, 1, node.PhaseTraining))
+	d.screen.update(run, statuses(d, run, 1, node.PhaseTraining))
 	want := ` 1h40m  site-a  round 1  training
  1h40m  site-b  round 1  training
  1h40m  site-a  round 2  training

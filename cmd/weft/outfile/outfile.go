@@ -10,11 +10,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/weft-mesh/weft/atomicfile"
 )
 
 // Stdout is the path that means standard output.
@@ -27,58 +28,81 @@ func IsStdout(path string) bool {
 
 // File is a file under way. Either Commit or Discard ends it; Discard after Commit does nothing.
 type File struct {
-	w      io.Writer
-	path   string   // as the person named it
-	file   *os.File // nil for standard output and standard error
-	target string   // what file is to become; empty if it is written in place
+	to     sink   // nil once it has ended
+	path   string // as the person named it
 	n      int64
 	failed error // the first error
 }
 
+// sink is where a file's bytes go: *atomicfile.File, or one of those below.
+type sink interface {
+	io.Writer
+	Commit() error
+	Discard() error
+}
+
+// shared is standard output or standard error, which stay open.
+type shared struct{ io.Writer }
+
+func (shared) Commit() error  { return nil }
+func (shared) Discard() error { return nil }
+
+// inPlace is a device, a pipe, or another name of a file that this process has open.
+type inPlace struct{ *os.File }
+
+func (p inPlace) Commit() error  { return p.Close() }
+func (p inPlace) Discard() error { return p.Close() }
+
 // Create opens what path names for writing.
 func Create(path string, stdout io.Writer) (*File, error) {
-	f := &File{w: stdout, path: path}
+	f := &File{path: path}
 	if IsStdout(path) {
+		f.to = shared{stdout}
 		return f, nil
 	}
-	if err := f.open(); err != nil {
-		f.Discard()
+	var err error
+	if f.to, err = open(path); err != nil {
 		return nil, f.wrap(err)
-	}
-	if f.file != nil {
-		f.w = f.file
 	}
 	return f, nil
 }
 
-func (f *File) open() error {
-	info, err := os.Stat(f.path)
+func open(path string) (sink, error) {
+	info, err := os.Stat(path)
 	switch {
-	case f.path == "":
-		return errors.New("the path is empty")
+	case path == "":
+		return nil, errors.New("the path is empty")
 	case errors.Is(err, fs.ErrNotExist):
-		if f.target, err = follow(f.path); err != nil {
-			return err
+		target, err := follow(path)
+		if err != nil {
+			return nil, err
 		}
-		return f.beside()
+		return beside(target)
 	case err != nil:
-		return err
+		return nil, err
 	case info.IsDir():
-		return errors.New("it is a directory")
+		return nil, errors.New("it is a directory")
 	case isStderr(info):
-		f.w = os.Stderr
-		return nil
-	case inPlace(f.path, info):
-		f.file, err = os.OpenFile(f.path, os.O_WRONLY|os.O_TRUNC, 0)
-		return err
+		return shared{os.Stderr}, nil
+	case isInPlace(path, info):
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC, 0)
+		if err != nil {
+			return nil, err
+		}
+		return inPlace{f}, nil
 	}
-	if f.target, err = filepath.EvalSymlinks(f.path); err != nil {
-		return err
+	target, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return nil, err
 	}
-	if err := f.beside(); err != nil {
-		return err
+	f, err := beside(target)
+	if err != nil {
+		return nil, err
 	}
-	return f.file.Chmod(info.Mode().Perm())
+	if err := f.Chmod(info.Mode().Perm()); err != nil {
+		return nil, errors.Join(err, f.Discard())
+	}
+	return f, nil
 }
 
 // isStderr reports whether a file is where standard error goes, which must be added to and not be begun anew.
@@ -87,9 +111,9 @@ func isStderr(info fs.FileInfo) bool {
 	return err == nil && os.SameFile(info, stderr)
 }
 
-// inPlace reports whether a path must be written to as it is: it is no regular file, or only another name of one that
+// isInPlace reports whether a path must be written to as it is: it is no regular file, or only another name of one that
 // this process has open.
-func inPlace(path string, info fs.FileInfo) bool {
+func isInPlace(path string, info fs.FileInfo) bool {
 	return !info.Mode().IsRegular() || strings.HasPrefix(path, "/dev/fd/") || strings.HasPrefix(path, "/proc/")
 }
 
@@ -115,15 +139,11 @@ func follow(path string) (string, error) {
 
 // beside begins a file that takes the target's place at the end. Who may read it is up to the
 // umask, as for any new file.
-func (f *File) beside() (err error) {
-	name := fmt.Sprintf(".%s.%08x", filepath.Base(f.target), rand.Uint32()) //nolint:gosec // only a free name
-	f.file, err = os.OpenFile(filepath.Join(filepath.Dir(f.target), name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	return err
-}
+func beside(target string) (*atomicfile.File, error) { return atomicfile.Create(target, 0o644) }
 
 // Write writes to the file; errors name it.
 func (f *File) Write(p []byte) (int, error) {
-	n, err := f.w.Write(p)
+	n, err := f.to.Write(p)
 	f.n += int64(n)
 	if err != nil && f.failed == nil {
 		f.failed = err
@@ -136,36 +156,21 @@ func (f *File) Size() int64 { return f.n }
 
 // Commit puts the file in its place, unless a write to it has failed.
 func (f *File) Commit() error {
-	if f.file == nil || f.failed != nil {
+	if f.failed != nil {
 		f.Discard()
 		return f.wrap(f.failed)
 	}
-	defer f.Discard()
-	if f.target == "" {
-		err := f.file.Close()
-		f.file = nil
-		return f.wrap(err)
-	}
-	temp := f.file.Name()
-	err := errors.Join(f.file.Sync(), f.file.Close())
-	if err == nil {
-		if err = os.Rename(temp, f.target); err == nil {
-			f.file = nil
-		}
-	}
-	return f.wrap(err)
+	to := f.to
+	f.to = nil
+	return f.wrap(to.Commit())
 }
 
 // Discard leaves everything as it was, but for what a device or a pipe has taken.
 func (f *File) Discard() {
-	if f.file == nil {
-		return
+	if f.to != nil {
+		_ = f.to.Discard()
+		f.to = nil
 	}
-	_ = f.file.Close()
-	if f.target != "" {
-		_ = os.Remove(f.file.Name())
-	}
-	f.file = nil
 }
 
 // wrap says which file it is about.
@@ -174,8 +179,12 @@ func (f *File) wrap(err error) error {
 		return nil
 	}
 	var p *fs.PathError
-	if errors.As(err, &p) {
-		err = p.Err // its path may be the temporary one
+	var l *os.LinkError
+	switch { // their paths may be the temporary one
+	case errors.As(err, &p):
+		err = p.Err
+	case errors.As(err, &l):
+		err = l.Err
 	}
 	name := f.path
 	if IsStdout(name) {

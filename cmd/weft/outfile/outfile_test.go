@@ -97,10 +97,10 @@ func TestLinksAreFollowed(t *testing.T) {
 }
 
 // failing writes half of what it is given.
-type failing struct{ w io.Writer }
+type failing struct{ sink }
 
 func (f failing) Write(p []byte) (int, error) {
-	n, _ := f.w.Write(p[:len(p)/2])
+	n, _ := f.sink.Write(p[:len(p)/2])
 	return n, syscall.ENOSPC
 }
 
@@ -113,7 +113,7 @@ func TestFailedWriteIsNotCommitted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.w = failing{f.w}
+	f.to = failing{f.to}
 	if _, err := io.WriteString(f, "second"); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("write: %v", err)
 	}

@@ -23,6 +23,9 @@ type Column struct {
 const gap = 2
 
 // Table lays cells out in columns. Cells may be coloured.
+//
+// lipgloss's table cannot draw it: there the cells of all columns wrap or those of none, no column is left out when it is
+// empty, a heading that is cut keeps its beginning, and a column of numbers gives way as others do.
 type Table struct {
 	columns []Column
 	rows    [][]string

@@ -25,6 +25,9 @@ func Bar(width int, done, all uint64) string {
 }
 
 // Wrap breaks text into lines of at most width columns, between words where it can.
+//
+// ansi.Wrap breaks lines after hyphens too: in the middle of a site's name, or of a flag. And where a word is longer than
+// a line and has letters beyond ASCII, its lines grow too long (v0.10.1).
 func Wrap(text string, width int) (lines []string) {
 	line := ""
 	for word := range strings.FieldsSeq(text) {
@@ -43,7 +46,8 @@ func Wrap(text string, width int) (lines []string) {
 	return append(lines, line)
 }
 
-// Bytes returns a size with three digits and a unit: 999 B, 1.2 MB, 50.0 GB.
+// Bytes returns a size with one decimal and a unit: 999 B, 1.2 MB, 50.0 GB. In a column they stand below each other, as
+// go-humanize's do not: it drops the decimal from 10 on, and writes 999,950 B as 1000 kB.
 func Bytes[T int64 | uint64](n T) string {
 	v := float64(n)
 	if v < 1000 {
@@ -70,7 +74,8 @@ func Count(v float64) string {
 	return fmt.Sprintf("%.2e", v)
 }
 
-// Duration returns a time span as a person says it: 0.4s, 12s, 3m20s, 5h02m, 3d04h.
+// Duration returns a time span as a person says it: 0.4s, 12s, 3m20s, 5h02m, 3d04h. go-humanize has words for dates
+// alone, such as 3 minutes ago.
 func Duration(d time.Duration) string {
 	switch {
 	case d < 0:

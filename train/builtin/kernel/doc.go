@@ -14,4 +14,4 @@
 // kind of kernel. [Name] says which one runs.
 package kernel
 
-//go:generate go run ./asm
+//go:generate go run -C asm . ..

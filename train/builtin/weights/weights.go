@@ -9,8 +9,8 @@ import (
 	"os"
 	"slices"
 
-	"github.com/weft-mesh/weft/blockstore"
-	"github.com/weft-mesh/weft/blockstore/dtype"
+	"github.com/weft-mesh/weft/atomicfile"
+	"github.com/weft-mesh/weft/tensor"
 	"github.com/weft-mesh/weft/train/builtin/llama"
 )
 
@@ -21,47 +21,47 @@ var ErrTooLarge = errors.New("more parameters than the embedded trainer takes")
 const maxBytes = 1 << 30
 
 // Read returns the tensors of the safetensors file at path, sorted by name, and their layout.
-func Read(path string) ([]llama.Tensor, blockstore.Layout, error) {
+func Read(path string) ([]llama.Tensor, tensor.Layout, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, blockstore.Layout{}, err
+		return nil, tensor.Layout{}, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, blockstore.Layout{}, err
+		return nil, tensor.Layout{}, err
 	}
 	ts, l, err := Decode(f, info.Size())
 	if err != nil {
-		return nil, blockstore.Layout{}, fmt.Errorf("read %s: %w", path, err)
+		return nil, tensor.Layout{}, fmt.Errorf("read %s: %w", path, err)
 	}
 	return ts, l, nil
 }
 
 // Decode is Read for a file of size bytes behind r.
-func Decode(r io.ReaderAt, size int64) ([]llama.Tensor, blockstore.Layout, error) {
-	h, err := blockstore.ReadHeader(r, size)
+func Decode(r io.ReaderAt, size int64) ([]llama.Tensor, tensor.Layout, error) {
+	h, err := tensor.ReadHeader(r, size)
 	if err != nil {
-		return nil, blockstore.Layout{}, err
+		return nil, tensor.Layout{}, err
 	}
 	l, err := h.Layout()
 	if err != nil {
-		return nil, blockstore.Layout{}, err
+		return nil, tensor.Layout{}, err
 	}
 	if l.Bytes() > maxBytes {
-		return nil, blockstore.Layout{}, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, l.Bytes(), maxBytes)
+		return nil, tensor.Layout{}, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, l.Bytes(), maxBytes)
 	}
 	ts := make([]llama.Tensor, 0, len(h.Tensors))
 	for _, at := range h.Tensors {
 		raw := make([]byte, at.Bytes())
 		if _, err := io.ReadFull(h.Data(r, at), raw); err != nil {
-			return nil, blockstore.Layout{}, fmt.Errorf("tensor %q: %w", at.Name, err)
+			return nil, tensor.Layout{}, fmt.Errorf("tensor %q: %w", at.Name, err)
 		}
 		t := llama.Tensor{Name: at.Name, Data: make([]float32, at.Elements())}
 		for _, d := range at.Shape {
 			t.Shape = append(t.Shape, int(d))
 		}
-		dtype.Decode(t.Data, raw, at.DType)
+		tensor.Decode(t.Data, raw, at.DType)
 		ts = append(ts, t)
 	}
 	slices.SortFunc(ts, func(a, b llama.Tensor) int { return cmp.Compare(a.Name, b.Name) })
@@ -69,21 +69,21 @@ func Decode(r io.ReaderAt, size int64) ([]llama.Tensor, blockstore.Layout, error
 }
 
 // LayoutOf returns the layout of ts, sorted by name, with all elements of type d.
-func LayoutOf(ts []llama.Tensor, d blockstore.DType) blockstore.Layout {
-	var l blockstore.Layout
+func LayoutOf(ts []llama.Tensor, d tensor.DType) tensor.Layout {
+	var l tensor.Layout
 	for _, t := range ts {
-		e := blockstore.Tensor{Name: t.Name, DType: d, Shape: []uint64{}}
+		e := tensor.Tensor{Name: t.Name, DType: d, Shape: []uint64{}}
 		for _, n := range t.Shape {
 			e.Shape = append(e.Shape, uint64(n))
 		}
 		l.Tensors = append(l.Tensors, e)
 	}
-	slices.SortFunc(l.Tensors, func(a, b blockstore.Tensor) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(l.Tensors, func(a, b tensor.Tensor) int { return cmp.Compare(a.Name, b.Name) })
 	return l
 }
 
 // Encode returns the safetensors file of ts in layout l, which names exactly them.
-func Encode(ts []llama.Tensor, l blockstore.Layout) ([]byte, error) {
+func Encode(ts []llama.Tensor, l tensor.Layout) ([]byte, error) {
 	if err := l.Validate(); err != nil {
 		return nil, err
 	}
@@ -98,7 +98,7 @@ func Encode(ts []llama.Tensor, l blockstore.Layout) ([]byte, error) {
 			return nil, fmt.Errorf("%w: %q of %d elements where the layout has %q of %d", llama.ErrTensors, t.Name, len(t.Data), e.Name, e.Elements())
 		}
 		raw := make([]byte, e.Bytes())
-		if at := dtype.Encode(raw, t.Data, e.DType); at >= 0 {
+		if at := tensor.Encode(raw, t.Data, e.DType); at >= 0 {
 			return nil, fmt.Errorf("%w: %q holds %v at element %d, no %s; a lower learning rate helps", llama.ErrTensors, t.Name, t.Data[at], at, e.DType)
 		}
 		out.Write(raw)
@@ -106,15 +106,11 @@ func Encode(ts []llama.Tensor, l blockstore.Layout) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// Write puts the file of ts in layout l at path, whole or not at all.
-func Write(path string, ts []llama.Tensor, l blockstore.Layout) error {
+// Write puts the file of ts in layout l at path, whole or not at all, durable on return.
+func Write(path string, ts []llama.Tensor, l tensor.Layout) error {
 	data, err := Encode(ts, l)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	part := path + ".part"
-	if err := os.WriteFile(part, data, 0o644); err != nil {
-		return err
-	}
-	return os.Rename(part, path)
+	return atomicfile.Write(path, data, 0o644)
 }

@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/tensor"
 	"github.com/weft-mesh/weft/train/builtin/llama"
 )
 
@@ -19,7 +19,7 @@ func example() []llama.Tensor {
 }
 
 func TestRoundTrip(t *testing.T) {
-	for d, tol := range map[blockstore.DType]float64{blockstore.F32: 0, blockstore.F16: 1e-3, blockstore.BF16: 8e-3} {
+	for d, tol := range map[tensor.DType]float64{tensor.F32: 0, tensor.F16: 1e-3, tensor.BF16: 8e-3} {
 		path := filepath.Join(t.TempDir(), "x.safetensors")
 		ts := example()
 		if err := Write(path, ts, LayoutOf(ts, d)); err != nil {
@@ -47,7 +47,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-func mustEncode(t *testing.T, ts []llama.Tensor, l blockstore.Layout) []byte {
+func mustEncode(t *testing.T, ts []llama.Tensor, l tensor.Layout) []byte {
 	t.Helper()
 	b, err := Encode(ts, l)
 	if err != nil {
@@ -58,7 +58,7 @@ func mustEncode(t *testing.T, ts []llama.Tensor, l blockstore.Layout) []byte {
 
 func TestEncodeRefuses(t *testing.T) {
 	ts := example()
-	l := LayoutOf(ts, blockstore.F32)
+	l := LayoutOf(ts, tensor.F32)
 	if _, err := Encode(ts[:1], l); !errors.Is(err, llama.ErrTensors) {
 		t.Errorf("missing tensor: %v", err)
 	}
@@ -67,7 +67,7 @@ func TestEncodeRefuses(t *testing.T) {
 		t.Errorf("infinity: %v", err)
 	}
 	ts[0].Data[0] = 1e6
-	if _, err := Encode(ts, LayoutOf(ts, blockstore.F16)); !errors.Is(err, llama.ErrTensors) {
+	if _, err := Encode(ts, LayoutOf(ts, tensor.F16)); !errors.Is(err, llama.ErrTensors) {
 		t.Errorf("beyond F16: %v", err)
 	}
 	ts[0].Name = "c"
@@ -78,7 +78,7 @@ func TestEncodeRefuses(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	ts := example()
-	for _, d := range []blockstore.DType{blockstore.F32, blockstore.BF16} {
+	for _, d := range []tensor.DType{tensor.F32, tensor.BF16} {
 		b, err := Encode(ts, LayoutOf(ts, d))
 		if err != nil {
 			f.Fatal(err)

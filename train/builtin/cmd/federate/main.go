@@ -20,7 +20,6 @@ import (
 	"github.com/weft-mesh/weft/train"
 	"github.com/weft-mesh/weft/train/builtin"
 	"github.com/weft-mesh/weft/train/builtin/corpus"
-	"github.com/weft-mesh/weft/train/builtin/weights"
 )
 
 func main() {
@@ -145,41 +144,10 @@ func (f *federation) together(ctx context.Context, from string) (string, error) 
 			losses = append(losses, fmt.Sprintf("%s %.4f", f.names[site], r.Metrics["val_loss"]))
 		}
 		from = filepath.Join(f.dir, fmt.Sprintf("global-%d.safetensors", round))
-		if err := average(from, updates); err != nil {
+		if err := average(ctx, from, updates); err != nil {
 			return "", err
 		}
 		fmt.Printf("round %d, own held-out text before averaging: %s\n", round, strings.Join(losses, ", "))
 	}
 	return from, nil
-}
-
-// average writes the mean of updates, weighted by samples (FedAvg, McMahan et al., arXiv 1602.05629).
-func average(path string, updates []train.Result) error {
-	mean, layout, err := weights.Read(updates[0].Update)
-	if err != nil {
-		return err
-	}
-	sums := make([][]float64, len(mean))
-	var total float64
-	for _, u := range updates {
-		ts, _, err := weights.Read(u.Update)
-		if err != nil {
-			return err
-		}
-		total += float64(u.Samples)
-		for i, t := range ts {
-			if sums[i] == nil {
-				sums[i] = make([]float64, len(t.Data))
-			}
-			for j, v := range t.Data {
-				sums[i][j] += float64(u.Samples) * float64(v)
-			}
-		}
-	}
-	for i := range mean {
-		for j := range mean[i].Data {
-			mean[i].Data[j] = float32(sums[i][j] / total)
-		}
-	}
-	return weights.Write(path, mean, layout)
 }

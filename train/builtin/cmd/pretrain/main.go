@@ -17,7 +17,7 @@ import (
 	"os/signal"
 	"time"
 
-	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/tensor"
 	"github.com/weft-mesh/weft/train/builtin/kernel"
 	"github.com/weft-mesh/weft/train/builtin/llama"
 	"github.com/weft-mesh/weft/train/builtin/text"
@@ -130,5 +130,5 @@ func (r recipe) learn(ctx context.Context, m *llama.Model, train, valid []byte, 
 }
 
 func (r recipe) save(m *llama.Model) error {
-	return weights.Write(r.out, m.Tensors(), weights.LayoutOf(m.Tensors(), blockstore.BF16))
+	return weights.Write(r.out, m.Tensors(), weights.LayoutOf(m.Tensors(), tensor.BF16))
 }

@@ -1,12 +1,13 @@
 // Command asm writes the kernels of package kernel: for amd64 with AVX2 and FMA by avo,
 // for arm64 the tiles of the matrix product.
 //
-// It is a program of its own so that avo is linked into no other; go generate
-// in package kernel runs it.
+// It is a module of its own, so that weft's does not depend on avo; go generate
+// in package kernel runs it, with the folder to write to as its argument.
 package main
 
 import (
 	"errors"
+	"os"
 
 	"github.com/mmcloughlin/avo/attr"
 	"github.com/mmcloughlin/avo/build"
@@ -28,14 +29,13 @@ type gen struct {
 
 func main() {
 	g := &gen{build.NewContext(), map[string]operand.Mem{}}
-	g.Package("github.com/weft-mesh/weft/train/builtin/kernel")
 	g.ConstraintExpr("!purego")
 	g.tiles()
 	g.reductions()
 	g.elementwise()
 	g.activations()
 	g.optimizer()
-	if err := errors.Join(g.write(), writeNEON()); err != nil {
+	if err := errors.Join(os.Chdir(os.Args[1]), g.write(), writeNEON()); err != nil {
 		panic(err) // avo names the function and instruction at fault
 	}
 }

@@ -18,7 +18,7 @@ func (g *gen) write() error {
 	if err := pass.Compile.Execute(f); err != nil {
 		return err
 	}
-	cfg := printer.Config{Name: "asm", Argv: []string{"go", "run", "./asm"}, Pkg: "kernel"}
+	cfg := printer.Config{Name: "asm", Argv: []string{"go", "generate"}, Pkg: "kernel"}
 	asm, errAsm := printer.NewGoAsm(cfg).Print(f)
 	stubs, errStubs := printer.NewStubs(cfg).Print(f)
 	if err := errors.Join(errAsm, errStubs); err != nil {

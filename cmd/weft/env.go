@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weft-mesh/weft/cmd/weft/term"
+	"github.com/weft-mesh/weft/node"
+)
+
+// dirEnv is the environment variable that names the site's directory.
+const dirEnv = "WEFT_DIR"
+
+// env is what every command works with: the flags that all have, where to write, and the site's node.
+type env struct {
+	dir  string // the site's directory
+	json bool   // write JSON, for machines
+	out  *term.Out
+	err  *term.Out
+	node *node.Client
+}
+
+// runs makes cobra's RunE of a command's run.
+func (e *env) runs(run func(ctx context.Context, e *env, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error { return run(cmd.Context(), e, args) }
+}
+
+// jsonFlag gives a reading command --json.
+func (e *env) jsonFlag(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&e.json, "json", false, "write JSON, for machines")
+}
+
+// printJSON writes v as indented JSON.
+func (e *env) printJSON(v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	e.out.Println(string(b))
+	return nil
+}
+
+// client returns the local API of the site's node.
+func (e *env) client() *node.Client {
+	if e.node == nil {
+		e.node = node.Dial(e.dir)
+	}
+	return e.node
+}
+
+func defaultDir() string {
+	if dir := os.Getenv(dirEnv); dir != "" {
+		return dir
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return ".weft"
+	}
+	return filepath.Join(home, ".weft")
+}

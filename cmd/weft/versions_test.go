@@ -1,0 +1,178 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/node/local"
+)
+
+// previousFile names the commit from which the older program is built.
+const previousFile = "../../testdata/previous"
+
+// previousBinary builds the program of the commit in testdata/previous, or of the one in WEFT_PREVIOUS, from this repository's
+// history. Where it cannot, the test is skipped; with WEFT_TEST_ALL=1 it fails.
+func previousBinary(t *testing.T) string {
+	t.Helper()
+	missing := t.Skip
+	if os.Getenv("WEFT_TEST_ALL") == "1" {
+		missing = t.Fatal
+	}
+	commit := os.Getenv("WEFT_PREVIOUS")
+	if commit == "" {
+		data, err := os.ReadFile(previousFile)
+		if err != nil {
+			t.Skip("no older program to test with: testdata/previous names none, and WEFT_PREVIOUS is not set")
+		}
+		commit = strings.TrimSpace(string(data))
+	}
+	dir := t.TempDir()
+	archive := exec.Command("git", "-C", "../..", "archive", commit)
+	var why bytes.Buffer
+	archive.Stderr = &why
+	sources, err := archive.Output()
+	if err != nil {
+		missing(fmt.Sprintf("this history lacks commit %s, from which the older program is built (a shallow clone?): %v: %s", commit, err, &why))
+	}
+	unpack := exec.Command("tar", "-x", "-C", dir)
+	unpack.Stdin = bytes.NewReader(sources)
+	if out, err := unpack.CombinedOutput(); err != nil {
+		missing(fmt.Sprintf("unpack commit %s: %v: %s", commit, err, out))
+	}
+	binary := filepath.Join(dir, "weft-previous")
+	build := exec.Command("go", "build", "-o", binary, "./cmd/weft")
+	build.Dir = dir
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build commit %s: %v\n%s", commit, err, out)
+	}
+	return binary
+}
+
+// TestVersions runs meshes of two versions, which must train together as those of one do: nobody refuses what another says.
+func TestVersions(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds an older program")
+	}
+	previous, current := previousBinary(t), weftBinary(t)
+	for _, opener := range []string{"old", "new"} {
+		t.Run(opener+" opener", func(t *testing.T) {
+			t.Parallel()
+			m := mixedMesh(t, current, previous, opener)
+			reply, err := m.Nodes[0].Client.Start(t.Context(), node.RunRequest{Spec: ledger.RunSpec{Name: "mixed", Rounds: 3}, Init: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var models []string
+			for _, n := range m.Nodes {
+				r := awaitEnd(t, n, reply.Run.String())
+				var own []string
+				for _, h := range r.History {
+					own = append(own, h.Model.String())
+				}
+				if models == nil {
+					models = own
+				}
+				if len(own) != 3 || !slices.Equal(own, models) {
+					t.Errorf("%s has the models %v, %s %v", n.Name, own, m.Nodes[0].Name, models)
+				}
+			}
+			for _, n := range m.Nodes {
+				peers, err := n.Client.Peers(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, p := range peers {
+					if p.Rejected > 0 || !p.Connected {
+						t.Errorf("%s has refused %d messages of %s, connected: %v", n.Name, p.Rejected, p.Site, p.Connected)
+					}
+				}
+			}
+			for _, n := range m.Nodes {
+				if err := n.Stop(); err != nil {
+					t.Error(err)
+				}
+			}
+			for _, exe := range []string{previous, current} {
+				for _, n := range m.Nodes {
+					if out, err := exec.Command(exe, "verify", n.Dir).CombinedOutput(); err != nil {
+						t.Errorf("%s: %v\n%s", n.Name, err, out)
+					}
+				}
+			}
+		})
+	}
+}
+
+// mixedMesh starts four sites, two of them with each program; that of the first is named.
+func mixedMesh(t *testing.T, current, previous, first string) *local.Mesh {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "weft-versions-") // t.TempDir's paths are too long for a Unix socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := local.Config{Exe: current, Dir: dir, Name: "versions", Faults: ledger.Byzantine}
+	for i := range 4 {
+		s := local.Site{Name: fmt.Sprintf("site-%d", i+1), Trainer: "{synthetic: {bytes: 300kB, time: 200ms}}"}
+		if old := i%2 == 0 == (first == "old"); old {
+			s.Start = func(cmd *exec.Cmd) error {
+				cmd.Path, cmd.Args[0] = previous, previous
+				return cmd.Start()
+			}
+		}
+		c.Sites = append(c.Sites, s)
+	}
+	m, err := local.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+		if t.Failed() {
+			t.Logf("the sites' directories stay in %s", dir)
+			return
+		}
+		_ = os.RemoveAll(dir)
+	})
+	for _, n := range m.Nodes {
+		if err := n.Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, n := range m.Nodes {
+		if err := n.Ready(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return m
+}
+
+// awaitEnd waits until a site has seen the end of a run.
+func awaitEnd(t *testing.T, n *local.Node, run string) *node.RunStatus {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		if err := n.Check(); err != nil {
+			t.Fatal(err)
+		}
+		s, err := n.Client.Status(t.Context())
+		if err != nil {
+			t.Fatalf("%s: %v", n.Name, err)
+		}
+		if r := findRun(s, run); r != nil && r.Phase == node.PhaseDone {
+			return r
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%s does not see the end of the run: %+v", n.Name, s)
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package consensus
+
+import (
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/ledger"
+)
+
+// Voice keeps a site whose log is gone from voting in a height in which it may have voted before:
+// until it has seen a height decided that began after its start.
+//
+// Whatever was decided before the start, at height d, had a quorum of voters that stood at d-1 at
+// least. So once this site has caught up with a quorum of other sites' heads, all said after its
+// start, d is at most one above its own head, its lost votes at most two above, and any height
+// after that is new to it.
+type Voice struct {
+	muted  bool
+	until  uint64 // decided height that ends the silence; 0: not known yet
+	heads  map[peer.ID]uint64
+	height uint64 // decided here
+}
+
+// Mute silences a site that has lost its log.
+func (v *Voice) Mute() { v.muted = true }
+
+// Muted reports whether the site must not vote: it may have done so before.
+func (v *Voice) Muted() bool { return v.muted }
+
+// Until returns the height whose decision ended the silence, or ends it; 0 if there was none or it is not known yet.
+func (v *Voice) Until() uint64 { return v.until }
+
+// Height returns the newest decided height that the voice knows of.
+func (v *Voice) Height() uint64 { return v.height }
+
+// Remember takes from the log when an earlier silence ended.
+func (v *Voice) Remember(muted bool, until uint64) { *v = Voice{muted: muted, until: until} }
+
+// MayOffer reports whether the site may offer an update for an opening. A site that lost its log may have
+// offered one that it does not know of: it leaves that opening out, so as not to contradict itself.
+func (v *Voice) MayOffer(opened uint64) bool { return !v.muted && opened >= v.until }
+
+// Heard takes the height of another site's head, the first since this site's start.
+func (v *Voice) Heard(from peer.ID, height uint64) {
+	if !v.muted {
+		return
+	}
+	if v.heads == nil {
+		v.heads = map[peer.ID]uint64{}
+	}
+	if _, known := v.heads[from]; !known {
+		v.heads[from] = height
+	}
+}
+
+func (v *Voice) decided(height uint64) { v.height = height }
+
+// Extend makes a muted site wait from a change of the roster on: the quorum that it has heard may be
+// none of the roster that decided what came next.
+func (v *Voice) Extend(height uint64) {
+	if v.muted && v.until > 0 {
+		v.until = max(v.until, height+2)
+	}
+}
+
+// Recover reports whether a muted site may speak now, of others other sites; it then ends the silence.
+func (v *Voice) Recover(roster *ledger.Roster, others int) bool {
+	if !v.muted {
+		return false
+	}
+	if v.until == 0 {
+		caughtUp := 0
+		for id, h := range v.heads {
+			if h <= v.height && roster.Has(id) {
+				caughtUp++
+			}
+		}
+		if caughtUp < min(roster.Quorum(), others) {
+			return false
+		}
+		v.until = v.height + 2
+	}
+	if v.height < v.until {
+		return false
+	}
+	v.muted = false
+	return true
+}
+
+// Admit lets a muted site speak at once: its key has just become a site's, so it has never voted.
+func (v *Voice) Admit() {
+	v.until = 0
+	v.muted = false
+}

@@ -1,0 +1,38 @@
+package hint
+
+import "errors"
+
+// Error is an error with what to do about it.
+type Error struct {
+	Err  error
+	Hint string // one sentence, such as: start it with weft up
+}
+
+// Add adds to an error what to do about it.
+func Add(err error, hint string) error { return &Error{err, hint} }
+
+// Error returns the error and, on a line of its own, the hint.
+func (e *Error) Error() string { return e.Err.Error() + "\n  hint: " + e.Hint }
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Advice returns the hint.
+func (e *Error) Advice() string { return e.Hint }
+
+// Of returns what an error, or the first one below it that knows, advises; empty if none does.
+func Of(err error) string {
+	var known interface{ Advice() string }
+	if errors.As(err, &known) {
+		return known.Advice()
+	}
+	return ""
+}
+
+// Split returns an error's text without the hint, and the hint. What was wrapped around an [Error] is left out.
+func Split(err error) (text, advice string) {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Err.Error(), e.Hint
+	}
+	return err.Error(), Of(err)
+}

@@ -1,0 +1,141 @@
+package peerlog
+
+import (
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/ledger"
+)
+
+// askAgain is the least time between two heads out of turn, or two equal answers, to one site.
+const askAgain = 300 * time.Millisecond
+
+// neighbour is what a site remembers of another.
+type neighbour struct {
+	connected  bool
+	height     uint64        // newest that it said it has decided
+	askedAt    time.Duration // when it last got our head
+	answered   uint64        // height from which it was sent certificates last
+	answeredAt time.Duration
+	forkAt     time.Duration // before then it is not shown our side of a fork again
+}
+
+// Neighbours are the other sites as this one knows them: whom it reaches, and where they stand. Sites
+// show each other their heads, on connecting and every few seconds, and the one that has more sends it.
+type Neighbours struct {
+	every  time.Duration // between two heads, each to the next connected site
+	known  map[peer.ID]*neighbour
+	headAt time.Duration // when the next head is due
+	last   peer.ID       // that got the last head in turn
+	forked map[uint64]bool
+}
+
+// NewNeighbours returns no neighbours; a head is due every so often.
+func NewNeighbours(every time.Duration) *Neighbours {
+	return &Neighbours{every: every, known: map[peer.ID]*neighbour{}, forked: map[uint64]bool{}}
+}
+
+func (n *Neighbours) of(id peer.ID) *neighbour {
+	p := n.known[id]
+	if p == nil {
+		p = &neighbour{askedAt: -time.Hour, answeredAt: -time.Hour}
+		n.known[id] = p
+	}
+	return p
+}
+
+// Connect notes that a site can be reached.
+func (n *Neighbours) Connect(id peer.ID) { n.of(id).connected = true }
+
+// Disconnect notes that a peer cannot be reached; what is known of it stays if it is a site.
+func (n *Neighbours) Disconnect(id peer.ID, isSite bool) {
+	n.of(id).connected = false
+	if !isSite {
+		delete(n.known, id)
+	}
+}
+
+// Reaches reports whether this site is connected with a peer.
+func (n *Neighbours) Reaches(id peer.ID) bool { return n.known[id] != nil && n.known[id].connected }
+
+// Connected returns the peers that this site reaches, in order.
+func (n *Neighbours) Connected() []peer.ID {
+	var ids []peer.ID
+	for id, p := range n.known {
+		if p.connected {
+			ids = append(ids, id)
+		}
+	}
+	slices.SortFunc(ids, ledger.CompareIDs)
+	return ids
+}
+
+// Len returns how many peers are remembered.
+func (n *Neighbours) Len() int { return len(n.known) }
+
+// HeadAt returns when the next head is due.
+func (n *Neighbours) HeadAt() time.Duration { return n.headAt }
+
+// Turn returns the peer whose turn it is to get a head, in the order of their IDs, when it is time.
+func (n *Neighbours) Turn(now time.Duration) (peer.ID, bool) {
+	if now < n.headAt {
+		return "", false
+	}
+	n.headAt = now + n.every
+	ids := n.Connected()
+	if len(ids) == 0 {
+		return "", false
+	}
+	i, found := slices.BinarySearchFunc(ids, n.last, ledger.CompareIDs)
+	if found {
+		i++
+	}
+	n.last = ids[i%len(ids)]
+	return n.last, true
+}
+
+// Shown notes that a peer is shown our head now.
+func (n *Neighbours) Shown(id peer.ID, now time.Duration) { n.of(id).askedAt = now }
+
+// MayAsk reports whether a peer may be shown our head out of turn.
+func (n *Neighbours) MayAsk(id peer.ID, now time.Duration) bool {
+	return now-n.of(id).askedAt >= askAgain
+}
+
+// Answer reports whether a peer is to be sent the certificates from a height on, and notes that it is. One
+// that has just been sent them has not had the time to apply them.
+func (n *Neighbours) Answer(id peer.ID, height uint64, now time.Duration) bool {
+	p := n.of(id)
+	if p.answered == height && now-p.answeredAt < askAgain {
+		return false
+	}
+	p.answered, p.answeredAt = height, now
+	return true
+}
+
+// Stands notes the height that a peer says it has decided.
+func (n *Neighbours) Stands(id peer.ID, height uint64) { n.of(id).height = height }
+
+// Height returns the newest height that a peer has said it has decided.
+func (n *Neighbours) Height(id peer.ID) uint64 { return n.of(id).height }
+
+// ShowFork reports whether a peer is to be shown our side of a fork, and notes that it is: not again for a while.
+func (n *Neighbours) ShowFork(id peer.ID, now, pause time.Duration) bool {
+	p := n.of(id)
+	if now < p.forkAt {
+		return false
+	}
+	p.forkAt = now + pause
+	return true
+}
+
+// Forked notes that another entry is certified at a height; it reports whether that is news.
+func (n *Neighbours) Forked(height uint64) bool {
+	if n.forked[height] {
+		return false
+	}
+	n.forked[height] = true
+	return true
+}

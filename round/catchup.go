@@ -1,0 +1,175 @@
+package round
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/peerlog"
+	"github.com/weft-mesh/weft/trace"
+)
+
+// How a site that lags, restarts or missed a message gets what it lacks: sites show each other
+// their heads, on connecting and every few seconds, and the one that has more sends it.
+
+// batchBytes ends a batch of certified entries well below a message's limit.
+const batchBytes = maxMessage / 4
+
+func (m *Machine) connect(id peer.ID) {
+	if id == m.self {
+		return
+	}
+	m.neighbours.Connect(id)
+	m.version++
+	m.sendHead(id)
+}
+
+func (m *Machine) sendHead(to peer.ID) {
+	m.neighbours.Shown(to, m.out.now)
+	m.out.send(to, &Message{Head: m.head()})
+}
+
+// head says where this site stands.
+func (m *Machine) head() *Head {
+	head := &Head{Height: m.ledger.Height(), Entry: m.ledger.Head(), Named: m.proofs.Bitmap(m.roster())}
+	head.Now, head.Past = m.consensus.Seen()
+	head.Runs = m.runs.Heads()
+	head.Changes = m.members.Heads()
+	head.Weft, head.Protocol = m.cfg.Weft, m.ledger.Understands()
+	return head
+}
+
+// lag shows our head to a site that seems to be ahead, so that it sends what we lack.
+func (m *Machine) lag(to peer.ID) {
+	if to != m.self && m.neighbours.MayAsk(to, m.out.now) {
+		m.sendHead(to)
+	}
+}
+
+// answer sends a site that speaks of an old height the certificates from there on.
+func (m *Machine) answer(to peer.ID, height uint64) {
+	if to != m.self && m.neighbours.Answer(to, height, m.out.now) {
+		m.sendCertified(to, height)
+	}
+}
+
+func (m *Machine) sendCertified(to peer.ID, from uint64) {
+	msg := &Message{}
+	size := 0
+	last := m.ledger.LastFor(to)
+	for h := from; h <= last && len(msg.Certified) < maxCertified && size < batchBytes; h++ {
+		c := m.ledger.At(h).Certified()
+		size += len(c.Entry) + len(c.Certificate.Votes)*(ledger.MaxSignature+64)
+		msg.Certified = append(msg.Certified, c)
+	}
+	if len(msg.Certified) > 0 {
+		m.out.send(to, msg)
+	}
+}
+
+// resend sends what of the outbox is due. An observer is outside the broadcast set, so it sends to each
+// connected peer.
+func (m *Machine) resend() {
+	for _, l := range m.outbox.Due(m.out.now, m.observes()) {
+		msg := &Message{Attempt: l.Attempt, Statement: l.Statement, Evidence: l.Evidence}
+		if !m.observes() {
+			m.out.send("", msg)
+			continue
+		}
+		for _, id := range m.neighbours.Connected() {
+			m.out.send(id, msg)
+		}
+	}
+}
+
+func (m *Machine) receiveHead(from peer.ID, head *Head) {
+	if !m.roster().Has(from) && !m.neighbours.Reaches(from) {
+		return
+	}
+	m.neighbours.Stands(from, head.Height)
+	m.giveEvidence(from, head)
+	m.voice.Heard(from, head.Height)
+	switch mine := m.ledger.Height(); {
+	case m.elsewhere(head):
+		m.answer(from, head.Height)
+	case head.Height < mine:
+		m.answer(from, head.Height+1)
+	case head.Height > mine:
+		m.lag(from)
+	default:
+		m.fillIn(from, head)
+	}
+}
+
+// giveEvidence proves to a site the lies that it does not know of.
+func (m *Machine) giveEvidence(to peer.ID, head *Head) {
+	if head.Height > m.ledger.Height() {
+		return // by a roster that is not known here yet
+	}
+	m.proofs.Gap(to, head.Named, m.roster(), m.ledger.RosterAt(head.Height+1), func(e *peerlog.Evidence) {
+		m.out.send(to, &Message{Evidence: e})
+	})
+}
+
+// fillIn sends a site of our height the statements that its head lacks and ours has, and those of which
+// it has another version: their author has signed twice for one place.
+func (m *Machine) fillIn(to peer.ID, head *Head) {
+	all := func(s *ledger.Signed) { m.out.send(to, &Message{Statement: s}) }
+	others := func(s *ledger.Signed) {
+		if s.From != to {
+			all(s)
+		}
+	}
+	m.members.Gap(head.Changes, all) // also what it has said itself: its log may be lost
+	if m.observes() || !m.roster().Has(to) {
+		return // an observer is shown the ledger and who asks to join, and shows no more
+	}
+	m.consensus.Gap(&head.Now, head.Past, others)
+	m.runs.Gap(head.Runs, others)
+}
+
+// receiveCertified applies decided entries that follow our head, whoever sends them: their
+// certificates are the proof. One that contradicts a decided entry is a fork.
+func (m *Machine) receiveCertified(from peer.ID, list []ledger.Certified) error {
+	for i := range list {
+		e, err := ledger.DecodeEntry(list[i].Entry)
+		if err != nil {
+			return err
+		}
+		cert := &list[i].Certificate
+		switch number := m.consensus.Number(); {
+		case e.Height == 0 || e.Height > number:
+			return nil
+		case e.Height < number:
+			if m.ledger.At(e.Height).Entry.CID() != e.CID() && cert.Verify(m.ledger.Mesh(), m.ledger.RosterAt(e.Height), e, m.cfg.Verify) == nil {
+				m.fork(from, e, cert)
+			}
+			continue
+		}
+		if err := m.ledger.Check(e); errors.Is(err, ledger.ErrNewer) {
+			if forged := cert.Verify(m.ledger.Mesh(), m.roster(), e, m.cfg.Verify); forged != nil {
+				return fmt.Errorf("from %s: %w", m.ledger.Name(from), forged)
+			}
+			m.halt(err)
+			return nil
+		} else if err != nil {
+			if e.Parent != m.ledger.Head() && cert.Verify(m.ledger.Mesh(), m.roster(), e, m.cfg.Verify) == nil {
+				m.out.Trace(trace.Step{Event: "fork", Height: e.Height, Site: from, Entry: e.CID(), Text: "a certified entry follows another than ours: more sites lie than the mesh withstands"})
+			}
+			return err
+		}
+		if err := cert.Verify(m.ledger.Mesh(), m.roster(), e, m.cfg.Verify); err != nil {
+			return fmt.Errorf("from %s: %w", m.ledger.Name(from), err)
+		}
+		m.decide(e, cert)
+		if m.halted != nil {
+			return nil
+		}
+	}
+	if m.neighbours.Height(from) > m.ledger.Height() {
+		m.sendHead(from)
+	}
+	return nil
+}

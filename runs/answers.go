@@ -1,0 +1,93 @@
+package runs
+
+import (
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
+)
+
+// Answers to jobs, and wishes of the site's operator about runs. Each is an event of the site.
+
+// Considered answers Consider; it may change an earlier answer.
+type Considered struct {
+	Run    block.CID
+	Accept bool
+}
+
+// Trained answers Train: the update is durable under its manifest.
+type Trained struct {
+	Run      block.CID
+	Round    uint64
+	Opened   uint64
+	Attempt  uint64
+	Manifest block.CID
+	Samples  uint64
+	Metrics  map[string]float64
+}
+
+// TrainFailed answers Train. The machine asks again after a while.
+type TrainFailed struct {
+	Run    block.CID
+	Round  uint64
+	Opened uint64
+	Err    string
+}
+
+// Fetched answers Fetch: the artifact is held, or invalid for good (another layout, not finite).
+type Fetched struct {
+	Manifest block.CID
+	Layout   block.CID // as in Fetch
+	Invalid  string    // why, or empty
+}
+
+// Lost says that an artifact is not held any more: the driver's policy has removed it, or its disk
+// has. The machine has it fetched again if it still needs it.
+type Lost struct{ Manifest block.CID }
+
+// Reduced answers Reduce: the model is durable under its manifest, or an input cannot be aggregated.
+type Reduced struct {
+	Seal  block.CID
+	Model block.CID
+	Bad   *BadInput
+}
+
+// BadInput names what cannot be aggregated.
+type BadInput struct {
+	Site  peer.ID
+	Shard block.CID
+	Err   string
+}
+
+// OpenRun asks the mesh for a run. Its base must be held.
+type OpenRun struct{ Spec *ledger.RunSpec }
+
+// StopRun asks the mesh to end a run.
+type StopRun struct {
+	Run    block.CID
+	Reason string
+}
+
+// IsEvent marks an event of the site.
+func (Considered) IsEvent() {}
+
+// IsEvent marks an event of the site.
+func (Trained) IsEvent() {}
+
+// IsEvent marks an event of the site.
+func (TrainFailed) IsEvent() {}
+
+// IsEvent marks an event of the site.
+func (Fetched) IsEvent() {}
+
+// IsEvent marks an event of the site.
+func (Lost) IsEvent() {}
+
+// IsEvent marks an event of the site.
+func (Reduced) IsEvent() {}
+
+// IsEvent marks an event of the site.
+func (OpenRun) IsEvent() {}
+
+// IsEvent marks an event of the site.
+func (StopRun) IsEvent() {}

@@ -1,0 +1,64 @@
+package runs
+
+import "github.com/weft-mesh/weft/ledger"
+
+var _ = handle(ledger.KindConsent, kind{
+	receive: func(r *Runs, s *ledger.Signed, body ledger.Body) error {
+		b := body.(*ledger.Consent)
+		r.of(b.Run).noteConsent(s, b)
+		return nil
+	},
+	restore: func(r *Runs, s *ledger.Signed, body ledger.Body) error {
+		b := body.(*ledger.Consent)
+		if p := r.of(b.Run); p != nil {
+			p.restoreConsent(s, b)
+		}
+		return nil
+	},
+})
+
+func (p *state) noteConsent(s *ledger.Signed, b *ledger.Consent) {
+	if c := p.contributor(s.From); c.answer(s, b) {
+		p.recount(c)
+	}
+}
+
+func (p *state) restoreConsent(s *ledger.Signed, b *ledger.Consent) {
+	p.noteConsent(s, b)
+	p.considered = true
+	p.publishConsent(s, b)
+}
+
+// Considered is the answer of this site's operator, or of its policy, on a run.
+func (r *Runs) Considered(e Considered) {
+	if p := r.of(e.Run); p != nil && !r.env.observes() {
+		p.consider(e.Accept)
+	}
+}
+
+func (p *state) consider(accept bool) {
+	own := p.contributor(p.Self)
+	if own.said() && own.accepts == accept {
+		return
+	}
+	body := &ledger.Consent{Run: p.run.ID, Accept: accept, Serial: own.serial() + 1}
+	s := p.Out.Sign(ledger.KindConsent, body)
+	p.noteConsent(s, body)
+	p.Out.Save(s)
+	p.publishConsent(s, body)
+	p.touch()
+	p.unsought = true
+	if !accept {
+		p.stopTraining()
+	}
+}
+
+// publishConsent tells this site's answer on a run to the others. Heads show who lacks it, but not who
+// knows an older one only: a changed answer is sent again as long as the run lasts.
+func (p *state) publishConsent(s *ledger.Signed, b *ledger.Consent) {
+	most := uint64(4)
+	if b.Serial > 1 {
+		most = 0
+	}
+	p.Out.Publish(s, most, func(uint64) bool { return p.run.Active() && p.contributor(p.Self).consent == s })
+}

@@ -1,0 +1,65 @@
+package runs
+
+import (
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
+)
+
+// Job is work that takes time: the driver starts it and reports with an [Event].
+type Job interface{ job() }
+
+// Consider asks the site whether it takes part in a run; answer Considered, at once or when its
+// operator has decided.
+type Consider struct {
+	Run  block.CID
+	Spec *ledger.RunSpec
+}
+
+// Train asks for training from a base; answer Trained or TrainFailed. It replaces a training of
+// the same run that is under way.
+type Train struct {
+	Run     block.CID
+	Spec    *ledger.RunSpec
+	Round   uint64
+	Opened  uint64
+	Attempt uint64
+	Base    block.CID // of the round; held
+	From    block.CID // own update to train on from, held; undefined in the first attempt
+}
+
+// StopTrain ends a run's training, which needs no answer.
+type StopTrain struct{ Run block.CID }
+
+// Fetch asks for an artifact to be held in full: from Owner if set, or from any site that has it.
+// Answer Fetched. The driver tries until it succeeds, finds it invalid, or Forget ends it.
+type Fetch struct {
+	Run      block.CID
+	Manifest block.CID
+	Layout   block.CID // another layout is refused
+	Owner    peer.ID   // whose update; empty for a model, which every site may have
+}
+
+// Forget says that an artifact is no longer needed: end its fetch, delete it if it is an update.
+type Forget struct {
+	Run      block.CID
+	Manifest block.CID
+	Update   bool // false: a model, kept by the driver's policy
+}
+
+// Reduce asks for the new model of a seal, all of whose inputs are held. Answer Reduced.
+type Reduce struct {
+	Run    block.CID
+	Round  uint64
+	Seal   block.CID
+	Base   block.CID
+	Inputs []ledger.Input // in seal order
+}
+
+func (Consider) job()  {}
+func (Train) job()     {}
+func (StopTrain) job() {}
+func (Fetch) job()     {}
+func (Forget) job()    {}
+func (Reduce) job()    {}

@@ -1,0 +1,92 @@
+package runs
+
+import (
+	"slices"
+
+	"github.com/weft-mesh/weft/ledger"
+)
+
+// TakesPart reports whether this site takes part in the run that an entry is about, or whether the
+// ledger does not have that run.
+func (r *Runs) TakesPart(e *ledger.Entry) bool {
+	p := r.states[e.Run()]
+	return p == nil || p.accepted()
+}
+
+// Holds reports whether this site holds all that voting for an entry about a run needs, so that every
+// site that voted can serve it. Validity was checked when the entry was learnt.
+func (r *Runs) Holds(e *ledger.Entry) bool {
+	switch b := e.Body.(type) {
+	case *ledger.Open:
+		spec, _ := ledger.BodyOf[ledger.RunSpec](&b.Spec, ledger.KindOpen)
+		return r.models.holdBase(e.Run(), spec)
+	case *ledger.Close:
+		return true
+	}
+	p := r.states[e.Run()]
+	if p == nil || !p.accepted() {
+		return false // updates are for participants only: others cannot check
+	}
+	switch b := e.Body.(type) {
+	case *ledger.Seal:
+		return p.holdsAll(b)
+	case *ledger.Void:
+		return true
+	case *ledger.Commit:
+		if b.State.Defined() {
+			return false // no rule of this program has one
+		}
+		return p.computed.models[b.Seal] == b.Model
+	}
+	return false
+}
+
+// Agrees reports whether this site finds itself what an entry about a run claims: who is in and who is not.
+func (r *Runs) Agrees(e *ledger.Entry) bool {
+	p := r.states[e.Run()]
+	switch b := e.Body.(type) {
+	case *ledger.Seal:
+		if b.Number == 0 {
+			return p.omitsNone(b)
+		}
+		return p.sameGround(b.Ground)
+	case *ledger.Void:
+		return p.sameGround(&b.Ground)
+	}
+	return true
+}
+
+// omitsNone reports whether a seal lists every update that this site would have sealed; one that
+// leaves a site out has to wait for this site's own deadline.
+func (p *state) omitsNone(s *ledger.Seal) bool {
+	if p.sealDeadlinePassed() {
+		return true
+	}
+	listed := s.Contributors()
+	for _, c := range p.order {
+		if c.best == nil || c.best.Round != p.run.Round {
+			continue
+		}
+		if _, in := slices.BinarySearchFunc(listed, c.id, ledger.CompareIDs); !in {
+			return false
+		}
+	}
+	return true
+}
+
+// sameGround reports whether this site finds itself what a ground claims.
+func (p *state) sameGround(g *ledger.Ground) bool {
+	own := p.ground()
+	if own == nil || own.Kind != g.Kind {
+		return false
+	}
+	if g.Kind == ledger.Invalid {
+		return own.Shard == g.Shard && slices.Equal(own.Dropped, g.Dropped)
+	}
+	for _, id := range g.Dropped {
+		if !slices.Contains(own.Dropped, id) {
+			return false // this site holds it, and can serve it
+		}
+	}
+	return true
+}

@@ -1,0 +1,84 @@
+package runs
+
+import (
+	"maps"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
+)
+
+// model is a model as a run means it: nothing but its layout makes it useless, and only to that run.
+type model struct{ manifest, layout block.CID }
+
+// models are those that a site holds in full, and those that it has fetched.
+type models struct {
+	start  func(Job)
+	held   map[model]bool
+	sought map[model]peer.ID // being fetched, or found useless, and the site that asked for a run from one; empty: the mesh
+}
+
+func newModels(start func(Job)) *models {
+	return &models{start: start, held: map[model]bool{}, sought: map[model]peer.ID{}}
+}
+
+// hold reports whether a model is held in full, and has it fetched if not.
+func (m *models) hold(run, manifest, layout block.CID) bool {
+	what := model{manifest, layout}
+	if !m.held[what] {
+		m.fetch(run, what, "")
+	}
+	return m.held[what]
+}
+
+// holdBase is hold for a run that a site asks for, which may have the others fetch so much and no more.
+func (m *models) holdBase(run block.CID, spec *ledger.RunSpec) bool {
+	what, waits := model{spec.Base, spec.Layout}, 0
+	if m.held[what] {
+		return true
+	}
+	for _, by := range m.sought {
+		if by == spec.By {
+			waits++
+		}
+	}
+	if waits < maxSought {
+		m.fetch(run, what, spec.By)
+	}
+	return false
+}
+
+func (m *models) fetch(run block.CID, what model, by peer.ID) {
+	if _, known := m.sought[what]; !known {
+		m.sought[what] = by
+		m.start(Fetch{Run: run, Manifest: what.manifest, Layout: what.layout})
+	}
+}
+
+// made notes a model that this site has computed.
+func (m *models) made(manifest, layout block.CID) { m.held[model{manifest, layout}] = true }
+
+// drop forgets a model.
+func (m *models) drop(manifest, layout block.CID) { delete(m.held, model{manifest, layout}) }
+
+// fetched notes the end of a fetch; it reports whether a sought model was found useless, which stays
+// sought, so that it is not asked for again.
+func (m *models) fetched(e Fetched) (useless bool) {
+	what := model{e.Manifest, e.Layout}
+	if _, sought := m.sought[what]; !sought {
+		return false
+	}
+	if e.Invalid != "" {
+		return true
+	}
+	delete(m.sought, what)
+	m.held[what] = true
+	return false
+}
+
+// lost notes that an artifact is not held any more, nor being fetched.
+func (m *models) lost(manifest block.CID) {
+	maps.DeleteFunc(m.held, func(what model, _ bool) bool { return what.manifest == manifest })
+	maps.DeleteFunc(m.sought, func(what model, _ peer.ID) bool { return what.manifest == manifest })
+}

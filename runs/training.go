@@ -1,0 +1,224 @@
+package runs
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/trace"
+)
+
+// Training is what a site's training in a run does. It may belong to an earlier round than the open one.
+type Training uint8
+
+const (
+	Idle    Training = iota // nothing is trained
+	Trains                  // a training is under way
+	Waiting                 // a training has failed and is tried again after a while
+	Offered                 // the update of the opening is announced
+)
+
+func (t Training) String() string {
+	return [...]string{"idle", "trains", "waiting", "offered"}[t]
+}
+
+// TrainingEvent moves a [Training].
+type TrainingEvent uint8
+
+const (
+	Start  TrainingEvent = iota // a training begins
+	Offer                       // it has ended, and its update is announced
+	Refuse                      // it has ended, and its update cannot count
+	Fail                        // it has failed
+	Halt                        // it is stopped
+	Reopen                      // the round is open anew, or the next one is
+)
+
+func (e TrainingEvent) String() string {
+	return [...]string{"start", "offer", "refuse", "fail", "halt", "reopen"}[e]
+}
+
+// TrainingTable says how a training moves. docs/architecture.md shows it.
+var TrainingTable = map[Training]map[TrainingEvent]Training{
+	Idle:    {Start: Trains, Reopen: Idle},
+	Trains:  {Offer: Offered, Refuse: Idle, Fail: Waiting, Halt: Idle, Reopen: Trains}, // it goes on if its update may count late
+	Waiting: {Start: Trains, Reopen: Idle},
+	Offered: {Start: Trains, Reopen: Idle}, // once more, on from the update, while too few are in
+}
+
+// training is this site's training in a run.
+type training struct {
+	region[Training, TrainingEvent]
+	job   *Train        // under way
+	retry time.Duration // when a failed one is tried again; 0: at once
+	wait  time.Duration // that was waited last
+}
+
+func newTraining(strict bool) training {
+	return training{region: region[Training, TrainingEvent]{table: TrainingTable, strict: strict}}
+}
+
+func (t *training) begin(job Train) {
+	t.on(Start)
+	t.job = &job
+}
+
+// end takes the job that is under way, if it is for that opening.
+func (t *training) end(opened uint64) *Train {
+	if t.job == nil || t.job.Opened != opened {
+		return nil
+	}
+	job := t.job
+	t.job = nil
+	return job
+}
+
+// halt ends a training that is under way, and reports whether there was one.
+func (t *training) halt() bool {
+	if t.job == nil {
+		return false
+	}
+	t.on(Halt)
+	t.job = nil
+	return true
+}
+
+// succeeded forgets how long the last failure had to wait.
+func (t *training) succeeded() { t.wait = 0 }
+
+// failed has the training tried again after a while, twice as long each time.
+func (t *training) failed(now, least time.Duration) {
+	t.on(Fail)
+	t.wait = max(least, 2*t.wait)
+	t.retry = now + min(t.wait, 5*time.Minute)
+}
+
+func (t *training) reopen() {
+	t.on(Reopen)
+	t.retry, t.wait = 0, 0
+}
+
+// train starts this site's training of the round, unless it has offered an update already or one
+// is under way that the run's policy lets finish.
+func (p *state) train(r *ledger.Run, latest *ledger.SealAt, hasBase bool) {
+	if t := p.training.job; t != nil {
+		if p.mayFinish(t, r, latest) {
+			return
+		}
+		p.training.halt()
+		p.Out.Start(StopTrain{r.ID})
+	}
+	if !hasBase || latest != nil || p.now() < p.training.retry || !p.Voice.MayOffer(r.Opened) {
+		return
+	}
+	own := p.contributor(p.Self).offer(r.Opened)
+	if own != nil {
+		if at, ok := p.trainOn(own); !ok || p.now() < at || p.coming() >= r.Spec.Needed(p.roster()) {
+			return
+		}
+	}
+	next := Train{Run: r.ID, Spec: r.Spec, Round: r.Round, Opened: r.Opened, Attempt: 1, Base: r.Base}
+	if own != nil {
+		next.Attempt, next.From = own.Attempt+1, own.Manifest
+	}
+	p.training.begin(next)
+	p.Out.Start(next)
+	said := trace.Step{Event: "train", Run: r.ID, Round: r.Round}
+	if next.Attempt > 1 {
+		said.Text = fmt.Sprintf("on from its own update while too few are in: attempt %d of %d", next.Attempt, r.Spec.Attempts)
+	}
+	p.Out.Trace(said)
+}
+
+// stopTraining ends a training that is under way.
+func (p *state) stopTraining() {
+	if p.training.halt() {
+		p.Out.Start(StopTrain{p.run.ID})
+	}
+}
+
+// mayFinish reports whether a training under way can still yield an update that counts.
+func (p *state) mayFinish(t *Train, r *ledger.Run, latest *ledger.SealAt) bool {
+	carry := r.Spec.Late == ledger.Carry && !p.Ledger.JoinedAfter(p.Self, t.Opened)
+	if t.Opened == r.Opened && (latest == nil || carry && !slices.Contains(latest.Contributors(), p.Self)) {
+		return true
+	}
+	stale := r.Round - t.Round
+	return carry && stale > 0 && stale <= r.Spec.LateMax && t.Round > r.Counted[p.Self]
+}
+
+// trainOn returns when a site whose update is out trains on from it, if too few updates are in for a seal
+// or on their way then: after as long as the update took, up to the run's attempts.
+func (p *state) trainOn(own *update) (time.Duration, bool) {
+	r := p.run
+	if !own.held || own.Attempt >= r.Spec.Attempts || r.Latest() != nil || p.enough() {
+		return 0, false
+	}
+	return own.at + max(own.at-p.openedAt[r.Opened], p.Timing.Deadline), true
+}
+
+// coming counts the sites whose updates are in, or announced by sites that can be reached: those are being
+// fetched, and another attempt would only have everybody fetch again.
+func (p *state) coming() (n int) {
+	for _, c := range p.order {
+		u := c.offer(p.run.Opened)
+		if c.best != nil || u != nil && u.invalid == "" && p.Reaches(c.id) {
+			n++
+		}
+	}
+	return n
+}
+
+// trained takes the end of a training: its update is durable and is announced, if it can still count.
+func (p *state) trained(e Trained) {
+	job := p.training.end(e.Opened)
+	if job == nil {
+		p.forget(e.Manifest)
+		return
+	}
+	u := &ledger.Update{
+		Run: e.Run, Round: e.Round, Opened: e.Opened, Attempt: e.Attempt, Base: job.Base,
+		Manifest: e.Manifest, Samples: e.Samples, Metrics: e.Metrics,
+	}
+	p.training.succeeded()
+	p.touch()
+	if u.Metrics == nil {
+		u.Metrics = map[string]float64{}
+	}
+	if len(u.Metrics) > 0 && p.Out.Sign(ledger.KindUpdate, u).Size() > p.roster().UpdateBytes() {
+		p.Out.Trace(trace.Step{Event: "metrics dropped", Run: e.Run, Round: e.Round, Text: "too many for a mesh of so many sites"})
+		u.Metrics = map[string]float64{}
+	}
+	if err := u.Check(); err != nil {
+		p.trainFailed(TrainFailed{Run: e.Run, Round: e.Round, Opened: e.Opened, Err: err.Error()})
+		return
+	}
+	if _, err := p.Ledger.Staleness(p.run, p.Out.Sign(ledger.KindUpdate, u)); err != nil || !p.run.Active() {
+		p.training.on(Refuse)
+		p.forget(e.Manifest)
+		return
+	}
+	p.training.on(Offer)
+	s := p.Out.Sign(ledger.KindUpdate, u)
+	p.Out.Save(s)
+	if err := p.noteUpdate(s); err != nil {
+		return
+	}
+	if own := p.contributor(p.Self).find(u.Opened, u.Manifest); own != nil {
+		p.hasUpdate(own)
+	}
+	p.Out.Trace(trace.Step{Event: "announce", Run: e.Run, Round: e.Round, Model: e.Manifest})
+}
+
+// trainFailed takes the failure of a training that is no longer under way.
+func (p *state) trainFailed(e TrainFailed) {
+	p.Out.Trace(trace.Step{Event: "train failed", Run: e.Run, Round: e.Round, Text: e.Err})
+	p.training.failed(p.now(), p.Timing.Retry)
+	p.touch()
+}
+
+func (p *state) forget(manifest block.CID) {
+	p.Out.Start(Forget{Run: p.run.ID, Manifest: manifest, Update: true})
+}

@@ -1,0 +1,128 @@
+package real
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node"
+	"github.com/weft-mesh/weft/scenarios"
+	"github.com/weft-mesh/weft/scenarios/netem/shape"
+	"github.com/weft-mesh/weft/scenarios/sim"
+)
+
+func small(sites int, rounds uint64) Config {
+	c := Config{
+		Exe: os.Args[0], Faults: ledger.Crash, Until: 2 * time.Minute,
+		Path: func(int, int) shape.Path { return shape.Path{Latency: 5 * time.Millisecond} },
+		Run:  node.RunRequest{Spec: ledger.RunSpec{Name: "small", Rounds: rounds}, Init: true},
+	}
+	for i := range sites {
+		c.Sites = append(c.Sites, Site{Name: fmt.Sprintf("site-%d", i+1), Trainer: "{synthetic: {bytes: 100kB, time: 300ms}}"})
+	}
+	return c
+}
+
+// TestRun: a mesh of three goes through crash, loss of a disk, a late start and bad links to its end, and leaves nothing.
+func TestRun(t *testing.T) {
+	t.Setenv("TMPDIR", shortDir(t))
+	c := small(4, 5)
+	c.Sites[3].Start = time.Second
+	c.Plan = []sim.Fault{
+		{Kind: sim.Crash, Round: 2, At: 100 * time.Millisecond, For: time.Second, Sites: []int{1}},
+		{Kind: sim.StallDisk, At: 2 * time.Second, For: 500 * time.Millisecond, Sites: []int{0}},
+		{Kind: sim.Delay, At: 2 * time.Second, For: time.Second, Value: 0.02},
+		{Kind: sim.LoseDisk, Round: 4, For: 500 * time.Millisecond, Sites: []int{2}},
+	}
+	var seen int
+	r, err := Run(t.Context(), c, func(time.Duration, []*node.Status) { seen++ })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%s, %v, %d lines of trace", r.Bed, r.Took, len(r.Trace))
+	if !r.Done || seen == 0 {
+		t.Fatalf("done: %t after %v; %d looks", r.Done, r.Took, seen)
+	}
+	for i, s := range r.Last {
+		h := s.Runs[0].History
+		if len(h) != 5 || h[4].Model != r.Last[0].Runs[0].History[4].Model {
+			t.Errorf("site %d ended with %v", i, h)
+		}
+	}
+	did := func(site int, event string) bool {
+		return slices.ContainsFunc(r.Trace, func(l scenarios.Line) bool { return l.Site == site && l.Event == event })
+	}
+	for _, x := range []struct {
+		site  int
+		event string
+	}{{1, "down"}, {1, "up"}, {2, "disk lost"}, {2, "log lost"}, {3, "up"}, {-1, "fault"}, {-1, "mended"}, {0, "train"}, {1, "decide"}} {
+		if !did(x.site, x.event) {
+			t.Errorf("no %q of site %d in the trace", x.event, x.site)
+		}
+	}
+	if !slices.IsSortedFunc(r.Trace, func(a, b scenarios.Line) int { return int(a.At - b.At) }) {
+		t.Error("the trace is not in order")
+	}
+	if first, last := r.Trace[0].At, r.Trace[len(r.Trace)-1].At; first < 0 || last > c.Until {
+		t.Errorf("the trace is from %v to %v", first, last)
+	}
+	if r.Links[0][1].Bytes < 5*100_000/4 {
+		t.Errorf("from site 0 to 1: %+v", r.Links[0][1])
+	}
+	empty(t)
+}
+
+// TestInterrupt: Ctrl-C ends a run at once, and leaves nothing.
+func TestInterrupt(t *testing.T) {
+	t.Setenv("TMPDIR", shortDir(t))
+	ctx, cancel := context.WithCancel(t.Context())
+	begun := time.Now()
+	_, err := Run(ctx, small(3, 1000), func(time.Duration, []*node.Status) {
+		cancel()
+		begun = time.Now()
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if took := time.Since(begun); took > 10*time.Second {
+		t.Errorf("it took %v to end", took)
+	}
+	empty(t)
+}
+
+// TestDies: a node that ends by itself is an error with its last words.
+func TestDies(t *testing.T) {
+	t.Setenv("TMPDIR", shortDir(t))
+	c := small(3, 5)
+	c.Sites[1].Trainer = "{builtin: {data: /nowhere}}"
+	if _, err := Run(t.Context(), c, nil); err == nil {
+		t.Error("no error")
+	} else {
+		t.Log(err)
+	}
+	empty(t)
+}
+
+// shortDir is a folder whose path leaves room for that of a Unix socket.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "weft-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+func empty(t *testing.T) {
+	t.Helper()
+	if left, err := filepath.Glob(filepath.Join(os.TempDir(), "*")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}

@@ -1,0 +1,99 @@
+package sim
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/weft-mesh/weft/trace"
+)
+
+var (
+	seedFlag   = flag.Int64("seed", -1, "play the trial of this seed alone, with its trace")
+	seedsFlag  = flag.Uint64("seeds", 0, "how many trials TestTrials plays")
+	firstFlag  = flag.Uint64("first", 0, "seed of the first trial")
+	sitesFlag  = flag.Int("sites", 0, "sites of each trial; 0: drawn")
+	liarFlag   = flag.String("liar", "", "adversary of every liar; empty: drawn")
+	rosterFlag = flag.Bool("roster", false, "every trial changes its roster")
+	noShrink   = flag.Bool("noshrink", false, "do not look for a smaller trial")
+	planFlag   = flag.String("trial", "", "play this trial, JSON as a failure prints it")
+)
+
+// TestTrials plays random meshes with random faults and liars. A failure says how to play it again, and
+// what remains of it when all that does not matter is left out.
+func TestTrials(t *testing.T) {
+	if *seedFlag >= 0 || *planFlag != "" {
+		replay(t)
+		return
+	}
+	seeds := *seedsFlag
+	if seeds == 0 {
+		seeds = 42
+		if testing.Short() {
+			seeds = 14
+		}
+	}
+	var next, events atomic.Uint64
+	next.Store(*firstFlag)
+	var wg sync.WaitGroup
+	start := time.Now()
+	for range 2 {
+		wg.Go(func() {
+			for !t.Failed() {
+				seed := next.Add(1) - 1
+				if seed >= *firstFlag+seeds {
+					return
+				}
+				trial := NewTrial(seed, *sitesFlag, *liarFlag, *rosterFlag)
+				w, err := trial.Play(nil)
+				if err != nil {
+					report(t, trial, err)
+					return
+				}
+				events.Add(w.Events())
+			}
+		})
+	}
+	wg.Wait()
+	t.Logf("%d trials, %d events, %.0f a second", seeds, events.Load(), float64(events.Load())/time.Since(start).Seconds())
+}
+
+func report(t *testing.T, trial *Trial, err error) {
+	text := fmt.Sprintf("seed %d: %v\nplay it again: go test ./scenarios/sim -run TestTrials -v -seed %d -sites %d -liar '%s' -roster=%v", trial.Seed, err, trial.Seed, trial.Sites, *liarFlag, *rosterFlag)
+	var v *Violation
+	if errors.As(err, &v) && !*noShrink {
+		small := trial.Shrink(v.Promise, 300)
+		_, err := small.Play(nil)
+		text += fmt.Sprintf("\nthe smallest that breaks it: %v\ngo test ./scenarios/sim -run TestTrials -v -trial '%s'", err, small)
+	}
+	t.Error(text)
+}
+
+// replay plays one trial and prints its trace.
+func replay(t *testing.T) {
+	trial := NewTrial(uint64(max(0, *seedFlag)), *sitesFlag, *liarFlag, *rosterFlag)
+	if *planFlag != "" {
+		trial = &Trial{}
+		if err := json.Unmarshal([]byte(*planFlag), trial); err != nil {
+			t.Fatal(err)
+		}
+	}
+	enc := json.NewEncoder(os.Stdout)
+	t.Log(trial)
+	w, err := trial.Play(func(at time.Duration, site int, tr trace.Step) {
+		if testing.Verbose() {
+			fmt.Printf("%12v %2d ", at, site+1)
+			_ = enc.Encode(tr)
+		}
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	t.Logf("%d events, %v, %s", w.Events(), w.Now(), w.standing())
+}
