@@ -217,6 +217,24 @@ class TestTorchModel(Folder):
             got, _, _ = self.sent(task, again.state_dict())
             self.assertEqual({n: float(t.sum()) for n, t in got.items()}, {"scale": 2.0, **dict.fromkeys(names, 30.0)})
 
+    def test_a_child_called_module(self):
+        """Not every module. is a wrapper's."""
+        for both in (False, True):
+            model = torch.nn.Module()
+            model.module = torch.nn.Linear(2, 1)
+            if both:
+                model.weight = torch.nn.Parameter(torch.ones(3))
+            weft.save(model, self.base)
+            self.assertEqual(len(safetensors.read_header(self.base)), 2 + both)
+            with torch.no_grad():
+                model.module.weight += 1
+            got, _, said = self.sent(self.receive(), model.state_dict())
+            self.assertEqual((len(got), said), (2 + both, []))
+            weft.load(model, got)
+            safetensors.save_file(model.state_dict(), self.base)
+            weft.load(model, self.receive())
+            self.assertEqual(set(safetensors.read_header(self.base)), set(self.sent(self.receive(), weft.state_dict(model))[0]))
+
     def test_adapters(self):
         """A PEFT model: the adapter alone, under the names of its files. (PEFT's own names, played by modules.)"""
 

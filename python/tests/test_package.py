@@ -118,13 +118,13 @@ def load_commands(program):
 
 class TestImport(Folder):
     def test_is_quick(self):
-        """It drags in no framework, and not what only a conversation needs."""
+        """It drags in no framework, and not what only a conversation needs. Measured in CPU time: other work goes on beside the test."""
         script = """
             import sys, time
             before = set(sys.modules)
-            start = time.perf_counter()
+            start = time.process_time()
             import weft
-            took = time.perf_counter() - start
+            took = time.process_time() - start
             more = {"torch", "numpy", "http.client", "ssl", "ctypes", "dataclasses", "random"} & (set(sys.modules) - before)
             assert not more, more
             print(took)

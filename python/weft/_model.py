@@ -95,7 +95,9 @@ def entries(model: Any) -> dict[str, Any]:
         return dict(model)
     if not is_module(model):
         raise TypeError(f"the model is a {type(model).__name__}: want a torch.nn.Module, or a dict of arrays")
-    return {_names.plain(name): tensor for name, tensor in _walk(unwrap(model))}
+    tensors = dict(_walk(unwrap(model)))
+    plain = {_names.plain(name): tensor for name, tensor in tensors.items()}
+    return plain if len(plain) == len(tensors) else tensors  # a child may be called module, and mean it
 
 
 def weights(model: Any, params: Params = "auto") -> dict[str, Any]:
