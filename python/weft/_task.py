@@ -171,7 +171,7 @@ class Task:
         if not self._client.alone:
             raise Error(
                 f"this node cannot be told that the site skips a round ({reason})",
-                "leave the task unsent: the others go on without this site after a while",
+                "wait until there is data, or end the script: the others go on without this site",
             )
         warn(f"skipped: {reason}")
         self._client.drop(self)
