@@ -98,7 +98,7 @@ sim: ## random meshes with faults and liars, SEEDS of them; a failure says how t
 
 .PHONY: digest
 digest: ## one hash of all that SEEDS random meshes save, send and start: equal before and after code moves
-	@go test ./scenarios/sim -run 'TestDigest$$' -count 1 -timeout 24h -v -digest $(SEEDS) $(if $(LIST),-digest-list $(abspath $(LIST)))
+	@go test ./scenarios/sim -run 'TestDigest$$' -count 1 -timeout 24h -v -digest $(SEEDS) $(if $(LIST),-digest-list $(abspath $(LIST))) $(if $(EAGER),-eager)
 
 .PHONY: mutants
 mutants: ## bugs planted into round: the simulator must find each within 2,000 seeds

@@ -45,7 +45,7 @@ func New(cfg Config, number uint64, parent block.CID, roster *ledger.Roster) *Ag
 }
 
 // Begin makes the times of what was restored count from now on: a log has no clock.
-func (a *Agreement) Begin() { a.height.since = a.out.Now() }
+func (a *Agreement) Begin() { a.height.begin(a.out.Now()) }
 
 // Version counts the changes that may make this site ready for another candidate.
 func (a *Agreement) Version() uint64 { return a.version }

@@ -20,7 +20,7 @@ func (a *Agreement) Look() {
 	for _, e := range a.app.Wanted() {
 		if c := a.height.candidate(e.CID()); c.entry == nil {
 			a.know(c, e)
-			c.formed = true
+			c.form()
 		}
 	}
 	for _, id := range a.height.order() {
@@ -35,14 +35,13 @@ func (a *Agreement) Look() {
 // sayReady tells the others that this site is ready for a candidate. It stays so until the height ends:
 // what it holds is pinned, and the others count on it.
 func (a *Agreement) sayReady(id block.CID, c *candidate) {
-	c.ready[a.self] = true
+	c.join(a.self)
 	r := &Ready{Height: a.height.number, Entry: id}
 	if c.formed { // the others may not know it yet
 		if data := c.entry.Data(); len(data)*a.roster.Len() <= tellAtOnce {
 			r.Data = data
 		} else {
-			c.tellAt = a.out.Now() + a.turn()
-			a.height.tellAt = min(a.height.tellAt, c.tellAt)
+			a.height.tellLater(c, a.out.Now()+a.turn())
 		}
 	}
 	a.publishReady(a.out.Sign(KindReady, r), r.Height)
@@ -61,33 +60,10 @@ func (a *Agreement) turn() time.Duration {
 
 // TellLarge tells the entries whose turn has come, unless a quorum has shown that it knows them.
 func (a *Agreement) TellLarge() {
-	h := a.height
-	if a.out.Now() < h.tellAt {
-		return
+	number := a.height.number
+	for _, e := range a.height.turns(a.out.Now(), a.roster.Quorum()) {
+		a.publishReady(a.out.Sign(KindReady, &Ready{Height: number, Entry: e.CID(), Data: e.Data()}), number)
 	}
-	h.tellAt = never
-	for _, id := range h.order() {
-		c := h.candidates[id]
-		switch {
-		case c.tellAt == 0 || len(c.ready) >= a.roster.Quorum():
-			c.tellAt = 0
-		case c.tellAt <= a.out.Now():
-			c.tellAt = 0
-			a.publishReady(a.out.Sign(KindReady, &Ready{Height: h.number, Entry: id, Data: c.entry.Data()}), h.number)
-		default:
-			h.tellAt = min(h.tellAt, c.tellAt)
-		}
-	}
-}
-
-// order returns the candidates' CIDs in order.
-func (h *height) order() []block.CID {
-	ids := make([]block.CID, 0, len(h.candidates))
-	for id := range h.candidates {
-		ids = append(ids, id)
-	}
-	slices.SortFunc(ids, block.CID.Compare)
-	return ids
 }
 
 // IsReady reports whether this site has said that it is ready for a candidate, or has locked it.

@@ -44,16 +44,6 @@ type height struct {
 	mine map[place]*ledger.Signed // own votes and proposals; never two for one place
 }
 
-// candidate is an entry that may be decided at this height, and who is ready for it.
-type candidate struct {
-	entry  Entry // nil until its bytes are known
-	formed bool  // by this site, before another sent it
-	ready  map[peer.ID]bool
-	tellAt time.Duration // when this site tells its bytes; 0: it does not, or has
-	tried  int           // views in which it was proposed
-	offers int           // of them those in which this site proposed it
-}
-
 type proposal struct {
 	statement *ledger.Signed
 	*Proposal
@@ -105,6 +95,108 @@ func (h *height) keeps(view uint64) bool {
 // is compares a view that may be none, -1, with one.
 func is(maybe int64, view uint64) bool { return maybe >= 0 && uint64(maybe) == view }
 
+// begin lets the view begin now.
+func (h *height) begin(now time.Duration) { h.since = now }
+
+// open notes that something is to be decided; it reports whether that is news.
+func (h *height) open(now time.Duration) bool {
+	if h.opened {
+		return false
+	}
+	h.opened, h.since = true, now
+	return true
+}
+
+// ripen notes that a quorum is ready for a candidate: the timeouts count from here.
+func (h *height) ripen(now time.Duration) {
+	if h.ripe < 0 {
+		h.ripe, h.since = int64(h.view), now
+	}
+}
+
+// enter turns to a view and forgets what is too far from it.
+func (h *height) enter(view uint64, now time.Duration) {
+	h.view, h.step, h.since, h.prevoteBy, h.precommitBy = view, stepPropose, now, 0, 0
+	for v := range h.prevotes {
+		if !h.keeps(v) {
+			delete(h.prevotes, v)
+		}
+	}
+	for v := range h.precommits {
+		if !h.keeps(v) {
+			delete(h.precommits, v)
+		}
+	}
+	for v := range h.proposals {
+		if !h.keeps(v) {
+			delete(h.proposals, v)
+		}
+	}
+	h.newer = true
+}
+
+// reach notes that this site has come to a step of its view.
+func (h *height) reach(s step) { h.step = s }
+
+// lock notes that this site is about to precommit an entry.
+func (h *height) lock(c block.CID, view uint64) {
+	h.locked, h.lockedView = c, int64(view)
+	h.noteValid(c, view)
+}
+
+// noteValid notes that a quorum has prevoted an entry.
+func (h *height) noteValid(c block.CID, view uint64) { h.valid, h.validView = c, int64(view) }
+
+// waitForPrevotes lets the wait for the rest of the prevotes end at a time.
+func (h *height) waitForPrevotes(until time.Duration) { h.prevoteBy = until }
+
+// waitForPrecommits lets the wait for the rest of the precommits end at a time.
+func (h *height) waitForPrecommits(until time.Duration) { h.precommitBy = until }
+
+// speak keeps an own vote or proposal: nothing else is said in its place.
+func (h *height) speak(at place, s *ledger.Signed) { h.mine[at] = s }
+
+// fallSilent forgets what was said in views before the last: a view that has passed is not spoken in again.
+func (h *height) fallSilent() {
+	for at := range h.mine {
+		if at.view+1 < h.view {
+			delete(h.mine, at)
+		}
+	}
+}
+
+// resume goes on from an own vote or proposal of the log.
+func (h *height) resume(s *ledger.Signed, view uint64) {
+	h.opened = true
+	if view > h.view {
+		h.view, h.step = view, stepPropose
+	}
+	h.mine[place{s.Kind, view}] = s
+}
+
+// resumeLock goes on from a lock of the log.
+func (h *height) resumeLock(c block.CID, view uint64) {
+	h.opened = true
+	h.lock(c, view)
+}
+
+// stir notes that votes or entries have come since it was looked whether one is decided.
+func (h *height) stir() { h.news = true }
+
+// takeNews reports whether votes or entries have come since it was asked last.
+func (h *height) takeNews() bool {
+	news := h.news
+	h.news = false
+	return news
+}
+
+// takeNewer reports whether a site may have spoken of a newer view since it was asked last.
+func (h *height) takeNewer() bool {
+	newer := h.newer
+	h.newer = false
+	return newer
+}
+
 // timers tells soonest when the view's timeouts end.
 func (h *height) timers(timeout time.Duration, soonest func(time.Duration)) {
 	soonest(h.tellAt)
@@ -120,14 +212,4 @@ func (h *height) timers(timeout time.Duration, soonest func(time.Duration)) {
 	if h.precommitBy > 0 {
 		soonest(h.precommitBy)
 	}
-}
-
-// candidate returns the candidate with that CID, making it.
-func (h *height) candidate(c block.CID) *candidate {
-	known := h.candidates[c]
-	if known == nil {
-		known = &candidate{ready: map[peer.ID]bool{}}
-		h.candidates[c] = known
-	}
-	return known
 }

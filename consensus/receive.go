@@ -28,19 +28,6 @@ func (a *Agreement) Receive(s *ledger.Signed) error {
 	return nil
 }
 
-// mentioned returns the candidate that a site speaks of, or nil if it was the first to speak of too many. That
-// need not be a lie: a site is ready for whatever it holds, and who comes late hears of it all from one.
-func (a *Agreement) mentioned(c block.CID, by peer.ID) *candidate {
-	h := a.height
-	if h.candidates[c] == nil {
-		if h.mentions[by] >= MaxTold+2*a.roster.Len() {
-			return nil
-		}
-		h.mentions[by]++
-	}
-	return h.candidate(c)
-}
-
 // learn takes an entry's bytes.
 func (a *Agreement) learn(data []byte) (Entry, error) {
 	if c := a.height.candidates[block.Sum(block.DagCBOR, data)]; c != nil && c.entry != nil {
@@ -56,19 +43,18 @@ func (a *Agreement) learn(data []byte) (Entry, error) {
 
 // know takes the entry of a candidate, which has been checked.
 func (a *Agreement) know(c *candidate, e Entry) {
-	c.entry = e
+	c.know(e)
 	a.version++
-	a.height.news = true
+	a.height.stir()
 	a.app.Learned(e)
 }
 
 func (a *Agreement) receiveReady(s *ledger.Signed, b *Ready) error {
-	c := a.mentioned(b.Entry, s.From)
+	c := a.height.mentioned(b.Entry, s.From, MaxTold+2*a.roster.Len())
 	if c == nil {
 		return nil
 	}
-	if len(b.Data) > 0 && c.entry == nil && a.height.told[s.From] < MaxTold {
-		a.height.told[s.From]++
+	if len(b.Data) > 0 && c.entry == nil && a.height.hears(s.From) {
 		e, err := a.learn(b.Data)
 		if err != nil {
 			return err
@@ -77,7 +63,7 @@ func (a *Agreement) receiveReady(s *ledger.Signed, b *Ready) error {
 			return fmt.Errorf("ready: %w: the entry sent is not the entry named", ledger.ErrMalformed)
 		}
 	}
-	c.ready[s.From] = true
+	c.join(s.From)
 	a.openIfReady(c)
 	if c.entry != nil {
 		a.app.Said(s.From, c.entry)
@@ -93,9 +79,7 @@ func (a *Agreement) openIfReady(c *candidate) {
 		return
 	}
 	a.openHeight()
-	if h := a.height; h.ripe < 0 {
-		h.ripe, h.since = int64(h.view), a.out.Now()
-	}
+	a.height.ripen(a.out.Now())
 }
 
 // tries returns how many views have failed although there was something to decide.
@@ -115,9 +99,7 @@ func (a *Agreement) timeout() time.Duration {
 }
 
 func (a *Agreement) openHeight() {
-	if !a.height.opened {
-		a.height.opened = true
-		a.height.since = a.out.Now()
+	if a.height.open(a.out.Now()) {
 		a.out.Note(Note{Kind: HeightOpened, Height: a.height.number})
 	}
 }
@@ -136,25 +118,25 @@ func (a *Agreement) receiveProposal(s *ledger.Signed, b *Proposal) error {
 		return a.out.Contradiction(old.statement, s)
 	}
 	if c := h.candidates[block.Sum(block.DagCBOR, b.Entry)]; c == nil || c.entry == nil {
-		if h.brought[s.From]++; h.brought[s.From] > MaxTold {
-			return nil // one that means well proposes what others know
+		if !h.takes(s.From) {
+			return nil
 		}
 	}
 	e, err := a.learn(b.Entry)
 	if err != nil {
 		return err
 	}
-	p := &proposal{statement: s, Proposal: b, entry: e}
-	if p.proof, err = a.receivePolka(b, e); err != nil {
+	proof, err := a.receivePolka(b, e)
+	if err != nil {
 		return err
 	}
-	h.keepProposal(p)
+	h.keepProposal(&proposal{s, b, e, proof})
 	return nil
 }
 
 func (h *height) keepProposal(p *proposal) {
 	h.proposals[p.View] = p
-	h.candidates[p.entry.CID()].tried++
+	h.candidates[p.entry.CID()].try()
 }
 
 // receivePolka takes the prevotes that a proposal brings along and counts those for its entry. It
@@ -197,7 +179,7 @@ func (a *Agreement) addVote(s *ledger.Signed, v *ledger.Vote, keep bool) error {
 		return a.out.Contradiction(old, s)
 	}
 	t.add(s, v.Entry)
-	a.height.news = true
+	a.height.stir()
 	return nil
 }
 

@@ -28,26 +28,22 @@ func (a *Agreement) restoreVote(s *ledger.Signed, number, view uint64) {
 	if number != h.number {
 		return // of a height that has been decided since
 	}
-	h.opened = true
-	if view > h.view {
-		h.view, h.step = view, stepPropose
-	}
-	h.mine[place{s.Kind, view}] = s
+	h.resume(s, view)
 	switch b, _ := s.Open(); b := b.(type) {
 	case *Proposal:
 		a.publishProposal(s, b)
 		if e, err := a.learn(b.Entry); err == nil {
 			h.keepProposal(&proposal{s, b, e, len(b.Polka)})
-			h.candidates[e.CID()].offers++
+			h.candidates[e.CID()].offer()
 		}
 	case *ledger.Vote:
 		a.publishVote(s, number, view)
 		h.votes(s.Kind, view).add(s, b.Entry)
-		h.news = true
+		h.stir()
 		if s.Kind == ledger.KindPrevote {
-			h.step = max(h.step, stepPrevote)
+			h.reach(max(h.step, stepPrevote))
 		} else {
-			h.step = stepPrecommit
+			h.reach(stepPrecommit)
 		}
 	}
 }
@@ -62,9 +58,7 @@ func (a *Agreement) RestoreLock(l *Lock) error {
 	if err != nil {
 		return err
 	}
-	h.opened = true
-	h.locked, h.lockedView = e.CID(), int64(l.View)
-	h.valid, h.validView = e.CID(), int64(l.View)
+	h.resumeLock(e.CID(), l.View)
 	for i := range l.Polka {
 		if v, err := ledger.BodyOf[ledger.Vote](&l.Polka[i], ledger.KindPrevote); err == nil {
 			h.votes(ledger.KindPrevote, l.View).add(&l.Polka[i], v.Entry)

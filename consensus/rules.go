@@ -21,10 +21,9 @@ func (a *Agreement) Step() bool {
 // Certified is line 49: it returns an entry that a quorum has precommitted in one view, if there is one.
 func (a *Agreement) Certified() (Entry, *ledger.Certificate, bool) {
 	h := a.height
-	if !h.news {
+	if !h.takeNews() {
 		return nil, nil, false
 	}
-	h.news = false
 	first, found := uint64(0), block.CID{}
 	for view, t := range h.precommits {
 		if found.Defined() && view > first {
@@ -53,10 +52,9 @@ func (h *height) certificate(mesh block.CID, view uint64, c block.CID) *ledger.C
 // skipAhead is line 55: f+1 sites are in a newer view, so a correct one is.
 func (a *Agreement) skipAhead() bool {
 	h := a.height
-	if !h.newer {
+	if !h.takeNewer() {
 		return false
 	}
-	h.newer = false
 	newer := make([]uint64, 0, len(h.views))
 	for _, v := range h.views {
 		if v > h.view {
@@ -74,30 +72,10 @@ func (a *Agreement) skipAhead() bool {
 func (a *Agreement) startView(view uint64) {
 	h := a.height
 	left := h.view
-	h.view, h.step, h.since, h.prevoteBy, h.precommitBy = view, stepPropose, a.out.Now(), 0, 0
-	for v := range h.prevotes {
-		if !h.keeps(v) {
-			delete(h.prevotes, v)
-		}
-	}
-	for v := range h.precommits {
-		if !h.keeps(v) {
-			delete(h.precommits, v)
-		}
-	}
-	for v := range h.proposals {
-		if !h.keeps(v) {
-			delete(h.proposals, v)
-		}
-	}
-	h.newer = true
+	h.enter(view, a.out.Now())
 	a.out.Note(Note{Kind: ViewBegun, Height: h.number, View: view})
 	a.voteBehind(left)
-	for at := range h.mine { // a view that has passed is not spoken in again
-		if at.view+1 < view {
-			delete(h.mine, at)
-		}
-	}
+	h.fallSilent()
 }
 
 // voteBehind votes nil in the views from one on that this site has left, wherever it has not voted. Whatever moved
@@ -129,9 +107,9 @@ func (a *Agreement) propose() bool {
 	}
 	b.Entry = e.Data()
 	s := a.out.Sign(KindProposal, b)
-	h.mine[place{KindProposal, h.view}] = s
+	h.speak(place{KindProposal, h.view}, s)
 	h.keepProposal(&proposal{s, b, e, len(b.Polka)})
-	h.candidates[e.CID()].offers++
+	h.candidates[e.CID()].offer()
 	a.out.Save(s)
 	a.publishProposal(s, b)
 	a.out.Note(Note{Kind: Proposed, Height: h.number, View: h.view, CID: e.CID(), Entry: e})
@@ -156,7 +134,7 @@ func (a *Agreement) prevote() bool {
 	default:
 		return false // withheld until ready or the timeout
 	}
-	h.step = stepPrevote
+	h.reach(stepPrevote)
 	return true
 }
 
@@ -169,30 +147,29 @@ func (a *Agreement) precommit() bool {
 	c, _ := pre.quorum(q)
 	if known := h.candidates[c]; known != nil && known.entry != nil && h.step >= stepPrevote {
 		if h.step == stepPrevote && a.mayVote(c, true) {
-			h.locked, h.lockedView = c, int64(h.view)
-			h.valid, h.validView = c, int64(h.view)
+			h.lock(c, h.view)
 			if !a.muted() {
 				a.out.SaveLock(&Lock{h.number, h.view, known.entry.Data(), pre.of(c)})
 			}
 			a.voteIn(h.view, ledger.KindPrecommit, c)
-			h.step = stepPrecommit
+			h.reach(stepPrecommit)
 			return true
 		}
 		if h.validView < int64(h.view) {
-			h.valid, h.validView = c, int64(h.view)
+			h.noteValid(c, h.view)
 			return true
 		}
 	}
 	if h.step == stepPrevote && pre.count[block.CID{}] >= q {
 		a.voteIn(h.view, ledger.KindPrecommit, block.CID{})
-		h.step = stepPrecommit
+		h.reach(stepPrecommit)
 		return true
 	}
 	if h.step == stepPrevote && h.prevoteBy == 0 && len(pre.votes) >= q {
-		h.prevoteBy = a.out.Now() + timeout
+		h.waitForPrevotes(a.out.Now() + timeout)
 	}
 	if h.precommitBy == 0 && len(h.votes(ledger.KindPrecommit, h.view).votes) >= q {
-		h.precommitBy = a.out.Now() + timeout
+		h.waitForPrecommits(a.out.Now() + timeout)
 	}
 	return false
 }
@@ -207,10 +184,10 @@ func (a *Agreement) timeouts() bool {
 		a.startView(h.view + 1)
 	case h.step == stepPropose && a.out.Now() >= h.since+timeout:
 		a.voteIn(h.view, ledger.KindPrevote, block.CID{})
-		h.step = stepPrevote
+		h.reach(stepPrevote)
 	case h.step == stepPrevote && h.prevoteBy > 0 && a.out.Now() >= h.prevoteBy:
 		a.voteIn(h.view, ledger.KindPrecommit, block.CID{})
-		h.step = stepPrecommit
+		h.reach(stepPrecommit)
 	default:
 		return false
 	}
@@ -225,9 +202,9 @@ func (a *Agreement) voteIn(view uint64, kind ledger.Kind, c block.CID) {
 		return
 	}
 	s := a.out.Sign(kind, &ledger.Vote{Height: h.number, View: view, Entry: c})
-	h.mine[at] = s
+	h.speak(at, s)
 	h.votes(kind, view).add(s, c)
-	h.news = true
+	h.stir()
 	a.out.Save(s)
 	a.publishVote(s, h.number, view)
 	said := Prevoted

@@ -53,7 +53,7 @@ func checkVotes(votes []CertVote, r *Roster, data []byte, verify Verifier) error
 	return nil
 }
 
-// vote returns the precommit that a signature of the certificate stands for.
+// Vote returns the precommit that a signature of the certificate stands for.
 func (c *Certificate) Vote(v CertVote) Signed {
 	return Signed{From: v.From, Kind: KindPrecommit, Body: block.Encode(Vote{c.Height, c.View, c.Entry}), Sig: v.Sig}
 }

@@ -45,15 +45,20 @@ func (c *Changed) apply(l *Ledger, e *Entry) {
 	if err != nil {
 		panic(err) // the entry was checked
 	}
+	l.enforce(next, &c.Change, e.Height)
+}
+
+// enforce puts a roster in force that a change has made of the one before.
+func (l *Ledger) enforce(next *Roster, c *Change, height uint64) {
 	l.roster = next
 	l.rosters = append(l.rosters, next)
-	if c.Change.Protocol > 0 {
-		l.protocols = append(l.protocols, Protocol{c.Change.Protocol, c.Change.Weft, e.Height + 1})
+	if c.Protocol > 0 {
+		l.protocols = append(l.protocols, Protocol{c.Protocol, c.Weft, height + 1})
 	}
-	if c.Change.Add != nil {
-		l.members[c.Change.Add.ID] = membership{c.Change.Add.Name, e.Height}
-		if c.Change.Remove != nil {
-			l.heirs[c.Change.Remove.ID] = c.Change.Add.ID
+	if c.Add != nil {
+		l.members[c.Add.ID] = membership{c.Add.Name, height}
+		if c.Remove != nil {
+			l.heirs[c.Remove.ID] = c.Add.ID
 		}
 	}
 }

@@ -116,6 +116,7 @@ func ValidName(s string) bool {
 	return true
 }
 
+// CompareIDs orders sites by the bytes of their peer IDs.
 func CompareIDs(a, b peer.ID) int {
 	switch {
 	case a < b:

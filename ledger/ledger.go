@@ -11,7 +11,7 @@ import (
 )
 
 // Ledger is the certified log of a mesh and what follows from it. It is the same at every site
-// that has the same height: [Ledger.Check] and [Ledger.apply] see nothing else.
+// that has the same height: [Ledger.Check] and [Ledger.Apply] see nothing else.
 type Ledger struct {
 	mesh    block.CID
 	roster  *Roster // in force at the next height
@@ -148,7 +148,7 @@ func (l *Ledger) Append(e *Entry, c *Certificate) error {
 	return nil
 }
 
-// apply adds a checked entry.
+// Apply adds a checked entry.
 func (l *Ledger) Apply(e *Entry, c *Certificate) {
 	l.decided = append(l.decided, Decided{e, c})
 	e.Body.apply(l, e)

@@ -46,7 +46,7 @@ func (l *Ledger) RosterAt(height uint64) *Roster {
 	return l.rosters[0]
 }
 
-// lastFor returns the newest height that is a key's affair: who was removed is shown the ledger up to its removal.
+// LastFor returns the newest height that is a key's affair: who was removed is shown the ledger up to its removal.
 func (l *Ledger) LastFor(id peer.ID) uint64 {
 	if _, was := l.members[id]; !was || l.roster.Has(id) {
 		return l.Height()
@@ -66,10 +66,10 @@ func (l *Ledger) cidAt(height uint64) block.CID {
 	return l.At(height).Entry.CID()
 }
 
-// joinedAfter reports whether a key became a site's after a height.
+// JoinedAfter reports whether a key became a site's after a height.
 func (l *Ledger) JoinedAfter(id peer.ID, height uint64) bool { return l.members[id].since > height }
 
-// heir returns the key by which the site of a key speaks now.
+// Heir returns the key by which the site of a key speaks now.
 func (l *Ledger) Heir(id peer.ID) peer.ID {
 	for next, ok := l.heirs[id]; ok; next, ok = l.heirs[id] {
 		id = next

@@ -47,7 +47,10 @@ func (o *Open) check(l *Ledger, e *Entry) error {
 
 func (o *Open) apply(l *Ledger, e *Entry) {
 	spec, _ := BodyOf[RunSpec](&o.Spec, KindOpen)
-	r := &Run{ID: e.Run(), Spec: spec, Unknown: o.Spec.Unknown(), Height: e.Height, Round: 1, Opened: e.Height, Base: spec.Base, Counted: map[peer.ID]uint64{}, spoilt: map[block.CID]bool{}}
+	l.add(&Run{ID: e.Run(), Spec: spec, Unknown: o.Spec.Unknown(), Height: e.Height, Round: 1, Opened: e.Height, Base: spec.Base, Counted: map[peer.ID]uint64{}, spoilt: map[block.CID]bool{}})
+}
+
+func (l *Ledger) add(r *Run) {
 	l.runs[r.ID] = r
 	l.order = append(l.order, r)
 }

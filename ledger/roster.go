@@ -82,7 +82,7 @@ func (r *Roster) F() int {
 // Quorum returns q = floor((n+f)/2)+1: two quorums share more than f sites.
 func (r *Roster) Quorum() int { return (len(r.sites)+r.F())/2 + 1 }
 
-// updateBytes is the largest that a signed update may be, so that a seal of all sites fits an entry.
+// UpdateBytes is the largest that a signed update may be, so that a seal of all sites fits an entry.
 func (r *Roster) UpdateBytes() int { return min(maxUpdate, MaxEntry/4*3/len(r.sites)) }
 
 // Proposer returns who proposes in a view of the height after parent: (H(parent)+view) mod n.
@@ -95,7 +95,7 @@ func (r *Roster) Proposer(parent block.CID, view uint64) peer.ID {
 	return r.sites[(h+view%n)%n].ID
 }
 
-// bitmap returns the roster positions of the sites that has reports, least significant bit first.
+// Bitmap returns the roster positions of the sites that has reports, least significant bit first.
 func (r *Roster) Bitmap(has func(peer.ID) bool) []byte {
 	b := make([]byte, (len(r.sites)+7)/8)
 	for i, s := range r.sites {
@@ -141,7 +141,7 @@ func (r *Roster) change(c *Change, from uint64) (*Roster, error) {
 	return newRoster(r.version+1, from, sites, r.faults), nil
 }
 
-// inBitmap reports whether the site's bit is set; a short bitmap has no bits beyond its end.
+// InBitmap reports whether the site's bit is set; a short bitmap has no bits beyond its end.
 func (r *Roster) InBitmap(b []byte, id peer.ID) bool {
 	i, ok := r.index[id]
 	return ok && i/8 < len(b) && b[i/8]&(1<<(i%8)) != 0

@@ -131,7 +131,7 @@ func (s *RunSpec) Needed(r *Roster) int {
 	return int(s.MinSites)
 }
 
-// weight returns the integer weight of an update that is stale rounds late: its samples, capped,
+// Weight returns the integer weight of an update that is stale rounds late: its samples, capped,
 // times (LateNum/LateDen)^stale rounded down. 0 means that it cannot count.
 func (s *RunSpec) Weight(samples, stale uint64) uint64 {
 	w := samples

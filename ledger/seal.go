@@ -128,7 +128,7 @@ func (l *Ledger) checkSealed(r *Run, s *SealedUpdate) error {
 	return s.Update.Verify(l.mesh, l.roster, l.verify)
 }
 
-// dropped returns the updates of the run's latest seal without those that the ground drops.
+// Remaining returns the updates of the run's latest seal without those that the ground drops.
 func (l *Ledger) Remaining(r *Run, g *Ground) ([]SealedUpdate, error) {
 	if g.Kind != Unavailable && g.Kind != Invalid || (g.Kind == Invalid) != g.Shard.Defined() {
 		return nil, fmt.Errorf("ground %q: want %q, or %q with a shard", g.Kind, Unavailable, Invalid)
@@ -155,7 +155,7 @@ func sameStatement(a, b *Signed) bool {
 	return a.From == b.From && a.Kind == b.Kind && string(a.Body) == string(b.Body) && string(a.Sig) == string(b.Sig)
 }
 
-// lists reports whether a seal lists an update.
+// Lists reports whether a seal lists an update.
 func (s *Seal) Lists(manifest block.CID) bool {
 	return slices.ContainsFunc(s.Updates, func(u SealedUpdate) bool { return u.Update.Update().Manifest == manifest })
 }

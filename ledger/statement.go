@@ -79,7 +79,7 @@ type Signed struct {
 	unknown []string // fields of the body that this program does not know
 }
 
-// signingBytes are what a statement's signature covers.
+// SigningBytes are what a statement's signature covers.
 func SigningBytes(mesh block.CID, kind Kind, body []byte) []byte {
 	return appendSigningBytes(make([]byte, 0, 80+len(kind)+len(body)), mesh, kind, body)
 }
@@ -96,7 +96,7 @@ func Sign(mesh block.CID, from peer.ID, kind Kind, body Body, sign func(data []b
 	return &Signed{From: from, Kind: kind, Body: data, Sig: sign(SigningBytes(mesh, kind, data)), opened: body}
 }
 
-// size is about how many bytes the statement takes in a message or an entry.
+// Size is about how many bytes the statement takes in a message or an entry.
 func (s *Signed) Size() int { return len(s.From) + len(s.Body) + len(s.Sig) + 64 }
 
 // Open returns the statement's body, a pointer to the type that its kind is registered with.

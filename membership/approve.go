@@ -105,7 +105,7 @@ func (m *Members) noteApproval(s *ledger.Signed, c *ledger.Change) error {
 		p = newPending(c, id)
 		m.changes[id] = p
 	}
-	p.approvals[s.From] = s
+	p.approve(s)
 	m.version++
 	if !crowded || len(p.approvals) == m.roster().Quorum() { // a site that keeps approving must not flood the trace
 		if isNew {

@@ -29,7 +29,7 @@ func (m *Members) ReceiveJoin(s *ledger.Signed, j *ledger.Join) (early bool, err
 	case int64(j.Height) <= p.joined() || !m.Ledger.Recent(j):
 		return false, nil
 	}
-	if err := s.CheckSignature(m.Ledger.Mesh(), p.Add.Name, m.Config.Verify); err != nil {
+	if err := s.CheckSignature(m.Ledger.Mesh(), p.Add.Name, m.Verify); err != nil {
 		return false, err
 	}
 	m.comes(p, s, j)

@@ -97,6 +97,12 @@ func (c *pending) decision(r *ledger.Roster) *ledger.Changed {
 	return d
 }
 
+// approve takes a site's approval.
+func (c *pending) approve(s *ledger.Signed) { c.approvals[s.From] = s }
+
+// withdraw takes what a site says of its approval since.
+func (c *pending) withdraw(s *ledger.Signed) { c.withdrawals[s.From] = s }
+
 // drop forgets a site's approval; it reports whether nobody else has approved.
 func (c *pending) drop(id peer.ID) bool {
 	delete(c.withdrawals, id)

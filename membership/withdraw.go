@@ -65,7 +65,7 @@ func (m *Members) noteWithdrawal(s *ledger.Signed, w *ledger.Withdraw) {
 		return
 	}
 	before := p.approves(s.From)
-	p.withdrawals[s.From] = s
+	p.withdraw(s)
 	m.version++
 	delete(m.proposed, p.id) // what is formed may bring what was taken back
 	if p.approves(s.From) != before {

@@ -22,6 +22,15 @@ type neighbour struct {
 	forkAt     time.Duration // before then it is not shown our side of a fork again
 }
 
+func (p *neighbour) connect(yes bool)        { p.connected = yes }
+func (p *neighbour) shown(now time.Duration) { p.askedAt = now }
+func (p *neighbour) stands(height uint64)    { p.height = height }
+
+func (p *neighbour) answer(height uint64, now time.Duration) { p.answered, p.answeredAt = height, now }
+
+// spare keeps our side of a fork from the peer until a time.
+func (p *neighbour) spare(until time.Duration) { p.forkAt = until }
+
 // Neighbours are the other sites as this one knows them: whom it reaches, and where they stand. Sites
 // show each other their heads, on connecting and every few seconds, and the one that has more sends it.
 type Neighbours struct {
@@ -47,11 +56,11 @@ func (n *Neighbours) of(id peer.ID) *neighbour {
 }
 
 // Connect notes that a site can be reached.
-func (n *Neighbours) Connect(id peer.ID) { n.of(id).connected = true }
+func (n *Neighbours) Connect(id peer.ID) { n.of(id).connect(true) }
 
 // Disconnect notes that a peer cannot be reached; what is known of it stays if it is a site.
 func (n *Neighbours) Disconnect(id peer.ID, isSite bool) {
-	n.of(id).connected = false
+	n.of(id).connect(false)
 	if !isSite {
 		delete(n.known, id)
 	}
@@ -97,7 +106,7 @@ func (n *Neighbours) Turn(now time.Duration) (peer.ID, bool) {
 }
 
 // Shown notes that a peer is shown our head now.
-func (n *Neighbours) Shown(id peer.ID, now time.Duration) { n.of(id).askedAt = now }
+func (n *Neighbours) Shown(id peer.ID, now time.Duration) { n.of(id).shown(now) }
 
 // MayAsk reports whether a peer may be shown our head out of turn.
 func (n *Neighbours) MayAsk(id peer.ID, now time.Duration) bool {
@@ -111,12 +120,12 @@ func (n *Neighbours) Answer(id peer.ID, height uint64, now time.Duration) bool {
 	if p.answered == height && now-p.answeredAt < askAgain {
 		return false
 	}
-	p.answered, p.answeredAt = height, now
+	p.answer(height, now)
 	return true
 }
 
 // Stands notes the height that a peer says it has decided.
-func (n *Neighbours) Stands(id peer.ID, height uint64) { n.of(id).height = height }
+func (n *Neighbours) Stands(id peer.ID, height uint64) { n.of(id).stands(height) }
 
 // Height returns the newest height that a peer has said it has decided.
 func (n *Neighbours) Height(id peer.ID) uint64 { return n.of(id).height }
@@ -127,7 +136,7 @@ func (n *Neighbours) ShowFork(id peer.ID, now, pause time.Duration) bool {
 	if now < p.forkAt {
 		return false
 	}
-	p.forkAt = now + pause
+	p.spare(now + pause)
 	return true
 }
 

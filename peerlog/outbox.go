@@ -54,7 +54,7 @@ func (o *Outbox) Tell(now time.Duration, e *Evidence, most uint64) {
 }
 
 func (o *Outbox) add(now time.Duration, s *standing) {
-	s.next = now
+	s.due(now)
 	o.list = append(o.list, s)
 	o.next = now
 }
@@ -80,15 +80,23 @@ func (o *Outbox) Due(now time.Duration, observes bool) []Letter {
 		}
 		keep = append(keep, s)
 		if s.next <= now {
-			s.letter.Attempt++
-			due = append(due, s.letter)
-			s.next = now + o.backoff(now, s)
+			due = append(due, s.send())
+			s.due(now + o.backoff(now, s))
 		}
 		o.next = min(o.next, s.next)
 	}
 	clear(o.list[len(keep):])
 	o.list = keep
 	return due
+}
+
+// due has a message sent at a time.
+func (s *standing) due(at time.Duration) { s.next = at }
+
+// send counts one more sending of a message, and returns it.
+func (s *standing) send() Letter {
+	s.letter.Attempt++
+	return s.letter
 }
 
 // still reports whether a message is worth sending.

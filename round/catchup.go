@@ -92,7 +92,7 @@ func (m *Machine) receiveHead(from peer.ID, head *Head) {
 	m.giveEvidence(from, head)
 	m.voice.Heard(from, head.Height)
 	switch mine := m.ledger.Height(); {
-	case m.elsewhere(head):
+	case head.contradicts(m.ledger):
 		m.answer(from, head.Height)
 	case head.Height < mine:
 		m.answer(from, head.Height+1)

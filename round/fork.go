@@ -11,11 +11,11 @@ import (
 // Two entries certified at one height mean that more sites lie than the mesh withstands, or that too many
 // have lost their disks. Nothing can be done about it here but to find out, prove it and say so.
 
-// elsewhere reports whether a head names another entry at a height that is decided here. A head is
+// contradicts reports whether a head names another entry at a height that is decided here. A head is
 // unsigned: it may be nothing but a lie. The site is shown our certificate; if it has one too it shows
 // us that.
-func (m *Machine) elsewhere(head *Head) bool {
-	return head.Height > 0 && head.Height <= m.ledger.Height() && head.Entry != m.ledger.At(head.Height).Entry.CID()
+func (h *Head) contradicts(l *ledger.Ledger) bool {
+	return h.Height > 0 && h.Height <= l.Height() && h.Entry != l.At(h.Height).Entry.CID()
 }
 
 // fork takes a certified entry at a height at which another is decided here; the certificate has been

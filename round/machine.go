@@ -211,7 +211,9 @@ func (m *Machine) reduced(e runs.Reduced) {
 
 // settle lets everything that follows from the last event happen.
 func (m *Machine) settle() {
-	m.speakAgain()
+	if m.voice.Recover(m.roster(), m.others()) {
+		m.unmuted()
+	}
 	for m.halted == nil {
 		m.refresh()
 		if !m.agree() {
@@ -250,13 +252,7 @@ func (m *Machine) nextAlarm() time.Duration {
 	return next
 }
 
-// speakAgain ends the silence of a site that lost its log once it is safe, and for good.
-func (m *Machine) speakAgain() {
-	if m.voice.Recover(m.roster(), m.others()) {
-		m.unmuted()
-	}
-}
-
+// unmuted ends the silence of a site that lost its log, for good.
 func (m *Machine) unmuted() {
 	m.version++
 	m.bear(&Born{Mesh: m.ledger.Mesh(), Site: m.self, Until: m.voice.Until()})

@@ -11,22 +11,18 @@ var _ = handle(ledger.KindConsent, kind{
 	restore: func(r *Runs, s *ledger.Signed, body ledger.Body) error {
 		b := body.(*ledger.Consent)
 		if p := r.of(b.Run); p != nil {
-			p.restoreConsent(s, b)
+			p.noteConsent(s, b)
+			p.asked()
+			p.publishConsent(s, b)
 		}
 		return nil
 	},
 })
 
 func (p *state) noteConsent(s *ledger.Signed, b *ledger.Consent) {
-	if c := p.contributor(s.From); c.answer(s, b) {
+	if c := p.offers.of(s.From); c.answer(s, b) {
 		p.recount(c)
 	}
-}
-
-func (p *state) restoreConsent(s *ledger.Signed, b *ledger.Consent) {
-	p.noteConsent(s, b)
-	p.considered = true
-	p.publishConsent(s, b)
 }
 
 // Considered is the answer of this site's operator, or of its policy, on a run.
@@ -37,7 +33,7 @@ func (r *Runs) Considered(e Considered) {
 }
 
 func (p *state) consider(accept bool) {
-	own := p.contributor(p.Self)
+	own := p.offers.of(p.Self)
 	if own.said() && own.accepts == accept {
 		return
 	}
@@ -60,5 +56,5 @@ func (p *state) publishConsent(s *ledger.Signed, b *ledger.Consent) {
 	if b.Serial > 1 {
 		most = 0
 	}
-	p.Out.Publish(s, most, func(uint64) bool { return p.run.Active() && p.contributor(p.Self).consent == s })
+	p.Out.Publish(s, most, func(uint64) bool { return p.run.Active() && p.offers.of(p.Self).consent == s })
 }

@@ -12,7 +12,6 @@ import (
 
 // update is an update that has been announced.
 type update struct {
-	by        *contributor
 	statement *ledger.Signed
 	*ledger.Update
 	sought  bool // being fetched
@@ -81,7 +80,7 @@ func (c *contributor) counts(best *update, awaited bool) { c.best, c.awaited = b
 
 // add takes an update of the site.
 func (c *contributor) add(s *ledger.Signed, u *ledger.Update) *update {
-	known := &update{by: c, statement: s, Update: u}
+	known := &update{statement: s, Update: u}
 	c.updates = append(c.updates, known)
 	return known
 }

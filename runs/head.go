@@ -24,8 +24,8 @@ func (r *Runs) Heads() []RunHead {
 		}
 		list = append(list, RunHead{
 			Run:      run.ID,
-			Updates:  r.env.roster().Bitmap(func(id peer.ID) bool { return p.contributor(id).offer(run.Opened) != nil }),
-			Consents: r.env.roster().Bitmap(func(id peer.ID) bool { return p.contributor(id).said() }),
+			Updates:  r.env.roster().Bitmap(func(id peer.ID) bool { return p.offers.of(id).offer(run.Opened) != nil }),
+			Consents: r.env.roster().Bitmap(func(id peer.ID) bool { return p.offers.of(id).said() }),
 		})
 	}
 	return list
@@ -39,7 +39,7 @@ func (r *Runs) Gap(heads []RunHead, give func(*ledger.Signed)) {
 			continue
 		}
 		for _, site := range r.env.roster().Sites() {
-			c := p.contributor(site.ID)
+			c := p.offers.of(site.ID)
 			if c.said() && !r.env.roster().InBitmap(theirs.Consents, site.ID) {
 				give(c.consent)
 			}

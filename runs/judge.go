@@ -29,7 +29,7 @@ func (r *Runs) Holds(e *ledger.Entry) bool {
 	}
 	switch b := e.Body.(type) {
 	case *ledger.Seal:
-		return p.holdsAll(b)
+		return p.offers.holds(b)
 	case *ledger.Void:
 		return true
 	case *ledger.Commit:
@@ -47,29 +47,11 @@ func (r *Runs) Agrees(e *ledger.Entry) bool {
 	switch b := e.Body.(type) {
 	case *ledger.Seal:
 		if b.Number == 0 {
-			return p.omitsNone(b)
+			return p.sealDeadlinePassed() || !p.offers.omits(b, p.run.Round) // one that leaves a site out has to wait for this site's own deadline
 		}
 		return p.sameGround(b.Ground)
 	case *ledger.Void:
 		return p.sameGround(&b.Ground)
-	}
-	return true
-}
-
-// omitsNone reports whether a seal lists every update that this site would have sealed; one that
-// leaves a site out has to wait for this site's own deadline.
-func (p *state) omitsNone(s *ledger.Seal) bool {
-	if p.sealDeadlinePassed() {
-		return true
-	}
-	listed := s.Contributors()
-	for _, c := range p.order {
-		if c.best == nil || c.best.Round != p.run.Round {
-			continue
-		}
-		if _, in := slices.BinarySearchFunc(listed, c.id, ledger.CompareIDs); !in {
-			return false
-		}
 	}
 	return true
 }

@@ -72,7 +72,7 @@ func (r *Runs) countLiars() {
 	if v := r.env.Proofs.Version(); v != r.proofs {
 		r.proofs = v
 		for _, p := range r.states {
-			for _, c := range p.order {
+			for _, c := range p.offers.order {
 				if r.env.Proofs.Accused(c.id) && (c.best != nil || c.awaited) {
 					p.recount(c)
 				}
@@ -140,11 +140,17 @@ func (r *Runs) Reduced(e Reduced) (model bool) {
 	return model
 }
 
-// Compare looks at a commit that another site is ready for.
+// Compare looks at a commit that another site is ready for: another model from the same seal means that one
+// of the two computed it wrong.
 func (r *Runs) Compare(from peer.ID, theirs *ledger.Commit) {
-	if p := r.states[theirs.Run]; p != nil {
-		p.compare(from, theirs)
+	p := r.states[theirs.Run]
+	if p == nil || !p.computed.differs(from, theirs) {
+		return
 	}
+	r.env.Out.Trace(trace.Step{
+		Event: "diverged", Site: from, Run: theirs.Run, Round: theirs.Round, Entry: p.computed.models[theirs.Seal], Model: theirs.Model,
+		Text: "computed another model from the same seal: one of the two machines is broken or lies",
+	})
 }
 
 // Learned takes the updates that a seal lists which may be decided.
@@ -164,7 +170,7 @@ func (r *Runs) Joined(id peer.ID) {
 	for _, run := range r.env.Ledger.Runs() {
 		if p := r.states[run.ID]; p != nil && run.Active() {
 			if id != "" {
-				p.contributor(id)
+				p.offers.of(id)
 			}
 			p.dropUpdates(nil)
 		}
@@ -179,7 +185,7 @@ func (r *Runs) Removed(id peer.ID) {
 		if p == nil {
 			continue
 		}
-		if c := p.sites[id]; c != nil {
+		if c := p.offers.sites[id]; c != nil {
 			c.leave()
 		}
 		if id == r.env.Self {
@@ -194,13 +200,13 @@ func (r *Runs) Removed(id peer.ID) {
 // Participates reports whether a site has said, as far as this site knows, that it takes part in a run.
 func (r *Runs) Participates(run block.CID, id peer.ID) bool {
 	p := r.states[run]
-	return p != nil && r.env.roster().Has(id) && p.sites[id] != nil && p.sites[id].accepts
+	return p != nil && r.env.roster().Has(id) && p.offers.accepts(id)
 }
 
 // Declines reports whether a site has said, as far as this site knows, that it takes no part in a run.
 func (r *Runs) Declines(run block.CID, id peer.ID) bool {
 	p := r.states[run]
-	return p != nil && p.sites[id] != nil && p.sites[id].said() && !p.sites[id].accepts
+	return p != nil && p.offers.sites[id] != nil && p.offers.sites[id].said() && !p.offers.sites[id].accepts
 }
 
 // Footprint is how much a site keeps of what others offer in its runs.
@@ -213,7 +219,7 @@ type Footprint struct {
 func (r *Runs) Footprint() Footprint {
 	k := Footprint{Sought: len(r.models.sought)}
 	for _, p := range r.states {
-		for _, c := range p.order {
+		for _, c := range p.offers.order {
 			if p.run.Active() {
 				k.Updates += len(c.updates)
 			}
@@ -232,11 +238,11 @@ type Known struct {
 // Known returns the updates of a site that may still count in a run, in the order in which they came.
 func (r *Runs) Known(run block.CID, site peer.ID) []Known {
 	p := r.states[run]
-	if p == nil || p.sites[site] == nil {
+	if p == nil || p.offers.sites[site] == nil {
 		return nil
 	}
 	var list []Known
-	for _, u := range p.sites[site].updates {
+	for _, u := range p.offers.sites[site].updates {
 		list = append(list, Known{u.statement, u.held, u.invalid})
 	}
 	return list

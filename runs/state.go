@@ -1,10 +1,7 @@
 package runs
 
 import (
-	"slices"
 	"time"
-
-	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
@@ -20,17 +17,9 @@ type state struct {
 	unsought   bool // updates came while the site did not take part
 	lastHeld   bool // the last model of a run that is over has been held here
 
-	sites    map[peer.ID]*contributor
-	order    []*contributor           // the same, ascending by site
-	offers   map[block.CID][]*update  // theirs, by manifest
-	openedAt map[uint64]time.Duration // when each opening began here
-	arrivals []time.Duration          // how long updates took, of the last rounds
-	usual    time.Duration            // how long nine in ten of them took at most, when this round began; 0: not known yet
+	offers   offers
+	pace     pace
 	sealedAt time.Duration
-
-	in       int           // sites with an update for a seal formed now
-	awaited  int           // sites that may yet offer one of this round
-	enoughAt time.Duration // since when they are enough for one
 	formed   formed
 
 	training training
@@ -46,38 +35,26 @@ type formed struct {
 
 func newState(v *env, m *models, r *ledger.Run) *state {
 	p := &state{
-		env: v, models: m, run: r, sites: map[peer.ID]*contributor{}, offers: map[block.CID][]*update{},
-		openedAt: map[uint64]time.Duration{r.Opened: v.now()}, training: newTraining(v.Strict),
+		env: v, models: m, run: r, offers: newOffers(), pace: newPace(r.Opened, v.now()), training: newTraining(v.Strict),
 		phase: region[Phase, PhaseEvent]{table: PhaseTable, strict: v.Strict}, computed: newComputed(),
 	}
 	for _, s := range v.roster().Sites() {
-		p.recount(p.contributor(s.ID))
+		p.recount(p.offers.of(s.ID))
 	}
 	return p
 }
 
+// asked notes that the site was asked whether it takes part.
+func (p *state) asked() { p.considered = true }
+
 // begin lets the times of what was restored count from now on: a log has no clock.
 func (p *state) begin() {
-	for opened := range p.openedAt {
-		p.openedAt[opened] = p.now()
-	}
+	p.pace.begin(p.now())
 	p.sealedAt = p.now()
 }
 
-// contributor returns what a site offers, which may be nothing yet.
-func (p *state) contributor(id peer.ID) *contributor {
-	c := p.sites[id]
-	if c == nil {
-		c = &contributor{id: id}
-		p.sites[id] = c
-		at, _ := slices.BinarySearchFunc(p.order, id, func(o *contributor, id peer.ID) int { return ledger.CompareIDs(o.id, id) })
-		p.order = slices.Insert(p.order, at, c)
-	}
-	return c
-}
-
 // accepted reports whether this site takes part.
-func (p *state) accepted() bool { return p.sites[p.Self] != nil && p.sites[p.Self].accepts }
+func (p *state) accepted() bool { return p.offers.accepts(p.Self) }
 
 // participates reports whether this site has a use for the updates of the run.
 func (p *state) participates() bool { return p.run.Active() && p.accepted() }
@@ -96,7 +73,7 @@ func (p *state) follow() {
 		return
 	}
 	if !p.considered {
-		p.considered = true
+		p.asked()
 		p.Out.Start(Consider{r.ID, r.Spec})
 	}
 	hasBase := p.models.hold(r.ID, r.Base, r.Spec.Layout)
@@ -136,7 +113,7 @@ func (p *state) decided(d ledger.Decision) {
 // leave ends this site's part in the run; other sites' updates are no longer its business.
 func (p *state) leave() {
 	p.stopTraining()
-	for _, c := range p.order {
+	for _, c := range p.offers.order {
 		for _, u := range c.updates {
 			if u.held || u.sought {
 				p.forget(u.Manifest)

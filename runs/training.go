@@ -113,9 +113,9 @@ func (p *state) train(r *ledger.Run, latest *ledger.SealAt, hasBase bool) {
 	if !hasBase || latest != nil || p.now() < p.training.retry || !p.Voice.MayOffer(r.Opened) {
 		return
 	}
-	own := p.contributor(p.Self).offer(r.Opened)
+	own := p.offers.of(p.Self).offer(r.Opened)
 	if own != nil {
-		if at, ok := p.trainOn(own); !ok || p.now() < at || p.coming() >= r.Spec.Needed(p.roster()) {
+		if at, ok := p.trainOn(own); !ok || p.now() < at || p.offers.coming(r.Opened, p.Reaches) >= r.Spec.Needed(p.roster()) {
 			return
 		}
 	}
@@ -153,63 +153,10 @@ func (p *state) mayFinish(t *Train, r *ledger.Run, latest *ledger.SealAt) bool {
 // or on their way then: after as long as the update took, up to the run's attempts.
 func (p *state) trainOn(own *update) (time.Duration, bool) {
 	r := p.run
-	if !own.held || own.Attempt >= r.Spec.Attempts || r.Latest() != nil || p.enough() {
+	if !own.held || own.Attempt >= r.Spec.Attempts || r.Latest() != nil || p.phase.at == Enough {
 		return 0, false
 	}
-	return own.at + max(own.at-p.openedAt[r.Opened], p.Timing.Deadline), true
-}
-
-// coming counts the sites whose updates are in, or announced by sites that can be reached: those are being
-// fetched, and another attempt would only have everybody fetch again.
-func (p *state) coming() (n int) {
-	for _, c := range p.order {
-		u := c.offer(p.run.Opened)
-		if c.best != nil || u != nil && u.invalid == "" && p.Reaches(c.id) {
-			n++
-		}
-	}
-	return n
-}
-
-// trained takes the end of a training: its update is durable and is announced, if it can still count.
-func (p *state) trained(e Trained) {
-	job := p.training.end(e.Opened)
-	if job == nil {
-		p.forget(e.Manifest)
-		return
-	}
-	u := &ledger.Update{
-		Run: e.Run, Round: e.Round, Opened: e.Opened, Attempt: e.Attempt, Base: job.Base,
-		Manifest: e.Manifest, Samples: e.Samples, Metrics: e.Metrics,
-	}
-	p.training.succeeded()
-	p.touch()
-	if u.Metrics == nil {
-		u.Metrics = map[string]float64{}
-	}
-	if len(u.Metrics) > 0 && p.Out.Sign(ledger.KindUpdate, u).Size() > p.roster().UpdateBytes() {
-		p.Out.Trace(trace.Step{Event: "metrics dropped", Run: e.Run, Round: e.Round, Text: "too many for a mesh of so many sites"})
-		u.Metrics = map[string]float64{}
-	}
-	if err := u.Check(); err != nil {
-		p.trainFailed(TrainFailed{Run: e.Run, Round: e.Round, Opened: e.Opened, Err: err.Error()})
-		return
-	}
-	if _, err := p.Ledger.Staleness(p.run, p.Out.Sign(ledger.KindUpdate, u)); err != nil || !p.run.Active() {
-		p.training.on(Refuse)
-		p.forget(e.Manifest)
-		return
-	}
-	p.training.on(Offer)
-	s := p.Out.Sign(ledger.KindUpdate, u)
-	p.Out.Save(s)
-	if err := p.noteUpdate(s); err != nil {
-		return
-	}
-	if own := p.contributor(p.Self).find(u.Opened, u.Manifest); own != nil {
-		p.hasUpdate(own)
-	}
-	p.Out.Trace(trace.Step{Event: "announce", Run: e.Run, Round: e.Round, Model: e.Manifest})
+	return own.at + max(own.at-p.pace.openedAt[r.Opened], p.Timing.Deadline), true
 }
 
 // trainFailed takes the failure of a training that is no longer under way.

@@ -29,7 +29,7 @@ func (p *state) noteUpdate(s *ledger.Signed) error {
 	if err != nil {
 		return err
 	}
-	c := p.contributor(s.From)
+	c := p.offers.of(s.From)
 	for _, old := range c.updates {
 		if old.Opened == u.Opened && old.Attempt == u.Attempt {
 			return p.Proofs.Contradiction(old.statement, s)
@@ -45,7 +45,7 @@ func (p *state) noteUpdate(s *ledger.Signed) error {
 		p.Out.Trace(trace.Step{Event: "stale update", Site: s.From, Run: u.Run, Round: u.Round, Text: err.Error()})
 		return nil // late, not wrong
 	}
-	known := p.add(c, s, u)
+	known := p.offers.add(s, u)
 	if s.From == p.Self {
 		p.Out.Publish(s, 0, func(uint64) bool { return p.canCount(u) }) // and it is held, or sought after a restart
 		p.unsought = p.unsought || !p.begun
@@ -57,7 +57,7 @@ func (p *state) noteUpdate(s *ledger.Signed) error {
 
 // canCount reports whether an own update can still come into a seal.
 func (p *state) canCount(u *ledger.Update) bool {
-	if !p.run.Active() || p.contributor(p.Self).find(u.Opened, u.Manifest) == nil {
+	if !p.run.Active() || p.offers.of(p.Self).find(u.Opened, u.Manifest) == nil {
 		return false
 	}
 	latest := p.run.Latest()
@@ -70,117 +70,24 @@ func (p *state) noteSealed(seal *ledger.Seal) {
 	for i := range seal.Updates {
 		s := &seal.Updates[i].Update
 		_ = p.noteUpdate(s) // a double is named there; the seal stands or falls without it
-		c, u := p.contributor(s.From), s.Update()
+		c, u := p.offers.of(s.From), s.Update()
 		known := c.find(u.Opened, u.Manifest)
 		if known == nil {
-			known = p.add(c, s, u)
+			known = p.offers.add(s, u)
 		}
 		p.seekSoon(known) // one's own too, after the loss of a disk
 	}
 }
 
-func (p *state) add(c *contributor, s *ledger.Signed, u *ledger.Update) *update {
-	known := c.add(s, u)
-	p.offers[u.Manifest] = append(p.offers[u.Manifest], known)
-	return known
-}
-
-// seekSoon has an update fetched now, or once the site takes part and all of its log is restored.
-func (p *state) seekSoon(u *update) {
-	if p.begun && p.participates() {
-		p.seek(u)
-	} else {
-		p.unsought = true
-	}
-}
-
-// seekAll has the updates fetched that came while this site had no use for them.
-func (p *state) seekAll() {
-	if !p.unsought {
-		return
-	}
-	p.unsought = false
-	for _, c := range p.order {
-		for _, u := range c.updates {
-			p.seek(u)
-		}
-	}
-}
-
-// seek has an announced update fetched.
-func (p *state) seek(u *update) {
-	if u.seek() {
-		p.Out.Start(Fetch{Run: p.run.ID, Manifest: u.Manifest, Layout: p.run.Spec.Layout, Owner: u.statement.From})
-	}
-}
-
-// fetched takes the end of a fetch of an update.
-func (p *state) fetched(e Fetched) {
-	if p.run.Spec.Layout != e.Layout {
-		return
-	}
-	for _, u := range p.offers[e.Manifest] {
-		switch {
-		case u.held:
-		case e.Invalid != "":
-			p.spoilUpdate(u, e.Invalid)
-		default:
-			p.hasUpdate(u)
-		}
-	}
-}
-
-// lost notes that an artifact is not held any more, nor being fetched.
-func (p *state) lost(manifest block.CID) {
-	for _, u := range p.offers[manifest] {
-		if u.invalid == "" {
-			u.lose()
-			p.unsought = true
-			p.recount(u.by)
-		}
-	}
-}
-
-// hasUpdate notes that an update is held, and how long it took: deadlines follow from that.
-func (p *state) hasUpdate(u *update) {
-	u.arrive(p.now())
-	if began, ok := p.openedAt[u.Opened]; ok {
-		p.arrivals = append(p.arrivals, p.now()-began)
-		if over := len(p.arrivals) - 5*p.roster().Len(); over > 0 {
-			p.arrivals = slices.Delete(p.arrivals, 0, over)
-		}
-	}
-	p.recount(u.by)
-	p.Out.Trace(trace.Step{Event: "holds", Site: u.statement.From, Run: u.Run, Round: u.Round, Model: u.Manifest})
-}
-
-// spoilUpdate notes that an update can never be used.
-func (p *state) spoilUpdate(u *update, why string) {
-	u.spoil(why)
-	p.recount(u.by)
-	p.Out.Trace(trace.Step{Event: "bad update", Site: u.statement.From, Run: u.Run, Round: u.Round, Model: u.Manifest, Text: why})
-}
-
 // recount finds the update with which a site would be in a seal formed now, and whether it is awaited.
 func (p *state) recount(c *contributor) {
-	p.count(c, -1)
 	best := p.countable(c)
 	awaited := (c.accepts || !c.said()) && (best == nil || best.Round != p.run.Round) && !p.Proofs.Accused(c.id) && p.roster().Has(c.id) &&
 		!p.Ledger.JoinedAfter(c.id, p.run.Opened) // a site that began later than the others is not waited for
-	c.counts(best, awaited)
-	p.count(c, +1)
+	p.offers.counts(c, best, awaited)
 	p.formed = formed{}
 	p.touch()
 	p.noteEnough()
-}
-
-func (p *state) count(c *contributor, by int) {
-	if c.best != nil {
-		p.in += by
-	}
-	if c.awaited {
-		p.awaited += by
-	}
 }
 
 // countable returns a site's highest attempt for this opening that is held, or else its newest late update;
@@ -205,24 +112,9 @@ func (p *state) countable(c *contributor) (best *update) {
 }
 
 func (p *state) recountAll() {
-	for _, c := range p.order {
+	for _, c := range p.offers.order {
 		p.recount(c)
 	}
-}
-
-// holdsAll reports whether every update that a seal lists is held.
-func (p *state) holdsAll(s *ledger.Seal) bool {
-	for i := range s.Updates {
-		from, listed := s.Updates[i].Update.From, s.Updates[i].Update.Update()
-		c := p.sites[from]
-		if c == nil {
-			return false
-		}
-		if u := c.find(listed.Opened, listed.Manifest); u == nil || !u.usable() {
-			return false
-		}
-	}
-	return true
 }
 
 // dropUpdates forgets the updates that cannot count any more: those of a committed seal, and those
@@ -238,22 +130,16 @@ func (p *state) dropUpdates(sealed *ledger.Seal) {
 	latest := r.Latest() // what is sealed stays, though its author may be gone
 	var gone []block.CID
 	stay := map[block.CID]bool{} // also because of another site's update with the same bytes
-	clear(p.offers)
-	for _, c := range p.order {
-		c.keep(func(u *update) bool {
-			_, err := p.Ledger.Staleness(r, u.statement)
-			counts := r.Active() && (err == nil || latest != nil && latest.Lists(u.Manifest))
-			if counts || used[c.id] && r.Spec.KeepUpdates {
-				stay[u.Manifest] = true
-			} else if u.held || u.sought || c.id == p.Self {
-				gone = append(gone, u.Manifest)
-			}
-			return counts
-		})
-		for _, u := range c.updates {
-			p.offers[u.Manifest] = append(p.offers[u.Manifest], u)
+	p.offers.keep(func(c *contributor, u *update) bool {
+		_, err := p.Ledger.Staleness(r, u.statement)
+		counts := r.Active() && (err == nil || latest != nil && latest.Lists(u.Manifest))
+		if counts || used[c.id] && r.Spec.KeepUpdates {
+			stay[u.Manifest] = true
+		} else if u.held || u.sought || c.id == p.Self {
+			gone = append(gone, u.Manifest)
 		}
-	}
+		return counts
+	})
 	for _, c := range gone {
 		if !stay[c] {
 			p.forget(c)

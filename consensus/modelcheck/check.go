@@ -41,16 +41,16 @@ func (p Property) String() string {
 }
 
 // broken returns which of the properties does not hold in the state, and how; 0 if all hold.
-func (r *reading) broken(check Property) (Property, string) {
+func broken(r *reading, check Property) (Property, string) {
 	for _, p := range [...]struct {
 		property Property
 		holds    func(*reading) string
 	}{
-		{Agreement, (*reading).disagree},
-		{Validity, (*reading).invalid},
-		{Locks, (*reading).unlocked},
-		{Progress, (*reading).stuck},
-		{Recovery, (*reading).lost},
+		{Agreement, disagree},
+		{Validity, invalid},
+		{Locks, unlocked},
+		{Progress, stuck},
+		{Recovery, lost},
 	} {
 		if check&p.property == 0 {
 			continue
@@ -64,15 +64,15 @@ func (r *reading) broken(check Property) (Property, string) {
 
 // certified returns the first view in which an entry can have a certificate, or -1.
 func (r *reading) certified(entry Vote) int {
-	for view := range r.cfg.Views {
-		if int(r.precommits[view][entry]) >= r.enough() {
+	for view := range r.model.cfg.Views {
+		if int(r.precommits[view][entry]) >= r.model.enough() {
 			return view
 		}
 	}
 	return -1
 }
 
-func (r *reading) disagree() string {
+func disagree(r *reading) string {
 	a, b := r.certified(A), r.certified(B)
 	if a < 0 || b < 0 {
 		return ""
@@ -81,15 +81,15 @@ func (r *reading) disagree() string {
 		a, r.voters(State.precommitted, a, A), b, r.voters(State.precommitted, b, B))
 }
 
-func (r *reading) invalid() string {
+func invalid(r *reading) string {
 	for _, entry := range entries {
 		view := r.certified(entry)
 		switch {
 		case view < 0:
-		case r.ableSites(entry) <= faulty:
+		case r.model.ableSites(entry) <= faulty:
 			return fmt.Sprintf("%s has a certificate of view %d (precommits of %s), and %d correct sites can be ready for it",
-				entry, view, r.voters(State.precommitted, view, entry), r.ableSites(entry))
-		case !r.offered(entry, view):
+				entry, view, r.voters(State.precommitted, view, entry), r.model.ableSites(entry))
+		case !offered(r, entry, view):
 			return fmt.Sprintf("%s has a certificate of view %d, and nobody proposed it", entry, view)
 		}
 	}
@@ -97,28 +97,28 @@ func (r *reading) invalid() string {
 }
 
 // offered tells whether an entry has been proposed in some view up to this.
-func (r *reading) offered(entry Vote, view int) bool {
+func offered(r *reading, entry Vote, view int) bool {
 	for v := range view + 1 {
-		if v == r.cfg.Liar || r.proposed(v).entry() == entry {
+		if v == r.model.cfg.Liar || r.proposed(v).entry() == entry {
 			return true
 		}
 	}
 	return false
 }
 
-func (r *reading) unlocked() string {
+func unlocked(r *reading) string {
 	for site := range correct {
 		lock, valid := r.lock(site), r.valid(site)
 		for _, p := range []polka{lock, valid} {
 			if p != 0 && !r.polka(p.entry(), p.view()) {
-				return fmt.Sprintf("%s relies on a polka for %s in view %d, where there is none", r.name(site), p.entry(), p.view())
+				return fmt.Sprintf("%s relies on a polka for %s in view %d, where there is none", r.model.name(site), p.entry(), p.view())
 			}
 		}
 		if lock.view() > valid.view() {
-			return fmt.Sprintf("%s is locked in view %d, its newest polka is of view %d", r.name(site), lock.view(), valid.view())
+			return fmt.Sprintf("%s is locked in view %d, its newest polka is of view %d", r.model.name(site), lock.view(), valid.view())
 		}
 	}
-	for view := range r.cfg.Views {
+	for view := range r.model.cfg.Views {
 		if r.polka(A, view) && r.polka(B, view) {
 			return fmt.Sprintf("A and B both have a polka in view %d", view)
 		}
@@ -126,7 +126,7 @@ func (r *reading) unlocked() string {
 	for i, entry := range entries {
 		other := entries[1-i]
 		first := r.certified(entry)
-		for view := first + 1; first >= 0 && view < r.cfg.Views; view++ {
+		for view := first + 1; first >= 0 && view < r.model.cfg.Views; view++ {
 			if r.polka(other, view) {
 				return fmt.Sprintf("%s has a certificate of view %d, and then %s a polka in view %d (prevotes of %s)",
 					entry, first, other, view, r.voters(State.prevoted, view, other))
@@ -137,14 +137,14 @@ func (r *reading) unlocked() string {
 }
 
 // twice says which vote of s is another in a later state.
-func (r *reading) twice(later State) string {
+func twice(r *reading, later State) string {
 	for site := range correct {
-		for view := range r.cfg.Views {
+		for view := range r.model.cfg.Views {
 			if was, is := r.prevoted(site, view), later.prevoted(site, view); was != None && was != is {
-				return fmt.Sprintf("%s prevotes %s and %s in view %d", r.name(site), was, is, view)
+				return fmt.Sprintf("%s prevotes %s and %s in view %d", r.model.name(site), was, is, view)
 			}
 			if was, is := r.precommitted(site, view), later.precommitted(site, view); was != None && was != is {
-				return fmt.Sprintf("%s precommits %s and %s in view %d", r.name(site), was, is, view)
+				return fmt.Sprintf("%s precommits %s and %s in view %d", r.model.name(site), was, is, view)
 			}
 		}
 	}

@@ -13,10 +13,10 @@ func (r *reading) voters(vote func(State, int, int) Vote, view int, v Vote) stri
 	var names []string
 	for site := range correct {
 		if vote(r.State, site, view) == v {
-			names = append(names, fmt.Sprint(r.positions[site]+1))
+			names = append(names, fmt.Sprint(r.model.positions[site]+1))
 		}
 	}
-	if len(names) < r.quorum() {
+	if len(names) < r.model.quorum() {
 		names = append(names, "the liar")
 	}
 	return strings.Join(names, ", ")
@@ -30,7 +30,7 @@ func (r *reading) describe(a Action) string {
 		return text + fmt.Sprintf("proposes %s in view %d%s", a.Entry, a.View, r.proof(a))
 	case Prevote:
 		by := fmt.Sprintf("site %d", a.View+1)
-		if a.View == r.cfg.Liar {
+		if a.View == r.model.cfg.Liar {
 			by = "the liar"
 		}
 		return text + fmt.Sprintf("prevotes %s in view %d: %s proposes it%s", a.Entry, a.View, by, r.proof(a))

@@ -37,12 +37,12 @@ func (m *Model) Explore(check Property) Result {
 	var violation *Violation
 	e.explore(func(s State, kept bool) bool {
 		r := e.read(s)
-		broken, _ := r.broken(check)
-		if broken == 0 && !kept {
-			broken = check & OneVote
+		property, _ := broken(&r, check)
+		if property == 0 && !kept {
+			property = check & OneVote
 		}
-		if broken != 0 {
-			violation = e.trace(s, broken)
+		if property != 0 {
+			violation = e.trace(s, property)
 		}
 		return violation == nil
 	})
@@ -80,21 +80,21 @@ func (e *explorer) explore(visit func(s State, kept bool) bool) {
 }
 
 // trace makes the violation of a property in, or right after, a state of the newest depth.
-func (e *explorer) trace(s State, broken Property) *Violation {
-	v := &Violation{Property: broken}
+func (e *explorer) trace(s State, property Property) *Violation {
+	v := &Violation{Property: property}
 	way := e.way(s)
 	r := e.read(0)
 	for _, step := range way {
 		v.Trace = append(v.Trace, r.describe(step.Action))
 		r = e.read(step.State)
 	}
-	if broken != OneVote {
-		_, v.Text = r.broken(broken)
+	if property != OneVote {
+		_, v.Text = broken(&r, property)
 		return v
 	}
 	for a, next := range e.Next(r.State) {
 		if !r.keeps(next) {
-			v.Trace, v.Text = append(v.Trace, r.describe(a)), r.twice(next)
+			v.Trace, v.Text = append(v.Trace, r.describe(a)), twice(&r, next)
 			break
 		}
 	}

@@ -91,12 +91,12 @@ func (r *reading) against(site int, a Action) bool {
 // forbidden calls yield with the prevotes that only its lock keeps a site from, in a view that it can enter.
 func (r *reading) forbidden(site int, yield func(Action)) {
 	entry := A + B - r.lock(site).entry()
-	for view := r.view(site) + 1; view < r.cfg.Views && r.enters(site, view); view++ {
+	for view := r.view(site) + 1; view < r.model.cfg.Views && r.enters(site, view); view++ {
 		if _, ok := r.acceptable(site, view, entry); ok {
 			continue
 		}
 		for validView := -1; validView < view; validView++ {
-			if view == r.cfg.Liar || r.proposed(view) == proposalOf(entry, validView) {
+			if view == r.model.cfg.Liar || r.proposed(view) == proposalOf(entry, validView) {
 				yield(r.action(Prevote, site, view, entry, validView))
 			}
 		}

@@ -20,6 +20,7 @@ type Config struct {
 	Plan     []Fault
 	Acts     []Act
 	Check    bool // hold the protocol's promises after every event
+	Eager    bool // every machine looks at everything after every event: see round.Config
 
 	// Observe is told every line of every site's trace, and what the world does to sites (site
 	// -1: to all); nil: nobody.

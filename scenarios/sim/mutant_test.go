@@ -33,7 +33,7 @@ type mutant struct {
 var mutants = []mutant{
 	{"a lock is not kept", "consensus", "(*Agreement).prevote", "free := h.lockedView < 0 ||", "free := true || h.lockedView < 0 ||", 4, "splitter"},
 	{"a vote is not logged before it is sent", "consensus", "(*Agreement).voteIn", "	a.out.Save(s)\n", "", 0, ""},
-	{"a restart forgets its votes", "consensus", "(*Agreement).restoreVote", "	h.mine[place{s.Kind, view}] = s\n", "", 0, ""},
+	{"a restart forgets its votes", "consensus", "(*height).resume", "	h.mine[place{s.Kind, view}] = s\n", "", 0, ""},
 	{"a quorum is one too few", "ledger", "(*Roster).Quorum", "return (len(r.sites)+r.F())/2 + 1", "return (len(r.sites) + r.F()) / 2", 0, ""},
 	{"votes of all views count together", "consensus", "(*Agreement).addVote", "a.height.votes(s.Kind, v.View)", "a.height.votes(s.Kind, a.height.view)", 0, ""},
 	{"a statement's signature is not checked", "ledger", "(*Signed).VerifyIn", "case !verify(s.From, *buf, s.Sig):", "case false:", 4, ""},
@@ -45,7 +45,7 @@ var mutants = []mutant{
 	{"an update counts twice", "ledger", "(*Ledger).Staleness", "case u.Round <= r.Counted[s.From]:", "case false:", 0, ""},
 	{"evidence of two views blames the honest", "ledger", "(*Vote).Excludes", "v.Height == o.Height && v.View == o.View && v.Entry != o.Entry", "v.Height == o.Height && v.Entry != o.Entry", 4, "forger"},
 	{"early messages are kept without end", "round", "(*early).keep", "if of >= maxEarly {", "if false {", 4, "spammer"},
-	{"candidates are kept without end", "consensus", "(*Agreement).mentioned", "if h.mentions[by] >= MaxTold+2*a.roster.Len() {", "if false {", 4, "spammer"},
+	{"candidates are kept without end", "consensus", "(*height).mentioned", "if h.mentions[by] >= most {", "if false {", 4, "spammer"},
 	{"a change needs an approval less than a quorum", "ledger", "(*Changed).check", "n < l.roster.Quorum()", "n+1 < l.roster.Quorum()", 4, "gatecrasher"},
 	{"a joiner's signature is not checked", "ledger", "(*Ledger).checkJoin", "return c.Join.CheckSignature(l.mesh, l.Name(c.Join.From), l.verify)\n", "return nil\n", 4, "gatecrasher"},
 	{"an approval that was taken back counts", "round", "(*app).Stance", "if a.members.StandsBehind(c) {", "if true {", 4, "gatecrasher"},

@@ -83,8 +83,8 @@ func (s *site) boot() {
 		return
 	}
 	m, err := round.New(round.Config{
-		Strict: true,
-		Self:   s.id, Genesis: s.w.genesis, Timing: s.w.cfg.Timing,
+		Strict: true, Eager: s.w.cfg.Eager,
+		Self: s.id, Genesis: s.w.genesis, Timing: s.w.cfg.Timing,
 		Sign:   func(data []byte) []byte { s.traffic.Signed++; return sign(s.id, data) },
 		Verify: func(id peer.ID, data, sig []byte) bool { s.traffic.Verified++; return verify(id, data, sig) },
 	})

@@ -1,0 +1,47 @@
+package runs
+
+import (
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/trace"
+)
+
+// trained takes the end of a training: its update is durable and is announced, if it can still count.
+func (p *state) trained(e Trained) {
+	job := p.training.end(e.Opened)
+	if job == nil {
+		p.forget(e.Manifest)
+		return
+	}
+	u := &ledger.Update{
+		Run: e.Run, Round: e.Round, Opened: e.Opened, Attempt: e.Attempt, Base: job.Base,
+		Manifest: e.Manifest, Samples: e.Samples, Metrics: e.Metrics,
+	}
+	p.training.succeeded()
+	p.touch()
+	if u.Metrics == nil {
+		u.Metrics = map[string]float64{}
+	}
+	if len(u.Metrics) > 0 && p.Out.Sign(ledger.KindUpdate, u).Size() > p.roster().UpdateBytes() {
+		p.Out.Trace(trace.Step{Event: "metrics dropped", Run: e.Run, Round: e.Round, Text: "too many for a mesh of so many sites"})
+		u.Metrics = map[string]float64{}
+	}
+	if err := u.Check(); err != nil {
+		p.trainFailed(TrainFailed{Run: e.Run, Round: e.Round, Opened: e.Opened, Err: err.Error()})
+		return
+	}
+	if _, err := p.Ledger.Staleness(p.run, p.Out.Sign(ledger.KindUpdate, u)); err != nil || !p.run.Active() {
+		p.training.on(Refuse)
+		p.forget(e.Manifest)
+		return
+	}
+	p.training.on(Offer)
+	s := p.Out.Sign(ledger.KindUpdate, u)
+	p.Out.Save(s)
+	if err := p.noteUpdate(s); err != nil {
+		return
+	}
+	if own := p.offers.of(p.Self).find(u.Opened, u.Manifest); own != nil {
+		p.hasUpdate(own)
+	}
+	p.Out.Trace(trace.Step{Event: "announce", Run: e.Run, Round: e.Round, Model: e.Manifest})
+}

@@ -1,0 +1,79 @@
+package runs
+
+import (
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/trace"
+)
+
+// How announced updates come here. The driver fetches them; what is held may be lost again.
+
+// seekSoon has an update fetched now, or once the site takes part and all of its log is restored.
+func (p *state) seekSoon(u *update) {
+	if p.begun && p.participates() {
+		p.seek(u)
+	} else {
+		p.unsought = true
+	}
+}
+
+// seekAll has the updates fetched that came while this site had no use for them.
+func (p *state) seekAll() {
+	if !p.unsought {
+		return
+	}
+	p.unsought = false
+	for _, c := range p.offers.order {
+		for _, u := range c.updates {
+			p.seek(u)
+		}
+	}
+}
+
+// seek has an announced update fetched.
+func (p *state) seek(u *update) {
+	if u.seek() {
+		p.Out.Start(Fetch{Run: p.run.ID, Manifest: u.Manifest, Layout: p.run.Spec.Layout, Owner: u.statement.From})
+	}
+}
+
+// fetched takes the end of a fetch of an update.
+func (p *state) fetched(e Fetched) {
+	if p.run.Spec.Layout != e.Layout {
+		return
+	}
+	for _, u := range p.offers.updates[e.Manifest] {
+		switch {
+		case u.held:
+		case e.Invalid != "":
+			p.spoilUpdate(u, e.Invalid)
+		default:
+			p.hasUpdate(u)
+		}
+	}
+}
+
+// lost notes that an artifact is not held any more, nor being fetched.
+func (p *state) lost(manifest block.CID) {
+	for _, u := range p.offers.updates[manifest] {
+		if u.invalid == "" {
+			u.lose()
+			p.unsought = true
+			p.recount(p.offers.of(u.statement.From))
+		}
+	}
+}
+
+// hasUpdate notes that an update is held, and how long it took: deadlines follow from that.
+func (p *state) hasUpdate(u *update) {
+	u.arrive(p.now())
+	p.pace.arrived(u.Opened, p.now(), 5*p.roster().Len())
+	p.recount(p.offers.of(u.statement.From))
+	p.Out.Trace(trace.Step{Event: "holds", Site: u.statement.From, Run: u.Run, Round: u.Round, Model: u.Manifest})
+}
+
+// spoilUpdate notes that an update can never be used.
+func (p *state) spoilUpdate(u *update, why string) {
+	u.spoil(why)
+	p.recount(p.offers.of(u.statement.From))
+	p.Out.Trace(trace.Step{Event: "bad update", Site: u.statement.From, Run: u.Run, Round: u.Round, Model: u.Manifest, Text: why})
+}
