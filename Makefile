@@ -18,7 +18,7 @@ test: ## all tests, as the README says
 	go test ./...
 
 .PHONY: check
-check: fmt vet lint test race python demo ## what CI runs
+check: fmt vet lint test race python-types wheel python demo ## what CI runs
 
 .PHONY: fmt
 fmt: ## is everything formatted?
@@ -39,9 +39,39 @@ lint: ## golangci-lint, pinned in tools/go.mod, and no dead code
 race: ## the concurrent packages under the race detector
 	CGO_ENABLED=1 go test -race $(RACE)
 
+# What checks and builds the Python package, in exact versions; made anew when they change.
+PYTOOLS = dist/pytools-$(shell cksum < python/constraints.txt | cut -d' ' -f1)
+$(PYTOOLS)/done:
+	rm -rf dist/pytools-*
+	python3 -m venv $(PYTOOLS)
+	$(PYTOOLS)/bin/pip install -q --disable-pip-version-check -r python/constraints.txt
+	touch $@
+
 .PHONY: python
-python: ## the Python package's tests
-	$(or $(WEFT_PYTHON),python3) -m unittest discover -s python/tests -t python
+python: ## the Python package's tests; those of wheels after make wheel
+	WEFT_PYTOOLS=$$(test ! -e $(PYTOOLS)/done || echo $(CURDIR)/$(PYTOOLS)) $(or $(WEFT_PYTHON),python3) -m unittest discover -s python/tests -t python
+
+.PHONY: python-types
+python-types: $(PYTOOLS)/done ## the Python package under mypy, pyright and ruff
+	cd python && ../$(PYTOOLS)/bin/ruff check . && ../$(PYTOOLS)/bin/ruff check --ignore D ../examples && ../$(PYTOOLS)/bin/ruff format --check weft hatch_build.py
+	cd python && ../$(PYTOOLS)/bin/mypy
+	cd python && ../$(PYTOOLS)/bin/pyright --pythonpath ../$(PYTOOLS)/bin/python
+	cd dist && PYTHONPATH=../python ../$(PYTOOLS)/bin/pyright --ignoreexternal --verifytypes weft | tee types.txt | grep -A1 'error:\|completeness score'
+	grep -q 'completeness score: 100%' dist/types.txt
+
+PLATFORMS = linux/amd64 linux/arm64 darwin/arm64
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' python/weft/__init__.py)
+.PHONY: wheels
+wheels: $(PYTOOLS)/done ## the Python package with the weft program in it for PLATFORMS, dist/wheels
+	rm -rf dist/wheels
+	cd python && ../$(PYTOOLS)/bin/hatchling build -d ../dist/wheels
+	for p in $(PLATFORMS); do program=$(CURDIR)/dist/$$(echo $$p | tr / -)/weft; \
+		GOOS=$${p%/*} GOARCH=$${p#*/} go build -trimpath -ldflags '-s -w -X main.release=$(VERSION)' -o $$program ./cmd/weft && \
+		(cd python && WEFT_BINARY=$$program ../$(PYTOOLS)/bin/hatchling build -t wheel -d ../dist/wheels) || exit 1; done
+
+.PHONY: wheel
+wheel: ## as wheels, for this machine only
+	$(MAKE) wheels PLATFORMS=$$(go env GOOS)/$$(go env GOARCH)
 
 .PHONY: scenarios
 scenarios: ## every scenario of the library, in full

@@ -205,7 +205,7 @@ func (o *operator) importBase(ctx context.Context, req api.RunRequest, spec *led
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission):
 		return c, m, api.RefuseField(field, "the node must be able to read the file", err)
 	case errors.Is(err, tensor.ErrSafetensors), errors.Is(err, tensor.ErrInvalid), errors.Is(err, tensor.ErrNotFinite), errors.Is(err, blockstore.ErrChanged):
-		return c, m, api.RefuseField(field, "a model is a safetensors file with elements F32, F16 or BF16, all finite", err)
+		return c, m, api.RefuseField(field, train.BaseHint, err)
 	case err != nil:
 		return c, m, fmt.Errorf("take in the model: %w", err)
 	}

@@ -226,7 +226,7 @@ func (e *Exec) do(ctx context.Context, j *job) (Result, error) {
 	case <-e.closed:
 		return Result{}, ErrClosed
 	case <-ctx.Done():
-		if p.desk.cancel(j) {
+		if p.desk.cancel(j, errors.Is(context.Cause(ctx), ErrClosed)) {
 			p.settle(j.over, e.cfg.StopGrace)
 		}
 		return Result{}, ctx.Err()

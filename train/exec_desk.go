@@ -11,8 +11,11 @@ import (
 type desk struct {
 	mu     sync.Mutex
 	job    *job
+	taken  uint64 // the last update that was taken: it may be sent again, as its answer can be lost
 	closed bool
-	change chan struct{} // closed and made anew when the job or closed changes
+	// stopping says that the node ends, and not only the job: closed comes a little later.
+	stopping bool
+	change   chan struct{} // closed and made anew when the job or closed changes
 }
 
 // job is a task on its way through the desk. The desk's mutex guards all but the constants
@@ -72,10 +75,11 @@ func (j *job) cancel() bool {
 	return j.taken && !j.isOver
 }
 
-// cancel makes j unwanted, and reports whether the process has it in hand.
-func (d *desk) cancel(j *job) bool {
+// cancel makes j unwanted, only until the node is back if it is stopping, and reports whether the process has it in hand.
+func (d *desk) cancel(j *job, stopping bool) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.stopping = stopping
 	return j.cancel()
 }
 
@@ -83,7 +87,7 @@ func (d *desk) cancel(j *job) bool {
 func (d *desk) close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.closed = true
+	d.closed, d.stopping = true, true
 	d.wake()
 }
 
@@ -142,6 +146,10 @@ func (d *desk) wanted(id uint64) (*job, error) {
 func (d *desk) inHand(id uint64) (*job, error) {
 	j := d.job
 	switch {
+	case d.stopping && id != d.taken:
+		r := refuse(taskOver, "save what is done and end: the task is given out again when the node is back", "task %d is put off: the node stops", id)
+		r.stopping = true
+		return nil, r
 	case j == nil || j.id != id || !j.taken:
 		return nil, refuse(taskOver, "ask for the next one", "task %d is not in hand: it was cancelled or answered, or never given out", id)
 	case j.cancelled:
@@ -173,5 +181,13 @@ func (d *desk) answer(id uint64, res Result) error {
 		return err
 	}
 	j.putDown(res, nil)
+	d.taken = id
 	return nil
+}
+
+// hasTaken reports whether the update of the task with that id is taken.
+func (d *desk) hasTaken(id uint64) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return id == d.taken
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/weft-mesh/weft/hint"
@@ -22,6 +23,9 @@ var (
 		"call send once for each receive, also when a task fails",
 	)
 )
+
+// foreignPackage is what Python says of a call of ours in the package weft of the public index, which is not ours.
+const foreignPackage = "AttributeError: module 'weft' has no attribute "
 
 // ExitError is returned for a task when the user's process ended before it answered.
 type ExitError struct {
@@ -70,6 +74,8 @@ func (e *ExitError) what() string {
 // own is the advice that follows from how the process ended.
 func (e *ExitError) own() string {
 	switch {
+	case slices.ContainsFunc(e.Stderr, func(line string) bool { return strings.Contains(line, foreignPackage) }):
+		return "the script found another project's package named weft: uninstall that one, and install weft-mesh"
 	case e.Code == 0 && e.Asked:
 		return "the script ended by itself: call send before it returns"
 	case e.Code == 0:

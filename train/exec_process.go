@@ -56,7 +56,7 @@ func startProcess(cfg ExecConfig, program string, log *slog.Logger) (*process, e
 		Args: cfg.Command,
 		Dir:  cfg.Dir,
 		// Without it what a Python script prints would stay in its buffer until it ends.
-		Env:         slices.Concat([]string{"PYTHONUNBUFFERED=1"}, os.Environ(), cfg.Env, []string{socketEnv + "=" + socket}),
+		Env:         slices.Concat([]string{"PYTHONUNBUFFERED=1"}, firstRank(os.Environ()), cfg.Env, []string{socketEnv + "=" + socket}),
 		SysProcAttr: ownGroup(),
 	}
 	started := make(chan error)

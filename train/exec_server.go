@@ -109,6 +109,9 @@ func (d *desk) update(body []byte) error {
 	if err != nil {
 		return err
 	}
+	if d.hasTaken(m.Task) {
+		return nil
+	}
 	j, err := d.wanted(m.Task)
 	if err != nil {
 		return err

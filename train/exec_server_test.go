@@ -54,6 +54,22 @@ func TestTaskMessage(t *testing.T) {
 	}
 }
 
+// A node that stops says so: the process may save what it has, for the same task comes again.
+func TestStopping(t *testing.T) {
+	d, j := desked(t, Train, ignore)
+	d.cancel(j, true)
+	for _, c := range [][3]string{{"GET", "/v1/task/7", ""}, {"POST", "/v1/progress", `{"task":7,"step":1}`}, {"POST", "/v1/update", `{"task":7,"update":"u","samples":1}`}} {
+		status, body := call(d, c[0], c[1], c[2])
+		var r struct {
+			Reason   string `json:"error"`
+			Stopping bool   `json:"stopping"`
+		}
+		if err := json.Unmarshal([]byte(body), &r); err != nil || status != 409 || !r.Stopping || !strings.Contains(r.Reason, "task 7 is put off: the node stops") {
+			t.Errorf("%s %s: %d %s", c[0], c[1], status, body)
+		}
+	}
+}
+
 // Every refusal is JSON with a reason and a hint, and leaves the task in hand.
 func TestRefusals(t *testing.T) {
 	d, j := desked(t, Train, ignore)
@@ -141,7 +157,7 @@ func TestAnswer(t *testing.T) {
 	if j.err != nil || j.result.Samples != 2 || len(j.result.Metrics) != 2 || j.result.Update != filepath.Join(j.task.Dir, "u") {
 		t.Errorf("got %+v, %v", j.result, j.err)
 	}
-	expect("POST", "/v1/update", `{"task":7,"update":"u","samples":2}`, 409)
+	expect("POST", "/v1/update", `{"task":7,"update":"u","samples":2}`, 200) // again: the answer may have been lost
 	expect("POST", "/v1/progress", `{"task":7,"step":4}`, 409)
 	if reports != 1 {
 		t.Errorf("%d reports", reports)
@@ -156,7 +172,7 @@ func TestAnswer(t *testing.T) {
 
 func TestCancelledTask(t *testing.T) {
 	d, j := desked(t, Train, func(Progress) { t.Error("report of a cancelled task") })
-	if !d.cancel(j) {
+	if !d.cancel(j, false) {
 		t.Error("the task was in hand")
 	}
 	for _, c := range [][3]string{
@@ -175,7 +191,7 @@ func TestCancelledTask(t *testing.T) {
 
 	d, j = newDesk(), newJob(8, newTask(t, Train), ignore)
 	d.offer(j)
-	if d.cancel(j) {
+	if d.cancel(j, false) {
 		t.Error("the task was never in hand")
 	}
 	if status, _ := call(d, "GET", "/v1/task", ""); status != 204 {

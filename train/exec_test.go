@@ -369,3 +369,11 @@ func TestExitErrorOfSignal(t *testing.T) {
 		t.Error(s)
 	}
 }
+
+// The public index has another project's package of the name that scripts import.
+func TestExitErrorOfForeignPackage(t *testing.T) {
+	e := &ExitError{Status: "exit status 1", Code: 1, Stderr: []string{"Traceback", "AttributeError: module 'weft' has no attribute 'tasks'"}}
+	if hint := e.own(); !strings.Contains(hint, "install weft-mesh") {
+		t.Error(hint)
+	}
+}

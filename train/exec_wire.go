@@ -54,21 +54,23 @@ type progressMessage struct {
 
 // refusal is a request that is refused.
 type refusal struct {
-	status int
-	error  // with a hint
+	status   int
+	error         // with a hint
+	stopping bool // the node ends, and gives the same task out again when it is back
 }
 
 func refuse(status int, advice, format string, args ...any) *refusal {
-	return &refusal{status, hint.Add(fmt.Errorf(format, args...), advice)}
+	return &refusal{status: status, error: hint.Add(fmt.Errorf(format, args...), advice)}
 }
 
 // MarshalJSON writes the reply.
 func (r *refusal) MarshalJSON() ([]byte, error) {
 	reason, advice := hint.Split(r.error)
 	return json.Marshal(struct {
-		Reason string `json:"error"`
-		Hint   string `json:"hint"`
-	}{reason, advice})
+		Reason   string `json:"error"`
+		Hint     string `json:"hint"`
+		Stopping bool   `json:"stopping,omitempty"`
+	}{reason, advice, r.stopping})
 }
 
 // Statuses of refusals.

@@ -10,6 +10,10 @@ const (
 	Evaluate Kind = "evaluate" // measure the base, yield metrics only
 )
 
+// BaseHint says what a file must be for a run to begin with it, and how to make it so.
+const BaseHint = "a model is a safetensors file with elements F32, F16 or BF16, all finite; in Python " +
+	"weft.safetensors.save_file(weft.safetensors.load_file(FILE), NEW) converts float64 and leaves out whole numbers"
+
 // Task is one piece of work for a trainer.
 type Task struct {
 	Kind     Kind              `json:"kind"`
@@ -42,6 +46,7 @@ type Progress struct {
 // Trainer runs tasks, one at a time.
 type Trainer interface {
 	// Run does the task and calls report now and then, never after it returned. When ctx ends
-	// it stops within seconds, leaves nothing working on the task and returns ctx's error.
+	// it stops within seconds, leaves nothing working on the task and returns ctx's error. The
+	// cause ErrClosed means that the node ends, and gives out the same task when it is back.
 	Run(ctx context.Context, task Task, report func(Progress)) (Result, error)
 }

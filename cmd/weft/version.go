@@ -15,8 +15,14 @@ func newVersion(e *env) *cobra.Command {
 	}
 }
 
+// release is the version of a binary that is built for release; the linker sets it.
+var release string
+
 // version is this binary's, as the build recorded it.
 func version() string {
+	if release != "" {
+		return release
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok || info.Main.Version == "" {
 		return "devel"

@@ -3,8 +3,8 @@
     python3 train.py --data TEXT [--heldout TEXT]     a site's trainer; its node starts it
     python3 train.py --init initial.safetensors       writes the model that a run starts from
 
-Hyperparameters come with the run: steps (100), batch (128), lr (0.005). Data stays in the
-command line of each site: it differs from site to site, and no other site learns of it.
+Hyperparameters come with the run: steps (100), lr (0.005). Data and batch size stay in the
+command line of each site: they differ from site to site, and no other site learns of them.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import gzip
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.utils.data import DataLoader
 
 import weft
 
@@ -48,45 +49,23 @@ def windows(text, starts):
     return span[:, :-1], span[:, -1]
 
 
-@torch.no_grad()
 def evaluate(model, text, most=1024):
     """Mean loss in nats per byte, over windows spread evenly through text, and their number."""
-    model.eval()
     starts = torch.linspace(0, len(text) - CONTEXT - 1, min(most, len(text) - CONTEXT)).long()
     context, target = windows(text, starts)
-    return F.cross_entropy(model(context), target).item(), len(starts)
-
-
-def train(model, text, task):
-    """One round at this site. Returns how many windows were seen, and their mean loss."""
-    steps = int(task.config.get("steps", "100"))
-    batch = int(task.config.get("batch", "128"))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=float(task.config.get("lr", "0.005")))
-    generator = torch.Generator().manual_seed(task.seed % 2**63)
-    model.train()
-    total = 0.0
-    for step in range(1, steps + 1):
-        starts = torch.randint(len(text) - CONTEXT, (batch,), generator=generator)
-        context, target = windows(text, starts)
-        loss = F.cross_entropy(model(context), target)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        total += loss.item()
-        if step % 10 == 0 or step == steps:
-            weft.log(step=step, steps=steps, loss=loss)
-    return steps * batch, total / steps
+    return {"val_loss": F.cross_entropy(model(context), target).item(), "samples": len(starts)}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", help="this site's text, perhaps with .gz")
     parser.add_argument("--heldout", help="text to measure with; default: the last tenth of --data")
+    parser.add_argument("--batch", type=int, default=128, help="windows in a step; default %(default)s")
     parser.add_argument("--init", metavar="FILE", help="write the initial model and stop")
     args = parser.parse_args()
     if args.init:
         torch.manual_seed(0)
-        weft.safetensors.save_file(NextByte().state_dict(), args.init)
+        weft.save(NextByte(), args.init)
         return
     if not args.data:
         parser.error("--data or --init is needed")
@@ -96,21 +75,20 @@ def main():
     else:
         text, heldout = text.split([len(text) - len(text) // 10, len(text) // 10])
 
-    weft.init(framework="torch")
     model = NextByte()
-    while weft.is_running():
-        task = weft.receive()
-        model.load_state_dict(task.params)
-        try:
-            if task.kind == "evaluate":
-                loss, samples = evaluate(model, heldout)
-                weft.send(weft.Update(samples=samples, metrics={"val_loss": loss}))
-                continue
-            samples, loss = train(model, text, task)
-            val_loss, _ = evaluate(model, heldout)
-            weft.send(weft.Update(model.state_dict(), samples, {"loss": loss, "val_loss": val_loss}))
-        except weft.Cancelled:
-            continue  # the mesh went on without this round: wait for the next task
+    optimizer = torch.optim.AdamW(model.parameters())
+    loader = DataLoader(range(len(text) - CONTEXT), args.batch, shuffle=True)
+    for task in weft.tasks(model, optimizer, samples=len(text), evaluate=lambda: evaluate(model, heldout)):
+        with task:  # when the mesh goes on without this round, wait for the next
+            for group in optimizer.param_groups:
+                group["lr"] = task.config.get("lr", 0.005)
+            for starts in task.steps(loader, task.config.get("steps", 100)):
+                context, target = windows(text, starts)
+                loss = F.cross_entropy(model(context), target)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                task.log(loss=loss)
 
 
 if __name__ == "__main__":

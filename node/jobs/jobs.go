@@ -82,7 +82,7 @@ type Jobs struct {
 	problems  *problems
 
 	ctx    context.Context // ends with Run
-	cancel context.CancelFunc
+	cancel context.CancelCauseFunc
 	wg     sync.WaitGroup
 
 	mu         sync.Mutex
@@ -106,7 +106,7 @@ func New(c Config) (*Jobs, error) {
 		training: map[block.CID]*training{}, evaluating: map[chan struct{}]block.CID{},
 		fetching: map[wanted]*fetching{}, reducing: map[block.CID]*reducing{},
 	}
-	j.ctx, j.cancel = context.WithCancel(context.Background())
+	j.ctx, j.cancel = context.WithCancelCause(context.Background())
 	return j, nil
 }
 
@@ -116,7 +116,7 @@ func (j *Jobs) Run(ctx context.Context) error {
 	j.mu.Lock()
 	j.closed = true
 	j.mu.Unlock()
-	j.cancel()
+	j.cancel(train.ErrClosed) // a trainer may save what it has: its task comes again
 	j.wg.Wait()
 	return nil
 }

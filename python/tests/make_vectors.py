@@ -7,7 +7,7 @@ vectors.json has two lists:
 accept: file; canonical (whether the file is, byte for byte, what weft writes for these tensors);
         tensors by name: dtype, shape, bytes (their elements in hex, as in the file), values (the
         same as numbers: every F32, F16 and BF16 value is a JSON number, exactly)
-refuse: file; why
+refuse: file; why; package "reads it" where only a node refuses: what is no weight, or of float64
 """
 
 import json
@@ -67,6 +67,9 @@ ACCEPT = {
 }
 
 
+PACKAGE_READS = ("integer_dtype", "double_dtype")
+
+
 def refused():
     one = pack("F32", [1.0])
     two = pack("F32", [1.0, 2.0])
@@ -90,6 +93,7 @@ def refused():
         "extra_field": (file({"w": {**good["w"], "stride": [1]}}), "unknown field in an entry"),
         "unknown_dtype": (file({"w": entry("F4_E2M1", [1], 0, 4)}), "a dtype that weft does not know"),
         "integer_dtype": (file({"w": entry("I32", [1], 0, 4)}), "a dtype that is no weight's"),
+        "double_dtype": (file({"w": entry("F64", [1], 0, 8)}, two), "a dtype that no run has"),
         "negative_dim": (file({"w": entry("F32", [-1], 0, 4)}), "negative size"),
         "fraction_dim": (file({"w": entry("F32", [0.5, 2], 0, 4)}), "size that is not whole"),
         "text_dim": (file({"w": entry("F32", ["1"], 0, 4)}), "size that is text"),
@@ -124,7 +128,8 @@ def main():
         vectors["accept"].append({"file": f"{name}.safetensors", "canonical": canonical, "tensors": described})
     for name, (content, why) in refused().items():
         (OUT / f"{name}.safetensors").write_bytes(content)
-        vectors["refuse"].append({"file": f"{name}.safetensors", "why": why})
+        reads = {"package": "reads it"} if name in PACKAGE_READS else {}
+        vectors["refuse"].append({"file": f"{name}.safetensors", "why": why, **reads})
     text = json.dumps(vectors, indent=1, ensure_ascii=False) + "\n"
     (OUT / "vectors.json").write_text(text, encoding="utf-8")
 

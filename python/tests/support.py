@@ -2,10 +2,14 @@
 
 import http.server
 import json
+import os
 import pathlib
+import shutil
 import socketserver
+import subprocess
 import sys
 import tempfile
+import textwrap
 import threading
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -22,6 +26,18 @@ except ImportError:
     torch = None
 
 FRAMEWORKS = ["plain"] + ["numpy"] * (numpy is not None) + ["torch"] * (torch is not None)
+
+
+def environment(**more):
+    """The environment of a script that no node has started."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("WEFT_", "PYTHON", "SLURM_", "OMPI_", "PMI")) and "RANK" not in k}
+    return {**clean, "PYTHONPATH": str(ROOT / "python"), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1", **more}
+
+
+def run_script(script, env, timeout=120):
+    """Runs script in a process of its own."""
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment(**env), timeout=timeout)
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -94,3 +110,45 @@ class FakeNode:
         self._thread.join()
         self._server.server_close()
         self._dir.cleanup()
+
+
+class OneSite(FakeNode):
+    """A mesh of one site: every update is the next round's base. A task that was given out and not
+    answered is given out again, as after a script's death."""
+
+    def __init__(self, base, rounds, evaluate=False, **more):
+        super().__init__()
+        self.dir = self._dir.name
+        self.rounds, self.round, self.more = rounds, 1, more
+        self.kinds = ["evaluate", "train"] if evaluate else ["train"]
+        self.at, self.given = 0, 0
+        self.updates, self.progress = [], []
+        self.base = shutil.copy(base, self.dir + "/base-1.safetensors")
+        self.state_dir = self.dir + "/state"
+        os.mkdir(self.state_dir)
+
+    def answer(self, method, path, body):
+        self.calls.append((method, path, body))
+        if path == "/v1/progress":
+            self.progress.append(body)
+        if path == "/v1/update":
+            if not self.wanted:
+                return 409, {"error": "task was cancelled"}
+            self.updates.append(body)
+            self.at += 1
+            if "update" in body:
+                self.at, self.round = 0, self.round + 1
+                self.base = shutil.move(body["update"], f"{self.dir}/base-{self.round}.safetensors")
+        if path.startswith("/v1/task?"):
+            if self.round > self.rounds:
+                return 200, {"kind": "stop"}
+            self.given += 1
+            folder = f"{self.dir}/task-{self.given}"
+            os.mkdir(folder)
+            kind = self.kinds[self.at]
+            return 200, {
+                "id": self.given, "kind": kind, "run": "bafy", "name": "demo", "round": self.round, "rounds": self.rounds,
+                "attempt": 1, "base": self.base, "dir": folder, "seed": self.round, "config": {},
+                "state_dir": self.state_dir, **self.more,
+            }
+        return (200, {}) if self.wanted else (409, {"error": "task was cancelled"})

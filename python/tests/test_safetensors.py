@@ -8,6 +8,7 @@ import unittest
 from array import array
 
 from support import FRAMEWORKS, VECTORS, numpy, torch
+
 from weft import LayoutError, safetensors
 from weft.safetensors import TensorInfo
 
@@ -77,6 +78,9 @@ class TestVectors(Folder):
         self.assertTrue(self.vectors["refuse"])
         for v in self.vectors["refuse"]:
             with self.subTest(v["file"]):
+                if v.get("package") == "reads it":
+                    safetensors.load_file(VECTORS / v["file"], "plain")
+                    continue
                 with self.assertRaises(LayoutError, msg=v["why"]) as e:
                     safetensors.load_file(VECTORS / v["file"], "plain")
                 self.assertIn("not a safetensors file", str(e.exception))
@@ -145,7 +149,7 @@ class TestWrite(Folder):
 
             ok = t([0] * 6, (2, 3))
             for tensors, like, words in (
-                ({}, f32, "tensor 'w' is missing in the update"),
+                ({}, f32, "the update is empty: it has no tensors at all"),
                 ({"v": ok}, f32, "tensor 'w' is missing"),
                 ({"w": ok, "v": ok, "u": ok, "t": ok}, f32, "'t', 'u' and 1 more are not in the base"),
                 ({"w": t([0] * 6, (3, 2))}, f32, r"'w' has shape \(3, 2\), the base has \(2, 3\)"),
@@ -171,7 +175,7 @@ class TestWrite(Folder):
             counters["steps"] = numpy.int64(3)
         if torch is not None:
             counters["num_batches_tracked"] = torch.tensor(3)
-        with self.assertWarnsRegex(UserWarning, f"leaves out what is not floating point: {', '.join(counters)}; load with strict=False") as w:
+        with self.assertWarnsRegex(UserWarning, f"left out, as they are not floating point: {', '.join(counters)}; a run has weights only") as w:
             safetensors.save_file({**counters, "w": array("f", [1.0])}, self.path)
         self.assertEqual((len(w.warnings), w.filename), (1, __file__))
         self.assertEqual(list(safetensors.read_header(self.path)), ["w"])
@@ -253,7 +257,7 @@ class TestTorch(Folder):
             with self.subTest(name):
                 safetensors.save_file({"w": value}, self.path, like={"w": TensorInfo("F32", (2, 3), 0, 24)})
                 self.assertTrue(torch.equal(safetensors.load_file(self.path, "torch")["w"], want))
-        for name, value in {"int64": want.long(), "not dense": want.to_sparse(), "complex": want.to(torch.complex64)}.items():
+        for name, value in {"int64": want.long(), "to_dense": want.to_sparse(), "complex": want.to(torch.complex64)}.items():
             with self.subTest(name), self.assertRaisesRegex(LayoutError, f"'w'.*{name}"):
                 safetensors.save_file({"w": value}, self.path, like={"w": TensorInfo("F32", (2, 3), 0, 24)})
 

@@ -5,6 +5,16 @@ configuration), gives it the mesh's present model, and takes its update::
 
     import weft
 
+    for task in weft.tasks(model, optimizer, samples=len(train), evaluate=lambda: {"accuracy": test(model)}):
+        for x, y in task.steps(loader):
+            loss = train_step(model, x, y)
+            task.log(loss=loss)
+
+Each turn of the outer loop is a round: ``model`` has the mesh's parameters when it begins, and is
+sent when it ends. Without a node the script runs alone, one round on its own weights.
+
+For frameworks that want the loop themselves there is the same in single calls::
+
     weft.init()
     while weft.is_running():
         task = weft.receive()
@@ -17,70 +27,100 @@ configuration), gives it the mesh's present model, and takes its update::
             weft.log(step=step, steps=len(loader), loss=loss)
         weft.send(weft.Update(model.state_dict(), samples=len(train_set), metrics={"loss": loss}))
 
-Only one process speaks to the node: with several (torchrun), the one of rank 0.
+Of several processes (torchrun, accelerate, srun, mpirun) only the first speaks to the node.
 """
 
 from __future__ import annotations
 
-import os
-from typing import Any, Mapping, Optional
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
-from . import safetensors
+from . import _session, safetensors
+from ._binary import binary
 from ._client import Client
-from ._types import Cancelled, Error, LayoutError, Model, Update
+from ._mesh import Mesh, Run, mesh
+from ._model import Params, load, save, state_dict
+from ._random import seed
+from ._session import check_neighbours as _check_neighbours
+from ._task import Task
+from ._types import Cancelled, Error, LayoutError, Update
+from ._work import State
 
 __all__ = [
     "Cancelled",
     "Client",
     "Error",
     "LayoutError",
+    "Mesh",
     "Model",
+    "Run",
+    "Task",
     "Update",
+    "binary",
     "init",
     "is_running",
+    "load",
     "log",
+    "mesh",
     "receive",
     "safetensors",
+    "save",
+    "seed",
     "send",
+    "state_dict",
+    "tasks",
 ]
 
 __version__ = "0.1.0.dev0"
 
-_client: Optional[Client] = None
+Model = Task  # its name until 0.1
+
+_check_neighbours(__file__)
 
 
 def init(framework: str = "auto") -> None:
-    """Finds the node that started this script. Call it once, before anything else here.
+    """Finds the node that started this script (WEFT_SOCKET). Call it once, before anything else
+    here, on every rank if there are several; ``tasks`` calls it if the script did not.
 
-    framework says what ``receive`` returns: ``"torch"`` tensors, ``"numpy"`` arrays,
+    framework says what tasks have as params: ``"torch"`` tensors, ``"numpy"`` arrays,
     ``"plain"`` memoryviews of floats, or ``"auto"``: torch tensors if the script has imported
     torch by the time it receives, else numpy arrays if numpy is installed, else plain.
-
-    Raises Error when no node started the script, or when its RANK (torchrun) is not 0.
     """
-    global _client
-    path = os.environ.get("WEFT_SOCKET", "")
-    if not path:
-        raise Error(
-            "no node: WEFT_SOCKET is not set",
-            "try the script with `weft trainer test --base model.safetensors -- python3 train.py`; "
-            "in a mesh the site's node starts it, by `trainer: {exec: [python3, train.py]}` in its configuration",
-        )
-    rank = os.environ.get("RANK", "0")
-    if rank != "0":
-        raise Error(
-            f"this is the process of rank {rank}: only rank 0 speaks to the node",
-            "call weft on rank 0, and pass on what it receives with torch.distributed.broadcast",
-        )
-    if _client is not None:
-        raise Error("init was called before", "call it once, at the start of the script")
-    _client = Client(path, framework)
+    _session.start(framework)
 
 
-def _ready() -> Client:
-    if _client is None:
-        raise Error("init was not called", "call weft.init() at the start of the script")
-    return _client
+def tasks(
+    model: Any,
+    optimizer: Any = None,
+    scheduler: Any = None,
+    *,
+    samples: int | None = None,
+    evaluate: Callable[[], Mapping[str, Any]] | None = None,
+    state: State = "keep",
+    params: Params = "auto",
+    strict: bool = True,
+) -> Iterator[Task]:
+    """Yields the run's training tasks, each with its parameters loaded into model, in place.
+
+    model is a torch.nn.Module, whatever wraps it, or a dict of arrays. At the end of the loop's
+    body it is sent, with samples and the metrics that ``task.log`` had last, unless the body called
+    ``task.send``. samples is how many examples this site's training set has, whatever the number
+    of steps; by default that of the data set of ``task.steps``' loader.
+
+    evaluate measures model for evaluation tasks, which are not yielded: it returns metrics by
+    name, perhaps with ``samples``, how many examples they are of. Modules are in eval() then,
+    gradients off, and the training's random numbers stay as they were.
+
+    optimizer and scheduler are anything with a state_dict, or lists of such (a scaler, an average
+    of weights). state "keep" lets theirs go on from round to round, at a node that gives a
+    ``state_dir`` also in another process; "reset" begins every task with what they are now.
+
+    params "adapter" sends a PEFT adapter alone, "auto" does so if the model has one. strict is
+    that of ``load``.
+
+    With neither node nor WEFT_SOCKET the script runs alone, one round on model's own weights.
+    """
+    return _session.tasks(model, optimizer, scheduler, samples, evaluate, state, params, strict)
 
 
 def is_running() -> bool:
@@ -90,47 +130,49 @@ def is_running() -> bool:
     around ``receive`` ends. With a task in hand (received, not sent) it asks the node whether
     the task is still wanted, and is False, once, when it was cancelled.
     """
-    return _ready().is_running()
+    return _session.client().is_running()
 
 
-def receive() -> Optional[Model]:
+def receive() -> Task | None:
     """Waits for the next task and returns it; None once there will be none.
 
     A task in hand that was not sent counts as failed.
     """
-    return _ready().receive()
+    return _session.client().receive()
 
 
 def send(update: Update) -> None:
     """Answers the task in hand.
 
     The tensors may lie on any device. They have the names and shapes of the base, or LayoutError
-    says which does not; values are rounded to the base's dtype. Tensors beyond the base that are
-    not floating point (BatchNorm's counters) are left out: they are not weights.
+    says which does not; what DDP, torch.compile, FSDP and PEFT put into the names is taken off.
+    Values are rounded to the base's dtype. Tensors beyond the base that are not floating point
+    (BatchNorm's counters) are left out: they are not weights.
 
-    Metrics that are NaN or infinite are left out, with one warning.
+    Metrics that do not fit (NaN, infinite, no number, odd names, more than 16) are left out, with
+    one warning each. An update that equals its base, or most of whose changes are lost to rounding,
+    is warned of.
 
     Raises Cancelled when the task is no longer wanted; ValueError for samples below 1 in
-    training or a metric that is no number; Error when the node refuses the update, which
-    leaves the task in hand.
+    training; Error when the node refuses the update, which leaves the task in hand.
     """
-    _ready().send(update)
+    _session.client().send(update)
 
 
 def log(
-    metrics: Optional[Mapping[str, Any]] = None,
+    metrics: Mapping[str, Any] | None = None,
     *,
-    step: Optional[int] = None,
-    steps: Optional[int] = None,
+    step: int | None = None,
+    steps: int | None = None,
     **more: Any,
 ) -> None:
     """Says where the task in hand stands, for people who watch; cheap enough for every step.
 
     ``weft.log(step=10, steps=200, loss=0.7)``, or with names that are no identifiers
-    ``weft.log({"eval/loss": 0.7}, step=10)``. Without step, calls are counted. NaN and
-    infinities are left out, with one warning. steps is the task's length, if known.
+    ``weft.log({"eval/loss": 0.7}, step=10)``. Without step, calls are counted. Metrics that do
+    not fit are left out, with one warning each. steps is the task's length, if known.
 
     Raises Cancelled when the task is no longer wanted. A script that logs at least every few
     seconds is stopped here; one that does not is ended by a signal.
     """
-    _ready().log(metrics, step=step, steps=steps, **more)
+    _session.client().log(metrics, step=step, steps=steps, **more)

@@ -134,7 +134,7 @@ func (d *Run) importBase(ctx context.Context) (err error) {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w: %w", ErrBase, err)
 	case err != nil:
-		return hint.Add(fmt.Errorf("%w: %w", ErrBase, err), "a model is a safetensors file with elements F32, F16 or BF16, all finite")
+		return hint.Add(fmt.Errorf("%w: %w", ErrBase, err), train.BaseHint)
 	}
 	m, err := blockstore.ReadManifest(d.store, d.base)
 	d.layout, d.shard = m.Layout, m.ShardElements

@@ -1,0 +1,69 @@
+"""The examples run, and the lines that a script changes are counted."""
+
+import difflib
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from support import ROOT, OneSite, environment, torch
+
+from weft import safetensors
+
+EXAMPLES = ROOT / "examples"
+
+
+class TestExamples(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="weft-")
+        self.addCleanup(folder.cleanup)
+        self.base = folder.name + "/base.safetensors"
+        self.dir = folder.name
+
+    def play(self, script, *args, **env):
+        """What a script prints, and says."""
+        done = subprocess.run([sys.executable, str(EXAMPLES / script), *args], env=environment(**env), cwd=self.dir, capture_output=True, text=True, timeout=120)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout, done.stderr
+
+    def site(self, rounds, **more):
+        node = OneSite(self.base, rounds, evaluate=True, **more)
+        self.addCleanup(node.close)
+        return node
+
+    def test_plain(self):
+        self.play("plain/train.py", "--init", self.base)
+        node = self.site(3, config={"lr": "0.5"})
+        self.play("plain/train.py", WEFT_SOCKET=node.path)
+        accuracy = [u["metrics"]["accuracy"] for u in node.updates if "update" not in u]
+        self.assertLess(accuracy[0], 0.8)
+        self.assertGreater(accuracy[-1], 0.85)
+        self.assertEqual({u["samples"] for u in node.updates}, {160, 40})
+        with open(self.dir + "/data.csv", "w") as f:
+            f.writelines(f"{i % 7 - 3},{i % 5 - 2},{int(i % 7 > 3)}\n" for i in range(100))
+        self.assertIn("alone: update of 80 samples", self.play("plain/train.py", "--data", "data.csv")[1])
+
+    @unittest.skipIf(torch is None, "no torch")
+    def test_lines(self):
+        """An import, and two changed lines."""
+        plain, federated = ((EXAMPLES / "lines" / name).read_text().splitlines() for name in ("plain.py", "federated.py"))
+        changes = [line for line in difflib.unified_diff(plain, federated, n=0, lineterm="") if line[0] in "+-" and line[:3] not in ("+++", "---")]
+        changes = [line for line in changes if line[1:].strip()]
+        self.assertEqual(["import weft" in line for line in changes], [True] + [False] * 4, changes)
+        self.assertEqual("".join(line[0] for line in changes), "+--++")
+        alone = float(self.play("lines/plain.py")[0].split()[1])
+        self.assertGreater(alone, 0.95)
+        self.play("lines/federated.py")  # alone, too
+        script = (EXAMPLES / "lines" / "federated.py").read_text()
+        subprocess.run([sys.executable, "-c", script.split("def accuracy")[0] + f"weft.save(model, {self.base!r})"], env=environment(), check=True)
+        node = self.site(10)
+        said = float(self.play("lines/federated.py", WEFT_SOCKET=node.path)[0].split()[1])
+        self.assertEqual(said, alone, "ten rounds of an epoch are ten epochs")
+        self.assertEqual(len(safetensors.read_header(node.base)), 4)
+        self.assertGreater(node.updates[-2]["metrics"]["accuracy"], 0.9)
+        self.assertTrue(os.path.exists(node.base))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,39 @@
+"""The weft program that a wheel brings along."""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from pathlib import Path
+
+from ._types import Error
+
+NAME = "weft"
+
+
+def binary() -> Path:
+    """The path of the weft program, which wheels for Linux and macOS bring along.
+
+    Raises Error if this installation has none, as one from the sources.
+    """
+    for folder in _folders():
+        path = folder / NAME
+        # A script of Python of that name would be another project's, or this very module started over.
+        if path.is_file() and os.access(path, os.X_OK) and not _is_text(path):
+            return path
+    raise Error(
+        "this installation of weft-mesh has no weft program",
+        "install a wheel for this machine (make wheels builds them), or the program itself: go install ./cmd/weft",
+    )
+
+
+def _folders() -> list[Path]:
+    here = Path(__file__).resolve().parent.parent  # where packages are: site-packages, or --target's folder
+    schemes = [sysconfig.get_path("scripts"), sysconfig.get_path("scripts", f"{os.name}_user")]
+    return [*(Path(s) for s in schemes if s), Path(sys.executable).parent, here / "bin"]
+
+
+def _is_text(path: Path) -> bool:
+    with open(path, "rb") as f:
+        return f.read(2) == b"#!"

@@ -1,0 +1,144 @@
+"""A mesh as one of its sites sees it, for notebooks: read from the site's running node."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from . import safetensors
+from ._http import Socket
+from ._types import Error
+
+_SOCKET = "api.sock"
+_MAX_STATUS = 256 << 20  # bytes: thousands of rounds at a thousand sites
+_NANOSECONDS = 1e9
+
+
+def mesh(dir: str | os.PathLike[str] | None = None) -> Mesh:
+    """The mesh of the site in a directory ($WEFT_DIR, else ~/.weft), read-only, as its running
+    node tells it. ``weft.mesh().run("letters").history()`` fits pandas.DataFrame."""
+    return Mesh(Path(dir if dir is not None else os.environ.get("WEFT_DIR") or Path.home() / ".weft"))
+
+
+class Mesh:
+    """See ``mesh``. Every call asks the node anew."""
+
+    __module__ = "weft"
+
+    def __init__(self, dir: Path) -> None:
+        # A socket's path is limited to some 100 bytes: a short one may lead to the same folder.
+        here = os.path.relpath(dir / _SOCKET)
+        path = min(str(dir / _SOCKET), here, key=len)
+        self._socket = Socket(path, f"does the site's node run? weft --dir {dir} up", _MAX_STATUS)
+
+    def status(self) -> dict[str, Any]:
+        """Where the site stands, as `weft status --json` has it."""
+        return dict(self._get("/v1/status"))
+
+    def peers(self) -> list[dict[str, Any]]:
+        """The other sites, as `weft peers --json` has them."""
+        return list(self._get("/v1/peers"))
+
+    def runs(self) -> list[Run]:
+        """The runs that this site knows, in the order of their opening."""
+        return [Run(self, status) for status in self.status()["runs"]]
+
+    def run(self, name: str) -> Run:
+        """The newest run of that name, or the one of that CID."""
+        runs = self.runs()
+        for run in reversed(runs):
+            if name in (run.name, run.id):
+                return run
+        raise Error(f"no run {name!r} at this site", f"it has: {', '.join(dict.fromkeys(r.name for r in runs)) or 'none'}")
+
+    def model(self, cid: str, framework: str = "auto") -> dict[str, Any]:
+        """The tensors of a model that this site holds."""
+        import tempfile
+
+        with tempfile.TemporaryDirectory(prefix="weft-model-") as folder:
+            path = os.path.join(folder, "model.safetensors")
+            with open(path, "wb") as f:
+                status = self._socket.fetch(f"/v1/models/{cid}", f)
+            if status >= 300:
+                self._refused(status, Path(path).read_bytes())
+            return safetensors.load_file(path, framework)  # mapped: it outlives its name
+
+    def _get(self, path: str) -> Any:
+        status, reply = self._socket.call("GET", path)
+        if status >= 300:
+            raise Error(str(reply.get("error", f"status {status}")), str(reply.get("hint", "")))
+        return reply
+
+    def _refused(self, status: int, body: bytes) -> None:
+        import json
+
+        try:
+            reply = json.loads(body)
+        except ValueError:
+            reply = {}
+        raise Error(str(reply.get("error", f"status {status}")), str(reply.get("hint", "")))
+
+
+class Run:
+    """A run as a site saw it when it was asked for."""
+
+    __module__ = "weft"
+
+    id: str
+    """Its CID."""
+    name: str
+    rounds: int
+    """Its length."""
+    done: int
+    """Committed rounds."""
+    phase: str
+    """What the site does for it, "done" at the end."""
+    status: Mapping[str, Any]
+    """All that `weft status --json` has of it."""
+
+    def __init__(self, mesh: Mesh, status: Mapping[str, Any]) -> None:
+        self._mesh = mesh
+        self.status = status
+        self.id = status["id"]
+        self.name = status["name"]
+        self.rounds = status["rounds"]
+        self.done = status["done"]
+        self.phase = status["phase"]
+
+    def __repr__(self) -> str:
+        return f"Run({self.name!r}, {self.done} of {self.rounds} rounds, {self.phase})"
+
+    def history(self) -> list[dict[str, Any]]:
+        """A row for each committed round and site whose update counted, as `weft run history
+        --csv` has it: round, site, samples, weight, attempts, the site's metrics, took_s, height,
+        model."""
+        rows: list[dict[str, Any]] = []
+        for r in self.status.get("history") or []:
+            for site in r["sites"]:
+                rows.append(
+                    {
+                        "round": r["round"],
+                        "site": site,
+                        "samples": r["site_samples"].get(site, 0),
+                        "weight": (r.get("weights") or {}).get(site, 0),
+                        "attempts": (r.get("attempts") or {}).get(site, 0),
+                        **((r.get("metrics") or {}).get(site) or {}),
+                        "took_s": r["took"] / _NANOSECONDS if r.get("took") else None,
+                        "height": r["height"],
+                        "model": r["model"],
+                    }
+                )
+        return rows
+
+    def model(self, which: int | str = "latest", framework: str = "auto") -> dict[str, Any]:
+        """The tensors of a round's model, by the round's number; "latest" is the newest that this
+        site holds."""
+        held = {r["round"]: r["model"] for r in self.status.get("history") or [] if r["held"]}
+        if which == "latest":
+            which = max(held, default=0)
+        if which not in held:
+            kept = ", ".join(map(str, held)) or "none"
+            raise Error(f"the model of round {which} of {self.name!r} is not at this site", f"it holds those of rounds: {kept}")
+        return self._mesh.model(held[which], framework)
