@@ -157,6 +157,7 @@ scenarios/play/simulated < scenarios: a scenario comes in, a recording goes out
 scenarios/play/simulated < scenarios/learn: the workload of scenarios that really learn
 scenarios/play/simulated < scenarios/sim: the world in which it plays
 scenarios/report        < scenarios: it shows recordings
+scenarios/report        < trace: which events the page marks
 scenarios/netem/shape   <
 scenarios/netem/netns   <
 scenarios/local < ledger: founds a mesh
@@ -186,6 +187,7 @@ cmd/weft                < node/archive: what a site's directory says without its
 cmd/weft                < node/config node/site: weft init writes them
 cmd/weft                < node/wal: which of its errors say that the log is damaged
 cmd/weft                < train/dryrun: weft trainer test
+cmd/weft                < trace: which events the log of weft up tells, in which words
 cmd/weft                < ledger: what a genesis is made of, and what entries say
 cmd/weft                < block: CIDs on the command line, blocks that are shown
 cmd/weft                < blockstore tensor: weft cat decodes manifests and layouts

@@ -109,9 +109,9 @@ func (m *Members) noteApproval(s *ledger.Signed, c *ledger.Change) error {
 	m.version++
 	if !crowded || len(p.approvals) == m.roster().Quorum() { // a site that keeps approving must not flood the trace
 		if isNew {
-			m.Out.Trace(trace.Step{Event: "change asked", Site: s.From, Entry: p.id, Text: p.String()})
+			m.Out.Trace(trace.ChangeAsked{Subject: trace.Of(s.From), Change: p.id, Words: p.String()})
 		}
-		m.traceSupport("approved", s.From, p)
+		m.traceApproval(s.From, p)
 	}
 	if s.From == m.Self {
 		m.Out.Publish(s, 0, func(uint64) bool { return c.Version == m.roster().Version() })
@@ -132,7 +132,7 @@ func (m *Members) makeRoom(from peer.ID, id block.CID) bool {
 		return false
 	}
 	if len(last.approvals) == m.roster().Quorum() {
-		m.Out.Trace(trace.Step{Event: "approval dropped", Site: from, Entry: last.id, Text: last.String()})
+		m.Out.Trace(trace.ApprovalDropped{Subject: trace.Of(from), Change: last.id, Words: last.String()})
 	}
 	if last.drop(from) {
 		delete(m.changes, last.id)

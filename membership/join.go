@@ -39,7 +39,7 @@ func (m *Members) ReceiveJoin(s *ledger.Signed, j *ledger.Join) (early bool, err
 
 func (m *Members) comes(p *pending, s *ledger.Signed, j *ledger.Join) {
 	if p.comes(s, j) {
-		m.Out.Trace(trace.Step{Event: "joins", Site: s.From, Entry: p.id, Text: p.Add.Name})
+		m.Out.Trace(trace.Joins{Subject: trace.Of(s.From), Change: p.id, Name: p.Add.Name})
 	}
 }
 

@@ -2,7 +2,6 @@ package membership
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -20,7 +19,7 @@ type Out interface {
 	Save(s *ledger.Signed)
 	// Publish sends a statement to all now, and again as long as it matters, at most most times; 0: without limit.
 	Publish(s *ledger.Signed, most uint64, matters func(sends uint64) bool)
-	Trace(e trace.Step)
+	Trace(e trace.Event)
 }
 
 // Config is what a site's membership is given for good.
@@ -181,6 +180,12 @@ func (m *Members) Footprint() Footprint {
 	return k
 }
 
-func (m *Members) traceSupport(event string, from peer.ID, p *pending) {
-	m.Out.Trace(trace.Step{Event: event, Site: from, Entry: p.id, Text: fmt.Sprintf("%s: %d of %d", p, p.support(), m.roster().Quorum())})
+// traceApproval tells whether a site approves of a change, and how many do.
+func (m *Members) traceApproval(from peer.ID, p *pending) {
+	support := trace.Support{Change: p.id, Words: p.String(), Sites: p.support(), Quorum: m.roster().Quorum()}
+	if p.approves(from) {
+		m.Out.Trace(trace.Approved{Subject: trace.Of(from), Support: support})
+	} else {
+		m.Out.Trace(trace.ApprovalWithdrawn{Subject: trace.Of(from), Support: support})
+	}
 }

@@ -69,11 +69,7 @@ func (m *Members) noteWithdrawal(s *ledger.Signed, w *ledger.Withdraw) {
 	m.version++
 	delete(m.proposed, p.id) // what is formed may bring what was taken back
 	if p.approves(s.From) != before {
-		event := "approved"
-		if before {
-			event = "approval taken back"
-		}
-		m.traceSupport(event, s.From, p)
+		m.traceApproval(s.From, p)
 	}
 	if s.From == m.Self {
 		m.Out.Publish(s, 0, func(uint64) bool { // the newest

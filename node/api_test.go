@@ -21,6 +21,7 @@ import (
 	"github.com/weft-mesh/weft/node/config"
 	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/tensor"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // writeModel writes a safetensors file of one F32 tensor.
@@ -90,12 +91,12 @@ func TestAPI(t *testing.T) {
 	if peers, err := s.client.Peers(ctx); err != nil || len(peers) != 0 {
 		t.Errorf("peers: %v, %v", peers, err)
 	}
-	seen := map[string]bool{}
+	seen := map[trace.Kind]bool{}
 	for ev, err := range s.client.Events(ctx, 1, false) {
 		if err != nil || ev.Site != "a" || ev.Seq == 0 || ev.Time.IsZero() {
 			t.Fatalf("event %+v, %v", ev, err)
 		}
-		seen[ev.Event] = true
+		seen[ev.Kind()] = true
 	}
 	if !seen["decide"] || !seen["train"] {
 		t.Errorf("events %v", seen)

@@ -107,7 +107,7 @@ func (n *Node) restore() (machine *round.Machine, log *wal.Log, mute bool, err e
 	path := h.Path(site.LogFile)
 	if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
 		n.log.Warn("the log is gone: this site votes again once it has seen the others decide", "log", path)
-		n.events.add(time.Now(), trace.Step{Event: "log lost", Site: h.ID, Text: "a new log was begun"})
+		n.events.add(time.Now(), trace.LogLost{Subject: trace.Of(h.ID)})
 		if err := wal.Create(path, round.Born{Mesh: n.mesh, Site: h.ID, Lost: true}); err != nil {
 			return nil, nil, false, err
 		}
@@ -124,7 +124,7 @@ func (n *Node) restore() (machine *round.Machine, log *wal.Log, mute bool, err e
 	})
 	if err == nil && torn > 0 {
 		n.log.Info("a torn end of the log was cut off", "bytes", torn)
-		n.events.add(time.Now(), trace.Step{Event: "log cut", Site: h.ID, Text: fmt.Sprintf("%d bytes that a crash left", torn)})
+		n.events.add(time.Now(), trace.LogCut{Subject: trace.Of(h.ID), Bytes: torn})
 	}
 	if err == nil {
 		err = needsNewer(machine.Ledger().Known())
@@ -198,7 +198,7 @@ func (n *Node) connect(closers *[]func() error) error {
 	x := exchange.DefaultConfig()
 	x.Host, x.Source, x.Allow, x.Log = n.host, n.shelf, n.gate.allow, n.log
 	x.Misbehaved = func(p peer.ID, err error) {
-		n.events.add(time.Now(), trace.Step{Event: "dropped", Site: p, Text: err.Error()})
+		n.events.add(time.Now(), trace.Dropped{Subject: trace.Of(p), Why: err.Error()})
 	}
 	if n.exchange, err = exchange.New(x); err != nil {
 		return err

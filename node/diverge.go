@@ -27,28 +27,28 @@ type explainer struct {
 }
 
 // explain finds out where another model of a seal differs from the one computed here, and tells the operator.
-// The line of the trace says whose it is: another site's, or, if the site is this one, the mesh's.
-func (x *explainer) explain(tr trace.Step) {
-	data, err := x.store.Get(tr.Entry)
+// The event says whose it is: another site's, or, if the site is this one, the mesh's.
+func (x *explainer) explain(d trace.Diverged) {
+	data, err := x.store.Get(d.Own)
 	var own blockstore.Manifest
 	if err == nil {
 		own, err = blockstore.DecodeManifest(data)
 	}
 	if err != nil {
-		x.log.Warn("the model computed here is gone, so how another differs cannot be said", "model", tr.Entry, "error", err)
+		x.log.Warn("the model computed here is gone, so how another differs cannot be said", "model", d.Own, "error", err)
 		return
 	}
-	x.shelf.keep(block.Block{CID: tr.Entry, Data: data})
-	job := runs.Fetch{Run: tr.Run, Manifest: tr.Model, Layout: own.Layout}
+	x.shelf.keep(block.Block{CID: d.Own, Data: data})
+	job := runs.Fetch{Run: d.Run, Manifest: d.Model, Layout: own.Layout}
 	what, owner := "the mesh committed another model than this site computed", peer.ID("")
-	if tr.Site != x.self {
-		owner = tr.Site
+	if d.Site != x.self {
+		owner = d.Site
 		what = fmt.Sprintf("site %s computed another model than this site", x.views.now().name(owner))
 	}
 	job.Owner = owner
 	x.jobs.Compare(job, own, func(where string) {
-		text := fmt.Sprintf("%s in round %d: %s; memory, processor or disk of one of them may be broken, or one lies", what, tr.Round, where)
-		x.log.Error("models differ", "run", tr.Run.Short(), "own", tr.Entry, "other", tr.Model, "what", text)
+		text := fmt.Sprintf("%s in round %d: %s; memory, processor or disk of one of them may be broken, or one lies", what, d.Round, where)
+		x.log.Error("models differ", "run", d.Run.Short(), "own", d.Own, "other", d.Model, "what", text)
 		x.box.tell(func(*round.Machine) { x.tracker.troubled(text) })
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/api"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // TestDiverge: a machine that computes one shard wrong is found out by all, itself included, and the mesh goes on
@@ -31,9 +32,9 @@ func TestDiverge(t *testing.T) {
 		})
 	}
 	d, wrong := sites[3], block.CID{}
-	d.awaitEvent("its wrong model", func(e api.Event) bool {
-		wrong = e.Entry
-		return e.Event == "diverged" && e.Step.Site == d.id
+	awaitEvent(d, "its wrong model", func(e trace.Diverged) bool {
+		wrong = e.Own
+		return e.Site == d.id
 	})
 	d.await("it to be removed", func(*api.Status) bool { return !d.node.store.Has(wrong) })
 	if data, err := d.node.shelf.Get(wrong); err != nil || !d.node.shelf.Has(wrong) || !d.node.gate.allow(sites[0].id, wrong) {

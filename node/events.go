@@ -114,8 +114,8 @@ func (e *events) keep(ev api.Event) {
 }
 
 // add numbers and writes what a machine traced at a time.
-func (e *events) add(now time.Time, traces ...trace.Step) {
-	if len(traces) == 0 {
+func (e *events) add(now time.Time, traced ...trace.Event) {
+	if len(traced) == 0 {
 		return
 	}
 	e.mu.Lock()
@@ -124,16 +124,18 @@ func (e *events) add(now time.Time, traces ...trace.Step) {
 		return
 	}
 	var lines bytes.Buffer
-	enc := json.NewEncoder(&lines)
-	for _, t := range traces {
-		if len(t.Text) > 4096 {
-			t.Text = t.Text[:4096]
+	for _, t := range traced {
+		ev := api.Event{Origin: api.Origin{Seq: e.next, Time: now, Site: e.site}, Event: t}
+		line, err := json.Marshal(ev)
+		if err == nil && len(line) >= api.MaxTraceLine {
+			ev.Event = trace.Shortened(t)
+			line, err = json.Marshal(ev)
 		}
-		ev := api.Event{Seq: e.next, Time: now, Site: e.site, Step: t}
-		e.keep(ev)
-		if err := enc.Encode(ev); err != nil {
+		if err != nil {
 			panic(err) // plain structs of ours
 		}
+		e.keep(ev)
+		lines.Write(append(line, '\n'))
 	}
 	e.write(lines.Bytes())
 	close(e.more)

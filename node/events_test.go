@@ -13,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/peer"
-
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/node/site"
@@ -48,7 +46,7 @@ func TestEvents(t *testing.T) {
 	e := newTestEvents(t, path)
 	e.limit = 1000
 	for range 20 {
-		e.add(time.Unix(1, 0), trace.Step{Event: "one"}, trace.Step{Event: "two", Round: 2})
+		e.add(time.Unix(1, 0), trace.VotesAgain{}, trace.HeightOpened{Subject: trace.At(2)})
 	}
 	if got := seqs(e, 39); len(got) != 2 || got[0] != 39 {
 		t.Errorf("from 39: %v", got)
@@ -71,7 +69,7 @@ func TestEvents(t *testing.T) {
 	f.Close()
 
 	e = newTestEvents(t, path)
-	e.add(time.Unix(2, 0), trace.Step{Event: "after"})
+	e.add(time.Unix(2, 0), trace.Corrupt{Why: "after"})
 	got := seqs(e, 1)
 	if len(got) < 5 || got[len(got)-1] != 41 || e.last() != 41 {
 		t.Errorf("after a restart: %v", got)
@@ -90,15 +88,15 @@ func TestEvents(t *testing.T) {
 	for lines.Scan() {
 		_ = json.Unmarshal(lines.Bytes(), &last) // the line that was cut short
 	}
-	if last.Event != "after" || last.Site != "a" {
+	if last.Text() != "after" || last.Site != "a" {
 		t.Errorf("last line %+v", last)
 	}
 }
 
 // An event says whose trace it is of, and whom it is about.
 func TestEventJSON(t *testing.T) {
-	want := api.Event{Seq: 3, Time: time.Unix(1, 0).UTC(), Site: "a", Step: trace.Step{
-		Event: "holds", Round: 2, Site: testID(t, 1), Sites: []peer.ID{testID(t, 2)}, Run: testCID(block.DagCBOR, "run"),
+	want := api.Event{Origin: api.Origin{Seq: 3, Time: time.Unix(1, 0).UTC(), Site: "a"}, Event: trace.Held{
+		Subject: trace.In(testCID(block.DagCBOR, "run"), 2).Of(testID(t, 1)), Update: testCID(block.DagCBOR, "update"),
 	}}
 	b, err := json.Marshal(want)
 	if err != nil {
@@ -108,15 +106,34 @@ func TestEventJSON(t *testing.T) {
 	if err := json.Unmarshal(b, &got); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%s gives %+v, %v", b, got, err)
 	}
-	if !strings.HasPrefix(string(b), `{"seq":3,"time":"1970-01-01T00:00:01Z","site":"a","about":"12D3`) {
+	if !strings.HasPrefix(string(b), `{"seq":3,"time":"1970-01-01T00:00:01Z","site":"a","event":"holds","about":"12D3`) {
 		t.Errorf("%s", b)
+	}
+}
+
+// An event that is too long for a line is kept shortened.
+func TestLongEvent(t *testing.T) {
+	path := filepath.Join(t.TempDir(), site.TraceFile)
+	e := newTestEvents(t, path)
+	e.add(time.Unix(1, 0), trace.Rejected{Subject: trace.Of(testID(t, 1)), Why: strings.Repeat("x", 2*api.MaxTraceLine)})
+	if err := e.close(); err != nil {
+		t.Fatal(err)
+	}
+	e = newTestEvents(t, path)
+	for ev := range e.follow(t.Context(), 1, false) {
+		if r, ok := ev.Event.(trace.Rejected); !ok || r.Site != testID(t, 1) {
+			t.Errorf("%+v", ev)
+		}
+	}
+	if e.last() != 1 {
+		t.Errorf("%d events", e.last())
 	}
 }
 
 func TestEventsRing(t *testing.T) {
 	e := newTestEvents(t, filepath.Join(t.TempDir(), site.TraceFile))
 	for range 3 * ringEvents {
-		e.add(time.Unix(1, 0), trace.Step{Event: "x"})
+		e.add(time.Unix(1, 0), trace.VotesAgain{})
 	}
 	got := seqs(e, 1)
 	if len(got) < ringEvents || len(got) > 2*ringEvents || got[len(got)-1] != 3*ringEvents {
@@ -134,7 +151,7 @@ func TestEventsFollow(t *testing.T) {
 		}
 	}()
 	for i := range uint64(4) {
-		e.add(time.Unix(1, 0), trace.Step{Event: "x"})
+		e.add(time.Unix(1, 0), trace.VotesAgain{})
 		if i > 0 && <-got != i+1 {
 			t.Fatal("out of order")
 		}
@@ -153,7 +170,7 @@ func TestEventsAfterTheEnd(t *testing.T) {
 	if err := e.close(); err != nil {
 		t.Fatal(err)
 	}
-	e.add(time.Now(), trace.Step{Event: "late"})
+	e.add(time.Now(), trace.VotesAgain{})
 	if got := e.last(); got != 0 {
 		t.Errorf("the trace goes on to %d", got)
 	}

@@ -41,12 +41,12 @@ type loop struct {
 	index    *index.Index
 	exchange *exchange.Exchange
 	jobs     *jobs.Jobs
-	explain  func(tr trace.Step) // tells the operator how models differ
-	moved    func()              // tells the network that somebody has come or gone
+	explain  func(d trace.Diverged) // tells the operator how models differ
+	moved    func()                 // tells the network that somebody has come or gone
 }
 
 // employ adds what the loop gives work to, before it runs.
-func (l *loop) employ(j *jobs.Jobs, x *exchange.Exchange, explain func(trace.Step)) {
+func (l *loop) employ(j *jobs.Jobs, x *exchange.Exchange, explain func(trace.Diverged)) {
 	l.jobs, l.exchange, l.explain = j, x, explain
 }
 
@@ -155,12 +155,12 @@ func (l *loop) do(w round.Work) error {
 	if decided {
 		l.jobs.Tidy(l.machine.Ledger())
 	}
-	for _, tr := range w.Trace {
-		l.tracker.see(l.machine.Ledger(), tr, time.Now())
+	for _, e := range w.Trace {
+		l.tracker.see(l.machine.Ledger(), e, time.Now())
 	}
-	for _, tr := range w.Trace {
-		if tr.Event == "diverged" {
-			l.explain(tr) // before the jobs, which may remove the model computed here
+	for _, e := range w.Trace {
+		if d, ok := e.(trace.Diverged); ok {
+			l.explain(d) // before the jobs, which may remove the model computed here
 		}
 	}
 	for i := range w.Send {

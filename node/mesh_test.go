@@ -18,6 +18,7 @@ import (
 	"github.com/weft-mesh/weft/node/reduction"
 	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/trace"
 	"github.com/weft-mesh/weft/train"
 )
 
@@ -180,8 +181,8 @@ func (s *testSite) await(what string, ok func(*api.Status) bool) *api.Status {
 	return nil
 }
 
-// awaitEvent waits for a line of the site's trace.
-func (s *testSite) awaitEvent(what string, ok func(api.Event) bool) {
+// awaitEvent waits for an event of the site's trace.
+func awaitEvent[T trace.Event](s *testSite, what string, ok func(T) bool) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
@@ -189,7 +190,7 @@ func (s *testSite) awaitEvent(what string, ok func(api.Event) bool) {
 		if err != nil {
 			s.t.Fatalf("site %s: %s: %v", s.name, what, err)
 		}
-		if ok(e) {
+		if e, is := e.Event.(T); is && ok(e) {
 			return
 		}
 	}

@@ -211,7 +211,7 @@ func (n *Node) mend(ctx context.Context) error {
 // round needs it, before this site promises anything on the strength of it.
 func (n *Node) repair(ctx context.Context, bad error) {
 	n.log.Warn("a block went bad on this disk; it is fetched again when it is needed", "error", bad)
-	n.events.add(time.Now(), trace.Step{Event: "corrupt", Site: n.home.ID, Text: bad.Error()})
+	n.events.add(time.Now(), trace.Corrupt{Subject: trace.Of(n.home.ID), Why: bad.Error()})
 	var c *blockstore.CorruptError
 	if errors.As(bad, &c) && c.Manifest.Defined() {
 		n.box.deliver(ctx, runs.Lost{Manifest: c.Manifest})

@@ -39,7 +39,7 @@ func (r *receiver) handle(ctx context.Context, from peer.ID, data []byte) gossip
 	}
 	stranger := errors.Is(err, ledger.ErrStranger)
 	if err != nil && !stranger {
-		r.events.add(time.Now(), trace.Step{Event: "rejected", Site: from, Text: err.Error()})
+		r.events.add(time.Now(), trace.Rejected{Subject: trace.Of(from), Why: err.Error()})
 		return gossip.Reject
 	}
 	verdict := gossip.Accept

@@ -19,6 +19,7 @@ import (
 	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/node/archive"
 	"github.com/weft-mesh/weft/node/site"
+	"github.com/weft-mesh/weft/trace"
 	"github.com/weft-mesh/weft/train"
 )
 
@@ -128,7 +129,7 @@ func TestLateSiteIsCarried(t *testing.T) {
 	}
 	close(late.of(1))
 	for _, s := range sites {
-		s.awaitEvent("the late update", func(e api.Event) bool { return e.Event == "holds" && e.Step.Site == d.id && e.Round == 1 })
+		awaitEvent(s, "the late update", func(e trace.Held) bool { return e.Site == d.id && e.Round == 1 })
 	}
 	for _, s := range sites[:3] {
 		close(s.trainer.(*latch).of(2))

@@ -10,6 +10,7 @@ import (
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/api"
+	"github.com/weft-mesh/weft/trace"
 	"github.com/weft-mesh/weft/train"
 )
 
@@ -43,7 +44,7 @@ func TestScrub(t *testing.T) {
 	if err := n.store.Scrub(t.Context(), func(bad error) { found++; n.repair(t.Context(), bad) }); err != nil || found == 0 {
 		t.Fatalf("the scrub finds %d damages, %v", found, err)
 	}
-	sites[0].awaitEvent("the damage", func(e api.Event) bool { return e.Event == "corrupt" })
+	awaitEvent(sites[0], "the damage", func(trace.Corrupt) bool { return true })
 	sites[0].await("the model, fetched again", func(*api.Status) bool { return n.jobs.Holds(model) })
 	if again := sites[0].export(model); string(again) != string(good) {
 		t.Error("another model than before")
@@ -64,7 +65,7 @@ func TestDamageIsNotServed(t *testing.T) {
 	if data, err := n.shelf.Get(m.Shards[len(m.Shards)-1]); !errors.As(err, new(*blockstore.CorruptError)) {
 		t.Errorf("served are %d bytes, %v", len(data), err)
 	}
-	sites[0].awaitEvent("the damage", func(e api.Event) bool { return e.Event == "corrupt" })
+	awaitEvent(sites[0], "the damage", func(trace.Corrupt) bool { return true })
 	sites[0].await("the model, fetched again", func(*api.Status) bool { return n.jobs.Holds(model) })
 	if got := sites[0].export(model); string(got) != string(good) {
 		t.Error("another model than before")
@@ -88,7 +89,7 @@ func TestDamagedModel(t *testing.T) {
 		}
 		damage(t, path)
 	}
-	sites[0].awaitEvent("the damage", func(e api.Event) bool { return e.Event == "corrupt" })
+	awaitEvent(sites[0], "the damage", func(trace.Corrupt) bool { return true })
 	go func() { // its trainings go on failing
 		for {
 			select {

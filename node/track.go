@@ -74,38 +74,38 @@ func (k *track) enter(p api.Phase, now time.Time) {
 	k.phase, k.since = p, now
 }
 
-// see takes one line of the machine's trace.
-func (t *tracker) see(l *ledger.Ledger, tr trace.Step, now time.Time) {
-	switch tr.Event {
-	case "decide":
-		t.decided(l, l.At(tr.Height).Entry, now)
-	case "votes again":
+// see takes an event of the machine.
+func (t *tracker) see(l *ledger.Ledger, e trace.Event, now time.Time) {
+	switch e := e.(type) {
+	case trace.Decided:
+		t.decided(l, l.At(e.Height).Entry, now)
+	case trace.VotesAgain:
 		t.mute = false
-	case "fork":
-		t.trouble = "the ledger has forked: " + tr.Text
+	case trace.Forked:
+		t.trouble = "the ledger has forked: " + e.Why
 	default:
-		if k := t.runs[tr.Run]; k != nil {
-			k.see(tr, now)
+		if k := t.runs[e.About().Run]; k != nil {
+			k.see(e, now)
 		}
 	}
 }
 
-// see takes a line that is about the run's current round.
-func (k *track) see(tr trace.Step, now time.Time) {
-	switch tr.Event {
-	case "train":
+// see takes an event of the run's current round.
+func (k *track) see(e trace.Event, now time.Time) {
+	switch e := e.(type) {
+	case trace.TrainingStarted:
 		k.enter(api.PhaseTraining, now)
-	case "announce":
+	case trace.Announced:
 		k.enter(api.PhaseAnnouncing, now)
-	case "holds":
-		if tr.Round == k.round {
-			k.held[tr.Site] = true
+	case trace.Held:
+		if e.Round == k.round {
+			k.held[e.Site] = true
 		}
-	case "ready":
-		if tr.Kind == "seal" && k.phase == api.PhaseAnnouncing {
+	case trace.Ready:
+		if e.Decision.Kind == "seal" && k.phase == api.PhaseAnnouncing {
 			k.enter(api.PhaseSealing, now)
 		}
-	case "reduced":
+	case trace.Reduced:
 		k.enter(api.PhaseCommitting, now)
 	}
 }

@@ -156,7 +156,7 @@ func (m *Machine) receiveCertified(from peer.ID, list []ledger.Certified) error 
 			return nil
 		} else if err != nil {
 			if e.Parent != m.ledger.Head() && cert.Verify(m.ledger.Mesh(), m.roster(), e, m.cfg.Verify) == nil {
-				m.out.Trace(trace.Step{Event: "fork", Height: e.Height, Site: from, Entry: e.CID(), Text: "a certified entry follows another than ours: more sites lie than the mesh withstands"})
+				m.out.Trace(trace.Forked{Subject: trace.At(e.Height).Of(from), Entry: e.CID(), Why: "a certified entry follows another than ours: more sites lie than the mesh withstands"})
 			}
 			return err
 		}

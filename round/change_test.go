@@ -15,6 +15,7 @@ import (
 	"github.com/weft-mesh/weft/consensus"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/membership"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // changed makes the entry that a change of the roster is decided with; a key that comes signs at the head.
@@ -381,7 +382,7 @@ func TestTooManyApprovals(t *testing.T) {
 		for _, a := range approvals {
 			s.Step(e.now, Received{liar.self, &Message{Statement: a}})
 			for _, t := range s.Ready().Trace {
-				if t.Event == "change asked" {
+				if t.Kind() == (trace.ChangeAsked{}).Kind() {
 					asked++
 				}
 			}

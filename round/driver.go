@@ -20,7 +20,7 @@ type Work struct {
 	Save  []Record
 	Send  []Send
 	Jobs  []runs.Job
-	Trace []trace.Step
+	Trace []trace.Event
 	Alarm time.Duration // when to Step next if nothing happens before; 0: never
 	Halt  error         // a ledger.NewerError: the mesh goes on by what this program does not know, and the machine does no more
 }

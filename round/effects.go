@@ -1,7 +1,6 @@
 package round
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -30,7 +29,7 @@ func (x *effects) quiet()                 { x.work.Trace = nil }
 func (x *effects) Now() time.Duration     { return x.now }
 func (x *effects) Save(s *ledger.Signed)  { x.save(Record{Statement: s}) }
 func (x *effects) Start(j runs.Job)       { x.work.Jobs = append(x.work.Jobs, j) }
-func (x *effects) Trace(e trace.Step)     { x.work.Trace = append(x.work.Trace, e) }
+func (x *effects) Trace(e trace.Event)    { x.work.Trace = append(x.work.Trace, e) }
 func (x *effects) Name(id peer.ID) string { return x.ledger.Roster().Name(id) }
 func (x *effects) send(to peer.ID, msg *Message) {
 	x.work.Send = append(x.work.Send, Send{to, msg})
@@ -62,7 +61,7 @@ func (x *effects) Publish(s *ledger.Signed, most uint64, matters func(sends uint
 func (x *effects) Accuse(e *peerlog.Evidence) {
 	x.save(Record{Evidence: e})
 	x.outbox.Tell(x.now, e, 3)
-	x.Trace(trace.Step{Event: "equivocation", Site: e.A.From, Kind: string(e.A.Kind), Text: "two signed statements for one place"})
+	x.Trace(trace.Equivocated{Subject: trace.Of(e.A.From), Statement: string(e.A.Kind)})
 }
 
 // votes is what the agreement says.
@@ -79,25 +78,34 @@ func (v votes) Contradiction(a, b *ledger.Signed) error { return v.proofs.Contra
 
 // Note implements [consensus.Out].
 func (v votes) Note(n consensus.Note) {
-	t := trace.Step{Height: n.Height, View: n.View, Entry: n.CID}
+	at := trace.At(n.Height)
 	switch n.Kind {
 	case consensus.HeightOpened:
-		t.Event = "open height"
+		v.Trace(trace.HeightOpened{Subject: at})
 	case consensus.ViewBegun:
-		t.Event = "view"
+		v.Trace(trace.ViewBegun{Subject: at, View: n.View})
 	case consensus.SaidReady:
 		e := n.Entry.(*ledger.Entry)
-		t.Event, t.Run, t.Kind, t.Text = "ready", e.Run(), e.Kind(), e.String()
+		v.Trace(trace.Ready{Subject: trace.In(e.Run(), 0).At(n.Height), Decision: decision(e)})
 	case consensus.Proposed:
-		t.Event, t.Text = "propose", n.Entry.(*ledger.Entry).String()
+		v.Trace(trace.Proposed{Subject: at, View: n.View, Decision: decision(n.Entry.(*ledger.Entry))})
 	case consensus.Prevoted:
-		t.Event = string(ledger.KindPrevote)
+		v.Trace(trace.Prevoted{Subject: at, View: n.View, Entry: n.CID})
 	case consensus.Precommitted:
-		t.Event = string(ledger.KindPrecommit)
+		v.Trace(trace.Precommitted{Subject: at, View: n.View, Entry: n.CID})
 	}
-	v.Trace(t)
 }
 
-func changedText(c *ledger.Change, r *ledger.Roster) string {
-	return fmt.Sprintf("%s: n=%d f=%d q=%d", c, r.Len(), r.F(), r.Quorum())
+// decision is an entry as events tell it.
+func decision(e *ledger.Entry) trace.Decision {
+	d := trace.Decision{Entry: e.CID(), Kind: e.Kind(), Words: e.String()}
+	switch b := e.Body.(type) {
+	case *ledger.Seal:
+		d.Round, d.Number, d.Updates = b.Round, b.Number, len(b.Updates)
+	case *ledger.Void:
+		d.Round = b.Round
+	case *ledger.Commit:
+		d.Round = b.Round
+	}
+	return d
 }

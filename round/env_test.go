@@ -438,34 +438,47 @@ func (e *env) open(spec *ledger.RunSpec) {
 	e.step(e.sites[0], runs.OpenRun{Spec: spec})
 }
 
-func (e *env) print(s *simSite, t trace.Step) {
+// print writes an event as transcripts show it.
+func (e *env) print(s *simSite, t trace.Event) {
 	if e.out == nil {
 		return
 	}
-	name := func(id peer.ID) string { return fmt.Sprint(e.num(id)) }
-	fmt.Fprintf(e.out, "%d %s", s.num, t.Event)
-	if t.Height > 0 {
-		fmt.Fprintf(e.out, " h%d", t.Height)
+	about := t.About()
+	fmt.Fprintf(e.out, "%d %s", s.num, t.Kind())
+	if about.Height > 0 {
+		fmt.Fprintf(e.out, " h%d", about.Height)
 	}
-	if t.Event == "propose" || t.Event == "prevote" || t.Event == "precommit" || t.Event == "decide" || t.Event == "view" {
-		fmt.Fprintf(e.out, " v%d", t.View)
-	}
-	if t.Round > 0 {
-		fmt.Fprintf(e.out, " round %d", t.Round)
-	}
-	if t.Site != "" {
-		fmt.Fprintf(e.out, " of %s", name(t.Site))
-	}
-	if t.Event == "prevote" || t.Event == "precommit" {
+	vote := func(view uint64, entry block.CID) {
 		what := "nil"
-		if c := s.consensus.Snapshot().Candidates[t.Entry]; c.Entry != nil {
+		if c := s.consensus.Snapshot().Candidates[entry]; c.Entry != nil {
 			what = c.Entry.(*ledger.Entry).String()
-		} else if t.Entry.Defined() {
+		} else if entry.Defined() {
 			what = "decided" // by this vote
 		}
-		fmt.Fprintf(e.out, " %s", what)
-	} else if t.Text != "" {
-		fmt.Fprintf(e.out, ": %s", t.Text)
+		fmt.Fprintf(e.out, " v%d %s\n", view, what)
+	}
+	switch t := t.(type) {
+	case trace.ViewBegun:
+		fmt.Fprintf(e.out, " v%d", t.View)
+	case trace.Proposed:
+		fmt.Fprintf(e.out, " v%d", t.View)
+	case trace.Decided:
+		fmt.Fprintf(e.out, " v%d", t.View)
+	case trace.Prevoted:
+		vote(t.View, t.Entry)
+		return
+	case trace.Precommitted:
+		vote(t.View, t.Entry)
+		return
+	}
+	if about.Round > 0 {
+		fmt.Fprintf(e.out, " round %d", about.Round)
+	}
+	if about.Site != "" {
+		fmt.Fprintf(e.out, " of %d", e.num(about.Site))
+	}
+	if text := t.Text(); text != "" {
+		fmt.Fprintf(e.out, ": %s", text)
 	}
 	fmt.Fprintln(e.out)
 }

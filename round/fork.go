@@ -27,7 +27,7 @@ func (m *Machine) fork(from peer.ID, e *ledger.Entry, theirs *ledger.Certificate
 	if !m.neighbours.Forked(e.Height) {
 		return
 	}
-	m.out.Trace(trace.Step{Event: "fork", Height: e.Height, Site: from, Entry: e.CID(), Text: "two certified entries: more sites lie than the mesh withstands, or have lost their disks"})
+	m.out.Trace(trace.Forked{Subject: trace.At(e.Height).Of(from), Entry: e.CID(), Why: "two certified entries: more sites lie than the mesh withstands, or have lost their disks"})
 	ours := m.ledger.At(e.Height).Certificate
 	for _, a := range ours.Votes {
 		for _, b := range theirs.Votes {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // TestFork: two entries are certified at a height, as only too many liars can do. A site that has decided
@@ -105,9 +106,9 @@ func TestForkOfTwoViews(t *testing.T) {
 	}
 }
 
-func traced(w Work, event string) (n int) {
+func traced(w Work, kind trace.Kind) (n int) {
 	for _, t := range w.Trace {
-		if t.Event == event {
+		if t.Kind() == kind {
 			n++
 		}
 	}

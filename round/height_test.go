@@ -10,6 +10,7 @@ import (
 	"github.com/weft-mesh/weft/consensus"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // proposerOf returns the site that proposes in a view of the current height.
@@ -214,8 +215,8 @@ func TestManyCandidates(t *testing.T) {
 		one.Step(e.now, Received{three.self, &Message{Attempt: 1, Statement: three.out.Sign(consensus.KindReady, &consensus.Ready{Height: at, Entry: seal.CID(), Data: seal.Block().Data})}})
 	}
 	for _, x := range one.Ready().Trace {
-		if x.Event == "rejected" {
-			t.Errorf("rejected: %s", x.Text)
+		if _, refused := x.(trace.Rejected); refused {
+			t.Errorf("rejected: %s", x.Text())
 		}
 	}
 	known := 0

@@ -256,7 +256,7 @@ func (m *Machine) nextAlarm() time.Duration {
 func (m *Machine) unmuted() {
 	m.version++
 	m.bear(&Born{Mesh: m.ledger.Mesh(), Site: m.self, Until: m.voice.Until()})
-	m.out.Trace(trace.Step{Event: "votes again", Height: m.voice.Height()})
+	m.out.Trace(trace.VotesAgain{Subject: trace.At(m.voice.Height())})
 }
 
 // refresh starts what the runs need next, and looks which candidates this site wants and is ready for. It
@@ -290,7 +290,7 @@ func (m *Machine) decide(e *ledger.Entry, cert *ledger.Certificate) {
 	m.ledger.Apply(e, cert)
 	m.out.save(Record{Decided: &ledger.Certified{Entry: e.Data(), Certificate: *cert}})
 	m.consensus.Decided(cert)
-	m.out.Trace(trace.Step{Event: "decide", Height: e.Height, View: cert.View, Kind: e.Kind(), Entry: e.CID(), Run: e.Run(), Text: e.String()})
+	m.out.Trace(trace.Decided{Subject: trace.In(e.Run(), 0).At(e.Height), View: cert.View, Decision: decision(e)})
 	m.advance(e)
 	for _, r := range m.early.take() {
 		m.receive(r)
@@ -313,20 +313,20 @@ func (m *Machine) advance(e *ledger.Entry) {
 func (m *Machine) halt(why error) {
 	if why != nil && m.halted == nil {
 		m.halted = why
-		m.out.Trace(trace.Step{Event: "halt", Height: m.ledger.Height(), Text: why.Error()})
+		m.out.Trace(trace.Halted{Subject: trace.At(m.ledger.Height()), Why: why.Error()})
 	}
 }
 
 // changed turns to a new roster.
 func (m *Machine) changed(e *ledger.Entry, d *ledger.Changed) {
 	c, r := &d.Change, m.roster()
-	m.out.Trace(trace.Step{Event: "roster changed", Height: e.Height, Entry: e.CID(), Text: changedText(c, r)})
+	m.out.Trace(trace.RosterChanged{Subject: trace.At(e.Height), Entry: e.CID(), Words: c.String(), Sites: r.Len(), F: r.F(), Quorum: r.Quorum()})
 	m.members.Decided()
 	m.voice.Extend(e.Height)
 	if c.Remove != nil {
 		m.runs.Removed(c.Remove.ID)
 		if c.Remove.ID == m.self {
-			m.out.Trace(trace.Step{Event: "observes", Site: m.self, Height: e.Height, Text: "removed from the roster: what this site trains no longer counts"})
+			m.out.Trace(trace.Observes{Subject: trace.At(e.Height).Of(m.self)})
 		}
 	}
 	joined := peer.ID("")
@@ -348,7 +348,7 @@ func (m *Machine) changed(e *ledger.Entry, d *ledger.Changed) {
 // admitted makes the observer a site. If this log holds the join that the entry brings, then the key
 // has never been a site's before the log began, so nothing can be lost of what it has voted.
 func (m *Machine) admitted(height uint64, d *ledger.Changed) {
-	m.out.Trace(trace.Step{Event: "takes part", Site: m.self, Height: height})
+	m.out.Trace(trace.Admitted{Subject: trace.At(height).Of(m.self)})
 	if m.voice.Muted() && m.members.Joined(d) {
 		m.voice.Admit()
 		m.unmuted()

@@ -31,7 +31,7 @@ func (m *Machine) receive(r Received) {
 		err = m.receiveCertified(r.From, msg.Certified)
 	}
 	if err != nil {
-		m.out.Trace(trace.Step{Event: "rejected", Site: r.From, Text: err.Error()})
+		m.out.Trace(trace.Rejected{Subject: trace.Of(r.From), Why: err.Error()})
 	}
 }
 

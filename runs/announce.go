@@ -22,7 +22,7 @@ func (p *state) trained(e Trained) {
 		u.Metrics = map[string]float64{}
 	}
 	if len(u.Metrics) > 0 && p.Out.Sign(ledger.KindUpdate, u).Size() > p.roster().UpdateBytes() {
-		p.Out.Trace(trace.Step{Event: "metrics dropped", Run: e.Run, Round: e.Round, Text: "too many for a mesh of so many sites"})
+		p.Out.Trace(trace.MetricsDropped{Subject: trace.In(e.Run, e.Round)})
 		u.Metrics = map[string]float64{}
 	}
 	if err := u.Check(); err != nil {
@@ -43,5 +43,5 @@ func (p *state) trained(e Trained) {
 	if own := p.offers.of(p.Self).find(u.Opened, u.Manifest); own != nil {
 		p.hasUpdate(own)
 	}
-	p.Out.Trace(trace.Step{Event: "announce", Run: e.Run, Round: e.Round, Model: e.Manifest})
+	p.Out.Trace(trace.Announced{Subject: trace.In(e.Run, e.Round), Update: e.Manifest})
 }

@@ -19,7 +19,7 @@ func (p *state) committed(b *ledger.Commit) {
 	r := p.run
 	sealed := r.Commits[len(r.Commits)-1].Sealed
 	if own := p.computed.models[b.Seal]; own.Defined() && own != b.Model {
-		p.Out.Trace(trace.Step{Event: "diverged", Site: p.Self, Run: r.ID, Round: b.Round, Entry: own, Model: b.Model, Text: "the mesh committed another model than this site computed: check this machine"})
+		p.Out.Trace(trace.Diverged{Subject: trace.In(r.ID, b.Round).Of(p.Self), Own: own, Model: b.Model, Why: "the mesh committed another model than this site computed: check this machine"})
 		p.models.drop(own, r.Spec.Layout)
 		p.Out.Start(Forget{Run: r.ID, Manifest: own})
 	}

@@ -17,7 +17,7 @@ type Out interface {
 	// Publish sends a statement to all now, and again as long as it matters, at most most times; 0: without limit.
 	Publish(s *ledger.Signed, most uint64, matters func(sends uint64) bool)
 	Start(j Job)
-	Trace(e trace.Step)
+	Trace(e trace.Event)
 }
 
 // Proofs tell which sites are proven to lie.

@@ -68,12 +68,12 @@ func (p *state) hasUpdate(u *update) {
 	u.arrive(p.now())
 	p.pace.arrived(u.Opened, p.now(), 5*p.roster().Len())
 	p.recount(p.offers.of(u.statement.From))
-	p.Out.Trace(trace.Step{Event: "holds", Site: u.statement.From, Run: u.Run, Round: u.Round, Model: u.Manifest})
+	p.Out.Trace(trace.Held{Subject: trace.In(u.Run, u.Round).Of(u.statement.From), Update: u.Manifest})
 }
 
 // spoilUpdate notes that an update can never be used.
 func (p *state) spoilUpdate(u *update, why string) {
 	u.spoil(why)
 	p.recount(p.offers.of(u.statement.From))
-	p.Out.Trace(trace.Step{Event: "bad update", Site: u.statement.From, Run: u.Run, Round: u.Round, Model: u.Manifest, Text: why})
+	p.Out.Trace(trace.UpdateSpoilt{Subject: trace.In(u.Run, u.Round).Of(u.statement.From), Update: u.Manifest, Why: why})
 }

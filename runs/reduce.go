@@ -64,7 +64,7 @@ func (p *state) reduce(r *ledger.Run, latest *ledger.SealAt, hasBase bool) {
 	p.phase.on(Reduction)
 	c.begin(latest.CID)
 	p.Out.Start(j)
-	p.Out.Trace(trace.Step{Event: "reduce", Run: r.ID, Round: r.Round, Entry: latest.CID})
+	p.Out.Trace(trace.ReductionStarted{Subject: trace.In(r.ID, r.Round), Seal: latest.CID})
 }
 
 // reduced takes the end of the reduction that is under way.
@@ -78,12 +78,12 @@ func (p *state) reduced(e Reduced) {
 		if isLatest {
 			p.phase.on(Blame)
 		}
-		p.Out.Trace(trace.Step{Event: "bad input", Run: r.ID, Round: r.Round, Site: e.Bad.Site, Entry: e.Seal, Model: e.Bad.Shard, Text: e.Bad.Err})
+		p.Out.Trace(trace.InputSpoilt{Subject: trace.In(r.ID, r.Round).Of(e.Bad.Site), Seal: e.Seal, Shard: e.Bad.Shard, Why: e.Bad.Err})
 		return
 	}
 	if isLatest {
 		p.phase.on(Compute)
 	}
 	p.models.made(e.Model, r.Spec.Layout)
-	p.Out.Trace(trace.Step{Event: "reduced", Run: r.ID, Round: r.Round, Entry: e.Seal, Model: e.Model})
+	p.Out.Trace(trace.Reduced{Subject: trace.In(r.ID, r.Round), Seal: e.Seal, Model: e.Model})
 }

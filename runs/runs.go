@@ -113,7 +113,7 @@ func (r *Runs) TrainFailed(e TrainFailed) {
 func (r *Runs) Fetched(e Fetched) {
 	r.env.touch()
 	if r.models.fetched(e) {
-		r.env.Out.Trace(trace.Step{Event: "bad model", Model: e.Manifest, Text: e.Invalid})
+		r.env.Out.Trace(trace.ModelSpoilt{Model: e.Manifest, Why: e.Invalid})
 	}
 	for _, run := range r.env.Ledger.Runs() {
 		r.of(run.ID).fetched(e)
@@ -147,9 +147,9 @@ func (r *Runs) Compare(from peer.ID, theirs *ledger.Commit) {
 	if p == nil || !p.computed.differs(from, theirs) {
 		return
 	}
-	r.env.Out.Trace(trace.Step{
-		Event: "diverged", Site: from, Run: theirs.Run, Round: theirs.Round, Entry: p.computed.models[theirs.Seal], Model: theirs.Model,
-		Text: "computed another model from the same seal: one of the two machines is broken or lies",
+	r.env.Out.Trace(trace.Diverged{
+		Subject: trace.In(theirs.Run, theirs.Round).Of(from), Own: p.computed.models[theirs.Seal], Model: theirs.Model,
+		Why: "computed another model from the same seal: one of the two machines is broken or lies",
 	})
 }
 

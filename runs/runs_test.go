@@ -35,7 +35,7 @@ func (o *out) Now() time.Duration                                { return o.now 
 func (o *out) Save(*ledger.Signed)                               {}
 func (o *out) Publish(*ledger.Signed, uint64, func(uint64) bool) {}
 func (o *out) Start(j Job)                                       { o.jobs = append(o.jobs, j) }
-func (o *out) Trace(trace.Step)                                  {}
+func (o *out) Trace(trace.Event)                                 {}
 func (o *out) Sign(kind ledger.Kind, body ledger.Body) *ledger.Signed {
 	return sign(o.mesh, o.self, kind, body)
 }

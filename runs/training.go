@@ -1,7 +1,6 @@
 package runs
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -125,11 +124,7 @@ func (p *state) train(r *ledger.Run, latest *ledger.SealAt, hasBase bool) {
 	}
 	p.training.begin(next)
 	p.Out.Start(next)
-	said := trace.Step{Event: "train", Run: r.ID, Round: r.Round}
-	if next.Attempt > 1 {
-		said.Text = fmt.Sprintf("on from its own update while too few are in: attempt %d of %d", next.Attempt, r.Spec.Attempts)
-	}
-	p.Out.Trace(said)
+	p.Out.Trace(trace.TrainingStarted{Subject: trace.In(r.ID, r.Round), Attempt: next.Attempt, Attempts: r.Spec.Attempts})
 }
 
 // stopTraining ends a training that is under way.
@@ -161,7 +156,7 @@ func (p *state) trainOn(own *update) (time.Duration, bool) {
 
 // trainFailed takes the failure of a training that is no longer under way.
 func (p *state) trainFailed(e TrainFailed) {
-	p.Out.Trace(trace.Step{Event: "train failed", Run: e.Run, Round: e.Round, Text: e.Err})
+	p.Out.Trace(trace.TrainingFailed{Subject: trace.In(e.Run, e.Round), Why: e.Err})
 	p.training.failed(p.now(), p.Timing.Retry)
 	p.touch()
 }

@@ -42,7 +42,7 @@ func (p *state) noteUpdate(s *ledger.Signed) error {
 		return fmt.Errorf("update: %w: %d bytes, a seal of %d sites has room for %d", ledger.ErrMalformed, s.Size(), p.roster().Len(), p.roster().UpdateBytes())
 	}
 	if _, err := p.Ledger.Staleness(p.run, s); err != nil {
-		p.Out.Trace(trace.Step{Event: "stale update", Site: s.From, Run: u.Run, Round: u.Round, Text: err.Error()})
+		p.Out.Trace(trace.UpdateStale{Subject: trace.In(u.Run, u.Round).Of(s.From), Why: err.Error()})
 		return nil // late, not wrong
 	}
 	known := p.offers.add(s, u)

@@ -71,32 +71,28 @@ func (t Traffic) Bytes() int64 { return t.MessageBytes + t.BlockBytes }
 // Line is a line of a trace.
 type Line struct {
 	At   time.Duration // from the start
-	Site int           // an index of Recording.Sites, or -1 for the world's own lines ("fault", "mended"); Trace.Site is whom the line is about
-	trace.Step
+	Site int           // an index of Recording.Sites, or -1 for the world's own lines ("fault", "mended"); the event's subject is the site that it is about
+	trace.Event
 }
 
-// lineJSON is a Line as it is written: as there are two sites, the one the line is about is named so.
-type lineJSON struct {
-	At    time.Duration `json:"at"`
-	Site  int           `json:"site"`
-	About peer.ID       `json:"about,omitempty"`
-	trace.Step
+// lineHead is what a line says before its event.
+type lineHead struct {
+	At   time.Duration `json:"at"`
+	Site int           `json:"site"`
 }
 
 // MarshalJSON writes the line as one object.
-func (l Line) MarshalJSON() ([]byte, error) {
-	return json.Marshal(lineJSON{l.At, l.Site, l.Step.Site, l.Step})
-}
+func (l Line) MarshalJSON() ([]byte, error) { return trace.Marshal(lineHead{l.At, l.Site}, l.Event) }
 
 // UnmarshalJSON reads what MarshalJSON wrote.
 func (l *Line) UnmarshalJSON(b []byte) error {
-	var j lineJSON
-	if err := json.Unmarshal(b, &j); err != nil {
+	var head lineHead
+	if err := json.Unmarshal(b, &head); err != nil {
 		return err
 	}
-	j.Step.Site = j.About
-	*l = Line{j.At, j.Site, j.Step}
-	return nil
+	e, err := trace.Unmarshal(b)
+	*l = Line{head.At, head.Site, e}
+	return err
 }
 
 // Fault is a fault as it happened.
@@ -108,13 +104,13 @@ type Fault struct {
 	Text  string        `json:"text,omitempty"`
 }
 
-// FaultOf returns the fault that a line of the world says has begun; ids are those of the sites, by index.
-func FaultOf(l Line, ids []peer.ID) Fault {
-	f := Fault{Kind: l.Kind, From: l.At, Text: l.Text}
-	if l.Took > 0 {
-		f.To = l.At + l.Took
+// FaultOf returns the fault that has begun at a time; ids are those of the sites, by index.
+func FaultOf(at time.Duration, t trace.Trouble, ids []peer.ID) Fault {
+	f := Fault{Kind: t.Fault, From: at, Text: t.Words}
+	if t.For > 0 {
+		f.To = at + t.For
 	}
-	for _, id := range l.Sites {
+	for _, id := range t.Sites {
 		if i := slices.Index(ids, id); i >= 0 {
 			f.Sites = append(f.Sites, i)
 		}
@@ -182,8 +178,8 @@ func (r *Recording) Curve(name CurveName, site string) *Curve {
 func (r *Recording) RoundEnds() (ends []time.Duration) {
 	seen := map[uint64]bool{}
 	for _, l := range r.Trace {
-		if l.Event == "decide" && l.Kind == "commit" && !seen[l.Height] {
-			seen[l.Height] = true
+		if d, ok := l.Event.(trace.Decided); ok && d.Decision.Kind == "commit" && !seen[d.Height] {
+			seen[d.Height] = true
 			ends = append(ends, l.At)
 		}
 	}

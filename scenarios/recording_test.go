@@ -19,8 +19,8 @@ func TestLineJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, l := range []Line{
-		{At: time.Second, Site: 3, Step: trace.Step{Event: "holds", Site: about, Round: 2, Model: block.Of("x").CID}},
-		{At: time.Minute, Site: -1, Step: trace.Step{Event: "fault", Kind: "crash", Sites: []peer.ID{about}, Took: time.Hour}},
+		{At: time.Second, Site: 3, Event: trace.Held{Subject: trace.In(block.Of("run").CID, 2).Of(about), Update: block.Of("x").CID}},
+		{At: time.Minute, Site: -1, Event: trace.Fault{Trouble: trace.Trouble{Fault: "crash", Sites: []peer.ID{about}, For: time.Hour}}},
 	} {
 		b, err := json.Marshal(l)
 		if err != nil {

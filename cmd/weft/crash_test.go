@@ -18,6 +18,7 @@ import (
 	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/node/archive"
 	"github.com/weft-mesh/weft/scenarios/local"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // The crash test: real processes, kill -9 of one in each phase of a round, and of all at random
@@ -32,12 +33,15 @@ type killAt struct {
 	is    func(e *api.Event) bool
 }
 
+// is reports whether an event is of a kind.
+func is[T trace.Event](e *api.Event) bool { _, ok := e.Event.(T); return ok }
+
 var killPoints = []killAt{
-	{api.PhaseTraining, func(e *api.Event) bool { return e.Event == "train" }},
-	{api.PhaseAnnouncing, func(e *api.Event) bool { return e.Event == "announce" }},
-	{api.PhaseSealing, func(e *api.Event) bool { return e.Event == "ready" && len(e.Text) > 4 && e.Text[:4] == "seal" }},
-	{api.PhaseReducing, func(e *api.Event) bool { return e.Event == "reduce" }},
-	{api.PhaseCommitting, func(e *api.Event) bool { return e.Event == "reduced" }},
+	{api.PhaseTraining, func(e *api.Event) bool { return is[trace.TrainingStarted](e) }},
+	{api.PhaseAnnouncing, func(e *api.Event) bool { return is[trace.Announced](e) }},
+	{api.PhaseSealing, func(e *api.Event) bool { r, ok := e.Event.(trace.Ready); return ok && r.Decision.Kind == "seal" }},
+	{api.PhaseReducing, func(e *api.Event) bool { return is[trace.ReductionStarted](e) }},
+	{api.PhaseCommitting, func(e *api.Event) bool { return is[trace.Reduced](e) }},
 }
 
 func TestCrash(t *testing.T) {
@@ -211,7 +215,7 @@ func lastWord(n *local.Node) string {
 	for line := range bytes.Lines(data) {
 		var e api.Event
 		if json.Unmarshal(line, &e) == nil {
-			last = e.Event
+			last = string(e.Kind())
 		}
 	}
 	return last

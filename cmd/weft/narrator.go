@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/weft-mesh/weft/node/api"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // peersEvery is the time between two looks at who is connected.
@@ -61,7 +62,7 @@ func (t *narrator) tellMoved(ctx context.Context, moved []api.Peer, connected ma
 }
 
 // told are the events of the trace that a person wants, with what they say.
-var told = map[string]string{
+var told = map[trace.Kind]string{
 	"train":       "training",
 	"announce":    "update announced",
 	"holds":       "update received",
@@ -76,7 +77,7 @@ var told = map[string]string{
 }
 
 // warned are the events that a person must know.
-var warned = map[string]string{
+var warned = map[trace.Kind]string{
 	"equivocation": "a site signed two statements for one place",
 	"fork":         "the ledger forks",
 	"diverged":     "this site computed another model than the mesh",
@@ -121,33 +122,40 @@ func (t *narrator) ended(ctx context.Context, err error) error {
 }
 
 func (t *narrator) tell(e api.Event, self peer.ID, names map[peer.ID]string) {
-	if e.Event == "decide" {
-		t.log.Info("decided", "height", e.Height, "entry", e.Text, "run", e.Run.Short())
+	about := e.About()
+	switch e := e.Event.(type) {
+	case trace.Decided:
+		t.log.Info("decided", "height", about.Height, "entry", e.Text(), "run", about.Run.Short())
 		return
-	}
-	if e.Event == "holds" && (e.Step.Site == self || names[e.Step.Site] == "") {
-		return // its own
+	case trace.Held:
+		if about.Site == self || names[about.Site] == "" {
+			return // its own
+		}
 	}
 	var attrs []any
-	if e.Run.Defined() {
-		attrs = append(attrs, "run", e.Run.Short())
+	if about.Run.Defined() {
+		attrs = append(attrs, "run", about.Run.Short())
 	}
-	if e.Round > 0 {
-		attrs = append(attrs, "round", e.Round)
+	if about.Round > 0 {
+		attrs = append(attrs, "round", about.Round)
 	}
-	if name := names[e.Step.Site]; name != "" {
+	if name := names[about.Site]; name != "" {
 		attrs = append(attrs, "site", name)
 	}
-	switch e.Event {
-	case "change asked", "approved", "approval taken back":
-		attrs = append(attrs, "change", e.Entry.Short())
+	switch e := e.Event.(type) {
+	case trace.ChangeAsked:
+		attrs = append(attrs, "change", e.Change.Short())
+	case trace.Approved:
+		attrs = append(attrs, "change", e.Support.Change.Short())
+	case trace.ApprovalWithdrawn:
+		attrs = append(attrs, "change", e.Support.Change.Short())
 	}
-	if e.Text != "" {
-		attrs = append(attrs, "text", e.Text)
+	if text := e.Text(); text != "" {
+		attrs = append(attrs, "text", text)
 	}
-	if text := told[e.Event]; text != "" {
+	if text := told[e.Kind()]; text != "" {
 		t.log.Info(text, attrs...)
-	} else if text := warned[e.Event]; text != "" {
+	} else if text := warned[e.Kind()]; text != "" {
 		t.log.Warn(text, attrs...)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/scenarios"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // sideBySide compares recordings of one scenario by different players.
@@ -51,7 +52,10 @@ func median(all []time.Duration) time.Duration {
 // roundTimes is how long each round took, from the commit before or the run's opening.
 func roundTimes(r *scenarios.Recording) (all []time.Duration) {
 	ends := r.RoundEnds()
-	opened := slices.IndexFunc(r.Trace, func(l scenarios.Line) bool { return l.Event == "decide" && l.Kind == "open" })
+	opened := slices.IndexFunc(r.Trace, func(l scenarios.Line) bool {
+		d, ok := l.Event.(trace.Decided)
+		return ok && d.Decision.Kind == "open"
+	})
 	if opened < 0 {
 		return nil
 	}
@@ -68,18 +72,21 @@ func agreements(r *scenarios.Recording) (all []time.Duration) {
 	quorum := r.Scenario.Quorum()
 	ready, decided := map[block.CID]map[int]time.Duration{}, map[block.CID]bool{}
 	for _, l := range r.Trace {
-		switch {
-		case l.Event == "ready":
-			if ready[l.Entry] == nil {
-				ready[l.Entry] = map[int]time.Duration{}
+		switch e := l.Event.(type) {
+		case trace.Ready:
+			entry := e.Decision.Entry
+			if ready[entry] == nil {
+				ready[entry] = map[int]time.Duration{}
 			}
-			if _, again := ready[l.Entry][l.Site]; !again {
-				ready[l.Entry][l.Site] = l.At
+			if _, again := ready[entry][l.Site]; !again {
+				ready[entry][l.Site] = l.At
 			}
-		case l.Event == "decide" && !decided[l.Entry] && len(ready[l.Entry]) >= quorum:
-			decided[l.Entry] = true
-			times := slices.Sorted(maps.Values(ready[l.Entry]))
-			all = append(all, l.At-times[quorum-1])
+		case trace.Decided:
+			if entry := e.Decision.Entry; !decided[entry] && len(ready[entry]) >= quorum {
+				decided[entry] = true
+				times := slices.Sorted(maps.Values(ready[entry]))
+				all = append(all, l.At-times[quorum-1])
+			}
 		}
 	}
 	return all

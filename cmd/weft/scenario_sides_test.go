@@ -19,17 +19,20 @@ import (
 // slowMesh is a recording of four sites, of which the third is ready after n seconds and all decide a second later.
 func slowMesh(driver scenarios.Driver, n time.Duration) *scenarios.Recording {
 	r := &scenarios.Recording{Scenario: &scenarios.Scenario{Faults: ledger.Byzantine, Sites: []scenarios.Group{{Name: "s", Count: 4}}}, Driver: driver, Took: 20 * time.Second}
-	line := func(at time.Duration, site int, event, kind string, height uint64) {
-		r.Trace = append(r.Trace, scenarios.Line{At: at, Site: site, Step: trace.Step{Event: event, Kind: kind, Height: height, Entry: block.Of(height).CID}})
+	line := func(at time.Duration, site int, e trace.Event) {
+		r.Trace = append(r.Trace, scenarios.Line{At: at, Site: site, Event: e})
 	}
-	line(0, 0, "decide", "open", 1)
+	entry := func(kind string, height uint64) trace.Decision {
+		return trace.Decision{Kind: kind, Entry: block.Of(height).CID}
+	}
+	line(0, 0, trace.Decided{Subject: trace.At(1), Decision: entry("open", 1)})
 	for height := uint64(2); height <= 3; height++ {
 		begun := time.Duration(height-2) * (n + time.Second)
 		for site := range 4 {
-			line(begun+[]time.Duration{0, time.Millisecond, n, n + time.Millisecond}[site], site, "ready", "commit", height)
+			line(begun+[]time.Duration{0, time.Millisecond, n, n + time.Millisecond}[site], site, trace.Ready{Subject: trace.At(height), Decision: entry("commit", height)})
 		}
 		for site := range 4 {
-			line(begun+n+time.Second, site, "decide", "commit", height)
+			line(begun+n+time.Second, site, trace.Decided{Subject: trace.At(height), Decision: entry("commit", height)})
 		}
 	}
 	r.Sites = make([]scenarios.Record, 4)

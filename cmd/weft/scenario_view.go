@@ -13,6 +13,7 @@ import (
 	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/scenarios"
+	"github.com/weft-mesh/weft/trace"
 )
 
 const (
@@ -48,40 +49,51 @@ func (v *scenarioView) watch(l scenarios.Line, befell []string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.at = max(v.at, l.At)
-	switch {
-	case l.Event == "note":
-		v.note = l.Text
-		v.line("%s", l.Text)
-	case l.Event == "fault" || l.Event == "mended":
-		what := l.Event
-		if (scenarios.Fault{Kind: l.Kind}).Moment() {
-			what = "asked for"
+	switch e := l.Event.(type) {
+	case trace.Noted:
+		v.note = e.Words
+		v.line("%s", e.Words)
+	case trace.Fault:
+		v.trouble(e.Kind(), e.Trouble, befell)
+	case trace.Mended:
+		v.trouble(e.Kind(), e.Trouble, befell)
+	case trace.Decided:
+		if e.Decision.Kind == "commit" && e.Height > v.height {
+			v.height, v.note = e.Height, ""
+			v.rounds++
+			v.line("round %d of %d", v.rounds, v.s.Run.Rounds)
 		}
-		v.note = strings.TrimSpace(fmt.Sprintf("%s: %s %s", what, l.Kind, befallen(befell)))
-		v.line("%s", v.note)
-	case l.Event == "decide" && l.Kind == "commit" && l.Height > v.height:
-		v.height, v.note = l.Height, ""
-		v.rounds++
-		v.line("round %d of %d", v.rounds, v.s.Run.Rounds)
 	}
-	if l.Site < 0 {
-		return
+	if l.Site >= 0 {
+		v.step(l)
 	}
-	switch l.Event {
-	case "train":
+}
+
+// trouble tells of a fault that begins or is over.
+func (v *scenarioView) trouble(event trace.Kind, t trace.Trouble, befell []string) {
+	what := string(event)
+	if (scenarios.Fault{Kind: t.Fault}).Moment() {
+		what = "asked for"
+	}
+	v.note = strings.TrimSpace(fmt.Sprintf("%s: %s %s", what, t.Fault, befallen(befell)))
+	v.line("%s", v.note)
+}
+
+// step notes what a site does.
+func (v *scenarioView) step(l scenarios.Line) {
+	switch e := l.Event.(type) {
+	case trace.TrainingStarted:
 		v.phase[l.Site] = "training"
-	case "announce":
+	case trace.Announced:
 		v.phase[l.Site] = "waiting"
-	case "reduce":
+	case trace.ReductionStarted:
 		v.phase[l.Site] = "averaging"
-	case "reduced":
+	case trace.Reduced:
 		v.phase[l.Site] = "agreeing"
-	case "up":
-		v.phase[l.Site] = "up"
-	case "down", "disk lost":
-		v.phase[l.Site] = l.Event
-	case "decide":
-		if l.Kind == "commit" {
+	case trace.Up, trace.Down, trace.DiskLost:
+		v.phase[l.Site] = string(e.Kind())
+	case trace.Decided:
+		if e.Decision.Kind == "commit" {
 			v.phase[l.Site] = "has the model"
 		}
 	}

@@ -354,33 +354,38 @@ func (s *site) do(w round.Work) {
 	s.learn()
 }
 
-func (s *site) trace(t trace.Step, said map[place]*ledger.Signed) {
-	switch t.Event {
-	case "view":
+func (s *site) trace(t trace.Event, said map[place]*ledger.Signed) {
+	switch t := t.(type) {
+	case trace.ViewBegun:
 		s.view = int(t.View)
 		s.over = s.view >= s.model.cfg.Views
 		s.note("site %d: view %d", s.position+1, t.View)
 		s.behind(said)
-	case "propose", "prevote", "precommit":
-		at := place{ledger.Kind(t.Event), int(t.View)}
-		if t.Event == "propose" {
-			at.kind = consensus.KindProposal
-		}
-		if said[at] == nil {
-			s.fail("site %d: %s of view %d is not saved", s.position+1, t.Event, t.View)
-		}
-		if at.kind != consensus.KindProposal && at.view < s.view {
-			return // behind it
-		}
-		s.own(said[at])
-		s.follow(said[at])
-		s.learn()
-	case "rejected":
+	case trace.Proposed:
+		s.speaks(place{consensus.KindProposal, int(t.View)}, said)
+	case trace.Prevoted:
+		s.speaks(place{ledger.KindPrevote, int(t.View)}, said)
+	case trace.Precommitted:
+		s.speaks(place{ledger.KindPrecommit, int(t.View)}, said)
+	case trace.Rejected:
 		s.refused = true
-		s.note("site %d: rejects: %s", s.position+1, t.Text)
-	case "decide":
-		s.decide(int(t.View), s.vote(t.Entry))
+		s.note("site %d: rejects: %s", s.position+1, t.Why)
+	case trace.Decided:
+		s.decide(int(t.View), s.vote(t.Decision.Entry))
 	}
+}
+
+// speaks takes what a site says in a place, which it must have saved.
+func (s *site) speaks(at place, said map[place]*ledger.Signed) {
+	if said[at] == nil {
+		s.fail("site %d: %s of view %d is not saved", s.position+1, at.kind, at.view)
+	}
+	if at.kind != consensus.KindProposal && at.view < s.view {
+		return // behind it
+	}
+	s.own(said[at])
+	s.follow(said[at])
+	s.learn()
 }
 
 // behind follows the votes for nil with which a site has left the views before its own.

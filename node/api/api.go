@@ -174,34 +174,31 @@ type LedgerEntry struct {
 
 // Event is a line of the site's trace: what the protocol did, when.
 type Event struct {
-	Seq  uint64
-	Time time.Time
-	Site string // whose trace it is; its Trace.Site is whom the event is about
-	trace.Step
+	Origin
+	trace.Event
 }
 
-// eventJSON is an Event as it is written: as there are two sites, the one the event is about is named so.
-type eventJSON struct {
-	Seq   uint64    `json:"seq"`
-	Time  time.Time `json:"time"`
-	Site  string    `json:"site"`
-	About peer.ID   `json:"about,omitempty"`
-	trace.Step
+// Origin says whose trace an event is of, and where in it.
+type Origin struct {
+	Seq  uint64    `json:"seq"`
+	Time time.Time `json:"time"`
+	Site string    `json:"site"` // its name; the event's subject has the ID of the site that it is about
 }
 
 // MarshalJSON writes the event as one object.
-func (e Event) MarshalJSON() ([]byte, error) {
-	return json.Marshal(eventJSON{e.Seq, e.Time, e.Site, e.Step.Site, e.Step})
-}
+func (e Event) MarshalJSON() ([]byte, error) { return trace.Marshal(e.Origin, e.Event) }
 
-// UnmarshalJSON reads what MarshalJSON wrote.
+// UnmarshalJSON reads what MarshalJSON wrote, also of a later version, which has other kinds.
 func (e *Event) UnmarshalJSON(b []byte) error {
-	var j eventJSON
-	if err := json.Unmarshal(b, &j); err != nil {
+	var o Origin
+	if err := json.Unmarshal(b, &o); err != nil {
 		return err
 	}
-	j.Step.Site = j.About
-	*e = Event{j.Seq, j.Time, j.Site, j.Step}
+	ev, err := trace.Unmarshal(b)
+	if err != nil {
+		return err
+	}
+	*e = Event{o, ev}
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/node/archive"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // await lets time pass until ok says so, and fails the test with what each site says if that takes too long.
@@ -106,7 +107,7 @@ func (c *churn) inspect() {
 }
 
 // bad are the events that no honest site gives another a reason for.
-var bad = []string{"rejected", "dropped", "equivocation", "fork", "diverged", "bad input", "bad update", "bad model", "corrupt", "log lost", "train failed"}
+var bad = []trace.Kind{"rejected", "dropped", "equivocation", "fork", "diverged", "bad input", "bad update", "bad model", "corrupt", "log lost", "train failed"}
 
 // readTrace looks for such events in a site's trace, which goes on over its restarts.
 func (c *churn) readTrace(s *Site) {
@@ -121,7 +122,7 @@ func (c *churn) readTrace(s *Site) {
 		var e api.Event
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
 			c.t.Errorf("site %s: trace: %v: %s", s, err, lines.Bytes())
-		} else if slices.Contains(bad, e.Event) {
+		} else if slices.Contains(bad, e.Kind()) {
 			c.t.Errorf("site %s: %s", s, lines.Bytes())
 		}
 	}

@@ -27,6 +27,7 @@ import (
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/node/archive"
+	"github.com/weft-mesh/weft/trace"
 	"github.com/weft-mesh/weft/train"
 )
 
@@ -284,13 +285,13 @@ func (p *play) entries() (list []string) {
 	return list
 }
 
-func (p *play) traced(s *Site, event string, height uint64) bool {
-	return p.anyEvent(s, func(e *api.Event) bool { return e.Event == event && e.Height == height })
+func (p *play) traced(s *Site, kind trace.Kind, height uint64) bool {
+	return p.anyEvent(s, func(e *api.Event) bool { return e.Kind() == kind && e.About().Height == height })
 }
 
-func (p *play) tracedOf(s *Site, event string, number uint64, of *Site) bool {
+func (p *play) tracedOf(s *Site, kind trace.Kind, number uint64, of *Site) bool {
 	return p.anyEvent(s, func(e *api.Event) bool {
-		return e.Event == event && e.Round == number && e.Step.Site == of.ID
+		return e.Kind() == kind && e.About().Round == number && e.About().Site == of.ID
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/scenarios"
+	"github.com/weft-mesh/weft/trace"
 )
 
 func newTurnRow(r *scenarios.Recording, t turn) turnRow {
@@ -80,42 +81,51 @@ func newLog(r *scenarios.Recording) (rows []logRow, omitted int) {
 
 // remarkable puts a line of the trace in words, or returns "" for what happens in every round.
 func remarkable(l *scenarios.Line, names map[peer.ID]string) string {
-	about := ""
-	if l.Step.Site != "" {
-		about = names[l.Step.Site]
-		if about == "" {
-			about = l.Step.Site.ShortString()
-		}
-		about = " of " + about
-	}
-	switch l.Event {
-	case "fault", "mended":
-		var who []string
-		for _, id := range l.Sites {
-			who = append(who, names[id])
-		}
-		text := l.Event + ": " + l.Kind
-		if l.Text != "" {
-			text += " (" + l.Text + ")"
-		}
-		if len(who) > 0 {
-			text += " at " + join(who)
-		}
-		return text
-	case "decide":
-		if l.View == 0 && l.Kind != "void" && l.Kind != "close" && l.Kind != "roster" {
+	switch e := l.Event.(type) {
+	case trace.Fault:
+		return troubleText("fault", e.Trouble, names)
+	case trace.Mended:
+		return troubleText("mended", e.Trouble, names)
+	case trace.Decided:
+		if k := e.Decision.Kind; e.View == 0 && k != "void" && k != "close" && k != "roster" {
 			return ""
 		}
-		return fmt.Sprintf("decides height %d (%s) in view %d", l.Height, l.Text, l.View)
-	case "up", "down", "disk lost", "votes again", "equivocation", "diverged", "fork", "train failed", "bad input", "bad model", "bad update", "stale update", "dropped":
-		text := l.Event + about
-		if l.Kind != "" {
-			text += " (" + l.Kind + ")"
-		}
-		if l.Text != "" {
-			text += ": " + l.Text
+		return fmt.Sprintf("decides height %d (%s) in view %d", e.Height, e.Text(), e.View)
+	case trace.Equivocated:
+		return fmt.Sprintf("%s%s (%s): %s", e.Kind(), ofSite(e.Site, names), e.Statement, e.Text())
+	case trace.Up, trace.Down, trace.DiskLost, trace.VotesAgain, trace.Diverged, trace.Forked, trace.TrainingFailed, trace.InputSpoilt,
+		trace.ModelSpoilt, trace.UpdateSpoilt, trace.UpdateStale, trace.Dropped:
+		text := string(e.Kind()) + ofSite(e.About().Site, names)
+		if e.Text() != "" {
+			text += ": " + e.Text()
 		}
 		return text
 	}
 	return ""
+}
+
+// ofSite names the site that an event is about, if it is about one.
+func ofSite(id peer.ID, names map[peer.ID]string) string {
+	switch {
+	case id == "":
+		return ""
+	case names[id] == "":
+		return " of " + id.ShortString()
+	}
+	return " of " + names[id]
+}
+
+func troubleText(event string, t trace.Trouble, names map[peer.ID]string) string {
+	text := event + ": " + t.Fault
+	if t.Words != "" {
+		text += " (" + t.Words + ")"
+	}
+	var at []string
+	for _, id := range t.Sites {
+		at = append(at, names[id])
+	}
+	if len(at) > 0 {
+		text += " at " + join(at)
+	}
+	return text
 }

@@ -2,11 +2,11 @@ package report
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/weft-mesh/weft/scenarios"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // phase is what a site is at.
@@ -103,7 +103,7 @@ func tell(r *scenarios.Recording) *story {
 	for i := range r.Scenario.Outside() {
 		t.at[i].phase = outside
 	}
-	t.heard = slices.ContainsFunc(r.Trace, func(l scenarios.Line) bool { return l.Event == "holds" })
+	t.heard = slices.ContainsFunc(r.Trace, func(l scenarios.Line) bool { _, holds := l.Event.(trace.Held); return holds })
 	for i := range r.Trace {
 		if l := &r.Trace[i]; l.Site >= 0 && l.Site < n {
 			t.line(l)
@@ -133,49 +133,57 @@ func (t *traceReader) turnTo(site int, p phase, now time.Duration) {
 
 func (t *traceReader) line(l *scenarios.Line) {
 	now := t.at[l.Site].phase
-	if now == outside && l.Event != "takes part" && l.Event != "decide" {
+	switch e := l.Event.(type) {
+	case trace.Admitted:
+		t.turnTo(l.Site, idle, l.At)
+		return
+	case trace.Decided:
+		t.decide(l, e, now)
 		return
 	}
-	switch l.Event {
-	case "takes part":
-		t.turnTo(l.Site, idle, l.At)
-	case "observes":
+	if now != outside {
+		t.step(l, now)
+	}
+}
+
+// step takes what a site of the roster does.
+func (t *traceReader) step(l *scenarios.Line, now phase) {
+	switch e := l.Event.(type) {
+	case trace.Observes:
 		t.turnTo(l.Site, outside, l.At)
-	case "up":
+	case trace.Up:
 		if now == down {
 			t.turnTo(l.Site, idle, l.At)
 		}
-	case "down":
+	case trace.Down:
 		t.turnTo(l.Site, down, l.At)
-	case "train":
+	case trace.TrainingStarted:
 		t.turnTo(l.Site, training, l.At)
-	case "train failed":
+	case trace.TrainingFailed:
 		t.turnTo(l.Site, idle, l.At)
-	case "holds":
-		if from, known := t.index[l.Step.Site.String()]; known && from != l.Site && t.honest[l.Site] {
+	case trace.Held:
+		if from, known := t.index[e.Site.String()]; known && from != l.Site && t.honest[l.Site] {
 			t.offered = from
 		}
-	case "announce":
+	case trace.Announced:
 		if !t.heard {
 			t.offered = l.Site
 		}
 		t.turnTo(l.Site, waiting, l.At)
-	case "reduce":
+	case trace.ReductionStarted:
 		t.turnTo(l.Site, reducing, l.At)
-	case "reduced":
+	case trace.Reduced:
 		t.turnTo(l.Site, agreeing, l.At)
-	case "propose":
-		if _, known := t.proposed[l.Height]; !known {
-			t.proposed[l.Height] = l.At
+	case trace.Proposed:
+		if _, known := t.proposed[e.Height]; !known {
+			t.proposed[e.Height] = l.At
 		}
-	case "decide":
-		t.decide(l, now)
 	}
 }
 
 // decide notes an entry at a site, and for the mesh if the site is the first that has it.
-func (t *traceReader) decide(l *scenarios.Line, now phase) {
-	switch l.Kind {
+func (t *traceReader) decide(l *scenarios.Line, d trace.Decided, now phase) {
+	switch d.Decision.Kind {
 	case "seal":
 		if now == waiting {
 			t.turnTo(l.Site, fetching, l.At)
@@ -184,33 +192,36 @@ func (t *traceReader) decide(l *scenarios.Line, now phase) {
 		if now != training && now != down && now != outside {
 			t.turnTo(l.Site, idle, l.At)
 		}
-		if l.Kind == "commit" {
+		if d.Decision.Kind == "commit" {
 			t.round[l.Site]++
 		}
 	}
-	if t.decided[l.Height] {
-		return
+	if !t.decided[d.Height] {
+		t.decided[d.Height] = true
+		t.first(l.At, d)
 	}
-	t.decided[l.Height] = true
+}
+
+// first notes an entry that no site had before.
+func (t *traceReader) first(at time.Duration, d trace.Decided) {
 	took := time.Duration(0)
-	if from, known := t.proposed[l.Height]; known {
-		took = l.At - from
+	if from, known := t.proposed[d.Height]; known {
+		took = at - from
 	}
-	switch l.Kind {
+	switch d.Decision.Kind {
 	case "open":
-		t.turns = append(t.turns, turn{number: 1, opened: l.At, last: -1})
+		t.turns = append(t.turns, turn{number: 1, opened: at, last: -1})
 	case "seal":
 		if r := t.newest(); r != nil {
-			r.sealed, r.sealing, r.last = l.At, took, t.offered
+			r.sealed, r.sealing, r.last, r.updates = at, took, t.offered, d.Decision.Updates
 			r.seals++
-			r.views = max(r.views, l.View+1)
-			_, _ = fmt.Sscanf(l.Text, "seal %d.%d (%d updates)", new(uint64), new(uint64), &r.updates) // else it stays unknown
+			r.views = max(r.views, d.View+1)
 		}
 	case "commit":
 		if r := t.newest(); r != nil {
-			r.committed, r.deciding = l.At, took
-			r.views = max(r.views, l.View+1)
-			t.turns = append(t.turns, turn{number: r.number + 1, opened: l.At, last: -1})
+			r.committed, r.deciding = at, took
+			r.views = max(r.views, d.View+1)
+			t.turns = append(t.turns, turn{number: r.number + 1, opened: at, last: -1})
 		}
 	case "close":
 		t.turns = append(t.turns, turn{})

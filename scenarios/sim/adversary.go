@@ -186,7 +186,7 @@ func (l *Liar) Restart(after time.Duration) {
 // Did counts a deed; the first of its kind stands in the trace.
 func (l *Liar) Did(deed string) {
 	if l.deeds[deed]++; l.deeds[deed] == 1 {
-		l.s.w.observe(l.s.i, trace.Step{Event: "lies", Site: l.s.id, Text: deed})
+		l.s.w.observe(l.s.i, trace.Lies{Subject: trace.Of(l.s.id), Deed: deed})
 	}
 }
 

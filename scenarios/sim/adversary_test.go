@@ -70,15 +70,15 @@ func lie(t *testing.T, n, liars int, kind string, seed uint64, edit func(*Config
 	return p
 }
 
-func (p *lied) observe(_ time.Duration, site int, t trace.Step) {
+func (p *lied) observe(_ time.Duration, site int, t trace.Event) {
 	if site < 0 || !p.Honest(site) {
 		return
 	}
-	event := t.Event
-	if event == "rejected" {
-		event = t.Text
+	event := string(t.Kind())
+	if r, refused := t.(trace.Rejected); refused {
+		event = r.Why
 		for _, why := range []error{ledger.ErrSignature, ledger.ErrMalformed, ledger.ErrInvalid, ledger.ErrQuorum, ledger.ErrEquivocate} {
-			if strings.Contains(t.Text, why.Error()) {
+			if strings.Contains(r.Why, why.Error()) {
 				event = why.Error()
 			}
 		}
@@ -87,7 +87,7 @@ func (p *lied) observe(_ time.Duration, site int, t trace.Step) {
 	if p.about[event] == nil {
 		p.about[event] = map[peer.ID]bool{}
 	}
-	p.about[event][t.Site] = true
+	p.about[event][t.About().Site] = true
 }
 
 // honest returns the honest sites.
@@ -392,8 +392,8 @@ func TestTooManyLiars(t *testing.T) {
 					for i := c.n - c.liars; i < c.n; i++ {
 						cfg.Sites[i].Adversary = NewAdversary("colluder")
 					}
-					cfg.Observe = func(_ time.Duration, site int, tr trace.Step) {
-						if tr.Event == "fork" && w.Honest(site) {
+					cfg.Observe = func(_ time.Duration, site int, tr trace.Event) {
+						if _, forked := tr.(trace.Forked); forked && w.Honest(site) {
 							traced[site] = true
 						}
 					}

@@ -89,7 +89,7 @@ func newChecker(w *World) *checker {
 func (c *checker) event() { c.calm.event() }
 
 // sees looks at a line of a site's trace.
-func (c *checker) sees(s *site, t trace.Step) {
+func (c *checker) sees(s *site, t trace.Event) {
 	if s.liar == nil {
 		c.calm.sees(s, t)
 		c.left.sees(t)

@@ -65,15 +65,17 @@ func (c *calm) decided(height uint64) {
 }
 
 // sees looks at a line of an honest site's trace.
-func (c *calm) sees(s *site, t trace.Step) {
-	if t.Event != "ready" || t.Height != c.height+1 {
+func (c *calm) sees(s *site, t trace.Event) {
+	ready, ok := t.(trace.Ready)
+	if !ok || ready.Height != c.height+1 {
 		return
 	}
-	if c.ready[t.Entry] == nil {
-		c.ready[t.Entry] = map[int]bool{}
+	entry := ready.Decision.Entry
+	if c.ready[entry] == nil {
+		c.ready[entry] = map[int]bool{}
 	}
-	c.ready[t.Entry][s.i] = true
-	if len(c.ready[t.Entry]) >= c.quorum && c.opened == 0 {
+	c.ready[entry][s.i] = true
+	if len(c.ready[entry]) >= c.quorum && c.opened == 0 {
 		c.opened = max(c.w.now, c.from)
 	}
 }

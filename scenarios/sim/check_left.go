@@ -29,12 +29,13 @@ func (t *leftOut) of(c *checker) {
 	t.c, t.ready, t.once = c, map[block.CID]time.Duration{}, map[leaving]uint64{}
 }
 
-func (t *leftOut) sees(tr trace.Step) {
-	if tr.Event != "ready" || tr.Kind != "seal" {
+func (t *leftOut) sees(tr trace.Event) {
+	ready, ok := tr.(trace.Ready)
+	if !ok || ready.Decision.Kind != "seal" {
 		return
 	}
-	if _, known := t.ready[tr.Run]; !known {
-		t.ready[tr.Run] = t.c.w.now
+	if _, known := t.ready[ready.Run]; !known {
+		t.ready[ready.Run] = t.c.w.now
 	}
 }
 

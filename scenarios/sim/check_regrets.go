@@ -35,11 +35,12 @@ func (r *regrets) of(c *checker) {
 }
 
 // sees looks at a line of an honest site's trace.
-func (r *regrets) sees(s *site, t trace.Step) {
-	switch about := (regret{t.Entry, t.Site}); t.Event {
-	case "approval taken back":
-		r.now[s.i][about] = true
-	case "approved":
+func (r *regrets) sees(s *site, t trace.Event) {
+	switch t := t.(type) {
+	case trace.ApprovalWithdrawn:
+		r.now[s.i][regret{t.Support.Change, t.Site}] = true
+	case trace.Approved:
+		about := regret{t.Support.Change, t.Site}
 		delete(r.now[s.i], about)
 		delete(r.begun[s.i], about)
 	}

@@ -24,7 +24,7 @@ type Config struct {
 
 	// Observe is told every line of every site's trace, and what the world does to sites (site
 	// -1: to all); nil: nobody.
-	Observe func(at time.Duration, site int, t trace.Step)
+	Observe func(at time.Duration, site int, t trace.Event)
 
 	// Work is told all that a site's machine asks of its driver, liars' machines included, before
 	// any of it is done; nil: nobody. It must not change it.

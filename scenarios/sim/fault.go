@@ -123,7 +123,7 @@ func (w *World) traced(s *site, event string) {
 
 // inject lets a fault happen, and has it mended.
 func (w *World) inject(f *Fault) {
-	w.tell("fault", f)
+	w.observe(-1, trace.Fault{Trouble: w.told(f)})
 	if w.check != nil {
 		w.check.calm.disturbed(w.now + f.For)
 	}
@@ -131,19 +131,20 @@ func (w *World) inject(f *Fault) {
 	e.apply(w, f, hit)
 	if f.For > 0 && e.undo != nil {
 		w.after(f.For, func() {
-			w.tell("mended", f)
+			w.observe(-1, trace.Mended{Trouble: w.told(f)})
 			e.undo(w, f, hit)
 		})
 	}
 }
 
-func (w *World) tell(event string, f *Fault) {
-	t := trace.Step{Event: event, Kind: string(f.Kind), Took: f.For}
+// told is a fault as events tell it.
+func (w *World) told(f *Fault) trace.Trouble {
+	t := trace.Trouble{Fault: string(f.Kind), For: f.For}
 	for _, i := range f.Sites {
 		t.Sites = append(t.Sites, w.sites[i].id)
 	}
 	if f.Value != 0 {
-		t.Text = fmt.Sprint(f.Value)
+		t.Words = fmt.Sprint(f.Value)
 	}
-	w.observe(-1, t)
+	return t
 }

@@ -255,7 +255,7 @@ func (f *fetch) turnAway(from *site, why string) {
 		return
 	}
 	if why != "" {
-		f.s.w.observe(f.s.i, trace.Step{Event: "dropped", Site: from.id, Text: why})
+		f.s.w.observe(f.s.i, trace.Dropped{Subject: trace.Of(from.id), Why: why})
 	}
 	f.asking = nil
 	f.refused = append(f.refused, from)

@@ -130,9 +130,9 @@ func (w *World) Sits(site int) bool {
 }
 
 // moved looks at a line of a site's trace after which it may be connected with others than before.
-func (w *World) moved(s *site, t trace.Step) {
-	switch t.Event {
-	case "roster changed", "observes", "takes part", "approved", "approval dropped", "approval taken back":
+func (w *World) moved(s *site, t trace.Event) {
+	switch t.(type) {
+	case trace.RosterChanged, trace.Observes, trace.Admitted, trace.Approved, trace.ApprovalDropped, trace.ApprovalWithdrawn:
 		w.net.relink(s)
 	}
 }

@@ -102,7 +102,7 @@ func (s *site) boot() {
 		}
 		switch {
 		case err != nil && s.liar != nil: // what it has signed by hand contradicts its log, and its machine refuses that
-			s.w.observe(s.i, trace.Step{Event: "stays down", Text: err.Error()})
+			s.w.observe(s.i, trace.StaysDown{Why: err.Error()})
 			return
 		case err != nil:
 			s.w.fail(s.i, "restore", err.Error())
@@ -113,7 +113,7 @@ func (s *site) boot() {
 	s.up, s.machine, s.clock = true, m, clock{Clock: s.Clock, boot: s.w.now}
 	s.alarm, s.syncing, s.unsynced, s.inbox = 0, false, round.Work{}, nil
 	s.training, s.fetching = map[block.CID]*runs.Train{}, nil
-	s.w.observe(s.i, trace.Step{Event: "up"})
+	s.w.observe(s.i, trace.Up{})
 	s.happen(round.Alarm{})
 	s.w.net.started(s)
 	acts := s.acts
@@ -145,7 +145,7 @@ func (s *site) crash() {
 	for _, f := range s.fetching {
 		f.over = true
 	}
-	s.w.observe(s.i, trace.Step{Event: "down"})
+	s.w.observe(s.i, trace.Down{})
 	s.w.net.stopped(s)
 }
 
@@ -161,7 +161,7 @@ func (s *site) loseDisk() {
 	clear(s.models)
 	clear(s.announced)
 	s.lost = true
-	s.w.observe(s.i, trace.Step{Event: "disk lost"})
+	s.w.observe(s.i, trace.DiskLost{})
 	if s.w.check != nil {
 		s.w.check.gone(s)
 	}
@@ -260,7 +260,7 @@ func (s *site) synced(w round.Work) {
 		if s.w.check != nil {
 			s.w.check.sees(s, t)
 		}
-		s.w.traced(s, t.Event)
+		s.w.traced(s, string(t.Kind()))
 		s.w.moved(s, t)
 		s.w.observe(s.i, t)
 	}

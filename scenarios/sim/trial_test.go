@@ -234,7 +234,7 @@ func (t *Trial) limits() (calm, end time.Duration) {
 }
 
 // Play plays the trial and returns its world and the violation, if there was one.
-func (t *Trial) Play(observe func(at time.Duration, site int, tr trace.Step)) (*World, error) {
+func (t *Trial) Play(observe func(at time.Duration, site int, tr trace.Event)) (*World, error) {
 	c := t.Config()
 	c.Observe = observe
 	return t.play(c)

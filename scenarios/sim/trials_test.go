@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -84,12 +83,11 @@ func replay(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	enc := json.NewEncoder(os.Stdout)
 	t.Log(trial)
-	w, err := trial.Play(func(at time.Duration, site int, tr trace.Step) {
+	w, err := trial.Play(func(at time.Duration, site int, tr trace.Event) {
 		if testing.Verbose() {
-			fmt.Printf("%12v %2d ", at, site+1)
-			_ = enc.Encode(tr)
+			line, _ := trace.Marshal(struct{}{}, tr)
+			fmt.Printf("%12v %2d %s\n", at, site+1, line)
 		}
 	})
 	if err != nil {

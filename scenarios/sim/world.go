@@ -161,7 +161,7 @@ func (w *World) act(s *site, ev round.Event) {
 }
 
 // observe passes a line of the trace on.
-func (w *World) observe(site int, t trace.Step) {
+func (w *World) observe(site int, t trace.Event) {
 	if w.cfg.Observe != nil {
 		w.cfg.Observe(w.now, site, t)
 	}

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"testing"
@@ -53,15 +52,15 @@ func TestCalmMesh(t *testing.T) {
 // traceOf returns all that a world writes.
 func traceOf(t *testing.T, c Config) []byte {
 	var out bytes.Buffer
-	enc := json.NewEncoder(&out)
-	c.Observe = func(at time.Duration, site int, tr trace.Step) {
-		if err := enc.Encode(struct {
+	c.Observe = func(at time.Duration, site int, tr trace.Event) {
+		line, err := trace.Marshal(struct {
 			At   time.Duration
 			Site int
-			trace.Step
-		}{at, site, tr}); err != nil {
+		}{at, site}, tr)
+		if err != nil {
 			t.Fatal(err)
 		}
+		out.Write(append(line, '\n'))
 	}
 	play(t, c, time.Hour)
 	return out.Bytes()
@@ -132,11 +131,13 @@ func BenchmarkAgreement(b *testing.B) {
 					began, ended := map[uint64]time.Duration{}, map[uint64]time.Duration{}
 					play(b, mesh(n, 10, func(c *Config) {
 						c.Check, c.Path = false, func(int, int) Path { return path }
-						c.Observe = func(at time.Duration, _ int, t trace.Step) {
-							switch _, known := began[t.Height]; {
-							case t.Event == "ready" && !known:
-								began[t.Height] = at
-							case t.Event == "decide":
+						c.Observe = func(at time.Duration, _ int, t trace.Event) {
+							switch t := t.(type) {
+							case trace.Ready:
+								if _, known := began[t.Height]; !known {
+									began[t.Height] = at
+								}
+							case trace.Decided:
 								ended[t.Height] = at
 							}
 						}

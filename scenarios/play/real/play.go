@@ -13,6 +13,7 @@ import (
 	"github.com/weft-mesh/weft/scenarios/learn"
 	"github.com/weft-mesh/weft/scenarios/netem"
 	"github.com/weft-mesh/weft/scenarios/netem/shape"
+	"github.com/weft-mesh/weft/trace"
 	"github.com/weft-mesh/weft/train/builtin/corpus"
 	"github.com/weft-mesh/weft/yamlfile"
 )
@@ -141,10 +142,10 @@ func trainerOf(s *scenarios.Scenario, i, n int) (string, error) {
 func record(s *scenarios.Scenario, r *Result) *scenarios.Recording {
 	rec := &scenarios.Recording{Scenario: s, Driver: scenarios.Real, Seed: uint64(s.Seed), Took: r.Took, Trace: r.Trace}
 	for _, l := range r.Trace {
-		switch l.Event {
-		case "fault":
-			rec.Faults = append(rec.Faults, scenarios.FaultOf(l, r.IDs))
-		case "decide":
+		switch e := l.Event.(type) {
+		case trace.Fault:
+			rec.Faults = append(rec.Faults, scenarios.FaultOf(l.At, e.Trouble, r.IDs))
+		case trace.Decided:
 			if r.Done {
 				rec.Took = l.At
 			}

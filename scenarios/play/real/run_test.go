@@ -15,6 +15,7 @@ import (
 	"github.com/weft-mesh/weft/scenarios"
 	"github.com/weft-mesh/weft/scenarios/netem/shape"
 	"github.com/weft-mesh/weft/scenarios/sim"
+	"github.com/weft-mesh/weft/trace"
 )
 
 func small(sites int, rounds uint64) Config {
@@ -55,12 +56,12 @@ func TestRun(t *testing.T) {
 			t.Errorf("site %d ended with %v", i, h)
 		}
 	}
-	did := func(site int, event string) bool {
-		return slices.ContainsFunc(r.Trace, func(l scenarios.Line) bool { return l.Site == site && l.Event == event })
+	did := func(site int, event trace.Kind) bool {
+		return slices.ContainsFunc(r.Trace, func(l scenarios.Line) bool { return l.Site == site && l.Kind() == event })
 	}
 	for _, x := range []struct {
 		site  int
-		event string
+		event trace.Kind
 	}{{1, "down"}, {1, "up"}, {2, "disk lost"}, {2, "log lost"}, {3, "up"}, {-1, "fault"}, {-1, "mended"}, {0, "train"}, {1, "decide"}} {
 		if !did(x.site, x.event) {
 			t.Errorf("no %q of site %d in the trace", x.event, x.site)

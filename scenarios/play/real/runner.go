@@ -60,7 +60,7 @@ func (run *runner) play(ctx context.Context) error {
 	run.begun = time.Now()
 	for i := range run.nodes {
 		if run.down[i] == 0 {
-			run.tell(i, trace.Step{Event: "up"})
+			run.tell(i, trace.Up{})
 		}
 	}
 	run.plan()
@@ -137,10 +137,10 @@ func (run *runner) later(at time.Duration, do func(context.Context) error) {
 // beginning lets a fault happen, and has it mended later.
 func (run *runner) beginning(f *sim.Fault) func(context.Context) error {
 	return func(context.Context) error {
-		run.tellFault("fault", f)
+		run.tell(-1, trace.Fault{Trouble: run.told(f)})
 		if f.For > 0 {
 			run.later(run.at()+f.For, func(context.Context) error {
-				run.tellFault("mended", f)
+				run.tell(-1, trace.Mended{Trouble: run.told(f)})
 				return run.mend(f)
 			})
 		}
@@ -183,19 +183,20 @@ func (run *runner) openRun(ctx context.Context) error {
 }
 
 // tell writes a line into the result's trace.
-func (run *runner) tell(site int, t trace.Step) {
-	run.result.Trace = append(run.result.Trace, scenarios.Line{At: run.at(), Site: site, Step: t})
+func (run *runner) tell(site int, t trace.Event) {
+	run.result.Trace = append(run.result.Trace, scenarios.Line{At: run.at(), Site: site, Event: t})
 }
 
-func (run *runner) tellFault(event string, f *sim.Fault) {
-	t := trace.Step{Event: event, Kind: string(f.Kind), Took: f.For}
+// told is a fault as events tell it.
+func (run *runner) told(f *sim.Fault) trace.Trouble {
+	t := trace.Trouble{Fault: string(f.Kind), For: f.For}
 	for _, i := range f.Sites {
 		t.Sites = append(t.Sites, run.nodes[i].ID)
 	}
 	if f.Value != 0 {
-		t.Text = fmt.Sprint(f.Value)
+		t.Words = fmt.Sprint(f.Value)
 	}
-	run.tell(-1, t)
+	return t
 }
 
 // close ends the trace.

@@ -17,7 +17,7 @@ type stage struct {
 	nodes []*local.Node
 	bed   netem.TestBed
 	paths [][]shape.Path // without faults
-	tell  func(site int, t trace.Step)
+	tell  func(site int, t trace.Event)
 
 	down, frozen []int // by site, how many faults say so
 	cut          [][]int
@@ -89,12 +89,12 @@ func (s *stage) power(i, by int, forget bool) error {
 		return s.boot(i)
 	case by > 0:
 		if s.down[i] == by {
-			s.tell(i, trace.Step{Event: "down"})
+			s.tell(i, trace.Down{})
 		}
 		if err := n.Kill(); err != nil || !forget {
 			return err
 		}
-		s.tell(i, trace.Step{Event: "disk lost"})
+		s.tell(i, trace.DiskLost{})
 		return n.Forget()
 	}
 	return nil
@@ -102,7 +102,7 @@ func (s *stage) power(i, by int, forget bool) error {
 
 // boot starts a site's node; a frozen one stands still at once.
 func (s *stage) boot(i int) error {
-	s.tell(i, trace.Step{Event: "up"})
+	s.tell(i, trace.Up{})
 	err := s.nodes[i].Start()
 	if err == nil && s.frozen[i] > 0 {
 		err = s.nodes[i].Pause()

@@ -71,7 +71,7 @@ func (t *tail) parse(data []byte) (all []api.Event) {
 			return all
 		}
 		var e api.Event
-		if json.Unmarshal(line, &e) == nil && e.Event != "" {
+		if json.Unmarshal(line, &e) == nil {
 			all = append(all, e)
 		}
 		t.part = rest

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/weft-mesh/weft/trace"
 )
 
 func TestTail(t *testing.T) {
@@ -21,45 +23,45 @@ func TestTail(t *testing.T) {
 			t.Fatal(err, errWrite)
 		}
 	}
-	want := func(names ...string) {
+	want := func(names ...trace.Kind) {
 		t.Helper()
 		events, err := tail.read()
 		if err != nil || len(events) != len(names) {
 			t.Fatalf("got %v, %v; want %v", events, err, names)
 		}
 		for i, e := range events {
-			if e.Event != names[i] {
-				t.Errorf("event %d is %q, want %q", i, e.Event, names[i])
+			if e.Kind() != names[i] {
+				t.Errorf("event %d is %q, want %q", i, e.Kind(), names[i])
 			}
 		}
 	}
 	want()
-	write(`{"seq":1,"event":"one"}` + "\n" + `{"seq":2,"event":"t`)
-	want("one")
-	write(`wo"}` + "\n")
-	want("two")
+	write(`{"seq":1,"event":"up"}` + "\n" + `{"seq":2,"event":"tr`)
+	want("up")
+	write(`ain"}` + "\n")
+	want("train")
 	want()
 
 	// A crash cuts a line, the next start ends it.
-	write(`{"seq":3,"ev` + "\n" + `{"seq":3,"event":"three"}` + "\n")
-	want("three")
+	write(`{"seq":3,"ev` + "\n" + `{"seq":3,"event":"decide"}` + "\n")
+	want("decide")
 
 	// Rotated, with a line that was not read yet.
-	write(`{"seq":4,"event":"four"}` + "\n")
+	write(`{"seq":4,"event":"ready"}` + "\n")
 	if err := errors.Join(f.Close(), os.Rename(path, path+".1")); err != nil {
 		t.Fatal(err)
 	}
 	f = nil
-	write(`{"seq":5,"event":"five"}` + "\n")
-	want("four", "five")
+	write(`{"seq":5,"event":"view"}` + "\n")
+	want("ready", "view")
 
 	// Removed, and begun anew.
-	write(`{"seq":6,"event":"six"}` + "\n")
+	write(`{"seq":6,"event":"down"}` + "\n")
 	if err := errors.Join(f.Close(), os.Remove(path)); err != nil {
 		t.Fatal(err)
 	}
 	f = nil
-	want("six")
+	want("down")
 	want()
 	write(`{"seq":1,"event":"again"}` + "\n")
 	want("again")

@@ -11,6 +11,7 @@ import (
 	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/scenarios"
 	"github.com/weft-mesh/weft/scenarios/sim"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // read takes what the nodes have traced, and begins the faults that waited for a round.
@@ -21,9 +22,9 @@ func (run *runner) read() error {
 			return fmt.Errorf("trace of %s: %w", run.nodes[i].Name, err)
 		}
 		for _, e := range events {
-			run.result.Trace = append(run.result.Trace, scenarios.Line{At: max(0, e.Time.Sub(run.begun)), Site: i, Step: e.Step})
-			if e.Event == "train" {
-				run.round = max(run.round, e.Round)
+			run.result.Trace = append(run.result.Trace, scenarios.Line{At: max(0, e.Time.Sub(run.begun)), Site: i, Event: e.Event})
+			if t, ok := e.Event.(trace.TrainingStarted); ok {
+				run.round = max(run.round, t.Round)
 			}
 		}
 	}

@@ -73,7 +73,7 @@ type play struct {
 }
 
 func (p *play) note(format string, args ...any) {
-	p.watch(scenarios.Line{At: p.last, Site: -1, Step: trace.Step{Event: "note", Text: fmt.Sprintf(format, args...)}}, nil)
+	p.watch(scenarios.Line{At: p.last, Site: -1, Event: trace.Noted{Words: fmt.Sprintf(format, args...)}}, nil)
 }
 
 func (p *play) run(ctx context.Context) (err error) {
@@ -165,24 +165,24 @@ func (p *play) opener() int {
 
 // observe keeps what the report needs. Of a large mesh it leaves out what every site says of every
 // other's update.
-func (p *play) observe(at time.Duration, site int, t trace.Step) {
-	l := scenarios.Line{At: at, Site: site, Step: t}
+func (p *play) observe(at time.Duration, site int, t trace.Event) {
+	l := scenarios.Line{At: at, Site: site, Event: t}
 	var hit []string
-	switch t.Event {
-	case "fault":
-		f := scenarios.FaultOf(l, p.ids)
+	switch t := t.(type) {
+	case trace.Fault:
+		f := scenarios.FaultOf(at, t.Trouble, p.ids)
 		for _, i := range f.Sites {
 			hit = append(hit, p.sites[i].Name)
 		}
 		p.rec.Faults = append(p.rec.Faults, f)
-		if t.Took > 0 {
+		if t.Trouble.For > 0 {
 			p.away++
 		}
-	case "mended":
+	case trace.Mended:
 		p.away--
-	case "decide":
+	case trace.Decided:
 		p.last = at
-	case "holds", "ready", "open height", "rejected", "dropped":
+	case trace.Held, trace.Ready, trace.HeightOpened, trace.Rejected, trace.Dropped:
 		if len(p.sites) > checked {
 			return
 		}
