@@ -16,7 +16,7 @@ type Fault struct {
 	Kind  FaultKind     `json:"kind"`
 	At    time.Duration `json:"at"`              // from the start; with Round or On, from that moment
 	Round uint64        `json:"round,omitempty"` // begins when any site opens this round; 0: by time alone
-	On    string        `json:"on,omitempty"`    // begins when this event of the trace has come at the first of Sites for the Nth time; empty: by time
+	On    trace.Kind    `json:"on,omitempty"`    // begins when this event of the trace has come at the first of Sites for the Nth time; empty: by time
 	Nth   uint64        `json:"nth,omitempty"`
 	For   time.Duration `json:"for,omitempty"`   // until it is mended; 0: never, or it is over at once
 	Sites []int         `json:"sites,omitempty"` // whom it befalls; Partition: one side; none of them: all sites
@@ -67,8 +67,12 @@ func (f *Fault) validate(sites int) error {
 			return fmt.Errorf("%s: site %d of %d", f.Kind, s, sites)
 		}
 	}
-	if f.On != "" && len(f.Sites) == 0 {
+	switch {
+	case f.On == "":
+	case len(f.Sites) == 0:
 		return fmt.Errorf("%s: on %q of no site", f.Kind, f.On)
+	case !slices.Contains(trace.Kinds(), f.On):
+		return fmt.Errorf("%s: no event is of the kind %q", f.Kind, f.On)
 	}
 	if f.At < 0 || f.For < 0 || f.Value < 0 {
 		return fmt.Errorf("%s: times and amounts are not negative", f.Kind)
@@ -108,7 +112,7 @@ func (w *World) roundOpened() {
 func (w *World) Calm() { w.pending = nil }
 
 // traced begins the faults that waited for an event of a site.
-func (w *World) traced(s *site, event string) {
+func (w *World) traced(s *site, event trace.Kind) {
 	w.pending = slices.DeleteFunc(w.pending, func(p *pendingFault) bool {
 		if p.On != event || p.Sites[0] != s.i {
 			return false

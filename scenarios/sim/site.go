@@ -260,7 +260,7 @@ func (s *site) synced(w round.Work) {
 		if s.w.check != nil {
 			s.w.check.sees(s, t)
 		}
-		s.w.traced(s, string(t.Kind()))
+		s.w.traced(s, t.Kind())
 		s.w.moved(s, t)
 		s.w.observe(s.i, t)
 	}

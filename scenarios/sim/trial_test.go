@@ -141,7 +141,7 @@ func (t *Trial) fault(rng *rand.Rand, kind FaultKind, site int) Fault {
 		Sites: []int{site},
 	}
 	if rng.IntN(2) == 0 { // at a moment that matters to the protocol
-		moments := []string{"ready", "propose", "prevote", "precommit", "decide", "announce", "reduced", "view"}
+		moments := []trace.Kind{"ready", "propose", "prevote", "precommit", "decide", "announce", "reduced", "view"}
 		f.On, f.Nth, f.At = moments[rng.IntN(len(moments))], 1+rng.Uint64N(8), time.Duration(rng.Int64N(int64(200*time.Millisecond)))
 		f.For = time.Millisecond + time.Duration(rng.Int64N(int64(5*time.Second)))
 	}

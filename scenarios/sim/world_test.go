@@ -168,3 +168,14 @@ func TestEffects(t *testing.T) {
 		}
 	}
 }
+
+// TestFaultOnNoEvent: a fault that waits for an event that there is not would never come.
+func TestFaultOnNoEvent(t *testing.T) {
+	f := Fault{Kind: Crash, On: "decided", Nth: 1, Sites: []int{0}}
+	if err := f.validate(1); err == nil || err.Error() != `crash: no event is of the kind "decided"` {
+		t.Error(err)
+	}
+	if f.On = "decide"; f.validate(1) != nil {
+		t.Error(f.validate(1))
+	}
+}
