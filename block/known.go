@@ -129,7 +129,7 @@ func (b *item) check(depth int) error {
 	if depth < 0 {
 		return fmt.Errorf("%w: nested too deep", ErrEncoding)
 	}
-	first := item(*b)
+	first := *b
 	major, arg, err := b.head()
 	if err != nil {
 		return err

@@ -10,7 +10,7 @@ type Error struct {
 
 // Add adds to an error what to do about it. To a hint that is there already it adds another.
 func Add(err error, hint string) error {
-	if e, ok := err.(*Error); ok {
+	if e, ok := err.(*Error); ok { //nolint:errorlint // one that is wrapped keeps what was said around it
 		return &Error{e.Err, e.Hint + "; " + hint}
 	}
 	return &Error{err, hint}

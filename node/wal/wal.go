@@ -135,4 +135,5 @@ func (w *Log) write(p []byte) error {
 	return nil
 }
 
+// Close closes the file; all records are synced.
 func (w *Log) Close() error { return w.f.Close() }
