@@ -106,6 +106,7 @@ node/jobs < tensor: layouts
 node/jobs < train: tasks
 node/jobs < train/update: takes over a result
 node/runfile < ledger: the run that a file describes
+node/runfile < node/reduction: what a run may name
 node/runfile < yamlfile: the file
 node < node/reduction: which strategies this program knows
 node < block: CIDs
@@ -143,6 +144,7 @@ scenarios               < scenarios/sim: a timeline is of the simulator's faults
 scenarios               < yamlfile: a scenario is a YAML file
 scenarios/library       < scenarios: it parses its files
 scenarios/learn         < aggregate: it averages as nodes do
+scenarios/learn         < node/reduction: a run names its strategy to it as to nodes
 scenarios/learn         < block blockstore: models and updates are real artifacts, in one store for all sites
 scenarios/learn         < ledger: it completes the run's description
 scenarios/learn         < runs: training and reducing are its jobs

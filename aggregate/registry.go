@@ -86,7 +86,7 @@ func (r registry[T]) entries() (list []Entry) {
 func (r registry[T]) find(field, name string) (registered[T], error) {
 	found, ok := r[name]
 	if !ok {
-		return found, &SpecError{Field: field, Why: fmt.Sprintf("%.40q; this weft knows %s", name, listed(slices.Collect(maps.Keys(r)), "none"))}
+		return found, &SpecError{Field: field, Why: fmt.Sprintf("unknown %s %.40q; this weft knows %s", field, name, listed(slices.Collect(maps.Keys(r)), "none"))}
 	}
 	return found, nil
 }

@@ -7,8 +7,9 @@ import (
 	"github.com/weft-mesh/weft/block"
 )
 
-// Newest is the newest protocol number that this program knows.
-const Newest = 1
+// Newest is the newest protocol number that this program knows. Number 2 changes nothing in what is valid: its programs were the
+// first to know rules beside fedavg, outer steps and their parameters.
+const Newest = 2
 
 // Protocol is a number that says by which rules entries are valid and aggregates are computed. The genesis states the first, a
 // change of the roster raises it. Nothing else switches what decides certified bytes.

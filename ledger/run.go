@@ -19,12 +19,14 @@ const (
 // RunSpec is a run as its opener signs it: what is trained, how, and for how long. It never carries code.
 type RunSpec struct {
 	Name        string            `cbor:"name" json:"name"`
-	By          peer.ID           `cbor:"by" json:"by"`               // the site that opens the run
-	Base        block.CID         `cbor:"base" json:"base"`           // manifest of the model that round 1 starts from
-	Layout      block.CID         `cbor:"layout" json:"layout"`       // of the base and of every update
-	Rounds      uint64            `cbor:"rounds" json:"rounds"`       // how many
-	Rule        string            `cbor:"rule" json:"rule"`           // its name; a site that does not know it takes no part
-	MinSites    uint64            `cbor:"min_sites" json:"min_sites"` // fewest updates in a seal; 0: a quorum
+	By          peer.ID           `cbor:"by" json:"by"`                             // the site that opens the run
+	Base        block.CID         `cbor:"base" json:"base"`                         // manifest of the model that round 1 starts from
+	Layout      block.CID         `cbor:"layout" json:"layout"`                     // of the base and of every update
+	Rounds      uint64            `cbor:"rounds" json:"rounds"`                     // how many
+	Rule        string            `cbor:"rule" json:"rule"`                         // its name; a site that does not know it takes no part
+	Outer       string            `cbor:"outer,omitempty" json:"outer,omitempty"`   // the outer step's name; empty: none
+	Params      map[string]string `cbor:"params,omitempty" json:"params,omitempty"` // of the rule and the outer step
+	MinSites    uint64            `cbor:"min_sites" json:"min_sites"`               // fewest updates in a seal; 0: a quorum
 	SampleCap   uint64            `cbor:"sample_cap" json:"sample_cap"`
 	Late        LatePolicy        `cbor:"late" json:"late"`
 	LateNum     uint64            `cbor:"late_num" json:"late_num"` // weight of an update s rounds late: times (num/den)^s
@@ -53,7 +55,7 @@ func (s *RunSpec) Default() {
 		s.Rule = "fedavg"
 	}
 	if s.Late == "" {
-		s.Late = Carry
+		s.Late = s.late()
 	}
 	if s.Late == Carry && s.LateDen == 0 {
 		s.LateNum, s.LateDen, s.LateMax = 1, 2, 2
@@ -65,6 +67,17 @@ func (s *RunSpec) Default() {
 		s.Train = map[string]string{}
 	}
 }
+
+// late returns the policy of a run that names none: only a mean of parameters takes late updates from their own bases.
+func (s *RunSpec) late() LatePolicy {
+	if s.Plain() {
+		return Carry
+	}
+	return Drop
+}
+
+// Plain reports whether the run averages parameters and does nothing else, as every program can.
+func (s *RunSpec) Plain() bool { return s.Rule == "fedavg" && s.Outer == "" && len(s.Params) == 0 }
 
 // SpecError says what is wrong with a run's description. It is an ErrMalformed.
 type SpecError struct {
@@ -79,7 +92,8 @@ func (e *SpecError) Error() string { return fmt.Sprintf("run %q: %s: %s", e.Run,
 func (e *SpecError) Unwrap() error { return ErrMalformed }
 
 // Validate says what is wrong with the description for a mesh with this roster, if anything: with its form and sizes. Whether
-// this program knows the names in it is no part of that, or sites of two versions would disagree about what is decided.
+// this program knows the names in it is no part of that, or sites of two versions would disagree about what is decided; nor are
+// Outer and Params, which the first version passes over: a site that cannot use them takes no part.
 func (s *RunSpec) Validate(r *Roster) error {
 	bad := func(field, format string, args ...any) error {
 		return &SpecError{s.Name, field, fmt.Sprintf(format, args...)}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/weft-mesh/weft/aggregate"
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/gossip"
 	"github.com/weft-mesh/weft/ledger"
@@ -16,10 +17,10 @@ import (
 	"github.com/weft-mesh/weft/round"
 )
 
-// knowsClip is the Knows of a later version, which has another rule.
-func knowsClip(spec *ledger.RunSpec) (uint64, error) {
-	if spec.Rule == "clip" {
-		return 1, nil
+// knowsMedian is the Knows of a later version, which has another rule.
+func knowsMedian(spec *ledger.RunSpec) (aggregate.Strategy, uint64, error) {
+	if spec.Rule == "median" {
+		return aggregate.Strategy{}, 1, nil
 	}
 	return reduction.KnownNames(spec)
 }
@@ -29,12 +30,12 @@ func knowsClip(spec *ledger.RunSpec) (uint64, error) {
 func TestUnknownRule(t *testing.T) {
 	sites := newTestMesh(t, 4, nil)
 	for _, s := range sites[:3] {
-		s.knows = knowsClip
+		s.knows = knowsMedian
 	}
 	upAll(sites)
 	a, c, d := sites[0], sites[2], sites[3]
-	run := a.start(ledger.RunSpec{Name: "clipped", Rounds: 50, MinSites: 2, Rule: "clip"})
-	const why = `unknown rule "clip"`
+	run := a.start(ledger.RunSpec{Name: "medians", Rounds: 50, MinSites: 2, Rule: "median"})
+	const why = `unknown rule "median"; this weft knows clip, fedavg`
 	st := d.await("the run", func(st *api.Status) bool { return len(runOf(st, run).History) >= 1 })
 	if r := runOf(st, run); r.Unknown != why || r.Phase != api.PhaseDeclined || len(st.Pending) > 0 {
 		t.Errorf("it says %q of the run, %s, and asks of %d", r.Unknown, r.Phase, len(st.Pending))
@@ -43,7 +44,7 @@ func TestUnknownRule(t *testing.T) {
 		t.Errorf("its operator's yes: %v", err)
 	}
 	var refused *api.Error
-	if _, err := d.client.Start(t.Context(), api.RunRequest{Spec: ledger.RunSpec{Name: "own", Rounds: 1, Rule: "clip"}, Init: true}); !errors.As(err, &refused) || refused.Field != "rule" || refused.Message != why {
+	if _, err := d.client.Start(t.Context(), api.RunRequest{Spec: ledger.RunSpec{Name: "own", Rounds: 1, Rule: "median"}, Init: true}); !errors.As(err, &refused) || refused.Field != "rule" || refused.Message != why {
 		t.Errorf("it would open such a run: %v", err)
 	}
 
@@ -79,7 +80,9 @@ func TestUnknownRule(t *testing.T) {
 func TestOlderSites(t *testing.T) {
 	sites := newTestMesh(t, 2, nil)
 	a := sites[0]
-	a.knows = func(*ledger.RunSpec) (uint64, error) { return ledger.Newest + 1, nil }
+	a.knows = func(*ledger.RunSpec) (aggregate.Strategy, uint64, error) {
+		return aggregate.Strategy{}, ledger.Newest + 1, nil
+	}
 	upAll(sites)
 	a.await("site b", func(st *api.Status) bool {
 		peers, err := a.client.Peers(t.Context())
@@ -126,10 +129,10 @@ func TestProtocolNeedsNewer(t *testing.T) {
 	sites := newTestMesh(t, 1, nil)
 	a := sites[0]
 	a.up()
-	if _, err := a.client.ChangeRoster(t.Context(), api.ChangeRequest{Protocol: 2, Weft: "1.4"}); err == nil || !strings.Contains(err.Error(), "weft >= 1.4") {
+	if _, err := a.client.ChangeRoster(t.Context(), api.ChangeRequest{Protocol: ledger.Newest + 1, Weft: "1.4"}); err == nil || !strings.Contains(err.Error(), "weft >= 1.4") {
 		t.Errorf("its operator may raise the protocol to one that the program does not know: %v", err)
 	}
-	c := &ledger.Change{Protocol: 2, Weft: "1.4"}
+	c := &ledger.Change{Protocol: ledger.Newest + 1, Weft: "1.4"}
 	key := a.node.home.Key
 	approval := ledger.Sign(a.node.mesh, a.id, ledger.KindApprove, c, func(data []byte) []byte { return sign(key, data) })
 	e := &ledger.Entry{Mesh: a.node.mesh, Height: 1, Parent: a.node.mesh, Body: &ledger.Changed{Change: *c, Approvals: []ledger.CertVote{{From: a.id, Sig: approval.Sig}}}}

@@ -165,9 +165,10 @@ func (o *operator) describe(req api.RunRequest) (*ledger.RunSpec, error) {
 
 // checkKnown refuses to ask for a run that this program does not know, or a site whose program is older than what it asks for.
 func (o *operator) checkKnown(spec *ledger.RunSpec) error {
-	since, err := o.knows(spec)
+	_, since, err := o.knows(spec)
 	if err != nil {
-		return api.RefuseField("rule", "correct the run's description, or start a weft that knows it", err)
+		field, why := reduction.Wrong(err)
+		return api.RefuseField(field, "correct the run's description, or start a weft that knows it", errors.New(why))
 	}
 	for _, site := range o.views.now().roster.ByName() {
 		if p, known := o.programs.of(site.ID); known && p.Protocol < since {

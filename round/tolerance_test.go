@@ -234,6 +234,9 @@ func TestEntryForm(t *testing.T) {
 // TestProtocol: a mesh raises its protocol; a site whose program does not know the new one stops where it comes into force.
 func TestProtocol(t *testing.T) {
 	e := newEnv(t, 4, ledger.Byzantine)
+	for _, s := range e.sites {
+		s.ledger.Understand(1)
+	}
 	c := &ledger.Change{Protocol: 2, Weft: "1.4"}
 	if err := e.sites[0].CheckApproval(c); !errors.Is(err, ledger.ErrNewer) {
 		t.Errorf("an operator may approve of what the own program does not know: %v", err)
@@ -277,7 +280,7 @@ func TestProtocol(t *testing.T) {
 			t.Errorf("%s: it is taken", name)
 		}
 	}
-	m, err := New(Config{Self: four.self, Genesis: e.genesis, Timing: e.timing, Verify: testVerify})
+	m, err := New(Config{Protocol: 1, Self: four.self, Genesis: e.genesis, Timing: e.timing, Verify: testVerify})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -298,7 +301,7 @@ func TestGenesisProtocol(t *testing.T) {
 	if err != nil || back.Protocol != 2 {
 		t.Fatal(err)
 	}
-	cfg := Config{Self: g.Sites[0].ID, Genesis: back, Timing: DefaultTiming(), Verify: testVerify}
+	cfg := Config{Protocol: 1, Self: g.Sites[0].ID, Genesis: back, Timing: DefaultTiming(), Verify: testVerify}
 	if _, err := New(cfg); !errors.Is(err, ledger.ErrNewer) {
 		t.Errorf("a program that knows protocol 1 says %v", err)
 	}

@@ -72,10 +72,14 @@ func (k *kept) recompute(ctx context.Context, run *ledger.Run, c *ledger.CommitA
 	if why := reduction.Knows(reduction.KnownNames).Unknown(run); why != "" {
 		return &Recomputed{Unknown, why}, nil
 	}
+	strategy, err := reduction.Strategy(run.Spec)
+	if err != nil {
+		return nil, err
+	}
 	if c.State.Defined() {
 		return &Recomputed{Differs, fmt.Sprintf("a state is committed with it, and rule %q has none", run.Spec.Rule)}, nil
 	}
-	inputs, base, err := k.inputs(run, c)
+	inputs, base, err := k.inputs(run, c, !strategy.CarriesLate())
 	if err != nil {
 		return judge(err)
 	}
@@ -86,7 +90,7 @@ func (k *kept) recompute(ctx context.Context, run *ledger.Run, c *ledger.CommitA
 	first := k.open[0] // an update, whose layout and cut a model has too
 	model := first.Manifest
 	model.Shards = make([]block.CID, 0, first.Len())
-	job := aggregate.Job{Round: c.Round, Shape: aggregate.ShapeOf(first.Artifact), Base: base, Inputs: inputs, Progress: progress}
+	job := aggregate.Job{Strategy: strategy, Round: c.Round, Shape: aggregate.ShapeOf(first.Artifact), Base: base, Inputs: inputs, Progress: progress}
 	_, err = aggregate.Reduce(ctx, job, aggregate.Sink{Model: func(_ int, data []byte) error {
 		model.Shards = append(model.Shards, block.Sum(block.Raw, data))
 		return nil
@@ -114,8 +118,8 @@ func judge(err error) (*Recomputed, error) {
 	return nil, err
 }
 
-// inputs opens the sealed updates, and the bases if any of them was late.
-func (k *kept) inputs(run *ledger.Run, c *ledger.CommitAt) (list []aggregate.Input, base aggregate.ShardReader, err error) {
+// inputs opens the sealed updates, and the bases if any of them was late or changes are combined.
+func (k *kept) inputs(run *ledger.Run, c *ledger.CommitAt, changes bool) (list []aggregate.Input, base aggregate.ShardReader, err error) {
 	list, err = reduction.Inputs(c.Sealed.Inputs(), func(i ledger.Input, base bool) (aggregate.ShardReader, error) {
 		name := k.ledger.Name(i.Site)
 		if base {
@@ -123,7 +127,7 @@ func (k *kept) inputs(run *ledger.Run, c *ledger.CommitAt) (list []aggregate.Inp
 		}
 		return k.artifact(i.Manifest, name+"'s update")
 	})
-	if err == nil && slices.ContainsFunc(list, func(a aggregate.Input) bool { return a.Base != nil }) {
+	if err == nil && (changes || slices.ContainsFunc(list, func(a aggregate.Input) bool { return a.Base != nil })) {
 		of, _ := run.BaseOf(c.Round)
 		base, err = k.artifact(of, "the model that the round began from")
 	}

@@ -85,6 +85,12 @@ func (j *Jobs) aggregate(r *reducing, spec *ledger.RunSpec) (done runs.Reduced, 
 		if err == nil || r.wanted.Err() != nil {
 			return done, err
 		}
+		if errors.Is(err, aggregate.ErrOverflow) { // it would be so again, here and at every site
+			j.log.Error("the round has no model", "run", r.job.Run.Short(), "name", spec.Name, "round", r.job.Round, "error", err)
+			j.problems.set(about, fmt.Sprintf("round %d has no model: %v", r.job.Round, err), "stop the run, and open another that takes smaller steps")
+			<-r.wanted.Done()
+			return done, r.wanted.Err()
+		}
 		j.log.Warn("the new model is not computed yet", "run", r.job.Run.Short(), "name", spec.Name, "round", r.job.Round, "error", err)
 		j.problems.set(about, fmt.Sprintf("the new model of round %d cannot be computed: %v", r.job.Round, err), "it is tried again; if the disk is full, free some space")
 		select {
@@ -100,6 +106,10 @@ func (j *Jobs) aggregate(r *reducing, spec *ledger.RunSpec) (done runs.Reduced, 
 func (j *Jobs) tryReduce(r *reducing, spec *ledger.RunSpec) (runs.Reduced, error) {
 	job := r.job
 	done := runs.Reduced{Seal: job.Seal}
+	strategy, _, err := j.knows(spec)
+	if err != nil {
+		return done, err // a run that this program does not know is declined, and comes not here
+	}
 	in, err := j.openInputs(r.wanted, job, spec)
 	if err != nil {
 		return done, err
@@ -111,7 +121,7 @@ func (j *Jobs) tryReduce(r *reducing, spec *ledger.RunSpec) (runs.Reduced, error
 		return done, err
 	}
 	shards := make([]block.CID, 0, base.Len())
-	_, err = aggregate.Reduce(j.ctx, aggregate.Job{Round: job.Round, Shape: aggregate.ShapeOf(base), Base: in.base, Inputs: in.inputs}, aggregate.Sink{Model: func(i int, data []byte) error {
+	res, err := aggregate.Reduce(j.ctx, aggregate.Job{Strategy: strategy, Round: job.Round, Shape: aggregate.ShapeOf(base), Base: in.base, Inputs: in.inputs}, aggregate.Sink{Model: func(i int, data []byte) error {
 		if j.spoil != nil {
 			j.spoil(i, data)
 		}
@@ -129,6 +139,7 @@ func (j *Jobs) tryReduce(r *reducing, spec *ledger.RunSpec) (runs.Reduced, error
 	if err != nil {
 		return done, errors.Join(err, b.Abort())
 	}
+	j.tell(job, spec, res.Verdicts)
 	j.artifacts.keep.Lock()
 	defer j.artifacts.keep.Unlock()
 	if done.Model, err = b.Commit(); err != nil {
@@ -137,6 +148,15 @@ func (j *Jobs) tryReduce(r *reducing, spec *ledger.RunSpec) (runs.Reduced, error
 	j.artifacts.index.Add(j.ctx, done.Model, shards, index.Use{Run: job.Run, As: index.AsDraft, Round: job.Round})
 	j.artifacts.blocks.Added(append(shards, done.Model)...)
 	return done, j.ctx.Err()
+}
+
+// tell logs which sites' updates counted less than their weight.
+func (j *Jobs) tell(job runs.Reduce, spec *ledger.RunSpec, verdicts []string) {
+	for i, why := range verdicts {
+		if why != "" {
+			j.log.Info("an update counts less", "run", job.Run.Short(), "name", spec.Name, "round", job.Round, "site", j.host.Seen().SiteName(job.Inputs[i].Site), "why", why)
+		}
+	}
 }
 
 // inputs is what a reduction reads, open.

@@ -1,22 +1,40 @@
 package reduction
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
+	"github.com/weft-mesh/weft/aggregate"
 	"github.com/weft-mesh/weft/ledger"
 )
 
-// Knows says of the names in a run's description which protocol number's programs were the first to know them all; or, by an
-// error, which of them this program does not know. That is a site's readiness, and never an entry's validity.
-type Knows func(*ledger.RunSpec) (since uint64, err error)
+// Strategy returns how a run makes its models. What this program does not know, or cannot do in a run, comes back as an
+// [aggregate.SpecError], which names the field.
+func Strategy(spec *ledger.RunSpec) (s aggregate.Strategy, err error) {
+	if s, err = aggregate.NewStrategy(spec.Rule, spec.Outer, spec.Params); err != nil {
+		return s, err
+	}
+	if slots := s.Slots(); len(slots) > 0 {
+		return s, &aggregate.SpecError{Field: "outer", Why: fmt.Sprintf("%.40q keeps a state from round to round (%s), which runs cannot have yet", spec.Outer, strings.Join(slots, ", "))}
+	}
+	if spec.Late == ledger.Carry && !s.CarriesLate() {
+		return s, &aggregate.SpecError{Field: "late", Why: "only the mean of parameters carries late updates over: policy drop"}
+	}
+	return s, nil
+}
+
+// Knows returns how a run makes its models, and which protocol number's programs were the first to know all names in its
+// description; or, by an error, which of them this program does not know. That is a site's readiness, and never an entry's validity.
+type Knows func(*ledger.RunSpec) (s aggregate.Strategy, since uint64, err error)
 
 // KnownNames is the [Knows] of this program.
-func KnownNames(spec *ledger.RunSpec) (since uint64, err error) {
-	if spec.Rule != "fedavg" {
-		return 0, fmt.Errorf("unknown rule %q", spec.Rule)
+func KnownNames(spec *ledger.RunSpec) (s aggregate.Strategy, since uint64, err error) {
+	s, err = Strategy(spec)
+	if spec.Plain() {
+		return s, 1, err
 	}
-	return 1, nil
+	return s, 2, err
 }
 
 // Unknown says what of a run this program does not know, so that it neither trains nor reduces for it; nothing if it knows all.
@@ -24,8 +42,17 @@ func (knows Knows) Unknown(r *ledger.Run) string {
 	if len(r.Unknown) > 0 {
 		return fmt.Sprintf("unknown field %q", strings.Join(r.Unknown, ", "))
 	}
-	if _, err := knows(r.Spec); err != nil {
-		return err.Error()
+	if _, _, err := knows(r.Spec); err != nil {
+		_, why := Wrong(err)
+		return why
 	}
 	return ""
+}
+
+// Wrong returns which field of a run's description an error of [Strategy] is about, and what is wrong with it.
+func Wrong(err error) (field, why string) {
+	if spec := new(aggregate.SpecError); errors.As(err, &spec) {
+		return spec.Field, spec.Why
+	}
+	return "rule", err.Error()
 }

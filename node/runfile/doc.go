@@ -16,7 +16,8 @@
 //	  weight: 1/2                  #   carry: weight for each round it is late; default 1/2
 //	  max: 2                       #   carry: rounds late at most; default 2
 //	keep_updates: false            # keep every site's updates, for weft verify --recompute
-//	rule: fedavg                   # how updates become the model; the only one so far
+//	rule: fedavg                   # how updates become one change: weft strategy list
+//	params: {}                     # of the rule, such as norm: 1.5 for clip: weft strategy show clip
 //
 // Anything else in the file is an error that names the line.
 package runfile

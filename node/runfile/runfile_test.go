@@ -46,6 +46,29 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// A rule that combines changes drops late updates; what says nothing beyond the mean leaves nothing in the description.
+func TestParseStrategy(t *testing.T) {
+	const ok = "name: a\nrounds: 1\nmodel: {init: builtin}\n"
+	for text, want := range map[string]ledger.RunSpec{
+		"":                                   {Rule: "fedavg", Late: ledger.Carry},
+		"outer: none\n":                      {Rule: "fedavg", Late: ledger.Carry},
+		"rule: clip\n":                       {Rule: "clip", Late: ledger.Drop},
+		"rule: clip\nparams: {norm: 1.5}\n":  {Rule: "clip", Late: ledger.Drop, Params: map[string]string{"norm": "1.5"}},
+		"params: {lr: 0.5}\n":                {Rule: "fedavg", Late: ledger.Drop, Params: map[string]string{"lr": "0.5"}},
+		"rule: clip\nlate: {policy: drop}\n": {Rule: "clip", Late: ledger.Drop},
+	} {
+		r, err := Parse("run.yaml", []byte(ok+text))
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		s := r.Spec
+		if s.Rule != want.Rule || s.Outer != "" || s.Late != want.Late || !maps.Equal(s.Params, want.Params) || (s.Params == nil) != (want.Params == nil) {
+			t.Errorf("%q: %+v", text, s)
+		}
+	}
+}
+
 func TestParseDefaults(t *testing.T) {
 	r, err := Parse("dir/run.yaml", []byte("name: a\nrounds: 1\nmodel: {file: m.safetensors}\n"))
 	if err != nil {
@@ -72,7 +95,10 @@ func TestParseSaysWhere(t *testing.T) {
 		{ok + "train: &a\n  x: *a\n", "run.yaml:4: anchors"},
 		{"rounds: 1\n", "run.yaml: name: missing"},
 		{"name: a\nmodel: {init: builtin}\n", "run.yaml: rounds: missing"},
-		{ok + "rule: median\n", "run.yaml:4: rule: \"median\""},
+		{ok + "rule: median\n", "run.yaml:4: rule: unknown rule \"median\"; this weft knows clip, fedavg"},
+		{ok + "outer: nesterov\n", "run.yaml:4: outer: \"nesterov\" keeps a state from round to round"},
+		{ok + "rule: clip\nparams:\n  norm: much\n", "run.yaml:6: params.norm: "},
+		{ok + "rule: clip\nlate:\n  policy: carry\n", "run.yaml:5: late: only the mean of parameters carries"},
 		{"name: a\nrounds: 1\n", "run.yaml: model: want exactly one"},
 		{"name: a\nrounds: 1\nmodel: {init: gpt}\n", "run.yaml:3: model.init: \"gpt\""},
 		{"name: [\n", "run.yaml:"},

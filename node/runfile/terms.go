@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/reduction"
 	"github.com/weft-mesh/weft/yamlfile"
 )
 
@@ -16,6 +17,8 @@ type Terms struct {
 	Rounds      yamlfile.Count             `yaml:"rounds" json:"rounds"`
 	Train       map[string]yamlfile.Scalar `yaml:"train" json:"train,omitempty"`
 	Rule        string                     `yaml:"rule" json:"rule,omitempty"`
+	Outer       string                     `yaml:"outer" json:"outer,omitempty"`
+	Params      map[string]yamlfile.Scalar `yaml:"params" json:"params,omitempty"`
 	MinSites    yamlfile.Count             `yaml:"min_sites" json:"min_sites,omitempty"`
 	SampleCap   yamlfile.Count             `yaml:"sample_cap" json:"sample_cap,omitempty"`
 	Attempts    yamlfile.Count             `yaml:"attempts" json:"attempts,omitempty"`
@@ -34,30 +37,43 @@ type Late struct {
 // that is at fault.
 func (t *Terms) Spec(name string) (s ledger.RunSpec, field string, err error) {
 	s = ledger.RunSpec{
-		Name: name, Rounds: uint64(t.Rounds), Rule: t.Rule, MinSites: uint64(t.MinSites), SampleCap: uint64(t.SampleCap), Attempts: uint64(t.Attempts),
+		Name: name, Rounds: uint64(t.Rounds), Rule: t.Rule, Outer: t.Outer, MinSites: uint64(t.MinSites), SampleCap: uint64(t.SampleCap), Attempts: uint64(t.Attempts),
 		KeepUpdates: t.KeepUpdates, Train: map[string]string{},
 	}
 	for k, v := range t.Train {
 		s.Train[k] = string(v)
 	}
-	switch {
-	case t.Rounds == 0:
+	if s.Outer == "none" {
+		s.Outer = "" // as it is written in the run's description
+	}
+	for k, v := range t.Params {
+		if s.Params == nil {
+			s.Params = map[string]string{}
+		}
+		s.Params[k] = string(v)
+	}
+	if t.Rounds == 0 {
 		return s, "rounds", errors.New("missing; say how many, 1 or more")
-	case t.Rule != "" && t.Rule != "fedavg":
-		return s, "rule", fmt.Errorf("%q; the only one is fedavg", t.Rule)
 	}
 	if field, err := t.Late.into(&s); err != nil {
 		return s, field, err
 	}
 	s.Default()
+	if _, err := reduction.Strategy(&s); err != nil {
+		field, why := reduction.Wrong(err)
+		return s, field, errors.New(why)
+	}
 	return s, "", nil
 }
 
 // into sets the spec's policy; on error it returns the field that is at fault.
 func (l Late) into(s *ledger.RunSpec) (string, error) {
 	switch l.Policy {
-	case "", string(ledger.Carry):
-		s.Late, s.LateNum, s.LateDen, s.LateMax = ledger.Carry, 1, 2, 2
+	case "":
+		if l == (Late{}) {
+			return "", nil // as the rule has it
+		}
+	case string(ledger.Carry):
 	case string(ledger.Drop):
 		s.Late = ledger.Drop
 		if l.Weight != "" || l.Max != 0 {
@@ -67,6 +83,7 @@ func (l Late) into(s *ledger.RunSpec) (string, error) {
 	default:
 		return "late.policy", fmt.Errorf("%q, want carry or drop", l.Policy)
 	}
+	s.Late, s.LateNum, s.LateDen, s.LateMax = ledger.Carry, 1, 2, 2
 	if l.Max != 0 {
 		s.LateMax = uint64(l.Max)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/reduction"
 	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/scenarios"
 	"github.com/weft-mesh/weft/scenarios/sim"
@@ -36,6 +37,8 @@ type Learner struct {
 	hyper   map[string]string
 	base    block.CID
 	layout  block.CID
+
+	strategy aggregate.Strategy
 
 	known    map[block.CID]sim.Artifact
 	trained  map[string]sim.Trained
@@ -62,6 +65,13 @@ func New(ctx context.Context, s *scenarios.Scenario, dir string, note func(strin
 	for k, v := range s.Run.Train {
 		l.hyper[k] = string(v)
 	}
+	spec, _, err := s.Run.Spec(s.Name)
+	if err != nil {
+		return nil, err
+	}
+	if l.strategy, err = reduction.Strategy(&spec); err != nil {
+		return nil, err
+	}
 	if err := l.deal(); err != nil {
 		return nil, err
 	}
@@ -69,7 +79,6 @@ func New(ctx context.Context, s *scenarios.Scenario, dir string, note func(strin
 	if err := builtin.InitModel(path, l.hyper); err != nil {
 		return nil, fmt.Errorf("%w: run.train: %w", scenarios.ErrScenario, err)
 	}
-	var err error
 	if l.base, err = l.store.Import(ctx, path, blockstore.ImportOptions{Finite: true}); err != nil {
 		return nil, err
 	}
@@ -269,7 +278,7 @@ func (l *Learner) average(j runs.Reduce) (done sim.Reduced, err error) {
 	if err != nil {
 		return done, err
 	}
-	_, err = aggregate.Reduce(l.ctx, aggregate.Job{Round: j.Round, Shape: aggregate.ShapeOf(base), Base: base, Inputs: inputs}, aggregate.Sink{Model: func(i int, data []byte) error {
+	_, err = aggregate.Reduce(l.ctx, aggregate.Job{Strategy: l.strategy, Round: j.Round, Shape: aggregate.ShapeOf(base), Base: base, Inputs: inputs}, aggregate.Sink{Model: func(i int, data []byte) error {
 		_, err := b.WriteShard(i, data)
 		return err
 	}})
