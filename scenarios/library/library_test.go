@@ -15,7 +15,7 @@ import (
 // as they are.
 func TestLibrary(t *testing.T) {
 	all, err := library.All()
-	if err != nil || len(all) < 14 {
+	if err != nil || len(all) < 15 {
 		t.Fatalf("%d scenarios, %v", len(all), err)
 	}
 	for _, s := range all {
