@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/cmd/weft/term"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/api"
 )
 
@@ -98,6 +99,9 @@ func runText(out *term.Out, r *api.RunStatus) string {
 	if text := trainerText(r); text != "" {
 		b.WriteString(strings.Repeat(" ", indent) + hanging(out, text, nil))
 	}
+	if text := ruleText(r.Spec); text != "" {
+		b.WriteString(strings.Repeat(" ", indent) + hanging(out, text, nil))
+	}
 	if r.Unknown != "" {
 		b.WriteString(strings.Repeat(" ", indent) + hanging(out, "this weft takes no part: "+r.Unknown, nil))
 	}
@@ -115,6 +119,29 @@ func runText(out *term.Out, r *api.RunStatus) string {
 		}
 	}
 	return b.String()
+}
+
+// ruleText says how a run makes its models, if not by the mean of parameters: its rule, its outer step and their parameters.
+func ruleText(s *ledger.RunSpec) string {
+	if s == nil || s.Plain() {
+		return ""
+	}
+	text := "rule " + s.Rule
+	if s.Outer != "" {
+		text += ", outer step " + s.Outer
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Params)) {
+		text += fmt.Sprintf(", %s %s", name, s.Params[name])
+	}
+	return text
+}
+
+// prefixed returns a text with something before it, nothing for none.
+func prefixed(before, text string) string {
+	if text == "" {
+		return ""
+	}
+	return before + text
 }
 
 // trainerText tells a trainer that has not begun, or that hangs, from one that works.

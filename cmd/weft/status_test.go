@@ -129,6 +129,21 @@ func TestStatusTellsTrouble(t *testing.T) {
 	}
 }
 
+// An operator sees what rule a run has before taking part in it.
+func TestStatusTellsRule(t *testing.T) {
+	out := term.New(&bytes.Buffer{})
+	s := testStatus()
+	clip := ledger.RunSpec{Name: "next", Rounds: 2, Rule: "clip", Params: map[string]string{"norm": "1.5"}}
+	s.Runs[0].Spec = &clip
+	s.Pending = []api.PendingRun{{Run: s.Runs[0].ID, Spec: &clip}}
+	got := statusText(out, s, "")
+	for _, text := range []string{"\n        rule clip, norm 1.5\n", "next, 2 rounds, rule clip, norm 1.5: take part with"} {
+		if !strings.Contains(got, text) {
+			t.Errorf("%q is missing in\n%s", text, got)
+		}
+	}
+}
+
 func TestStatusTellsUnknown(t *testing.T) {
 	out := term.New(&bytes.Buffer{})
 	s := testStatus()

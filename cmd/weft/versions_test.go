@@ -96,6 +96,12 @@ func TestVersions(t *testing.T) {
 					}
 				}
 			}
+			if opener == "new" { // whose node has heard what the others know
+				_, err := m.Nodes[0].Client.Start(t.Context(), api.RunRequest{Spec: ledger.RunSpec{Name: "clipped", Rounds: 1, Rule: "clip"}, Init: true})
+				if err == nil || !strings.Contains(err.Error(), "which does not know what this run asks for") {
+					t.Errorf("a run that two sites cannot follow: %v", err)
+				}
+			}
 			for _, n := range m.Nodes {
 				if err := n.Stop(); err != nil {
 					t.Error(err)
