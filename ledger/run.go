@@ -77,7 +77,9 @@ func (s *RunSpec) late() LatePolicy {
 }
 
 // Plain reports whether the run averages parameters and does nothing else, as every program can.
-func (s *RunSpec) Plain() bool { return (s.Rule == "" || s.Rule == "fedavg") && s.Outer == "" && len(s.Params) == 0 }
+func (s *RunSpec) Plain() bool {
+	return (s.Rule == "" || s.Rule == "fedavg") && s.Outer == "" && len(s.Params) == 0
+}
 
 // SpecError says what is wrong with a run's description. It is an ErrMalformed.
 type SpecError struct {
