@@ -38,8 +38,9 @@ func (e *NotFiniteError) Error() string {
 
 func (e *NotFiniteError) Unwrap() error { return ErrNotFinite }
 
-// OverflowError says that finite inputs led out of the range of the model's or a slot's type: the outer step is too large, round
-// after round, and no input alone is at fault. The round has no model. It is an ErrOverflow.
+// OverflowError says that finite inputs led out of the range of the model's or a slot's type: the steps are too
+// large, round after round or, with an lr above 1, in one with a huge change. Each input is in range, so none is named. The round
+// has no model. It is an ErrOverflow.
 type OverflowError struct {
 	What    string // the model, or which slot
 	Shard   int
@@ -47,7 +48,7 @@ type OverflowError struct {
 }
 
 func (e *OverflowError) Error() string {
-	return fmt.Sprintf("element %d of %s: %v; this run needs a smaller lr", e.Element, e.What, ErrOverflow)
+	return fmt.Sprintf("element %d of %s: %v; this run needs smaller steps", e.Element, e.What, ErrOverflow)
 }
 
 func (e *OverflowError) Unwrap() error { return ErrOverflow }

@@ -19,14 +19,13 @@ const (
 // RunSpec is a run as its opener signs it: what is trained, how, and for how long. It never carries code.
 type RunSpec struct {
 	Name        string            `cbor:"name" json:"name"`
-	By          peer.ID           `cbor:"by" json:"by"`                             // the site that opens the run
-	Base        block.CID         `cbor:"base" json:"base"`                         // manifest of the model that round 1 starts from
-	Layout      block.CID         `cbor:"layout" json:"layout"`                     // of the base and of every update
-	Rounds      uint64            `cbor:"rounds" json:"rounds"`                     // how many
-	Rule        string            `cbor:"rule" json:"rule"`                         // its name; a site that does not know it takes no part
-	Outer       string            `cbor:"outer,omitempty" json:"outer,omitempty"`   // the outer step's name; empty: none
-	Params      map[string]string `cbor:"params,omitempty" json:"params,omitempty"` // of the rule and the outer step
-	MinSites    uint64            `cbor:"min_sites" json:"min_sites"`               // fewest updates in a seal; 0: a quorum
+	By          peer.ID           `cbor:"by" json:"by"`                               // the site that opens the run
+	Base        block.CID         `cbor:"base" json:"base"`                           // manifest of the model that round 1 starts from
+	Layout      block.CID         `cbor:"layout" json:"layout"`                       // of the base and of every update
+	Rounds      uint64            `cbor:"rounds" json:"rounds"`                       // how many
+	Rule        string            `cbor:"rule" json:"rule"`                           // its name; a site that does not know it takes no part
+	Strategy    Strategy          `cbor:"strategy,omitzero" json:"strategy,omitzero"` // outer step and parameters; absent where there are none
+	MinSites    uint64            `cbor:"min_sites" json:"min_sites"`                 // fewest updates in a seal; 0: a quorum
 	SampleCap   uint64            `cbor:"sample_cap" json:"sample_cap"`
 	Late        LatePolicy        `cbor:"late" json:"late"`
 	LateNum     uint64            `cbor:"late_num" json:"late_num"` // weight of an update s rounds late: times (num/den)^s
@@ -78,7 +77,7 @@ func (s *RunSpec) late() LatePolicy {
 
 // Plain reports whether the run averages parameters and does nothing else, as every program can.
 func (s *RunSpec) Plain() bool {
-	return (s.Rule == "" || s.Rule == "fedavg") && s.Outer == "" && len(s.Params) == 0
+	return (s.Rule == "" || s.Rule == "fedavg") && s.Strategy.IsZero()
 }
 
 // SpecError says what is wrong with a run's description. It is an ErrMalformed.
@@ -94,8 +93,8 @@ func (e *SpecError) Error() string { return fmt.Sprintf("run %q: %s: %s", e.Run,
 func (e *SpecError) Unwrap() error { return ErrMalformed }
 
 // Validate says what is wrong with the description for a mesh with this roster, if anything: with its form and sizes. Whether
-// this program knows the names in it is no part of that, or sites of two versions would disagree about what is decided; nor are
-// Outer and Params, which the first version passes over: a site that cannot use them takes no part.
+// this program knows the names in it is no part of that, or sites of two versions would disagree about what is decided; nor is
+// Strategy, which the first version passes over.
 func (s *RunSpec) Validate(r *Roster) error {
 	bad := func(field, format string, args ...any) error {
 		return &SpecError{s.Name, field, fmt.Sprintf(format, args...)}
@@ -145,6 +144,14 @@ func (s *RunSpec) Needed(r *Roster) int {
 		return r.Quorum()
 	}
 	return int(s.MinSites)
+}
+
+// LateRounds returns how many rounds late an update may count: none if the policy is to drop it.
+func (s *RunSpec) LateRounds() uint64 {
+	if s.Late != Carry {
+		return 0
+	}
+	return s.LateMax
 }
 
 // Weight returns the integer weight of an update that is stale rounds late: its samples, capped,

@@ -40,19 +40,19 @@ func distance(t *testing.T, s *testSite, a, b block.CID) float64 {
 // TestClipRun: a run whose rule is clip moves its model by no more than the length in each round, at every site to the same
 // bits, which are computed anew from kept updates.
 func TestClipRun(t *testing.T) {
-	const norm = 1e-2
+	const norm = 0.1
 	sites := newTestMesh(t, 3, func(_, config string) string { return config + "keep_updates: true\n" })
 	upAll(sites)
 	a := sites[0]
-	run := a.start(ledger.RunSpec{Name: "clipped", Rounds: 3, MinSites: 3, Rule: "clip", Params: map[string]string{"norm": "0.01"}})
+	run := a.start(ledger.RunSpec{Name: "clipped", Rounds: 6, MinSites: 3, Rule: "clip", Strategy: ledger.NewStrategy("", map[string]string{"norm": "0.1"})})
 	var r api.RunStatus
 	for _, s := range slices.Backward(sites) {
-		r = s.awaitRounds(run, 3)
+		r = s.awaitRounds(run, 6)
 	}
-	if r.Spec.Late != ledger.Drop || r.Spec.Params["norm"] != "0.01" {
+	if _, params, err := r.Spec.Strategy.Read(); err != nil || r.Spec.Late != ledger.Drop || params["norm"] != "0.1" {
 		t.Errorf("the run's description: %+v", r.Spec)
 	}
-	base := r.Base
+	base := r.Spec.Base
 	for _, h := range r.History {
 		if d := distance(t, a, base, h.Model); d > 1.01*norm || d < norm/100 {
 			t.Errorf("round %d moves the model by %g", h.Round, d)
@@ -67,7 +67,7 @@ func TestClipRun(t *testing.T) {
 				t.Errorf("recomputed at %s: %+v", s.name, got)
 			}
 		}
-		if len(list) != 3 {
+		if len(list) != 6 {
 			t.Errorf("%d models recomputed at %s", len(list), s.name)
 		}
 	}
@@ -83,9 +83,9 @@ func TestWrongStrategy(t *testing.T) {
 		field, want string
 	}{
 		{ledger.RunSpec{Rule: "median"}, "rule", `unknown rule "median"`},
-		{ledger.RunSpec{Outer: "nesterov"}, "outer", "keeps a state"},
-		{ledger.RunSpec{Rule: "clip", Params: map[string]string{"norm": "-1"}}, "params.norm", "-1"},
-		{ledger.RunSpec{Rule: "clip", Params: map[string]string{"b": "1"}}, "params.b", "norm"},
+		{ledger.RunSpec{Strategy: ledger.NewStrategy("nesterov", nil)}, "outer", "keeps a state"},
+		{ledger.RunSpec{Rule: "clip", Strategy: ledger.NewStrategy("", map[string]string{"norm": "-1"})}, "params.norm", "-1"},
+		{ledger.RunSpec{Rule: "clip", Strategy: ledger.NewStrategy("", map[string]string{"b": "1"})}, "params.b", "norm"},
 		{ledger.RunSpec{Rule: "clip", Late: ledger.Carry}, "late", "policy drop"},
 	} {
 		c.spec.Name, c.spec.Rounds = "wrong", 1

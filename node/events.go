@@ -20,6 +20,7 @@ import (
 const (
 	maxTraceFile = 16 << 20 // bytes of trace.jsonl before it is rotated
 	ringEvents   = 4096     // newest events kept in memory
+	maxEvent     = 8 << 10  // bytes of a line; longer events are shortened
 )
 
 // events is the site's trace: every event goes to a file of JSON lines, which is rotated by size, and
@@ -127,7 +128,7 @@ func (e *events) add(now time.Time, traced ...trace.Event) {
 	for _, t := range traced {
 		ev := api.Event{Origin: api.Origin{Seq: e.next, Time: now, Site: e.site}, Event: t}
 		line, err := json.Marshal(ev)
-		if err == nil && len(line) >= api.MaxTraceLine {
+		if err == nil && len(line) > maxEvent {
 			ev.Event = trace.Shortened(t)
 			line, err = json.Marshal(ev)
 		}

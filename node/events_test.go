@@ -121,7 +121,7 @@ func TestLongEvent(t *testing.T) {
 	}
 	e = newTestEvents(t, path)
 	for ev := range e.follow(t.Context(), 1, false) {
-		if r, ok := ev.Event.(trace.Rejected); !ok || r.Site != testID(t, 1) {
+		if ev.Kind() != "rejected" || ev.About().Site != testID(t, 1) || len(ev.Text()) != 4096 {
 			t.Errorf("%+v", ev)
 		}
 	}

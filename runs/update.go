@@ -35,7 +35,7 @@ func (p *state) noteUpdate(s *ledger.Signed) error {
 			return p.Proofs.Contradiction(old.statement, s)
 		}
 	}
-	if len(c.updates) >= ledger.MaxAttempts*(1+int(p.run.Spec.LateMax)) {
+	if len(c.updates) >= ledger.MaxAttempts*(1+int(p.run.Spec.LateRounds())) {
 		return nil
 	}
 	if s.Size() > p.roster().UpdateBytes() {

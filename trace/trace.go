@@ -107,22 +107,29 @@ func Marshal(head any, e Event) ([]byte, error) {
 	return append(out, '}'), nil
 }
 
-// Unmarshal reads what Marshal wrote. Fields that it does not know are skipped; a kind that it does not know gives an [Other].
+// Unmarshal reads what Marshal wrote. Fields that it does not know are skipped; a kind that it does not know gives an [Other], as
+// does one whose fields are not those that say its text.
 func Unmarshal(data []byte) (Event, error) {
 	var other Other
 	if err := json.Unmarshal(data, &other); err != nil {
 		return nil, err
 	}
-	if read := kinds[other.Word]; read != nil {
-		return read(data)
-	}
 	if other.Word == "" {
 		return nil, errors.New("no event: it has no kind")
 	}
-	return other, nil
+	read := kinds[other.Word]
+	if read == nil {
+		return other, nil
+	}
+	e, err := read(data)
+	if err != nil || e.Text() != other.Words {
+		return other, nil // another version's, with other fields, or shortened
+	}
+	return e, nil
 }
 
-// Other is an event of a kind that this program does not know: another version wrote it.
+// Other is an event of which this program knows the kind, the subject and the text alone: another version wrote it, or it was
+// too long.
 type Other struct {
 	Subject
 	Word  Kind   `json:"event"`

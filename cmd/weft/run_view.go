@@ -127,11 +127,15 @@ func ruleText(s *ledger.RunSpec) string {
 		return ""
 	}
 	text := "rule " + s.Rule
-	if s.Outer != "" {
-		text += ", outer step " + s.Outer
+	outer, params, err := s.Strategy.Read()
+	if err != nil {
+		return text // that it cannot be read is told where the site takes no part
 	}
-	for _, name := range slices.Sorted(maps.Keys(s.Params)) {
-		text += fmt.Sprintf(", %s %s", name, s.Params[name])
+	if outer != "" {
+		text += ", outer step " + outer
+	}
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		text += fmt.Sprintf(", %s %s", name, params[name])
 	}
 	return text
 }

@@ -112,7 +112,7 @@ func judge(err error) (*Recomputed, error) {
 		return nil, err
 	case errors.As(err, &bad): // where in the computation it was read says nothing more
 		return &Recomputed{Damaged, bad.Error()}, nil
-	case errors.As(err, new(*aggregate.NotFiniteError)), errors.Is(err, aggregate.ErrShape):
+	case errors.Is(err, aggregate.ErrNotFinite), errors.Is(err, aggregate.ErrOverflow), errors.Is(err, aggregate.ErrShape), errors.Is(err, aggregate.ErrInputs):
 		return &Recomputed{Differs, err.Error()}, nil
 	}
 	return nil, err

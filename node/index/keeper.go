@@ -32,7 +32,7 @@ func (k *Keeper) need(r *ledger.Run, newest int) {
 		k.models[r.Commits[i].Model] = true
 	}
 	if k.keepUpdates || r.Spec.KeepUpdates {
-		k.needLate(r)
+		k.needBases(r)
 	}
 	k.models[r.Spec.Base] = true // what the newest is compared with, also when the run is over
 	if !r.Active() {
@@ -49,11 +49,16 @@ func (k *Keeper) need(r *ledger.Run, newest int) {
 	}
 }
 
-// needLate notes the models that late updates which went into a model are measured against.
-func (k *Keeper) needLate(r *ledger.Run) {
+// needBases notes the models that updates which went into a model are measured against: late ones, and all of a run that
+// combines changes.
+func (k *Keeper) needBases(r *ledger.Run) {
 	for _, c := range r.Commits {
+		base, ok := r.BaseOf(c.Round)
+		if ok && !r.Spec.Plain() {
+			k.models[base] = true
+		}
 		for _, in := range c.Sealed.Inputs() {
-			if base, ok := r.BaseOf(c.Round); ok && in.Base.Defined() {
+			if ok && in.Base.Defined() {
 				k.models[in.Base], k.models[base] = true, true
 			}
 		}

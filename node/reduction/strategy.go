@@ -12,11 +12,15 @@ import (
 // Strategy returns how a run makes its models. What this program does not know, or cannot do in a run, comes back as an
 // [aggregate.SpecError], which names the field.
 func Strategy(spec *ledger.RunSpec) (s aggregate.Strategy, err error) {
-	if s, err = aggregate.NewStrategy(spec.Rule, spec.Outer, spec.Params); err != nil {
+	outer, params, err := spec.Strategy.Read()
+	if err != nil {
+		return s, &aggregate.SpecError{Field: "strategy", Why: err.Error()}
+	}
+	if s, err = aggregate.NewStrategy(spec.Rule, outer, params); err != nil {
 		return s, err
 	}
 	if slots := s.Slots(); len(slots) > 0 {
-		return s, &aggregate.SpecError{Field: "outer", Why: fmt.Sprintf("%.40q keeps a state from round to round (%s), which runs cannot have yet", spec.Outer, strings.Join(slots, ", "))}
+		return s, &aggregate.SpecError{Field: "outer", Why: fmt.Sprintf("%.40q keeps a state from round to round (%s), which runs cannot have yet", outer, strings.Join(slots, ", "))}
 	}
 	if spec.Late == ledger.Carry && !s.CarriesLate() {
 		return s, &aggregate.SpecError{Field: "late", Why: "only the mean of parameters carries late updates over: policy drop"}

@@ -17,7 +17,8 @@
 //	  max: 2                       #   carry: rounds late at most; default 2
 //	keep_updates: false            # keep every site's updates, for weft verify --recompute
 //	rule: fedavg                   # how updates become one change: weft strategy list
-//	params: {}                     # of the rule, such as norm: 1.5 for clip: weft strategy show clip
+//	outer: none                    # what makes the next model of that change; the only one that runs can have yet
+//	params: {}                     # of both, such as norm: 1.5 for clip: weft strategy show clip
 //
 // Anything else in the file is an error that names the line.
 package runfile

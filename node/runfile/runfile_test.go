@@ -1,6 +1,7 @@
 package runfile
 
 import (
+	"bytes"
 	"errors"
 	"maps"
 	"strings"
@@ -53,8 +54,8 @@ func TestParseStrategy(t *testing.T) {
 		"":                                   {Rule: "fedavg", Late: ledger.Carry},
 		"outer: none\n":                      {Rule: "fedavg", Late: ledger.Carry},
 		"rule: clip\n":                       {Rule: "clip", Late: ledger.Drop},
-		"rule: clip\nparams: {norm: 1.5}\n":  {Rule: "clip", Late: ledger.Drop, Params: map[string]string{"norm": "1.5"}},
-		"params: {lr: 0.5}\n":                {Rule: "fedavg", Late: ledger.Drop, Params: map[string]string{"lr": "0.5"}},
+		"rule: clip\nparams: {norm: 1.5}\n":  {Rule: "clip", Late: ledger.Drop, Strategy: ledger.NewStrategy("", map[string]string{"norm": "1.5"})},
+		"params: {lr: 0.5}\n":                {Rule: "fedavg", Late: ledger.Drop, Strategy: ledger.NewStrategy("", map[string]string{"lr": "0.5"})},
 		"rule: clip\nlate: {policy: drop}\n": {Rule: "clip", Late: ledger.Drop},
 	} {
 		r, err := Parse("run.yaml", []byte(ok+text))
@@ -63,7 +64,7 @@ func TestParseStrategy(t *testing.T) {
 			continue
 		}
 		s := r.Spec
-		if s.Rule != want.Rule || s.Outer != "" || s.Late != want.Late || !maps.Equal(s.Params, want.Params) || (s.Params == nil) != (want.Params == nil) {
+		if s.Rule != want.Rule || s.Late != want.Late || !bytes.Equal(s.Strategy, want.Strategy) {
 			t.Errorf("%q: %+v", text, s)
 		}
 	}

@@ -37,21 +37,17 @@ type Late struct {
 // that is at fault.
 func (t *Terms) Spec(name string) (s ledger.RunSpec, field string, err error) {
 	s = ledger.RunSpec{
-		Name: name, Rounds: uint64(t.Rounds), Rule: t.Rule, Outer: t.Outer, MinSites: uint64(t.MinSites), SampleCap: uint64(t.SampleCap), Attempts: uint64(t.Attempts),
+		Name: name, Rounds: uint64(t.Rounds), Rule: t.Rule, MinSites: uint64(t.MinSites), SampleCap: uint64(t.SampleCap), Attempts: uint64(t.Attempts),
 		KeepUpdates: t.KeepUpdates, Train: map[string]string{},
 	}
 	for k, v := range t.Train {
 		s.Train[k] = string(v)
 	}
-	if s.Outer == "none" {
-		s.Outer = "" // as it is written in the run's description
-	}
+	params := map[string]string{}
 	for k, v := range t.Params {
-		if s.Params == nil {
-			s.Params = map[string]string{}
-		}
-		s.Params[k] = string(v)
+		params[k] = string(v)
 	}
+	s.Strategy = ledger.NewStrategy(t.Outer, params)
 	if t.Rounds == 0 {
 		return s, "rounds", errors.New("missing; say how many, 1 or more")
 	}
