@@ -91,6 +91,8 @@ node/index < block: CIDs
 node/index < blockstore: what the store has
 node/index < ledger: what is kept
 node/reduction < aggregate: inputs of the average
+node/reduction < block tensor: a state is a block, and its slots have the model's layout in F32
+node/reduction < blockstore: the model and the slots are written side by side
 node/reduction < ledger: what a seal lists
 node/jobs < aggregate: reduces
 node/jobs < block: CIDs
@@ -153,6 +155,7 @@ scenarios/learn         < scenarios/sim: it is the workload of a world
 scenarios/learn         < tensor: poison changes elements
 scenarios/learn         < train train/builtin train/builtin/corpus: the embedded trainer and its texts
 scenarios/play/simulated < block: the run's nonce is a hash of the scenario's name and seed
+scenarios/play/simulated < node/reduction: whether a run's outer step has a state
 scenarios/play/simulated < runs: it asks for the run
 scenarios/play/simulated < trace: it observes what machines trace
 scenarios/play/simulated < scenarios: a scenario comes in, a recording goes out

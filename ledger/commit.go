@@ -49,5 +49,5 @@ func (c *Commit) apply(l *Ledger, e *Entry) {
 		r.Counted[u.Update.From] = u.Update.Update().Round
 	}
 	r.Commits = append(r.Commits, CommitAt{e.Height, c, seal, r.Opened})
-	r.Round, r.Opened, r.Base, r.Seals = r.Round+1, e.Height, c.Model, nil
+	r.Round, r.Opened, r.Base, r.State, r.Seals = r.Round+1, e.Height, c.Model, c.State, nil
 }

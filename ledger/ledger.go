@@ -49,6 +49,7 @@ type Run struct {
 	Round   uint64   // current, from 1; Spec.Rounds+1 when all are done
 	Opened  uint64   // height of the entry that opened the current round
 	Base    block.CID
+	State   block.CID          // of the outer step, that Base was committed with; undefined: none
 	Seals   []SealAt           // of the current opening
 	Commits []CommitAt         // one a round
 	Counted map[peer.ID]uint64 // newest round of which a committed seal lists an update of a site
@@ -90,6 +91,14 @@ func (r *Run) BaseOf(round uint64) (block.CID, bool) {
 		return r.Commits[round-2].Model, true
 	}
 	return block.CID{}, false
+}
+
+// StateOf returns the outer step's state that a round started from, undefined if there was none.
+func (r *Run) StateOf(round uint64) block.CID {
+	if round < 2 || round-2 >= uint64(len(r.Commits)) {
+		return block.CID{}
+	}
+	return r.Commits[round-2].State
 }
 
 // NewLedger returns the empty ledger of a mesh.

@@ -64,7 +64,7 @@ func (n *Node) open(closers *[]func() error) error {
 	}
 	for _, r := range machine.Ledger().Runs() {
 		for i := range r.Commits {
-			n.index.Commit(r.Commits[i].Model, r.ID)
+			commitTo(n.index, r.Commits[i].Commit)
 		}
 	}
 	if err := n.clearTasks(); err != nil {

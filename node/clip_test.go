@@ -83,7 +83,8 @@ func TestWrongStrategy(t *testing.T) {
 		field, want string
 	}{
 		{ledger.RunSpec{Rule: "median"}, "rule", `unknown rule "median"`},
-		{ledger.RunSpec{Strategy: ledger.NewStrategy("nesterov", nil)}, "outer", "keeps a state"},
+		{ledger.RunSpec{Strategy: ledger.NewStrategy("nesterow", nil)}, "outer", `unknown outer "nesterow"`},
+		{ledger.RunSpec{Strategy: ledger.NewStrategy("nesterov", nil), Late: ledger.Carry}, "late", "policy drop"},
 		{ledger.RunSpec{Rule: "clip", Strategy: ledger.NewStrategy("", map[string]string{"norm": "-1"})}, "params.norm", "-1"},
 		{ledger.RunSpec{Rule: "clip", Strategy: ledger.NewStrategy("", map[string]string{"b": "1"})}, "params.b", "norm"},
 		{ledger.RunSpec{Rule: "clip", Late: ledger.Carry}, "late", "policy drop"},

@@ -29,6 +29,10 @@ type explainer struct {
 // explain finds out where another model of a seal differs from the one computed here, and tells the operator.
 // The event says whose it is: another site's, or, if the site is this one, the mesh's.
 func (x *explainer) explain(d trace.Diverged) {
+	if d.State {
+		x.tell(d, "the models are equal, but what the outer step keeps for the next round is not")
+		return
+	}
 	data, err := x.store.Get(d.Own)
 	var own blockstore.Manifest
 	if err == nil {
@@ -40,15 +44,18 @@ func (x *explainer) explain(d trace.Diverged) {
 	}
 	x.shelf.keep(block.Block{CID: d.Own, Data: data})
 	job := runs.Fetch{Run: d.Run, Manifest: d.Model, Layout: own.Layout}
-	what, owner := "the mesh committed another model than this site computed", peer.ID("")
 	if d.Site != x.self {
-		owner = d.Site
-		what = fmt.Sprintf("site %s computed another model than this site", x.views.now().name(owner))
+		job.Owner = d.Site
 	}
-	job.Owner = owner
-	x.jobs.Compare(job, own, func(where string) {
-		text := fmt.Sprintf("%s in round %d: %s; memory, processor or disk of one of them may be broken, or one lies", what, d.Round, where)
-		x.log.Error("models differ", "run", d.Run.Short(), "own", d.Own, "other", d.Model, "what", text)
-		x.box.tell(func(*round.Machine) { x.tracker.troubled(text) })
-	})
+	x.jobs.Compare(job, own, func(where string) { x.tell(d, where) })
+}
+
+func (x *explainer) tell(d trace.Diverged, where string) {
+	what := "the mesh committed another model than this site computed"
+	if d.Site != x.self {
+		what = fmt.Sprintf("site %s computed another model than this site", x.views.now().name(d.Site))
+	}
+	text := fmt.Sprintf("%s in round %d: %s; memory, processor or disk of one of them may be broken, or one lies", what, d.Round, where)
+	x.log.Error("models differ", "run", d.Run.Short(), "own", d.Own, "other", d.Model, "what", text)
+	x.box.tell(func(*round.Machine) { x.tracker.troubled(text) })
 }

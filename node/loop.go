@@ -192,7 +192,7 @@ func (l *loop) publishView() {
 	old, now := l.views.now(), newView(l.machine, l.self)
 	for h := old.height + 1; h <= now.height; h++ {
 		if c := ledger.As[ledger.Commit](l.machine.Ledger().At(h).Entry); c != nil {
-			l.index.Commit(c.Model, c.Run)
+			commitTo(l.index, c)
 		}
 	}
 	moved := now.differ(&old.members)
@@ -202,6 +202,14 @@ func (l *loop) publishView() {
 	}
 	l.newlyAllowed(old, now)
 	l.jobs.GoneOn(now)
+}
+
+// commitTo has the index take what was computed here for what the mesh has committed.
+func commitTo(x *index.Index, c *ledger.Commit) {
+	x.Commit(c.Model, c.Run)
+	if c.State.Defined() {
+		x.CommitState(c.State, c.Run)
+	}
 }
 
 // newlyAllowed tells the exchange about runs whose participants have changed, so that who was

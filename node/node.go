@@ -24,7 +24,6 @@ import (
 	"github.com/weft-mesh/weft/node/reduction"
 	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/round"
-	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/trace"
 	"github.com/weft-mesh/weft/train"
 )
@@ -189,7 +188,7 @@ func (n *Node) scrub(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		if err := n.store.Scrub(ctx, func(bad error) { n.repair(ctx, bad) }); err != nil && ctx.Err() == nil {
+		if err := n.store.Scrub(ctx, n.repair); err != nil && ctx.Err() == nil {
 			n.log.Warn("the store cannot be read through", "error", err)
 		}
 	}
@@ -200,7 +199,7 @@ func (n *Node) mend(ctx context.Context) error {
 	for {
 		select {
 		case bad := <-n.bad:
-			n.repair(ctx, bad)
+			n.repair(bad)
 		case <-ctx.Done():
 			return nil
 		}
@@ -209,13 +208,12 @@ func (n *Node) mend(ctx context.Context) error {
 
 // repair tells the machine of an artifact that is no longer whole, so that it is fetched again if a
 // round needs it, before this site promises anything on the strength of it.
-func (n *Node) repair(ctx context.Context, bad error) {
+func (n *Node) repair(bad error) {
 	n.log.Warn("a block went bad on this disk; it is fetched again when it is needed", "error", bad)
 	n.events.add(time.Now(), trace.Corrupt{Subject: trace.Of(n.home.ID), Why: bad.Error()})
 	var c *blockstore.CorruptError
 	if errors.As(bad, &c) && c.Manifest.Defined() {
-		n.box.deliver(ctx, runs.Lost{Manifest: c.Manifest})
-		n.jobs.Again(c.Manifest)
+		n.jobs.WentBad(c.Manifest)
 	}
 }
 

@@ -210,8 +210,30 @@ func (o *operator) importBase(ctx context.Context, req api.RunRequest, spec *led
 	case err != nil:
 		return c, m, fmt.Errorf("take in the model: %w", err)
 	}
-	m, err = blockstore.ReadManifest(o.store, c)
-	return c, m, err
+	if m, err = blockstore.ReadManifest(o.store, c); err != nil {
+		return c, m, err
+	}
+	return c, m, o.checkState(spec, m)
+}
+
+// checkState refuses a model whose outer step's state could not be kept.
+func (o *operator) checkState(spec *ledger.RunSpec, m blockstore.Manifest) error {
+	s, _, err := o.knows(spec)
+	if err != nil {
+		return err // checkKnown has looked
+	}
+	data, err := o.store.Get(m.Layout)
+	if err != nil {
+		return err
+	}
+	l, err := tensor.DecodeLayout(data)
+	if err != nil {
+		return err
+	}
+	if err := reduction.CheckState(s.Slots(), l, m.ShardElements); err != nil {
+		return api.RefuseField("outer", "choose an outer step without a state, such as none", err)
+	}
+	return nil
 }
 
 // Evaluate has the site's trainer measure a model of a run once it is free: a committed one, or what the run began with. It

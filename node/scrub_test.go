@@ -41,7 +41,7 @@ func TestScrub(t *testing.T) {
 	good := sites[0].export(model)
 	damage(t, path)
 	found := 0
-	if err := n.store.Scrub(t.Context(), func(bad error) { found++; n.repair(t.Context(), bad) }); err != nil || found == 0 {
+	if err := n.store.Scrub(t.Context(), func(bad error) { found++; n.repair(bad) }); err != nil || found == 0 {
 		t.Fatalf("the scrub finds %d damages, %v", found, err)
 	}
 	awaitEvent(sites[0], "the damage", func(trace.Corrupt) bool { return true })

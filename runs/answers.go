@@ -38,17 +38,20 @@ type TrainFailed struct {
 type Fetched struct {
 	Manifest block.CID
 	Layout   block.CID // as in Fetch
+	State    bool      // as in Fetch
 	Invalid  string    // why, or empty
 }
 
 // Lost says that an artifact is not held any more: the driver's policy has removed it, or its disk
 // has. The machine has it fetched again if it still needs it.
-type Lost struct{ Manifest block.CID }
+type Lost struct{ Manifest block.CID } // or the name of a state
 
-// Reduced answers Reduce: the model is durable under its manifest, or an input cannot be aggregated.
+// Reduced answers Reduce: the model is durable under its manifest, and the state under its name, or an input cannot be
+// aggregated.
 type Reduced struct {
 	Seal  block.CID
 	Model block.CID
+	State block.CID // undefined if the run's outer step has none
 	Bad   *BadInput
 }
 

@@ -38,7 +38,7 @@ func (p *state) seek(u *update) {
 
 // fetched takes the end of a fetch of an update.
 func (p *state) fetched(e Fetched) {
-	if p.run.Spec.Layout != e.Layout {
+	if p.run.Spec.Layout != e.Layout || e.State {
 		return
 	}
 	for _, u := range p.offers.updates[e.Manifest] {

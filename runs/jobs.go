@@ -36,24 +36,27 @@ type StopTrain struct{ Run block.CID }
 // Answer Fetched. The driver tries until it succeeds, finds it invalid, or Forget ends it.
 type Fetch struct {
 	Run      block.CID
-	Manifest block.CID
-	Layout   block.CID // another layout is refused
-	Owner    peer.ID   // whose update; empty for a model, which every site may have
+	Manifest block.CID // or the name of a state
+	Layout   block.CID // another layout is refused; the model's if it is a state
+	Owner    peer.ID   // whose update; empty for a model or a state, which every site may have
+	State    bool      // it is an outer step's state
 }
 
 // Forget says that an artifact is no longer needed: end its fetch, delete it if it is an update.
 type Forget struct {
 	Run      block.CID
-	Manifest block.CID
-	Update   bool // false: a model, kept by the driver's policy
+	Manifest block.CID // or the name of a state
+	Update   bool      // false: a model or a state, kept by the driver's policy
 }
 
-// Reduce asks for the new model of a seal, all of whose inputs are held. Answer Reduced.
+// Reduce asks for the new model of a seal, and the state with it if the run's outer step has one. All that it is
+// computed from is held. Answer Reduced.
 type Reduce struct {
 	Run    block.CID
 	Round  uint64
 	Seal   block.CID
 	Base   block.CID
+	State  block.CID      // that Base was committed with; undefined: none
 	Inputs []ledger.Input // in seal order
 }
 

@@ -33,10 +33,8 @@ func (r *Runs) Holds(e *ledger.Entry) bool {
 	case *ledger.Void:
 		return true
 	case *ledger.Commit:
-		if b.State.Defined() {
-			return false // no rule of this program has one
-		}
-		return p.computed.models[b.Seal] == b.Model
+		own, made := p.computed.made(b.Seal)
+		return made && own == committedResult(b)
 	}
 	return false
 }

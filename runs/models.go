@@ -9,10 +9,14 @@ import (
 	"github.com/weft-mesh/weft/ledger"
 )
 
-// model is a model as a run means it: nothing but its layout makes it useless, and only to that run.
-type model struct{ manifest, layout block.CID }
+// model is a model, or an outer step's state, as a run means it: nothing but its layout, for a state the model's, makes it
+// useless, and only to that run.
+type model struct {
+	manifest, layout block.CID
+	state            bool
+}
 
-// models are those that a site holds in full, and those that it has fetched.
+// models are those that a site holds in full, and those that it has fetched. States are held and fetched like them.
 type models struct {
 	start  func(Job)
 	held   map[model]bool
@@ -25,7 +29,15 @@ func newModels(start func(Job)) *models {
 
 // hold reports whether a model is held in full, and has it fetched if not.
 func (m *models) hold(run, manifest, layout block.CID) bool {
-	what := model{manifest, layout}
+	return m.holdAny(run, model{manifest, layout, false})
+}
+
+// holdState is hold for an outer step's state; one that is undefined, all zero, is held.
+func (m *models) holdState(run, name, layout block.CID) bool {
+	return !name.Defined() || m.holdAny(run, model{name, layout, true})
+}
+
+func (m *models) holdAny(run block.CID, what model) bool {
 	if !m.held[what] {
 		m.fetch(run, what, "")
 	}
@@ -34,7 +46,7 @@ func (m *models) hold(run, manifest, layout block.CID) bool {
 
 // holdBase is hold for a run that a site asks for, which may have the others fetch so much and no more.
 func (m *models) holdBase(run block.CID, spec *ledger.RunSpec) bool {
-	what, waits := model{spec.Base, spec.Layout}, 0
+	what, waits := model{spec.Base, spec.Layout, false}, 0
 	if m.held[what] {
 		return true
 	}
@@ -52,20 +64,24 @@ func (m *models) holdBase(run block.CID, spec *ledger.RunSpec) bool {
 func (m *models) fetch(run block.CID, what model, by peer.ID) {
 	if _, known := m.sought[what]; !known {
 		m.sought[what] = by
-		m.start(Fetch{Run: run, Manifest: what.manifest, Layout: what.layout})
+		m.start(Fetch{Run: run, Manifest: what.manifest, Layout: what.layout, State: what.state})
 	}
 }
 
-// made notes a model that this site has computed.
-func (m *models) made(manifest, layout block.CID) { m.held[model{manifest, layout}] = true }
+// made notes what this site has computed.
+func (m *models) made(done result, layout block.CID) {
+	for what := range done.models(layout) {
+		m.held[what] = true
+	}
+}
 
 // drop forgets a model.
-func (m *models) drop(manifest, layout block.CID) { delete(m.held, model{manifest, layout}) }
+func (m *models) drop(what model) { delete(m.held, what) }
 
 // fetched notes the end of a fetch; it reports whether a sought model was found useless, which stays
 // sought, so that it is not asked for again.
 func (m *models) fetched(e Fetched) (useless bool) {
-	what := model{e.Manifest, e.Layout}
+	what := model{e.Manifest, e.Layout, e.State}
 	if _, sought := m.sought[what]; !sought {
 		return false
 	}

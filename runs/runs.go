@@ -147,10 +147,8 @@ func (r *Runs) Compare(from peer.ID, theirs *ledger.Commit) {
 	if p == nil || !p.computed.differs(from, theirs) {
 		return
 	}
-	r.env.Out.Trace(trace.Diverged{
-		Subject: trace.In(theirs.Run, theirs.Round).Of(from), Own: p.computed.models[theirs.Seal], Model: theirs.Model,
-		Why: "computed another model from the same seal: one of the two machines is broken or lies",
-	})
+	own, _ := p.computed.made(theirs.Seal)
+	r.env.Out.Trace(diverged(own, theirs, from, "computed another model from the same seal: one of the two machines is broken or lies"))
 }
 
 // Learned takes the updates that a seal lists which may be decided.

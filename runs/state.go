@@ -80,10 +80,11 @@ func (p *state) follow() {
 	if !p.accepted() {
 		return
 	}
+	hasState := p.models.holdState(r.ID, r.State, r.Spec.Layout)
 	p.seekAll()
 	latest := r.Latest()
-	if latest != nil {
-		p.reduce(r, latest, hasBase)
+	if latest != nil && hasBase && hasState {
+		p.reduce(r, latest)
 	}
 	p.train(r, latest, hasBase)
 }

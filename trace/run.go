@@ -79,7 +79,8 @@ type InputSpoilt struct {
 type Diverged struct {
 	Subject
 	Own   block.CID `json:"own"`
-	Model block.CID `json:"model"` // the other
+	Model block.CID `json:"model"`           // the other
+	State bool      `json:"state,omitempty"` // the models are equal, and these are the outer step's states
 	Why   string    `json:"why"`
 }
 

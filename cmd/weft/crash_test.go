@@ -90,6 +90,14 @@ type crash struct {
 }
 
 func newCrash(t *testing.T, faults ledger.Faults, sites int, seed uint64) *crash {
+	x := newCrashMesh(t, faults, sites, seed, "{synthetic: {bytes: 300kB, time: 200ms}}")
+	x.open(ledger.RunSpec{Name: "crash", Rounds: 100_000})
+	x.await("the first round", func() bool { return x.least(x.mesh.Nodes) >= 1 })
+	return x
+}
+
+// newCrashMesh starts a mesh.
+func newCrashMesh(t *testing.T, faults ledger.Faults, sites int, seed uint64, trainer string) *crash {
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
 	dir, err := os.MkdirTemp("", "weft-crash-") // t.TempDir's paths are too long for a Unix socket
@@ -98,7 +106,7 @@ func newCrash(t *testing.T, faults ledger.Faults, sites int, seed uint64) *crash
 	}
 	c := local.Config{Exe: weftBinary(t), Dir: dir, Name: "crash", Faults: faults}
 	for i := range sites {
-		c.Sites = append(c.Sites, local.Site{Name: fmt.Sprintf("site-%d", i+1), Trainer: "{synthetic: {bytes: 300kB, time: 200ms}}"})
+		c.Sites = append(c.Sites, local.Site{Name: fmt.Sprintf("site-%d", i+1), Trainer: trainer})
 	}
 	m, err := local.New(c)
 	if err != nil {
@@ -116,13 +124,17 @@ func newCrash(t *testing.T, faults ledger.Faults, sites int, seed uint64) *crash
 	})
 	x := &crash{t: t, ctx: ctx, mesh: m, rand: rand.New(rand.NewPCG(seed, uint64(sites)))}
 	x.start(m.Nodes...)
-	reply, err := m.Nodes[0].Client.Start(ctx, api.RunRequest{Spec: ledger.RunSpec{Name: "crash", Rounds: 100_000}, Init: true})
+	return x
+}
+
+// open opens the run.
+func (x *crash) open(spec ledger.RunSpec) {
+	x.t.Helper()
+	reply, err := x.mesh.Nodes[0].Client.Start(x.ctx, api.RunRequest{Spec: spec, Init: true})
 	if err != nil {
-		t.Fatal(err)
+		x.t.Fatal(err)
 	}
 	x.run = reply.Run
-	x.await("the first round", func() bool { return x.least(m.Nodes) >= 1 })
-	return x
 }
 
 func (x *crash) start(nodes ...*local.Node) {
@@ -186,7 +198,7 @@ func (x *crash) killOne(at killAt, victim int) {
 	x.t.Helper()
 	v := x.mesh.Nodes[victim]
 	others := slices.DeleteFunc(slices.Clone(x.mesh.Nodes), func(n *local.Node) bool { return n == v })
-	x.waitFor(v, at)
+	x.waitFor(v, at, time.Now())
 	if err := v.Kill(); err != nil {
 		x.t.Fatal(err)
 	}
@@ -221,12 +233,11 @@ func lastWord(n *local.Node) string {
 	return last
 }
 
-// waitFor returns when the site's trace has the event that comes next.
-func (x *crash) waitFor(n *local.Node, at killAt) {
+// waitFor returns when the site's trace has the event, later than after.
+func (x *crash) waitFor(n *local.Node, at killAt, after time.Time) {
 	x.t.Helper()
 	ctx, cancel := context.WithTimeout(x.ctx, crashLimit)
 	defer cancel()
-	after := time.Now()
 	for e, err := range n.Client.Events(ctx, 0, true) {
 		if err != nil {
 			x.t.Fatalf("%s: no %s: %v", n.Name, at.phase, err)

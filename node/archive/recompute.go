@@ -76,10 +76,14 @@ func (k *kept) recompute(ctx context.Context, run *ledger.Run, c *ledger.CommitA
 	if err != nil {
 		return nil, err
 	}
-	if c.State.Defined() {
-		return &Recomputed{Differs, fmt.Sprintf("a state is committed with it, and rule %q has none", run.Spec.Rule)}, nil
+	if slots := strategy.Slots(); c.State.Defined() != (len(slots) > 0) {
+		return &Recomputed{Differs, fmt.Sprintf("its outer step keeps %d slots from round to round, and a state is committed with it: %v", len(slots), c.State.Defined())}, nil
 	}
 	inputs, base, err := k.inputs(run, c, !strategy.CarriesLate())
+	var state map[string]aggregate.ShardReader
+	if err == nil {
+		state, err = k.state(run.StateOf(c.Round))
+	}
 	if err != nil {
 		return judge(err)
 	}
@@ -88,20 +92,60 @@ func (k *kept) recompute(ctx context.Context, run *ledger.Run, c *ledger.CommitA
 		return &Recomputed{NotKept, strings.Join(k.lacks, ", ")}, nil
 	}
 	first := k.open[0] // an update, whose layout and cut a model has too
-	model := first.Manifest
-	model.Shards = make([]block.CID, 0, first.Len())
-	job := aggregate.Job{Strategy: strategy, Round: c.Round, Shape: aggregate.ShapeOf(first.Artifact), Base: base, Inputs: inputs, Progress: progress}
-	_, err = aggregate.Reduce(ctx, job, aggregate.Sink{Model: func(_ int, data []byte) error {
-		model.Shards = append(model.Shards, block.Sum(block.Raw, data))
-		return nil
-	}})
-	if err != nil {
+	job := aggregate.Job{Strategy: strategy, Round: c.Round, Shape: aggregate.ShapeOf(first.Artifact), Base: base, State: state, Inputs: inputs, Progress: progress}
+	anew := newComputed(first.Artifact, strategy.Slots())
+	if _, err = aggregate.Reduce(ctx, job, anew.sink()); err != nil {
 		return judge(err)
 	}
-	if got := model.Block().CID; got != c.Model {
-		return &Recomputed{Differs, k.compare(model, c.Model)}, nil
+	if got := anew.model.Block().CID; got != c.Model {
+		return &Recomputed{Differs, k.compare(anew.model, c.Model)}, nil
+	}
+	if got := anew.state(); got != c.State {
+		return &Recomputed{Differs, fmt.Sprintf("the model is the same, but the outer step's state is %s", got)}, nil
 	}
 	return &Recomputed{Outcome: Same}, nil
+}
+
+// computed is the model and the outer step's state computed anew, by their CIDs.
+type computed struct {
+	model blockstore.Manifest
+	slots map[string]*blockstore.Manifest
+}
+
+// newComputed returns a model like an update, with nothing in it yet.
+func newComputed(like *blockstore.Artifact, slots []string) *computed {
+	c := &computed{model: like.Manifest, slots: map[string]*blockstore.Manifest{}}
+	c.model.Shards = nil
+	layout := reduction.StateLayout(like.Layout)
+	for _, slot := range slots {
+		m := c.model
+		m.Layout, m.Bytes = layout.Block().CID, layout.Bytes()
+		c.slots[slot] = &m
+	}
+	return c
+}
+
+func (c *computed) sink() aggregate.Sink {
+	write := func(m *blockstore.Manifest, data []byte) error {
+		m.Shards = append(m.Shards, block.Sum(block.Raw, data))
+		return nil
+	}
+	return aggregate.Sink{
+		Model: func(_ int, data []byte) error { return write(&c.model, data) },
+		State: func(slot string, _ int, data []byte) error { return write(c.slots[slot], data) },
+	}
+}
+
+// state returns the name of the state, undefined without slots.
+func (c *computed) state() block.CID {
+	if len(c.slots) == 0 {
+		return block.CID{}
+	}
+	s := reduction.State{Slots: map[string]block.CID{}}
+	for slot, m := range c.slots {
+		s.Slots[slot] = m.Block().CID
+	}
+	return s.Block().CID
 }
 
 // judge tells what lies in the inputs from what keeps them from being read.
@@ -132,6 +176,33 @@ func (k *kept) inputs(run *ledger.Run, c *ledger.CommitAt, changes bool) (list [
 		base, err = k.artifact(of, "the model that the round began from")
 	}
 	return list, base, err
+}
+
+// state opens the outer step's state that a round began from, nil if there is none.
+func (k *kept) state(name block.CID) (map[string]aggregate.ShardReader, error) {
+	if !name.Defined() {
+		return nil, nil
+	}
+	const what = "the outer step's state that the round began from"
+	data, err := blockstore.ReadBlock(k.dir, name)
+	if errors.Is(err, blockstore.ErrNotFound) {
+		k.lacks = append(k.lacks, what)
+		return nil, nil
+	}
+	var s reduction.State
+	if err == nil {
+		s, err = reduction.DecodeState(data)
+	}
+	if err != nil {
+		return nil, &badInput{what, err}
+	}
+	slots := map[string]aggregate.ShardReader{}
+	for slot, manifest := range s.Slots {
+		if slots[slot], err = k.artifact(manifest, fmt.Sprintf("%s, slot %s", what, slot)); err != nil {
+			return nil, err
+		}
+	}
+	return slots, nil
 }
 
 // artifact opens an artifact, or notes that it is lacking. One that is there in part has lost the rest: what the scrub of a node

@@ -21,6 +21,15 @@ type Use struct {
 	Run   block.CID `json:"run"`
 	As    usage     `json:"as"`
 	Round uint64    `json:"round,omitempty"` // of an update or draft: the run's when it came
+	Of    block.CID `json:"of,omitzero"`     // the outer step's state that it is a slot of; undefined: it is itself what is meant
+}
+
+// name returns what an artifact is part of: a state, or itself.
+func (u Use) name(manifest block.CID) block.CID {
+	if u.Of.Defined() {
+		return u.Of
+	}
+	return manifest
 }
 
 type usage string
@@ -43,7 +52,7 @@ type Index struct {
 
 	mu        sync.RWMutex
 	changes   uint64                    // since the start
-	committed map[block.CID]block.CID   // models -> their run, held or not
+	committed map[block.CID]block.CID   // models and states -> their run, held or not
 	uses      map[block.CID][]Use       // by manifest
 	blocks    map[block.CID][]block.CID // shard or manifest -> the manifests it is part of
 	of        map[block.CID][]block.CID // manifest -> it and its shards
@@ -112,8 +121,8 @@ func (x *Index) add(ctx context.Context, manifest block.CID, shards []block.CID,
 		return false, false
 	}
 	x.link(manifest, shards)
-	if run, ok := x.committed[manifest]; ok && u.As == AsDraft && u.Run == run {
-		u = Use{Run: run, As: AsModel} // the mesh was faster
+	if run, ok := x.committed[u.name(manifest)]; ok && u.As == AsDraft && u.Run == run {
+		u = Use{Run: run, As: AsModel, Of: u.Of} // the mesh was faster
 	}
 	if slices.Contains(x.uses[manifest], u) {
 		return true, false
@@ -129,13 +138,28 @@ func (x *Index) Commit(manifest, run block.CID) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.committed[manifest] = run
-	uses := x.uses[manifest]
-	if len(uses) == 0 {
-		return // not held here
+	if len(x.uses[manifest]) > 0 { // it is held here
+		x.publish(manifest, Use{Run: run, As: AsModel})
 	}
-	uses = slices.DeleteFunc(uses, func(u Use) bool { return u.Run == run && u.As == AsDraft })
-	if u := (Use{Run: run, As: AsModel}); !slices.Contains(uses, u) {
-		uses = append(uses, u)
+}
+
+// CommitState is Commit for a state: for its slots.
+func (x *Index) CommitState(name, run block.CID) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.committed[name] = run
+	for m, uses := range x.uses {
+		if slices.ContainsFunc(uses, func(u Use) bool { return u.Of == name }) {
+			x.publish(m, Use{Run: run, As: AsModel, Of: name})
+		}
+	}
+}
+
+// publish makes a use of an artifact as a draft one as a model; mu is held.
+func (x *Index) publish(manifest block.CID, as Use) {
+	uses := slices.DeleteFunc(x.uses[manifest], func(u Use) bool { return u.Run == as.Run && u.As == AsDraft && u.Of == as.Of })
+	if !slices.Contains(uses, as) {
+		uses = append(uses, as)
 	}
 	x.uses[manifest] = uses
 	x.changed()
@@ -163,14 +187,20 @@ func (x *Index) Run(ctx context.Context) error {
 	}
 }
 
-// Remove drops the uses that drop names, and returns the artifacts that nothing needs any more. It does not wait for the
-// disk: what is no longer needed is found again after a crash.
-func (x *Index) Remove(drop func(manifest block.CID, u Use) bool) (unused []block.CID) {
+// Remove drops the uses that drop names, and returns the artifacts that nothing needs any more, and the states that none of
+// them is a slot of any more. It does not wait for the disk: what is no longer needed is found again after a crash.
+func (x *Index) Remove(drop func(manifest block.CID, u Use) bool) (unused, states []block.CID) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	changed := false
+	changed, of := false, map[block.CID]bool{}
 	for m, uses := range x.uses {
-		left := slices.DeleteFunc(slices.Clone(uses), func(u Use) bool { return drop(m, u) })
+		left := slices.DeleteFunc(slices.Clone(uses), func(u Use) bool {
+			gone := drop(m, u)
+			if gone && u.Of.Defined() {
+				of[u.Of] = true
+			}
+			return gone
+		})
 		if len(left) == len(uses) {
 			continue
 		}
@@ -183,8 +213,31 @@ func (x *Index) Remove(drop func(manifest block.CID, u Use) bool) (unused []bloc
 	if changed {
 		x.changed()
 	}
+	for state := range of {
+		if !x.slotOf(state) {
+			states = append(states, state)
+		}
+	}
 	slices.SortFunc(unused, block.CID.Compare)
-	return unused
+	slices.SortFunc(states, block.CID.Compare)
+	return unused, states
+}
+
+// HasSlot reports whether an artifact is here as a slot of a state.
+func (x *Index) HasSlot(state block.CID) bool {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return x.slotOf(state)
+}
+
+// slotOf is HasSlot; mu is held.
+func (x *Index) slotOf(state block.CID) bool {
+	for _, uses := range x.uses {
+		if slices.ContainsFunc(uses, func(u Use) bool { return u.Of == state }) {
+			return true
+		}
+	}
+	return false
 }
 
 func (x *Index) unlink(manifest block.CID) {

@@ -130,7 +130,7 @@ func TestIndexRestart(t *testing.T) {
 	if ok, _ := x.Readable(m.Shards[0], func(block.CID) bool { return true }); !ok {
 		t.Error("its shards are not known any more")
 	}
-	if got := x.Remove(func(block.CID, Use) bool { return true }); !slices.Equal(got, []block.CID{known}) {
+	if got, _ := x.Remove(func(block.CID, Use) bool { return true }); !slices.Equal(got, []block.CID{known}) {
 		t.Errorf("removed %v", got)
 	}
 	if _, known := x.Readable(m.Shards[0], func(block.CID) bool { return true }); known {

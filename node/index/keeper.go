@@ -5,8 +5,8 @@ import (
 	"github.com/weft-mesh/weft/ledger"
 )
 
-// What is kept: committed models by the site's policy (keep_models of each run, the newest), and what runs began
-// with; models that a run still needs; updates that can still count; if the run or the site keeps updates, those
+// What is kept: committed models by the site's policy (keep_models of each run, the newest), each with the outer step's state
+// that was committed with it, and what runs began with; models that a run still needs; updates that can still count; if the run or the site keeps updates, those
 // that went into a model, and the models without which late ones say nothing. The rest is removed after each
 // commit and at start, as the machine's own Forget is lost in a crash.
 
@@ -14,7 +14,7 @@ import (
 type Keeper struct {
 	ledger      *ledger.Ledger
 	keepUpdates bool
-	models      map[block.CID]bool // needed, of all runs
+	models      map[block.CID]bool // and states: needed, of all runs
 }
 
 // NewKeeper keeps, of each run, as many of the newest models as it is told, and with keepUpdates what went into models.
@@ -29,7 +29,7 @@ func NewKeeper(l *ledger.Ledger, newest int, keepUpdates bool) *Keeper {
 // need notes the models of a run that are kept.
 func (k *Keeper) need(r *ledger.Run, newest int) {
 	for i := max(0, len(r.Commits)-newest); i < len(r.Commits); i++ {
-		k.models[r.Commits[i].Model] = true
+		k.add(r.Commits[i].Model, r.Commits[i].State)
 	}
 	if k.keepUpdates || r.Spec.KeepUpdates {
 		k.needBases(r)
@@ -38,6 +38,7 @@ func (k *Keeper) need(r *ledger.Run, newest int) {
 	if !r.Active() {
 		return
 	}
+	k.add(r.Base, r.State)
 	oldest := uint64(1) // round whose updates may still come in
 	if r.Round > lateMax(r) {
 		oldest = r.Round - lateMax(r)
@@ -49,13 +50,21 @@ func (k *Keeper) need(r *ledger.Run, newest int) {
 	}
 }
 
+// add notes a model and the outer step's state that was committed with it.
+func (k *Keeper) add(model, state block.CID) {
+	k.models[model] = true
+	if state.Defined() {
+		k.models[state] = true
+	}
+}
+
 // needBases notes the models that updates which went into a model are measured against: late ones, and all of a run that
 // combines changes.
 func (k *Keeper) needBases(r *ledger.Run) {
 	for _, c := range r.Commits {
 		base, ok := r.BaseOf(c.Round)
 		if ok && !r.Spec.Plain() {
-			k.models[base] = true
+			k.add(base, r.StateOf(c.Round))
 		}
 		for _, in := range c.Sealed.Inputs() {
 			if ok && in.Base.Defined() {
@@ -72,7 +81,7 @@ func (k *Keeper) Keeps(m block.CID, u Use) bool {
 	case u.As == AsModel && r == nil:
 		return true // the base of a run that is being opened
 	case u.As == AsModel:
-		return k.models[m]
+		return k.models[u.name(m)]
 	case r == nil:
 		return false
 	case u.As == AsDraft:

@@ -29,16 +29,24 @@ type artifacts struct {
 // errUnusable marks what can never be used, whoever offers it: the fetch ends with its reason.
 var errUnusable = errors.New("the artifact cannot be used")
 
-// tryFetch gets what is missing of an artifact: the manifest, the layout, then the shards.
+// tryFetch gets what is missing of an artifact, or of each slot of a state.
 func (a *artifacts) tryFetch(ctx context.Context, job runs.Fetch) error {
-	if held, err := a.claimHeld(ctx, job); held || err != nil {
+	if job.State {
+		return a.fetchState(ctx, job)
+	}
+	return a.fetchArtifact(ctx, job, a.useOf(job), func() (block.Block, error) { return a.fetchBlock(ctx, job.Layout, job.Owner) })
+}
+
+// fetchArtifact gets what is missing of an artifact: the manifest, the layout, then the shards.
+func (a *artifacts) fetchArtifact(ctx context.Context, job runs.Fetch, u index.Use, layoutOf func() (block.Block, error)) error {
+	if held, err := a.claimHeld(ctx, job, u); held || err != nil {
 		return err
 	}
 	manifest, m, err := a.fetchManifest(ctx, job)
 	if err != nil {
 		return err
 	}
-	layout, err := a.fetchBlock(ctx, job.Layout, job.Owner)
+	layout, err := layoutOf()
 	if err != nil {
 		return err
 	}
@@ -49,16 +57,16 @@ func (a *artifacts) tryFetch(ctx context.Context, job runs.Fetch) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUnusable, err)
 	}
-	if job.Owner != "" {
+	if job.Owner != "" || job.State {
 		if err := a.checkCut(ctx, job, m); err != nil {
 			return err
 		}
 	}
-	return a.fetchShards(ctx, job, manifest, layout, m)
+	return a.fetchShards(ctx, job, u, manifest, layout, m)
 }
 
 // claimHeld reports whether the artifact is held in full already, and notes what it is used for.
-func (a *artifacts) claimHeld(ctx context.Context, job runs.Fetch) (bool, error) {
+func (a *artifacts) claimHeld(ctx context.Context, job runs.Fetch, u index.Use) (bool, error) {
 	a.keep.Lock()
 	defer a.keep.Unlock()
 	found, err := a.store.Open(job.Manifest)
@@ -72,7 +80,7 @@ func (a *artifacts) claimHeld(ctx context.Context, job runs.Fetch) (bool, error)
 	if found.Manifest.Layout != job.Layout {
 		return false, fmt.Errorf("%w: its layout is %s, the run's is %s", errUnusable, found.Manifest.Layout, job.Layout)
 	}
-	return a.index.Add(ctx, job.Manifest, found.Manifest.Shards, a.useOf(job)), ctx.Err()
+	return a.index.Add(ctx, job.Manifest, found.Manifest.Shards, u), ctx.Err()
 }
 
 // useOf returns what a fetched artifact is for.
@@ -99,7 +107,7 @@ func (a *artifacts) fetchManifest(ctx context.Context, job runs.Fetch) (block.Bl
 	return b, m, nil
 }
 
-// checkCut refuses an update that is cut into other shards than the run's base: shards are aggregated
+// checkCut refuses an update, or a slot of a state, that is cut into other shards than the run's base: shards are aggregated
 // one by one.
 func (a *artifacts) checkCut(ctx context.Context, job runs.Fetch, m blockstore.Manifest) error {
 	spec := a.host.Seen().Spec(job.Run)
@@ -145,9 +153,9 @@ func (a *artifacts) exchange(ctx context.Context, want []block.CID, owner peer.I
 }
 
 // fetchShards fills the artifact with what it lacks, and makes it complete.
-func (a *artifacts) fetchShards(ctx context.Context, job runs.Fetch, manifest, layout block.Block, m blockstore.Manifest) (err error) {
+func (a *artifacts) fetchShards(ctx context.Context, job runs.Fetch, u index.Use, manifest, layout block.Block, m blockstore.Manifest) (err error) {
 	a.keep.Lock()
-	added := a.index.Add(ctx, job.Manifest, m.Shards, a.useOf(job))
+	added := a.index.Add(ctx, job.Manifest, m.Shards, u)
 	a.keep.Unlock()
 	if !added {
 		return ctx.Err()
@@ -179,12 +187,17 @@ func usable(err error) error {
 
 // openArtifact opens an artifact that the machine takes to be held, fetching what was lost of it.
 func (a *artifacts) openArtifact(ctx context.Context, f runs.Fetch) (*shardReader, error) {
-	found, err := a.store.Open(f.Manifest)
+	return a.open(ctx, f.Manifest, f)
+}
+
+// open opens an artifact that a fetch has brought, or brings again.
+func (a *artifacts) open(ctx context.Context, manifest block.CID, f runs.Fetch) (*shardReader, error) {
+	found, err := a.store.Open(manifest)
 	if errors.Is(err, blockstore.ErrNotFound) || errors.Is(err, blockstore.ErrIncomplete) {
 		if err := a.tryFetch(ctx, f); err != nil {
 			return nil, fmt.Errorf("fetch again %s: %w", f.Manifest, err)
 		}
-		found, err = a.store.Open(f.Manifest)
+		found, err = a.store.Open(manifest)
 	}
 	if err != nil {
 		return nil, err

@@ -20,7 +20,10 @@ type fetching struct {
 }
 
 // wanted is what is fetched once at a time: of two runs that mean one artifact with two layouts one is wrong.
-type wanted struct{ manifest, layout block.CID }
+type wanted struct {
+	manifest, layout block.CID
+	state            bool
+}
 
 // endFetches ends the fetches of an artifact and returns them. The mutex is held.
 func (j *Jobs) endFetches(manifest block.CID) (ending []*fetching) {
@@ -35,7 +38,7 @@ func (j *Jobs) endFetches(manifest block.CID) (ending []*fetching) {
 
 // fetch has an artifact fetched, unless that is under way. The mutex is held.
 func (j *Jobs) fetch(job runs.Fetch) {
-	what := wanted{job.Manifest, job.Layout}
+	what := wanted{job.Manifest, job.Layout, job.State}
 	if j.fetching[what] != nil || j.closed {
 		return
 	}
@@ -50,10 +53,10 @@ func (j *Jobs) fetch(job runs.Fetch) {
 		close(f.done)
 		j.mu.Unlock()
 		if invalid != "" {
-			j.Drop(job.Manifest, j.artifacts.useOf(job))
+			j.drop(job)
 		}
 		if err == nil {
-			j.report(runs.Fetched{Manifest: job.Manifest, Layout: job.Layout, Invalid: invalid})
+			j.report(runs.Fetched{Manifest: job.Manifest, Layout: job.Layout, State: job.State, Invalid: invalid})
 		}
 	})
 }
@@ -91,20 +94,34 @@ func (j *Jobs) Obtain(ctx context.Context, job runs.Fetch) (invalid string, err 
 }
 
 func (j *Jobs) describe(job runs.Fetch) string {
-	if job.Owner == "" {
+	switch {
+	case job.State:
+		return "an outer step's state"
+	case job.Owner == "":
 		return "a model"
 	}
 	return "the update of " + j.host.Seen().SiteName(job.Owner)
 }
 
-// Again fetches a model that this site keeps and that went bad, also if the machine has no need of it.
-func (j *Jobs) Again(manifest block.CID) {
-	for _, u := range j.artifacts.index.Uses(manifest) {
+// WentBad has the machine know that an artifact is no longer whole, and fetches a model or state again that this site keeps, also
+// if the machine has no need of it.
+func (j *Jobs) WentBad(manifest block.CID) {
+	uses := j.artifacts.index.Uses(manifest)
+	j.report(runs.Lost{Manifest: manifest})
+	for _, u := range uses {
+		if u.Of.Defined() {
+			j.report(runs.Lost{Manifest: u.Of})
+		}
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, u := range uses {
 		if spec := j.host.Seen().Spec(u.Run); spec != nil && u.As == index.AsModel {
-			j.mu.Lock()
-			defer j.mu.Unlock()
-			j.fetch(runs.Fetch{Run: u.Run, Manifest: manifest, Layout: spec.Layout})
-			return
+			f := runs.Fetch{Run: u.Run, Manifest: manifest, Layout: spec.Layout}
+			if u.Of.Defined() {
+				f.Manifest, f.State = u.Of, true
+			}
+			j.fetch(f)
 		}
 	}
 }

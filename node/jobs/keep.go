@@ -13,18 +13,15 @@ import (
 func (j *Jobs) forget(l *ledger.Ledger, job runs.Forget) {
 	j.endFetches(job.Manifest)
 	k := j.keeper(l)
-	unused := j.artifacts.index.Remove(func(m block.CID, u index.Use) bool {
+	j.removeLocked(func(m block.CID, u index.Use) bool {
 		switch {
-		case m != job.Manifest || u.Run != job.Run:
+		case m != job.Manifest && u.Of != job.Manifest || u.Run != job.Run:
 			return false
 		case job.Update:
 			return u.As == index.AsUpdate && !k.KeepsUpdate(m, u)
 		}
 		return u.As == index.AsDraft || !k.Keeps(m, u)
 	})
-	for _, m := range unused {
-		j.discardLocked(m)
-	}
 }
 
 // keeper decides what this site keeps.
@@ -37,9 +34,7 @@ func (j *Jobs) keeper(l *ledger.Ledger) *index.Keeper {
 func (j *Jobs) Tidy(l *ledger.Ledger) {
 	j.forgetStates(l)
 	k := j.keeper(l)
-	for _, m := range j.artifacts.index.Remove(func(m block.CID, u index.Use) bool { return !k.Keeps(m, u) }) {
-		j.discard(m)
-	}
+	j.remove(func(m block.CID, u index.Use) bool { return !k.Keeps(m, u) })
 }
 
 // forgetStates removes the folders of runs that are over, once the trainer has no task.
@@ -63,20 +58,55 @@ func (j *Jobs) forgetStates(l *ledger.Ledger) {
 
 // Drop ends a use of an artifact, and removes it if that was the last.
 func (j *Jobs) Drop(manifest block.CID, gone index.Use) {
-	for _, m := range j.artifacts.index.Remove(func(m block.CID, u index.Use) bool { return m == manifest && u == gone }) {
+	j.remove(func(m block.CID, u index.Use) bool { return m == manifest && u == gone })
+}
+
+// drop ends the use of what was fetched and found unusable.
+func (j *Jobs) drop(f runs.Fetch) {
+	if f.State {
+		j.remove(func(_ block.CID, u index.Use) bool { return u.Run == f.Run && u.Of == f.Manifest })
+		return
+	}
+	j.Drop(f.Manifest, j.artifacts.useOf(f))
+}
+
+// remove ends uses, and removes from the store what has none left.
+func (j *Jobs) remove(gone func(manifest block.CID, u index.Use) bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.removeLocked(gone)
+}
+
+func (j *Jobs) removeLocked(gone func(manifest block.CID, u index.Use) bool) {
+	unused, states := j.artifacts.index.Remove(gone)
+	for _, m := range unused {
 		j.discard(m)
+	}
+	for _, name := range states {
+		j.discardState(name)
 	}
 }
 
-// discard removes an artifact from the store once its fetches and the trainings from it have ended, unless
-// it has got a new use.
-func (j *Jobs) discard(manifest block.CID) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.discardLocked(manifest)
+// discardState removes a state's block from the store once its fetches have ended, unless it has got a slot again. The mutex
+// is held.
+func (j *Jobs) discardState(name block.CID) {
+	fetches := j.endFetches(name)
+	j.spawn(func() {
+		for _, f := range fetches {
+			<-f.done
+		}
+		if err := j.artifacts.dropState(name); err != nil {
+			j.log.Warn("the block of an outer step's state is not removed", "state", name, "error", err)
+		}
+		if !j.artifacts.index.HasSlot(name) {
+			j.report(runs.Lost{Manifest: name})
+		}
+	})
 }
 
-func (j *Jobs) discardLocked(manifest block.CID) {
+// discard removes an artifact from the store once its fetches and the trainings from it have ended, unless
+// it has got a new use. The mutex is held.
+func (j *Jobs) discard(manifest block.CID) {
 	fetches := j.endFetches(manifest)
 	j.spawn(func() {
 		for _, f := range fetches {

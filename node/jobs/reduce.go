@@ -116,38 +116,59 @@ func (j *Jobs) tryReduce(r *reducing, spec *ledger.RunSpec) (runs.Reduced, error
 	}
 	defer in.close()
 	base := in.base.artifact
-	b, err := j.artifacts.store.NewArtifact(base.Layout, base.Manifest.ShardElements)
+	out, err := reduction.NewOutput(j.artifacts.store, base, strategy.Slots())
 	if err != nil {
 		return done, err
 	}
-	shards := make([]block.CID, 0, base.Len())
-	res, err := aggregate.Reduce(j.ctx, aggregate.Job{Strategy: strategy, Round: job.Round, Shape: aggregate.ShapeOf(base), Base: in.base, Inputs: in.inputs}, aggregate.Sink{Model: func(i int, data []byte) error {
-		if j.spoil != nil {
-			j.spoil(i, data)
-		}
-		c, err := b.WriteShard(i, data)
-		shards = append(shards, c)
-		return err
-	}})
+	res, err := aggregate.Reduce(j.ctx, aggregate.Job{Strategy: strategy, Round: job.Round, Shape: aggregate.ShapeOf(base), Base: in.base, State: in.state, Inputs: in.inputs}, j.spoilt(out.Sink()))
 	var bad *aggregate.NotFiniteError
 	if errors.As(err, &bad) {
 		culprit := job.Inputs[bad.Input]
 		update := in.inputs[bad.Input].Update.(*shardReader)
 		done.Bad = &runs.BadInput{Site: culprit.Site, Shard: update.artifact.Manifest.Shards[bad.Shard], Err: bad.Error()}
-		return done, b.Abort()
+		return done, out.Abort()
 	}
 	if err != nil {
-		return done, errors.Join(err, b.Abort())
+		return done, errors.Join(err, out.Abort())
 	}
 	j.tell(job, spec, res.Verdicts)
-	j.artifacts.keep.Lock()
-	defer j.artifacts.keep.Unlock()
-	if done.Model, err = b.Commit(); err != nil {
-		return done, errors.Join(err, b.Abort())
+	made, err := j.keepOutput(job, out)
+	if err != nil {
+		return done, errors.Join(err, out.Abort())
 	}
-	j.artifacts.index.Add(j.ctx, done.Model, shards, index.Use{Run: job.Run, As: index.AsDraft, Round: job.Round})
-	j.artifacts.blocks.Added(append(shards, done.Model)...)
+	done.Model, done.State = made.Model.Manifest, made.State
 	return done, j.ctx.Err()
+}
+
+// keepOutput makes the output of a reduction durable, as drafts.
+func (j *Jobs) keepOutput(job runs.Reduce, out *reduction.Output) (reduction.Made, error) {
+	a := j.artifacts
+	a.keep.Lock()
+	defer a.keep.Unlock()
+	made, err := out.Commit()
+	if err != nil {
+		return made, err
+	}
+	add := func(m reduction.Artifact, of block.CID) {
+		a.index.Add(j.ctx, m.Manifest, m.Shards, index.Use{Run: job.Run, As: index.AsDraft, Round: job.Round, Of: of})
+		a.blocks.Added(append(m.Shards, m.Manifest)...)
+	}
+	for _, slot := range made.Slots {
+		add(slot, made.State)
+	}
+	add(made.Model, block.CID{})
+	return made, nil
+}
+
+// spoilt returns a sink whose model is spoilt on the way, in tests.
+func (j *Jobs) spoilt(to aggregate.Sink) aggregate.Sink {
+	if write := to.Model; j.spoil != nil {
+		to.Model = func(i int, data []byte) error {
+			j.spoil(i, data)
+			return write(i, data)
+		}
+	}
+	return to
 }
 
 // tell logs which sites' updates counted less than their weight.
@@ -162,6 +183,7 @@ func (j *Jobs) tell(job runs.Reduce, spec *ledger.RunSpec, verdicts []string) {
 // inputs is what a reduction reads, open.
 type inputs struct {
 	base   *shardReader
+	state  map[string]aggregate.ShardReader // by slot; nil: none
 	inputs []aggregate.Input
 	opened []*shardReader
 }
@@ -184,6 +206,13 @@ func (j *Jobs) openInputs(ctx context.Context, job runs.Reduce, spec *ledger.Run
 	if in.base, err = open(runs.Fetch{Run: job.Run, Manifest: job.Base, Layout: spec.Layout}); err != nil {
 		return in, err
 	}
+	if job.State.Defined() {
+		slots, err := j.artifacts.openState(ctx, runs.Fetch{Run: job.Run, Manifest: job.State, Layout: spec.Layout, State: true})
+		if err != nil {
+			return in, err
+		}
+		in.begin(slots)
+	}
 	in.inputs, err = reduction.Inputs(job.Inputs, func(i ledger.Input, base bool) (aggregate.ShardReader, error) {
 		if base {
 			return open(runs.Fetch{Run: job.Run, Manifest: i.Base, Layout: spec.Layout})
@@ -191,6 +220,15 @@ func (j *Jobs) openInputs(ctx context.Context, job runs.Reduce, spec *ledger.Run
 		return open(runs.Fetch{Run: job.Run, Manifest: i.Manifest, Layout: spec.Layout, Owner: i.Site})
 	})
 	return in, err
+}
+
+// begin takes the slots of the state that the round begins with.
+func (in *inputs) begin(slots map[string]*shardReader) {
+	in.state = map[string]aggregate.ShardReader{}
+	for slot, r := range slots {
+		in.state[slot] = r
+		in.opened = append(in.opened, r)
+	}
 }
 
 func (in *inputs) close() {

@@ -19,9 +19,6 @@ func Strategy(spec *ledger.RunSpec) (s aggregate.Strategy, err error) {
 	if s, err = aggregate.NewStrategy(spec.Rule, outer, params); err != nil {
 		return s, err
 	}
-	if slots := s.Slots(); len(slots) > 0 {
-		return s, &aggregate.SpecError{Field: "outer", Why: fmt.Sprintf("%.40q keeps a state from round to round (%s), which runs cannot have yet", outer, strings.Join(slots, ", "))}
-	}
 	if spec.Late == ledger.Carry && !s.CarriesLate() {
 		return s, &aggregate.SpecError{Field: "late", Why: "only the mean of parameters carries late updates over: policy drop"}
 	}

@@ -42,7 +42,8 @@ type Learner struct {
 
 	known    map[block.CID]sim.Artifact
 	trained  map[string]sim.Trained
-	reduced  map[block.CID]sim.Reduced    // by what they depend on
+	reduced  map[block.CID]sim.Reduced // by what they depend on
+	states   map[block.CID]reduction.State
 	measured map[string][]builtin.Quality // on each kind of text, by the model's file
 	failed   error                        // the error that ended it
 }
@@ -60,7 +61,7 @@ const heldoutBytes = 2 << 10
 func New(ctx context.Context, s *scenarios.Scenario, dir string, note func(string, ...any)) (*Learner, error) {
 	l := &Learner{
 		ctx: ctx, s: s, dir: dir, note: note, store: blockstore.NewMemory(blockstore.Options{}), hyper: map[string]string{},
-		known: map[block.CID]sim.Artifact{}, trained: map[string]sim.Trained{}, reduced: map[block.CID]sim.Reduced{}, measured: map[string][]builtin.Quality{},
+		known: map[block.CID]sim.Artifact{}, trained: map[string]sim.Trained{}, reduced: map[block.CID]sim.Reduced{}, states: map[block.CID]reduction.State{}, measured: map[string][]builtin.Quality{},
 	}
 	for k, v := range s.Run.Train {
 		l.hyper[k] = string(v)
@@ -225,6 +226,10 @@ func (l *Learner) Reduce(j runs.Reduce) (sim.Reduced, error) {
 			name = append(name, in.Base.Bytes()...)
 		}
 	}
+	if j.State.Defined() {
+		name = append(name, j.State.Bytes()...)
+	}
+	name = binary.BigEndian.AppendUint64(name, j.Round)
 	key := block.Sum(block.Raw, name)
 	if done, ok := l.reduced[key]; ok {
 		return done, nil
@@ -274,26 +279,48 @@ func (l *Learner) average(j runs.Reduce) (done sim.Reduced, err error) {
 		updates, inputs = append(updates, u), append(inputs, input)
 	}
 	done.Took = time.Duration(float64(base.Data().Size()) * float64(len(inputs)) / reduceRate * float64(time.Second))
-	b, err := l.store.NewArtifact(base.Layout, base.Manifest.ShardElements)
+	var state map[string]aggregate.ShardReader
+	for slot, manifest := range l.states[j.State].Slots {
+		a, err := open(manifest)
+		if err != nil {
+			return done, err
+		}
+		if state == nil {
+			state = map[string]aggregate.ShardReader{}
+		}
+		state[slot] = a
+	}
+	out, err := reduction.NewOutput(l.store, base, l.strategy.Slots())
 	if err != nil {
 		return done, err
 	}
-	_, err = aggregate.Reduce(l.ctx, aggregate.Job{Strategy: l.strategy, Round: j.Round, Shape: aggregate.ShapeOf(base), Base: base, Inputs: inputs}, aggregate.Sink{Model: func(i int, data []byte) error {
-		_, err := b.WriteShard(i, data)
-		return err
-	}})
+	_, err = aggregate.Reduce(l.ctx, aggregate.Job{Strategy: l.strategy, Round: j.Round, Shape: aggregate.ShapeOf(base), Base: base, State: state, Inputs: inputs}, out.Sink())
 	var bad *aggregate.NotFiniteError
 	if errors.As(err, &bad) {
 		done.Bad = &runs.BadInput{Site: j.Inputs[bad.Input].Site, Shard: updates[bad.Input].Manifest.Shards[bad.Shard], Err: bad.Error()}
-		return done, b.Abort()
+		return done, out.Abort()
 	}
 	if err != nil {
-		return done, errors.Join(err, b.Abort())
+		return done, errors.Join(err, out.Abort())
 	}
-	model, err := b.Commit()
+	made, err := out.Commit()
 	if err != nil {
 		return done, err
 	}
-	done.Model, err = l.add(model)
+	if made.State.Defined() {
+		done.State = l.addState(made, base.Manifest.Layout)
+	}
+	done.Model, err = l.add(made.Model.Manifest)
 	return done, err
+}
+
+// addState takes the outer step's state after a reduction.
+func (l *Learner) addState(made reduction.Made, layout block.CID) sim.Artifact {
+	s, a := reduction.State{Slots: map[string]block.CID{}}, sim.Artifact{Manifest: made.State, Layout: layout}
+	for slot, m := range made.Slots {
+		s.Slots[slot] = m.Manifest
+		a.Bytes += l.known[l.base].Bytes // both are float32
+	}
+	l.states[made.State], l.known[made.State] = s, a
+	return a
 }

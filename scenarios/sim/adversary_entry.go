@@ -134,9 +134,14 @@ type Broken struct{}
 // Name returns the name of its kind.
 func (a *Broken) Name() string { return "broken" }
 
-// Deceive yields another model.
-func (a *Broken) Deceive(l *Liar, _ runs.Reduce, r Reduced) Reduced {
-	if r.Bad == nil {
+// Deceive yields another model, or in every second round another state alone if the outer step has one.
+func (a *Broken) Deceive(l *Liar, j runs.Reduce, r Reduced) Reduced {
+	switch {
+	case r.Bad != nil:
+	case r.State.Manifest.Defined() && j.Round%2 == 0:
+		l.Did("computed a wrong state")
+		r.State.Manifest = l.nowhere()
+	default:
 		l.Did("computed a wrong model")
 		r.Model.Manifest = l.nowhere()
 	}

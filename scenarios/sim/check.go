@@ -43,7 +43,8 @@ type checker struct {
 	version uint64           // changes so far
 	seals   map[block.CID]*ledger.Entry
 	bases   map[block.CID][]block.CID // run -> its models: base, then each commit's
-	models  []block.CID               // committed
+	states  map[block.CID]block.CID   // run -> the outer step's state after its newest commit
+	newest  []block.CID               // committed model, and the state with it
 	counted map[counted]uint64        // round of the newest update that went into a model
 	spoken  map[place]uint64          // what honest sites have sent, by place
 	calm    calm
@@ -70,7 +71,7 @@ type place struct {
 
 func newChecker(w *World) *checker {
 	c := &checker{
-		w: w, mesh: w.genesis.Block().CID, seals: map[block.CID]*ledger.Entry{}, bases: map[block.CID][]block.CID{},
+		w: w, mesh: w.genesis.Block().CID, seals: map[block.CID]*ledger.Entry{}, bases: map[block.CID][]block.CID{}, states: map[block.CID]block.CID{},
 		spoken: map[place]uint64{}, counted: map[counted]uint64{}, ever: map[peer.ID]bool{},
 	}
 	for _, site := range w.genesis.Sites {
@@ -210,7 +211,7 @@ func (c *checker) committed(s *site, m *ledger.Commit) {
 		c.w.fail(s.i, PromiseOneModel, fmt.Sprintf("round %d committed after %d rounds", m.Round, len(models)-1))
 		return
 	}
-	j := runs.Reduce{Run: m.Run, Round: m.Round, Seal: m.Seal, Base: models[m.Round-1]}
+	j := runs.Reduce{Run: m.Run, Round: m.Round, Seal: m.Seal, Base: models[m.Round-1], State: c.states[m.Run]}
 	updates := ledger.As[ledger.Seal](sealed).Updates
 	for i := range updates {
 		u := &updates[i]
@@ -226,9 +227,17 @@ func (c *checker) committed(s *site, m *ledger.Commit) {
 	if err != nil || want.Bad != nil || want.Model.Manifest != m.Model {
 		c.w.fail(s.i, PromiseOneModel, fmt.Sprintf("round %d: committed %s, the seal gives %s (%v, %v)", m.Round, m.Model, want.Model.Manifest, want.Bad, err))
 	}
-	c.bases[m.Run] = append(models, m.Model)
-	c.models = append(c.models, m.Model)
-	c.held(m.Model)
+	if want.State.Manifest != m.State {
+		c.w.fail(s.i, PromiseOneModel, fmt.Sprintf("round %d: committed with state %s, the seal gives %s", m.Round, m.State, want.State.Manifest))
+	}
+	c.bases[m.Run], c.states[m.Run] = append(models, m.Model), m.State
+	c.newest = []block.CID{m.Model}
+	if m.State.Defined() {
+		c.newest = append(c.newest, m.State)
+	}
+	for _, artifact := range c.newest {
+		c.held(artifact)
+	}
 }
 
 // count notes that a site's update of a round went into a model.
@@ -246,20 +255,20 @@ type counted struct {
 	site peer.ID
 }
 
-// held holds that an honest site has a committed model on its disk.
-func (c *checker) held(model block.CID) {
-	for _, o := range c.w.holders[model] {
+// held holds that an honest site has a committed model or state on its disk.
+func (c *checker) held(artifact block.CID) {
+	for _, o := range c.w.holders[artifact] {
 		if o.liar == nil {
 			return
 		}
 	}
-	c.w.fail(-1, PromiseHeld, fmt.Sprintf("no honest site holds %s", model))
+	c.w.fail(-1, PromiseHeld, fmt.Sprintf("no honest site holds %s", artifact))
 }
 
 // gone looks whether what a site has lost is still held elsewhere.
 func (c *checker) gone(*site) {
-	if len(c.models) > 0 {
-		c.held(c.models[len(c.models)-1])
+	for _, artifact := range c.newest {
+		c.held(artifact)
 	}
 }
 

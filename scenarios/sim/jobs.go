@@ -87,8 +87,11 @@ func (s *site) reduce(j runs.Reduce) {
 	s.later(s.pace(done.Took), func() {
 		if done.Bad == nil {
 			s.holdModel(done.Model.Manifest)
+			if done.State.Manifest.Defined() {
+				s.holdModel(done.State.Manifest)
+			}
 		}
-		s.happen(runs.Reduced{Seal: j.Seal, Model: done.Model.Manifest, Bad: done.Bad})
+		s.happen(runs.Reduced{Seal: j.Seal, Model: done.Model.Manifest, State: done.State.Manifest, Bad: done.Bad})
 	})
 }
 
@@ -274,5 +277,5 @@ func (f *fetch) fetched() {
 		f.s.hold(f.job.Manifest)
 		f.s.models[f.job.Manifest] = f.s.models[f.job.Manifest] || f.job.Owner == ""
 	}
-	f.s.happen(runs.Fetched{Manifest: f.job.Manifest, Layout: f.job.Layout, Invalid: why})
+	f.s.happen(runs.Fetched{Manifest: f.job.Manifest, Layout: f.job.Layout, State: f.job.State, Invalid: why})
 }

@@ -49,7 +49,7 @@ func TestTrials(t *testing.T) {
 				if seed >= *firstFlag+seeds {
 					return
 				}
-				trial := NewTrial(seed, *sitesFlag, *liarFlag, *rosterFlag)
+				trial := asked(seed)
 				w, err := trial.Play(nil)
 				if err != nil {
 					report(t, trial, err)
@@ -61,6 +61,13 @@ func TestTrials(t *testing.T) {
 	}
 	wg.Wait()
 	t.Logf("%d trials, %d events, %.0f a second", seeds, events.Load(), float64(events.Load())/time.Since(start).Seconds())
+}
+
+// asked draws the trial of a seed as the flags say. In every third its runs have an outer step with a state.
+func asked(seed uint64) *Trial {
+	trial := NewTrial(seed, *sitesFlag, *liarFlag, *rosterFlag)
+	trial.Work.State = seed%3 == 1
+	return trial
 }
 
 func report(t *testing.T, trial *Trial, err error) {
@@ -76,7 +83,7 @@ func report(t *testing.T, trial *Trial, err error) {
 
 // replay plays one trial and prints its trace.
 func replay(t *testing.T) {
-	trial := NewTrial(uint64(max(0, *seedFlag)), *sitesFlag, *liarFlag, *rosterFlag)
+	trial := asked(uint64(max(0, *seedFlag)))
 	if *planFlag != "" {
 		trial = &Trial{}
 		if err := json.Unmarshal([]byte(*planFlag), trial); err != nil {

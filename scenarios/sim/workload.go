@@ -40,16 +40,18 @@ type Trained struct {
 // Reduced is what a reduction yields: a model, or the input that cannot be aggregated.
 type Reduced struct {
 	Model Artifact
+	State Artifact // the outer step's state after the round; the zero one if it has none
 	Bad   *runs.BadInput
 	Took  time.Duration
 }
 
 // Synthetic pretends: its artifacts are names and sizes.
 type Synthetic struct {
-	Bytes  int64         `json:"bytes"`          // of an update and of a model
-	Time   time.Duration `json:"time"`           // of a training
-	Spread float64       `json:"spread"`         // a training takes up to so much longer, as a part of Time; by site and round
-	Rate   float64       `json:"rate,omitempty"` // bytes/s that a reduction reads; 0: 1e9
+	Bytes  int64         `json:"bytes"`           // of an update and of a model
+	Time   time.Duration `json:"time"`            // of a training
+	Spread float64       `json:"spread"`          // a training takes up to so much longer, as a part of Time; by site and round
+	Rate   float64       `json:"rate,omitempty"`  // bytes/s that a reduction reads; 0: 1e9
+	State  bool          `json:"state,omitempty"` // its runs have an outer step with a state
 
 	known map[block.CID]Artifact
 	nan   map[block.CID]bool
@@ -113,8 +115,13 @@ func (y *Synthetic) Reduce(j runs.Reduce) (Reduced, error) {
 			name = append(name, in.Base.Bytes()...)
 		}
 	}
-	layout := y.known[j.Base].Layout
-	return Reduced{Model: y.add(Artifact{Manifest: block.Sum(block.DagCBOR, name), Layout: layout, Bytes: y.Bytes}), Took: took}, nil
+	done, layout := Reduced{Took: took}, y.known[j.Base].Layout
+	if y.State { // a state may be wrong though the model is right
+		name = append(name, j.State.Bytes()...)
+		done.State = y.add(Artifact{Manifest: block.Sum(block.DagCBOR, append(y.name("state"), name...)), Layout: layout, Bytes: y.Bytes})
+	}
+	done.Model = y.add(Artifact{Manifest: block.Sum(block.DagCBOR, name), Layout: layout, Bytes: y.Bytes})
+	return done, nil
 }
 
 func (y *Synthetic) name(kind string, numbers ...uint64) []byte {

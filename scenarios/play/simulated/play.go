@@ -11,6 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/node/reduction"
 	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/scenarios"
 	"github.com/weft-mesh/weft/scenarios/learn"
@@ -138,7 +139,11 @@ func (p *play) config() (sim.Config, error) {
 		c.Sites = append(c.Sites, w)
 	}
 	if y := p.s.Trainer.Synthetic; y != nil {
-		work := &sim.Synthetic{Bytes: int64(y.Bytes), Time: time.Duration(y.Time), Spread: float64(y.Spread)}
+		strategy, err := reduction.Strategy(&spec)
+		if err != nil {
+			return sim.Config{}, err
+		}
+		work := &sim.Synthetic{Bytes: int64(y.Bytes), Time: time.Duration(y.Time), Spread: float64(y.Spread), State: len(strategy.Slots()) > 0}
 		base := work.Spec(p.s.Name, spec.Rounds)
 		spec.Base, spec.Layout = base.Base, base.Layout
 		c.Workload = work
