@@ -86,9 +86,10 @@ func (n *Node) open(closers *[]func() error) error {
 	}
 	n.sender = newSender(n.log)
 	n.loop = &loop{
-		self: h.ID, start: n.start, machine: machine, log: log, tracker: newTracker(machine.Ledger(), mute),
+		self: h.ID, start: n.start, machine: machine, log: log, tracker: newTracker(machine.Ledger(), mute), shots: newSnapshots(h, n.opt.Knows, version(n.opt.Agent)),
 		knows: n.opt.Knows, programs: n.programs, box: n.box, views: n.views, events: n.events, shelf: n.shelf, sender: n.sender, index: n.index, moved: n.moved,
 	}
+	n.loop.show()
 	return nil
 }
 
@@ -221,7 +222,7 @@ func (n *Node) employ() (err error) {
 		*operator
 		*vault
 	}{
-		&reporter{h, n.start, n.box, n.views, n.reach, n.loop.tracker, n.jobs, n.host, n.gossip, n.exchange, n.gate.named, n.events, n.opt.Knows, n.programs, version(n.opt.Agent)},
+		&reporter{h, n.start, n.box, n.views, n.reach, n.loop.shots, n.jobs, n.host, n.gossip, n.exchange, n.gate.named, n.events, n.programs},
 		&operator{h, n.mesh, n.opt.Shard, n.box, n.views, n.store, n.jobs, n.exchange, n.opt.Knows, n.programs},
 		&vault{n.store, n.shelf, n.jobs},
 	}

@@ -5,6 +5,7 @@
 //
 //   - mailbox: how the other goroutines reach the loop
 //   - view: what they may know of the machine between two steps
+//   - snapshot: what is told of it when somebody asks where the site stands
 //   - gate: with whom this site keeps connections, and which block goes to whom
 //   - trace: what the protocol did, one event a line
 //   - reporter, operator, vault: what the local API says, does and hands out
@@ -22,7 +23,7 @@
 //	gossip ----\                        /--> log (wal)
 //	jobs -------+--> queue --> machine +---> sender (send.go) --> gossip
 //	local API -/      (loop.go)         \--> jobs: train, fetch, reduce, forget
-//	                                     \-> trace (events.go), view (view.go)
+//	                                     \-> trace (events.go), view (view.go), snapshot (snapshot.go)
 //
 // A message is verified on gossip's goroutines before it is queued; signatures found good are
 // remembered, so that the machine does not compute them again.

@@ -30,6 +30,7 @@ type loop struct {
 	log     *wal.Log
 	tracker *tracker
 	changed bool // the view may have
+	shots   *snapshots
 	knows   reduction.Knows
 
 	programs *programs
@@ -63,6 +64,7 @@ func (l *loop) run(ctx context.Context) error {
 			return nil
 		case ask := <-l.box.asks:
 			ask(l.machine)
+			l.show()
 			continue
 		case q := <-l.box.queue:
 			l.take(q)
@@ -158,6 +160,7 @@ func (l *loop) do(w round.Work) error {
 	for _, e := range w.Trace {
 		l.tracker.see(l.machine.Ledger(), e, time.Now())
 	}
+	l.show()
 	for _, e := range w.Trace {
 		if d, ok := e.(trace.Diverged); ok {
 			l.explain(d) // before the jobs, which may remove the model computed here
@@ -171,6 +174,9 @@ func (l *loop) do(w round.Work) error {
 	}
 	return nil
 }
+
+// show has others read where the machine stands.
+func (l *loop) show() { l.shots.take(l.machine, l.views.now(), l.tracker) }
 
 // save makes records durable.
 func (l *loop) save(records []round.Record) error {

@@ -6,32 +6,31 @@ import (
 
 	"github.com/weft-mesh/weft/node/jobs"
 	"github.com/weft-mesh/weft/node/site"
-	"github.com/weft-mesh/weft/round"
 )
 
 // problem says what keeps the site from going on, if anything; the gravest first.
-func (s *reporter) problem(m *round.Machine) jobs.Problem {
+func (s *reporter) problem(shot *snapshot) jobs.Problem {
 	v := s.views.now()
 	up, q, all := v.up(s.reach.list(), s.home.ID), v.roster.Quorum(), v.roster.Len()
 	const look = "are the others up, and do the addresses under bootstrap lead to one of them?"
 	switch {
-	case s.tracker.trouble != "":
-		return stuck(s.tracker.trouble, "the trace ("+site.TraceFile+") has the details")
+	case shot.trouble != "":
+		return stuck(shot.trouble, "the trace ("+site.TraceFile+") has the details")
 	case v.observes:
-		return s.outside(m, up)
+		return s.outside(shot, up)
 	case up == 1 && q > 1:
 		return stuck("no other site can be reached"+s.unreachable(), look+" If so: is this site still in their roster (weft roster list, there)?")
 	case up < q:
 		return stuck(fmt.Sprintf("%d of %d sites are up, a quorum is %d%s", up, all, q, s.unreachable()), look)
-	case s.tracker.mute:
+	case shot.mute:
 		return stuck("this site's log was lost: it does not vote until it has seen the others decide two entries", "nothing to do")
 	}
 	return s.jobs.Problem()
 }
 
 // outside says what a site that is not in the roster waits for.
-func (s *reporter) outside(m *round.Machine, up int) jobs.Problem {
-	r, own := m.Ledger().Roster(), s.home.Config.Name
+func (s *reporter) outside(shot *snapshot, up int) jobs.Problem {
+	r, own := s.views.now().roster, s.home.Config.Name
 	if name, was := s.views.now().names[s.home.ID]; was {
 		if _, goesOn := r.Find(name); goesOn {
 			return stuck(fmt.Sprintf("the mesh has given site %q another key, and this one no longer takes part", name),
@@ -40,7 +39,7 @@ func (s *reporter) outside(m *round.Machine, up int) jobs.Problem {
 		return stuck("this site was removed from the mesh's roster and no longer takes part",
 			"to come back it needs a new key, so a new directory (weft init --dir), and weft roster add at the other sites")
 	}
-	for _, c := range m.Changes() {
+	for _, c := range shot.changes {
 		if c.Change.Add != nil && c.Change.Add.ID == s.home.ID {
 			return stuck(fmt.Sprintf("this site is to join the mesh as %q: %d of %d approvals", c.Change.Add.Name, len(c.Approvals), r.Quorum()),
 				"the operators of other sites approve with weft roster approve")

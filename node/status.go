@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"maps"
 	"runtime"
 	"slices"
 	"syscall"
@@ -15,69 +14,43 @@ import (
 
 	"github.com/weft-mesh/weft/exchange"
 	"github.com/weft-mesh/weft/gossip"
-	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/node/jobs"
-	"github.com/weft-mesh/weft/node/reduction"
 	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/round"
 )
 
-// reporter says where the site stands. It asks the loop for what is the machine's.
+// reporter says where the site stands, by the newest snapshot of the machine. Only what is read of the ledger itself is asked of
+// the loop.
 type reporter struct {
-	home     *site.Home
-	start    time.Time
-	box      *mailbox
-	views    *views
-	reach    *reach
-	tracker  *tracker // read on the loop
-	jobs     *jobs.Jobs
-	host     *gossip.Host
-	gossip   *gossip.Mesh
-	exchange *exchange.Exchange
-	named    map[peer.ID]bool // in the configuration's bootstrap addresses
-	events   *events
-	knows    reduction.Knows
-	programs *programs
-	version  string // of this program
+	home      *site.Home
+	start     time.Time
+	box       *mailbox
+	views     *views
+	reach     *reach
+	snapshots *snapshots
+	jobs      *jobs.Jobs
+	host      *gossip.Host
+	gossip    *gossip.Mesh
+	exchange  *exchange.Exchange
+	named     map[peer.ID]bool // in the configuration's bootstrap addresses
+	events    *events
+	programs  *programs
 }
 
 // Status says where the site stands.
-func (s *reporter) Status(ctx context.Context) (api.Status, error) {
-	var st api.Status
-	err := s.box.ask(ctx, func(m *round.Machine) {
-		l := m.Ledger()
-		r := l.Roster()
-		st = api.Status{
-			Site: s.views.now().ownName(s.home), ID: s.home.ID, Mesh: l.Mesh(), MeshName: s.home.Genesis.Name, Faults: s.home.Genesis.Faults,
-			Sites: r.Len(), Quorum: r.Quorum(), Height: l.Height(), Head: l.Head(), Runs: []api.RunStatus{}, Observes: !r.Has(s.home.ID),
-			Weft: s.version, Protocol: l.Protocol(l.Height() + 1).Number, Newest: ledger.Newest,
+func (s *reporter) Status(context.Context) (api.Status, error) {
+	shot := s.snapshots.now()
+	st := shot.status
+	st.Runs = []api.RunStatus{}
+	for _, r := range shot.runs {
+		st.Runs = append(st.Runs, s.runStatus(r))
+		if r.active && s.jobs.Waits(r.status.ID) {
+			st.Pending = append(st.Pending, api.PendingRun{Run: r.status.ID, Spec: r.status.Spec})
 		}
-		for _, id := range m.Named() {
-			st.Named = append(st.Named, s.views.now().name(id))
-		}
-		for _, r := range l.Runs() {
-			st.Runs = append(st.Runs, s.runStatus(m, r))
-		}
-		for _, r := range s.jobs.Waiting(l) {
-			st.Pending = append(st.Pending, api.PendingRun{Run: r.ID, Spec: r.Spec})
-		}
-		changes := m.Changes()
-		st.Asked = len(changes)
-		for _, c := range changes[:min(len(changes), maxShownChanges)] {
-			st.Changes = append(st.Changes, describeChange(r, s.home.ID, c))
-		}
-		if p := s.problem(m); p.Text != "" {
-			st.Problem, st.Hint = p.Text, p.Hint
-		}
-	})
-	if err != nil {
-		return st, err
 	}
-	for _, r := range st.Runs {
-		for i := range r.History { // the loop does not wait for the store
-			r.History[i].Held = s.jobs.Holds(r.History[i].Model)
-		}
+	if p := s.problem(shot); p.Text != "" {
+		st.Problem, st.Hint = p.Text, p.Hint
 	}
 	total := s.exchange.Stats().Total
 	st.Sent, st.Received = total.Sent.Bytes, total.Received.Bytes
@@ -86,59 +59,30 @@ func (s *reporter) Status(ctx context.Context) (api.Status, error) {
 	return st, nil
 }
 
-// maxShownChanges of the roster are in a status; weft roster list shows all.
-const maxShownChanges = 8
-
-// runStatus describes a run; it runs on the loop's goroutine.
-func (s *reporter) runStatus(m *round.Machine, r *ledger.Run) api.RunStatus {
-	k := s.tracker.runs[r.ID]
-	st := api.DescribeRun(m.Ledger(), r)
-	st.Unknown = s.knows.Unknown(r)
-	if r.Active() { // nobody repeats the consents any more when it is over
-		s.describeTakes(m, r, &st)
-	}
+// runStatus adds to a run of a snapshot what its jobs say.
+func (s *reporter) runStatus(shown *shownRun) api.RunStatus {
+	st := shown.status
+	st.History = slices.Clone(st.History)
 	for i := range st.History {
-		h := &st.History[i]
-		past := k.past[h.Round]
-		h.Took, h.Phases = past.took, maps.Clone(past.phases)
+		st.History[i].Held = s.jobs.Holds(st.History[i].Model)
 	}
-	t, open := s.jobs.Standing(r.ID)
+	t, open := s.jobs.Standing(st.ID)
 	if t != nil {
 		st.Trains, st.Measures, st.Heard, st.Process = t.Round, t.Measures, t.Heard, t.Process
 		st.Step, st.Steps, st.Metrics = t.Last.Step, t.Last.Steps, t.Last.Metrics
 	}
 	switch {
-	case !r.Active():
-	case !slices.Contains(m.Participants(r.ID), s.home.ID) && !open:
+	case !shown.active:
+		return st
+	case !slices.Contains(st.Takes, s.views.now().ownName(s.home)) && !open:
 		st.Phase = api.PhaseDeclined
-	case t != nil && k.phase == api.PhaseWaiting:
+	case t != nil && st.Phase == api.PhaseWaiting:
 		st.Phase = api.PhaseTraining
-	default:
-		st.Phase = k.phase
 	}
-	if r.Active() && r.Latest() == nil {
+	if !shown.sealed {
 		st.Waits = s.waits(&st)
 	}
 	return st
-}
-
-// describeTakes says what the sites have answered, and whose updates are here.
-func (s *reporter) describeTakes(m *round.Machine, r *ledger.Run, st *api.RunStatus) {
-	st.Takes = []string{}
-	takes := m.Participants(r.ID)
-	for _, site := range m.Ledger().Roster().ByName() {
-		if s.tracker.runs[r.ID].held[site.ID] {
-			st.Updates = append(st.Updates, site.Name)
-		}
-		switch {
-		case slices.Contains(takes, site.ID):
-			st.Takes = append(st.Takes, site.Name)
-		case m.Declines(r.ID, site.ID):
-			st.Declined = append(st.Declined, site.Name)
-		default:
-			st.Silent = append(st.Silent, site.Name)
-		}
-	}
 }
 
 // Peers describes the other sites.
@@ -195,15 +139,11 @@ func fullAddrs(h *gossip.Host, id peer.ID) []string {
 }
 
 // Roster describes the roster in force and what is asked for.
-func (s *reporter) Roster(ctx context.Context) (list api.Roster, err error) {
-	err = s.box.ask(ctx, func(m *round.Machine) {
-		list = api.DescribeRoster(m.Ledger())
-		for i := range list.Sites {
-			list.Sites[i].Up = list.Sites[i].ID == s.home.ID || s.reach.has(list.Sites[i].ID)
-		}
-		for _, c := range m.Changes() {
-			list.Changes = append(list.Changes, describeChange(m.Ledger().Roster(), s.home.ID, c))
-		}
-	})
-	return list, err
+func (s *reporter) Roster(context.Context) (api.Roster, error) {
+	list := s.snapshots.now().roster
+	list.Sites = slices.Clone(list.Sites)
+	for i := range list.Sites {
+		list.Sites[i].Up = list.Sites[i].ID == s.home.ID || s.reach.has(list.Sites[i].ID)
+	}
+	return list, nil
 }

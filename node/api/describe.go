@@ -13,11 +13,11 @@ import (
 
 // What a ledger says, for people and scripts: of a running node's, and of one that is read from its directory.
 
-// DescribeRun describes a run as far as the ledger knows it.
-func DescribeRun(l *ledger.Ledger, r *ledger.Run) RunStatus {
+// DescribeRun describes a run as far as the ledger knows it; its committed rounds have been described.
+func DescribeRun(l *ledger.Ledger, r *ledger.Run, history []RoundStatus) RunStatus {
 	s := RunStatus{
 		ID: r.ID, Name: r.Spec.Name, Round: min(r.Round, r.Spec.Rounds), Rounds: r.Spec.Rounds, Done: uint64(len(r.Commits)), Base: r.Base, Spec: r.Spec,
-		MinSites: uint64(r.Spec.Needed(l.Roster())), Updates: []string{}, Takes: []string{}, History: []RoundStatus{},
+		MinSites: uint64(r.Spec.Needed(l.Roster())), Updates: []string{}, Takes: []string{}, History: history,
 	}
 	switch {
 	case r.Closed > 0:
@@ -25,20 +25,34 @@ func DescribeRun(l *ledger.Ledger, r *ledger.Run) RunStatus {
 	case !r.Active():
 		s.Phase = PhaseDone
 	}
-	for i := range r.Commits {
-		s.History = append(s.History, describeRound(l, &r.Commits[i]))
-		for _, site := range s.History[i].Sites {
-			if !slices.Contains(s.Takes, site) {
-				s.Takes = append(s.Takes, site)
-			}
-		}
-	}
-	slices.Sort(s.Takes)
 	return s
 }
 
-// describeRound describes a committed round.
-func describeRound(l *ledger.Ledger, c *ledger.CommitAt) RoundStatus {
+// Counted returns the sites whose updates have counted in committed rounds.
+func Counted(history []RoundStatus) []string {
+	sites := []string{}
+	for i := range history {
+		for _, site := range history[i].Sites {
+			if !slices.Contains(sites, site) {
+				sites = append(sites, site)
+			}
+		}
+	}
+	slices.Sort(sites)
+	return sites
+}
+
+// DescribeHistory describes the committed rounds of a run.
+func DescribeHistory(l *ledger.Ledger, r *ledger.Run) []RoundStatus {
+	list := []RoundStatus{}
+	for i := range r.Commits {
+		list = append(list, DescribeRound(l, &r.Commits[i]))
+	}
+	return list
+}
+
+// DescribeRound describes a committed round.
+func DescribeRound(l *ledger.Ledger, c *ledger.CommitAt) RoundStatus {
 	s := RoundStatus{
 		Round: c.Round, Height: c.Height, Seal: c.Seal, Model: c.Model,
 		Metrics: map[string]map[string]float64{}, SiteSamples: map[string]uint64{}, Weights: map[string]uint64{}, Attempts: map[string]uint64{},

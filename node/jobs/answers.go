@@ -4,7 +4,6 @@ import (
 	"sync"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/ledger"
 )
 
 // answers are the runs whose answer by this site is still to come.
@@ -39,16 +38,11 @@ func (a *answers) open(run block.CID) bool {
 	return a.pending[run] || a.accepted[run]
 }
 
-// waiting returns the open runs that wait for the operator, in the order of their opening.
-func (a *answers) waiting(l *ledger.Ledger) (list []*ledger.Run) {
+// waits reports whether a run waits for the operator.
+func (a *answers) waits(run block.CID) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, r := range l.Runs() {
-		if a.pending[r.ID] && r.Active() {
-			list = append(list, r)
-		}
-	}
-	return list
+	return a.pending[run]
 }
 
 // given notes that the operator has answered on a run.

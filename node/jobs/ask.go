@@ -37,8 +37,8 @@ func (j *Jobs) Standing(run block.CID) (t *Training, open bool) {
 	return t, open
 }
 
-// Waiting returns the open runs that wait for the operator, in the order of their opening.
-func (j *Jobs) Waiting(l *ledger.Ledger) []*ledger.Run { return j.answers.waiting(l) }
+// Waits reports whether an active run waits for the operator's answer.
+func (j *Jobs) Waits(run block.CID) bool { return j.answers.waits(run) }
 
 // Answered notes that the operator has answered on a run.
 func (j *Jobs) Answered(run block.CID) { j.answers.given(run) }
