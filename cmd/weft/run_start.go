@@ -20,7 +20,8 @@ import (
 // be reached needs a second or two.
 const (
 	openWait  = 30 * time.Second
-	quietWait = 2 * time.Second // then it says what it waits for
+	openPoll  = 10 * time.Millisecond // between two looks at first; doubles
+	quietWait = 2 * time.Second       // then it says what it waits for
 )
 
 // runStart is `weft run start`.
@@ -118,7 +119,7 @@ func locateField(r runfile.Run, err error) error {
 // awaitOpen waits until the ledger has the run.
 func awaitOpen(ctx context.Context, e *env, id block.CID, name string) error {
 	begun, said := time.Now(), false
-	for {
+	for wait := openPoll; ; wait = min(2*wait, watchEvery/2) {
 		s, err := e.client().Status(ctx)
 		if err != nil {
 			return err
@@ -135,7 +136,7 @@ func awaitOpen(ctx context.Context, e *env, id block.CID, name string) error {
 			e.out.Printf("run %s (%s) is asked for and opens when a quorum agrees: %d of %d sites up, a quorum is %d\n", name, id.Short(), s.Up, s.Sites, s.Quorum)
 			return nil
 		}
-		if err := sleep(ctx, watchEvery/2); err != nil {
+		if err := sleep(ctx, wait); err != nil {
 			return err
 		}
 	}
