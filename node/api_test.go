@@ -18,6 +18,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/api"
+	"github.com/weft-mesh/weft/node/reduction"
 	"github.com/weft-mesh/weft/node/config"
 	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/tensor"
@@ -245,7 +246,7 @@ func testNode(t testing.TB) *Node {
 
 func FuzzRunRequest(f *testing.F) {
 	n := testNode(f)
-	o := &operator{home: n.home, mesh: n.mesh, views: n.views}
+	o := &operator{home: n.home, mesh: n.mesh, views: n.views, knows: reduction.KnownNames, programs: n.programs}
 	for _, r := range []api.RunRequest{{Spec: ledger.RunSpec{Name: "x", Rounds: 1}, Init: true}, {Spec: ledger.RunSpec{Name: "x", Late: "carry"}, Model: "/m"}} {
 		b, err := json.Marshal(r)
 		if err != nil {

@@ -127,8 +127,6 @@ func (o *operator) describe(req api.RunRequest) (*ledger.RunSpec, error) {
 		return nil, bad("name a safetensors file, or let the embedded trainer make the model", "exactly one of model and init says what the run starts from")
 	case spec.By != "" || spec.Base.Defined() || spec.Layout.Defined() || len(spec.Nonce) > 0:
 		return nil, bad("", "by, base, layout and nonce are for the node to fill in")
-	case req.Init && !o.home.Config.Trainer.Initial():
-		return nil, api.RefuseField("model.init", "let the script write the model that it begins from, and name the file: model: {file: initial.safetensors}", errors.New("this site trains by a script of its own (trainer.exec), which does not know the embedded trainer's model"))
 	case req.Model != "" && !filepath.IsAbs(req.Model):
 		return nil, bad("give the full path: the node has a working directory of its own", "model: %q is a relative path", req.Model)
 	}
@@ -189,15 +187,7 @@ func (o *operator) importBase(ctx context.Context, req api.RunRequest, spec *led
 			return c, m, err
 		}
 		defer os.RemoveAll(dir)
-		path = filepath.Join(dir, "model.safetensors")
-		err = o.home.Config.Trainer.Settings.(train.Initial).InitModel(ctx, path, spec.Train) // describe has looked
-		if err != nil {
-			err = fmt.Errorf("make the initial model: %w", err)
-		}
-		switch {
-		case errors.Is(err, train.ErrHyperparameter):
-			return c, m, api.RefuseField("train", "train: in the run's description has the hyperparameters", err)
-		case err != nil:
+		if path, err = o.makeBase(ctx, dir, spec); err != nil {
 			return c, m, err
 		}
 	}
@@ -214,6 +204,27 @@ func (o *operator) importBase(ctx context.Context, req api.RunRequest, spec *led
 		return c, m, err
 	}
 	return c, m, o.checkState(spec, m)
+}
+
+// makeBase has the site's trainer make the model that a run starts from, in a folder.
+func (o *operator) makeBase(ctx context.Context, dir string, spec *ledger.RunSpec) (path string, err error) {
+	if maker, ok := o.home.Config.Trainer.Settings.(train.Initial); ok {
+		path = filepath.Join(dir, "model.safetensors")
+		err = maker.InitModel(ctx, path, spec.Train)
+	} else {
+		path, err = o.jobs.MakeModel(ctx, dir, spec)
+	}
+	failed := (*jobs.TrainerError)(nil)
+	switch {
+	case errors.Is(err, train.ErrHyperparameter):
+		return "", api.RefuseField("train", "train: in the run's description has the hyperparameters", fmt.Errorf("make the initial model: %w", err))
+	case errors.As(err, &failed):
+		brief, advice := train.Explain(failed.Unwrap())
+		return "", api.RefuseField("model.init", advice, fmt.Errorf("the script makes no model: %s", brief))
+	case err != nil:
+		return "", fmt.Errorf("make the initial model: %w", err)
+	}
+	return path, nil
 }
 
 // checkState refuses a model whose outer step's state could not be kept.

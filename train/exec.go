@@ -142,9 +142,9 @@ func (e *Exec) Run(ctx context.Context, task Task, report func(Progress)) (Resul
 			if e.proc, err = startProcess(e.cfg, e.program, e.log); err != nil {
 				return Result{}, err
 			}
-			e.run = task.Run
 			e.living.Store(e.proc)
 		}
+		e.run = task.Run
 		res, err := e.do(ctx, newJob(e.lastID, task, report))
 		var exit *ExitError
 		if !fresh && errors.As(err, &exit) && !exit.Asked {
@@ -163,9 +163,9 @@ func (e *Exec) Process() int {
 }
 
 // dismiss ends the idle process of another run, as Close would: it has that run's model and optimizer in its memory, and
-// perhaps an older state of the script, which is edited between two runs.
+// perhaps an older state of the script, which is edited between two runs. One that has made a run's first model has trained nothing.
 func (e *Exec) dismiss(run string) {
-	if e.proc != nil && e.proc.alive() && e.run != run {
+	if e.proc != nil && e.proc.alive() && e.run != run && e.run != "" {
 		e.log.Info("trainer is told to stop: the next task is of another run", "pid", e.proc.cmd.Process.Pid)
 		e.proc.stop(e.cfg.StopGrace)
 	}
@@ -195,6 +195,9 @@ func (e *Exec) enter(ctx context.Context) error {
 // absolute returns task with paths that mean the same in the process' working directory.
 func absolute(task Task) (Task, error) {
 	for _, p := range []*string{&task.Base, &task.Dir} {
+		if *p == "" && task.Kind == Init {
+			continue
+		}
 		abs, err := filepath.Abs(*p)
 		if err == nil {
 			_, err = os.Stat(abs)

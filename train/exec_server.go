@@ -122,7 +122,7 @@ func (d *desk) update(body []byte) error {
 		return refuse(unprocessable, "send samples and metrics only", "update: an evaluation has none")
 	case j.task.Kind == Train && m.Samples == 0:
 		return refuse(unprocessable, "send how many training examples were seen: the update's weight in the average", "samples: 0")
-	case j.task.Kind == Train:
+	case j.task.Kind != Evaluate:
 		if res.Update, err = findUpdate(j.task.Dir, m.Update); err != nil {
 			return err
 		}

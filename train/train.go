@@ -8,6 +8,7 @@ type Kind string
 const (
 	Train    Kind = "train"    // train from the base, yield an update
 	Evaluate Kind = "evaluate" // measure the base, yield metrics only
+	Init     Kind = "init"     // yield the model that a run begins with; there is no base, and no run yet
 )
 
 // BaseHint says what a file must be for a run to begin with it, and how to make it so.
@@ -22,7 +23,7 @@ type Task struct {
 	Round    uint64            `json:"round"`               // counted from 1; of an evaluation the one that yielded the model, 0 for what the run began with
 	Rounds   uint64            `json:"rounds"`              // the run's length
 	Attempt  uint64            `json:"attempt"`             // counted from 1 within the round
-	Base     string            `json:"base"`                // safetensors file with the parameters to start from; read-only
+	Base     string            `json:"base"`                // safetensors file with the parameters to start from; read-only; empty for Init
 	Dir      string            `json:"dir"`                 // empty folder of this task; the update is written here
 	StateDir string            `json:"state_dir,omitempty"` // the run's folder at this site: what is in it is there for the run's next task, also after a restart
 	Seed     uint64            `json:"seed"`                // differs by site, round and attempt
@@ -31,7 +32,7 @@ type Task struct {
 
 // Result is what a trainer made of a task.
 type Result struct {
-	Update  string             `json:"update"`  // safetensors file with the trained parameters, layout of Base; empty for Evaluate
+	Update  string             `json:"update"`  // safetensors file with the trained parameters, layout of Base, if there is one; empty for Evaluate
 	Samples uint64             `json:"samples"` // training examples seen; the update's weight in the average
 	Metrics map[string]float64 `json:"metrics"` // finite numbers by name, such as "loss"
 }

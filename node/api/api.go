@@ -206,7 +206,7 @@ func (e *Event) UnmarshalJSON(b []byte) error {
 type RunRequest struct {
 	Spec  ledger.RunSpec `json:"spec"`            // By, Base, Layout and Nonce are filled in by the node
 	Model string         `json:"model,omitempty"` // safetensors file to start from; it is copied
-	Init  bool           `json:"init,omitempty"`  // let the embedded trainer make the initial model from Spec.Train
+	Init  bool           `json:"init,omitempty"`  // let the site's trainer make the initial model: the embedded one from Spec.Train
 }
 
 // MarshalJSON leaves an empty By out, which as text would be no peer ID.

@@ -3,7 +3,7 @@
 //	name: discharge-letters        # required
 //	rounds: 5                      # required
 //	model:                         # required, one of:
-//	  init: builtin                #   the embedded trainer makes it from train:
+//	  init: trainer                #   the opener's own trainer makes it: the script, or the embedded one from train:
 //	  file: adapter.safetensors    #   a safetensors file, relative to the run file
 //	train:                         # hyperparameters, handed to every site's trainer as they stand
 //	  steps: 100

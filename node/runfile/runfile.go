@@ -12,13 +12,16 @@ import (
 // MaxSize is the longest run file, in bytes.
 const MaxSize = 64 << 10
 
-// Builtin is the value of model.init: the embedded trainer.
-const Builtin = "builtin"
+// The values of model.init mean the same: the trainer of the site that opens the run makes the model.
+const (
+	Trainer = "trainer"
+	Builtin = "builtin" // as long as the embedded one alone could
+)
 
 // Run is a run as its file describes it.
 type Run struct {
 	Spec ledger.RunSpec // without By, Base, Layout and Nonce, which the node fills in
-	Init bool           // the embedded trainer makes the model
+	Init bool           // the opener's trainer makes the model
 	File string         // else the safetensors file that holds it
 
 	where *yamlfile.File
@@ -63,9 +66,9 @@ func (f *file) run(name string) (r Run, field string, err error) {
 	case f.Name == "":
 		return r, "name", errors.New("missing; say what the run is for")
 	case (f.Model.Init == "") == (f.Model.File == ""):
-		return r, "model", errors.New("want exactly one of init: builtin and file: PATH")
-	case f.Model.Init != "" && f.Model.Init != Builtin:
-		return r, "model.init", fmt.Errorf("%q; the only one is builtin, for another model name its file", f.Model.Init)
+		return r, "model", errors.New("want exactly one of init: trainer and file: PATH")
+	case f.Model.Init != "" && f.Model.Init != Trainer && f.Model.Init != Builtin:
+		return r, "model.init", fmt.Errorf("%q; want trainer: the site's own makes the model; for another one name its file", f.Model.Init)
 	}
 	if r.Spec, field, err = f.Spec(f.Name); err != nil {
 		return r, field, err

@@ -99,6 +99,21 @@ class TestPlain(TaskTest):
         done = run_script(script, {})
         self.assertEqual((done.returncode, done.stderr.count("alone")), (0, 2), done.stderr)
 
+    def test_it_makes_the_base(self):
+        """The model of an init task is the script's own, and the loop does not see the task."""
+        node = FakeNode({"id": 1, "kind": "init", "run": "", "name": "n", "round": 0, "rounds": 2, "attempt": 1, "base": "", "dir": self.dir, "seed": 1})
+        self.addCleanup(node.close)
+        self.run_at(node, self.SCRIPT.replace("[0, 0, 0]", "[1, 2, 3]"))
+        [answer] = [body for method, path, body in node.calls if path == "/v1/update"]
+        self.assertEqual((answer["task"], answer["samples"], answer["metrics"]), (1, 7, {}))
+        self.assertEqual(list(safetensors.load_file(answer["update"], "plain")["w"]), [1, 2, 3])
+
+    def test_single_calls_make_no_base(self):
+        node = FakeNode({"id": 1, "kind": "init", "run": "", "name": "n", "round": 0, "rounds": 2, "attempt": 1, "base": "", "dir": self.dir, "seed": 1})
+        self.addCleanup(node.close)
+        done = run_script("import weft\nweft.init()\nweft.receive()", {"WEFT_SOCKET": node.path})
+        self.assertIn("a model that this script makes, and the single calls cannot; hint: loop over weft.tasks(model, ...)", done.stderr)
+
     def test_the_body_may_send(self):
         script = """
             from array import array

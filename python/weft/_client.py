@@ -74,15 +74,21 @@ class Client:
             self._next = self._desk.next()
         return self._next is not None
 
-    def receive(self) -> Task | None:
-        """See ``weft.receive``."""
+    def receive(self, *, makes: bool = False) -> Task | None:
+        """See ``weft.receive``. makes: who receives has a model, and can make the one that a run begins with."""
         self._task = None
         message = self._next if self._next is not None else self._desk.next()
         self._next = None
         if message is None:
             return None
+        if message.get("kind") == "init" and not makes:
+            raise Error(
+                "the run is to begin with a model that this script makes, and the single calls cannot",
+                "loop over weft.tasks(model, ...), or write the model with weft.save(model, FILE) and name it: model: {file: FILE}, or --base FILE",
+            )
         try:
-            task = Task(message, safetensors.load_file(message["base"], self._framework), self)
+            params = {} if message["kind"] == "init" else safetensors.load_file(message["base"], self._framework)
+            task = Task(message, params, self)
         except (KeyError, TypeError) as e:
             raise Error(f"the node's task is not one this package knows: {e!r}", "use a package of the node's version") from e
         self._task, self._step = task, 0
@@ -141,7 +147,7 @@ class Client:
             raise ValueError(
                 f"samples is {body['samples']}: the number of examples in this site's training set, the update's weight in the average"
             )
-        if task.kind == "train":
+        if task.kind != "evaluate":
             if update.params is None:
                 raise ValueError("an update needs params: Update(model.state_dict(), samples=..., metrics=...)")
             body["update"] = os.path.join(task.dir, "update.safetensors")
@@ -169,6 +175,10 @@ class Client:
 
     def _write(self, task: Task, params: Mapping[str, Any], body: Message) -> None:
         """Writes the update's file, and warns of one that changes nothing."""
+        if task.kind == "init":
+            tensors, aliases = _model.once(params)
+            safetensors._write_fresh(tensors, body["update"], aliases)
+            return
         base = safetensors.open_file(task.base)  # anew: the script may have changed its views of it
         layout = {name: info for name, info in base.infos.items() if info.dtype in _arrays.WEIGHTS}
         tensors = _fit(params, layout, task)

@@ -13,9 +13,13 @@ from ._work import Work
 
 def run(client: Client, work: Work) -> Iterator[Task]:
     """Yields the training tasks, and answers the others."""
-    while (task := client.receive()) is not None:
+    while (task := client.receive(makes=True)) is not None:
         if task.kind == "evaluate":
             _evaluate(client, work, task)
+            continue
+        if task.kind == "init":  # the run is to begin with the model as the script has made it
+            task._work = work
+            task.send(samples=work.samples or 0)
             continue
         if task.kind != "train":
             raise Error(f"task kind {task.kind!r} is not one this package knows", "use a package of the node's version")

@@ -59,13 +59,13 @@ def state_dict(model: Any, params: Params = "auto") -> dict[str, Any]:
 
     The tensors are model's own, not copies.
     """
-    return _once(weights(model, params))[0]
+    return once(weights(model, params))[0]
 
 
 def save(model: Any, path: str | os.PathLike[str], params: Params = "auto") -> None:
     """Writes the model that a run starts from: ``state_dict(model, params)`` as a safetensors
     file, which has the other names of tied weights as safetensors' own tools write them."""
-    tensors, aliases = _once(weights(model, params))
+    tensors, aliases = once(weights(model, params))
     safetensors._write_fresh(tensors, path, aliases)
 
 
@@ -152,7 +152,7 @@ def place(name: str, tensor: Any) -> _Place | None:
     return _Place(str(tensor.device), tensor.data_ptr(), tuple(tensor.shape), tuple(tensor.stride()))
 
 
-def _once(tensors: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+def once(tensors: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """tensors with tied ones once, under the first of their names, and the others' names -> it."""
     kept: dict[str, Any] = {}
     places: dict[_Place, str] = {}

@@ -37,7 +37,7 @@ class Task:
     neither the file nor what the update is compared with."""
     kind: str
     """``"train"``: train from params and send an update; ``"evaluate"``: measure params and
-    send metrics."""
+    send metrics. (``"init"``, to make the model that a run begins with, ``tasks`` answers.)"""
     round: int
     """The round, counted from 1 within the run."""
     total_rounds: int
@@ -156,7 +156,7 @@ class Task:
         """
         if self.over:
             return
-        if self.kind == "train" and params is None and self._work is not None:
+        if self.kind != "evaluate" and params is None and self._work is not None:
             params = self._work.tensors()
         if samples is None:
             samples = self._samples()

@@ -117,8 +117,9 @@ func (d *Run) importBase(ctx context.Context) (err error) {
 	path := d.conf.Base
 	switch {
 	case path == "" && !d.site.Trainer.Initial():
-		return hint.Add(fmt.Errorf("%w: none named", ErrBase),
-			`name a safetensors file with --base; in Python, weft.safetensors.save_file(model.state_dict(), "initial.safetensors") writes one`)
+		if path, err = d.makeBase(ctx); err != nil {
+			return err
+		}
 	case path == "":
 		path = filepath.Join(d.dir, "initial.safetensors")
 		if err := d.site.Trainer.Settings.(train.Initial).InitModel(ctx, path, d.conf.Train); err != nil {
@@ -139,6 +140,26 @@ func (d *Run) importBase(ctx context.Context) (err error) {
 	m, err := blockstore.ReadManifest(d.store, d.base)
 	d.layout, d.shard = m.Layout, m.ShardElements
 	return err
+}
+
+// makeBase has the trainer make the model to start from.
+func (d *Run) makeBase(ctx context.Context) (string, error) {
+	dir := filepath.Join(d.dir, "init")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return "", err
+	}
+	res, err := d.trainer.Run(ctx, train.Task{
+		Kind: train.Init, Name: "test", Rounds: d.conf.Rounds, Attempt: 1, Dir: dir, Seed: update.Seed([]byte("weft trainer test"), 0), Config: d.site.Overlay(d.conf.Train),
+	}, nil)
+	switch {
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case err != nil:
+		text, advice := train.Explain(err)
+		return "", hint.Add(fmt.Errorf("%w: none named, and the script makes none: %s", ErrBase, text),
+			cmp.Or(advice, "what it wrote is above")+"; or name a safetensors file with --base: in Python weft.save(model, FILE) writes one")
+	}
+	return res.Update, nil
 }
 
 // Round has the trainer train for a round, from what it made of the round before, and takes its update over.

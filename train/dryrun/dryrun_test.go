@@ -149,7 +149,7 @@ func TestNewErrors(t *testing.T) {
 		is     error
 		want   string
 	}{
-		{Config{Dir: dir}, ErrBase, "the model to start from: none named\n  hint: name a safetensors file"},
+		{Config{Dir: dir}, ErrBase, "the model to start from: none named, and the script makes none: trainer \"sh\" ended"},
 		{Config{Dir: dir, Base: "nosuch"}, ErrBase, "nosuch: no such file or directory"},
 		{Config{Dir: dir, Base: modelOf(t, one, infinity)}, ErrBase, "element is not finite\n  hint: a model is"},
 		{Config{Command: []string{"pyton3"}, Base: modelOf(t, one)}, train.ErrCommand, "in PATH\n  hint: install it, or give its full path"},

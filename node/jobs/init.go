@@ -1,0 +1,27 @@
+package jobs
+
+import (
+	"context"
+	"encoding/binary"
+
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/train"
+)
+
+// MakeModel has the trainer write the model that a run begins with into a folder, once it is free, and returns the file. The
+// description has its nonce, from which the task's seed is taken, and is not complete otherwise.
+func (j *Jobs) MakeModel(ctx context.Context, dir string, spec *ledger.RunSpec) (path string, err error) {
+	select {
+	case j.desk.free <- struct{}{}:
+		defer func() { <-j.desk.free }()
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	res, err := j.desk.trainer.Run(ctx, train.Task{
+		Kind: train.Init, Name: spec.Name, Rounds: spec.Rounds, Attempt: 1, Dir: dir, Seed: binary.BigEndian.Uint64(spec.Nonce), Config: j.site.Overlay(spec.Train),
+	}, nil)
+	if err != nil && ctx.Err() == nil {
+		err = &TrainerError{err}
+	}
+	return res.Update, err
+}
