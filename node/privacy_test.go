@@ -157,6 +157,17 @@ func TestFetch(t *testing.T) {
 		}
 	}
 
+	// One that this site has as something else, such as the base of another run, is no better an update.
+	had := offerCut(t, b.node, r.Base)
+	m, err := blockstore.ReadManifest(b.node.store, had)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.node.index.Add(t.Context(), had, m.Shards, index.Use{Run: testCID(block.DagCBOR, "another run"), As: index.AsModel})
+	if invalid, err := b.node.jobs.Obtain(t.Context(), runs.Fetch{Run: run, Manifest: had, Layout: r.Spec.Layout, Owner: a.id}); err != nil || !strings.Contains(invalid, "the base has") {
+		t.Errorf("other shards, held: invalid %q, %v", invalid, err)
+	}
+
 	if err := b.node.store.DeleteArtifact(r.Base); err != nil {
 		t.Fatal(err)
 	}

@@ -39,8 +39,10 @@ func (a *artifacts) tryFetch(ctx context.Context, job runs.Fetch) error {
 
 // fetchArtifact gets what is missing of an artifact: the manifest, the layout, then the shards.
 func (a *artifacts) fetchArtifact(ctx context.Context, job runs.Fetch, u index.Use, layoutOf func() (block.Block, error)) error {
-	if held, err := a.claimHeld(ctx, job, u); held || err != nil {
+	if held, m, err := a.claimHeld(ctx, job, u); err != nil {
 		return err
+	} else if held {
+		return a.checkCut(ctx, job, m)
 	}
 	manifest, m, err := a.fetchManifest(ctx, job)
 	if err != nil {
@@ -57,30 +59,28 @@ func (a *artifacts) fetchArtifact(ctx context.Context, job runs.Fetch, u index.U
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUnusable, err)
 	}
-	if job.Owner != "" || job.State {
-		if err := a.checkCut(ctx, job, m); err != nil {
-			return err
-		}
+	if err := a.checkCut(ctx, job, m); err != nil {
+		return err
 	}
 	return a.fetchShards(ctx, job, u, manifest, layout, m)
 }
 
 // claimHeld reports whether the artifact is held in full already, and notes what it is used for.
-func (a *artifacts) claimHeld(ctx context.Context, job runs.Fetch, u index.Use) (bool, error) {
+func (a *artifacts) claimHeld(ctx context.Context, job runs.Fetch, u index.Use) (held bool, m blockstore.Manifest, err error) {
 	a.keep.Lock()
 	defer a.keep.Unlock()
 	found, err := a.store.Open(job.Manifest)
 	if errors.Is(err, blockstore.ErrNotFound) || errors.Is(err, blockstore.ErrIncomplete) {
-		return false, nil
+		return false, m, nil
 	}
 	if err != nil {
-		return false, err
+		return false, m, err
 	}
 	defer found.Close()
 	if found.Manifest.Layout != job.Layout {
-		return false, fmt.Errorf("%w: its layout is %s, the run's is %s", errUnusable, found.Manifest.Layout, job.Layout)
+		return false, m, fmt.Errorf("%w: its layout is %s, the run's is %s", errUnusable, found.Manifest.Layout, job.Layout)
 	}
-	return a.index.Add(ctx, job.Manifest, found.Manifest.Shards, u), ctx.Err()
+	return a.index.Add(ctx, job.Manifest, found.Manifest.Shards, u), found.Manifest, ctx.Err()
 }
 
 // useOf returns what a fetched artifact is for.
@@ -110,6 +110,9 @@ func (a *artifacts) fetchManifest(ctx context.Context, job runs.Fetch) (block.Bl
 // checkCut refuses an update, or a slot of a state, that is cut into other shards than the run's base: shards are aggregated
 // one by one.
 func (a *artifacts) checkCut(ctx context.Context, job runs.Fetch, m blockstore.Manifest) error {
+	if job.Owner == "" && !job.State {
+		return nil // a model, such as the base itself
+	}
 	spec := a.host.Seen().Spec(job.Run)
 	if spec == nil {
 		return fmt.Errorf("run %s is not known yet", job.Run)
