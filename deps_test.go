@@ -201,13 +201,16 @@ cmd/weft                < node/runfile yamlfile: files that people write
 cmd/weft                < train train/builtin: the embedded trainer is part of weft; which of its errors are the command line's
 cmd/weft                < hint: errors say what to do
 cmd/weft                < cmd/weft/term cmd/weft/outfile: how a command writes
-cmd/weft                < cmd/weft/demo cmd/weft/bench scenarios scenarios/library scenarios/play/real scenarios/play/simulated scenarios/report: what tries weft on one machine; not with -tags node
+cmd/weft                < cmd/weft/try cmd/weft/demo cmd/weft/bench scenarios scenarios/library scenarios/play/real scenarios/play/simulated scenarios/report: what tries weft on one machine; not with -tags node
 cmd/weft/term           <
 cmd/weft/outfile        < atomicfile: a file appears whole
 cmd/weft/bench          < cmd/weft/term: its result for people
 cmd/weft/bench          < node/api scenarios/local ledger block: a mesh of real nodes, and the run in it
-cmd/weft/demo           < cmd/weft/term cmd/weft/outfile: its screen, and the model that it leaves
-cmd/weft/demo           < node/api scenarios/local ledger block: a mesh of real nodes, and the run in it
+cmd/weft/try            < cmd/weft/term: its screen, and its result for people
+cmd/weft/try            < node/api scenarios/local ledger block: a mesh of real nodes, and the run in it
+cmd/weft/try            < train: whether a command can be started
+cmd/weft/demo           < cmd/weft/term cmd/weft/outfile: its result, and the model that it leaves
+cmd/weft/demo           < cmd/weft/try ledger block: it is a try with the embedded trainer
 cmd/weft/demo           < train train/builtin train/builtin/corpus: each site's text, and what training alone gives
 `
 
@@ -318,7 +321,7 @@ func TestNodeBuild(t *testing.T) {
 		return strings.Fields(string(out))
 	}
 	all, node := list(), list("-tags", "node")
-	for _, lab := range []string{"scenarios", "cmd/weft/demo", "cmd/weft/bench"} {
+	for _, lab := range []string{"scenarios", "cmd/weft/try", "cmd/weft/demo", "cmd/weft/bench"} {
 		is := func(imp string) bool { return imp == module+lab || strings.HasPrefix(imp, module+lab+"/") }
 		if !slices.ContainsFunc(all, is) {
 			t.Errorf("the ordinary binary has no %s any more: what is to be left out of a node has another name now", lab)

@@ -71,6 +71,9 @@ func (s *reporter) runStatus(shown *shownRun) api.RunStatus {
 		st.Trains, st.Measures, st.Heard, st.Process = t.Round, t.Measures, t.Heard, t.Process
 		st.Step, st.Steps, st.Metrics = t.Last.Step, t.Last.Steps, t.Last.Metrics
 	}
+	if f := s.jobs.Failure(st.ID); f != nil {
+		st.Failure = &api.Failure{Text: f.Text, Hint: f.Hint}
+	}
 	switch {
 	case !shown.active:
 		return st

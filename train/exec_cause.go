@@ -1,6 +1,7 @@
 package train
 
 import (
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -71,6 +72,34 @@ func exception(lines []string) string {
 		return joined(message[at:])
 	}
 	return ""
+}
+
+// frameLine is a frame of a traceback: the file, the line and the function.
+var frameLine = regexp.MustCompile(`^\s*File "([^"]+)", line (\d+)(?:, in (.+))?$`)
+
+// libraries are the folders that a user's own files are not in.
+var libraries = []string{"/site-packages/", "/dist-packages/", "/lib/python", "<frozen "}
+
+// place says where in the user's own files the last traceback ends, such as train.py:12 in main; nothing if there is none.
+func place(lines []string) string {
+	head := -1
+	for i, line := range lines {
+		if strings.HasSuffix(line, tracebackHead) && (i == 0 || !strings.HasPrefix(lines[i-1], ignoredHead)) {
+			head = i
+		}
+	}
+	text := ""
+	for _, line := range lines[head+1:] {
+		m := frameLine.FindStringSubmatch(line)
+		if m == nil || slices.ContainsFunc(libraries, func(l string) bool { return strings.Contains(m[1], l) }) {
+			continue
+		}
+		text = filepath.Base(m[1]) + ":" + m[2]
+		if m[3] != "" && m[3] != "<module>" {
+			text += " in " + strings.TrimRight(m[3], margin)
+		}
+	}
+	return text
 }
 
 // unindented counts the lines that are not set in.

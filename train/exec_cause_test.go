@@ -82,3 +82,31 @@ func TestCauseOfLines(t *testing.T) {
 		}
 	}
 }
+
+// TestPlace: the place is in the user's own files, where the last traceback ends there.
+func TestPlace(t *testing.T) {
+	for want, text := range map[string]string{
+		"": "no data",
+		"train.py:12 in main": `Traceback (most recent call last):
+  File "/home/ana/train.py", line 30, in <module>
+    main()
+  File "/home/ana/train.py", line 12, in main
+    model(x)
+  File "/venv/lib/python3.12/site-packages/torch/nn/modules/module.py", line 1773, in _wrapped_call_impl
+    return self._call_impl(*args, **kwargs)
+ValueError: bad`,
+		"data.py:3": `Traceback (most recent call last):
+  File "train.py", line 2, in f
+KeyError: 'a'
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "data.py", line 3, in <module>
+ValueError: b`,
+	} {
+		if got := place(strings.Split(text, "\n")); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}

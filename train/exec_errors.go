@@ -27,6 +27,9 @@ var (
 // foreignPackage is what Python says of a call of ours in the package weft of the public index, which is not ours.
 const foreignPackage = "AttributeError: module 'weft' has no attribute "
 
+// noPackage is what Python says where the package is not installed.
+const noPackage = "ModuleNotFoundError: No module named 'weft'"
+
 // ExitError is returned for a task when the user's process ended before it answered.
 type ExitError struct {
 	Command string   // as a person would type it
@@ -54,6 +57,9 @@ func (e *ExitError) Brief() string {
 	if cause, _ := cause(e.Stderr); cause != "" {
 		text += ": " + cause
 	}
+	if at := place(e.Stderr); at != "" {
+		text += " (" + at + ")"
+	}
 	return text
 }
 
@@ -76,6 +82,8 @@ func (e *ExitError) own() string {
 	switch {
 	case slices.ContainsFunc(e.Stderr, func(line string) bool { return strings.Contains(line, foreignPackage) }):
 		return "the script found another project's package named weft: uninstall that one, and install weft-mesh"
+	case slices.ContainsFunc(e.Stderr, func(line string) bool { return strings.Contains(line, noPackage) }):
+		return "the script's Python has no package weft: install weft-mesh into it"
 	case e.Code == 0 && e.Asked:
 		return "the script ended by itself: call send before it returns"
 	case e.Code == 0:

@@ -150,7 +150,7 @@ func TestExecRestartsTheProcess(t *testing.T) {
 
 func TestExitErrorBrief(t *testing.T) {
 	for want, e := range map[string]*ExitError{
-		`trainer "python3 t.py" ended with exit status 1 before it sent an update: RuntimeError: CUDA out of memory`: {
+		`trainer "python3 t.py" ended with exit status 1 before it sent an update: RuntimeError: CUDA out of memory (t.py:3)`: {
 			Code: 1, Status: "exit status 1", Asked: true,
 			Stderr: []string{"Traceback (most recent call last):", `  File "t.py", line 3, in <module>`, "RuntimeError: CUDA out of memory", ""},
 		},

@@ -71,18 +71,25 @@ embedded trainer makes its own. Copies of it are kept below $TMPDIR meanwhile.`,
 
 // config returns the trial that the flags and arguments describe.
 func (c *trainerTest) config(command []string) (t dryrun.Config, err error) {
-	t = dryrun.Config{Command: command, Base: c.base, Rounds: c.rounds, Measure: c.measure, Train: map[string]string{}}
+	t = dryrun.Config{Command: command, Base: c.base, Rounds: c.rounds, Measure: c.measure}
 	if c.rounds == 0 {
 		return t, usage("--rounds 0: want at least 1")
 	}
-	for _, s := range c.train {
+	t.Train, err = keyValues(c.train)
+	return t, err
+}
+
+// keyValues reads the hyperparameters that --train names.
+func keyValues(list []string) (map[string]string, error) {
+	all := map[string]string{}
+	for _, s := range list {
 		key, value, found := strings.Cut(s, "=")
 		if !found || key == "" {
-			return t, usage("--train %s: want KEY=VALUE, such as lr=0.1", s)
+			return nil, usage("--train %s: want KEY=VALUE, such as lr=0.1", s)
 		}
-		t.Train[key] = value
+		all[key] = value
 	}
-	return t, nil
+	return all, nil
 }
 
 func (c *trainerTest) run(ctx context.Context, e *env, command []string) (err error) {

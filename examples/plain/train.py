@@ -20,7 +20,7 @@ def read(path):
     if path:
         with open(path, newline="") as f:
             return [(float(x), float(y), int(label)) for x, y, label in csv.reader(f)]
-    drawn = random.Random(os.getcwd())  # each site has other points
+    drawn = random.Random(os.environ.get("WEFT_SITE", os.getcwd()))  # each site has other points
     points = [(drawn.gauss(0, 1), drawn.gauss(0, 1)) for _ in range(200)]
     return [(x, y, int(2 * x - y + drawn.gauss(0, 0.3) > 0.5)) for x, y in points]
 

@@ -23,6 +23,16 @@ type Training struct {
 	Process  int            // ID of its process; 0 if it is none, or has no task
 }
 
+// Failure returns how the last training of a run failed, nil if it did not.
+func (j *Jobs) Failure(run block.CID) *Problem {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if p, failed := j.failures[run]; failed {
+		return &p
+	}
+	return nil
+}
+
 // Standing returns a run's training, nil if there is none, and whether the answer on the run is still to come.
 func (j *Jobs) Standing(run block.CID) (t *Training, open bool) {
 	open = j.answers.open(run)

@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -106,11 +107,22 @@ func (j *Jobs) doTrain(ctx context.Context, t *training) round.Event {
 		}
 		j.log.Warn("training failed; it is tried again", "run", job.Run.Short(), "name", job.Spec.Name, "round", job.Round, "error", brief)
 		j.problems.set(about, fmt.Sprintf("training of run %q fails: %s", job.Spec.Name, brief), advice+again)
+		j.failed(job.Run, &Problem{brief, strings.TrimSuffix(advice, "; ")})
 		return runs.TrainFailed{Run: job.Run, Round: job.Round, Opened: job.Opened, Err: clip(err.Error(), 2048)}
 	}
 	j.problems.solved(about)
+	j.failed(job.Run, nil)
 	done.Metrics = update.WithBase(done.Metrics, base)
 	return done
+}
+
+// failed notes how the last training of a run failed, nil that it did not.
+func (j *Jobs) failed(run block.CID, how *Problem) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if delete(j.failures, run); how != nil {
+		j.failures[run] = *how
+	}
 }
 
 func clip(s string, n int) string { return s[:min(len(s), n)] }

@@ -40,6 +40,7 @@ type Site struct {
 	Start    func(*exec.Cmd) error // starts the node's process; nil: cmd.Start
 	Outside  bool                  // not in the genesis: it is to be added
 	Keep     int                   // models that its disk keeps; 0: as a site does that does not say
+	Evaluate bool                  // its trainer measures each model before it trains from it
 }
 
 // Mesh is a mesh on this machine.
@@ -115,6 +116,9 @@ func (m *Mesh) config(c *Config, site int, listen []string) string {
 	fmt.Fprintf(&b, "name: %s\nlisten: [%s]\naccept: %s\ntrainer: %s\n", strconv.Quote(s.Name), listen[site], s.Accept, s.Trainer)
 	if s.Keep > 0 {
 		fmt.Fprintf(&b, "keep_models: %d\n", s.Keep)
+	}
+	if s.Evaluate {
+		b.WriteString("evaluate: true\n")
 	}
 	if s.Announce != "" {
 		fmt.Fprintf(&b, "announce: [%s]\n", s.Announce)

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/weft-mesh/weft/cmd/weft/try"
 	"github.com/weft-mesh/weft/train"
 	"github.com/weft-mesh/weft/train/builtin"
 )
@@ -17,9 +17,6 @@ import (
 // heldoutBytes of each held-out text are measured, as the trainer itself does after a round: more
 // changes the third decimal, and costs time.
 const heldoutBytes = 16 << 10
-
-// workersEach is how many goroutines a site's trainer gets on this machine.
-func workersEach(sites int) int { return max(1, runtime.GOMAXPROCS(0)/sites) }
 
 // compare trains every site's model alone, for as many steps as the federation made, and
 // measures all models on all held-out texts.
@@ -34,7 +31,7 @@ func (d *Demo) compare(ctx context.Context, r *Result) error {
 	for m, path := range models {
 		measured := map[string]float64{} // sites of one kind share the held-out text
 		for i, s := range d.sites {
-			d.screen.compare("measuring", "", m*len(d.sites)+i, len(models)*len(d.sites))
+			d.screen.Progress("measuring", m*len(d.sites)+i, len(models)*len(d.sites))
 			loss, ok := measured[s.text.Kind]
 			if !ok {
 				held, err := s.text.Heldout()
@@ -49,7 +46,7 @@ func (d *Demo) compare(ctx context.Context, r *Result) error {
 			losses[m] = append(losses[m], loss)
 		}
 	}
-	d.screen.compare("", "", 0, 0)
+	d.screen.Progress("", 0, 0)
 	for i := range r.Sites {
 		s := &r.Sites[i]
 		own := losses[2+i]
@@ -74,13 +71,13 @@ func (d *Demo) others(losses []float64, i int) float64 {
 func (d *Demo) trainAlone(ctx context.Context) ([]string, error) {
 	var steps atomic.Int64 // done, of all sites
 	all := len(d.sites) * d.cfg.Rounds * d.cfg.Steps
-	d.screen.compare("training alone", "", 0, all)
+	d.screen.Progress("training alone", 0, all)
 	paths := make([]string, len(d.sites))
 	g, ctx := errgroup.WithContext(ctx)
 	for i, s := range d.sites {
 		g.Go(func() (err error) {
 			paths[i], err = d.alone(ctx, i, func(done int) {
-				d.screen.compare("training alone", "", int(steps.Add(int64(done))), all)
+				d.screen.Progress("training alone", int(steps.Add(int64(done))), all)
 			})
 			if err != nil {
 				return fmt.Errorf("train %s alone: %w", s.name, err)
@@ -94,7 +91,7 @@ func (d *Demo) trainAlone(ctx context.Context) ([]string, error) {
 // alone trains as the run does, rounds and learning rate alike, but never averages. It
 // returns the model's file; progress is told of steps as they are done.
 func (d *Demo) alone(ctx context.Context, i int, progress func(steps int)) (string, error) {
-	t, err := builtin.New(builtin.Config{Data: d.sites[i].text.String(), Workers: workersEach(len(d.sites))})
+	t, err := builtin.New(builtin.Config{Data: d.sites[i].text.String(), Workers: try.ThreadsEach(len(d.sites))})
 	if err != nil {
 		return "", err
 	}

@@ -10,23 +10,12 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/cmd/weft/outfile"
 	"github.com/weft-mesh/weft/cmd/weft/term"
+	"github.com/weft-mesh/weft/cmd/weft/try"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/node/api"
-	"github.com/weft-mesh/weft/scenarios/local"
 	"github.com/weft-mesh/weft/train/builtin/corpus"
 )
-
-// MaxSites is how many sites one machine is asked to run.
-const MaxSites = 16
-
-// pollEvery is the time between two looks at the nodes.
-const pollEvery = 150 * time.Millisecond
-
-// ErrDiffer is returned when sites ended with different models, which weft is there to prevent.
-var ErrDiffer = errors.New("the sites hold different models")
 
 // Config is what the demo is to do.
 type Config struct {
@@ -44,8 +33,8 @@ func (c *Config) Validate() error {
 	switch {
 	case outfile.IsStdout(c.Output):
 		return errors.New("the model cannot go where the demo prints its result: name a file with -o")
-	case c.Sites < 2 || c.Sites > MaxSites:
-		return fmt.Errorf("%d sites, want 2 to %d", c.Sites, MaxSites)
+	case c.Sites < 2 || c.Sites > try.MaxSites:
+		return fmt.Errorf("%d sites, want 2 to %d", c.Sites, try.MaxSites)
 	case c.Rounds < 1 || c.Rounds > 1000:
 		return fmt.Errorf("%d rounds, want 1 to 1000", c.Rounds)
 	case c.Steps < 1 || c.Steps > 100_000:
@@ -67,23 +56,20 @@ func (c *Config) hyper() map[string]string {
 type site struct {
 	name string
 	text corpus.Sample
-	node *local.Node
 }
 
-// Demo is a demonstration under way.
+// Demo is a demonstration under way: a try with the embedded trainer, and a comparison.
 type Demo struct {
 	cfg    Config
-	out    *term.Out
-	mesh   *local.Mesh
 	sites  []site
-	screen *screen
+	try    *try.Try
+	screen *try.Screen
 	file   *outfile.File // for the federated model
-	based  bool          // basePath is written: nodes do not keep a base for ever
 }
 
 // New makes the sites' directories and opens the file for the model; nothing runs yet.
 func New(c Config, out *term.Out) (_ *Demo, err error) {
-	d := &Demo{cfg: c, out: out}
+	d := &Demo{cfg: c}
 	if d.file, err = outfile.Create(c.Output, nil); err != nil {
 		return nil, err
 	}
@@ -92,7 +78,15 @@ func New(c Config, out *term.Out) (_ *Demo, err error) {
 			d.file.Discard()
 		}
 	}()
-	mesh := local.Config{Exe: c.Exe, Dir: c.Dir, Name: "demo", Faults: ledger.Byzantine}
+	kind := "LoRA adapter"
+	if c.Full {
+		kind = "all weights"
+	}
+	t := try.Config{
+		Exe: c.Exe, Dir: c.Dir, Heading: "weft demo", Keep: c.Rounds + 1,
+		About: fmt.Sprintf("%s of the embedded base, %s of %s at each site", kind, term.Plural(c.Rounds, "round"), term.Plural(c.Steps, "step")),
+		Run:   ledger.RunSpec{Name: "demo", Rounds: uint64(c.Rounds), Train: c.hyper()},
+	}
 	for i := range c.Sites {
 		text, err := corpus.Site(i, c.Sites)
 		if err != nil {
@@ -100,154 +94,49 @@ func New(c Config, out *term.Out) (_ *Demo, err error) {
 		}
 		s := site{name: "site-" + string(rune('a'+i)), text: text}
 		d.sites = append(d.sites, s)
-		mesh.Sites = append(mesh.Sites, local.Site{Name: s.name, Trainer: fmt.Sprintf("{builtin: {data: %q, workers: %d}}", text, workersEach(c.Sites))})
+		t.Sites = append(t.Sites, try.Site{Name: s.name, Has: text.Kind, Trainer: fmt.Sprintf("{builtin: {data: %q, workers: %d}}", text, try.ThreadsEach(c.Sites))})
 	}
-	if d.mesh, err = local.New(mesh); err != nil {
+	if d.try, err = try.New(t, out); err != nil {
 		return nil, err
 	}
-	for i := range d.sites {
-		d.sites[i].node = d.mesh.Nodes[i]
-	}
-	d.screen = newScreen(out, &d.cfg, d.mesh.Genesis, d.sites, time.Now)
+	d.screen = d.try.Screen
 	return d, nil
 }
 
 // Run starts the nodes, opens the run, shows it to its end, measures and ends the nodes.
 func (d *Demo) Run(ctx context.Context) (*Result, error) {
 	defer d.file.Discard()
-	var result *Result
-	err := d.out.Live(ctx, d.screen.frame, func(ctx context.Context) error {
-		var err error
-		result, err = d.work(ctx)
-		return err
-	})
-	return result, errors.Join(err, d.mesh.Close())
-}
-
-func (d *Demo) work(ctx context.Context) (*Result, error) {
 	begun := time.Now()
-	d.screen.say("starting %d nodes", len(d.sites))
-	for _, s := range d.sites {
-		if err := s.node.Start(); err != nil {
-			return nil, err
+	var result *Result
+	_, err := d.try.Run(ctx, func(ctx context.Context, r *try.Result) (err error) {
+		result = d.result(r)
+		if err = d.save(ctx, r); err != nil {
+			return err
 		}
-	}
-	for _, s := range d.sites {
-		if err := s.node.Ready(ctx); err != nil {
-			return nil, err
+		if err = d.compare(ctx, result); err != nil {
+			return err
 		}
-	}
-	d.screen.say("opening the run")
-	reply, err := d.sites[0].node.Client.Start(ctx, api.RunRequest{
-		Spec: ledger.RunSpec{Name: "demo", Rounds: uint64(d.cfg.Rounds), MinSites: uint64(d.cfg.Sites), Train: d.cfg.hyper()},
-		Init: true,
+		result.Took = time.Since(begun)
+		return errors.Join(d.publish(result), os.Remove(d.modelPath()))
 	})
-	if err != nil {
-		return nil, err
-	}
-	d.screen.say("")
-	last, err := d.follow(ctx, reply.Run)
-	if err != nil {
-		return nil, err
-	}
-	r := &Result{Run: reply.Run, Mesh: d.mesh.Genesis.Block().CID, Federation: time.Since(begun)}
-	if err := d.collect(ctx, r, last); err != nil {
-		return nil, err
-	}
-	if err := d.compare(ctx, r); err != nil {
-		return nil, err
-	}
-	r.Took = time.Since(begun)
-	return r, os.Remove(d.modelPath()) // r.Output has it
+	return result, err
 }
 
-// follow shows the run until every site has ended it, and returns their last status.
-func (d *Demo) follow(ctx context.Context, run block.CID) ([]*api.Status, error) {
-	for {
-		all := make([]*api.Status, len(d.sites))
-		ended := 0
-		for i, s := range d.sites {
-			st, err := d.look(ctx, s)
-			if err != nil {
-				return nil, err
-			}
-			all[i] = st
-			done, err := d.hasEnded(ctx, s, runOf(st, run))
-			if err != nil {
-				return nil, err
-			}
-			if done {
-				ended++
-			}
-		}
-		d.screen.update(run, all)
-		if ended == len(d.sites) {
-			return all, nil
-		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(pollEvery):
-		}
+// result is what the federation came to.
+func (d *Demo) result(r *try.Result) *Result {
+	all := &Result{Run: r.Run, Mesh: r.Mesh, Base: r.Base, Model: r.Model, Federation: r.Federation}
+	for i, s := range r.Sites {
+		all.Sites = append(all.Sites, SiteResult{Site: s.Site, Text: d.sites[i].text.Kind, Model: s.Model, Sent: s.Sent, Received: s.Received, Memory: s.Memory})
 	}
+	return all
 }
 
-// look asks a site's node where it stands.
-func (d *Demo) look(ctx context.Context, s site) (*api.Status, error) {
-	if err := s.node.Check(); err != nil {
-		return nil, err
-	}
-	st, err := s.node.Client.Status(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("ask %s: %w", s.name, err)
-	}
-	return st, nil
-}
-
-// hasEnded reports whether a site has all rounds of the run, nil before it is open. Of a run just
-// opened it keeps the base.
-func (d *Demo) hasEnded(ctx context.Context, s site, r *api.RunStatus) (bool, error) {
-	if r == nil {
-		return false, nil
-	}
-	if !d.based {
-		if err := save(ctx, s.node.Client, r.Spec.Base, d.basePath()); err != nil {
-			return false, err
-		}
-		d.based = true
-	}
-	if r.Phase == api.PhaseStopped || r.Phase == api.PhaseDeclined {
-		return false, fmt.Errorf("the run is %s at %s", r.Phase, s.name)
-	}
-	return r.Phase == api.PhaseDone && len(r.History) == d.cfg.Rounds && r.History[d.cfg.Rounds-1].Held, nil
-}
-
-func runOf(s *api.Status, id block.CID) *api.RunStatus {
-	for i := range s.Runs {
-		if s.Runs[i].ID == id {
-			return &s.Runs[i]
-		}
-	}
-	return nil
-}
-
-// collect reads from every site what it ended with, and writes the model that all hold.
-func (d *Demo) collect(ctx context.Context, r *Result, last []*api.Status) error {
-	for i, s := range d.sites {
-		st := last[i]
-		run := runOf(st, r.Run)
-		model := run.History[len(run.History)-1].Model
-		r.Sites = append(r.Sites, SiteResult{Site: s.name, Text: s.text.Kind, Model: model, Sent: st.Sent, Received: st.Received, Memory: st.Memory})
-		if model != r.Sites[0].Model {
-			return fmt.Errorf("%w: %s has %s, %s has %s", ErrDiffer, d.sites[0].name, r.Sites[0].Model, s.name, model)
-		}
-		r.Base = run.Spec.Base
-	}
-	r.Model = r.Sites[0].Model
-	if err := save(ctx, d.sites[0].node.Client, r.Model, d.modelPath()); err != nil {
+// save writes the base and the federated model to files.
+func (d *Demo) save(ctx context.Context, r *try.Result) error {
+	if err := d.try.SaveFile(ctx, r.Base, d.basePath()); err != nil {
 		return err
 	}
-	return d.publish(r)
+	return d.try.SaveFile(ctx, r.Model, d.modelPath())
 }
 
 // publish copies the federated model to where the person wants it.
@@ -269,18 +158,3 @@ func (d *Demo) basePath() string { return filepath.Join(d.cfg.Dir, "base.safeten
 
 // modelPath names the file with the federated model.
 func (d *Demo) modelPath() string { return filepath.Join(d.cfg.Dir, "federated.safetensors") }
-
-// save writes a model to a file.
-func save(ctx context.Context, c *api.Client, model block.CID, path string) error {
-	body, err := c.Model(ctx, model)
-	if err != nil {
-		return err
-	}
-	defer body.Close()
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(f, body)
-	return errors.Join(err, f.Close())
-}

@@ -1,0 +1,233 @@
+//go:build !node
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weft-mesh/weft/cmd/weft/outfile"
+	"github.com/weft-mesh/weft/cmd/weft/term"
+	"github.com/weft-mesh/weft/cmd/weft/try"
+	"github.com/weft-mesh/weft/ledger"
+)
+
+const (
+	trySites  = 3
+	tryRounds = 5
+)
+
+// tryRun is `weft try`.
+type tryRun struct {
+	sites    int
+	rounds   uint64
+	base     string
+	train    []string // key=value
+	evaluate bool
+	best     string
+	kills    []string
+	keep     string
+	output   string
+}
+
+func newTry(e *env) *cobra.Command {
+	c := &tryRun{}
+	cmd := &cobra.Command{
+		Use:   "try [flags] -- COMMAND ARG...",
+		Short: "Train with your own script at a few sites on this machine",
+		Long: `Start real nodes on this machine, one a site, each with your script as its trainer;
+open a run; show its rounds to the end; and say what came of it. Nothing leaves the
+machine, and nothing stays but what --keep and -o name.
+
+In the command {i} stands for the site's number, {name} for its name, {sites} for how
+many there are; the script finds its site's name in WEFT_SITE too. The script makes
+the model that the run begins with, unless --base names a file. The first failure of
+a script ends the try.`,
+		Example: `  weft try -- python3 train.py
+  weft try --sites 4 --rounds 10 --evaluate -- python3 train.py --data part-{i}.csv
+  weft try --best accuracy:max -o best.safetensors -- python3 train.py
+  weft try --kill 2@3 -- python3 train.py      a site dies in round 3; the others go on
+  weft try --keep ./try -- python3 train.py    then: weft --dir try/site-1 ledger`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 && cmd.ArgsLenAtDash() != 0 {
+				return usage("the command stands after --: weft try -- %s", strings.Join(args, " "))
+			}
+			return cobra.MinimumNArgs(1)(cmd, args)
+		},
+		RunE: e.runs(c.run),
+	}
+	f := cmd.Flags()
+	f.IntVar(&c.sites, "sites", trySites, "how many sites")
+	f.Uint64Var(&c.rounds, "rounds", tryRounds, "how many rounds")
+	f.StringVar(&c.base, "base", "", "safetensors `file` to start from; default: the script makes the model")
+	f.StringArrayVar(&c.train, "train", nil, "a hyperparameter of the run, `key=value`; may be repeated")
+	f.BoolVar(&c.evaluate, "evaluate", false, "every site measures every model, the last one too")
+	f.StringVar(&c.best, "best", "", "choose the best model by a `metric:max` or metric:min that the script measures; implies --evaluate")
+	f.StringArrayVar(&c.kills, "kill", nil, "kill a site's node while it trains, `site@round`, and start it again when the others have ended that round")
+	f.StringVar(&c.keep, "keep", "", "make the sites' directories in this `folder` and keep them")
+	f.StringVarP(&c.output, "output", "o", "", "write the last model here, or the best one")
+	e.jsonFlag(cmd)
+	return cmd
+}
+
+func (c *tryRun) run(ctx context.Context, e *env, command []string) (err error) {
+	config, err := c.config(command)
+	if err != nil {
+		return err
+	}
+	if config.Exe, err = os.Executable(); err != nil {
+		return err
+	}
+	tidy, err := c.folder(&config)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, tidy()) }()
+	t, err := try.New(config, e.err)
+	if err != nil {
+		return err
+	}
+	e.err.Printf("%s\n", c.says(&config, command))
+	r, err := t.Run(ctx, func(ctx context.Context, r *try.Result) error { return c.save(ctx, t, r) })
+	if err != nil {
+		return c.explained(err, &config)
+	}
+	if e.json {
+		err = e.printJSON(r)
+	} else {
+		e.out.Printf("%s", r.Text(e.out))
+	}
+	if idle := r.Idle(); err == nil && len(idle) > 0 {
+		err = fail(nil, "its log says why: --keep keeps it", "no update of %s has counted", strings.Join(idle, ", "))
+	}
+	return err
+}
+
+// config reads the flags.
+func (c *tryRun) config(command []string) (config try.Config, err error) {
+	config = try.Config{
+		Heading: "weft try", About: strings.Join(command, " "), Keep: int(c.rounds) + 1, Measure: c.evaluate || c.best != "",
+		Run: ledger.RunSpec{Name: "try", Rounds: c.rounds, Attempts: 1, Late: ledger.Drop},
+	}
+	if config.Run.Train, err = keyValues(c.train); err != nil {
+		return config, err
+	}
+	if c.best != "" {
+		if config.Best, err = try.ParseBest(c.best); err != nil {
+			return config, usage("%v", err)
+		}
+	}
+	for _, text := range c.kills {
+		k, err := try.ParseKill(text)
+		if err != nil {
+			return config, usage("%v", err)
+		}
+		config.Kills = append(config.Kills, k)
+	}
+	if config.Model, err = c.model(); err != nil {
+		return config, err
+	}
+	if outfile.IsStdout(c.output) {
+		return config, usage("the model cannot go where the result is printed: name a file with -o")
+	}
+	script := &try.Script{Command: command, Sites: c.sites}
+	if script.Dir, err = os.Getwd(); err != nil {
+		return config, err
+	}
+	if err := script.Validate(); err != nil {
+		return config, hinted(errUsage, err, "")
+	}
+	for i := range min(c.sites, try.MaxSites+1) {
+		config.Sites = append(config.Sites, try.Site{Name: try.SiteName(i), Trainer: script.Trainer(i)})
+	}
+	if err := config.Validate(); err != nil {
+		return config, usage("%v", err)
+	}
+	return config, nil
+}
+
+// model returns the full path of the file to start from, if one is named.
+func (c *tryRun) model() (string, error) {
+	if c.base == "" {
+		return "", nil
+	}
+	info, err := os.Stat(c.base)
+	if err == nil && info.IsDir() {
+		err = fmt.Errorf("%s is a folder", c.base)
+	}
+	if err != nil {
+		return "", advised(&failure{kind: errUsage, text: "--base", err: err}, "name a safetensors file, or leave --base out: the script makes the model")
+	}
+	return filepath.Abs(c.base)
+}
+
+// folder makes the folder of the sites' directories; tidy removes it if it is not to be kept.
+func (c *tryRun) folder(config *try.Config) (tidy func() error, err error) {
+	if c.keep != "" {
+		if err := os.MkdirAll(c.keep, 0o700); err != nil {
+			return nil, err
+		}
+		config.Dir, err = filepath.Abs(c.keep)
+		return func() error { return nil }, err
+	}
+	config.Dir, err = os.MkdirTemp("", "weft-try-")
+	return func() error { return os.RemoveAll(config.Dir) }, err
+}
+
+// says what is going to happen.
+func (c *tryRun) says(config *try.Config, command []string) string {
+	text := fmt.Sprintf("%s on this machine, %s, %s for each script: %s", term.Plural(len(config.Sites), "site"), term.Plural(c.rounds, "round"),
+		term.Plural(try.ThreadsEach(len(config.Sites)), "thread"), strings.Join(command, " "))
+	if c.keep != "" {
+		text += "\nlogs: " + filepath.Join(config.Dir, "site-*", "node.log")
+	}
+	return text
+}
+
+// save writes the model that the person wants.
+func (c *tryRun) save(ctx context.Context, t *try.Try, r *try.Result) (err error) {
+	model := r.Model
+	if r.Best != nil {
+		model = r.Best.Model
+	}
+	path := c.output
+	switch {
+	case path == "" && c.keep == "":
+		return nil
+	case path == "" && r.Best != nil:
+		path = filepath.Join(c.keep, "best.safetensors")
+	case path == "":
+		path = filepath.Join(c.keep, "model.safetensors")
+	}
+	f, err := outfile.Create(path, nil)
+	if err != nil {
+		return err
+	}
+	defer f.Discard()
+	if err := t.Save(ctx, model, f); err != nil {
+		return err
+	}
+	r.Output = path
+	return f.Commit()
+}
+
+// explained returns an error of a try with what to do about it.
+func (c *tryRun) explained(err error, config *try.Config) error {
+	script := new(try.ScriptError)
+	if !errors.As(err, &script) {
+		return err
+	}
+	advice := script.Advice
+	if advice == "" && c.keep == "" {
+		advice = "what the script wrote is in the site's log: --keep DIR keeps it"
+	} else if advice == "" {
+		advice = "what the script wrote is in " + filepath.Join(config.Dir, script.Site, "node.log")
+	}
+	return advised(&failure{text: script.Error()}, advice)
+}

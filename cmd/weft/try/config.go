@@ -1,0 +1,59 @@
+package try
+
+import (
+	"fmt"
+
+	"github.com/weft-mesh/weft/ledger"
+)
+
+// MaxSites is how many sites one machine is asked to run.
+const MaxSites = 16
+
+// Config is what is to be tried.
+type Config struct {
+	Exe     string // the weft binary, for the nodes
+	Dir     string // empty folder for the sites' directories
+	Heading string // such as weft try
+	About   string // a line below it
+	Sites   []Site
+	Run     ledger.RunSpec // without what the node fills in
+	Model   string         // full path of the safetensors file that the run starts from; empty: a site's trainer makes it
+	Measure bool           // every site's trainer measures every model
+	Best    *Best          // by which of those figures the best model is chosen; nil: none is
+	Kills   []Kill
+	Keep    int // models that each site keeps
+}
+
+// Site is a site of the mesh.
+type Site struct {
+	Name    string
+	Trainer string // the value of config.yaml's trainer field, as YAML on one line
+	Has     string // what it trains on, for the screen
+}
+
+// Validate says what is wrong with the configuration, if anything.
+func (c *Config) Validate() error {
+	if n := len(c.Sites); n < 1 || n > MaxSites {
+		return fmt.Errorf("%d sites, want 1 to %d", n, MaxSites)
+	}
+	if c.Run.Rounds < 1 || c.Run.Rounds > 1000 {
+		return fmt.Errorf("%d rounds, want 1 to 1000", c.Run.Rounds)
+	}
+	if c.Best != nil && !c.Measure {
+		return fmt.Errorf("the best model by %s needs models that are measured", c.Best.Metric)
+	}
+	for _, k := range c.Kills {
+		if err := k.validate(len(c.Sites), c.Run.Rounds); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// minSites is how many updates a round needs: all, unless sites are killed meanwhile, for the others are to go on.
+func (c *Config) minSites() uint64 {
+	if len(c.Kills) > 0 {
+		return 0
+	}
+	return uint64(len(c.Sites))
+}

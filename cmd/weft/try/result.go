@@ -1,0 +1,172 @@
+package try
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/cmd/weft/term"
+	"github.com/weft-mesh/weft/node/api"
+)
+
+// Result is what a try came to.
+type Result struct {
+	Mesh       block.CID         `json:"mesh"`
+	Run        block.CID         `json:"run"`
+	Base       block.CID         `json:"base"`  // what the run began with
+	Model      block.CID         `json:"model"` // what every site ended with
+	Sites      []SiteResult      `json:"sites"`
+	Rounds     []api.RoundStatus `json:"rounds"`
+	Measured   []Figures         `json:"measured,omitempty"` // of the base and each round's model, by site
+	Best       *BestModel        `json:"best,omitempty"`
+	Output     string            `json:"output,omitempty"`        // file that the model, or the best one, was written to
+	Started    time.Duration     `json:"started_ns"`              // until all nodes answered
+	Opened     time.Duration     `json:"opened_ns"`               // from there until the run was asked for, its model made
+	First      time.Duration     `json:"first_commit_ns"`         // from the first process to the first commit
+	Scripts    time.Duration     `json:"first_commit_scripts_ns"` // of that, spent by the sites' trainers
+	Federation time.Duration     `json:"federation_ns"`           // from the first process to the last commit
+}
+
+// SiteResult is a site's part in it.
+type SiteResult struct {
+	Site     string    `json:"site"`
+	Model    block.CID `json:"model"`  // as this site has it
+	Rounds   int       `json:"rounds"` // in which its update counted
+	Sent     int64     `json:"sent"`   // bytes of blocks
+	Received int64     `json:"received"`
+	Memory   uint64    `json:"memory"` // peak resident set of the node, bytes
+}
+
+// BestModel is the best of the models by what the sites measured.
+type BestModel struct {
+	Round  int       `json:"round"` // 0: what the run began with
+	Model  block.CID `json:"model"`
+	Metric string    `json:"metric"`
+	Value  float64   `json:"value"` // mean of the sites
+}
+
+// collect takes what the sites ended with.
+func (r *Result) collect(sites []Site, last []*api.Status) error {
+	for i, s := range sites {
+		run := runOf(last[i], r.Run)
+		model := run.History[len(run.History)-1].Model
+		counted := 0
+		for _, h := range run.History {
+			if slices.Contains(h.Sites, s.Name) {
+				counted++
+			}
+		}
+		r.Sites = append(r.Sites, SiteResult{s.Name, model, counted, last[i].Sent, last[i].Received, last[i].Memory})
+		if model != r.Sites[0].Model {
+			return fmt.Errorf("%w: %s has %s, %s has %s", ErrDiffer, sites[0].Name, r.Sites[0].Model, s.Name, model)
+		}
+	}
+	run := runOf(last[0], r.Run)
+	r.Base, r.Rounds, r.Model = run.Spec.Base, run.History, r.Sites[0].Model
+	for i := range r.Rounds {
+		if _, measured := figures(&r.Rounds[i]); len(measured) > 0 {
+			r.Measured = append(r.Measured, measured)
+		}
+	}
+	r.times(sites, last)
+	return nil
+}
+
+// times says how long the first round took, and how much of that the trainers.
+func (r *Result) times(sites []Site, last []*api.Status) {
+	longest := time.Duration(0)
+	for i := range sites {
+		h := runOf(last[i], r.Run).History[0]
+		r.First = max(r.First, r.Started+r.Opened+h.Took)
+		longest = max(longest, h.Phases[api.PhaseTraining])
+	}
+	r.Scripts = r.Opened + longest
+}
+
+// choose finds the best of the models that were measured; the older of two that are equal.
+func (r *Result) choose(b *Best) {
+	if b == nil {
+		return
+	}
+	for round, f := range r.Measured {
+		mean, _, sites := f.mean(b.Metric)
+		if sites == len(r.Sites) && (r.Best == nil || b.better(mean, r.Best.Value)) {
+			r.Best = &BestModel{round, r.modelOf(round), b.Metric, mean}
+		}
+	}
+}
+
+func (r *Result) modelOf(round int) block.CID {
+	if round == 0 {
+		return r.Base
+	}
+	return r.Rounds[round-1].Model
+}
+
+// Idle returns the sites none of whose updates has counted.
+func (r *Result) Idle() (sites []string) {
+	for _, s := range r.Sites {
+		if s.Rounds == 0 {
+			sites = append(sites, s.Site)
+		}
+	}
+	return sites
+}
+
+// Text is the result for people; below a screen that stays, its table of rounds is left out.
+func (r *Result) Text(out *term.Out) string {
+	var b strings.Builder
+	if len(r.Measured) > 0 {
+		b.WriteString("\nWhat the sites measured, mean and standard deviation:\n\n" + r.measuredTable().Text(out.Columns(), out.Dim))
+	}
+	num := func(name string) term.Column { return term.Column{Name: name, Right: true} }
+	t := term.NewTable(term.Column{Name: "site"}, num("rounds"), num("sent"), num("received"), num("peak memory"), term.Column{Name: "model"})
+	for _, s := range r.Sites {
+		t.Row(s.Site, fmt.Sprintf("%d/%d", s.Rounds, len(r.Rounds)), term.Bytes(s.Sent), term.Bytes(s.Received), term.Bytes(s.Memory), out.Good(s.Model.Short()))
+	}
+	b.WriteString("\n" + t.Text(out.Columns(), out.Dim))
+	if r.Best != nil {
+		fmt.Fprintf(&b, "\n%s  round %d, %s %.4g (mean of %s)  %s\n", out.Bold("best"), r.Best.Round, r.Best.Metric, r.Best.Value, term.Plural(len(r.Sites), "site"), r.Best.Model)
+	}
+	fmt.Fprintf(&b, "\nsame model at %d of %d sites  %s\n", len(r.Sites), len(r.Sites), r.Model)
+	if r.Output != "" {
+		fmt.Fprintf(&b, "written to  %s\n", out.Bold(r.Output))
+	}
+	fmt.Fprintf(&b, "%s in all; %s to the first commit, of that %s in the scripts\n", term.Duration(r.Federation), term.Duration(r.First), term.Duration(r.Scripts))
+	return b.String()
+}
+
+// rounded returns a deviation, 0 for what is left of a difference of equal numbers.
+func rounded(deviation, mean float64) float64 {
+	if deviation < 1e-9*math.Abs(mean) {
+		return 0
+	}
+	return deviation
+}
+
+// measuredTable has a row for each model that was measured, a column for each figure that all sites have.
+func (r *Result) measuredTable() *term.Table {
+	names := r.Measured[0].metrics()
+	columns := []term.Column{{Name: "round", Right: true}}
+	for _, name := range names {
+		columns = append(columns, term.Column{Name: name, Right: true})
+	}
+	t := term.NewTable(append(columns, term.Column{Name: "model"}, term.Column{Optional: true})...)
+	for round, f := range r.Measured {
+		cells := []string{strconv.Itoa(round)}
+		for _, name := range names {
+			mean, deviation, _ := f.mean(name)
+			cells = append(cells, fmt.Sprintf("%.4g ± %.2g", mean, rounded(deviation, mean)))
+		}
+		cells = append(cells, r.modelOf(round).Short())
+		if r.Best != nil && r.Best.Round == round {
+			cells = append(cells, "best")
+		}
+		t.Row(cells...)
+	}
+	return t
+}

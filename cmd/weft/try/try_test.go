@@ -1,0 +1,107 @@
+package try
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/cmd/weft/term"
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/api"
+)
+
+func TestParse(t *testing.T) {
+	for text, want := range map[string]Kill{"2@3": {2, 3}, "2": {}, "@": {}, "a@1": {}, "1@-1": {}} {
+		if k, err := ParseKill(text); k != want && err == nil || (err == nil) != (want.Site > 0) {
+			t.Errorf("%q: %v, %v", text, k, err)
+		}
+	}
+	for text, ok := range map[string]bool{"accuracy:max": true, "val_loss:min": true, "accuracy": false, ":max": false, "a:most": false} {
+		if b, err := ParseBest(text); (err == nil) != ok || ok && b.Metric == "" {
+			t.Errorf("%q: %v, %v", text, b, err)
+		}
+	}
+}
+
+func TestValidate(t *testing.T) {
+	ok := func() Config {
+		return Config{Sites: make([]Site, 3), Run: ledger.RunSpec{Rounds: 4}, Measure: true, Best: &Best{"loss", false}, Kills: []Kill{{2, 3}}}
+	}
+	for name, edit := range map[string]func(*Config){
+		"": func(*Config) {}, "0 sites": func(c *Config) { c.Sites = nil }, "17 sites": func(c *Config) { c.Sites = make([]Site, 17) },
+		"0 rounds": func(c *Config) { c.Run.Rounds = 0 }, "measured": func(c *Config) { c.Measure = false },
+		"no site 4": func(c *Config) { c.Kills[0].Site = 4 }, "from 1 to 3": func(c *Config) { c.Kills[0].Round = 4 },
+		"none can be missed": func(c *Config) { c.Sites, c.Kills[0].Site = c.Sites[:2], 1 },
+	} {
+		c := ok()
+		edit(&c)
+		if err := c.Validate(); (err == nil) != (name == "") || err != nil && !strings.Contains(err.Error(), name) {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
+// TestScript: placeholders are filled in for each site, and the machine is dealt out.
+func TestScript(t *testing.T) {
+	t.Setenv("OMP_NUM_THREADS", "")
+	t.Setenv("CUDA_VISIBLE_DEVICES", "4,5,6,7,8")
+	s := &Script{Command: []string{"sh", "-c", "{i} of {sites}: {name} {data}"}, Data: []string{"/a.csv", "/b.csv"}, Sites: 2}
+	if err := s.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	var got trainer
+	if err := json.Unmarshal([]byte(s.Trainer(1)), &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Exec[2] != "2 of 2: site-2 /b.csv" || !slices.Contains(got.Env, "WEFT_SITE=site-2") || !slices.Contains(got.Env, "CUDA_VISIBLE_DEVICES=6,7") {
+		t.Errorf("%+v", got)
+	}
+	s.Data = nil
+	if err := s.Validate(); err == nil || !strings.Contains(err.Error(), "--data") {
+		t.Errorf("{data} without data: %v", err)
+	}
+	if err := (&Script{Command: []string{"no-such-program"}}).Validate(); err == nil {
+		t.Error("a program that is not there is not missed")
+	}
+	if got := deal([]string{"0"}, 2, 3); got != "0" {
+		t.Errorf("one GPU of three sites: %s", got)
+	}
+}
+
+// TestResult: the best model is that whose mean over all sites is best; who never counted is named.
+func TestResult(t *testing.T) {
+	r := &Result{Base: block.Of("base").CID, Model: block.Of(2).CID, Rounds: []api.RoundStatus{{Model: block.Of(1).CID}, {Model: block.Of(2).CID}}}
+	for i := range 2 {
+		r.Sites = append(r.Sites, SiteResult{Site: SiteName(i), Model: r.Model, Rounds: i})
+	}
+	two := func(a, b float64) Figures { return Figures{"site-1": {"accuracy": a}, "site-2": {"accuracy": b}} }
+	r.Measured = []Figures{two(0.1, 0.3), two(0.5, 0.9), two(0.7, 0.7)}
+	if r.choose(&Best{"accuracy", true}); r.Best == nil || r.Best.Round != 1 || r.Best.Model != block.Of(1).CID {
+		t.Errorf("best: %+v", r.Best)
+	}
+	r.Best = nil
+	if r.choose(&Best{"accuracy", false}); r.Best == nil || r.Best.Round != 0 || r.Best.Model != r.Base {
+		t.Errorf("least: %+v", r.Best)
+	}
+	if idle := r.Idle(); !slices.Equal(idle, []string{"site-1"}) {
+		t.Errorf("idle: %v", idle)
+	}
+	out := term.New(&bytes.Buffer{})
+	out.Wide = term.Width
+	text := r.Text(out)
+	for _, want := range []string{"0.7 ± 0.2", "0.7 ± 0", "best", "same model at 2 of 2 sites"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is missing in\n%s", want, text)
+		}
+	}
+	for line := range strings.Lines(text) {
+		if ansi.StringWidth(strings.TrimRight(line, "\n")) > term.Width && !strings.Contains(line, "bafy") {
+			t.Errorf("too wide: %s", line)
+		}
+	}
+}
