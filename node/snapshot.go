@@ -98,7 +98,7 @@ type toldRun struct {
 func (s *snapshots) run(m *round.Machine, r *ledger.Run, k *track) *shownRun {
 	told := s.told[r.ID]
 	if told == nil {
-		told = &toldRun{unknown: s.knows.Unknown(r)}
+		told = &toldRun{unknown: s.knows.Unknown(r), history: []api.RoundStatus{}}
 		s.told[r.ID] = told
 	}
 	if told.over != nil {

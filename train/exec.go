@@ -30,9 +30,11 @@ type ExecConfig struct {
 	RunDir string
 	// Log gets every line that the process writes; nil drops them.
 	Log *slog.Logger
-	// StopGrace is how long the process may go on after its task was cancelled or the trainer
-	// closed, before signals end it. 0 is 5 s: some training steps, and no round waits for it.
+	// StopGrace is how long the process may go on after SIGTERM, to save what it has, before SIGKILL ends it. SIGTERM comes when
+	// it has not put a task down, or not ended, some seconds after it could hear of it. 0 is 25 s: schedulers of clusters give 30.
 	StopGrace time.Duration
+	// Timeout is the longest that a task may take; 0 is without limit.
+	Timeout time.Duration
 }
 
 // A line that the process writes is a record with this message, the line in this attribute.
@@ -42,9 +44,11 @@ const (
 )
 
 const (
-	defaultStopGrace = 5 * time.Second
-	// signalGrace is how long the process may take over SIGTERM, and the kernel over SIGKILL.
-	signalGrace = 2 * time.Second
+	defaultStopGrace = 25 * time.Second
+	// quietGrace is how long the process may go on before SIGTERM: some training steps, after which it hears of a task's end.
+	quietGrace = 5 * time.Second
+	// killGrace is how long the kernel may take over SIGKILL.
+	killGrace = 2 * time.Second
 	// quietAfter is when the log says that a new process has not asked for its task; importing
 	// a large framework from a cold disk takes half of it.
 	quietAfter = time.Minute
@@ -61,7 +65,7 @@ type Exec struct {
 	slot   chan struct{} // holds a token while a task runs; guards the fields below
 	lastID uint64
 	proc   *process // the process' present life; nil before the first
-	run    string   // the run that it was started for
+	of     string   // the run of its last task, empty if that was to make one's model
 
 	living atomic.Pointer[process] // proc, for who has not the slot
 }
@@ -121,14 +125,26 @@ func findProgram(name, dir string) (string, error) {
 // that gave up a cancelled task in time stays, idle, for the next one of the same run.
 //
 // Errors: an *ExitError if the process ended first, ErrSkipped if it asked for another task
-// first, ErrCommand if it could not be started, ErrClosed after Close.
+// first, ErrCommand if it could not be started, ErrTimeout if it took too long, ErrClosed after Close.
 func (e *Exec) Run(ctx context.Context, task Task, report func(Progress)) (Result, error) {
+	if e.cfg.Timeout <= 0 {
+		return e.run(ctx, task, report)
+	}
+	inner, cancel := context.WithTimeout(ctx, e.cfg.Timeout)
+	defer cancel()
+	res, err := e.run(inner, task, report)
+	if err != nil && inner.Err() != nil && ctx.Err() == nil {
+		err = hint.Add(fmt.Errorf("%w: more than %v over a task", ErrTimeout, e.cfg.Timeout), "trainer.timeout in config.yaml says how long a task may take")
+	}
+	return res, err
+}
+
+func (e *Exec) run(ctx context.Context, task Task, report func(Progress)) (res Result, err error) {
 	if err := e.enter(ctx); err != nil {
 		return Result{}, err
 	}
 	defer func() { <-e.slot }()
-	task, err := absolute(task)
-	if err != nil {
+	if task, err = absolute(task); err != nil {
 		return Result{}, err
 	}
 	if report == nil {
@@ -144,7 +160,7 @@ func (e *Exec) Run(ctx context.Context, task Task, report func(Progress)) (Resul
 			}
 			e.living.Store(e.proc)
 		}
-		e.run = task.Run
+		e.of = task.Run
 		res, err := e.do(ctx, newJob(e.lastID, task, report))
 		var exit *ExitError
 		if !fresh && errors.As(err, &exit) && !exit.Asked {
@@ -165,7 +181,7 @@ func (e *Exec) Process() int {
 // dismiss ends the idle process of another run, as Close would: it has that run's model and optimizer in its memory, and
 // perhaps an older state of the script, which is edited between two runs. One that has made a run's first model has trained nothing.
 func (e *Exec) dismiss(run string) {
-	if e.proc != nil && e.proc.alive() && e.run != run && e.run != "" {
+	if e.proc != nil && e.proc.alive() && e.of != run && e.of != "" {
 		e.log.Info("trainer is told to stop: the next task is of another run", "pid", e.proc.cmd.Process.Pid)
 		e.proc.stop(e.cfg.StopGrace)
 	}

@@ -17,6 +17,8 @@ var (
 	ErrCommand = errors.New("trainer command cannot be started")
 	// ErrDir is the ErrCommand of which the working directory is the cause.
 	ErrDir = errors.New("working directory")
+	// ErrTimeout is returned for a task that takes longer than the trainer may.
+	ErrTimeout = errors.New("the trainer takes too long")
 	// ErrSkipped is returned for a task that the process put down without an update.
 	ErrSkipped = hint.Add(
 		errors.New("trainer asked for its next task without sending an update for this one"),

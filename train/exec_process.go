@@ -217,14 +217,14 @@ func (p *process) stop(grace time.Duration) {
 // settle waits until done is closed or the process has ended; past grace it ends the process
 // and its group by SIGTERM, then SIGKILL.
 func (p *process) settle(done <-chan struct{}, grace time.Duration) {
-	if p.await(done, grace) {
+	if p.await(done, min(grace, quietGrace)) {
 		return
 	}
 	p.condemned.Store(true)
 	for _, step := range []struct {
 		sig  syscall.Signal
 		wait time.Duration
-	}{{syscall.SIGTERM, min(grace, signalGrace)}, {syscall.SIGKILL, signalGrace}} {
+	}{{syscall.SIGTERM, grace}, {syscall.SIGKILL, killGrace}} {
 		p.log.Warn("trainer does not stop: sending a signal", "pid", p.cmd.Process.Pid, "signal", step.sig.String())
 		killGroup(p.cmd.Process.Pid, step.sig)
 		if p.await(nil, step.wait) {

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/weft-mesh/weft/hint"
+	"github.com/weft-mesh/weft/yamlfile"
 )
 
 // ExecSettings choose a command of the site's own.
@@ -14,6 +16,9 @@ type ExecSettings struct {
 	Exec []string `yaml:"exec"` // command and arguments
 	Dir  string   `yaml:"dir"`  // where it runs; empty: the site's directory
 	Env  []string `yaml:"env"`  // NAME=value, over the node's own
+
+	Timeout yamlfile.Duration `yaml:"timeout"` // the longest that a task may take; 0: without limit
+	Grace   yamlfile.Duration `yaml:"grace"`   // to save after SIGTERM; 0: 25s
 }
 
 var _ Settings = (*ExecSettings)(nil)
@@ -33,7 +38,7 @@ func (s *ExecSettings) Check() error {
 
 // New finds the command; the process is started by the first task.
 func (s *ExecSettings) New(e Env) (Trainer, error) {
-	t, err := NewExec(ExecConfig{Command: s.Exec, Dir: s.dir(e), Env: s.Env, RunDir: e.RunDir, Log: e.Log})
+	t, err := NewExec(ExecConfig{Command: s.Exec, Dir: s.dir(e), Env: s.Env, RunDir: e.RunDir, Log: e.Log, StopGrace: time.Duration(s.Grace), Timeout: time.Duration(s.Timeout)})
 	switch {
 	case err == nil:
 		return t, nil

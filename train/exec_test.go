@@ -377,3 +377,61 @@ func TestExitErrorOfForeignPackage(t *testing.T) {
 		t.Error(hint)
 	}
 }
+
+// A process that is busy when it is to end hears of it by SIGTERM, and may save what it has.
+func TestExecGrace(t *testing.T) {
+	e := play(t, "saves")
+	e.cfg.StopGrace, e.cfg.Dir = time.Second, t.TempDir()
+	ctx, cancel := context.WithCancel(t.Context())
+	if _, err := e.Run(ctx, newTask(t, Train), func(Progress) { cancel() }); !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v", err)
+	}
+	if status := e.proc.status(); status != "exit status 0" {
+		t.Errorf("it ended with %s", status)
+	}
+	if _, err := os.Stat(filepath.Join(e.cfg.Dir, "saved")); err != nil {
+		t.Error(err)
+	}
+}
+
+// A task that takes longer than it may has failed, which is not the node's wish.
+func TestExecTimeout(t *testing.T) {
+	e := play(t, "hang")
+	e.cfg.Timeout = 300 * time.Millisecond
+	if _, err := e.Run(t.Context(), newTask(t, Train), ignore); !errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), "trainer.timeout") {
+		t.Errorf("got %v", err)
+	}
+	if e.proc.alive() {
+		t.Error("the process is kept")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := e.Run(ctx, newTask(t, Train), ignore); !errors.Is(err, context.Canceled) || errors.Is(err, ErrTimeout) {
+		t.Errorf("cancelled: %v", err)
+	}
+}
+
+// The process that has made a run's first model goes on with that run: it has trained nothing.
+func TestExecInit(t *testing.T) {
+	e := play(t, "loop")
+	task := newTask(t, Init)
+	task.Base, task.Run = "", ""
+	res, err := e.Run(t.Context(), task, ignore)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if made, err := os.ReadFile(res.Update); err != nil || string(made) != "made" {
+		t.Errorf("made %q, %v", made, err)
+	}
+	pid := res.Metrics["pid"]
+	for _, c := range []struct {
+		run  string
+		same bool
+	}{{"a", true}, {"a", true}, {"b", false}} {
+		task := newTask(t, Train)
+		task.Run = c.run
+		if res, err := e.Run(t.Context(), task, ignore); err != nil || (res.Metrics["pid"] == pid) != c.same {
+			t.Errorf("run %s: %v, %v", c.run, res.Metrics, err)
+		}
+	}
+}

@@ -40,6 +40,15 @@ func (t *Tree) SetList(field string, values []string) error {
 	return t.set(field, list.String())
 }
 
+// SetValue gives a field that the file has another value, on one line, in place of what it holds, comments included.
+func (t *Tree) SetValue(field string, value any) error {
+	text, err := yaml.MarshalWithOptions(value, yaml.Flow(true))
+	if err != nil {
+		return fmt.Errorf("%s: %w", field, err)
+	}
+	return t.set(field, string(text))
+}
+
 func (t *Tree) set(field, value string) error {
 	path, err := yaml.PathString("$." + field)
 	if err != nil {

@@ -1,17 +1,21 @@
 package yamlfile
 
 import (
+	"encoding/json"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/token"
 )
 
 var (
 	_ yaml.NodeUnmarshaler = (*Scalar)(nil)
+	_ yaml.NodeUnmarshaler = (*Value)(nil)
 	_ yaml.NodeUnmarshaler = (*Count)(nil)
 	_ yaml.NodeUnmarshaler = (*Size)(nil)
 	_ yaml.NodeUnmarshaler = (*Duration)(nil)
@@ -39,6 +43,70 @@ func (s *Scalar) UnmarshalYAML(n ast.Node) error {
 	}
 	return nil
 }
+
+// Value is a value of whatever kind: a single one as it is written, like a Scalar, and a list or an object as JSON.
+type Value string
+
+// UnmarshalYAML takes the node's text.
+func (v *Value) UnmarshalYAML(n ast.Node) error {
+	switch n.Type() {
+	case ast.SequenceType, ast.MappingType, ast.MappingValueType:
+	default:
+		return (*Scalar)(v).UnmarshalYAML(n)
+	}
+	tree, err := plainOf(n)
+	if err != nil {
+		return err
+	}
+	data, err := json.Marshal(tree)
+	if err != nil {
+		return Wrong(n, "numbers are finite: %v", err)
+	}
+	*v = Value(data)
+	return nil
+}
+
+// plainOf returns what a node holds as JSON has it.
+func plainOf(n ast.Node) (any, error) {
+	switch n := n.(type) {
+	case *ast.SequenceNode:
+		list := make([]any, len(n.Values))
+		for i, v := range n.Values {
+			var err error
+			if list[i], err = plainOf(v); err != nil {
+				return nil, err
+			}
+		}
+		return list, nil
+	case *ast.MappingNode:
+		return objectOf(n.Values)
+	case *ast.MappingValueNode:
+		return objectOf([]*ast.MappingValueNode{n})
+	}
+	var single any
+	if err := yaml.NodeToValue(n, &single); err != nil {
+		return nil, err
+	}
+	if s, ok := single.(string); ok && n.GetToken().Type == token.StringType && jsonNumber.MatchString(s) {
+		return json.Number(s), nil // the YAML library takes 1e-3 for a word
+	}
+	return single, nil
+}
+
+func objectOf(fields []*ast.MappingValueNode) (any, error) {
+	object := map[string]any{}
+	for _, f := range fields {
+		v, err := plainOf(f.Value)
+		if err != nil {
+			return nil, err
+		}
+		object[f.Key.GetToken().Value] = v
+	}
+	return object, nil
+}
+
+// jsonNumber is a number as JSON writes it.
+var jsonNumber = regexp.MustCompile(`^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$`)
 
 // text returns a node's text if it is a single value.
 func text(n ast.Node) (string, bool) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/weft-mesh/weft/node/config"
 	"github.com/weft-mesh/weft/node/site"
+	"github.com/weft-mesh/weft/train"
 	"github.com/weft-mesh/weft/train/builtin"
 	"github.com/weft-mesh/weft/yamlfile"
 )
@@ -21,7 +22,10 @@ type initSite struct {
 	name   string
 	listen []string
 	data   string
+	exec   string
 	accept string
+
+	evaluate bool
 }
 
 func newInit(e *env) *cobra.Command {
@@ -33,6 +37,7 @@ func newInit(e *env) *cobra.Command {
 leaves the directory, and a config.yaml with every setting explained. Print the line
 that whoever founds the mesh needs.`,
 		Example: `  weft init --name hospital-a
+  weft init --name hospital-a --exec "python3 train.py" --evaluate
   weft init --name hospital-a --listen /ip4/0.0.0.0/tcp/4801 --data letters.txt
   weft --dir ./a init --name hospital-a --accept auto`,
 		Args: cobra.NoArgs,
@@ -42,6 +47,9 @@ that whoever founds the mesh needs.`,
 	f.StringVar(&c.name, "name", "", "the site's name in the mesh; default the machine's")
 	f.StringArrayVar(&c.listen, "listen", nil, "multiaddr to listen at, may be repeated; default "+strings.Join(config.DefaultListen(), " and "))
 	f.StringVar(&c.data, "data", "", "text for the embedded trainer: a `file` or builtin:NAME; default "+builtin.DefaultData)
+	f.StringVar(&c.exec, "exec", "", "train by this `command`, which runs in the working directory")
+	f.BoolVar(&c.evaluate, "evaluate", false, "have the trainer measure each model before it trains from it")
+	cmd.MarkFlagsMutuallyExclusive("data", "exec")
 	f.StringVar(&c.accept, "accept", "", "take part in runs: auto, or ask (the default)")
 	return cmd
 }
@@ -65,8 +73,11 @@ func (c *initSite) run(_ context.Context, e *env, _ []string) error {
 	e.out.Printf("site directory  %s\n", e.dir)
 	e.out.Printf("configuration   %s\n", filepath.Join(e.dir, "config.yaml"))
 	e.out.Printf("peer ID         %s\n", id)
-	if c.data == "" {
-		e.out.Printf("trains on       %s, a sample; for your own text --data FILE, for your own script see config.yaml\n", builtin.DefaultData)
+	switch {
+	case c.exec != "":
+		e.out.Printf("trains by       %s\n", c.exec)
+	case c.data == "":
+		e.out.Printf("trains on       %s, a sample; for your own text --data FILE, for your own script --exec COMMAND\n", builtin.DefaultData)
 	}
 	e.out.Printf("\n")
 	e.out.Printf("Send this to whoever founds the mesh:\n\n  --site %s\n", strconv.Quote(c.name+"="+id.String()))
@@ -103,6 +114,14 @@ func (c *initSite) edit(tree *yamlfile.Tree) error {
 			return err
 		}
 	}
+	if c.evaluate {
+		if err := tree.SetValue("evaluate", true); err != nil {
+			return err
+		}
+	}
+	if c.exec != "" {
+		return c.editExec(tree)
+	}
 	if c.data == "" {
 		return nil
 	}
@@ -111,6 +130,28 @@ func (c *initSite) edit(tree *yamlfile.Tree) error {
 		return err
 	}
 	return tree.Set("trainer.builtin.data", data)
+}
+
+// editExec has the site train by a command, in this folder.
+func (c *initSite) editExec(tree *yamlfile.Tree) error {
+	if strings.ContainsAny(c.exec, "\"'\\") {
+		return usage("--exec %s: no shell reads the command; write arguments with blanks into trainer.exec of config.yaml", c.exec)
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	t, err := train.NewExec(train.ExecConfig{Command: strings.Fields(c.exec), Dir: dir}) // which starts nothing
+	if err != nil {
+		return hinted(errUsage, err, "")
+	}
+	if err := t.Close(); err != nil {
+		return err
+	}
+	return tree.SetValue("trainer", struct {
+		Exec []string `yaml:"exec"`
+		Dir  string   `yaml:"dir"`
+	}{strings.Fields(c.exec), dir})
 }
 
 // dataPath returns the text to train on as the configuration has it: a file by its full path.

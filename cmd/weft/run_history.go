@@ -121,14 +121,14 @@ func metricNames(rounds []api.RoundStatus) []string {
 // writeHistory writes the rounds as CSV (RFC 4180), a row for each round and site.
 func writeHistory(w io.Writer, rounds []api.RoundStatus, metrics []string) error {
 	out := csv.NewWriter(w)
-	_ = out.Write(slices.Concat([]string{"round", "site", "samples", "weight", "attempts"}, metrics, []string{"took_s", "height", "model"}))
+	_ = out.Write(slices.Concat([]string{"round", "site", "samples", "weight", "attempts", "marks"}, metrics, []string{"took_s", "height", "model"}))
 	for _, r := range rounds {
 		took := "" // measured by an earlier life of the node
 		if r.Took > 0 {
 			took = strconv.FormatFloat(r.Took.Seconds(), 'f', 3, 64)
 		}
 		for _, site := range r.Sites {
-			row := []string{strconv.FormatUint(r.Round, 10), site, strconv.FormatUint(r.SiteSamples[site], 10), strconv.FormatUint(r.Weights[site], 10), strconv.FormatUint(r.Attempts[site], 10)}
+			row := []string{strconv.FormatUint(r.Round, 10), site, strconv.FormatUint(r.SiteSamples[site], 10), strconv.FormatUint(r.Weights[site], 10), strconv.FormatUint(r.Attempts[site], 10), strings.Join(r.Marks(site), " ")}
 			for _, k := range metrics {
 				value := ""
 				if v, ok := r.Metrics[site][k]; ok {

@@ -20,6 +20,7 @@ const (
 	historyShown  = 8           // newest rounds
 	runsShown     = 5           // newest of those that are over
 	sitesAcross   = 4           // sites that get a column of their own
+	sitesMarked   = 3           // sites of a mark that are named
 	lossDecimals  = 4
 	metricSpacing = "  "
 )
@@ -189,7 +190,7 @@ func historyText(out *term.Out, run *api.RunStatus, rounds []api.RoundStatus, ke
 	if across == nil && key != "" {
 		columns = append(columns, term.Column{Name: key + ", mean of sites", Right: true, Shrink: true})
 	}
-	t := term.NewTable(append(columns, term.Column{Name: "samples", Right: true}, term.Column{Name: "took", Right: true}, term.Column{Name: "model"})...)
+	t := term.NewTable(append(columns, term.Column{Name: "samples", Right: true}, term.Column{Name: "took", Right: true}, term.Column{Name: "model"}, term.Column{Name: "marks", Optional: true, Wrap: true})...)
 	for _, r := range rounds {
 		cells := []string{strconv.FormatUint(r.Round, 10), strconv.Itoa(len(r.Sites))}
 		for _, s := range across {
@@ -204,13 +205,32 @@ func historyText(out *term.Out, run *api.RunStatus, rounds []api.RoundStatus, ke
 		if r.Took > 0 {
 			took = term.Duration(r.Took)
 		}
-		t.Row(append(cells, strconv.FormatUint(r.Samples, 10), took, modelText(run, &r))...)
+		t.Row(append(cells, strconv.FormatUint(r.Samples, 10), took, modelText(run, &r), marksText(&r))...)
 	}
 	text := t.Text(out.Columns(), out.Dim)
 	if across != nil {
 		text = out.Dim(key+" by site") + "\n" + text
 	}
 	return text
+}
+
+// marksText names the sites whose updates are unusual; many of a kind are counted.
+func marksText(r *api.RoundStatus) string {
+	sites := map[string][]string{}
+	for _, s := range r.Sites {
+		for _, mark := range r.Marks(s) {
+			sites[mark] = append(sites[mark], s)
+		}
+	}
+	var parts []string
+	for _, mark := range slices.Sorted(maps.Keys(sites)) {
+		who := strings.Join(sites[mark], " ")
+		if n := len(sites[mark]); n > sitesMarked {
+			who = strconv.Itoa(n) + " sites"
+		}
+		parts = append(parts, mark+": "+who)
+	}
+	return strings.Join(parts, ", ")
 }
 
 // lossKey returns the metric to show: the first of the usual names that the rounds have.

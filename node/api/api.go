@@ -137,10 +137,11 @@ type RoundStatus struct {
 	Sites       []string                      `json:"sites"`   // whose updates counted
 	Samples     uint64                        `json:"samples"` // in all
 	SiteSamples map[string]uint64             `json:"site_samples"`
-	Weights     map[string]uint64             `json:"weights"`  // of the sites' updates in the mean: samples, capped, less if late
-	Attempts    map[string]uint64             `json:"attempts"` // how many trainings stand behind each update: more than one if the site waited for others
-	Metrics     map[string]map[string]float64 `json:"metrics"`  // by site
-	Took        time.Duration                 `json:"took"`     // as measured here; 0 for rounds before a restart
+	Weights     map[string]uint64             `json:"weights"`        // of the sites' updates in the mean: samples, capped, less if late
+	Late        map[string]uint64             `json:"late,omitempty"` // rounds by which updates were late, if they were
+	Attempts    map[string]uint64             `json:"attempts"`       // how many trainings stand behind each update: more than one if the site waited for others
+	Metrics     map[string]map[string]float64 `json:"metrics"`        // by site
+	Took        time.Duration                 `json:"took"`           // as measured here; 0 for rounds before a restart
 	Phases      map[Phase]time.Duration       `json:"phases,omitempty"`
 	Held        bool                          `json:"held"` // the model is on this site's disk
 }

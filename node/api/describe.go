@@ -62,6 +62,12 @@ func DescribeRound(l *ledger.Ledger, c *ledger.CommitAt) RoundStatus {
 		u, name := signed.Update(), l.Name(signed.From)
 		s.Sites = append(s.Sites, name)
 		s.Samples += u.Samples
+		if u.Round < c.Round {
+			if s.Late == nil {
+				s.Late = map[string]uint64{}
+			}
+			s.Late[name] = c.Round - u.Round
+		}
 		s.SiteSamples[name], s.Weights[name], s.Attempts[name], s.Metrics[name] = u.Samples, c.Sealed.Updates[i].Weight, u.Attempt, u.Metrics
 	}
 	slices.Sort(s.Sites)
@@ -173,4 +179,28 @@ func Signers(l *ledger.Ledger, height uint64) []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// Marks says what is unusual of a site's update in the round: repeated, if more than one training stands behind it; late; capped,
+// if it counts for less than its samples though it is in time.
+func (r *RoundStatus) Marks(site string) (marks []string) {
+	if r.Attempts[site] > 1 {
+		marks = append(marks, "repeated")
+	}
+	if r.Late[site] > 0 {
+		marks = append(marks, "late")
+	} else if r.Weights[site] < r.SiteSamples[site] && !r.equal() {
+		marks = append(marks, "capped")
+	}
+	return marks
+}
+
+// equal reports whether every update counts as one sample, as with weights: equal.
+func (r *RoundStatus) equal() bool {
+	for _, w := range r.Weights {
+		if w != 1 {
+			return false
+		}
+	}
+	return true
 }

@@ -19,17 +19,17 @@ const maxConfig = 1 << 20 // bytes of config.yaml
 // Config is a site's own configuration, the file config.yaml. Nothing of it is known to the mesh;
 // [DefaultYAML] documents every field.
 type Config struct {
-	Name        string                     `yaml:"name"`
-	Listen      []string                   `yaml:"listen"`
-	Announce    []string                   `yaml:"announce"`
-	Bootstrap   []string                   `yaml:"bootstrap"`
-	Trainer     Trainer                    `yaml:"trainer"`
-	Accept      Accept                     `yaml:"accept"`
-	Evaluate    bool                       `yaml:"evaluate"`
-	KeepModels  yamlfile.Count             `yaml:"keep_models"`
-	KeepUpdates bool                       `yaml:"keep_updates"`
-	Log         Log                        `yaml:"log"`
-	Train       map[string]yamlfile.Scalar `yaml:"train"`
+	Name        string                    `yaml:"name"`
+	Listen      []string                  `yaml:"listen"`
+	Announce    []string                  `yaml:"announce"`
+	Bootstrap   []string                  `yaml:"bootstrap"`
+	Trainer     Trainer                   `yaml:"trainer"`
+	Accept      Accept                    `yaml:"accept"`
+	Evaluate    bool                      `yaml:"evaluate"`
+	KeepModels  yamlfile.Count            `yaml:"keep_models"`
+	KeepUpdates bool                      `yaml:"keep_updates"`
+	Log         Log                       `yaml:"log"`
+	Train       map[string]yamlfile.Value `yaml:"train"`
 }
 
 // Log is what the node says of itself on standard error.

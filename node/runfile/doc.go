@@ -9,8 +9,9 @@
 //	  steps: 100
 //	  lr: 0.001
 //	min_sites: 2                   # fewest updates in a round; default: a quorum
+//	weights: samples               # what a site's update counts: samples, or equal
 //	sample_cap: 100000             # a site counts as at most so many samples; default: no cap
-//	attempts: 3                    # 1: a site waits for too few others without training on; default 3, at most 4
+//	attempts: 1                    # 1: a site waits for too few others without training on; default 1, at most 4
 //	late:                          # what becomes of an update that misses its round
 //	  policy: carry                #   carry or drop; default carry
 //	  weight: 1/2                  #   carry: weight for each round it is late; default 1/2

@@ -20,6 +20,7 @@ train:
   lr: 0.0010
   text: yes
   big: 1_000
+  modules: [q_proj, 2, {deep: [true, 1e-3, "1e-3", 0.10, ~]}]
 min_sites: 2
 sample_cap: 1000
 attempts: 5
@@ -42,8 +43,22 @@ func TestParse(t *testing.T) {
 	if s.Late != ledger.Carry || s.LateNum != 2 || s.LateDen != 3 || s.LateMax != 3 || s.Rule != "fedavg" {
 		t.Errorf("got %+v", s)
 	}
-	if want := map[string]string{"steps": "100", "lr": "0.0010", "text": "yes", "big": "1_000"}; !maps.Equal(s.Train, want) {
+	if want := map[string]string{"steps": "100", "lr": "0.0010", "text": "yes", "big": "1_000", "modules": `["q_proj",2,{"deep":[true,1e-3,"1e-3",0.1,null]}]`}; !maps.Equal(s.Train, want) {
 		t.Errorf("train: got %v, want %v", s.Train, want)
+	}
+}
+
+// Local training has one length everywhere unless the file says otherwise, and a site weighs what its samples say or as much as any.
+func TestPlainAverage(t *testing.T) {
+	const ok = "name: a\nrounds: 1\nmodel: {init: trainer}\n"
+	for text, want := range map[string]ledger.RunSpec{
+		"": {Attempts: 1}, "attempts: 3\n": {Attempts: 3}, "weights: samples\nsample_cap: 9\n": {Attempts: 1, SampleCap: 9},
+		"weights: equal\n": {Attempts: 1, SampleCap: 1},
+	} {
+		r, err := Parse("run.yaml", []byte(ok+text))
+		if err != nil || !r.Init || r.Spec.Attempts != want.Attempts || r.Spec.SampleCap != want.SampleCap {
+			t.Errorf("%q: %+v, %v", text, r.Spec, err)
+		}
 	}
 }
 
@@ -91,7 +106,9 @@ func TestParseSaysWhere(t *testing.T) {
 		{ok + "min_sites: two\n", "run.yaml:4: min_sites: want a whole number"},
 		{ok + "min_sites: -1\n", "run.yaml:4: "},
 		{ok + "attempts: many\n", "run.yaml:4: attempts: want a whole number"},
-		{ok + "train:\n  steps: [1]\n", "run.yaml:5: train.steps: want a number or a word"},
+		{ok + "train:\n  steps: [.inf]\n", "run.yaml:5: train.steps: "},
+		{ok + "weights: none\n", "run.yaml:4: weights: \"none\", want samples or equal"},
+		{ok + "weights: equal\nsample_cap: 9\n", "run.yaml:5: sample_cap: with weights: equal"},
 		{ok + "name: b\n", "run.yaml:4: "},
 		{ok + "train: &a\n  x: *a\n", "run.yaml:4: anchors"},
 		{"rounds: 1\n", "run.yaml: name: missing"},
@@ -123,8 +140,8 @@ func TestWrong(t *testing.T) {
 		t.Fatal(err)
 	}
 	for field, want := range map[string]string{
-		"min_sites":   "run.yaml:10: min_sites: 2 of 1",
-		"late.weight": "run.yaml:15: late.weight: 2 of 1",
+		"min_sites":   "run.yaml:11: min_sites: 2 of 1",
+		"late.weight": "run.yaml:16: late.weight: 2 of 1",
 		"rule":        "run.yaml: rule: 2 of 1", // the file leaves it out
 	} {
 		if got := r.Wrong(field, "%d of %d", 2, 1).Error(); got != want {

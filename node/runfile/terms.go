@@ -15,15 +15,39 @@ import (
 // Terms is what a run is about, whatever its model: the fields that run files and scenario files share.
 type Terms struct {
 	Rounds      yamlfile.Count             `yaml:"rounds" json:"rounds"`
-	Train       map[string]yamlfile.Scalar `yaml:"train" json:"train,omitempty"`
+	Train       map[string]yamlfile.Value  `yaml:"train" json:"train,omitempty"`
 	Rule        string                     `yaml:"rule" json:"rule,omitempty"`
 	Outer       string                     `yaml:"outer" json:"outer,omitempty"`
 	Params      map[string]yamlfile.Scalar `yaml:"params" json:"params,omitempty"`
 	MinSites    yamlfile.Count             `yaml:"min_sites" json:"min_sites,omitempty"`
+	Weights     Weights                    `yaml:"weights" json:"weights,omitempty"`
 	SampleCap   yamlfile.Count             `yaml:"sample_cap" json:"sample_cap,omitempty"`
 	Attempts    yamlfile.Count             `yaml:"attempts" json:"attempts,omitempty"`
 	Late        Late                       `yaml:"late" json:"late,omitzero"`
 	KeepUpdates bool                       `yaml:"keep_updates" json:"keep_updates,omitempty"`
+}
+
+// Weights says what a site's update weighs in the mean.
+type Weights string
+
+const (
+	BySamples Weights = "samples" // its samples, capped
+	Equal     Weights = "equal"   // as much as any other, which is a cap of one sample
+)
+
+// into sets the spec's cap; on error it returns the field that is at fault.
+func (w Weights) into(s *ledger.RunSpec) (string, error) {
+	switch w {
+	case "", BySamples:
+	case Equal:
+		if s.SampleCap > 1 {
+			return "sample_cap", errors.New("with weights: equal every site counts the same, and no cap means anything")
+		}
+		s.SampleCap = 1
+	default:
+		return "weights", fmt.Errorf("%.40q, want samples or equal", string(w))
+	}
+	return "", nil
 }
 
 // Late says what becomes of an update that misses its round.
@@ -37,7 +61,7 @@ type Late struct {
 // that is at fault.
 func (t *Terms) Spec(name string) (s ledger.RunSpec, field string, err error) {
 	s = ledger.RunSpec{
-		Name: name, Rounds: uint64(t.Rounds), Rule: t.Rule, MinSites: uint64(t.MinSites), SampleCap: uint64(t.SampleCap), Attempts: uint64(t.Attempts),
+		Name: name, Rounds: uint64(t.Rounds), Rule: t.Rule, MinSites: uint64(t.MinSites), SampleCap: uint64(t.SampleCap), Attempts: max(1, uint64(t.Attempts)),
 		KeepUpdates: t.KeepUpdates, Train: map[string]string{},
 	}
 	for k, v := range t.Train {
@@ -50,6 +74,9 @@ func (t *Terms) Spec(name string) (s ledger.RunSpec, field string, err error) {
 	s.Strategy = ledger.NewStrategy(t.Outer, params)
 	if t.Rounds == 0 {
 		return s, "rounds", errors.New("missing; say how many, 1 or more")
+	}
+	if field, err := t.Weights.into(&s); err != nil {
+		return s, field, err
 	}
 	if field, err := t.Late.into(&s); err != nil {
 		return s, field, err

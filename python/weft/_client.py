@@ -84,7 +84,8 @@ class Client:
         if message.get("kind") == "init" and not makes:
             raise Error(
                 "the run is to begin with a model that this script makes, and the single calls cannot",
-                "loop over weft.tasks(model, ...), or write the model with weft.save(model, FILE) and name it: model: {file: FILE}, or --base FILE",
+                "loop over weft.tasks(model, ...), or write the model with weft.save(model, FILE) and name it: "
+                "model: {file: FILE}, or --base FILE",
             )
         try:
             params = {} if message["kind"] == "init" else safetensors.load_file(message["base"], self._framework)
