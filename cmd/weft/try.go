@@ -31,6 +31,7 @@ type tryRun struct {
 	train    []string // key=value
 	evaluate bool
 	best     string
+	alone    bool
 	kills    []string
 	keep     string
 	output   string
@@ -69,6 +70,7 @@ a script ends the try.`,
 	f.StringArrayVar(&c.train, "train", nil, "a hyperparameter of the run, `key=value`; may be repeated")
 	f.BoolVar(&c.evaluate, "evaluate", false, "every site measures every model, the last one too")
 	f.StringVar(&c.best, "best", "", "choose the best model by a `metric:max` or metric:min that the script measures; implies --evaluate")
+	f.BoolVar(&c.alone, "alone", false, "have each site train alone too, in as many rounds, and compare; implies --evaluate")
 	f.StringArrayVar(&c.kills, "kill", nil, "kill a site's node while it trains, `site@round`, and start it again when the others have ended that round")
 	f.StringVar(&c.keep, "keep", "", "make the sites' directories in this `folder` and keep them")
 	f.StringVarP(&c.output, "output", "o", "", "write the last model here, or the best one")
@@ -94,7 +96,10 @@ func (c *tryRun) run(ctx context.Context, e *env, command []string) (err error) 
 		return err
 	}
 	e.err.Printf("%s\n", c.says(&config, command))
-	r, err := t.Run(ctx, func(ctx context.Context, r *try.Result) error { return c.save(ctx, t, r) })
+	r, err := t.Run(ctx, func(ctx context.Context, r *try.Result) error { return c.save(ctx, t, r, &config) })
+	if err == nil && c.alone {
+		err = t.TrainAlone(ctx, r, config.Base())
+	}
 	if err != nil {
 		return c.explained(err, &config)
 	}
@@ -112,7 +117,7 @@ func (c *tryRun) run(ctx context.Context, e *env, command []string) (err error) 
 // config reads the flags.
 func (c *tryRun) config(command []string) (config try.Config, err error) {
 	config = try.Config{
-		Heading: "weft try", About: strings.Join(command, " "), Keep: int(c.rounds) + 1, Measure: c.evaluate || c.best != "",
+		Heading: "weft try", About: strings.Join(command, " "), Keep: int(c.rounds) + 1, Measure: c.evaluate || c.alone || c.best != "",
 		Run: ledger.RunSpec{Name: "try", Rounds: c.rounds, Attempts: 1, Late: ledger.Drop},
 	}
 	if config.Run.Train, err = keyValues(c.train); err != nil {
@@ -191,7 +196,12 @@ func (c *tryRun) says(config *try.Config, command []string) string {
 }
 
 // save writes the model that the person wants.
-func (c *tryRun) save(ctx context.Context, t *try.Try, r *try.Result) (err error) {
+func (c *tryRun) save(ctx context.Context, t *try.Try, r *try.Result, config *try.Config) (err error) {
+	if c.alone {
+		if err := t.SaveFile(ctx, r.Base, config.Base()); err != nil {
+			return err
+		}
+	}
 	model := r.Model
 	if r.Best != nil {
 		model = r.Best.Model

@@ -32,6 +32,7 @@ type Config struct {
 	Train   map[string]string // the run's hyperparameters; the site's own take their place
 	Rounds  uint64            // that the trainer is told of
 	Measure bool              // have it measure each model before it trains from it, as a site does that says evaluate: true
+	Bare    bool              // measure no model unless Measure is called, whatever the site's configuration says
 	Log     *slog.Logger      // gets what the trainer writes; nil drops it
 }
 
@@ -164,13 +165,14 @@ func (d *Run) makeBase(ctx context.Context) (string, error) {
 
 // Round has the trainer train for a round, from what it made of the round before, and takes its update over.
 func (d *Run) Round(ctx context.Context, report func(train.Progress)) (r Round, err error) {
-	d.round++
 	var base map[string]float64
-	if d.conf.Measure || d.site.Evaluate {
-		if base, err = d.measure(ctx, report); err != nil {
+	if !d.conf.Bare && (d.conf.Measure || d.site.Evaluate) {
+		if base, err = d.Measure(ctx, report); err != nil {
 			return r, err
 		}
+		base = update.OfBase(base)
 	}
+	d.round++
 	task, err := d.newTask(train.Train, d.round)
 	if err != nil {
 		return r, err
@@ -196,9 +198,9 @@ func (d *Run) Round(ctx context.Context, report func(train.Progress)) (r Round, 
 	return r, err
 }
 
-// measure has the trainer measure the model that the round starts from, and returns the metrics as an update carries them.
-func (d *Run) measure(ctx context.Context, report func(train.Progress)) (_ map[string]float64, err error) {
-	task, err := d.newTask(train.Evaluate, d.round-1)
+// Measure has the trainer measure the model that the next round starts from, and returns the metrics that an update can carry.
+func (d *Run) Measure(ctx context.Context, report func(train.Progress)) (_ map[string]float64, err error) {
+	task, err := d.newTask(train.Evaluate, d.round)
 	if err != nil {
 		return nil, err
 	}
@@ -210,7 +212,7 @@ func (d *Run) measure(ctx context.Context, report func(train.Progress)) (_ map[s
 	case err != nil:
 		return nil, hinted(err)
 	}
-	return update.OfBase(update.Metrics(d.conf.Log, res.Metrics)), nil
+	return update.Metrics(d.conf.Log, res.Metrics), nil
 }
 
 func (d *Run) newTask(kind train.Kind, number uint64) (train.Task, error) {

@@ -2,6 +2,7 @@ package try
 
 import (
 	"fmt"
+	"path/filepath"
 
 	"github.com/weft-mesh/weft/ledger"
 )
@@ -49,6 +50,9 @@ func (c *Config) Validate() error {
 	}
 	return nil
 }
+
+// Base is the file for the model that the run starts from.
+func (c *Config) Base() string { return filepath.Join(c.Dir, "base.safetensors") }
 
 // minSites is how many updates a round needs: all, unless sites are killed meanwhile, for the others are to go on.
 func (c *Config) minSites() uint64 {

@@ -50,6 +50,13 @@ func (f Figures) mean(metric string) (mean, deviation float64, sites int) {
 	return mean, math.Sqrt(deviation / float64(len(all))), len(all)
 }
 
+// without returns the figures of the other sites.
+func (f Figures) without(site string) Figures {
+	others := maps.Clone(f)
+	delete(others, site)
+	return others
+}
+
 // metrics returns the names that every site has.
 func (f Figures) metrics() []string {
 	counts := map[string]int{}

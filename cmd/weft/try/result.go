@@ -23,6 +23,7 @@ type Result struct {
 	Rounds     []api.RoundStatus `json:"rounds"`
 	Measured   []Figures         `json:"measured,omitempty"` // of the base and each round's model, by site
 	Best       *BestModel        `json:"best,omitempty"`
+	Alone      []Alone           `json:"alone,omitempty"`         // what each site got alone, in as many rounds
 	Output     string            `json:"output,omitempty"`        // file that the model, or the best one, was written to
 	Started    time.Duration     `json:"started_ns"`              // until all nodes answered
 	Opened     time.Duration     `json:"opened_ns"`               // from there until the run was asked for, its model made
@@ -123,6 +124,9 @@ func (r *Result) Text(out *term.Out) string {
 	if len(r.Measured) > 0 {
 		b.WriteString("\nWhat the sites measured, mean and standard deviation:\n\n" + r.measuredTable().Text(out.Columns(), out.Dim))
 	}
+	if len(r.Alone) > 0 {
+		b.WriteString(r.aloneText(out))
+	}
 	num := func(name string) term.Column { return term.Column{Name: name, Right: true} }
 	t := term.NewTable(term.Column{Name: "site"}, num("rounds"), num("sent"), num("received"), num("peak memory"), term.Column{Name: "model"})
 	for _, s := range r.Sites {
@@ -138,6 +142,23 @@ func (r *Result) Text(out *term.Out) string {
 	}
 	fmt.Fprintf(&b, "%s in all; %s to the first commit, of that %s in the scripts\n", term.Duration(r.Federation), term.Duration(r.First), term.Duration(r.Scripts))
 	return b.String()
+}
+
+// aloneText compares the last model with what each site got alone, by the figure that the best model is chosen by, or else the
+// first that all sites have.
+func (r *Result) aloneText(out *term.Out) string {
+	metric := lossOf(r.Measured[0])
+	if r.Best != nil {
+		metric = r.Best.Metric
+	}
+	last := r.Measured[len(r.Measured)-1]
+	num := func(name string) term.Column { return term.Column{Name: name, Right: true} }
+	t := term.NewTable(term.Column{Name: "site"}, num("own, alone"), num("own, together"), num("others', alone"), num("others', together"))
+	for _, a := range r.Alone {
+		t.Row(a.Site, value(a.Measured, a.Site, metric), value(last, a.Site, metric), mean(a.Measured.without(a.Site), metric, 3), mean(last.without(a.Site), metric, 3))
+	}
+	head := fmt.Sprintf("\nEach site alone, in as many rounds, and together: %s, on its own data and, as a mean, on the others'\n\n", metric)
+	return head + t.Text(out.Columns(), out.Dim)
 }
 
 // rounded returns a deviation, 0 for what is left of a difference of equal numbers.
