@@ -144,6 +144,7 @@ scenarios               < node/runfile: a scenario has the terms of its run, wri
 scenarios               < trace: a recording keeps the lines that machines trace
 scenarios               < scenarios/sim: a timeline is of the simulator's faults, and names its adversaries
 scenarios               < yamlfile: a scenario is a YAML file
+scenarios/dirichlet     <
 scenarios/library       < scenarios: it parses its files
 scenarios/learn         < aggregate: it averages as nodes do
 scenarios/learn         < node/reduction: a run names its strategy to it as to nodes
@@ -151,6 +152,7 @@ scenarios/learn         < block blockstore: models and updates are real artifact
 scenarios/learn         < ledger: it completes the run's description
 scenarios/learn         < runs: training and reducing are its jobs
 scenarios/learn         < scenarios: the scenario says what is learnt, and its recording takes the curves
+scenarios/learn         < scenarios/dirichlet: sites' mixes of text are drawn
 scenarios/learn         < scenarios/sim: it is the workload of a world
 scenarios/learn         < tensor: poison changes elements
 scenarios/learn         < train train/builtin train/builtin/corpus: the embedded trainer and its texts

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/weft-mesh/weft/scenarios"
+	"github.com/weft-mesh/weft/scenarios/dirichlet"
 	"github.com/weft-mesh/weft/train/builtin/corpus"
 )
 
@@ -31,7 +32,7 @@ func deal(d scenarios.Data, n int, seed uint64) ([]text, error) {
 	rng := rand.New(rand.NewPCG(seed, 3))
 	switch d.Partition {
 	case scenarios.Dirichlet:
-		return dealMixes(kinds, n, func() []float64 { return dirichlet(rng, len(kinds), d.Alpha) }), nil
+		return dealMixes(kinds, n, func() []float64 { return dirichlet.Draw(rng, len(kinds), d.Alpha) }), nil
 	case scenarios.Shards:
 		return dealShards(kinds, n, int(d.Shards), rng), nil
 	}

@@ -1,4 +1,4 @@
-package learn
+package dirichlet_test
 
 import (
 	"math"
@@ -8,17 +8,19 @@ import (
 
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distmv"
+
+	"github.com/weft-mesh/weft/scenarios/dirichlet"
 )
 
-// TestDirichlet: each part of a draw is distributed as gonum draws it, by the test of Kolmogorov and Smirnov.
-func TestDirichlet(t *testing.T) {
+// TestDraw: each part of a draw is distributed as gonum draws it, by the test of Kolmogorov and Smirnov.
+func TestDraw(t *testing.T) {
 	const draws = 4000
 	for _, alpha := range []float64{0.1, 1, 10} {
 		rng := rand.New(rand.NewPCG(1, 3))
 		reference := distmv.NewDirichlet([]float64{alpha, alpha, alpha}, rand.NewPCG(2, 3))
 		ours, theirs := make([][]float64, 3), make([][]float64, 3)
 		for range draws {
-			a, b := dirichlet(rng, 3, alpha), reference.Rand(nil)
+			a, b := dirichlet.Draw(rng, 3, alpha), reference.Rand(nil)
 			for k := range 3 {
 				ours[k], theirs[k] = append(ours[k], a[k]), append(theirs[k], b[k])
 			}
@@ -33,12 +35,12 @@ func TestDirichlet(t *testing.T) {
 	}
 }
 
-// TestDirichletSmall: the smallest alpha of a scenario gives mixes all the same.
-func TestDirichletSmall(t *testing.T) {
+// TestDrawSmall: the smallest alpha of a scenario gives mixes all the same.
+func TestDrawSmall(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 3))
 	for range 1000 {
 		sum := 0.0
-		for _, part := range dirichlet(rng, 3, 0.001) {
+		for _, part := range dirichlet.Draw(rng, 3, 0.001) {
 			sum += part
 		}
 		if !(math.Abs(sum-1) < 1e-9) {

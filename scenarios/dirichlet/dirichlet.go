@@ -1,13 +1,14 @@
-package learn
+// Package dirichlet draws from the symmetric distribution of Dirichlet, by which data is dealt unevenly to sites.
+package dirichlet
 
 import (
 	"math"
 	"math/rand/v2"
 )
 
-// dirichlet draws from Dirichlet(alpha, ..., alpha): gammas over their sum, as logarithms. distmv.Dirichlet of gonum
-// divides the gammas themselves: at the smallest alpha that a scenario may have, one draw in ten is 0/0.
-func dirichlet(rng *rand.Rand, n int, alpha float64) []float64 {
+// Draw draws n parts of a whole from Dirichlet(alpha, ..., alpha): gammas over their sum, as logarithms. distmv.Dirichlet
+// of gonum divides the gammas themselves: at the smallest alpha that a scenario may have, one draw in ten is 0/0.
+func Draw(rng *rand.Rand, n int, alpha float64) []float64 {
 	logs := make([]float64, n)
 	most := math.Inf(-1)
 	for i := range logs {
