@@ -212,6 +212,7 @@ cmd/weft/try            < cmd/weft/term: its screen, and its result for people
 cmd/weft/try            < node/api scenarios/local ledger block: a mesh of real nodes, and the run in it
 cmd/weft/try            < train: whether a command can be started
 cmd/weft/try/deal       < hint: errors say what to do with the file, or how to deal it otherwise
+cmd/weft/try/deal       < scenarios/dirichlet: uneven shares are drawn
 cmd/weft/demo           < cmd/weft/term cmd/weft/outfile: its result, and the model that it leaves
 cmd/weft/demo           < cmd/weft/try ledger block: it is a try with the embedded trainer
 cmd/weft/demo           < train train/builtin train/builtin/corpus: each site's text, and what training alone gives
