@@ -203,14 +203,14 @@ cmd/weft                < node/runfile yamlfile: files that people write
 cmd/weft                < train train/builtin: the embedded trainer is part of weft; which of its errors are the command line's
 cmd/weft                < hint: errors say what to do
 cmd/weft                < cmd/weft/term cmd/weft/outfile: how a command writes
-cmd/weft                < cmd/weft/try cmd/weft/demo cmd/weft/bench scenarios scenarios/library scenarios/play/real scenarios/play/simulated scenarios/report: what tries weft on one machine; not with -tags node
+cmd/weft                < cmd/weft/try cmd/weft/try/deal cmd/weft/demo cmd/weft/bench scenarios scenarios/library scenarios/play/real scenarios/play/simulated scenarios/report: what tries weft on one machine; not with -tags node
 cmd/weft/term           <
 cmd/weft/outfile        < atomicfile: a file appears whole
 cmd/weft/bench          < cmd/weft/term: its result for people
 cmd/weft/bench          < node/api scenarios/local ledger block: a mesh of real nodes, and the run in it
 cmd/weft/try            < cmd/weft/term: its screen, and its result for people
 cmd/weft/try            < node/api scenarios/local ledger block: a mesh of real nodes, and the run in it
-cmd/weft/try            < train: whether a command can be started
+cmd/weft/try            < train train/dryrun: whether a command can be started, and what training alone gives
 cmd/weft/try/deal       < hint: errors say what to do with the file, or how to deal it otherwise
 cmd/weft/try/deal       < scenarios/dirichlet: uneven shares are drawn
 cmd/weft/demo           < cmd/weft/term cmd/weft/outfile: its result, and the model that it leaves

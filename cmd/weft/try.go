@@ -28,6 +28,7 @@ type tryRun struct {
 	sites    int
 	rounds   uint64
 	base     string
+	data     tryData
 	train    []string // key=value
 	evaluate bool
 	best     string
@@ -47,11 +48,13 @@ open a run; show its rounds to the end; and say what came of it. Nothing leaves 
 machine, and nothing stays but what --keep and -o name.
 
 In the command {i} stands for the site's number, {name} for its name, {sites} for how
-many there are; the script finds its site's name in WEFT_SITE too. The script makes
-the model that the run begins with, unless --base names a file. The first failure of
-a script ends the try.`,
+many there are; the script finds its site's name in WEFT_SITE too. With --data a file
+of rows (.csv, .jsonl, .npz; .gz too) is dealt out to the sites, and {data} stands for
+the site's part. The script makes the model that the run begins with, unless --base
+names a file. The first failure of a script ends the try.`,
 		Example: `  weft try -- python3 train.py
   weft try --sites 4 --rounds 10 --evaluate -- python3 train.py --data part-{i}.csv
+  weft try --data all.csv --partition dirichlet:0.5 --label digit -- python3 train.py --data {data}
   weft try --best accuracy:max -o best.safetensors -- python3 train.py
   weft try --kill 2@3 -- python3 train.py      a site dies in round 3; the others go on
   weft try --keep ./try -- python3 train.py    then: weft --dir try/site-1 ledger`,
@@ -67,6 +70,7 @@ a script ends the try.`,
 	f.IntVar(&c.sites, "sites", trySites, "how many sites")
 	f.Uint64Var(&c.rounds, "rounds", tryRounds, "how many rounds")
 	f.StringVar(&c.base, "base", "", "safetensors `file` to start from; default: the script makes the model")
+	c.data.flags(f)
 	f.StringArrayVar(&c.train, "train", nil, "a hyperparameter of the run, `key=value`; may be repeated")
 	f.BoolVar(&c.evaluate, "evaluate", false, "every site measures every model, the last one too")
 	f.StringVar(&c.best, "best", "", "choose the best model by a `metric:max` or metric:min that the script measures; implies --evaluate")
@@ -91,11 +95,14 @@ func (c *tryRun) run(ctx context.Context, e *env, command []string) (err error) 
 		return err
 	}
 	defer func() { err = errors.Join(err, tidy()) }()
+	e.err.Printf("%s\n", c.says(&config, command))
+	if err := c.staff(e, &config, command); err != nil {
+		return err
+	}
 	t, err := try.New(config, e.err)
 	if err != nil {
 		return err
 	}
-	e.err.Printf("%s\n", c.says(&config, command))
 	r, err := t.Run(ctx, func(ctx context.Context, r *try.Result) error { return c.save(ctx, t, r, &config) })
 	if err == nil && c.alone {
 		err = t.TrainAlone(ctx, r, config.Base())
@@ -141,20 +148,51 @@ func (c *tryRun) config(command []string) (config try.Config, err error) {
 	if outfile.IsStdout(c.output) {
 		return config, usage("the model cannot go where the result is printed: name a file with -o")
 	}
-	script := &try.Script{Command: command, Sites: c.sites}
-	if script.Dir, err = os.Getwd(); err != nil {
-		return config, err
-	}
-	if err := script.Validate(); err != nil {
-		return config, hinted(errUsage, err, "")
-	}
 	for i := range min(c.sites, try.MaxSites+1) {
-		config.Sites = append(config.Sites, try.Site{Name: try.SiteName(i), Trainer: script.Trainer(i)})
+		config.Sites = append(config.Sites, try.Site{Name: try.SiteName(i)})
 	}
 	if err := config.Validate(); err != nil {
 		return config, usage("%v", err)
 	}
+	if err := c.data.check(command); err != nil {
+		return config, err
+	}
+	script, err := c.script(command)
+	if err == nil {
+		err = script.Validate()
+	}
+	if err != nil {
+		return config, hinted(errUsage, err, "")
+	}
 	return config, nil
+}
+
+// script is the command, in this folder.
+func (c *tryRun) script(command []string) (*try.Script, error) {
+	dir, err := os.Getwd()
+	return &try.Script{Command: command, Sites: c.sites, Dir: dir}, err
+}
+
+// staff deals the data out and gives every site its trainer.
+func (c *tryRun) staff(e *env, config *try.Config, command []string) error {
+	script, err := c.script(command)
+	if err != nil {
+		return err
+	}
+	parts, err := c.data.deal(e, config)
+	if err != nil {
+		return err
+	}
+	for _, p := range parts {
+		script.Data = append(script.Data, p.Path)
+	}
+	for i := range config.Sites {
+		config.Sites[i].Trainer = script.Trainer(i)
+		if len(parts) > 0 {
+			config.Sites[i].Has = fmt.Sprintf("%s rows", term.Count(float64(parts[i].Rows)))
+		}
+	}
+	return nil
 }
 
 // model returns the full path of the file to start from, if one is named.

@@ -61,10 +61,6 @@ func TestScript(t *testing.T) {
 	if got.Exec[2] != "2 of 2: site-2 /b.csv" || !slices.Contains(got.Env, "WEFT_SITE=site-2") || !slices.Contains(got.Env, "CUDA_VISIBLE_DEVICES=6,7") {
 		t.Errorf("%+v", got)
 	}
-	s.Data = nil
-	if err := s.Validate(); err == nil || !strings.Contains(err.Error(), "--data") {
-		t.Errorf("{data} without data: %v", err)
-	}
 	if err := (&Script{Command: []string{"no-such-program"}}).Validate(); err == nil {
 		t.Error("a program that is not there is not missed")
 	}
