@@ -51,9 +51,13 @@ func (x *explainer) explain(d trace.Diverged) {
 }
 
 func (x *explainer) tell(d trace.Diverged, where string) {
-	what := "the mesh committed another model than this site computed"
+	result := "model"
+	if d.State {
+		result = "result"
+	}
+	what := fmt.Sprintf("the mesh committed another %s than this site computed", result)
 	if d.Site != x.self {
-		what = fmt.Sprintf("site %s computed another model than this site", x.views.now().name(d.Site))
+		what = fmt.Sprintf("site %s computed another %s than this site", x.views.now().name(d.Site), result)
 	}
 	text := fmt.Sprintf("%s in round %d: %s; memory, processor or disk of one of them may be broken, or one lies", what, d.Round, where)
 	x.log.Error("models differ", "run", d.Run.Short(), "own", d.Own, "other", d.Model, "what", text)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/exchange"
 	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/ledger"
@@ -29,7 +30,8 @@ type loop struct {
 	machine *round.Machine
 	log     *wal.Log
 	tracker *tracker
-	changed bool // the view may have
+	changed bool        // the view may have
+	trained []block.CID // updates whose statements the log has not got yet
 	shots   *snapshots
 	knows   reduction.Knows
 
@@ -105,6 +107,8 @@ func (l *loop) step(ev round.Event) {
 	switch e := ev.(type) {
 	case runs.Considered, round.Approve, round.TakeBack:
 		l.changed = true
+	case runs.Trained:
+		l.trained = append(l.trained, e.Manifest)
 	case round.Received:
 		if e.Message.Head != nil {
 			l.programs.heard(e.From, e.Message.Head, l.machine.Ledger().Roster())
@@ -145,6 +149,10 @@ func (l *loop) do(w round.Work) error {
 	if err := l.save(w.Save); err != nil {
 		return err
 	}
+	for _, manifest := range l.trained {
+		l.jobs.Noted(manifest)
+	}
+	l.trained = l.trained[:0]
 	decided := false
 	for _, r := range w.Save {
 		if r.Decided != nil {
@@ -160,7 +168,6 @@ func (l *loop) do(w round.Work) error {
 	for _, e := range w.Trace {
 		l.tracker.see(l.machine.Ledger(), e, time.Now())
 	}
-	l.show()
 	for _, e := range w.Trace {
 		if d, ok := e.(trace.Diverged); ok {
 			l.explain(d) // before the jobs, which may remove the model computed here
@@ -172,6 +179,7 @@ func (l *loop) do(w round.Work) error {
 	for _, j := range w.Jobs {
 		l.jobs.Start(l.machine.Ledger(), j)
 	}
+	l.show() // after the jobs, which know that this site is asked about a run
 	return nil
 }
 

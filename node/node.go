@@ -212,8 +212,12 @@ func (n *Node) repair(bad error) {
 	n.log.Warn("a block went bad on this disk; it is fetched again when it is needed", "error", bad)
 	n.events.add(time.Now(), trace.Corrupt{Subject: trace.Of(n.home.ID), Why: bad.Error()})
 	var c *blockstore.CorruptError
-	if errors.As(bad, &c) && c.Manifest.Defined() {
+	switch {
+	case !errors.As(bad, &c):
+	case c.Manifest.Defined():
 		n.jobs.WentBad(c.Manifest)
+	case n.index.HasSlot(c.Block):
+		n.jobs.StateWentBad(c.Block)
 	}
 }
 

@@ -31,7 +31,8 @@ type ExecConfig struct {
 	// Log gets every line that the process writes; nil drops them.
 	Log *slog.Logger
 	// StopGrace is how long the process may go on after SIGTERM, to save what it has, before SIGKILL ends it. SIGTERM comes when
-	// it has not put a task down, or not ended, some seconds after it could hear of it. 0 is 25 s: schedulers of clusters give 30.
+	// it has not put a task down, or not ended, some seconds after it could hear of it. 0 is 20 s: with those seconds it is less
+	// than the half minute that clusters' schedulers give.
 	StopGrace time.Duration
 	// Timeout is the longest that a task may take; 0 is without limit.
 	Timeout time.Duration
@@ -44,7 +45,7 @@ const (
 )
 
 const (
-	defaultStopGrace = 25 * time.Second
+	defaultStopGrace = 20 * time.Second
 	// quietGrace is how long the process may go on before SIGTERM: some training steps, after which it hears of a task's end.
 	quietGrace = 5 * time.Second
 	// killGrace is how long the kernel may take over SIGKILL.
@@ -151,7 +152,7 @@ func (e *Exec) run(ctx context.Context, task Task, report func(Progress)) (res R
 		report = func(Progress) {}
 	}
 	e.lastID++
-	e.dismiss(task.Run)
+	e.dismiss(task)
 	for {
 		fresh := e.proc == nil || !e.proc.alive()
 		if fresh {
@@ -180,8 +181,8 @@ func (e *Exec) Process() int {
 
 // dismiss ends the idle process of another run, as Close would: it has that run's model and optimizer in its memory, and
 // perhaps an older state of the script, which is edited between two runs. One that has made a run's first model has trained nothing.
-func (e *Exec) dismiss(run string) {
-	if e.proc != nil && e.proc.alive() && e.of != run && e.of != "" {
+func (e *Exec) dismiss(task Task) {
+	if e.proc != nil && e.proc.alive() && (task.Kind == Init || e.of != "" && e.of != task.Run) {
 		e.log.Info("trainer is told to stop: the next task is of another run", "pid", e.proc.cmd.Process.Pid)
 		e.proc.stop(e.cfg.StopGrace)
 	}
@@ -227,8 +228,13 @@ func absolute(task Task) (Task, error) {
 }
 
 // do offers j to the living process and waits until it is over, here or there.
-func (e *Exec) do(ctx context.Context, j *job) (Result, error) {
+func (e *Exec) do(ctx context.Context, j *job) (res Result, err error) {
 	p := e.proc
+	defer func() {
+		if err != nil {
+			j.settle(err) // it may have been sent in the very moment
+		}
+	}()
 	p.desk.offer(j)
 	defer p.desk.withdraw(j)
 	quiet := time.AfterFunc(quietAfter, func() {
@@ -247,6 +253,13 @@ func (e *Exec) do(ctx context.Context, j *job) (Result, error) {
 	case <-ctx.Done():
 		if p.desk.cancel(j, errors.Is(context.Cause(ctx), ErrClosed)) {
 			p.settle(j.over, e.cfg.StopGrace)
+		}
+		select {
+		case <-j.over: // in the very moment: the process has been told that it was in time
+			if j.err == nil {
+				return j.result, nil
+			}
+		default:
 		}
 		return Result{}, ctx.Err()
 	}

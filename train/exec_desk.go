@@ -1,9 +1,13 @@
 package train
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"sync"
 	"time"
+
+	"github.com/weft-mesh/weft/hint"
 )
 
 // desk is where one life of the process picks up its tasks and leaves its updates. It holds
@@ -12,7 +16,9 @@ type desk struct {
 	mu     sync.Mutex
 	job    *job
 	taken  uint64 // the last update that was taken: it may be sent again, as its answer can be lost
+	sent   *job   // the last that was sent; whether it is taken may still be open
 	closed bool
+	ended  chan struct{} // closed with it
 	// stopping says that the node ends, and not only the job: closed comes a little later.
 	stopping bool
 	change   chan struct{} // closed and made anew when the job or closed changes
@@ -32,12 +38,24 @@ type job struct {
 	isOver bool
 	result Result
 	err    error
+
+	settling sync.Once
+	settled  chan struct{} // closed once it is said what became of the update; refused stands then
+	refused  error
 }
 
-func newDesk() *desk { return &desk{change: make(chan struct{})} }
+func newDesk() *desk { return &desk{change: make(chan struct{}), ended: make(chan struct{})} }
 
 func newJob(id uint64, task Task, report func(Progress)) *job {
-	return &job{id: id, task: task, report: report, over: make(chan struct{})}
+	return &job{id: id, task: task, report: report, over: make(chan struct{}), settled: make(chan struct{})}
+}
+
+// settle says what became of the job's update.
+func (j *job) settle(err error) {
+	j.settling.Do(func() {
+		j.refused = err
+		close(j.settled)
+	})
 }
 
 // putDown ends the job on the process' side. The desk's mutex is held.
@@ -87,6 +105,9 @@ func (d *desk) cancel(j *job, stopping bool) bool {
 func (d *desk) close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if !d.closed {
+		close(d.ended)
+	}
 	d.closed, d.stopping = true, true
 	d.wake()
 }
@@ -147,13 +168,11 @@ func (d *desk) inHand(id uint64) (*job, error) {
 	j := d.job
 	switch {
 	case d.stopping && id != d.taken:
-		r := refuse(taskOver, "save what is done and end: the task is given out again when the node is back", "task %d is put off: the node stops", id)
-		r.stopping = true
-		return nil, r
+		return nil, stopped(id)
 	case j == nil || j.id != id || !j.taken:
 		return nil, refuse(taskOver, "ask for the next one", "task %d is not in hand: it was cancelled or answered, or never given out", id)
 	case j.cancelled:
-		return nil, refuse(taskOver, "drop it and ask for the next one", "task %d was cancelled: the mesh went on without it", id)
+		return nil, cancelled(id)
 	case j.isOver:
 		return nil, refuse(taskOver, "ask for the next one", "task %d has its update already", id)
 	}
@@ -172,17 +191,74 @@ func (d *desk) progress(id uint64, p Progress) error {
 	return nil
 }
 
-// answer puts the task down with its result.
-func (d *desk) answer(id uint64, res Result) error {
+// answer puts the task down with its result, and returns it.
+func (d *desk) answer(id uint64, res Result) (*job, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	j, err := d.inHand(id)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	if j.task.Kind == Train {
+		res.settle = j.settle
+	} else {
+		j.settle(nil)
+	}
+	d.sent = j
 	j.putDown(res, nil)
-	d.taken = id
-	return nil
+	return j, nil
+}
+
+// again awaits the update that came last if it is sent once more; what else is not in hand is refused.
+func (d *desk) again(ctx context.Context, id uint64, refused error) error {
+	d.mu.Lock()
+	j := d.sent
+	d.mu.Unlock()
+	if j == nil || j.id != id {
+		return refused
+	}
+	return d.await(ctx, j)
+}
+
+// await waits until it is said what became of a task's update, and takes it or says why not.
+func (d *desk) await(ctx context.Context, j *job) error {
+	select {
+	case <-j.settled:
+	case <-d.ended:
+	case <-ctx.Done():
+		return ctx.Err() // the process is gone, or asks again
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	select {
+	case <-j.settled:
+	default:
+		return stopped(j.id)
+	}
+	switch err := j.refused; {
+	case err == nil:
+		d.taken = j.id
+		return nil
+	case errors.Is(err, ErrClosed):
+		return stopped(j.id)
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return cancelled(j.id)
+	default:
+		text, advice := hint.Split(err)
+		return refuse(unprocessable, cmp.Or(advice, "correct the script: the task is over, and comes again"), "the update of task %d cannot be used: %s", j.id, text)
+	}
+}
+
+// stopped refuses what is said of a task while the node ends.
+func stopped(id uint64) *refusal {
+	r := refuse(taskOver, "save what is done and end: the task is given out again when the node is back", "task %d is put off: the node stops", id)
+	r.stopping = true
+	return r
+}
+
+// cancelled refuses what is said of a task that is no longer wanted.
+func cancelled(id uint64) *refusal {
+	return refuse(taskOver, "drop it and ask for the next one", "task %d was cancelled: the mesh went on without it", id)
 }
 
 // hasTaken reports whether the update of the task with that id is taken.

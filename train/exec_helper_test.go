@@ -217,7 +217,7 @@ var parts = map[string]func(){
 		check(err)
 		var task Task
 		check(json.Unmarshal([]byte(os.Getenv("WEFT_TEST_TASK")), &task))
-		_, err = e.Run(context.Background(), task, func(Progress) {})
+		_, err = ran(e, context.Background(), task, func(Progress) {})
 		check(err)
 	},
 }
@@ -279,4 +279,11 @@ func ended(t *testing.T, r *bufio.Reader) {
 	if _, err := r.ReadByte(); err != io.EOF {
 		t.Fatalf("the process lives on: %v", err)
 	}
+}
+
+// ran does a task whose update, if there is one, is durable at once.
+func ran(e *Exec, ctx context.Context, task Task, report func(Progress)) (Result, error) {
+	res, err := e.Run(ctx, task, report)
+	res.Settle(nil)
+	return res, err
 }

@@ -83,7 +83,7 @@ func TestPythonPlain(t *testing.T) {
 	}
 
 	var seen []Progress
-	res, err := e.Run(t.Context(), task(Train, "", ""), func(p Progress) { seen = append(seen, p) })
+	res, err := ran(e, t.Context(), task(Train, "", ""), func(p Progress) { seen = append(seen, p) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,22 +96,22 @@ func TestPythonPlain(t *testing.T) {
 		t.Errorf("got %+v, progress %+v", res, seen)
 	}
 
-	res, err = e.Run(t.Context(), task(Evaluate, "", ""), ignore)
+	res, err = ran(e, t.Context(), task(Evaluate, "", ""), ignore)
 	if err != nil || res.Samples != 5 || res.Metrics["tensors"] != 7 {
 		t.Errorf("got %+v, %v", res, err)
 	}
 
 	ctx, cancel := context.WithCancel(t.Context())
-	if _, err := e.Run(ctx, task(Train, "work", "forever"), func(Progress) { cancel() }); !errors.Is(err, context.Canceled) {
+	if _, err := ran(e, ctx, task(Train, "work", "forever"), func(Progress) { cancel() }); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 	pid := e.proc.cmd.Process.Pid
-	if _, err := e.Run(t.Context(), task(Train, "", ""), ignore); err != nil || e.proc.cmd.Process.Pid != pid {
+	if _, err := ran(e, t.Context(), task(Train, "", ""), ignore); err != nil || e.proc.cmd.Process.Pid != pid {
 		t.Errorf("after a cancelled task: process %d instead of %d, %v", e.proc.cmd.Process.Pid, pid, err)
 	}
 
 	var exit *ExitError
-	_, err = e.Run(t.Context(), task(Train, "fail", "no data here"), ignore)
+	_, err = ran(e, t.Context(), task(Train, "fail", "no data here"), ignore)
 	if !errors.As(err, &exit) || exit.Code != 1 || exit.Stderr[len(exit.Stderr)-1] != "ValueError: no data here" {
 		t.Errorf("got %v", err)
 	}
@@ -223,7 +223,7 @@ func everywhere(t *testing.T, sites []*Exec, kind Kind, base string, round uint6
 		task := newTask(t, kind)
 		task.Base, task.Round, task.Seed = base, round, 100*round+uint64(i)
 		task.Config = map[string]string{"steps": "30", "batch": "64", "lr": "0.01"}
-		wg.Go(func() { results[i], errs[i] = e.Run(t.Context(), task, ignore) })
+		wg.Go(func() { results[i], errs[i] = ran(e, t.Context(), task, ignore) })
 	}
 	wg.Wait()
 	if err := errors.Join(errs...); err != nil {

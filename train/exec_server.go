@@ -1,6 +1,7 @@
 package train
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -98,13 +99,13 @@ func (d *desk) serveProgress(w http.ResponseWriter, r *http.Request) {
 func (d *desk) serveUpdate(w http.ResponseWriter, r *http.Request) {
 	body, err := readBody(w, r)
 	if err == nil {
-		err = d.update(body)
+		err = d.update(r.Context(), body)
 	}
 	reply(w, none{}, err)
 }
 
-// update checks what the process made of its task and puts the task down.
-func (d *desk) update(body []byte) error {
+// update checks what the process made of its task, puts the task down, and waits until it is known what became of it.
+func (d *desk) update(ctx context.Context, body []byte) error {
 	m, err := decodeUpdate(body)
 	if err != nil {
 		return err
@@ -114,7 +115,7 @@ func (d *desk) update(body []byte) error {
 	}
 	j, err := d.wanted(m.Task)
 	if err != nil {
-		return err
+		return d.again(ctx, m.Task, err)
 	}
 	res := Result{Samples: m.Samples, Metrics: m.Metrics}
 	switch {
@@ -127,7 +128,10 @@ func (d *desk) update(body []byte) error {
 			return err
 		}
 	}
-	return d.answer(m.Task, res)
+	if j, err = d.answer(m.Task, res); err != nil {
+		return d.again(ctx, m.Task, err)
+	}
+	return d.await(ctx, j)
 }
 
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {

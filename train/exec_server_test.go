@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/ledger"
 )
 
@@ -152,8 +154,11 @@ func TestAnswer(t *testing.T) {
 	}
 	expect("GET", "/v1/task/7", "", 200)
 	expect("POST", "/v1/progress", `{"task":7,"step":3,"steps":0}`, 200)
+	go func() { // as a node does
+		<-j.over
+		j.result.Settle(nil)
+	}()
 	expect("POST", "/v1/update", `{"task":7,"update":"u","samples":2,"metrics":{"acc@5":0.5,"eval/loss":-1e-3}}`, 200)
-	<-j.over
 	if j.err != nil || j.result.Samples != 2 || len(j.result.Metrics) != 2 || j.result.Update != filepath.Join(j.task.Dir, "u") {
 		t.Errorf("got %+v, %v", j.result, j.err)
 	}
@@ -168,6 +173,50 @@ func TestAnswer(t *testing.T) {
 	expect("POST", "/v1/update", `{"task":7,"update":"u","samples":2}`, 422)
 	expect("POST", "/v1/update", `{"task":7,"samples":0,"metrics":{"loss":1}}`, 200)
 	<-j.over
+}
+
+// TestSettle: an update is answered once it is known what became of it, whoever asks, and however often.
+func TestSettle(t *testing.T) {
+	const body = `{"task":7,"update":"u","samples":2}`
+	for _, c := range []struct {
+		name   string
+		settle func(d *desk, j *job)
+		status int
+		words  string
+	}{
+		{"durable", func(_ *desk, j *job) { j.result.Settle(nil); j.result.Settle(errors.New("too late")) }, 200, "{}"},
+		{"unusable", func(_ *desk, j *job) { j.result.Settle(hint.Add(errors.New("not finite"), "lower lr")) }, 422, "cannot be used: not finite"},
+		{"cancelled", func(_ *desk, j *job) { j.result.Settle(context.Canceled) }, 409, "was cancelled"},
+		{"the node ends", func(_ *desk, j *job) { j.result.Settle(ErrClosed) }, 409, `"stopping":true`},
+		{"the trainer ends", func(d *desk, _ *job) { d.close() }, 409, `"stopping":true`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d, j := desked(t, Train, ignore)
+			if err := os.WriteFile(filepath.Join(j.task.Dir, "u"), []byte("w"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			type answer struct {
+				status int
+				body   string
+			}
+			answers := make(chan answer)
+			for range 2 { // the second as if the first's answer were lost
+				go func() { status, text := call(d, "POST", "/v1/update", body); answers <- answer{status, text} }()
+			}
+			<-j.over
+			select {
+			case a := <-answers:
+				t.Fatalf("answered before it is settled: %+v", a)
+			case <-time.After(20 * time.Millisecond): // nothing comes, so there is nothing to wait for
+			}
+			c.settle(d, j)
+			for range 2 {
+				if a := <-answers; a.status != c.status || !strings.Contains(a.body, c.words) {
+					t.Errorf("%+v, want %d %s", a, c.status, c.words)
+				}
+			}
+		})
+	}
 }
 
 func TestCancelledTask(t *testing.T) {

@@ -18,7 +18,7 @@ type ExecSettings struct {
 	Env  []string `yaml:"env"`  // NAME=value, over the node's own
 
 	Timeout yamlfile.Duration `yaml:"timeout"` // the longest that a task may take; 0: without limit
-	Grace   yamlfile.Duration `yaml:"grace"`   // to save after SIGTERM; 0: 25s
+	Grace   yamlfile.Duration `yaml:"grace"`   // to save after SIGTERM; 0: 20s
 }
 
 var _ Settings = (*ExecSettings)(nil)

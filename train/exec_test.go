@@ -63,7 +63,7 @@ func TestExecKeepsTheProcess(t *testing.T) {
 	for i, kind := range []Kind{Train, Evaluate, Train} {
 		task := newTask(t, kind)
 		var seen []Progress
-		res, err := e.Run(t.Context(), task, func(p Progress) { seen = append(seen, p) })
+		res, err := ran(e, t.Context(), task, func(p Progress) { seen = append(seen, p) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,13 +93,13 @@ func TestExecNewRun(t *testing.T) {
 			if part == "loop" {
 				e.cfg.StopGrace = time.Minute
 			}
-			first, err := e.Run(t.Context(), newTask(t, Train), ignore)
+			first, err := ran(e, t.Context(), newTask(t, Train), ignore)
 			if err != nil {
 				t.Fatal(err)
 			}
 			before, task := e.proc, newTask(t, Train)
 			task.Run = "another"
-			second, err := e.Run(t.Context(), task, ignore)
+			second, err := ran(e, t.Context(), task, ignore)
 			if err != nil || second.Metrics["pid"] == first.Metrics["pid"] {
 				t.Errorf("another run went to process %v after %v, %v", second.Metrics["pid"], first.Metrics["pid"], err)
 			}
@@ -115,7 +115,7 @@ func TestExecRestartsTheProcess(t *testing.T) {
 		e := play(t, "one task")
 		pids := map[float64]bool{}
 		for range 3 {
-			res, err := e.Run(t.Context(), newTask(t, Train), ignore)
+			res, err := ran(e, t.Context(), newTask(t, Train), ignore)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -128,7 +128,7 @@ func TestExecRestartsTheProcess(t *testing.T) {
 	t.Run("that died between tasks", func(t *testing.T) {
 		e := play(t, "loop")
 		for range 2 {
-			if _, err := e.Run(t.Context(), newTask(t, Train), ignore); err != nil {
+			if _, err := ran(e, t.Context(), newTask(t, Train), ignore); err != nil {
 				t.Fatal(err)
 			}
 			if err := e.proc.cmd.Process.Kill(); err != nil {
@@ -141,7 +141,7 @@ func TestExecRestartsTheProcess(t *testing.T) {
 		e := play(t, "crash")
 		for range 2 {
 			var exit *ExitError
-			if _, err := e.Run(t.Context(), newTask(t, Train), ignore); !errors.As(err, &exit) || !exit.Asked {
+			if _, err := ran(e, t.Context(), newTask(t, Train), ignore); !errors.As(err, &exit) || !exit.Asked {
 				t.Fatalf("got %v", err)
 			}
 		}
@@ -179,7 +179,7 @@ func TestExecFailures(t *testing.T) {
 		"skip":          {ErrSkipped.Error()},
 	} {
 		t.Run(part, func(t *testing.T) {
-			_, err := play(t, part).Run(t.Context(), newTask(t, Train), ignore)
+			_, err := ran(play(t, part), t.Context(), newTask(t, Train), ignore)
 			if err == nil {
 				t.Fatal("no error")
 			}
@@ -200,7 +200,7 @@ func TestExecCancel(t *testing.T) {
 	cancelled := func(t *testing.T, e *Exec) {
 		t.Helper()
 		ctx, cancel := context.WithCancel(t.Context())
-		if _, err := e.Run(ctx, newTask(t, Train), func(Progress) { cancel() }); !errors.Is(err, context.Canceled) {
+		if _, err := ran(e, ctx, newTask(t, Train), func(Progress) { cancel() }); !errors.Is(err, context.Canceled) {
 			t.Fatalf("got %v", err)
 		}
 	}
@@ -209,7 +209,7 @@ func TestExecCancel(t *testing.T) {
 		e.cfg.StopGrace = time.Minute
 		cancelled(t, e)
 		pid := e.proc.cmd.Process.Pid
-		res, err := e.Run(t.Context(), newTask(t, Train), ignore)
+		res, err := ran(e, t.Context(), newTask(t, Train), ignore)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -235,7 +235,7 @@ func TestExecCancel(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		e := play(t, "loop")
-		if _, err := e.Run(ctx, newTask(t, Train), ignore); !errors.Is(err, context.Canceled) || e.proc != nil {
+		if _, err := ran(e, ctx, newTask(t, Train), ignore); !errors.Is(err, context.Canceled) || e.proc != nil {
 			t.Errorf("got %v, process %v", err, e.proc)
 		}
 	})
@@ -246,7 +246,7 @@ func TestExecClose(t *testing.T) {
 		life := newLife(t)
 		e := play(t, "loop", lifeEnv+"="+life.path)
 		e.cfg.StopGrace = time.Minute
-		if _, err := e.Run(t.Context(), newTask(t, Train), ignore); err != nil {
+		if _, err := ran(e, t.Context(), newTask(t, Train), ignore); err != nil {
 			t.Fatal(err)
 		}
 		if err := e.Close(); err != nil {
@@ -259,7 +259,7 @@ func TestExecClose(t *testing.T) {
 		if _, err := os.Stat(e.proc.socketDir); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("the socket's folder is left: %v", err)
 		}
-		if _, err := e.Run(t.Context(), newTask(t, Train), ignore); !errors.Is(err, ErrClosed) {
+		if _, err := ran(e, t.Context(), newTask(t, Train), ignore); !errors.Is(err, ErrClosed) {
 			t.Errorf("a task after Close: %v", err)
 		}
 	})
@@ -267,7 +267,7 @@ func TestExecClose(t *testing.T) {
 		life := newLife(t)
 		e := play(t, "hang", lifeEnv+"="+life.path)
 		var wg sync.WaitGroup
-		_, err := e.Run(t.Context(), newTask(t, Train), func(Progress) { wg.Go(func() { e.Close() }) })
+		_, err := ran(e, t.Context(), newTask(t, Train), func(Progress) { wg.Go(func() { e.Close() }) })
 		if !errors.Is(err, ErrClosed) {
 			t.Errorf("got %v", err)
 		}
@@ -339,7 +339,7 @@ func TestExecDeepRunDir(t *testing.T) {
 	}
 	e := play(t, "one task")
 	e.cfg.RunDir = deep
-	if _, err := e.Run(t.Context(), newTask(t, Train), ignore); err != nil {
+	if _, err := ran(e, t.Context(), newTask(t, Train), ignore); err != nil {
 		t.Fatal(err)
 	}
 	left, err := os.ReadDir(deep)
@@ -355,7 +355,7 @@ func TestExecOneAtATime(t *testing.T) {
 	errs := make([]error, 4)
 	for i := range errs {
 		task := newTask(t, Train)
-		wg.Go(func() { _, errs[i] = e.Run(t.Context(), task, ignore) })
+		wg.Go(func() { _, errs[i] = ran(e, t.Context(), task, ignore) })
 	}
 	wg.Wait()
 	if err := errors.Join(errs...); err != nil {
@@ -383,7 +383,7 @@ func TestExecGrace(t *testing.T) {
 	e := play(t, "saves")
 	e.cfg.StopGrace, e.cfg.Dir = time.Second, t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
-	if _, err := e.Run(ctx, newTask(t, Train), func(Progress) { cancel() }); !errors.Is(err, context.Canceled) {
+	if _, err := ran(e, ctx, newTask(t, Train), func(Progress) { cancel() }); !errors.Is(err, context.Canceled) {
 		t.Fatalf("got %v", err)
 	}
 	if status := e.proc.status(); status != "exit status 0" {
@@ -398,7 +398,7 @@ func TestExecGrace(t *testing.T) {
 func TestExecTimeout(t *testing.T) {
 	e := play(t, "hang")
 	e.cfg.Timeout = 300 * time.Millisecond
-	if _, err := e.Run(t.Context(), newTask(t, Train), ignore); !errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), "trainer.timeout") {
+	if _, err := ran(e, t.Context(), newTask(t, Train), ignore); !errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), "trainer.timeout") {
 		t.Errorf("got %v", err)
 	}
 	if e.proc.alive() {
@@ -406,7 +406,7 @@ func TestExecTimeout(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := e.Run(ctx, newTask(t, Train), ignore); !errors.Is(err, context.Canceled) || errors.Is(err, ErrTimeout) {
+	if _, err := ran(e, ctx, newTask(t, Train), ignore); !errors.Is(err, context.Canceled) || errors.Is(err, ErrTimeout) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
@@ -416,21 +416,25 @@ func TestExecInit(t *testing.T) {
 	e := play(t, "loop")
 	task := newTask(t, Init)
 	task.Base, task.Run = "", ""
-	res, err := e.Run(t.Context(), task, ignore)
+	res, err := ran(e, t.Context(), task, ignore)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if made, err := os.ReadFile(res.Update); err != nil || string(made) != "made" {
 		t.Errorf("made %q, %v", made, err)
 	}
-	pid := res.Metrics["pid"]
+	edited, err := ran(e, t.Context(), task, ignore)
+	if err != nil || edited.Metrics["pid"] == res.Metrics["pid"] {
+		t.Errorf("another model is made by %v, %v: the script may have been edited", edited.Metrics, err)
+	}
+	pid := edited.Metrics["pid"]
 	for _, c := range []struct {
 		run  string
 		same bool
 	}{{"a", true}, {"a", true}, {"b", false}} {
 		task := newTask(t, Train)
 		task.Run = c.run
-		if res, err := e.Run(t.Context(), task, ignore); err != nil || (res.Metrics["pid"] == pid) != c.same {
+		if res, err := ran(e, t.Context(), task, ignore); err != nil || (res.Metrics["pid"] == pid) != c.same {
 			t.Errorf("run %s: %v, %v", c.run, res.Metrics, err)
 		}
 	}

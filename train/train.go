@@ -35,6 +35,16 @@ type Result struct {
 	Update  string             `json:"update"`  // safetensors file with the trained parameters, layout of Base, if there is one; empty for Evaluate
 	Samples uint64             `json:"samples"` // training examples seen; the update's weight in the average
 	Metrics map[string]float64 `json:"metrics"` // finite numbers by name, such as "loss"
+
+	settle func(error)
+}
+
+// Settle tells the trainer what became of an update: nil once it is durable, or why it is not used. Until then a process that
+// sent it waits, and keeps what it needs to train again. Every update is settled; a second call does nothing.
+func (r Result) Settle(err error) {
+	if r.settle != nil {
+		r.settle(err)
+	}
 }
 
 // Progress is where a running task stands.

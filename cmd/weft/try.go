@@ -148,7 +148,10 @@ func (c *tryRun) config(command []string) (config try.Config, err error) {
 	if outfile.IsStdout(c.output) {
 		return config, usage("the model cannot go where the result is printed: name a file with -o")
 	}
-	for i := range min(c.sites, try.MaxSites+1) {
+	if c.sites < 1 || c.sites > try.MaxSites {
+		return config, usage("%d sites, want 1 to %d", c.sites, try.MaxSites)
+	}
+	for i := range c.sites {
 		config.Sites = append(config.Sites, try.Site{Name: try.SiteName(i)})
 	}
 	if err := config.Validate(); err != nil {

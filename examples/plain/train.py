@@ -3,7 +3,7 @@
     python3 train.py [--data FILE.csv]              a site's trainer; its node starts it
     python3 train.py --init initial.safetensors     writes the model that a run starts from
 
-A row of the data is x, y, label (0 or 1). Without --data the site makes up 200 points of its own.
+A row of the data is x, y, label (0 or 1), below a header if there is one. Without --data the site makes up 200 points of its own.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import weft
 def read(path):
     if path:
         with open(path, newline="") as f:
-            return [(float(x), float(y), int(label)) for x, y, label in csv.reader(f)]
+            return [(float(x), float(y), int(label)) for x, y, label in csv.reader(f) if x != "x"]  # a header
     drawn = random.Random(os.environ.get("WEFT_SITE", os.getcwd()))  # each site has other points
     points = [(drawn.gauss(0, 1), drawn.gauss(0, 1)) for _ in range(200)]
     return [(x, y, int(2 * x - y + drawn.gauss(0, 0.3) > 0.5)) for x, y in points]

@@ -119,7 +119,7 @@ type RunStatus struct {
 	Declined []string           `json:"declined,omitempty"` // sites that have said that they do not
 	Silent   []string           `json:"silent,omitempty"`   // sites that have not answered yet, while the run lasts
 	MinSites uint64             `json:"min_sites"`          // fewest updates in a round
-	Failure  *Failure           `json:"failure,omitempty"`  // why the last training failed, until another goes well
+	Failure  *Failure           `json:"failure,omitempty"`  // why the last training failed, or the last evaluation, until another goes well
 	Waits    string             `json:"waits,omitempty"`    // what the round waits for, where it does not go on
 	Unknown  string             `json:"unknown,omitempty"`  // what of it this site's program does not know, which keeps it from taking part
 	Stop     string             `json:"stop,omitempty"`     // who ended it early, and why

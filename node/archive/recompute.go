@@ -76,8 +76,11 @@ func (k *kept) recompute(ctx context.Context, run *ledger.Run, c *ledger.CommitA
 	if err != nil {
 		return nil, err
 	}
-	if slots := strategy.Slots(); c.State.Defined() != (len(slots) > 0) {
-		return &Recomputed{Differs, fmt.Sprintf("its outer step keeps %d slots from round to round, and a state is committed with it: %v", len(slots), c.State.Defined())}, nil
+	switch keeps := len(strategy.Slots()) > 0; {
+	case keeps && !c.State.Defined():
+		return &Recomputed{Differs, "the outer step keeps a state, and the commit has none"}, nil
+	case !keeps && c.State.Defined():
+		return &Recomputed{Differs, "the commit has a state, and the outer step keeps none"}, nil
 	}
 	inputs, base, err := k.inputs(run, c, !strategy.CarriesLate())
 	var state map[string]aggregate.ShardReader

@@ -230,6 +230,20 @@ func (x *Index) HasSlot(state block.CID) bool {
 	return x.slotOf(state)
 }
 
+// RunsOf returns the runs that have a state, or that keep it as committed.
+func (x *Index) RunsOf(state block.CID) (runs []block.CID) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	for _, uses := range x.uses {
+		for _, u := range uses {
+			if u.Of == state && u.As == AsModel && !slices.Contains(runs, u.Run) {
+				runs = append(runs, u.Run)
+			}
+		}
+	}
+	return runs
+}
+
 // slotOf is HasSlot; mu is held.
 func (x *Index) slotOf(state block.CID) bool {
 	for _, uses := range x.uses {

@@ -23,12 +23,14 @@ type Training struct {
 	Process  int            // ID of its process; 0 if it is none, or has no task
 }
 
-// Failure returns how the last training of a run failed, nil if it did not.
+// Failure returns how the last training of a run failed, or else the last evaluation; nil if neither did.
 func (j *Jobs) Failure(run block.CID) *Problem {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if p, failed := j.failures[run]; failed {
-		return &p
+	for _, last := range []map[block.CID]Problem{j.failures, j.unmeasured} {
+		if p, failed := last[run]; failed {
+			return &p
+		}
 	}
 	return nil
 }

@@ -92,8 +92,8 @@ func (d *desk) seed(job runs.Train) uint64 {
 	return update.Seed(b, job.Round, job.Opened, job.Attempt)
 }
 
-// train has the trainer do the task and takes over what it made.
-func (d *desk) train(ctx context.Context, t *training) (done runs.Trained, err error) {
+// train has the trainer do the task and takes over what it made, which the caller settles unless there is an error.
+func (d *desk) train(ctx context.Context, t *training) (done runs.Trained, res train.Result, err error) {
 	job := t.job
 	from := runs.Fetch{Run: job.Run, Manifest: job.Base, Layout: job.Spec.Layout}
 	if job.From.Defined() { // a further attempt trains on from the site's own last one
@@ -101,19 +101,29 @@ func (d *desk) train(ctx context.Context, t *training) (done runs.Trained, err e
 	}
 	elements, err := d.artifacts.makeWhole(ctx, from)
 	if err != nil {
-		return done, err
+		return done, res, err
 	}
 	task, err := d.newTask(job.Run, job.Spec, from.Manifest, train.Task{Kind: train.Train, Round: job.Round, Attempt: job.Attempt, Seed: d.seed(job)})
 	if err != nil {
-		return done, err
+		return done, res, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(task.Dir)) }()
+	defer func() {
+		if err = errors.Join(err, os.RemoveAll(task.Dir)); err != nil {
+			res.Settle(err)
+		}
+	}()
 	report, stop := d.listen(t)
-	res, err := d.trainer.Run(ctx, task, report)
+	res, err = d.trainer.Run(ctx, task, report)
 	stop()
 	if err != nil {
-		return done, err
+		return done, res, err
 	}
+	done, err = d.take(ctx, job, res, elements)
+	return done, res, err
+}
+
+// take takes over an update.
+func (d *desk) take(ctx context.Context, job runs.Train, res train.Result, elements uint64) (done runs.Trained, err error) {
 	c, err := update.Take(ctx, d.artifacts.store, res, job.Spec.Layout, elements)
 	if err != nil {
 		return done, err

@@ -36,10 +36,10 @@ func (d *desk) evaluate(ctx context.Context, run block.CID, spec *ledger.RunSpec
 
 // measureBase has the trainer measure what is to be trained from, if the site wants that, and returns the metrics as an update
 // carries them. That it fails keeps nobody from training. The trainer's token is held.
-func (d *desk) measureBase(ctx context.Context, t *training) map[string]float64 {
+func (d *desk) measureBase(ctx context.Context, t *training) (base map[string]float64, failed error) {
 	job := t.job
 	if !d.site.Evaluate {
-		return nil
+		return nil, nil
 	}
 	if d.bases[job.Run].model != job.Base { // else measured for an earlier attempt
 		_, err := d.artifacts.makeWhole(ctx, runs.Fetch{Run: job.Run, Manifest: job.Base, Layout: job.Spec.Layout})
@@ -55,12 +55,12 @@ func (d *desk) measureBase(ctx context.Context, t *training) map[string]float64 
 			if ctx.Err() == nil {
 				d.log.Warn("the model was not measured; the training begins without", "run", job.Run.Short(), "name", job.Spec.Name, "round", job.Round-1, "error", err)
 			}
-			return nil
+			return nil, err
 		}
 		d.bases[job.Run] = evaluated{job.Base, res.Metrics}
 		d.log.Info("measured", metricAttrs(res.Metrics, "run", job.Run.Short(), "round", job.Round-1)...)
 	}
-	return update.OfBase(d.bases[job.Run].metrics)
+	return update.OfBase(d.bases[job.Run].metrics), nil
 }
 
 // metricAttrs adds metrics to the attributes of a log's line.

@@ -126,6 +126,18 @@ func (j *Jobs) WentBad(manifest block.CID) {
 	}
 }
 
+// StateWentBad is WentBad for the block of an outer step's state, whose slots are whole.
+func (j *Jobs) StateWentBad(name block.CID) {
+	j.report(runs.Lost{Manifest: name})
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, run := range j.artifacts.index.RunsOf(name) {
+		if spec := j.host.Seen().Spec(run); spec != nil {
+			j.fetch(runs.Fetch{Run: run, Manifest: name, Layout: spec.Layout, State: true})
+		}
+	}
+}
+
 // Compare fetches the manifest of another model and says in which shards it differs from one's own.
 func (j *Jobs) Compare(job runs.Fetch, own blockstore.Manifest, say func(where string)) {
 	j.mu.Lock()

@@ -87,9 +87,11 @@ type Jobs struct {
 
 	mu         sync.Mutex
 	closed     bool
-	training   map[block.CID]*training     // by run
-	failures   map[block.CID]Problem       // how the last training of a run failed
-	evaluating map[chan struct{}]block.CID // models that the operator wants measured; closed when they are
+	training   map[block.CID]*training      // by run
+	failures   map[block.CID]Problem        // how the last training of a run failed
+	unmeasured map[block.CID]Problem        // how the last evaluation of a run's base failed
+	handed     map[block.CID][]train.Result // updates that the machine has not noted yet, by manifest
+	evaluating map[chan struct{}]block.CID  // models that the operator wants measured; closed when they are
 	fetching   map[wanted]*fetching
 	reducing   map[block.CID]*reducing // by seal
 }
@@ -104,7 +106,7 @@ func New(c Config) (*Jobs, error) {
 	j := &Jobs{
 		host: c.Host, self: c.Self, site: c.Site, log: c.Log, spoil: c.Spoil, knows: c.Knows,
 		artifacts: a, desk: newDesk(c, a, states), answers: newAnswers(), problems: newProblems(),
-		training: map[block.CID]*training{}, failures: map[block.CID]Problem{}, evaluating: map[chan struct{}]block.CID{},
+		training: map[block.CID]*training{}, failures: map[block.CID]Problem{}, unmeasured: map[block.CID]Problem{}, handed: map[block.CID][]train.Result{}, evaluating: map[chan struct{}]block.CID{},
 		fetching: map[wanted]*fetching{}, reducing: map[block.CID]*reducing{},
 	}
 	j.ctx, j.cancel = context.WithCancelCause(context.Background())

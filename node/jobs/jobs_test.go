@@ -25,17 +25,26 @@ import (
 )
 
 // testHost is a node at which nothing happens, and an exchange at which nobody has anything.
-type testHost struct{ seal block.CID }
+type testHost struct {
+	seal block.CID
+	spec *ledger.RunSpec
+	said chan round.Event // nil: nobody listens
+}
 
-func (h *testHost) Deliver(context.Context, round.Event) bool { return true }
-func (h *testHost) Seen() Seen                                { return h }
-func (h *testHost) WentBad(context.Context, error)            {}
-func (h *testHost) Round(block.CID) uint64                    { return 1 }
-func (h *testHost) Seal(block.CID) block.CID                  { return h.seal }
-func (h *testHost) Spec(block.CID) *ledger.RunSpec            { return nil }
-func (h *testHost) Over() []block.CID                         { return nil }
-func (h *testHost) SiteName(peer.ID) string                   { return "another" }
-func (h *testHost) Added(...block.CID)                        {}
+func (h *testHost) Deliver(_ context.Context, ev round.Event) bool {
+	if h.said != nil {
+		h.said <- ev
+	}
+	return true
+}
+func (h *testHost) Seen() Seen                     { return h }
+func (h *testHost) WentBad(context.Context, error) {}
+func (h *testHost) Round(block.CID) uint64         { return 1 }
+func (h *testHost) Seal(block.CID) block.CID       { return h.seal }
+func (h *testHost) Spec(block.CID) *ledger.RunSpec { return h.spec }
+func (h *testHost) Over() []block.CID              { return nil }
+func (h *testHost) SiteName(peer.ID) string        { return "another" }
+func (h *testHost) Added(...block.CID)             {}
 
 func (h *testHost) Providers(ctx context.Context, _ peer.ID) <-chan peer.ID {
 	none := make(chan peer.ID)
@@ -93,6 +102,12 @@ func testArtifact(t *testing.T, j *Jobs) block.CID {
 	return c
 }
 
+func discard(j *Jobs, manifest block.CID) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.discard(manifest)
+}
+
 // eventually waits until ok.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
@@ -122,7 +137,7 @@ func TestTrainedFromStays(t *testing.T) {
 	j := newTestJobs(t, &testHost{}, nil)
 	from := testArtifact(t, j)
 	end := under(j, from)
-	j.discard(from)
+	discard(j, from)
 	time.Sleep(50 * time.Millisecond)
 	if !j.Holds(from) {
 		t.Fatal("removed under the trainer")
@@ -141,7 +156,7 @@ func TestEvaluateKeeps(t *testing.T) {
 	}
 	j.desk.free <- struct{}{} // as if it trained for another run
 	end := under(j, model)    // for which its removal waits already
-	j.discard(model)
+	discard(j, model)
 	ended := make(chan error)
 	go func() { ended <- evaluate() }()
 	eventually(t, "the evaluation", func() bool {

@@ -11,7 +11,14 @@ import (
 
 // forget ends an artifact's fetch and removes an update that is not kept. Models are removed by policy.
 func (j *Jobs) forget(l *ledger.Ledger, job runs.Forget) {
-	j.endFetches(job.Manifest)
+	if ending := j.endFetches(job.Manifest); len(ending) > 0 {
+		j.spawn(func() {
+			for _, f := range ending {
+				<-f.done
+			}
+			j.report(runs.Lost{Manifest: job.Manifest}) // whoever else counts on that fetch asks again
+		})
+	}
 	k := j.keeper(l)
 	j.removeLocked(func(m block.CID, u index.Use) bool {
 		switch {
@@ -79,35 +86,36 @@ func (j *Jobs) remove(gone func(manifest block.CID, u index.Use) bool) {
 
 func (j *Jobs) removeLocked(gone func(manifest block.CID, u index.Use) bool) {
 	unused, states := j.artifacts.index.Remove(gone)
+	var ending []*fetching // of states: they write the slots
+	for _, name := range states {
+		ending = append(ending, j.endFetches(name)...)
+	}
 	for _, m := range unused {
-		j.discard(m)
+		j.discard(m, ending...)
 	}
 	for _, name := range states {
-		j.discardState(name)
+		j.discardState(name, ending)
 	}
 }
 
 // discardState removes a state's block from the store once its fetches have ended, unless it has got a slot again. The mutex
 // is held.
-func (j *Jobs) discardState(name block.CID) {
-	fetches := j.endFetches(name)
+func (j *Jobs) discardState(name block.CID, ending []*fetching) {
 	j.spawn(func() {
-		for _, f := range fetches {
+		for _, f := range ending {
 			<-f.done
 		}
 		if err := j.artifacts.dropState(name); err != nil {
 			j.log.Warn("the block of an outer step's state is not removed", "state", name, "error", err)
 		}
-		if !j.artifacts.index.HasSlot(name) {
-			j.report(runs.Lost{Manifest: name})
-		}
+		j.report(runs.Lost{Manifest: name})
 	})
 }
 
 // discard removes an artifact from the store once its fetches and the trainings from it have ended, unless
-// it has got a new use. The mutex is held.
-func (j *Jobs) discard(manifest block.CID) {
-	fetches := j.endFetches(manifest)
+// it has got a new use; other fetches that write it are named. The mutex is held.
+func (j *Jobs) discard(manifest block.CID, also ...*fetching) {
+	fetches := append(j.endFetches(manifest), also...)
 	j.spawn(func() {
 		for _, f := range fetches {
 			<-f.done

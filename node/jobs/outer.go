@@ -78,7 +78,10 @@ func (a *artifacts) stateBlock(ctx context.Context, job runs.Fetch) (block.Block
 
 // openState opens the slots of a state that the machine takes to be held, fetching what was lost of it.
 func (a *artifacts) openState(ctx context.Context, f runs.Fetch) (slots map[string]*shardReader, err error) {
-	_, s, err := a.stateBlock(ctx, f)
+	b, s, err := a.stateBlock(ctx, f)
+	if err == nil && !a.store.Has(b.CID) {
+		err = a.putState(b) // it went bad, and was fetched again
+	}
 	if err != nil {
 		return nil, err
 	}

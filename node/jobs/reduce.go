@@ -60,6 +60,10 @@ func (j *Jobs) GoneOn(seen Seen) {
 			r.cancel()
 		}
 	}
+	for _, run := range seen.Over() {
+		delete(j.failures, run)
+		delete(j.unmeasured, run)
+	}
 	j.mu.Unlock()
 	j.problems.over(seen)
 }

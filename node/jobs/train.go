@@ -64,7 +64,7 @@ func (j *Jobs) train(job runs.Train) {
 		if before != nil {
 			<-before.done
 		}
-		ev := j.doTrain(ctx, t)
+		ev, res := j.doTrain(ctx, t)
 		j.mu.Lock()
 		if j.training[job.Run] == t {
 			delete(j.training, job.Run)
@@ -72,9 +72,31 @@ func (j *Jobs) train(job runs.Train) {
 		close(t.done)
 		j.mu.Unlock()
 		if ev != nil {
-			j.report(ev)
+			j.hand(ev, res)
 		}
 	})
+}
+
+// hand reports the end of a training, and has its update settled once the machine has noted it.
+func (j *Jobs) hand(ev round.Event, res train.Result) {
+	if done, trained := ev.(runs.Trained); trained {
+		j.mu.Lock()
+		j.handed[done.Manifest] = append(j.handed[done.Manifest], res)
+		j.mu.Unlock()
+	}
+	if !j.host.Deliver(j.ctx, ev) {
+		res.Settle(train.ErrClosed)
+	}
+}
+
+// Noted tells that the log has what follows from an update that was handed over.
+func (j *Jobs) Noted(manifest block.CID) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, res := range j.handed[manifest] {
+		res.Settle(nil)
+	}
+	delete(j.handed, manifest)
 }
 
 // stopTrain ends a run's training; the next one waits for its end. The mutex is held.
@@ -84,21 +106,28 @@ func (j *Jobs) stopTrain(run block.CID) {
 	}
 }
 
-// doTrain returns the event that the training ends with, nil if it was stopped.
-func (j *Jobs) doTrain(ctx context.Context, t *training) round.Event {
+// doTrain returns the event that the training ends with, nil if it was stopped, and what the trainer yielded.
+func (j *Jobs) doTrain(ctx context.Context, t *training) (ev round.Event, res train.Result) {
 	job := t.job
 	about := trainingOf(job.Run)
 	select {
 	case j.desk.free <- struct{}{}:
 		defer func() { <-j.desk.free }()
 	case <-ctx.Done():
-		return nil
+		return nil, res
 	}
-	base := j.desk.measureBase(ctx, t)
-	done, err := j.desk.train(ctx, t)
+	base, unmeasured := j.desk.measureBase(ctx, t)
+	if unmeasured != nil && ctx.Err() == nil {
+		brief, advice := train.Explain(unmeasured)
+		j.failed(j.unmeasured, job.Run, &Problem{"the evaluation fails: " + brief, advice})
+	} else {
+		j.failed(j.unmeasured, job.Run, nil)
+	}
+	done, res, err := j.desk.train(ctx, t)
 	switch {
 	case ctx.Err() != nil:
-		return nil
+		res.Settle(context.Cause(ctx))
+		return nil, res
 	case err != nil:
 		const again = "it is tried again, at growing intervals; what the trainer wrote is in the log of weft up, its standard error"
 		brief, advice := train.Explain(err)
@@ -107,21 +136,21 @@ func (j *Jobs) doTrain(ctx context.Context, t *training) round.Event {
 		}
 		j.log.Warn("training failed; it is tried again", "run", job.Run.Short(), "name", job.Spec.Name, "round", job.Round, "error", brief)
 		j.problems.set(about, fmt.Sprintf("training of run %q fails: %s", job.Spec.Name, brief), advice+again)
-		j.failed(job.Run, &Problem{brief, strings.TrimSuffix(advice, "; ")})
-		return runs.TrainFailed{Run: job.Run, Round: job.Round, Opened: job.Opened, Err: clip(err.Error(), 2048)}
+		j.failed(j.failures, job.Run, &Problem{brief, strings.TrimSuffix(advice, "; ")})
+		return runs.TrainFailed{Run: job.Run, Round: job.Round, Opened: job.Opened, Err: clip(err.Error(), 2048)}, res
 	}
 	j.problems.solved(about)
-	j.failed(job.Run, nil)
+	j.failed(j.failures, job.Run, nil)
 	done.Metrics = update.WithBase(done.Metrics, base)
-	return done
+	return done, res
 }
 
-// failed notes how the last training of a run failed, nil that it did not.
-func (j *Jobs) failed(run block.CID, how *Problem) {
+// failed notes how the last training of a run failed, or the last evaluation, nil that it did not.
+func (j *Jobs) failed(last map[block.CID]Problem, run block.CID, how *Problem) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if delete(j.failures, run); how != nil {
-		j.failures[run] = *how
+	if delete(last, run); how != nil {
+		last[run] = *how
 	}
 }
 

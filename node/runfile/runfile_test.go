@@ -53,10 +53,10 @@ func TestPlainAverage(t *testing.T) {
 	const ok = "name: a\nrounds: 1\nmodel: {init: trainer}\n"
 	for text, want := range map[string]ledger.RunSpec{
 		"": {Attempts: 1}, "attempts: 3\n": {Attempts: 3}, "weights: samples\nsample_cap: 9\n": {Attempts: 1, SampleCap: 9},
-		"weights: equal\n": {Attempts: 1, SampleCap: 1},
+		"weights: equal\n": {Attempts: 1, SampleCap: 1, Late: ledger.Drop},
 	} {
 		r, err := Parse("run.yaml", []byte(ok+text))
-		if err != nil || !r.Init || r.Spec.Attempts != want.Attempts || r.Spec.SampleCap != want.SampleCap {
+		if err != nil || !r.Init || r.Spec.Attempts != want.Attempts || r.Spec.SampleCap != want.SampleCap || want.Late != "" && r.Spec.Late != want.Late {
 			t.Errorf("%q: %+v, %v", text, r.Spec, err)
 		}
 	}
@@ -109,6 +109,7 @@ func TestParseSaysWhere(t *testing.T) {
 		{ok + "train:\n  steps: [.inf]\n", "run.yaml:5: train.steps: "},
 		{ok + "weights: none\n", "run.yaml:4: weights: \"none\", want samples or equal"},
 		{ok + "weights: equal\nsample_cap: 9\n", "run.yaml:5: sample_cap: with weights: equal"},
+		{ok + "weights: equal\nlate: {policy: carry}\n", "run.yaml:5: late: with weights: equal"},
 		{ok + "name: b\n", "run.yaml:4: "},
 		{ok + "train: &a\n  x: *a\n", "run.yaml:4: anchors"},
 		{"rounds: 1\n", "run.yaml: name: missing"},

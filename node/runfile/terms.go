@@ -43,7 +43,10 @@ func (w Weights) into(s *ledger.RunSpec) (string, error) {
 		if s.SampleCap > 1 {
 			return "sample_cap", errors.New("with weights: equal every site counts the same, and no cap means anything")
 		}
-		s.SampleCap = 1
+		if s.Late == ledger.Carry {
+			return "late", errors.New("with weights: equal a late update would count as a part of one sample, which is none: policy drop")
+		}
+		s.SampleCap, s.Late = 1, ledger.Drop
 	default:
 		return "weights", fmt.Errorf("%.40q, want samples or equal", string(w))
 	}
@@ -75,10 +78,10 @@ func (t *Terms) Spec(name string) (s ledger.RunSpec, field string, err error) {
 	if t.Rounds == 0 {
 		return s, "rounds", errors.New("missing; say how many, 1 or more")
 	}
-	if field, err := t.Weights.into(&s); err != nil {
+	if field, err := t.Late.into(&s); err != nil {
 		return s, field, err
 	}
-	if field, err := t.Late.into(&s); err != nil {
+	if field, err := t.Weights.into(&s); err != nil {
 		return s, field, err
 	}
 	s.Default()

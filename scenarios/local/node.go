@@ -123,7 +123,7 @@ func (n *Node) Running() bool {
 }
 
 // stopGrace is how long a process that was asked to end may take.
-const stopGrace = 20 * time.Second
+const stopGrace = 40 * time.Second // more than its trainer may take
 
 // Stop asks the process to end, and kills it if that takes too long.
 func (n *Node) Stop() error {

@@ -184,6 +184,7 @@ func (d *Run) Round(ctx context.Context, report func(train.Progress)) (r Round, 
 	var made block.CID
 	if err == nil {
 		made, err = update.Take(ctx, d.store, res, d.layout, d.shard)
+		res.Settle(err)
 	}
 	switch {
 	case ctx.Err() != nil:

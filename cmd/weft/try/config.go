@@ -43,13 +43,24 @@ func (c *Config) Validate() error {
 	if c.Best != nil && !c.Measure {
 		return fmt.Errorf("the best model by %s needs models that are measured", c.Best.Metric)
 	}
+	down := map[uint64]map[int]bool{} // by round
 	for _, k := range c.Kills {
 		if err := k.validate(len(c.Sites), c.Run.Rounds); err != nil {
 			return err
 		}
+		if down[k.Round] == nil {
+			down[k.Round] = map[int]bool{}
+		}
+		down[k.Round][k.Site] = true
+		if n := len(down[k.Round]); n > len(c.Sites)-quorum(len(c.Sites)) {
+			return fmt.Errorf("%d sites are killed in round %d: with %d sites a quorum is %d, and the run could not go on", n, k.Round, len(c.Sites), quorum(len(c.Sites)))
+		}
 	}
 	return nil
 }
+
+// quorum is how many of so many sites decide, as in the mesh that a try founds.
+func quorum(sites int) int { return (sites+(sites-1)/3)/2 + 1 }
 
 // Base is the file for the model that the run starts from.
 func (c *Config) Base() string { return filepath.Join(c.Dir, "base.safetensors") }

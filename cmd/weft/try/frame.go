@@ -77,8 +77,11 @@ func (sc *Screen) roundTable() *term.Table {
 	}
 	columns = append(columns, term.Column{Name: "mean", Right: true})
 	shown := ""
-	if len(sc.models) > 0 {
-		shown = sc.shown(sc.models[0])
+	for _, f := range sc.models {
+		if len(f) > 0 {
+			shown = sc.shown(f)
+			break
+		}
 	}
 	columns = append(columns, term.Column{Name: shown, Right: true, Optional: true}, term.Column{Name: "took", Right: true}, term.Column{Name: "model"}, term.Column{Name: "same at", Right: true})
 	t := term.NewTable(columns...)
@@ -98,7 +101,7 @@ func (sc *Screen) roundTable() *term.Table {
 
 // ofModel is the mean of what the sites measured of the model that a round yielded, nothing if it is not measured yet.
 func (sc *Screen) ofModel(round int, metric string) string {
-	if metric == "" || round >= len(sc.models) {
+	if metric == "" || round >= len(sc.models) || len(sc.models[round]) == 0 {
 		return ""
 	}
 	return mean(sc.models[round], metric, 3)

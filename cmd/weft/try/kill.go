@@ -32,11 +32,11 @@ func ParseKill(text string) (k Kill, err error) {
 func (k Kill) validate(sites int, rounds uint64) error {
 	switch {
 	case k.Site < 1 || k.Site > sites:
-		return fmt.Errorf("kill %d@%d: there is no site %d of %d", k.Site, k.Round, k.Site, sites)
+		return fmt.Errorf("kill %d@%d: there are %d sites", k.Site, k.Round, sites)
 	case k.Round < 1 || k.Round >= rounds:
 		return fmt.Errorf("kill %d@%d: want a round from 1 to %d, so that the site comes back in another", k.Site, k.Round, max(1, rounds-1))
 	case sites < 3:
-		return fmt.Errorf("kill %d@%d: of %d sites none can be missed; want 3 or more", k.Site, k.Round, sites)
+		return fmt.Errorf("kill %d@%d: with %d sites the run cannot go on without one; want 3 or more", k.Site, k.Round, sites)
 	}
 	return nil
 }
@@ -48,6 +48,14 @@ type kills struct {
 }
 
 func newKills(list []Kill) *kills { return &kills{list, map[int]uint64{}} }
+
+// missed says which kill never had its moment.
+func (k *kills) missed(sites []Site) error {
+	for _, next := range k.todo {
+		return fmt.Errorf("%s was not killed: its training in round %d was over before it was seen", sites[next.Site-1].Name, next.Round)
+	}
+	return nil
+}
 
 // isDown reports whether a site is down.
 func (k *kills) isDown(site int) bool { _, down := k.down[site]; return down }

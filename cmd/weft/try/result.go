@@ -1,6 +1,7 @@
 package try
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -68,10 +69,9 @@ func (r *Result) collect(sites []Site, last []*api.Status) error {
 	}
 	run := runOf(last[0], r.Run)
 	r.Base, r.Rounds, r.Model = run.Spec.Base, run.History, r.Sites[0].Model
-	for i := range r.Rounds {
-		if _, measured := figures(&r.Rounds[i]); len(measured) > 0 {
-			r.Measured = append(r.Measured, measured)
-		}
+	for i := range r.Rounds { // of a base that nobody measured, there are none
+		_, measured := figures(&r.Rounds[i])
+		r.Measured = append(r.Measured, measured)
 	}
 	r.times(sites, last)
 	return nil
@@ -88,10 +88,10 @@ func (r *Result) times(sites []Site, last []*api.Status) {
 	r.Scripts = r.Opened + longest
 }
 
-// choose finds the best of the models that were measured; the older of two that are equal.
-func (r *Result) choose(b *Best) {
+// choose finds the best of the models that all sites have measured; the older of two that are equal.
+func (r *Result) choose(b *Best) error {
 	if b == nil {
-		return
+		return nil
 	}
 	for round, f := range r.Measured {
 		mean, _, sites := f.mean(b.Metric)
@@ -99,6 +99,20 @@ func (r *Result) choose(b *Best) {
 			r.Best = &BestModel{round, r.modelOf(round), b.Metric, mean}
 		}
 	}
+	if r.Best == nil {
+		return fmt.Errorf("no model has a figure %q at every site; the sites measured: %s", b.Metric, cmp.Or(strings.Join(r.metrics(), ", "), "nothing"))
+	}
+	return nil
+}
+
+// metrics returns the figures that every site has of some model: of the first that has any.
+func (r *Result) metrics() []string {
+	for _, f := range r.Measured {
+		if names := f.metrics(); len(names) > 0 && len(f) == len(r.Sites) {
+			return names
+		}
+	}
+	return nil
 }
 
 func (r *Result) modelOf(round int) block.CID {
@@ -121,10 +135,10 @@ func (r *Result) Idle() (sites []string) {
 // Text is the result for people; below a screen that stays, its table of rounds is left out.
 func (r *Result) Text(out *term.Out) string {
 	var b strings.Builder
-	if len(r.Measured) > 0 {
+	if len(r.metrics()) > 0 {
 		b.WriteString("\nWhat the sites measured, mean and standard deviation:\n\n" + r.measuredTable().Text(out.Columns(), out.Dim))
 	}
-	if len(r.Alone) > 0 {
+	if len(r.Alone) > 0 && len(r.metrics()) > 0 {
 		b.WriteString(r.aloneText(out))
 	}
 	num := func(name string) term.Column { return term.Column{Name: name, Right: true} }
@@ -147,7 +161,7 @@ func (r *Result) Text(out *term.Out) string {
 // aloneText compares the last model with what each site got alone, by the figure that the best model is chosen by, or else the
 // first that all sites have.
 func (r *Result) aloneText(out *term.Out) string {
-	metric := lossOf(r.Measured[0])
+	metric := r.metrics()[0]
 	if r.Best != nil {
 		metric = r.Best.Metric
 	}
@@ -171,7 +185,7 @@ func rounded(deviation, mean float64) float64 {
 
 // measuredTable has a row for each model that was measured, a column for each figure that all sites have.
 func (r *Result) measuredTable() *term.Table {
-	names := r.Measured[0].metrics()
+	names := r.metrics()
 	columns := []term.Column{{Name: "round", Right: true}}
 	for _, name := range names {
 		columns = append(columns, term.Column{Name: name, Right: true})
@@ -180,7 +194,11 @@ func (r *Result) measuredTable() *term.Table {
 	for round, f := range r.Measured {
 		cells := []string{strconv.Itoa(round)}
 		for _, name := range names {
-			mean, deviation, _ := f.mean(name)
+			mean, deviation, sites := f.mean(name)
+			if sites == 0 {
+				cells = append(cells, "-")
+				continue
+			}
 			cells = append(cells, fmt.Sprintf("%.4g ± %.2g", mean, rounded(deviation, mean)))
 		}
 		cells = append(cells, r.modelOf(round).Short())

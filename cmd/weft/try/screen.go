@@ -136,9 +136,8 @@ func (sc *Screen) commit() {
 
 func (sc *Screen) add(r api.RoundStatus, n int) {
 	sc.rounds = append(sc.rounds, r)
-	if _, measured := figures(&r); len(measured) > 0 {
-		sc.models = append(sc.models, measured)
-	}
+	_, measured := figures(&r)
+	sc.models = append(sc.models, measured) // none, if nobody has
 	if sc.plain() {
 		sc.line("round %d  %s  model %s, same at %s", r.Round, sc.losses(&r), r.Model.Short(), sc.agreement(n))
 	}
@@ -179,8 +178,9 @@ func (sc *Screen) losses(r *api.RoundStatus) string {
 	}
 	text := name + " " + strings.Join(parts, ", ")
 	if shown := sc.shown(measured); shown != "" {
-		mean, _, _ := measured.mean(shown)
-		text += fmt.Sprintf("  %s of the model before %.4g", shown, mean)
+		if mean, _, sites := measured.mean(shown); sites > 0 {
+			text += fmt.Sprintf("  the base's %s %.4g", shown, mean)
+		}
 	}
 	return text
 }

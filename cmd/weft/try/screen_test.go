@@ -85,7 +85,7 @@ func TestPlainLines(t *testing.T) {
 		sc.update(run, statuses(sc, run, 0, api.PhaseTraining), newKills(nil))
 	}
 	sc.update(run, statuses(sc, run, 1, api.PhaseTraining), newKills(nil))
-	want := fmt.Sprintf("  1h40m  round 1  loss site-1 1.500, site-2 1.500  accuracy of the model before 0.505  model %s, same at 2/2\n", block.Of(0).CID.Short())
+	want := fmt.Sprintf("  1h40m  round 1  loss site-1 1.500, site-2 1.500  the base's accuracy 0.505  model %s, same at 2/2\n", block.Of(0).CID.Short())
 	if got := b.String(); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}

@@ -28,31 +28,29 @@ func SiteName(i int) string { return fmt.Sprintf("site-%d", i+1) }
 
 // Validate says what is wrong with the command, if anything.
 func (s *Script) Validate() error {
-	t, err := train.NewExec(train.ExecConfig{Command: s.Command, Dir: s.Dir}) // which starts nothing
-	if err != nil {
-		return err
+	for i := range s.Sites {
+		t, err := train.NewExec(train.ExecConfig{Command: s.filled(i), Dir: s.Dir}) // which starts nothing
+		if err != nil {
+			return err
+		}
+		if err := t.Close(); err != nil {
+			return err
+		}
 	}
-	return t.Close()
+	return nil
 }
 
 // trainer is trainer: in config.yaml; JSON is YAML too.
 type trainer struct {
-	Exec []string `json:"exec"`
-	Dir  string   `json:"dir"`
-	Env  []string `json:"env"`
+	Exec  []string `json:"exec"`
+	Dir   string   `json:"dir"`
+	Env   []string `json:"env"`
+	Grace string   `json:"grace"`
 }
 
 // Trainer returns what a site's config.yaml says of its trainer.
 func (s *Script) Trainer(i int) string {
-	data := ""
-	if len(s.Data) > 0 {
-		data = s.Data[i]
-	}
-	fill := strings.NewReplacer("{i}", strconv.Itoa(i+1), "{name}", SiteName(i), "{sites}", strconv.Itoa(s.Sites), "{data}", data)
-	t := trainer{Dir: s.Dir, Env: []string{"WEFT_SITE=" + SiteName(i), "PYTHONUNBUFFERED=1"}}
-	for _, arg := range s.Command {
-		t.Exec = append(t.Exec, fill.Replace(arg))
-	}
+	t := trainer{Exec: s.filled(i), Dir: s.Dir, Grace: "5s", Env: []string{"WEFT_SITE=" + SiteName(i), "PYTHONUNBUFFERED=1"}}
 	if _, set := os.LookupEnv("OMP_NUM_THREADS"); !set {
 		t.Env = append(t.Env, "OMP_NUM_THREADS="+strconv.Itoa(ThreadsEach(s.Sites)))
 	}
@@ -64,6 +62,19 @@ func (s *Script) Trainer(i int) string {
 		panic(err) // strings alone
 	}
 	return string(text)
+}
+
+// filled is a site's command.
+func (s *Script) filled(i int) (command []string) {
+	data := ""
+	if len(s.Data) > 0 {
+		data = s.Data[i]
+	}
+	fill := strings.NewReplacer("{i}", strconv.Itoa(i+1), "{name}", SiteName(i), "{sites}", strconv.Itoa(s.Sites), "{data}", data)
+	for _, arg := range s.Command {
+		command = append(command, fill.Replace(arg))
+	}
+	return command
 }
 
 // ThreadsEach is how many threads each site's trainer gets of this machine's.

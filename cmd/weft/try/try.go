@@ -85,6 +85,9 @@ func (t *Try) work(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	r.Federation = time.Since(t.begun)
+	if err := t.kills.missed(t.cfg.Sites); err != nil {
+		return nil, err
+	}
 	if err := r.collect(t.cfg.Sites, last); err != nil {
 		return nil, err
 	}
@@ -93,8 +96,7 @@ func (t *Try) work(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 	}
-	r.choose(t.cfg.Best)
-	return r, nil
+	return r, r.choose(t.cfg.Best)
 }
 
 func (t *Try) start(ctx context.Context, nodes ...*local.Node) error {

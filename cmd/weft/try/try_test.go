@@ -35,8 +35,8 @@ func TestValidate(t *testing.T) {
 	for name, edit := range map[string]func(*Config){
 		"": func(*Config) {}, "0 sites": func(c *Config) { c.Sites = nil }, "17 sites": func(c *Config) { c.Sites = make([]Site, 17) },
 		"0 rounds": func(c *Config) { c.Run.Rounds = 0 }, "measured": func(c *Config) { c.Measure = false },
-		"no site 4": func(c *Config) { c.Kills[0].Site = 4 }, "from 1 to 3": func(c *Config) { c.Kills[0].Round = 4 },
-		"none can be missed": func(c *Config) { c.Sites, c.Kills[0].Site = c.Sites[:2], 1 },
+		"there are 3 sites": func(c *Config) { c.Kills[0].Site = 4 }, "2 sites are killed": func(c *Config) { c.Kills = []Kill{{1, 2}, {2, 2}} }, "from 1 to 3": func(c *Config) { c.Kills[0].Round = 4 },
+		"cannot go on without one": func(c *Config) { c.Sites, c.Kills[0].Site = c.Sites[:2], 1 },
 	} {
 		c := ok()
 		edit(&c)
@@ -61,7 +61,7 @@ func TestScript(t *testing.T) {
 	if got.Exec[2] != "2 of 2: site-2 /b.csv" || !slices.Contains(got.Env, "WEFT_SITE=site-2") || !slices.Contains(got.Env, "CUDA_VISIBLE_DEVICES=6,7") {
 		t.Errorf("%+v", got)
 	}
-	if err := (&Script{Command: []string{"no-such-program"}}).Validate(); err == nil {
+	if err := (&Script{Command: []string{"no-such-program"}, Sites: 1}).Validate(); err == nil {
 		t.Error("a program that is not there is not missed")
 	}
 	if got := deal([]string{"0"}, 2, 3); got != "0" {
@@ -77,11 +77,18 @@ func TestResult(t *testing.T) {
 	}
 	two := func(a, b float64) Figures { return Figures{"site-1": {"accuracy": a}, "site-2": {"accuracy": b}} }
 	r.Measured = []Figures{two(0.1, 0.3), two(0.5, 0.9), two(0.7, 0.7)}
-	if r.choose(&Best{"accuracy", true}); r.Best == nil || r.Best.Round != 1 || r.Best.Model != block.Of(1).CID {
+	if err := r.choose(&Best{"accuracy", true}); err != nil || r.Best == nil || r.Best.Round != 1 || r.Best.Model != block.Of(1).CID {
 		t.Errorf("best: %+v", r.Best)
 	}
+	r.Best, r.Measured[1] = nil, Figures{} // an evaluation that fails moves no other
+	if err := r.choose(&Best{"accuracy", true}); err != nil || r.Best.Round != 2 || r.Best.Model != block.Of(2).CID {
+		t.Errorf("best of those that are measured: %+v, %v", r.Best, err)
+	}
 	r.Best = nil
-	if r.choose(&Best{"accuracy", false}); r.Best == nil || r.Best.Round != 0 || r.Best.Model != r.Base {
+	if err := r.choose(&Best{"gain", true}); err == nil || !strings.Contains(err.Error(), `"gain" at every site; the sites measured: accuracy`) {
+		t.Errorf("a figure that there is not: %v", err)
+	}
+	if err := r.choose(&Best{"accuracy", false}); err != nil || r.Best == nil || r.Best.Round != 0 || r.Best.Model != r.Base {
 		t.Errorf("least: %+v", r.Best)
 	}
 	if idle := r.Idle(); !slices.Equal(idle, []string{"site-1"}) {
@@ -90,7 +97,7 @@ func TestResult(t *testing.T) {
 	out := term.New(&bytes.Buffer{})
 	out.Wide = term.Width
 	text := r.Text(out)
-	for _, want := range []string{"0.7 ± 0.2", "0.7 ± 0", "best", "same model at 2 of 2 sites"} {
+	for _, want := range []string{"0.2 ± 0.1", "0.7 ± 0", "best", "same model at 2 of 2 sites"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing in\n%s", want, text)
 		}
@@ -98,6 +105,15 @@ func TestResult(t *testing.T) {
 	for line := range strings.Lines(text) {
 		if ansi.StringWidth(strings.TrimRight(line, "\n")) > term.Width && !strings.Contains(line, "bafy") {
 			t.Errorf("too wide: %s", line)
+		}
+	}
+}
+
+// TestQuorum: the quorum that kills are checked by is the mesh's.
+func TestQuorum(t *testing.T) {
+	for n := 1; n <= MaxSites; n++ {
+		if got := newTestScreen(t, n, term.New(&bytes.Buffer{})).mesh.Roster().Quorum(); got != quorum(n) {
+			t.Errorf("of %d sites %d, want %d", n, quorum(n), got)
 		}
 	}
 }
