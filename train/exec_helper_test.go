@@ -124,13 +124,13 @@ var parts = map[string]func(){
 			mustOK(p.send(m, pidMetric()))
 		}
 	},
-	"saves": func() { // for half a second, once it is told to end
+	"saves": func() { // for a moment, once it is told to end
 		told := make(chan os.Signal, 1)
 		signal.Notify(told, syscall.SIGTERM)
 		m, _ := newPlayer().receive()
 		mustOK(newPlayer().progress(m.ID))
 		<-told
-		time.Sleep(500 * time.Millisecond)
+		time.Sleep(100 * time.Millisecond)
 		check(os.WriteFile("saved", nil, 0o600))
 	},
 	"one task": func() {

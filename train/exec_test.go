@@ -381,7 +381,7 @@ func TestExitErrorOfForeignPackage(t *testing.T) {
 // A process that is busy when it is to end hears of it by SIGTERM, and may save what it has.
 func TestExecGrace(t *testing.T) {
 	e := play(t, "saves")
-	e.cfg.StopGrace, e.cfg.Dir = time.Second, t.TempDir()
+	e.cfg.StopGrace, e.cfg.Dir = 3*time.Second, t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
 	if _, err := ran(e, ctx, newTask(t, Train), func(Progress) { cancel() }); !errors.Is(err, context.Canceled) {
 		t.Fatalf("got %v", err)
