@@ -145,7 +145,8 @@ func TestLateSiteIsCarried(t *testing.T) {
 			sealed[ledger.As[ledger.Seal](e.Entry).Round] = ledger.As[ledger.Seal](e.Entry).Updates
 		}
 	}
-	if len(sealed[1]) != 3 || len(sealed[2]) != 4 {
+	ofD := func(u ledger.SealedUpdate) bool { return u.Update.From == d.id }
+	if len(sealed[1]) != 3 || slices.ContainsFunc(sealed[1], ofD) || !slices.ContainsFunc(sealed[2], ofD) { // on a busy machine another may miss the second
 		t.Fatalf("sealed %d and %d updates", len(sealed[1]), len(sealed[2]))
 	}
 	for _, u := range sealed[2] {
