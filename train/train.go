@@ -20,6 +20,7 @@ type Task struct {
 	Kind     Kind              `json:"kind"`
 	Run      string            `json:"run"`                 // the run's CID
 	Name     string            `json:"name"`                // the run's name, for people
+	Site     string            `json:"site,omitempty"`      // the site's name
 	Round    uint64            `json:"round"`               // counted from 1; of an evaluation the one that yielded the model, 0 for what the run began with
 	Rounds   uint64            `json:"rounds"`              // the run's length
 	Attempt  uint64            `json:"attempt"`             // counted from 1 within the round

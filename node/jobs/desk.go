@@ -82,7 +82,7 @@ func (d *desk) newTask(run block.CID, spec *ledger.RunSpec, base block.CID, task
 	if err != nil {
 		return task, fmt.Errorf("folder of the task: %w", err)
 	}
-	task.Run, task.Name, task.Rounds, task.Config = run.String(), spec.Name, spec.Rounds, d.site.Overlay(spec.Train)
+	task.Run, task.Name, task.Site, task.Rounds, task.Config = run.String(), spec.Name, d.site.Name, spec.Rounds, d.site.Overlay(spec.Train)
 	return task, nil
 }
 

@@ -150,7 +150,7 @@ func (d *Run) makeBase(ctx context.Context) (string, error) {
 		return "", err
 	}
 	res, err := d.trainer.Run(ctx, train.Task{
-		Kind: train.Init, Name: "test", Rounds: d.conf.Rounds, Attempt: 1, Dir: dir, Seed: update.Seed([]byte("weft trainer test"), 0), Config: d.site.Overlay(d.conf.Train),
+		Kind: train.Init, Name: "test", Site: d.site.Name, Rounds: d.conf.Rounds, Attempt: 1, Dir: dir, Seed: update.Seed([]byte("weft trainer test"), 0), Config: d.site.Overlay(d.conf.Train),
 	}, nil)
 	switch {
 	case ctx.Err() != nil:
@@ -231,7 +231,7 @@ func (d *Run) newTask(kind train.Kind, number uint64) (train.Task, error) {
 	}
 	run := []byte("weft trainer test") // there is no run that it could be the CID of
 	return train.Task{
-		Kind: kind, Run: block.Sum(block.Raw, run).String(), Name: "test", Round: number, Rounds: d.conf.Rounds, Attempt: 1,
+		Kind: kind, Run: block.Sum(block.Raw, run).String(), Name: "test", Site: d.site.Name, Round: number, Rounds: d.conf.Rounds, Attempt: 1,
 		Base: base, Dir: dir, StateDir: state, Seed: update.Seed(run, number), Config: d.site.Overlay(d.conf.Train),
 	}, nil
 }
