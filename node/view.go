@@ -20,6 +20,7 @@ type view struct {
 	active map[block.CID]bool             // runs with rounds to do
 	seals  map[block.CID]block.CID        // the latest seal of each run's current round
 	rounds map[block.CID]uint64           // each run's current round
+	counts map[block.CID]uint64           // the newest round of each run of which an update of this site counted
 	members
 }
 
@@ -28,11 +29,11 @@ func newView(m *round.Machine, self peer.ID) *view {
 	l := m.Ledger()
 	v := &view{
 		height: l.Height(), takes: map[block.CID]map[peer.ID]bool{}, runs: map[block.CID]*ledger.RunSpec{},
-		active: map[block.CID]bool{}, rounds: map[block.CID]uint64{}, seals: map[block.CID]block.CID{},
+		active: map[block.CID]bool{}, rounds: map[block.CID]uint64{}, counts: map[block.CID]uint64{}, seals: map[block.CID]block.CID{},
 		members: newMembers(l, self, m.Observers()),
 	}
 	for _, r := range l.Runs() {
-		v.runs[r.ID], v.active[r.ID], v.rounds[r.ID] = r.Spec, r.Active(), r.Round
+		v.runs[r.ID], v.active[r.ID], v.rounds[r.ID], v.counts[r.ID] = r.Spec, r.Active(), r.Round, r.Counted[self]
 		if latest := r.Latest(); latest != nil && r.Active() {
 			v.seals[r.ID] = latest.CID
 		}
@@ -47,6 +48,9 @@ func newView(m *round.Machine, self peer.ID) *view {
 
 // Round is a run's current one.
 func (v *view) Round(run block.CID) uint64 { return v.rounds[run] }
+
+// Counted is the newest round of a run of which an update of this site counted.
+func (v *view) Counted(run block.CID) uint64 { return v.counts[run] }
 
 // Seal is the latest of a run's current round.
 func (v *view) Seal(run block.CID) block.CID { return v.seals[run] }

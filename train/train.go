@@ -27,6 +27,7 @@ type Task struct {
 	Base     string            `json:"base"`                // safetensors file with the parameters to start from; read-only; empty for Init
 	Dir      string            `json:"dir"`                 // empty folder of this task; the update is written here
 	StateDir string            `json:"state_dir,omitempty"` // the run's folder at this site: what is in it is there for the run's next task, also after a restart
+	Sealed   *bool             `json:"sealed,omitempty"`    // whether the site's update of the round before counted; absent in the first round
 	Seed     uint64            `json:"seed"`                // differs by site, round and attempt
 	Config   map[string]string `json:"config"`              // the run's hyperparameters, overlaid by the site's own
 }

@@ -103,7 +103,12 @@ func (d *desk) train(ctx context.Context, t *training) (done runs.Trained, res t
 	if err != nil {
 		return done, res, err
 	}
-	task, err := d.newTask(job.Run, job.Spec, from.Manifest, train.Task{Kind: train.Train, Round: job.Round, Attempt: job.Attempt, Seed: d.seed(job)})
+	task := train.Task{Kind: train.Train, Round: job.Round, Attempt: job.Attempt, Seed: d.seed(job)}
+	if job.Round > 1 {
+		sealed := d.artifacts.host.Seen().Counted(job.Run) == job.Round-1
+		task.Sealed = &sealed
+	}
+	task, err = d.newTask(job.Run, job.Spec, from.Manifest, task)
 	if err != nil {
 		return done, res, err
 	}

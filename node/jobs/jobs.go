@@ -39,6 +39,7 @@ type Host interface {
 // Seen is where the machine stood after a step.
 type Seen interface {
 	Round(run block.CID) uint64         // a run's current one
+	Counted(run block.CID) uint64       // the newest round in which an update of this site counted, 0 before that
 	Seal(run block.CID) block.CID       // the latest of a run's current round
 	Spec(run block.CID) *ledger.RunSpec // nil: the ledger does not know the run
 	Over() []block.CID                  // runs that have no rounds to do

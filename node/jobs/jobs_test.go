@@ -40,6 +40,7 @@ func (h *testHost) Deliver(_ context.Context, ev round.Event) bool {
 func (h *testHost) Seen() Seen                     { return h }
 func (h *testHost) WentBad(context.Context, error) {}
 func (h *testHost) Round(block.CID) uint64         { return 1 }
+func (h *testHost) Counted(block.CID) uint64       { return 0 }
 func (h *testHost) Seal(block.CID) block.CID       { return h.seal }
 func (h *testHost) Spec(block.CID) *ledger.RunSpec { return h.spec }
 func (h *testHost) Over() []block.CID              { return nil }
