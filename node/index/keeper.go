@@ -6,9 +6,9 @@ import (
 )
 
 // What is kept: committed models by the site's policy (keep_models of each run, the newest), each with the outer step's state
-// that was committed with it, and what runs began with; models that a run still needs; updates that can still count; if the run or the site keeps updates, those
-// that went into a model, and the models without which late ones say nothing. The rest is removed after each
-// commit and at start, as the machine's own Forget is lost in a crash.
+// that was committed with it, and what runs began with; models that a run still needs; updates that can still count; if the run
+// or the site keeps updates, those that went into a model, and the models without which late ones say nothing. The rest is
+// removed after each commit and at start, as the machine's own Forget is lost in a crash.
 
 // Keeper decides what is kept, by a ledger.
 type Keeper struct {

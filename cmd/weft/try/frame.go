@@ -93,7 +93,7 @@ func (sc *Screen) roundTable() *term.Table {
 		for _, s := range across {
 			cells = append(cells, value(trained, s.Name, loss))
 		}
-		cells = append(cells, mean(trained, loss, 3), sc.ofModel(n+1, shown), term.Duration(r.Took), r.Model.Short(), sc.out.Good(sc.agreement(n)))
+		cells = append(cells, mean(trained, loss), sc.ofModel(n+1, shown), term.Duration(r.Took), r.Model.Short(), sc.out.Good(sc.agreement(n)))
 		t.Row(cells...)
 	}
 	return t
@@ -104,13 +104,14 @@ func (sc *Screen) ofModel(round int, metric string) string {
 	if metric == "" || round >= len(sc.models) || len(sc.models[round]) == 0 {
 		return ""
 	}
-	return mean(sc.models[round], metric, 3)
+	return mean(sc.models[round], metric)
 }
 
-func mean(f Figures, metric string, digits int) string {
+// mean is the mean of a figure over the sites that have it.
+func mean(f Figures, metric string) string {
 	v, _, n := f.mean(metric)
 	if n == 0 {
 		return "-"
 	}
-	return strconv.FormatFloat(v, 'f', digits, 64)
+	return strconv.FormatFloat(v, 'f', 3, 64)
 }

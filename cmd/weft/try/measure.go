@@ -74,7 +74,7 @@ func (f Figures) metrics() []string {
 	return common
 }
 
-// trained returns what the sites said of their trainings in a round, and measured what they measured of its base.
+// figures returns what the sites said of their trainings in a round, and what they measured of its base.
 func figures(r *api.RoundStatus) (trained, measured Figures) {
 	trained, measured = Figures{}, Figures{}
 	for site, all := range r.Metrics {

@@ -52,7 +52,7 @@ type BestModel struct {
 }
 
 // collect takes what the sites ended with.
-func (r *Result) collect(sites []Site, last []*api.Status) error {
+func (r *Result) collect(sites []Site, last []*api.Status, measured bool) error {
 	for i, s := range sites {
 		run := runOf(last[i], r.Run)
 		model := run.History[len(run.History)-1].Model
@@ -69,9 +69,10 @@ func (r *Result) collect(sites []Site, last []*api.Status) error {
 	}
 	run := runOf(last[0], r.Run)
 	r.Base, r.Rounds, r.Model = run.Spec.Base, run.History, r.Sites[0].Model
-	for i := range r.Rounds { // of a base that nobody measured, there are none
-		_, measured := figures(&r.Rounds[i])
-		r.Measured = append(r.Measured, measured)
+	for i := range r.Rounds {
+		if _, base := figures(&r.Rounds[i]); measured { // none, if nobody's evaluation went well
+			r.Measured = append(r.Measured, base)
+		}
 	}
 	r.times(sites, last)
 	return nil
@@ -132,7 +133,7 @@ func (r *Result) Idle() (sites []string) {
 	return sites
 }
 
-// Text is the result for people; below a screen that stays, its table of rounds is left out.
+// Text is the result for people, below what the screen has shown of the rounds.
 func (r *Result) Text(out *term.Out) string {
 	var b strings.Builder
 	if len(r.metrics()) > 0 {
@@ -169,7 +170,7 @@ func (r *Result) aloneText(out *term.Out) string {
 	num := func(name string) term.Column { return term.Column{Name: name, Right: true} }
 	t := term.NewTable(term.Column{Name: "site"}, num("own, alone"), num("own, together"), num("others', alone"), num("others', together"))
 	for _, a := range r.Alone {
-		t.Row(a.Site, value(a.Measured, a.Site, metric), value(last, a.Site, metric), mean(a.Measured.without(a.Site), metric, 3), mean(last.without(a.Site), metric, 3))
+		t.Row(a.Site, value(a.Measured, a.Site, metric), value(last, a.Site, metric), mean(a.Measured.without(a.Site), metric), mean(last.without(a.Site), metric))
 	}
 	head := fmt.Sprintf("\nEach site alone, in as many rounds, and together: %s, on its own data and, as a mean, on the others'\n\n", metric)
 	return head + t.Text(out.Columns(), out.Dim)

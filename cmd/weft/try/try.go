@@ -88,7 +88,7 @@ func (t *Try) work(ctx context.Context) (*Result, error) {
 	if err := t.kills.missed(t.cfg.Sites); err != nil {
 		return nil, err
 	}
-	if err := r.collect(t.cfg.Sites, last); err != nil {
+	if err := r.collect(t.cfg.Sites, last, t.cfg.Measure); err != nil {
 		return nil, err
 	}
 	if t.cfg.Measure {
