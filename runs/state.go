@@ -25,6 +25,7 @@ type state struct {
 	training training
 	phase    region[Phase, PhaseEvent]
 	computed computed
+	closing  closing
 }
 
 // formed is the seal that this site would have decided at a height; none: it is to be formed anew.
@@ -36,7 +37,7 @@ type formed struct {
 func newState(v *env, m *models, r *ledger.Run) *state {
 	p := &state{
 		env: v, models: m, run: r, offers: newOffers(), pace: newPace(r.Opened, v.now()), training: newTraining(v.Strict),
-		phase: region[Phase, PhaseEvent]{table: PhaseTable, strict: v.Strict}, computed: newComputed(),
+		phase: region[Phase, PhaseEvent]{table: PhaseTable, strict: v.Strict}, computed: newComputed(), closing: newClosing(v, r),
 	}
 	for _, s := range v.roster().Sites() {
 		p.recount(p.offers.of(s.ID))
@@ -62,9 +63,15 @@ func (p *state) participates() bool { return p.run.Active() && p.accepted() }
 // follow starts whatever the run needs next.
 func (p *state) follow() {
 	r := p.run
+	if p.accepted() || p.observes() {
+		p.models.holdBest(r)
+	}
 	if !r.Active() {
 		if len(r.Commits) > 0 && !p.lastHeld {
 			p.lastHeld = p.models.hold(r.ID, r.Base, r.Spec.Layout) // for a site that did not compute it
+		}
+		if p.lastHeld && p.accepted() {
+			p.closing.begin()
 		}
 		return
 	}
@@ -104,6 +111,8 @@ func (p *state) decided(d ledger.Decision) {
 		p.reopen(p.run)
 	case *ledger.Commit:
 		p.committed(b)
+	case *ledger.Closing:
+		p.closing.done()
 	}
 	if !p.run.Active() {
 		p.stopTraining()

@@ -31,11 +31,18 @@ type Knows func(*ledger.RunSpec) (s aggregate.Strategy, since uint64, err error)
 
 // KnownNames is the [Knows] of this program.
 func KnownNames(spec *ledger.RunSpec) (s aggregate.Strategy, since uint64, err error) {
-	s, err = Strategy(spec)
-	if spec.Plain() {
-		return s, 1, err
+	if s, err = Strategy(spec); err != nil {
+		return s, 2, err
 	}
-	return s, 2, err
+	switch _, err = spec.Selection.Read(); {
+	case err != nil:
+		return s, ledger.SelectionProtocol, &aggregate.SpecError{Field: "selection", Why: err.Error()}
+	case !spec.Selection.IsZero():
+		return s, ledger.SelectionProtocol, nil
+	case spec.Plain():
+		return s, 1, nil
+	}
+	return s, 2, nil
 }
 
 // Unknown says what of a run this program does not know, so that it neither trains nor reduces for it; nothing if it knows all.

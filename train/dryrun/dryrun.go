@@ -15,6 +15,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/hint"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/config"
 	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/train"
@@ -52,11 +53,12 @@ type Run struct {
 
 // Round is what a trainer made of a round.
 type Round struct {
-	Round   uint64             `json:"round"`
-	Samples uint64             `json:"samples"`
-	Metrics map[string]float64 `json:"metrics"` // that an update can carry
-	Took    time.Duration      `json:"took"`
-	Bytes   int64              `json:"bytes"` // of the update
+	Round    uint64             `json:"round"`
+	Samples  uint64             `json:"samples"`
+	Metrics  map[string]float64 `json:"metrics"`            // that an update can carry
+	Measured map[string]float64 `json:"measured,omitempty"` // of what the round began from; absent if it was not measured
+	Took     time.Duration      `json:"took"`
+	Bytes    int64              `json:"bytes"` // of the update
 }
 
 // New takes in the model to start from and makes the trainer. Errors are ErrBase if the model is at fault,
@@ -170,7 +172,6 @@ func (d *Run) Round(ctx context.Context, report func(train.Progress)) (r Round, 
 		if base, err = d.Measure(ctx, report); err != nil {
 			return r, err
 		}
-		base = update.OfBase(base)
 	}
 	d.round++
 	task, err := d.newTask(train.Train, d.round)
@@ -180,7 +181,7 @@ func (d *Run) Round(ctx context.Context, report func(train.Progress)) (r Round, 
 	defer func() { err = errors.Join(err, os.RemoveAll(task.Dir)) }()
 	begun := time.Now()
 	res, err := d.trainer.Run(ctx, task, report)
-	r = Round{Round: d.round, Samples: res.Samples, Metrics: update.WithBase(update.Metrics(d.conf.Log, res.Metrics), base), Took: time.Since(begun)}
+	r = Round{Round: d.round, Samples: res.Samples, Metrics: update.Metrics(d.conf.Log, res.Metrics, ledger.MaxMetrics), Measured: base, Took: time.Since(begun)}
 	var made block.CID
 	if err == nil {
 		made, err = update.Take(ctx, d.store, res, d.layout, d.shard)
@@ -213,7 +214,7 @@ func (d *Run) Measure(ctx context.Context, report func(train.Progress)) (_ map[s
 	case err != nil:
 		return nil, hinted(err)
 	}
-	return update.Metrics(d.conf.Log, res.Metrics), nil
+	return update.Metrics(d.conf.Log, res.Metrics, ledger.MaxFigures), nil
 }
 
 func (d *Run) newTask(kind train.Kind, number uint64) (train.Task, error) {
