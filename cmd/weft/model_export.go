@@ -20,8 +20,10 @@ func newModelExport(e *env) *cobra.Command {
 		Use:   "export ROUND -o FILE",
 		Short: "Write a round's model as a safetensors file",
 		Long: `Write a committed model as a safetensors file. ROUND is a round's number, "latest",
-0 for the model that the run began with, or a model's CID or the end of it.`,
+"best" in a run that chooses one, 0 for the model that the run began with, or a
+model's CID or the end of it.`,
 		Example: `  weft model export latest -o adapter.safetensors
+  weft model export best -o adapter.safetensors
   weft model export 3 --run letters -o adapter.safetensors
   weft model export trwvfrza -o adapter.safetensors
   weft model export 3 -o - | sha256sum`,
@@ -29,7 +31,7 @@ func newModelExport(e *env) *cobra.Command {
 		RunE: e.runs(c.run),
 	}
 	cmd.Flags().StringVarP(&c.to, "output", "o", "", "file to write, - for standard output")
-	cmd.ValidArgs = []string{latest}
+	cmd.ValidArgs = []string{latest, best}
 	cmd.Flags().StringVar(&c.of, "run", "", "the run: name, CID or the CID's end; default the only one that has a model")
 	_ = cmd.RegisterFlagCompletionFunc("run", e.completeRunFlag)
 	return cmd

@@ -31,17 +31,8 @@ func (d *desk) evaluate(ctx context.Context, run block.CID, spec *ledger.RunSpec
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(task.Dir)) }()
 	res, err = d.trainer.Run(ctx, task, report)
-	res.Metrics = update.Metrics(d.log, res.Metrics, ledger.MaxFigures)
+	res.Metrics = update.Metrics(d.log, res.Metrics, ledger.MaxMetrics)
 	return res, err
-}
-
-// figures returns what an evaluation found as a site states it; nil if that is nothing.
-func figures(res train.Result, took time.Duration) *ledger.Measured {
-	if len(res.Metrics) == 0 {
-		return nil
-	}
-	samples := min(max(1, res.Samples), ledger.MaxSamples)
-	return &ledger.Measured{Samples: samples, Metrics: res.Metrics, Took: uint64(took.Milliseconds())}
 }
 
 // measureBase has the trainer measure what is to be trained from, if the site and the run want that, and returns what it found.
@@ -70,11 +61,13 @@ func (d *desk) measureBase(ctx context.Context, t *training) (of *ledger.Measure
 		}
 		return nil, err
 	}
-	if of = figures(res, time.Since(began)); of != nil {
-		d.bases[job.Run] = evaluated{job.Base, *of}
-		d.log.Info("measured", metricAttrs(of.Metrics, "run", job.Run.Short(), "round", job.Round-1)...)
+	found := update.Measured(d.log, res, time.Since(began))
+	if len(found.Metrics) == 0 {
+		return nil, nil
 	}
-	return of, nil
+	d.bases[job.Run] = evaluated{job.Base, found}
+	d.log.Info("measured", metricAttrs(found.Metrics, "run", job.Run.Short(), "round", job.Round-1)...)
+	return &found, nil
 }
 
 // measure has the trainer measure the last model of a run, once it is free. The mutex is held.
@@ -84,16 +77,16 @@ func (j *Jobs) measure(job runs.Measure) {
 	}
 	j.spawn(func() {
 		res, took, err := j.Evaluate(j.ctx, job.Run, job.Spec, job.Round, job.Model)
-		of := figures(res, took)
+		found := update.Measured(j.log, res, took)
 		switch {
 		case j.ctx.Err() != nil:
 		case err != nil:
 			brief, advice := train.Explain(err)
 			j.failed(j.unmeasured, job.Run, &Problem{"the evaluation fails: " + brief, advice})
 			j.log.Warn("the last model was not measured", "run", job.Run.Short(), "name", job.Spec.Name, "round", job.Round, "error", brief)
-		case of != nil:
-			j.log.Info("measured", metricAttrs(of.Metrics, "run", job.Run.Short(), "round", job.Round)...)
-			j.report(runs.Measured{Run: job.Run, Model: job.Model, Figures: *of})
+		case len(found.Metrics) > 0:
+			j.log.Info("measured", metricAttrs(found.Metrics, "run", job.Run.Short(), "round", job.Round)...)
+			j.report(runs.Measured{Run: job.Run, Model: job.Model, Figures: found})
 		}
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
@@ -48,6 +49,12 @@ func Metrics(log *slog.Logger, all map[string]float64, most int) map[string]floa
 		out[name] = v
 	}
 	return out
+}
+
+// Measured returns what an evaluation found as a site can state it.
+func Measured(log *slog.Logger, res train.Result, took time.Duration) ledger.Measured {
+	samples := min(max(1, res.Samples), ledger.MaxSamples)
+	return ledger.Measured{Samples: samples, Metrics: Metrics(log, res.Metrics, ledger.MaxFigures), Took: uint64(took.Milliseconds())}
 }
 
 // Seed returns a seed of 53 bits, so that any JSON reader takes it for what it is.
