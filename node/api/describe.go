@@ -19,10 +19,7 @@ func DescribeRun(l *ledger.Ledger, r *ledger.Run, history []RoundStatus, figures
 	s := RunStatus{
 		ID: r.ID, Name: r.Spec.Name, Round: min(r.Round, r.Spec.Rounds), Rounds: r.Spec.Rounds, Done: uint64(len(r.Commits)), Base: r.Base, Spec: r.Spec,
 		MinSites: uint64(r.Spec.Needed(l.Roster())), Updates: []string{}, Takes: []string{}, History: history,
-		Figures: figures, Early: r.Plateau > 0, Unmeasured: r.Measurable(),
-	}
-	if best := r.Best(); best != nil {
-		s.Best = &BestModel{best.Round, best.Model, best.Since}
+		Figures: figures, Early: r.Plateau > 0, Unmeasured: r.Measurable(), Best: DescribeBest(r),
 	}
 	switch {
 	case r.Closed > 0:
@@ -31,6 +28,15 @@ func DescribeRun(l *ledger.Ledger, r *ledger.Run, history []RoundStatus, figures
 		s.Phase = PhaseDone
 	}
 	return s
+}
+
+// DescribeBest describes the best model of a run so far, nil if there is none.
+func DescribeBest(r *ledger.Run) *BestModel {
+	best := r.Best()
+	if best == nil {
+		return nil
+	}
+	return &BestModel{best.Round, best.Model, best.Since}
 }
 
 // Counted returns the sites whose updates have counted in committed rounds.
