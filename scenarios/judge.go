@@ -18,7 +18,7 @@ func Judge(r *Recording) {
 	}
 	if e.Finished {
 		least := j.least()
-		j.say(fmt.Sprintf("all %d rounds at every honest site", r.Scenario.Run.Rounds), fmt.Sprint(least), least >= uint64(r.Scenario.Run.Rounds))
+		j.say(fmt.Sprintf("all %d rounds at every honest site", j.all()), fmt.Sprint(least), least >= j.all())
 	}
 	if e.SameModel {
 		j.sameModel()
@@ -75,10 +75,20 @@ func (j *judge) least() uint64 {
 	return least
 }
 
+// all is how many rounds the run has: as many as its description says, or as it had when it ended early.
+func (j *judge) all() uint64 {
+	for _, s := range j.r.Sites {
+		if s.Adversary == "" && s.Early {
+			return s.Rounds
+		}
+	}
+	return uint64(j.r.Scenario.Run.Rounds)
+}
+
 // within says whether the run came to its end in less than a time.
 func (j *judge) within(most time.Duration) {
 	expected, took := "it takes less than "+Duration(most).String(), short(j.r.Took)
-	if all := uint64(j.r.Scenario.Run.Rounds); j.least() < all {
+	if all := j.all(); j.least() < all {
 		j.say(expected, fmt.Sprintf("not finished after %s: %d of %d rounds", took, j.least(), all), false)
 		return
 	}

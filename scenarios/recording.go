@@ -48,6 +48,7 @@ type Record struct {
 	Up        bool        `json:"up"`              // at the end
 	Out       bool        `json:"out,omitempty"`   // not in the roster at the end: it is held to nothing
 	Rounds    uint64      `json:"rounds"`          // committed in its ledger
+	Early     bool        `json:"early,omitempty"` // its run ended before its last round, as no better model was expected
 	Models    []block.CID `json:"models"`          // of those rounds
 	Named     []string    `json:"named,omitempty"` // whom it has proven to lie
 	Sent      Traffic     `json:"sent"`

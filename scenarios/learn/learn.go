@@ -45,12 +45,15 @@ type Learner struct {
 	reduced  map[block.CID]sim.Reduced // by what they depend on
 	states   map[block.CID]reduction.State
 	measured map[string][]builtin.Quality // on each kind of text, by the model's file
+	selects  bool                         // the run's sites measure models
+	figures  map[block.CID]ledger.Measured
 	failed   error                        // the error that ended it
 }
 
 var (
 	_ sim.Workload   = (*Learner)(nil)
 	_ sim.Poisonable = (*Learner)(nil)
+	_ sim.Measurer   = (*Learner)(nil)
 )
 
 // heldoutBytes of each kind of held-out text are measured: more changes the second decimal, and costs
@@ -61,7 +64,7 @@ const heldoutBytes = 2 << 10
 func New(ctx context.Context, s *scenarios.Scenario, dir string, note func(string, ...any)) (*Learner, error) {
 	l := &Learner{
 		ctx: ctx, s: s, dir: dir, note: note, store: blockstore.NewMemory(blockstore.Options{}), hyper: map[string]string{},
-		known: map[block.CID]sim.Artifact{}, trained: map[string]sim.Trained{}, reduced: map[block.CID]sim.Reduced{}, states: map[block.CID]reduction.State{}, measured: map[string][]builtin.Quality{},
+		known: map[block.CID]sim.Artifact{}, trained: map[string]sim.Trained{}, reduced: map[block.CID]sim.Reduced{}, states: map[block.CID]reduction.State{}, measured: map[string][]builtin.Quality{}, figures: map[block.CID]ledger.Measured{},
 	}
 	for k, v := range s.Run.Train {
 		l.hyper[k] = string(v)
@@ -70,6 +73,7 @@ func New(ctx context.Context, s *scenarios.Scenario, dir string, note func(strin
 	if err != nil {
 		return nil, err
 	}
+	l.selects = !spec.Selection.IsZero()
 	if l.strategy, err = reduction.Strategy(&spec); err != nil {
 		return nil, err
 	}
@@ -215,6 +219,35 @@ func (l *Learner) task(t *builtin.Trainer, base string, n, seed uint64) (train.R
 	return t.Run(l.ctx, train.Task{
 		Kind: train.Train, Name: l.s.Name, Round: n, Rounds: uint64(l.s.Run.Rounds), Attempt: 1, Base: base, Dir: dir, Seed: seed, Config: l.hyper,
 	}, nil)
+}
+
+// evaluationTime is how long a site measures a model, as a part of what it trains.
+const evaluationTime = 0.1
+
+// Measure measures a model, once for all sites, as they have the same held-out text.
+func (l *Learner) Measure(site int, model block.CID) (ledger.Measured, bool) {
+	if m, known := l.figures[model]; known || !l.selects {
+		return m, known
+	}
+	m, err := l.evaluate(l.sites[site], model)
+	if err != nil {
+		if l.failed == nil {
+			l.failed = err
+		}
+		return m, false
+	}
+	l.figures[model] = m
+	return m, true
+}
+
+func (l *Learner) evaluate(t *builtin.Trainer, model block.CID) (m ledger.Measured, err error) {
+	base, err := l.file(model)
+	if err != nil {
+		return m, err
+	}
+	res, err := t.Run(l.ctx, train.Task{Kind: train.Evaluate, Name: l.s.Name, Rounds: uint64(l.s.Run.Rounds), Attempt: 1, Base: base, Config: l.hyper}, nil)
+	took := evaluationTime * float64(l.s.Trainer.Builtin.Time)
+	return ledger.Measured{Samples: max(1, res.Samples), Metrics: res.Metrics, Took: uint64(time.Duration(took).Milliseconds())}, err
 }
 
 // Reduce averages, once for all sites.

@@ -132,7 +132,7 @@ func (r *selecting) gain(old, next map[peer.ID]ledger.Measured) (better, compara
 		if b.Mode == ledger.Min {
 			diff = v - now
 		}
-		if diff > 0 {
+		if diff > b.MinDelta {
 			up++
 		}
 		product := float64(weight) * diff // with a name, so that nothing fuses it with the sum
@@ -141,7 +141,7 @@ func (r *selecting) gain(old, next map[peer.ID]ledger.Measured) (better, compara
 	if b.By == ledger.ByMedian {
 		return 2*up > both, 2*both > sites // more than half of them, and so the lower of two in the middle
 	}
-	return sum > 0, both > 0 && 2*common >= all
+	return sum/float64(common) > b.MinDelta, both > 0 && 2*common >= all
 }
 
 // real holds that an honest site finds by itself the gain that counted.

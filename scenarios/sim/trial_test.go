@@ -86,6 +86,9 @@ func (t *Trial) selects() *Trial {
 	if rng.IntN(3) == 0 {
 		best.By = ledger.ByMean
 	}
+	if rng.IntN(3) == 0 {
+		best.MinDelta = 0.25 // much of an accuracy, little of a loss
+	}
 	t.Rounds += rng.Uint64N(4)
 	t.Selection = &ledger.Terms{Best: best, StopAfter: rng.Uint64N(4)}
 	if rng.IntN(4) == 0 {

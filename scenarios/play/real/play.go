@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/weft-mesh/weft/block"
@@ -165,6 +166,7 @@ func record(s *scenarios.Scenario, r *Result) *scenarios.Recording {
 			x.Named, x.Out = last.Named, last.Observes
 			x.Models = models(last, r)
 			x.Rounds = uint64(len(x.Models))
+			x.Early = slices.ContainsFunc(last.Runs, func(run api.RunStatus) bool { return run.Early })
 		}
 		rec.Sites, rec.Links = append(rec.Sites, x), append(rec.Links, row)
 	}

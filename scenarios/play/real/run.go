@@ -60,7 +60,7 @@ func Run(ctx context.Context, c Config, see func(at time.Duration, last []*api.S
 func (c *Config) found(dir string, bed netem.TestBed) (*local.Mesh, error) {
 	mesh := local.Config{Exe: c.Exe, Dir: dir, Name: "scenario", Faults: c.Faults, Reach: bed.Reach}
 	for i, s := range c.Sites {
-		site := local.Site{Name: s.Name, Trainer: s.Trainer, Outside: s.Outside}
+		site := local.Site{Name: s.Name, Trainer: s.Trainer, Outside: s.Outside, Evaluate: !c.Run.Spec.Selection.IsZero()}
 		if c.Models != "" {
 			site.Keep = int(c.Run.Spec.Rounds) + 1
 		}

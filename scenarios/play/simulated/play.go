@@ -11,6 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/reduction"
 	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/scenarios"
@@ -138,12 +139,16 @@ func (p *play) config() (sim.Config, error) {
 		}
 		c.Sites = append(c.Sites, w)
 	}
+	selects := !spec.Selection.IsZero()
+	if selects {
+		c.Protocol = ledger.SelectionProtocol
+	}
 	if y := p.s.Trainer.Synthetic; y != nil {
 		strategy, err := reduction.Strategy(&spec)
 		if err != nil {
 			return sim.Config{}, err
 		}
-		work := &sim.Synthetic{Bytes: int64(y.Bytes), Time: time.Duration(y.Time), Spread: float64(y.Spread), State: len(strategy.Slots()) > 0}
+		work := &sim.Synthetic{Bytes: int64(y.Bytes), Time: time.Duration(y.Time), Spread: float64(y.Spread), State: len(strategy.Slots()) > 0, Figures: selects}
 		base := work.Spec(p.s.Name, spec.Rounds)
 		spec.Base, spec.Layout = base.Base, base.Layout
 		c.Workload = work
@@ -237,6 +242,7 @@ func (p *play) collect() {
 		}
 		if m := p.world.Machine(i); m != nil {
 			for _, run := range m.Ledger().Runs() {
+				r.Early = r.Early || run.Plateau > 0
 				for _, c := range run.Commits {
 					r.Models = append(r.Models, c.Model)
 				}
