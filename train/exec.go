@@ -125,7 +125,7 @@ func findProgram(name, dir string) (string, error) {
 // Trainer's contract: report is called from another goroutine and must not block; a process
 // that gave up a cancelled task in time stays, idle, for the next one of the same run.
 //
-// Errors: an *ExitError if the process ended first, ErrSkipped if it asked for another task
+// Errors: an *ExitError if the process ended first, ErrNoUpdate if it asked for another task
 // first, ErrCommand if it could not be started, ErrTimeout if it took too long, ErrClosed after Close.
 func (e *Exec) Run(ctx context.Context, task Task, report func(Progress)) (Result, error) {
 	if e.cfg.Timeout <= 0 {

@@ -126,7 +126,7 @@ func (d *desk) take(ctx context.Context, wait time.Duration) (j *job, stopped bo
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if j := d.job; j != nil && j.taken && !j.isOver {
-		j.putDown(Result{}, ErrSkipped)
+		j.putDown(Result{}, ErrNoUpdate)
 	}
 	for ctx.Err() == nil {
 		if d.closed {
@@ -199,12 +199,13 @@ func (d *desk) answer(id uint64, res Result) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	if j.task.Kind == Train {
+	if j.task.Kind == Train && res.Skip == "" {
 		res.settle = j.settle
-	} else {
+		d.sent = j
+	} else { // nothing of it has to be durable
 		j.settle(nil)
+		d.taken = j.id
 	}
-	d.sent = j
 	j.putDown(res, nil)
 	return j, nil
 }

@@ -175,6 +175,34 @@ func TestAnswer(t *testing.T) {
 	<-j.over
 }
 
+// TestSkip: a task is put down without an update, once, and the answer may be lost; the one with the model that a run begins with is not.
+func TestSkip(t *testing.T) {
+	for _, kind := range []Kind{Train, Evaluate, Init} {
+		d, j := desked(t, kind, ignore)
+		for body, want := range map[string]string{
+			`{"task":7}`: "reason: 0 bytes",
+			`{"task":7,"reason":"` + strings.Repeat("x", ledger.MaxReason+1) + `"}`: "reason: 257 bytes",
+			`{"reason":"no data"}`:       "task: missing",
+			`{"task":7,"why":"no data"}`: "unknown field",
+		} {
+			if status, reply := call(d, "POST", "/v1/skip", body); status < 400 || !strings.Contains(reply, want) {
+				t.Errorf("%s %s: %d %s", kind, body, status, reply)
+			}
+		}
+		if status, reply := call(d, "POST", "/v1/skip", `{"task":6,"reason":"no data"}`); status != 409 {
+			t.Errorf("another task: %d %s", status, reply)
+		}
+		for range 2 {
+			status, reply := call(d, "POST", "/v1/skip", `{"task":7,"reason":"no data"}`)
+			if kind == Init && (status != 422 || j.isOver) {
+				t.Errorf("%s: %d %s", kind, status, reply)
+			} else if kind != Init && (status != 200 || j.err != nil || j.result.Skip != "no data") {
+				t.Errorf("%s: %d %s, %+v, %v", kind, status, reply, j.result, j.err)
+			}
+		}
+	}
+}
+
 // TestSettle: an update is answered once it is known what became of it, whoever asks, and however often.
 func TestSettle(t *testing.T) {
 	const body = `{"task":7,"update":"u","samples":2}`
@@ -269,7 +297,7 @@ func TestLongPoll(t *testing.T) {
 		t.Error("not told to stop")
 	}
 	<-j.over // put down by the second call
-	if j.err != ErrSkipped {
+	if j.err != ErrNoUpdate {
 		t.Errorf("got %v", j.err)
 	}
 }
@@ -280,6 +308,7 @@ func FuzzExecBody(f *testing.F) {
 	f.Add([]byte(`{"task":1,"step":2,"steps":3,"metrics":{"eval/loss":-0}}`))
 	f.Add([]byte(`{"task":1,"metrics":null}`))
 	f.Add([]byte(`{"task":1} {}`))
+	f.Add([]byte(`{"task":1,"reason":"no data"}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		promise := func(id uint64, metrics map[string]float64) {
 			if id == 0 || len(metrics) > ledger.MaxMetrics {
@@ -306,6 +335,9 @@ func FuzzExecBody(f *testing.F) {
 		}
 		if m, err := decodeProgress(body); err == nil {
 			promise(m.Task, m.Metrics)
+		}
+		if m, err := decodeSkip(body); err == nil && (m.Task == 0 || m.Reason == "" || len(m.Reason) > ledger.MaxReason) {
+			t.Fatalf("%+v", m)
 		}
 	})
 }

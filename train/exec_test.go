@@ -176,7 +176,7 @@ func TestExecFailures(t *testing.T) {
 		"silent":        {"exit status 0 before it sent an update", "hint: the script ended by itself: call send"},
 		"wrong path":    {"exit status 1 before it sent an update", "422", "outside the task's folder"},
 		"oversized":     {"exit status 1 before it sent an update", "413", "more than 65536 bytes"},
-		"skip":          {ErrSkipped.Error()},
+		"skip":          {ErrNoUpdate.Error()},
 	} {
 		t.Run(part, func(t *testing.T) {
 			_, err := ran(play(t, part), t.Context(), newTask(t, Train), ignore)

@@ -46,6 +46,12 @@ type updateMessage struct {
 	Metrics map[string]float64 `json:"metrics,omitempty"`
 }
 
+// skipMessage says that the site has nothing to give for a task.
+type skipMessage struct {
+	Task   uint64 `json:"task"`
+	Reason string `json:"reason"`
+}
+
 // progressMessage says where a task stands.
 type progressMessage struct {
 	Task uint64 `json:"task"`
@@ -94,6 +100,17 @@ func decodeUpdate(body []byte) (updateMessage, error) {
 		return m, refuse(unprocessable, "count training examples, not tokens or bytes", "samples: %d, at most %d", m.Samples, uint64(ledger.MaxSamples))
 	}
 	return m, checkMessage(m.Task, m.Metrics)
+}
+
+func decodeSkip(body []byte) (skipMessage, error) {
+	var m skipMessage
+	if err := decodeStrict(body, &m); err != nil {
+		return m, err
+	}
+	if n := len(m.Reason); n == 0 || n > ledger.MaxReason {
+		return m, refuse(unprocessable, "say in a few words why: the other sites see it", "reason: %d bytes, want 1 to %d", n, ledger.MaxReason)
+	}
+	return m, checkMessage(m.Task, nil)
 }
 
 func decodeProgress(body []byte) (progressMessage, error) {

@@ -66,6 +66,7 @@ var told = map[trace.Kind]string{
 	"train":       "training",
 	"announce":    "update announced",
 	"holds":       "update received",
+	"skips":       "a site skips the round",
 	"votes again": "votes again",
 
 	"change asked":        "a change of the roster is asked for: weft roster list",

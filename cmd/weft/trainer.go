@@ -173,12 +173,17 @@ func (c *trainerTest) play(ctx context.Context, e *env, t *dryrun.Run, log *slog
 	if e.json {
 		return e.printJSON(rounds)
 	}
-	out.Println(out.Good("the update is one that a node takes"))
+	if slices.ContainsFunc(rounds, func(r dryrun.Round) bool { return r.Skipped == "" }) {
+		out.Println(out.Good("the update is one that a node takes"))
+	}
 	return nil
 }
 
 // trialText says in a line what a trainer made of a round.
 func trialText(r dryrun.Round, rounds uint64) string {
+	if r.Skipped != "" {
+		return fmt.Sprintf("round %d of %d  skipped (%q)  took %s", r.Round, rounds, r.Skipped, term.Duration(r.Took))
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "round %d of %d  samples %d", r.Round, rounds, r.Samples)
 	for _, k := range slices.Sorted(maps.Keys(r.Metrics)) {

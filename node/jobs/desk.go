@@ -92,7 +92,7 @@ func (d *desk) seed(job runs.Train) uint64 {
 	return update.Seed(b, job.Round, job.Opened, job.Attempt)
 }
 
-// train has the trainer do the task and takes over what it made, which the caller settles unless there is an error.
+// train has the trainer do the task and takes over what it made, if it gives anything, which the caller settles unless there is an error.
 func (d *desk) train(ctx context.Context, t *training) (done runs.Trained, res train.Result, err error) {
 	job := t.job
 	from := runs.Fetch{Run: job.Run, Manifest: job.Base, Layout: job.Spec.Layout}
@@ -120,7 +120,7 @@ func (d *desk) train(ctx context.Context, t *training) (done runs.Trained, res t
 	report, stop := d.listen(t)
 	res, err = d.trainer.Run(ctx, task, report)
 	stop()
-	if err != nil {
+	if err != nil || res.Skip != "" {
 		return done, res, err
 	}
 	done, err = d.take(ctx, job, res, elements)

@@ -141,6 +141,9 @@ func (j *Jobs) doTrain(ctx context.Context, t *training) (ev round.Event, res tr
 	}
 	j.problems.solved(about)
 	j.failed(j.failures, job.Run, nil)
+	if res.Skip != "" {
+		return runs.Skipped{Run: job.Run, Round: job.Round, Opened: job.Opened, Reason: res.Skip}, res
+	}
 	done.Metrics = update.WithBase(done.Metrics, base)
 	return done, res
 }

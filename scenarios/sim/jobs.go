@@ -51,7 +51,7 @@ func (s *site) pace(d time.Duration) time.Duration {
 func (s *site) train(j runs.Train) {
 	s.training[j.Run] = &j
 	done, err := s.w.cfg.Workload.Train(s.i, j)
-	if s.liar != nil && err == nil {
+	if s.liar != nil && err == nil && done.Skip == "" {
 		done, err = s.liar.trained(j, done)
 	}
 	s.later(s.pace(done.Took), func() {
@@ -64,6 +64,10 @@ func (s *site) train(j runs.Train) {
 		}
 		if err != nil {
 			s.happen(runs.TrainFailed{Run: j.Run, Round: j.Round, Opened: j.Opened, Err: err.Error()})
+			return
+		}
+		if done.Skip != "" {
+			s.happen(runs.Skipped{Run: j.Run, Round: j.Round, Opened: j.Opened, Reason: done.Skip})
 			return
 		}
 		s.hold(done.Update.Manifest)

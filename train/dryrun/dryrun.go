@@ -56,7 +56,8 @@ type Round struct {
 	Samples uint64             `json:"samples"`
 	Metrics map[string]float64 `json:"metrics"` // that an update can carry
 	Took    time.Duration      `json:"took"`
-	Bytes   int64              `json:"bytes"` // of the update
+	Bytes   int64              `json:"bytes"`             // of the update
+	Skipped string             `json:"skipped,omitempty"` // why it made none of this round
 }
 
 // New takes in the model to start from and makes the trainer. Errors are ErrBase if the model is at fault,
@@ -181,6 +182,9 @@ func (d *Run) Round(ctx context.Context, report func(train.Progress)) (r Round, 
 	begun := time.Now()
 	res, err := d.trainer.Run(ctx, task, report)
 	r = Round{Round: d.round, Samples: res.Samples, Metrics: update.WithBase(update.Metrics(d.conf.Log, res.Metrics), base), Took: time.Since(begun)}
+	if r.Skipped = res.Skip; err == nil && r.Skipped != "" {
+		return r, nil
+	}
 	var made block.CID
 	if err == nil {
 		made, err = update.Take(ctx, d.store, res, d.layout, d.shard)
