@@ -162,13 +162,22 @@ func (e *Exec) run(ctx context.Context, task Task, report func(Progress)) (res R
 			e.living.Store(e.proc)
 		}
 		e.of = task.Run
-		res, err := e.do(ctx, newJob(e.lastID, task, report))
+		res, err := e.do(ctx, newJob(e.lastID, task, e.due(ctx), report))
 		var exit *ExitError
 		if !fresh && errors.As(err, &exit) && !exit.Asked {
 			continue // it ended between two tasks: this one starts it again
 		}
 		return res, err
 	}
+}
+
+// due returns when a training should end for its update to come in time: writing it takes some time too.
+func (e *Exec) due(ctx context.Context) time.Time {
+	end, limited := ctx.Deadline()
+	if !limited {
+		return end
+	}
+	return end.Add(-e.cfg.Timeout / 20)
 }
 
 // Process returns the ID of the user's process, 0 while none runs.

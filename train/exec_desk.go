@@ -30,6 +30,7 @@ type job struct {
 	id     uint64
 	task   Task
 	report func(Progress)
+	due    time.Time // when the process should have ended the training; zero: whenever
 
 	taken     bool // the process has it in hand, or had
 	cancelled bool // the node no longer wants it
@@ -46,8 +47,8 @@ type job struct {
 
 func newDesk() *desk { return &desk{change: make(chan struct{}), ended: make(chan struct{})} }
 
-func newJob(id uint64, task Task, report func(Progress)) *job {
-	return &job{id: id, task: task, report: report, over: make(chan struct{}), settled: make(chan struct{})}
+func newJob(id uint64, task Task, due time.Time, report func(Progress)) *job {
+	return &job{id: id, task: task, due: due, report: report, over: make(chan struct{}), settled: make(chan struct{})}
 }
 
 // settle says what became of the job's update.

@@ -72,7 +72,7 @@ func (d *desk) serveTask(w http.ResponseWriter, r *http.Request) {
 	case j == nil:
 		w.WriteHeader(http.StatusNoContent)
 	default:
-		reply(w, taskMessage{j.id, j.task}, nil)
+		reply(w, newTaskMessage(j), nil)
 	}
 }
 

@@ -29,7 +29,7 @@ func call(d *desk, method, path, body string) (int, string) {
 // desked returns a desk with a task on it that the process has in hand.
 func desked(t *testing.T, kind Kind, report func(Progress)) (*desk, *job) {
 	t.Helper()
-	d, j := newDesk(), newJob(7, newTask(t, kind), report)
+	d, j := newDesk(), newJob(7, newTask(t, kind), time.Time{}, report)
 	d.offer(j)
 	if status, body := call(d, "GET", "/v1/task", ""); status != 200 {
 		t.Fatalf("take: %d %s", status, body)
@@ -43,13 +43,23 @@ func TestTaskMessage(t *testing.T) {
 	if status, body := call(d, "GET", "/v1/task", ""); status != 204 || body != "" {
 		t.Errorf("empty desk: %d %q", status, body)
 	}
-	d.offer(newJob(7, task, ignore))
+	d.offer(newJob(7, task, time.Time{}, ignore))
 	status, body := call(d, "GET", "/v1/task?wait=1", "")
 	want := fmt.Sprintf(`{"id":7,"kind":"train","run":"bafy","name":"demo","round":2,"rounds":5,"attempt":1,`+
 		`"base":%q,"dir":%q,"seed":18446744073709551615,"config":{"lr":"0.1"}}`+"\n", task.Base, task.Dir)
 	if status != 200 || body != want {
 		t.Errorf("got %d %s, want %s", status, body, want)
 	}
+	j := newJob(8, task, time.Now().Add(time.Hour), ignore)
+	d.offer(j)
+	_, body = call(d, "GET", "/v1/task?wait=1", "")
+	var m struct {
+		Left float64 `json:"time_left"`
+	}
+	if err := json.Unmarshal([]byte(body), &m); err != nil || m.Left > 3600 || m.Left < 3500 {
+		t.Errorf("an hour: %s", body)
+	}
+	d.withdraw(j)
 	d.close()
 	if status, body := call(d, "GET", "/v1/task?wait=60", ""); status != 200 || body != `{"kind":"stop"}`+"\n" {
 		t.Errorf("closed desk: %d %s", status, body)
@@ -266,7 +276,7 @@ func TestCancelledTask(t *testing.T) {
 		t.Errorf("withdrawn: %d", status)
 	}
 
-	d, j = newDesk(), newJob(8, newTask(t, Train), ignore)
+	d, j = newDesk(), newJob(8, newTask(t, Train), time.Time{}, ignore)
 	d.offer(j)
 	if d.cancel(j, false) {
 		t.Error("the task was never in hand")
@@ -278,7 +288,7 @@ func TestCancelledTask(t *testing.T) {
 
 // A call that waits gets the task when it comes; one that went away gets none.
 func TestLongPoll(t *testing.T) {
-	d, j := newDesk(), newJob(7, newTask(t, Train), ignore)
+	d, j := newDesk(), newJob(7, newTask(t, Train), time.Time{}, ignore)
 	gone, leave := context.WithCancel(t.Context())
 	leave()
 	if got, _ := d.take(gone, time.Minute); got != nil {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"regexp"
+	"time"
 
 	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/ledger"
@@ -31,6 +32,15 @@ const stop = "stop"
 type taskMessage struct {
 	ID uint64 `json:"id"`
 	Task
+	TimeLeft *float64 `json:"time_left,omitempty"` // seconds until the training should end; absent without limit
+}
+
+func newTaskMessage(j *job) taskMessage {
+	m := taskMessage{ID: j.id, Task: j.task}
+	if !j.due.IsZero() {
+		m.TimeLeft = new(max(0, time.Until(j.due).Seconds()))
+	}
+	return m
 }
 
 // stopMessage tells the process that there is nothing more to do.
