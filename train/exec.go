@@ -38,10 +38,13 @@ type ExecConfig struct {
 	Timeout time.Duration
 }
 
-// A line that the process writes is a record with this message, the line in this attribute.
+// A line that the process writes is a record with this message, the line in this attribute, and the run's name and the round of
+// the task that it has, or had last, in others.
 const (
 	OutputMessage = "trainer output"
 	OutputLine    = "line"
+	OutputRun     = "run"
+	OutputRound   = "round"
 )
 
 const (
@@ -156,7 +159,7 @@ func (e *Exec) run(ctx context.Context, task Task, report func(Progress)) (res R
 	for {
 		fresh := e.proc == nil || !e.proc.alive()
 		if fresh {
-			if e.proc, err = startProcess(e.cfg, e.program, e.log); err != nil {
+			if e.proc, err = startProcess(e.cfg, e.program, e.log, task); err != nil {
 				return Result{}, err
 			}
 			e.living.Store(e.proc)
@@ -239,6 +242,7 @@ func absolute(task Task) (Task, error) {
 // do offers j to the living process and waits until it is over, here or there.
 func (e *Exec) do(ctx context.Context, j *job) (res Result, err error) {
 	p := e.proc
+	p.task.Store(&j.task)
 	defer func() {
 		if err != nil {
 			j.settle(err) // it may have been sent in the very moment
