@@ -222,6 +222,20 @@ func (d *desk) again(ctx context.Context, id uint64, refused error) error {
 	return d.await(ctx, j)
 }
 
+// settled waits until it is said what became of the last update.
+func (d *desk) settled(ctx context.Context) {
+	d.mu.Lock()
+	j := d.sent
+	d.mu.Unlock()
+	if j == nil {
+		return
+	}
+	select {
+	case <-j.settled:
+	case <-ctx.Done():
+	}
+}
+
 // await waits until it is said what became of a task's update, and takes it or says why not.
 func (d *desk) await(ctx context.Context, j *job) error {
 	select {

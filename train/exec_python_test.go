@@ -107,9 +107,9 @@ func TestPythonPlain(t *testing.T) {
 	if _, err := ran(e, ctx, task(Train, "work", "forever"), func(Progress) { cancel() }); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
-	pid := e.proc.cmd.Process.Pid
-	if _, err := ran(e, t.Context(), task(Train, "", ""), ignore); err != nil || e.proc.cmd.Process.Pid != pid {
-		t.Errorf("after a cancelled task: process %d instead of %d, %v", e.proc.cmd.Process.Pid, pid, err)
+	pid := e.seats.all[0].proc.cmd.Process.Pid
+	if _, err := ran(e, t.Context(), task(Train, "", ""), ignore); err != nil || e.seats.all[0].proc.cmd.Process.Pid != pid {
+		t.Errorf("after a cancelled task: process %d instead of %d, %v", e.seats.all[0].proc.cmd.Process.Pid, pid, err)
 	}
 
 	var exit *ExitError

@@ -167,6 +167,8 @@ func trainerText(r *api.RunStatus) string {
 	switch {
 	case r.Phase != api.PhaseTraining:
 		return ""
+	case r.Queued:
+		return "waits for its turn: the trainer works for another run"
 	case r.Heard.IsZero():
 		return "the trainer has not begun yet"
 	case quiet > quietAfter:

@@ -108,6 +108,7 @@ type RunStatus struct {
 	Done     uint64             `json:"done"` // committed rounds
 	Phase    Phase              `json:"phase"`
 	Measures bool               `json:"measures,omitempty"` // the training has not begun: its trainer measures the base first
+	Queued   bool               `json:"queued,omitempty"`   // the training waits for its turn: the trainer works for other runs
 	Trains   uint64             `json:"trains,omitempty"`   // round of the training under way; one that is over is trained on to offer the update late
 	Step     uint64             `json:"step"`               // of the training under way
 	Steps    uint64             `json:"steps"`

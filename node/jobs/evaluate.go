@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
@@ -21,8 +22,26 @@ type evaluated struct {
 	metrics map[string]float64
 }
 
+// bases are what was found of the newest base of each run that was measured.
+type bases struct {
+	mu sync.Mutex
+	of map[block.CID]evaluated
+}
+
+func (b *bases) newest(run block.CID) evaluated {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.of[run]
+}
+
+func (b *bases) note(run block.CID, e evaluated) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.of[run] = e
+}
+
 // evaluate has the trainer measure a model of a run, which is whole: that of a round or, of round 0, what the run began
-// with. The trainer's token is held.
+// with. The run has its turn.
 func (d *desk) evaluate(ctx context.Context, run block.CID, spec *ledger.RunSpec, number uint64, model block.CID, report func(train.Progress)) (res train.Result, err error) {
 	task, err := d.newTask(run, spec, model, train.Task{Kind: train.Evaluate, Round: number, Attempt: 1})
 	if err != nil {
@@ -35,13 +54,13 @@ func (d *desk) evaluate(ctx context.Context, run block.CID, spec *ledger.RunSpec
 }
 
 // measureBase has the trainer measure what is to be trained from, if the site wants that, and returns the metrics as an update
-// carries them. That it fails keeps nobody from training. The trainer's token is held.
+// carries them. That it fails keeps nobody from training. The run has its turn.
 func (d *desk) measureBase(ctx context.Context, t *training) (base map[string]float64, failed error) {
 	job := t.job
 	if !d.site.Evaluate {
 		return nil, nil
 	}
-	if d.bases[job.Run].model != job.Base { // else measured for an earlier attempt
+	if d.bases.newest(job.Run).model != job.Base { // else measured for an earlier attempt
 		_, err := d.artifacts.makeWhole(ctx, runs.Fetch{Run: job.Run, Manifest: job.Base, Layout: job.Spec.Layout})
 		var res train.Result
 		if err == nil {
@@ -57,10 +76,10 @@ func (d *desk) measureBase(ctx context.Context, t *training) (base map[string]fl
 			}
 			return nil, err
 		}
-		d.bases[job.Run] = evaluated{job.Base, res.Metrics}
+		d.bases.note(job.Run, evaluated{job.Base, res.Metrics})
 		d.log.Info("measured", metricAttrs(res.Metrics, "run", job.Run.Short(), "round", job.Round-1)...)
 	}
-	return update.OfBase(d.bases[job.Run].metrics), nil
+	return update.OfBase(d.bases.newest(job.Run).metrics), nil
 }
 
 // metricAttrs adds metrics to the attributes of a log's line.

@@ -163,9 +163,9 @@ class Client:
             work.before_send(task)
         try:
             self._desk.update(body)
-        except Cancelled:
+        except Cancelled as e:
             self._task = None
-            if work is not None:
+            if work is not None and not e.stopping:  # else what became of it shows in the next task
                 work.not_sent(task)
             raise
         self._task = None
