@@ -162,3 +162,28 @@ func TestSkipTooLate(t *testing.T) {
 		t.Errorf("of the round before: %v", got)
 	}
 }
+
+// TestSkipOfAnAttempt: a site that has offered its update does not take it back by skipping a further attempt.
+func TestSkipOfAnAttempt(t *testing.T) {
+	e := newEnv(t, 4, ledger.Byzantine)
+	spec := e.spec(1)
+	spec.Attempts = 3
+	e.open(spec)
+	e.stabilize()
+	one := e.sites[0]
+	e.trained(one)
+	e.pass(time.Hour, func() bool { return len(one.training) > 0 })
+	if !e.skip(one, "enough") {
+		t.Fatal("it does not train on")
+	}
+	e.stabilize()
+	if got := e.sites[1].skips(); len(got) != 0 || len(e.sites[1].known(one.self)) != 1 {
+		t.Errorf("skipped: %v", got)
+	}
+	e.trained(e.sites[1])
+	e.trained(e.sites[2])
+	e.pass(time.Minute, func() bool { return one.commits() == 1 })
+	if c := one.ledger.Runs()[0].Commits; len(c) != 1 || len(c[0].Sealed.Updates) < 3 {
+		t.Errorf("%d rounds are committed", len(c))
+	}
+}

@@ -62,8 +62,8 @@ func (r *Runs) Skipped(e Skipped) {
 		return
 	}
 	p.training.wait(p.now() + min(max(p.now()-p.pace.openedAt[e.Opened], p.Timing.Deadline), maxSkip))
-	if p.offers.of(p.Self).skips(e.Opened) {
-		return // said before
+	if self := p.offers.of(p.Self); self.skips(e.Opened) || self.offer(e.Opened) != nil {
+		return // said before, or there is an update from an earlier attempt
 	}
 	s := p.Out.Sign(ledger.KindSkip, body)
 	p.Out.Save(s)

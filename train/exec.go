@@ -154,7 +154,9 @@ func (e *Exec) run(ctx context.Context, task Task, report func(Progress)) (res R
 		report = func(Progress) {}
 	}
 	id := e.lastID.Add(1)
-	e.dismiss(ctx, s, task)
+	if err := e.dismiss(ctx, s, task); err != nil {
+		return Result{}, err
+	}
 	for {
 		fresh := !s.lives()
 		if fresh {
@@ -199,12 +201,15 @@ func (e *Exec) Process(run string) int {
 // dismiss ends the idle process of another run, as Close would: it has that run's model and optimizer in its memory, and
 // perhaps an older state of the script, which is edited between two runs. It hears first what became of its last update, or what it
 // keeps for the next round would be lost. One that has made a run's first model has trained nothing.
-func (e *Exec) dismiss(ctx context.Context, s *seat, task Task) {
+func (e *Exec) dismiss(ctx context.Context, s *seat, task Task) error {
 	if s.lives() && (task.Kind == Init || s.of != "" && s.of != task.Run) {
-		s.proc.desk.settled(ctx)
+		if err := s.proc.desk.settle(ctx); err != nil {
+			return err
+		}
 		e.log.Info("trainer is told to stop: the next task is of another run", "pid", s.proc.cmd.Process.Pid)
 		s.proc.stop(e.cfg.StopGrace)
 	}
+	return nil
 }
 
 // absolute returns task with paths that mean the same in the process' working directory.

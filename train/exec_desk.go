@@ -222,17 +222,19 @@ func (d *desk) again(ctx context.Context, id uint64, refused error) error {
 	return d.await(ctx, j)
 }
 
-// settled waits until it is said what became of the last update.
-func (d *desk) settled(ctx context.Context) {
+// settle waits until it is said what became of the last update.
+func (d *desk) settle(ctx context.Context) error {
 	d.mu.Lock()
 	j := d.sent
 	d.mu.Unlock()
 	if j == nil {
-		return
+		return nil
 	}
 	select {
 	case <-j.settled:
+		return nil
 	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

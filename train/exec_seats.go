@@ -54,7 +54,7 @@ func (s *seats) take(ctx context.Context, closed <-chan struct{}, task Task) (*s
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	at := slices.IndexFunc(s.free, func(o *seat) bool { return o.lives() && o.of == task.Run })
+	at := slices.IndexFunc(s.free, func(o *seat) bool { return o.lives() && o.of == task.Run && task.Kind != Init })
 	if at < 0 {
 		at = slices.IndexFunc(s.free, func(o *seat) bool { return !o.lives() || o.of == "" && task.Kind != Init })
 	}

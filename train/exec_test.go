@@ -174,6 +174,11 @@ func TestExecDismissAfterSettling(t *testing.T) {
 		t.Fatalf("it gives way before: %v", err)
 	case <-time.After(100 * time.Millisecond): // nothing comes, so there is nothing to wait for
 	}
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if err := before.desk.settle(gone); !errors.Is(err, context.Canceled) || !before.alive() {
+		t.Errorf("who waits for it no longer: %v", err)
+	}
 	first.Settle(nil)
 	if err := <-ended; err != nil || before.status() != "exit status 0" { // it would have failed, had its update not been taken
 		t.Errorf("%v, the process ended with %s", err, before.status())

@@ -43,7 +43,7 @@ func TestPrefixedLine(t *testing.T) {
 	var text strings.Builder
 	out := term.New(&text)
 	log := slog.New(plainOutput{term.NewLog(out, slog.LevelInfo), out, prefixedLine}).With("from", "trainer")
-	log.Info(train.OutputMessage, train.OutputRun, "letters", train.OutputRound, 3, "stream", "stderr", train.OutputLine, "\x1b[31mloss\x1b[0m\t0.5\x1b]0;title\a")
+	log.Info("trainer output", train.OutputRun, "letters", train.OutputRound, 3, "stream", "stderr", train.OutputLine, "\x1b[31mloss\x1b[0m\t0.5\x1b]0;title\a")
 	log.Info("trainer ended", "pid", 7)
 	if got := text.String(); !strings.HasPrefix(got, "letters 3 | loss\t0.5]0;title\n") || !strings.HasSuffix(got, "  trainer ended  from=trainer  pid=7\n") {
 		t.Errorf("%q", got)
