@@ -15,7 +15,6 @@ from ._task import Task
 from ._types import Cancelled, Error, Update
 from ._warn import warn
 
-
 MAX_REASON = 256  # bytes of a skip's reason
 
 
