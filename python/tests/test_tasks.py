@@ -199,6 +199,42 @@ class TestPlain(TaskTest):
         self.run_at(node, script)
         self.assertEqual([s["reason"] for s in node.skips], ["ä" * 128] * 3)
 
+    def test_an_update_whose_fate_is_unknown(self):
+        """The node stops while it takes an update: whether the state that goes with it is in force shows in the next task."""
+        script = """
+            import weft
+            from array import array
+
+            class Counter:
+                n = 0
+                def state_dict(self):
+                    return {"n": self.n}
+                def load_state_dict(self, state):
+                    self.n = state["n"]
+
+            weights, counter = {"w": array("f", [0, 0, 0])}, Counter()
+            for task in weft.tasks(weights, counter, samples=1):
+                with task:
+                    for _ in task.steps([0], 5):
+                        counter.n += 1
+                    print(task.round, counter.n)
+                    task.send()
+        """
+        for taken, want in ((True, ["1 5", "2 10"]), (False, ["1 5", "1 5", "2 10"])):
+            node, lost = self.node(rounds=2), []
+            answer = node.answer
+
+            def stops_once(method, path, body, answer=answer, lost=lost, taken=taken):
+                if path == "/v1/update" and not lost:
+                    lost.append(body)
+                    if taken:
+                        answer(method, path, body)
+                    return 409, {"error": "task 1 is put off: the node stops", "stopping": True}
+                return answer(method, path, body)
+
+            node.answer = stops_once
+            self.assertEqual(self.run_at(node, script).stdout.split("\n")[:-1], want)
+
     def test_a_skipped_round_leaves_nothing(self):
         """What a training has changed before the round is skipped is taken back: the optimizer has counted the others' steps alone."""
         script = """
