@@ -90,16 +90,17 @@ func (s *snapshots) roster(l *ledger.Ledger) api.Roster {
 // toldRun is what was told of a run, as far as it stays.
 type toldRun struct {
 	unknown string
-	history []api.RoundStatus  // of its commits so far; what is in it does not change
-	figures []api.ModelFigures // that came with those commits; what is in it does not change
-	over    *shownRun          // nil while anything of it may change
+	history []api.RoundStatus            // of its commits so far; what is in it does not change
+	figures []api.ModelFigures           // that came with those commits; what is in it does not change
+	skipped map[uint64]map[string]string // what was heard of sites that skip rounds which are not committed
+	over    *shownRun                    // nil while anything of it may change
 }
 
 // run describes a run. What is described once for all is its committed rounds, and all of a run that is over.
 func (s *snapshots) run(m *round.Machine, r *ledger.Run, k *track) *shownRun {
 	told := s.told[r.ID]
 	if told == nil {
-		told = &toldRun{unknown: s.knows.Unknown(r), history: []api.RoundStatus{}}
+		told = &toldRun{unknown: s.knows.Unknown(r), history: []api.RoundStatus{}, skipped: map[uint64]map[string]string{}}
 		s.told[r.ID] = told
 	}
 	if told.over != nil {
@@ -111,6 +112,7 @@ func (s *snapshots) run(m *round.Machine, r *ledger.Run, k *track) *shownRun {
 	if r.Active() { // nobody repeats the consents any more when it is over
 		st.Phase = k.phase
 		describeTakes(m, r, k, &st)
+		st.Skipped = told.hear(m, r)
 	} else {
 		st.Takes = api.Counted(told.history)
 	}
@@ -122,9 +124,22 @@ func (t *toldRun) grow(l *ledger.Ledger, r *ledger.Run, k *track) {
 	for i := len(t.history); i < len(r.Commits); i++ {
 		h := api.DescribeRound(l, &r.Commits[i])
 		past := k.past[h.Round]
-		h.Took, h.Phases = past.took, maps.Clone(past.phases)
+		h.Took, h.Phases, h.Skipped = past.took, maps.Clone(past.phases), t.skipped[h.Round]
+		delete(t.skipped, h.Round)
 		t.history, t.figures = append(t.history, h), api.AddFigures(t.figures, l, r, i)
 	}
+}
+
+// hear notes and returns which sites skip the run's current round, and why.
+func (t *toldRun) hear(m *round.Machine, r *ledger.Run) map[string]string {
+	reasons := map[string]string{}
+	for _, site := range m.Ledger().Roster().Sites() {
+		if skips := m.Said(r.ID, site.ID).Skips; skips != nil {
+			reasons[site.Name] = skips.Reason
+		}
+	}
+	t.skipped[r.Round] = reasons
+	return reasons
 }
 
 // keep keeps the description of a run that is over, unless its last model may still be measured.
@@ -145,7 +160,7 @@ func describeTakes(m *round.Machine, r *ledger.Run, k *track, st *api.RunStatus)
 		switch {
 		case slices.Contains(takes, site.ID):
 			st.Takes = append(st.Takes, site.Name)
-		case m.Declines(r.ID, site.ID):
+		case m.Said(r.ID, site.ID).Declines:
 			st.Declined = append(st.Declined, site.Name)
 		default:
 			st.Silent = append(st.Silent, site.Name)

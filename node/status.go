@@ -68,7 +68,7 @@ func (s *reporter) runStatus(shown *shownRun) api.RunStatus {
 	}
 	t, open := s.jobs.Standing(st.ID)
 	if t != nil {
-		st.Trains, st.Measures, st.Heard, st.Process = t.Round, t.Measures, t.Heard, t.Process
+		st.Trains, st.Queued, st.Measures, st.Heard, st.Process = t.Round, t.Queued, t.Measures, t.Heard, t.Process
 		st.Step, st.Steps, st.Metrics = t.Last.Step, t.Last.Steps, t.Last.Metrics
 	}
 	if f := s.jobs.Failure(st.ID); f != nil {
@@ -81,11 +81,19 @@ func (s *reporter) runStatus(shown *shownRun) api.RunStatus {
 		st.Phase = api.PhaseDeclined
 	case t != nil && st.Phase == api.PhaseWaiting:
 		st.Phase = api.PhaseTraining
+	case t == nil && st.Phase == api.PhaseTraining && skips(&st, s.views.now().ownName(s.home)):
+		st.Phase = api.PhaseWaiting
 	}
 	if !shown.sealed {
 		st.Waits = s.waits(&st)
 	}
 	return st
+}
+
+// skips reports whether a site has said that it offers nothing in the round.
+func skips(st *api.RunStatus, site string) bool {
+	_, said := st.Skipped[site]
+	return said
 }
 
 // Peers describes the other sites.

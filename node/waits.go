@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -26,14 +27,21 @@ func (s *reporter) waits(st *api.RunStatus) string {
 	var missing []string
 	for _, site := range v.roster.ByName() {
 		switch name := site.Name; {
-		case !slices.Contains(st.Takes, name) || slices.Contains(st.Updates, name):
+		case !slices.Contains(st.Takes, name) || slices.Contains(st.Updates, name) || skips(st, name):
 		case site.ID != s.home.ID && !s.reach.has(site.ID):
 			missing = append(missing, name+" (away)")
 		default:
 			missing = append(missing, name)
 		}
 	}
-	return fmt.Sprintf("updates: %d of the %d needed are here; none yet from %s", len(st.Updates), st.MinSites, strings.Join(missing, ", "))
+	text := fmt.Sprintf("updates: %d of the %d needed are here", len(st.Updates), st.MinSites)
+	if len(missing) > 0 {
+		text += "; none yet from " + strings.Join(missing, ", ")
+	}
+	if len(st.Skipped) > 0 {
+		text += "; skipped by " + strings.Join(slices.Sorted(maps.Keys(st.Skipped)), ", ") + ", asked again now and then"
+	}
+	return text
 }
 
 // others says of the sites that do not take part why.

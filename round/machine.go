@@ -104,8 +104,8 @@ func (m *Machine) CheckTakeBack(c *ledger.Change) error { return m.members.Check
 // Participates reports whether a site has said, as far as this site knows, that it takes part in a run.
 func (m *Machine) Participates(run block.CID, id peer.ID) bool { return m.runs.Participates(run, id) }
 
-// Declines reports whether a site has said, as far as this site knows, that it takes no part in a run.
-func (m *Machine) Declines(run block.CID, id peer.ID) bool { return m.runs.Declines(run, id) }
+// Said returns what a site has said of a run, as far as this site knows.
+func (m *Machine) Said(run block.CID, id peer.ID) runs.Said { return m.runs.Said(run, id) }
 
 // Participants returns the sites that have said, as far as this site knows, that they take part in a run.
 func (m *Machine) Participants(run block.CID) []peer.ID {
@@ -156,6 +156,8 @@ func (m *Machine) Step(now time.Duration, ev Event) {
 		m.runs.Trained(e)
 	case runs.TrainFailed:
 		m.runs.TrainFailed(e)
+	case runs.Skipped:
+		m.runs.Skipped(e)
 	case runs.Fetched:
 		m.runs.Fetched(e)
 	case runs.Lost:

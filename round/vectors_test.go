@@ -85,6 +85,7 @@ func vectors(t *testing.T) []vector {
 	run := spec.ID()
 	stop := statement(0, ledger.KindStop, &ledger.Stop{Run: run, Reason: "enough"})
 	statement(1, ledger.KindConsent, &ledger.Consent{Run: run, Accept: true, Serial: 1})
+	statement(3, ledger.KindSkip, &ledger.Skip{Run: run, Round: 1, Opened: 1, Reason: "no new cases"})
 	upd := func(i int) *ledger.Update {
 		return &ledger.Update{Run: run, Round: 1, Opened: 1, Attempt: 1, Base: model, Manifest: block.Sum(block.DagCBOR, fmtSeed(i)), Samples: uint64(100 + i), Metrics: map[string]float64{"loss": 1.5}}
 	}

@@ -35,6 +35,14 @@ type TrainFailed struct {
 	Err    string
 }
 
+// Skipped answers Train: the site has nothing to offer for the opening.
+type Skipped struct {
+	Run    block.CID
+	Round  uint64
+	Opened uint64
+	Reason string
+}
+
 // Fetched answers Fetch: the artifact is held, or invalid for good (another layout, not finite).
 type Fetched struct {
 	Manifest block.CID
@@ -87,6 +95,9 @@ func (Trained) IsEvent() {}
 
 // IsEvent marks an event of the site.
 func (TrainFailed) IsEvent() {}
+
+// IsEvent marks an event of the site.
+func (Skipped) IsEvent() {}
 
 // IsEvent marks an event of the site.
 func (Fetched) IsEvent() {}

@@ -47,6 +47,7 @@ type contributor struct {
 	updates []*update // in the order in which they came
 	best    *update   // with which the site would be in a seal formed now; nil: with none
 	awaited bool      // it may yet offer one of this round
+	skipped *ledger.Skip
 	consent *ledger.Signed
 	accepts bool
 }
@@ -77,6 +78,14 @@ func (c *contributor) leave() { c.consent, c.accepts = nil, false }
 
 // counts sets with which update the site would be in a seal formed now, and whether it is awaited.
 func (c *contributor) counts(best *update, awaited bool) { c.best, c.awaited = best, awaited }
+
+// skip notes that the site has said that it offers nothing for an opening.
+func (c *contributor) skip(b *ledger.Skip) { c.skipped = b }
+
+// skips reports whether the site has said that it offers nothing for an opening.
+func (c *contributor) skips(opened uint64) bool {
+	return c.skipped != nil && c.skipped.Opened == opened
+}
 
 // add takes an update of the site.
 func (c *contributor) add(s *ledger.Signed, u *ledger.Update) *update {

@@ -52,6 +52,9 @@ func (p *state) deadlines(f func(time.Duration)) {
 	if d, ok := p.sealDeadline(); ok {
 		f(d)
 	}
+	if p.offers.of(p.Self).skips(p.run.Opened) {
+		f(p.pace.openedAt[p.run.Opened] + skipPatience)
+	}
 	if own := p.offers.of(p.Self).offer(p.run.Opened); own != nil && p.training.job == nil {
 		if at, ok := p.trainOn(own); ok {
 			f(at)

@@ -17,7 +17,7 @@ type Consider struct {
 	Spec *ledger.RunSpec
 }
 
-// Train asks for training from a base; answer Trained or TrainFailed. It replaces a training of
+// Train asks for training from a base; answer Trained, Skipped or TrainFailed. It replaces a training of
 // the same run that is under way.
 type Train struct {
 	Run     block.CID

@@ -101,6 +101,11 @@ func (o *offers) omits(s *ledger.Seal, round uint64) bool {
 	return false
 }
 
+// awaits reports whether a site that can be reached may yet offer an update of this round.
+func (o *offers) awaits(reaches func(peer.ID) bool) bool {
+	return slices.ContainsFunc(o.order, func(c *contributor) bool { return c.awaited && reaches(c.id) })
+}
+
 // coming counts the sites whose updates for an opening are in, or announced by sites that can be reached: those
 // are being fetched, and another attempt would only have everybody fetch again.
 func (o *offers) coming(opened uint64, reaches func(peer.ID) bool) (n int) {

@@ -202,10 +202,24 @@ func (r *Runs) Participates(run block.CID, id peer.ID) bool {
 	return p != nil && r.env.roster().Has(id) && p.offers.accepts(id)
 }
 
-// Declines reports whether a site has said, as far as this site knows, that it takes no part in a run.
-func (r *Runs) Declines(run block.CID, id peer.ID) bool {
+// Said is what a site has said of a run, as far as this site knows.
+type Said struct {
+	Declines bool         // it takes no part
+	Skips    *ledger.Skip // it offers nothing in the current round; nil: it has not said so, or has offered something all the same
+}
+
+// Said returns what a site has said of a run.
+func (r *Runs) Said(run block.CID, id peer.ID) (said Said) {
 	p := r.states[run]
-	return p != nil && p.offers.sites[id] != nil && p.offers.sites[id].said() && !p.offers.sites[id].accepts
+	if p == nil || p.offers.sites[id] == nil {
+		return said
+	}
+	c := p.offers.sites[id]
+	said.Declines = c.said() && !c.accepts
+	if c.skips(p.run.Opened) && (c.best == nil || c.best.Round != p.run.Round) {
+		said.Skips = c.skipped
+	}
+	return said
 }
 
 // Footprint is how much a site keeps of what others offer in its runs.

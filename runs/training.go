@@ -15,7 +15,7 @@ type Training uint8
 const (
 	Idle    Training = iota // nothing is trained
 	Trains                  // a training is under way
-	Waiting                 // a training has failed and is tried again after a while
+	Waiting                 // a training has failed, or the site has skipped the round: it may be tried again after a while
 	Offered                 // the update of the opening is announced
 )
 
@@ -30,7 +30,7 @@ const (
 	Start  TrainingEvent = iota // a training begins
 	Offer                       // it has ended, and its update is announced
 	Refuse                      // it has ended, and its update cannot count
-	Fail                        // it has failed
+	Fail                        // it has failed, or skips the round
 	Halt                        // it is stopped
 	Reopen                      // the round is open anew, or the next one is
 )
@@ -51,8 +51,8 @@ var TrainingTable = map[Training]map[TrainingEvent]Training{
 type training struct {
 	region[Training, TrainingEvent]
 	job   *Train        // under way
-	retry time.Duration // when a failed one is tried again; 0: at once
-	wait  time.Duration // that was waited last
+	retry time.Duration // when another may be tried; 0: at once
+	last  time.Duration // that was waited after a failure
 }
 
 func newTraining(strict bool) training {
@@ -85,18 +85,23 @@ func (t *training) halt() bool {
 }
 
 // succeeded forgets how long the last failure had to wait.
-func (t *training) succeeded() { t.wait = 0 }
+func (t *training) succeeded() { t.last = 0 }
 
 // failed has the training tried again after a while, twice as long each time.
 func (t *training) failed(now, least time.Duration) {
+	t.last = max(least, 2*t.last)
+	t.wait(now + min(t.last, 5*time.Minute))
+}
+
+// wait ends a training without an update: another is not tried before that time.
+func (t *training) wait(until time.Duration) {
 	t.on(Fail)
-	t.wait = max(least, 2*t.wait)
-	t.retry = now + min(t.wait, 5*time.Minute)
+	t.retry = until
 }
 
 func (t *training) reopen() {
 	t.on(Reopen)
-	t.retry, t.wait = 0, 0
+	t.retry, t.last = 0, 0
 }
 
 // train starts this site's training of the round, unless it has offered an update already or one
@@ -112,11 +117,14 @@ func (p *state) train(r *ledger.Run, latest *ledger.SealAt, hasBase bool) {
 	if !hasBase || latest != nil || p.now() < p.training.retry || !p.Voice.MayOffer(r.Opened) {
 		return
 	}
-	own := p.offers.of(p.Self).offer(r.Opened)
+	self := p.offers.of(p.Self)
+	own := self.offer(r.Opened)
 	if own != nil {
 		if at, ok := p.trainOn(own); !ok || p.now() < at || p.offers.coming(r.Opened, p.Reaches) >= r.Spec.Needed(p.roster()) {
 			return
 		}
+	} else if self.skips(r.Opened) && (p.phase.at == Enough || p.now() < p.pace.openedAt[r.Opened]+skipPatience && p.offers.awaits(p.Reaches)) {
+		return
 	}
 	next := Train{Run: r.ID, Spec: r.Spec, Round: r.Round, Opened: r.Opened, Attempt: 1, Base: r.Base, Unmeasured: !r.Terms.Measures(r.Round-1, false)}
 	if own != nil {

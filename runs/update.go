@@ -82,7 +82,7 @@ func (p *state) noteSealed(seal *ledger.Seal) {
 // recount finds the update with which a site would be in a seal formed now, and whether it is awaited.
 func (p *state) recount(c *contributor) {
 	best := p.countable(c)
-	awaited := (c.accepts || !c.said()) && (best == nil || best.Round != p.run.Round) && !p.Proofs.Accused(c.id) && p.roster().Has(c.id) &&
+	awaited := (c.accepts || !c.said()) && (best == nil || best.Round != p.run.Round) && !c.skips(p.run.Opened) && !p.Proofs.Accused(c.id) && p.roster().Has(c.id) &&
 		!p.Ledger.JoinedAfter(c.id, p.run.Opened) // a site that began later than the others is not waited for
 	p.offers.counts(c, best, awaited)
 	p.formed = formed{}

@@ -19,6 +19,12 @@ type TrainingFailed struct {
 	Why string `json:"why"`
 }
 
+// Skipped tells that a site offers nothing in the round.
+type Skipped struct {
+	Subject
+	Why string `json:"why"`
+}
+
 // MetricsDropped tells that an update's metrics are left out: they would not fit a seal of all sites.
 type MetricsDropped struct{ Subject }
 
@@ -86,6 +92,7 @@ type Diverged struct {
 
 func (TrainingStarted) Kind() Kind  { return "train" }
 func (TrainingFailed) Kind() Kind   { return "train failed" }
+func (Skipped) Kind() Kind          { return "skips" }
 func (MetricsDropped) Kind() Kind   { return "metrics dropped" }
 func (Announced) Kind() Kind        { return "announce" }
 func (Held) Kind() Kind             { return "holds" }
@@ -104,6 +111,7 @@ func (e TrainingStarted) Text() string {
 	return fmt.Sprintf("on from its own update while too few are in: attempt %d of %d", e.Attempt, e.Attempts)
 }
 func (e TrainingFailed) Text() string { return e.Why }
+func (e Skipped) Text() string        { return e.Why }
 func (MetricsDropped) Text() string   { return "too many for a mesh of so many sites" }
 func (e UpdateSpoilt) Text() string   { return e.Why }
 func (e ModelSpoilt) Text() string    { return e.Why }
@@ -114,6 +122,7 @@ func (e Diverged) Text() string       { return e.Why }
 var (
 	_ = register[TrainingStarted]()
 	_ = register[TrainingFailed]()
+	_ = register[Skipped]()
 	_ = register[MetricsDropped]()
 	_ = register[Announced]()
 	_ = register[Held]()

@@ -36,12 +36,17 @@ type ExecConfig struct {
 	StopGrace time.Duration
 	// Timeout is the longest that a task may take; 0 is without limit.
 	Timeout time.Duration
+	// MaxProcesses is how many processes may live at a time, each for a run; 0 is 1.
+	MaxProcesses int
 }
 
-// A line that the process writes is a record with this message, the line in this attribute.
+// A line that the process writes is a record with this message, the line in this attribute, and the run's name and the round of
+// the task that it has, or had last, in others.
 const (
 	OutputMessage = "trainer output"
 	OutputLine    = "line"
+	OutputRun     = "run"
+	OutputRound   = "round"
 )
 
 const (
@@ -55,7 +60,7 @@ const (
 	quietAfter = time.Minute
 )
 
-// Exec is the trainer that is the user's own process. See the package's words for its life.
+// Exec is the trainer that is the user's own process, or a few of them. See the package's words for its life.
 type Exec struct {
 	cfg     ExecConfig
 	program string // Command[0], found
@@ -63,12 +68,8 @@ type Exec struct {
 
 	once   sync.Once
 	closed chan struct{} // closed by Close
-	slot   chan struct{} // holds a token while a task runs; guards the fields below
-	lastID uint64
-	proc   *process // the process' present life; nil before the first
-	of     string   // the run of its last task, empty if that was to make one's model
-
-	living atomic.Pointer[process] // proc, for who has not the slot
+	seats  *seats
+	lastID atomic.Uint64
 }
 
 var _ Trainer = (*Exec)(nil)
@@ -100,7 +101,7 @@ func NewExec(cfg ExecConfig) (*Exec, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Exec{cfg: cfg, program: program, log: log, closed: make(chan struct{}), slot: make(chan struct{}, 1)}, nil
+	return &Exec{cfg: cfg, program: program, log: log, closed: make(chan struct{}), seats: newSeats(max(1, cfg.MaxProcesses))}, nil
 }
 
 // findProgram resolves name as the shell would that starts in dir.
@@ -125,7 +126,7 @@ func findProgram(name, dir string) (string, error) {
 // Trainer's contract: report is called from another goroutine and must not block; a process
 // that gave up a cancelled task in time stays, idle, for the next one of the same run.
 //
-// Errors: an *ExitError if the process ended first, ErrSkipped if it asked for another task
+// Errors: an *ExitError if the process ended first, ErrNoUpdate if it asked for another task
 // first, ErrCommand if it could not be started, ErrTimeout if it took too long, ErrClosed after Close.
 func (e *Exec) Run(ctx context.Context, task Task, report func(Progress)) (Result, error) {
 	if e.cfg.Timeout <= 0 {
@@ -141,28 +142,32 @@ func (e *Exec) Run(ctx context.Context, task Task, report func(Progress)) (Resul
 }
 
 func (e *Exec) run(ctx context.Context, task Task, report func(Progress)) (res Result, err error) {
-	if err := e.enter(ctx); err != nil {
+	s, err := e.seats.take(ctx, e.closed, task)
+	if err != nil {
 		return Result{}, err
 	}
-	defer func() { <-e.slot }()
+	defer e.seats.leave(s)
 	if task, err = absolute(task); err != nil {
 		return Result{}, err
 	}
 	if report == nil {
 		report = func(Progress) {}
 	}
-	e.lastID++
-	e.dismiss(task)
+	id := e.lastID.Add(1)
+	if err := e.dismiss(ctx, s, task); err != nil {
+		return Result{}, err
+	}
 	for {
-		fresh := e.proc == nil || !e.proc.alive()
+		fresh := !s.lives()
 		if fresh {
-			if e.proc, err = startProcess(e.cfg, e.program, e.log); err != nil {
+			p, err := startProcess(e.cfg, e.program, e.log, task)
+			if err != nil {
 				return Result{}, err
 			}
-			e.living.Store(e.proc)
+			s.sit(p)
 		}
-		e.of = task.Run
-		res, err := e.do(ctx, newJob(e.lastID, task, report))
+		s.work(task.Run)
+		res, err := e.do(ctx, s.proc, newJob(id, task, e.due(ctx), report))
 		var exit *ExitError
 		if !fresh && errors.As(err, &exit) && !exit.Asked {
 			continue // it ended between two tasks: this one starts it again
@@ -171,42 +176,40 @@ func (e *Exec) run(ctx context.Context, task Task, report func(Progress)) (res R
 	}
 }
 
-// Process returns the ID of the user's process, 0 while none runs.
-func (e *Exec) Process() int {
-	if p := e.living.Load(); p != nil && p.alive() {
-		return p.cmd.Process.Pid
+// due returns when a training should end for its update to come in time: writing it takes some time too.
+func (e *Exec) due(ctx context.Context) time.Time {
+	end, limited := ctx.Deadline()
+	if !limited {
+		return end
+	}
+	return end.Add(-e.cfg.Timeout / 20)
+}
+
+// Processes returns for how many runs at a time there may be a process.
+func (e *Exec) Processes() int { return len(e.seats.all) }
+
+// Process returns the ID of the user's process that works for a run, 0 while none runs.
+func (e *Exec) Process(run string) int {
+	for _, s := range e.seats.all {
+		if l := s.living.Load(); l != nil && l.of == run && l.alive() {
+			return l.cmd.Process.Pid
+		}
 	}
 	return 0
 }
 
 // dismiss ends the idle process of another run, as Close would: it has that run's model and optimizer in its memory, and
-// perhaps an older state of the script, which is edited between two runs. One that has made a run's first model has trained nothing.
-func (e *Exec) dismiss(task Task) {
-	if e.proc != nil && e.proc.alive() && (task.Kind == Init || e.of != "" && e.of != task.Run) {
-		e.log.Info("trainer is told to stop: the next task is of another run", "pid", e.proc.cmd.Process.Pid)
-		e.proc.stop(e.cfg.StopGrace)
+// perhaps an older state of the script, which is edited between two runs. It hears first what became of its last update, or what it
+// keeps for the next round would be lost. One that has made a run's first model has trained nothing.
+func (e *Exec) dismiss(ctx context.Context, s *seat, task Task) error {
+	if s.lives() && (task.Kind == Init || s.of != "" && s.of != task.Run) {
+		if err := s.proc.desk.settle(ctx); err != nil {
+			return err
+		}
+		e.log.Info("trainer is told to stop: the next task is of another run", "pid", s.proc.cmd.Process.Pid)
+		s.proc.stop(e.cfg.StopGrace)
 	}
-}
-
-// enter takes the slot, unless ctx or the trainer ends first.
-func (e *Exec) enter(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	select {
-	case e.slot <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-e.closed:
-		return ErrClosed
-	}
-	select {
-	case <-e.closed:
-		<-e.slot
-		return ErrClosed
-	default:
-		return nil
-	}
+	return nil
 }
 
 // absolute returns task with paths that mean the same in the process' working directory.
@@ -228,8 +231,8 @@ func absolute(task Task) (Task, error) {
 }
 
 // do offers j to the living process and waits until it is over, here or there.
-func (e *Exec) do(ctx context.Context, j *job) (res Result, err error) {
-	p := e.proc
+func (e *Exec) do(ctx context.Context, p *process, j *job) (res Result, err error) {
+	p.task.Store(&j.task)
 	defer func() {
 		if err != nil {
 			j.settle(err) // it may have been sent in the very moment
@@ -270,11 +273,13 @@ func (e *Exec) do(ctx context.Context, j *job) (res Result, err error) {
 func (e *Exec) Close() error {
 	e.once.Do(func() {
 		close(e.closed)
-		e.slot <- struct{}{}
-		defer func() { <-e.slot }()
-		if e.proc != nil {
-			e.proc.stop(e.cfg.StopGrace)
+		var wg sync.WaitGroup
+		for _, s := range e.seats.takeAll() {
+			if s.proc != nil {
+				wg.Go(func() { s.proc.stop(e.cfg.StopGrace) })
+			}
 		}
+		wg.Wait()
 	})
 	return nil
 }

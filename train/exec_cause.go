@@ -29,10 +29,10 @@ const margin = " |+-"
 // exceptionLine begins with the exception's type; without a message there is nothing else.
 var exceptionLine = regexp.MustCompile(`^[\w.<>]+(:|$)`)
 
-// cause returns what lines of standard error say of a process' end: the exception of Python's last traceback, else the last
-// line that is not set in. Errors of the Python package end with what to do about them.
+// cause returns what lines of standard error say of a process' end: the exception of Python's last traceback, of several ranks
+// that of the first which failed, else the last line that is not set in. Errors of the Python package end with what to do about them.
 func cause(lines []string) (text, advice string) {
-	text, advice, _ = strings.Cut(ending(lines), "; hint: ")
+	text, advice, _ = strings.Cut(ending(decisive(lines)), "; hint: ")
 	return text, advice
 }
 
@@ -80,8 +80,9 @@ var frameLine = regexp.MustCompile(`^\s*File "([^"]+)", line (\d+)(?:, in (.+))?
 // libraries are the folders that a user's own files are not in.
 var libraries = []string{"/site-packages/", "/dist-packages/", "/lib/python", "<frozen "}
 
-// place says where in the user's own files the last traceback ends, such as train.py:12 in main; nothing if there is none.
+// place says where in the user's own files the traceback of the cause ends, such as train.py:12 in main; nothing if there is none.
 func place(lines []string) string {
+	lines = decisive(lines)
 	head := -1
 	for i, line := range lines {
 		if strings.HasSuffix(line, tracebackHead) && (i == 0 || !strings.HasPrefix(lines[i-1], ignoredHead)) {

@@ -72,10 +72,10 @@ func TestCause(t *testing.T) {
 
 func TestCauseOfLines(t *testing.T) {
 	for want, lines := range map[string][]string{
-		"":                       nil,
-		"no data":                {"loading", "no data", "hint: name a folder", "  of texts"},
-		"[rank0]: ValueError: x": {"[rank0]: " + tracebackHead, `[rank0]:   File "t.py", line 1`, "[rank0]: ValueError: x"},
-		tracebackHead:            {tracebackHead, `  File "t.py", line 3`}, // killed while it wrote
+		"":              nil,
+		"no data":       {"loading", "no data", "hint: name a folder", "  of texts"},
+		"ValueError: x": {"[rank0]: " + tracebackHead, `[rank0]:   File "t.py", line 1`, "[rank0]: ValueError: x"},
+		tracebackHead:   {tracebackHead, `  File "t.py", line 3`}, // killed while it wrote
 	} {
 		if got, _ := cause(lines); got != want {
 			t.Errorf("got %q, want %q", got, want)

@@ -30,6 +30,7 @@ type job struct {
 	id     uint64
 	task   Task
 	report func(Progress)
+	due    time.Time // when the process should have ended the training; zero: whenever
 
 	taken     bool // the process has it in hand, or had
 	cancelled bool // the node no longer wants it
@@ -46,8 +47,8 @@ type job struct {
 
 func newDesk() *desk { return &desk{change: make(chan struct{}), ended: make(chan struct{})} }
 
-func newJob(id uint64, task Task, report func(Progress)) *job {
-	return &job{id: id, task: task, report: report, over: make(chan struct{}), settled: make(chan struct{})}
+func newJob(id uint64, task Task, due time.Time, report func(Progress)) *job {
+	return &job{id: id, task: task, due: due, report: report, over: make(chan struct{}), settled: make(chan struct{})}
 }
 
 // settle says what became of the job's update.
@@ -126,7 +127,7 @@ func (d *desk) take(ctx context.Context, wait time.Duration) (j *job, stopped bo
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if j := d.job; j != nil && j.taken && !j.isOver {
-		j.putDown(Result{}, ErrSkipped)
+		j.putDown(Result{}, ErrNoUpdate)
 	}
 	for ctx.Err() == nil {
 		if d.closed {
@@ -199,12 +200,13 @@ func (d *desk) answer(id uint64, res Result) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	if j.task.Kind == Train {
+	if j.task.Kind == Train && res.Skip == "" {
 		res.settle = j.settle
-	} else {
+		d.sent = j
+	} else { // nothing of it has to be durable
 		j.settle(nil)
+		d.taken = j.id
 	}
-	d.sent = j
 	j.putDown(res, nil)
 	return j, nil
 }
@@ -218,6 +220,22 @@ func (d *desk) again(ctx context.Context, id uint64, refused error) error {
 		return refused
 	}
 	return d.await(ctx, j)
+}
+
+// settle waits until it is said what became of the last update.
+func (d *desk) settle(ctx context.Context) error {
+	d.mu.Lock()
+	j := d.sent
+	d.mu.Unlock()
+	if j == nil {
+		return nil
+	}
+	select {
+	case <-j.settled:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // await waits until it is said what became of a task's update, and takes it or says why not.

@@ -19,8 +19,8 @@ var (
 	ErrDir = errors.New("working directory")
 	// ErrTimeout is returned for a task that takes longer than the trainer may.
 	ErrTimeout = errors.New("the trainer takes too long")
-	// ErrSkipped is returned for a task that the process put down without an update.
-	ErrSkipped = hint.Add(
+	// ErrNoUpdate is returned for a task that the process put down without an update.
+	ErrNoUpdate = hint.Add(
 		errors.New("trainer asked for its next task without sending an update for this one"),
 		"call send once for each receive, also when a task fails",
 	)

@@ -17,7 +17,7 @@ func TestExplain(t *testing.T) {
 		text, advice string
 	}{
 		{errBroken, errBroken.Error(), ""},
-		{errors.Join(ErrSkipped), "trainer asked for its next task without sending an update for this one", "call send once for each receive, also when a task fails"},
+		{errors.Join(ErrNoUpdate), "trainer asked for its next task without sending an update for this one", "call send once for each receive, also when a task fails"},
 		{exit, `trainer "sh" ended with exit status 0 before it sent an update`, "the script ended by itself: call send before it returns"},
 		{&ExitError{Command: "sh", Status: "exit status 1", Code: 1, Asked: true, Stderr: []string{"weft.LayoutError: 'w' is missing; hint: send it"}},
 			`trainer "sh" ended with exit status 1 before it sent an update: weft.LayoutError: 'w' is missing`, "send it"},

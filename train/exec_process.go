@@ -40,13 +40,16 @@ type process struct {
 	socketDir string
 	output    [2]*os.File // our ends of its stdout and stderr
 	tail      tail        // of stderr
+	throttle  throttle
+	task      atomic.Pointer[Task] // the newest, whose the output is
 	exited    chan struct{}
 	condemned atomic.Bool // SIGKILL was sent: no further task for it
 }
 
 // startProcess starts a life. The desk is open before the process can ask for it.
-func startProcess(cfg ExecConfig, program string, log *slog.Logger) (*process, error) {
+func startProcess(cfg ExecConfig, program string, log *slog.Logger, task Task) (*process, error) {
 	p := &process{log: log, desk: newDesk(), exited: make(chan struct{})}
+	p.task.Store(&task)
 	socket, err := p.listen(cfg.RunDir)
 	if err != nil {
 		return nil, err
@@ -160,16 +163,38 @@ func (p *process) start() (drained <-chan struct{}, err error) {
 	for i, name := range []string{"stdout", "stderr"} {
 		wg.Go(func() {
 			eachLine(p.output[i], func(line string) {
-				p.log.Info(OutputMessage, "stream", name, OutputLine, line)
 				if name == "stderr" {
 					p.tail.add(line)
 				}
+				p.tell(name, line)
 			})
 		})
 	}
 	done := make(chan struct{})
-	go func() { wg.Wait(); close(done) }()
+	go func() {
+		wg.Wait()
+		if n := p.throttle.rest(); n > 0 {
+			p.write("stderr", omission(n))
+		}
+		close(done)
+	}()
 	return done, nil
+}
+
+// tell has a line that the process has written in the log, if there are not too many.
+func (p *process) tell(stream, line string) {
+	ok, omitted := p.throttle.admit(time.Now(), len(line))
+	if omitted > 0 {
+		p.write(stream, omission(omitted))
+	}
+	if ok {
+		p.write(stream, line)
+	}
+}
+
+func (p *process) write(stream, line string) {
+	task := p.task.Load()
+	p.log.Info(OutputMessage, OutputRun, task.Name, OutputRound, task.Round, "stream", stream, OutputLine, line)
 }
 
 // closeOutput also ends readers that still wait.

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // missing skips a test for want of something that is not Go; where everything should be there,
@@ -105,9 +107,9 @@ func TestPythonPlain(t *testing.T) {
 	if _, err := ran(e, ctx, task(Train, "work", "forever"), func(Progress) { cancel() }); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
-	pid := e.proc.cmd.Process.Pid
-	if _, err := ran(e, t.Context(), task(Train, "", ""), ignore); err != nil || e.proc.cmd.Process.Pid != pid {
-		t.Errorf("after a cancelled task: process %d instead of %d, %v", e.proc.cmd.Process.Pid, pid, err)
+	pid := e.seats.all[0].proc.cmd.Process.Pid
+	if _, err := ran(e, t.Context(), task(Train, "", ""), ignore); err != nil || e.seats.all[0].proc.cmd.Process.Pid != pid {
+		t.Errorf("after a cancelled task: process %d instead of %d, %v", e.seats.all[0].proc.cmd.Process.Pid, pid, err)
 	}
 
 	var exit *ExitError
@@ -259,5 +261,27 @@ func average(t *testing.T, base string, updates []Result) {
 	}
 	if err := os.Rename(base+".new", base); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A task says how long it may take, in which its update is still in time, and may be answered by a reason why there is none.
+func TestPythonBounded(t *testing.T) {
+	e := script(t, nil, "testdata/bounded.py")
+	e.cfg.Timeout = 10 * time.Second
+	task := func(config map[string]string) Task {
+		task := newTask(t, Train)
+		task.Base, task.Config = filepath.Join(t.TempDir(), "base.safetensors"), config
+		layout := tensor.Layout{Tensors: []tensor.Tensor{{Name: "w", DType: tensor.F32, Shape: []uint64{1}}}}
+		if err := os.WriteFile(task.Base, append(layout.SafetensorsHeader(), 0, 0, 0, 0), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return task
+	}
+	if res, err := ran(e, t.Context(), task(map[string]string{"skip": "no new cases"}), ignore); err != nil || res.Skip != "no new cases" || res.Update != "" {
+		t.Errorf("skipped: %+v, %v", res, err)
+	}
+	res, err := ran(e, t.Context(), task(nil), ignore)
+	if err != nil || res.Samples != 5 || res.Skip != "" || res.Metrics["left"] > 0 {
+		t.Errorf("as long as it may: %+v, %v", res, err)
 	}
 }

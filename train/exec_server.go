@@ -27,6 +27,7 @@ func newServer(d *desk) *http.Server {
 	mux.HandleFunc("GET /v1/task/{id}", d.serveWanted)
 	mux.HandleFunc("POST /v1/progress", d.serveProgress)
 	mux.HandleFunc("POST /v1/update", d.serveUpdate)
+	mux.HandleFunc("POST /v1/skip", d.serveSkip)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		reply(w, nil, refuse(notFound, "the calls are in docs/trainers.md", "no such call: %s %.80q", r.Method, r.URL.Path))
 	})
@@ -71,7 +72,7 @@ func (d *desk) serveTask(w http.ResponseWriter, r *http.Request) {
 	case j == nil:
 		w.WriteHeader(http.StatusNoContent)
 	default:
-		reply(w, taskMessage{j.id, j.task}, nil)
+		reply(w, newTaskMessage(j), nil)
 	}
 }
 
@@ -132,6 +133,31 @@ func (d *desk) update(ctx context.Context, body []byte) error {
 		return d.again(ctx, m.Task, err)
 	}
 	return d.await(ctx, j)
+}
+
+func (d *desk) serveSkip(w http.ResponseWriter, r *http.Request) {
+	body, err := readBody(w, r)
+	if err == nil {
+		err = d.skip(body)
+	}
+	reply(w, none{}, err)
+}
+
+// skip puts the task down without an update.
+func (d *desk) skip(body []byte) error {
+	m, err := decodeSkip(body)
+	if err != nil || d.hasTaken(m.Task) {
+		return err
+	}
+	j, err := d.wanted(m.Task)
+	if err != nil {
+		return err
+	}
+	if j.task.Kind == Init {
+		return refuse(unprocessable, "send the model that the script has made", "skip: the run begins with this site's model")
+	}
+	_, err = d.answer(m.Task, Result{Skip: m.Reason})
+	return err
 }
 
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {

@@ -29,7 +29,7 @@ func call(d *desk, method, path, body string) (int, string) {
 // desked returns a desk with a task on it that the process has in hand.
 func desked(t *testing.T, kind Kind, report func(Progress)) (*desk, *job) {
 	t.Helper()
-	d, j := newDesk(), newJob(7, newTask(t, kind), report)
+	d, j := newDesk(), newJob(7, newTask(t, kind), time.Time{}, report)
 	d.offer(j)
 	if status, body := call(d, "GET", "/v1/task", ""); status != 200 {
 		t.Fatalf("take: %d %s", status, body)
@@ -43,13 +43,23 @@ func TestTaskMessage(t *testing.T) {
 	if status, body := call(d, "GET", "/v1/task", ""); status != 204 || body != "" {
 		t.Errorf("empty desk: %d %q", status, body)
 	}
-	d.offer(newJob(7, task, ignore))
+	d.offer(newJob(7, task, time.Time{}, ignore))
 	status, body := call(d, "GET", "/v1/task?wait=1", "")
 	want := fmt.Sprintf(`{"id":7,"kind":"train","run":"bafy","name":"demo","round":2,"rounds":5,"attempt":1,`+
 		`"base":%q,"dir":%q,"seed":18446744073709551615,"config":{"lr":"0.1"}}`+"\n", task.Base, task.Dir)
 	if status != 200 || body != want {
 		t.Errorf("got %d %s, want %s", status, body, want)
 	}
+	j := newJob(8, task, time.Now().Add(time.Hour), ignore)
+	d.offer(j)
+	_, body = call(d, "GET", "/v1/task?wait=1", "")
+	var m struct {
+		Left float64 `json:"time_left"`
+	}
+	if err := json.Unmarshal([]byte(body), &m); err != nil || m.Left > 3600 || m.Left < 3500 {
+		t.Errorf("an hour: %s", body)
+	}
+	d.withdraw(j)
 	d.close()
 	if status, body := call(d, "GET", "/v1/task?wait=60", ""); status != 200 || body != `{"kind":"stop"}`+"\n" {
 		t.Errorf("closed desk: %d %s", status, body)
@@ -175,6 +185,34 @@ func TestAnswer(t *testing.T) {
 	<-j.over
 }
 
+// TestSkip: a task is put down without an update, once, and the answer may be lost; the one with the model that a run begins with is not.
+func TestSkip(t *testing.T) {
+	for _, kind := range []Kind{Train, Evaluate, Init} {
+		d, j := desked(t, kind, ignore)
+		for body, want := range map[string]string{
+			`{"task":7}`: "reason: 0 bytes",
+			`{"task":7,"reason":"` + strings.Repeat("x", ledger.MaxReason+1) + `"}`: "reason: 257 bytes",
+			`{"reason":"no data"}`:       "task: missing",
+			`{"task":7,"why":"no data"}`: "unknown field",
+		} {
+			if status, reply := call(d, "POST", "/v1/skip", body); status < 400 || !strings.Contains(reply, want) {
+				t.Errorf("%s %s: %d %s", kind, body, status, reply)
+			}
+		}
+		if status, reply := call(d, "POST", "/v1/skip", `{"task":6,"reason":"no data"}`); status != 409 {
+			t.Errorf("another task: %d %s", status, reply)
+		}
+		for range 2 {
+			status, reply := call(d, "POST", "/v1/skip", `{"task":7,"reason":"no data"}`)
+			if kind == Init && (status != 422 || j.isOver) {
+				t.Errorf("%s: %d %s", kind, status, reply)
+			} else if kind != Init && (status != 200 || j.err != nil || j.result.Skip != "no data") {
+				t.Errorf("%s: %d %s, %+v, %v", kind, status, reply, j.result, j.err)
+			}
+		}
+	}
+}
+
 // TestSettle: an update is answered once it is known what became of it, whoever asks, and however often.
 func TestSettle(t *testing.T) {
 	const body = `{"task":7,"update":"u","samples":2}`
@@ -238,7 +276,7 @@ func TestCancelledTask(t *testing.T) {
 		t.Errorf("withdrawn: %d", status)
 	}
 
-	d, j = newDesk(), newJob(8, newTask(t, Train), ignore)
+	d, j = newDesk(), newJob(8, newTask(t, Train), time.Time{}, ignore)
 	d.offer(j)
 	if d.cancel(j, false) {
 		t.Error("the task was never in hand")
@@ -250,7 +288,7 @@ func TestCancelledTask(t *testing.T) {
 
 // A call that waits gets the task when it comes; one that went away gets none.
 func TestLongPoll(t *testing.T) {
-	d, j := newDesk(), newJob(7, newTask(t, Train), ignore)
+	d, j := newDesk(), newJob(7, newTask(t, Train), time.Time{}, ignore)
 	gone, leave := context.WithCancel(t.Context())
 	leave()
 	if got, _ := d.take(gone, time.Minute); got != nil {
@@ -269,7 +307,7 @@ func TestLongPoll(t *testing.T) {
 		t.Error("not told to stop")
 	}
 	<-j.over // put down by the second call
-	if j.err != ErrSkipped {
+	if j.err != ErrNoUpdate {
 		t.Errorf("got %v", j.err)
 	}
 }
@@ -280,6 +318,7 @@ func FuzzExecBody(f *testing.F) {
 	f.Add([]byte(`{"task":1,"step":2,"steps":3,"metrics":{"eval/loss":-0}}`))
 	f.Add([]byte(`{"task":1,"metrics":null}`))
 	f.Add([]byte(`{"task":1} {}`))
+	f.Add([]byte(`{"task":1,"reason":"no data"}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		promise := func(id uint64, metrics map[string]float64) {
 			if id == 0 || len(metrics) > ledger.MaxMetrics {
@@ -306,6 +345,9 @@ func FuzzExecBody(f *testing.F) {
 		}
 		if m, err := decodeProgress(body); err == nil {
 			promise(m.Task, m.Metrics)
+		}
+		if m, err := decodeSkip(body); err == nil && (m.Task == 0 || m.Reason == "" || len(m.Reason) > ledger.MaxReason) {
+			t.Fatalf("%+v", m)
 		}
 	})
 }

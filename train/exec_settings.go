@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/hint"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/yamlfile"
 )
 
@@ -19,7 +20,12 @@ type ExecSettings struct {
 
 	Timeout yamlfile.Duration `yaml:"timeout"` // the longest that a task may take; 0: without limit
 	Grace   yamlfile.Duration `yaml:"grace"`   // to save after SIGTERM; 0: 20s
+
+	MaxProcesses yamlfile.Count `yaml:"max_processes"` // that work at a time, each for a run; 0: 1
 }
+
+// maxProcesses is how many runs a mesh may have open at a time.
+const maxProcesses = ledger.MaxRuns
 
 var _ Settings = (*ExecSettings)(nil)
 
@@ -27,6 +33,9 @@ var _ Settings = (*ExecSettings)(nil)
 func (s *ExecSettings) Check() error {
 	if len(s.Exec) == 0 || s.Exec[0] == "" {
 		return &SettingError{"exec", hint.Add(errors.New("the command is empty"), "such as exec: [python3, train.py]")}
+	}
+	if s.MaxProcesses > maxProcesses {
+		return &SettingError{"max_processes", hint.Add(fmt.Errorf("%d, at most %d", s.MaxProcesses, maxProcesses), "a mesh has no more runs at a time")}
 	}
 	for i, v := range s.Env {
 		if name, _, ok := strings.Cut(v, "="); !ok || name == "" {
@@ -38,7 +47,7 @@ func (s *ExecSettings) Check() error {
 
 // New finds the command; the process is started by the first task.
 func (s *ExecSettings) New(e Env) (Trainer, error) {
-	t, err := NewExec(ExecConfig{Command: s.Exec, Dir: s.dir(e), Env: s.Env, RunDir: e.RunDir, Log: e.Log, StopGrace: time.Duration(s.Grace), Timeout: time.Duration(s.Timeout)})
+	t, err := NewExec(ExecConfig{Command: s.Exec, Dir: s.dir(e), Env: s.Env, RunDir: e.RunDir, Log: e.Log, StopGrace: time.Duration(s.Grace), Timeout: time.Duration(s.Timeout), MaxProcesses: int(s.MaxProcesses)})
 	switch {
 	case err == nil:
 		return t, nil

@@ -56,7 +56,7 @@ func ignore(Progress) {}
 
 func TestExecKeepsTheProcess(t *testing.T) {
 	e := play(t, "loop")
-	if e.Process() != 0 {
+	if e.Process("bafy") != 0 {
 		t.Error("it has a process before its first task")
 	}
 	var pid float64
@@ -76,12 +76,12 @@ func TestExecKeepsTheProcess(t *testing.T) {
 		if i > 0 && res.Metrics["pid"] != pid {
 			t.Errorf("task %d went to another process", i)
 		}
-		if pid = res.Metrics["pid"]; e.Process() != int(pid) {
-			t.Errorf("task %d went to process %v, and not to %d", i, pid, e.Process())
+		if pid = res.Metrics["pid"]; e.Process("bafy") != int(pid) {
+			t.Errorf("task %d went to process %v, and not to %d", i, pid, e.Process("bafy"))
 		}
 	}
-	if err := e.Close(); err != nil || e.Process() != 0 {
-		t.Errorf("after Close: process %d, %v", e.Process(), err)
+	if err := e.Close(); err != nil || e.Process("bafy") != 0 {
+		t.Errorf("after Close: process %d, %v", e.Process("bafy"), err)
 	}
 }
 
@@ -97,7 +97,7 @@ func TestExecNewRun(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			before, task := e.proc, newTask(t, Train)
+			before, task := e.seats.all[0].proc, newTask(t, Train)
 			task.Run = "another"
 			second, err := ran(e, t.Context(), task, ignore)
 			if err != nil || second.Metrics["pid"] == first.Metrics["pid"] {
@@ -107,6 +107,81 @@ func TestExecNewRun(t *testing.T) {
 				t.Errorf("the first run's process: alive %t, %s", before.alive(), before.status())
 			}
 		})
+	}
+}
+
+// With room for two, runs have a process each, at the same time and from round to round; a third takes the place of who was idle
+// for longest.
+func TestExecProcesses(t *testing.T) {
+	e := play(t, "loop")
+	e.cfg.StopGrace = time.Minute
+	e.seats = newSeats(2)
+	if e.Processes() != 2 {
+		t.Error(e.Processes())
+	}
+	train := func(run string) float64 {
+		task := newTask(t, Train)
+		task.Run = run
+		res, err := ran(e, t.Context(), task, ignore)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.Metrics["pid"]
+	}
+	a := train("a")
+	var b float64
+	task, inside := newTask(t, Train), false
+	task.Run = "a"
+	res, err := ran(e, t.Context(), task, func(Progress) {
+		if !inside { // while a trains
+			inside = true
+			b = train("b")
+		}
+	})
+	if err != nil || res.Metrics["pid"] != a || b == 0 || b == a {
+		t.Fatalf("a went to %v, then %v, b to %v at the same time, %v", a, res.Metrics["pid"], b, err)
+	}
+	if train("b") != b || train("a") != a || e.Process("a") != int(a) || e.Process("b") != int(b) || e.Process("c") != 0 {
+		t.Error("they do not keep their processes")
+	}
+	c := train("c")
+	if train("a") != a || train("c") != c || e.Process("b") != 0 {
+		t.Error("the third run did not take the place of the one that was idle for longest")
+	}
+	if err := e.Close(); err != nil || e.Process("a") != 0 || e.Process("c") != 0 {
+		t.Errorf("after Close: %v", err)
+	}
+}
+
+// A process hears what became of its update before it has to give way to another run's.
+func TestExecDismissAfterSettling(t *testing.T) {
+	e := play(t, "loop")
+	e.cfg.StopGrace = time.Minute
+	first, err := e.Run(t.Context(), newTask(t, Train), ignore)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := e.seats.all[0].proc
+	ended := make(chan error)
+	go func() {
+		task := newTask(t, Train)
+		task.Run = "another"
+		_, err := ran(e, t.Context(), task, ignore)
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		t.Fatalf("it gives way before: %v", err)
+	case <-time.After(100 * time.Millisecond): // nothing comes, so there is nothing to wait for
+	}
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if err := before.desk.settle(gone); !errors.Is(err, context.Canceled) || !before.alive() {
+		t.Errorf("who waits for it no longer: %v", err)
+	}
+	first.Settle(nil)
+	if err := <-ended; err != nil || before.status() != "exit status 0" { // it would have failed, had its update not been taken
+		t.Errorf("%v, the process ended with %s", err, before.status())
 	}
 }
 
@@ -131,10 +206,10 @@ func TestExecRestartsTheProcess(t *testing.T) {
 			if _, err := ran(e, t.Context(), newTask(t, Train), ignore); err != nil {
 				t.Fatal(err)
 			}
-			if err := e.proc.cmd.Process.Kill(); err != nil {
+			if err := e.seats.all[0].proc.cmd.Process.Kill(); err != nil {
 				t.Fatal(err)
 			}
-			<-e.proc.exited // a process that dies with the task already on its way has it in hand
+			<-e.seats.all[0].proc.exited // a process that dies with the task already on its way has it in hand
 		}
 	})
 	t.Run("that crashed", func(t *testing.T) {
@@ -176,7 +251,7 @@ func TestExecFailures(t *testing.T) {
 		"silent":        {"exit status 0 before it sent an update", "hint: the script ended by itself: call send"},
 		"wrong path":    {"exit status 1 before it sent an update", "422", "outside the task's folder"},
 		"oversized":     {"exit status 1 before it sent an update", "413", "more than 65536 bytes"},
-		"skip":          {ErrSkipped.Error()},
+		"skip":          {ErrNoUpdate.Error()},
 	} {
 		t.Run(part, func(t *testing.T) {
 			_, err := ran(play(t, part), t.Context(), newTask(t, Train), ignore)
@@ -208,7 +283,7 @@ func TestExecCancel(t *testing.T) {
 		e := play(t, "yields")
 		e.cfg.StopGrace = time.Minute
 		cancelled(t, e)
-		pid := e.proc.cmd.Process.Pid
+		pid := e.seats.all[0].proc.cmd.Process.Pid
 		res, err := ran(e, t.Context(), newTask(t, Train), ignore)
 		if err != nil {
 			t.Fatal(err)
@@ -222,7 +297,7 @@ func TestExecCancel(t *testing.T) {
 			life := newLife(t)
 			e := play(t, part, lifeEnv+"="+life.path)
 			cancelled(t, e)
-			if e.proc.alive() {
+			if e.seats.all[0].proc.alive() {
 				t.Error("the process is kept")
 			}
 			ended(t, life.next(t))
@@ -235,8 +310,8 @@ func TestExecCancel(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		e := play(t, "loop")
-		if _, err := ran(e, ctx, newTask(t, Train), ignore); !errors.Is(err, context.Canceled) || e.proc != nil {
-			t.Errorf("got %v, process %v", err, e.proc)
+		if _, err := ran(e, ctx, newTask(t, Train), ignore); !errors.Is(err, context.Canceled) || e.seats.all[0].proc != nil {
+			t.Errorf("got %v, process %v", err, e.seats.all[0].proc)
 		}
 	})
 }
@@ -253,10 +328,10 @@ func TestExecClose(t *testing.T) {
 			t.Fatal(err)
 		}
 		ended(t, life.next(t))
-		if status := e.proc.status(); status != "exit status 0" {
+		if status := e.seats.all[0].proc.status(); status != "exit status 0" {
 			t.Errorf("told to stop it ended with %s", status)
 		}
-		if _, err := os.Stat(e.proc.socketDir); !errors.Is(err, os.ErrNotExist) {
+		if _, err := os.Stat(e.seats.all[0].proc.socketDir); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("the socket's folder is left: %v", err)
 		}
 		if _, err := ran(e, t.Context(), newTask(t, Train), ignore); !errors.Is(err, ErrClosed) {
@@ -386,7 +461,7 @@ func TestExecGrace(t *testing.T) {
 	if _, err := ran(e, ctx, newTask(t, Train), func(Progress) { cancel() }); !errors.Is(err, context.Canceled) {
 		t.Fatalf("got %v", err)
 	}
-	if status := e.proc.status(); status != "exit status 0" {
+	if status := e.seats.all[0].proc.status(); status != "exit status 0" {
 		t.Errorf("it ended with %s", status)
 	}
 	if _, err := os.Stat(filepath.Join(e.cfg.Dir, "saved")); err != nil {
@@ -401,7 +476,7 @@ func TestExecTimeout(t *testing.T) {
 	if _, err := ran(e, t.Context(), newTask(t, Train), ignore); !errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), "trainer.timeout") {
 		t.Errorf("got %v", err)
 	}
-	if e.proc.alive() {
+	if e.seats.all[0].proc.alive() {
 		t.Error("the process is kept")
 	}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"regexp"
+	"time"
 
 	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/ledger"
@@ -31,6 +32,15 @@ const stop = "stop"
 type taskMessage struct {
 	ID uint64 `json:"id"`
 	Task
+	TimeLeft *float64 `json:"time_left,omitempty"` // seconds until the training should end; absent without limit
+}
+
+func newTaskMessage(j *job) taskMessage {
+	m := taskMessage{ID: j.id, Task: j.task}
+	if !j.due.IsZero() {
+		m.TimeLeft = new(max(0, time.Until(j.due).Seconds()))
+	}
+	return m
 }
 
 // stopMessage tells the process that there is nothing more to do.
@@ -44,6 +54,12 @@ type updateMessage struct {
 	Update  string             `json:"update,omitempty"` // absolute, or relative to the task's folder
 	Samples uint64             `json:"samples"`
 	Metrics map[string]float64 `json:"metrics,omitempty"`
+}
+
+// skipMessage says that the site has nothing to give for a task.
+type skipMessage struct {
+	Task   uint64 `json:"task"`
+	Reason string `json:"reason"`
 }
 
 // progressMessage says where a task stands.
@@ -94,6 +110,17 @@ func decodeUpdate(body []byte) (updateMessage, error) {
 		return m, refuse(unprocessable, "count training examples, not tokens or bytes", "samples: %d, at most %d", m.Samples, uint64(ledger.MaxSamples))
 	}
 	return m, checkMessage(m.Task, m.Metrics)
+}
+
+func decodeSkip(body []byte) (skipMessage, error) {
+	var m skipMessage
+	if err := decodeStrict(body, &m); err != nil {
+		return m, err
+	}
+	if n := len(m.Reason); n == 0 || n > ledger.MaxReason {
+		return m, refuse(unprocessable, "say in a few words why: the other sites see it", "reason: %d bytes, want 1 to %d", n, ledger.MaxReason)
+	}
+	return m, checkMessage(m.Task, nil)
 }
 
 func decodeProgress(body []byte) (progressMessage, error) {

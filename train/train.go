@@ -34,9 +34,10 @@ type Task struct {
 
 // Result is what a trainer made of a task.
 type Result struct {
-	Update  string             `json:"update"`  // safetensors file with the trained parameters, layout of Base, if there is one; empty for Evaluate
-	Samples uint64             `json:"samples"` // training examples seen; the update's weight in the average
-	Metrics map[string]float64 `json:"metrics"` // finite numbers by name, such as "loss"
+	Update  string             `json:"update"`         // safetensors file with the trained parameters, layout of Base, if there is one; empty for Evaluate
+	Samples uint64             `json:"samples"`        // training examples seen; the update's weight in the average
+	Metrics map[string]float64 `json:"metrics"`        // finite numbers by name, such as "loss"
+	Skip    string             `json:"skip,omitempty"` // why the site has nothing to give, in the place of all that; empty: it gives
 
 	settle func(error)
 }

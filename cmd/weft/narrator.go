@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"log/slog"
+	"math"
 	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/trace"
 )
@@ -66,6 +68,7 @@ var told = map[trace.Kind]string{
 	"train":       "training",
 	"announce":    "update announced",
 	"holds":       "update received",
+	"skips":       "a site skips the round",
 	"votes again": "votes again",
 
 	"change asked":        "a change of the roster is asked for: weft roster list",
@@ -107,7 +110,7 @@ func (t *narrator) events(ctx context.Context) error {
 			return t.ended(ctx, err)
 		}
 		if !e.Time.Before(s.Since) {
-			t.tell(e, s.ID, names)
+			t.tell(ctx, e, s.ID, names)
 		}
 	}
 	return nil
@@ -121,11 +124,46 @@ func (t *narrator) ended(ctx context.Context, err error) error {
 	return nil
 }
 
-func (t *narrator) tell(e api.Event, self peer.ID, names map[peer.ID]string) {
+// losses are this site's loss in a committed round, and the mean of all sites that have one. The node tells of a commit a moment
+// before its status does.
+func (t *narrator) losses(ctx context.Context, run block.CID, round uint64) []any {
+	for range 20 {
+		s, err := t.client.Status(ctx)
+		if err != nil {
+			return nil
+		}
+		for i := range s.Runs {
+			if r := &s.Runs[i]; r.ID == run && uint64(len(r.History)) >= round {
+				return lossAttrs(r.History, s.Site, round)
+			}
+		}
+		if sleep(ctx, 50*time.Millisecond) != nil {
+			return nil
+		}
+	}
+	return nil
+}
+
+func lossAttrs(history []api.RoundStatus, site string, round uint64) (attrs []any) {
+	key, r := lossKey(history), &history[round-1]
+	if own, ok := r.Metrics[site][key]; ok {
+		attrs = append(attrs, key, metricText(own))
+	}
+	if mean, _, _ := spread(r.Metrics, key); !math.IsNaN(mean) {
+		attrs = append(attrs, "mean", metricText(mean))
+	}
+	return attrs
+}
+
+func (t *narrator) tell(ctx context.Context, e api.Event, self peer.ID, names map[peer.ID]string) {
 	about := e.About()
 	switch e := e.Event.(type) {
 	case trace.Decided:
-		t.log.Info("decided", "height", about.Height, "entry", e.Text(), "run", about.Run.Short())
+		attrs := []any{"height", about.Height, "entry", e.Text(), "run", about.Run.Short()}
+		if e.Decision.Kind == "commit" {
+			attrs = append(attrs, t.losses(ctx, about.Run, e.Decision.Round)...)
+		}
+		t.log.Info("decided", attrs...)
 		return
 	case trace.Held:
 		if about.Site == self || names[about.Site] == "" {

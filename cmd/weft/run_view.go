@@ -97,6 +97,9 @@ func runText(out *term.Out, r *api.RunStatus) string {
 			fmt.Fprintf(&b, "        updates here: %d of %d (%s)\n", len(r.Updates), len(r.Takes), strings.Join(r.Updates, ", "))
 		}
 	}
+	if text := skippedText(r.Skipped); text != "" {
+		b.WriteString(strings.Repeat(" ", indent) + hanging(out, "skipped by "+text, nil))
+	}
 	if text := trainerText(r); text != "" {
 		b.WriteString(strings.Repeat(" ", indent) + hanging(out, text, nil))
 	}
@@ -150,12 +153,23 @@ func prefixed(before, text string) string {
 	return before + text
 }
 
+// skippedText names the sites that offer nothing in a round, with their reasons, which others have written.
+func skippedText(reasons map[string]string) string {
+	var parts []string
+	for _, site := range slices.Sorted(maps.Keys(reasons)) {
+		parts = append(parts, fmt.Sprintf("%s (%q)", site, reasons[site]))
+	}
+	return strings.Join(parts, ", ")
+}
+
 // trainerText tells a trainer that has not begun, or that hangs, from one that works.
 func trainerText(r *api.RunStatus) string {
 	quiet := time.Since(r.Heard)
 	switch {
 	case r.Phase != api.PhaseTraining:
 		return ""
+	case r.Queued:
+		return "waits for its turn: the trainer works for another run"
 	case r.Heard.IsZero():
 		return "the trainer has not begun yet"
 	case quiet > quietAfter:
@@ -244,6 +258,11 @@ func marksText(run *api.RunStatus, r *api.RoundStatus) string {
 			who = strconv.Itoa(n) + " sites"
 		}
 		parts = append(parts, mark+": "+who)
+	}
+	if n := len(r.Skipped); n > sitesMarked {
+		parts = append(parts, fmt.Sprintf("skipped: %d sites", n))
+	} else if n > 0 {
+		parts = append(parts, "skipped: "+skippedText(r.Skipped))
 	}
 	return strings.Join(parts, ", ")
 }

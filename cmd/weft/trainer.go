@@ -100,7 +100,7 @@ func (c *trainerTest) run(ctx context.Context, e *env, command []string) (err er
 	case e.json && outfile.IsStdout(c.to):
 		return usage("--json and -o - exclude each other: both are standard output")
 	}
-	config.Dir, config.Log = e.dir, slog.New(plainOutput{term.NewLog(e.err, slog.LevelInfo), e.err})
+	config.Dir, config.Log = e.dir, slog.New(plainOutput{term.NewLog(e.err, slog.LevelInfo), e.err, plainLine})
 	t, err := dryrun.New(ctx, config)
 	if err != nil {
 		return trialError(err, command)
@@ -111,31 +111,6 @@ func (c *trainerTest) run(ctx context.Context, e *env, command []string) (err er
 		return trialError(err, command)
 	}
 	return nil
-}
-
-// plainOutput is a log that shows what the trainer writes as it is written: there is nothing else to tell it from.
-type plainOutput struct {
-	slog.Handler
-	out *term.Out
-}
-
-// Handle writes a record, or the line that it is about.
-func (p plainOutput) Handle(ctx context.Context, r slog.Record) error {
-	if r.Message != train.OutputMessage {
-		return p.Handler.Handle(ctx, r)
-	}
-	r.Attrs(func(a slog.Attr) bool {
-		if a.Key == train.OutputLine {
-			p.out.Println(a.Value.String())
-		}
-		return true
-	})
-	return p.out.Err()
-}
-
-// WithAttrs returns a log that writes these values with each record.
-func (p plainOutput) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return plainOutput{p.Handler.WithAttrs(attrs), p.out}
 }
 
 // play has the trainer do all rounds, and prints what comes of them.
@@ -173,12 +148,17 @@ func (c *trainerTest) play(ctx context.Context, e *env, t *dryrun.Run, log *slog
 	if e.json {
 		return e.printJSON(rounds)
 	}
-	out.Println(out.Good("the update is one that a node takes"))
+	if slices.ContainsFunc(rounds, func(r dryrun.Round) bool { return r.Skipped == "" }) {
+		out.Println(out.Good("the update is one that a node takes"))
+	}
 	return nil
 }
 
 // trialText says in a line what a trainer made of a round.
 func trialText(r dryrun.Round, rounds uint64) string {
+	if r.Skipped != "" {
+		return fmt.Sprintf("round %d of %d  skipped (%q)  took %s", r.Round, rounds, r.Skipped, term.Duration(r.Took))
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "round %d of %d  samples %d", r.Round, rounds, r.Samples)
 	for _, k := range slices.Sorted(maps.Keys(r.Metrics)) {

@@ -98,7 +98,7 @@ func newLogger(out *term.Out, c config.Log) *slog.Logger {
 	if c.Format == "json" {
 		return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.Level(c.Level)}))
 	}
-	return slog.New(term.NewLog(out, slog.Level(c.Level)))
+	return slog.New(plainOutput{term.NewLog(out, slog.Level(c.Level)), out, prefixedLine})
 }
 
 // libp2pLogEnv is how libp2p is asked to log by itself.

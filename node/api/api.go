@@ -108,6 +108,7 @@ type RunStatus struct {
 	Done       uint64             `json:"done"` // committed rounds
 	Phase      Phase              `json:"phase"`
 	Measures   bool               `json:"measures,omitempty"` // the training has not begun: its trainer measures the base first
+	Queued     bool               `json:"queued,omitempty"`   // the training waits for its turn: the trainer works for other runs
 	Trains     uint64             `json:"trains,omitempty"`   // round of the training under way; one that is over is trained on to offer the update late
 	Step       uint64             `json:"step"`               // of the training under way
 	Steps      uint64             `json:"steps"`
@@ -118,6 +119,7 @@ type RunStatus struct {
 	Takes      []string           `json:"takes"`              // sites that take part; of a run that is over, or read without a node, those whose updates counted
 	Declined   []string           `json:"declined,omitempty"` // sites that have said that they do not
 	Silent     []string           `json:"silent,omitempty"`   // sites that have not answered yet, while the run lasts
+	Skipped    map[string]string  `json:"skipped,omitempty"`  // sites that have said that they offer nothing in this round, and why
 	MinSites   uint64             `json:"min_sites"`          // fewest updates in a round
 	Failure    *Failure           `json:"failure,omitempty"`  // why the last training failed, or the last evaluation, until another goes well
 	Waits      string             `json:"waits,omitempty"`    // what the round waits for, where it does not go on
@@ -155,11 +157,12 @@ type RoundStatus struct {
 	Sites       []string                      `json:"sites"`   // whose updates counted
 	Samples     uint64                        `json:"samples"` // in all
 	SiteSamples map[string]uint64             `json:"site_samples"`
-	Weights     map[string]uint64             `json:"weights"`        // of the sites' updates in the mean: samples, capped, less if late
-	Late        map[string]uint64             `json:"late,omitempty"` // rounds by which updates were late, if they were
-	Attempts    map[string]uint64             `json:"attempts"`       // how many trainings stand behind each update: more than one if the site waited for others
-	Metrics     map[string]map[string]float64 `json:"metrics"`        // by site
-	Took        time.Duration                 `json:"took"`           // as measured here; 0 for rounds before a restart
+	Weights     map[string]uint64             `json:"weights"`           // of the sites' updates in the mean: samples, capped, less if late
+	Late        map[string]uint64             `json:"late,omitempty"`    // rounds by which updates were late, if they were
+	Skipped     map[string]string             `json:"skipped,omitempty"` // sites that offered nothing, and why, as heard here; none for rounds before a restart
+	Attempts    map[string]uint64             `json:"attempts"`          // how many trainings stand behind each update: more than one if the site waited for others
+	Metrics     map[string]map[string]float64 `json:"metrics"`           // by site
+	Took        time.Duration                 `json:"took"`              // as measured here; 0 for rounds before a restart
 	Phases      map[Phase]time.Duration       `json:"phases,omitempty"`
 	Held        bool                          `json:"held"` // the model is on this site's disk
 }

@@ -18,6 +18,7 @@ import (
 type Training struct {
 	Round    uint64
 	Measures bool           // its base, before it begins
+	Queued   bool           // the trainer works for other runs
 	Heard    time.Time      // when the trainer said so; zero until it has the task
 	Last     train.Progress // what it said
 	Process  int            // ID of its process; 0 if it is none, or has no task
@@ -41,9 +42,9 @@ func (j *Jobs) Standing(run block.CID) (t *Training, open bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if now := j.training[run]; now != nil {
-		t = &Training{Round: now.job.Round, Measures: now.measures.Load()}
+		t = &Training{Round: now.job.Round, Measures: now.measures.Load(), Queued: now.queued.Load()}
 		if last := now.heard.Load(); last != nil {
-			t.Heard, t.Last, t.Process = last.at, last.Progress, j.desk.process()
+			t.Heard, t.Last, t.Process = last.at, last.Progress, j.desk.process(run)
 		}
 	}
 	return t, open
@@ -79,12 +80,11 @@ func (j *Jobs) Evaluate(ctx context.Context, run block.CID, spec *ledger.RunSpec
 	if !held {
 		return train.Result{}, 0, fmt.Errorf("model %s: %w", model, blockstore.ErrNotFound)
 	}
-	select {
-	case j.desk.free <- struct{}{}:
-		defer func() { <-j.desk.free }()
-	case <-ctx.Done():
-		return train.Result{}, 0, ctx.Err()
+	leave, err := j.desk.turns.take(ctx, run, 0)
+	if err != nil {
+		return train.Result{}, 0, err
 	}
+	defer leave()
 	if err := j.artifacts.check(ctx, model); err != nil {
 		return train.Result{}, 0, err
 	}

@@ -22,7 +22,7 @@ import (
 	"github.com/weft-mesh/weft/train/update"
 )
 
-// desk is where the site's trainer works. It does one task at a time: who gives it one holds the token.
+// desk is where the site's trainer works. Who gives it a task has the run's turn.
 type desk struct {
 	self      peer.ID
 	site      *config.Config
@@ -32,21 +32,29 @@ type desk struct {
 	states    *states
 	log       *slog.Logger
 
-	free  chan struct{}           // holds the token while the trainer works
-	bases map[block.CID]evaluated // the newest of each run, for who has the token
+	turns *turns
+	bases bases
 }
 
 func newDesk(c Config, a *artifacts, s *states) *desk {
 	return &desk{
 		self: c.Self, site: c.Site, dir: c.TaskDir, trainer: c.Trainer, artifacts: a, states: s, log: c.Log,
-		free: make(chan struct{}, 1), bases: map[block.CID]evaluated{},
+		turns: newTurns(processes(c.Trainer)), bases: bases{of: map[block.CID]evaluated{}},
 	}
 }
 
-// process returns the ID of the trainer's process, 0 if none runs.
-func (d *desk) process() int {
-	if t, ok := d.trainer.(interface{ Process() int }); ok {
-		return t.Process()
+// processes returns for how many runs a trainer works at a time.
+func processes(t train.Trainer) int {
+	if t, ok := t.(interface{ Processes() int }); ok {
+		return t.Processes()
+	}
+	return 1
+}
+
+// process returns the ID of the trainer's process for a run, 0 if none runs.
+func (d *desk) process(run block.CID) int {
+	if t, ok := d.trainer.(interface{ Process(run string) int }); ok {
+		return t.Process(run.String())
 	}
 	return 0
 }
@@ -56,7 +64,7 @@ func (d *desk) listen(t *training) (report func(train.Progress), stop func()) {
 	t.hear(train.Progress{})
 	silence := time.AfterFunc(trainerSilence, sync.OnceFunc(func() {
 		attrs := []any{"run", t.job.Run.Short(), "name", t.job.Spec.Name, "round", t.job.Round, "for", trainerSilence}
-		if pid := d.process(); pid != 0 {
+		if pid := d.process(t.job.Run); pid != 0 {
 			attrs = append(attrs, "pid", pid, "hint", "if it hangs, end that process: it is started again")
 		}
 		d.log.Warn("nothing is heard of the trainer", attrs...)
@@ -92,7 +100,7 @@ func (d *desk) seed(job runs.Train) uint64 {
 	return update.Seed(b, job.Round, job.Opened, job.Attempt)
 }
 
-// train has the trainer do the task and takes over what it made, which the caller settles unless there is an error.
+// train has the trainer do the task and takes over what it made, if it gives anything, which the caller settles unless there is an error.
 func (d *desk) train(ctx context.Context, t *training) (done runs.Trained, res train.Result, err error) {
 	job := t.job
 	from := runs.Fetch{Run: job.Run, Manifest: job.Base, Layout: job.Spec.Layout}
@@ -120,7 +128,7 @@ func (d *desk) train(ctx context.Context, t *training) (done runs.Trained, res t
 	report, stop := d.listen(t)
 	res, err = d.trainer.Run(ctx, task, report)
 	stop()
-	if err != nil {
+	if err != nil || res.Skip != "" {
 		return done, res, err
 	}
 	done, err = d.take(ctx, job, res, elements)

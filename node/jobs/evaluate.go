@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/weft-mesh/weft/block"
@@ -22,8 +23,26 @@ type evaluated struct {
 	figures ledger.Measured
 }
 
+// bases are what was found of the newest base of each run that was measured.
+type bases struct {
+	mu sync.Mutex
+	of map[block.CID]evaluated
+}
+
+func (b *bases) newest(run block.CID) evaluated {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.of[run]
+}
+
+func (b *bases) note(run block.CID, e evaluated) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.of[run] = e
+}
+
 // evaluate has the trainer measure a model of a run, which is whole: that of a round or, of round 0, what the run began
-// with. The trainer's token is held.
+// with. The run has its turn.
 func (d *desk) evaluate(ctx context.Context, run block.CID, spec *ledger.RunSpec, number uint64, model block.CID, report func(train.Progress)) (res train.Result, err error) {
 	task, err := d.newTask(run, spec, model, train.Task{Kind: train.Evaluate, Round: number, Attempt: 1})
 	if err != nil {
@@ -36,13 +55,13 @@ func (d *desk) evaluate(ctx context.Context, run block.CID, spec *ledger.RunSpec
 }
 
 // measureBase has the trainer measure what is to be trained from, if the site and the run want that, and returns what it found.
-// That it fails keeps nobody from training. The trainer's token is held.
+// That it fails keeps nobody from training. The run has its turn.
 func (d *desk) measureBase(ctx context.Context, t *training) (of *ledger.Measured, failed error) {
 	job := t.job
 	if !d.site.Evaluate || job.Unmeasured {
 		return nil, nil
 	}
-	if known := d.bases[job.Run]; known.model == job.Base { // for an earlier attempt
+	if known := d.bases.newest(job.Run); known.model == job.Base { // for an earlier attempt
 		return &known.figures, nil
 	}
 	_, err := d.artifacts.makeWhole(ctx, runs.Fetch{Run: job.Run, Manifest: job.Base, Layout: job.Spec.Layout})
@@ -65,7 +84,7 @@ func (d *desk) measureBase(ctx context.Context, t *training) (of *ledger.Measure
 	if len(found.Metrics) == 0 {
 		return nil, nil
 	}
-	d.bases[job.Run] = evaluated{job.Base, found}
+	d.bases.note(job.Run, evaluated{job.Base, found})
 	d.log.Info("measured", metricAttrs(found.Metrics, "run", job.Run.Short(), "round", job.Round-1)...)
 	return &found, nil
 }

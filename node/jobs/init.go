@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 
+	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/train"
 )
@@ -11,12 +12,11 @@ import (
 // MakeModel has the trainer write the model that a run begins with into a folder, once it is free, and returns the file. The
 // description has its nonce, from which the task's seed is taken, and is not complete otherwise.
 func (j *Jobs) MakeModel(ctx context.Context, dir string, spec *ledger.RunSpec) (path string, err error) {
-	select {
-	case j.desk.free <- struct{}{}:
-		defer func() { <-j.desk.free }()
-	case <-ctx.Done():
-		return "", ctx.Err()
+	leave, err := j.desk.turns.take(ctx, block.CID{}, 0)
+	if err != nil {
+		return "", err
 	}
+	defer leave()
 	res, err := j.desk.trainer.Run(ctx, train.Task{
 		Kind: train.Init, Name: spec.Name, Site: j.site.Name, Rounds: spec.Rounds, Attempt: 1, Dir: dir, Seed: binary.BigEndian.Uint64(spec.Nonce), Config: j.site.Overlay(spec.Train),
 	}, nil)

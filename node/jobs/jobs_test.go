@@ -155,8 +155,11 @@ func TestEvaluateKeeps(t *testing.T) {
 		_, _, err := j.Evaluate(t.Context(), run, &ledger.RunSpec{Name: "kept", Rounds: 1}, 1, model)
 		return err
 	}
-	j.desk.free <- struct{}{} // as if it trained for another run
-	end := under(j, model)    // for which its removal waits already
+	leave, err := j.desk.turns.take(t.Context(), block.Sum(block.DagCBOR, []byte("another run")), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := under(j, model) // for which its removal waits already
 	discard(j, model)
 	ended := make(chan error)
 	go func() { ended <- evaluate() }()
@@ -166,7 +169,7 @@ func TestEvaluateKeeps(t *testing.T) {
 		return len(j.evaluating) == 1
 	})
 	end()
-	<-j.desk.free
+	leave()
 	if err := <-ended; err != nil {
 		t.Errorf("an evaluation whose model is removed meanwhile: %v", err)
 	}
@@ -236,7 +239,7 @@ func (r records) Write(p []byte) (int, error) {
 // process is a trainer that is a process.
 type process int
 
-func (p process) Process() int { return int(p) }
+func (p process) Process(string) int { return int(p) }
 
 func (p process) Run(context.Context, train.Task, func(train.Progress)) (train.Result, error) {
 	return train.Result{}, errors.New("error of the test")

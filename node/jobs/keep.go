@@ -49,12 +49,11 @@ func (j *Jobs) forgetStates(l *ledger.Ledger) {
 	for _, run := range j.desk.states.over(l) {
 		j.mu.Lock()
 		j.spawn(func() {
-			select {
-			case j.desk.free <- struct{}{}:
-				defer func() { <-j.desk.free }()
-			case <-j.ctx.Done():
+			leave, err := j.desk.turns.take(j.ctx, run, 0)
+			if err != nil {
 				return // it is removed at the next start
 			}
+			defer leave()
 			if err := j.desk.states.remove(run); err != nil {
 				j.log.Warn("the trainer's folder of a run that is over is not removed; it is at the next start", "run", run.Short(), "error", err)
 			}

@@ -20,6 +20,7 @@ type training struct {
 	done   chan struct{}
 	heard  atomic.Pointer[heard] // the last of its trainer; nil until that has the task
 
+	queued   atomic.Bool // waits for its turn
 	measures atomic.Bool // the base, before it is trained from
 	stopped  bool        // by the machine, which hears nothing of its end
 }
@@ -109,12 +110,13 @@ func (j *Jobs) stopTrain(run block.CID) {
 func (j *Jobs) doTrain(ctx context.Context, t *training) (ev round.Event, res train.Result) {
 	job := t.job
 	about := trainingOf(job.Run)
-	select {
-	case j.desk.free <- struct{}{}:
-		defer func() { <-j.desk.free }()
-	case <-ctx.Done():
+	t.queued.Store(true)
+	leave, err := j.desk.turns.take(ctx, job.Run, job.Opened)
+	if err != nil {
 		return nil, res
 	}
+	defer leave()
+	t.queued.Store(false)
 	figures, unmeasured := j.desk.measureBase(ctx, t)
 	if unmeasured != nil && ctx.Err() == nil {
 		brief, advice := train.Explain(unmeasured)
@@ -140,6 +142,9 @@ func (j *Jobs) doTrain(ctx context.Context, t *training) (ev round.Event, res tr
 	}
 	j.problems.solved(about)
 	j.failed(j.failures, job.Run, nil)
+	if res.Skip != "" {
+		return runs.Skipped{Run: job.Run, Round: job.Round, Opened: job.Opened, Reason: res.Skip}, res
+	}
 	done.Figures = figures
 	return done, res
 }

@@ -122,7 +122,7 @@ class OneSite(FakeNode):
         self.rounds, self.round, self.more = rounds, 1, more
         self.kinds = ["evaluate", "train"] if evaluate else ["train"]
         self.at, self.given = 0, 0
-        self.updates, self.progress = [], []
+        self.updates, self.progress, self.skips = [], [], []
         self.base = shutil.copy(base, self.dir + "/base-1.safetensors")
         self.state_dir = self.dir + "/state"
         os.mkdir(self.state_dir)
@@ -131,6 +131,10 @@ class OneSite(FakeNode):
         self.calls.append((method, path, body))
         if path == "/v1/progress":
             self.progress.append(body)
+        if path == "/v1/skip" and self.wanted:
+            self.skips.append(body)
+            self.at, self.round = 0, self.round + 1  # whose model is the one before
+            return 200, {}
         if path == "/v1/update":
             if not self.wanted:
                 return 409, {"error": "task was cancelled"}

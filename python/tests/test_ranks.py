@@ -96,6 +96,15 @@ class TestDistributed(unittest.TestCase):
         self.assertAlmostEqual(float(weight[0, 0]), 0.5 - 2 * 20 * 0.1 * 6, places=3)
         self.assertEqual(os.listdir(node.state_dir), [])  # which holds one process' state
 
+    def test_skip(self):
+        """Skipped on every rank, the node hears of it once."""
+        script = SCRIPT.replace("    with task:\n", "    if task.round == 1:\n        task.skip('no data')\n        continue\n    with task:\n")
+        node = OneSite(self.base, 2)
+        self.addCleanup(node.close)
+        first, second = self.ranks(node, script)
+        self.assertEqual([line.replace("0 [", "1 [", 1) for line in first], second)
+        self.assertEqual((node.skips, len(node.updates)), ([{"task": 1, "reason": "no data"}], 1))
+
     def test_single_calls_at_the_first_rank(self):
         """A script may hand the tasks on by itself: nothing but what rank 0 calls goes to the others."""
         script = """

@@ -176,8 +176,92 @@ class TestPlain(TaskTest):
         skips = 'import weft\nfor task in weft.tasks({"w": __import__("array").array("f", [0, 0, 0])}):\n    task.skip("no data")\n'
         done = run_script(skips, {})
         self.assertEqual((done.returncode, "skipped: no data" in done.stderr), (0, True), done.stderr)
-        done = run_script(skips, {"WEFT_SOCKET": self.node().path})
-        self.assertIn("weft.Error: this node cannot be told that the site skips a round (no data); hint", done.stderr)
+        node = self.node(rounds=2)
+        self.run_at(node, skips)
+        self.assertEqual((len(node.skips), node.skips[0], node.updates), (2, {"task": 1, "reason": "no data"}, []))
+        node = self.node()
+        node.wanted = False
+        cancelled = skips.replace("    task.skip", "    with task:\n        task.skip") + "    print(task.over)\n    break\n"
+        self.assertEqual((self.run_at(node, cancelled).stdout, node.skips), ("True\n", []))
+
+    def test_reasons(self):
+        node = self.node(rounds=3)
+        script = """
+            import weft
+            from array import array
+            for task in weft.tasks({"w": array("f", [0, 0, 0])}):
+                try:
+                    task.skip(" ")
+                except ValueError:
+                    task.skip("ä" * 200)
+                    task.skip("and again")
+        """
+        self.run_at(node, script)
+        self.assertEqual([s["reason"] for s in node.skips], ["ä" * 128] * 3)
+
+    def test_an_update_whose_fate_is_unknown(self):
+        """The node stops while it takes an update: whether the state that goes with it is in force shows in the next task."""
+        script = """
+            import weft
+            from array import array
+
+            class Counter:
+                n = 0
+                def state_dict(self):
+                    return {"n": self.n}
+                def load_state_dict(self, state):
+                    self.n = state["n"]
+
+            weights, counter = {"w": array("f", [0, 0, 0])}, Counter()
+            for task in weft.tasks(weights, counter, samples=1):
+                with task:
+                    for _ in task.steps([0], 5):
+                        counter.n += 1
+                    print(task.round, counter.n)
+                    task.send()
+        """
+        for taken, want in ((True, ["1 5", "2 10"]), (False, ["1 5", "1 5", "2 10"])):
+            node, lost = self.node(rounds=2), []
+            answer = node.answer
+
+            def stops_once(method, path, body, answer=answer, lost=lost, taken=taken):
+                if path == "/v1/update" and not lost:
+                    lost.append(body)
+                    if taken:
+                        answer(method, path, body)
+                    return 409, {"error": "task 1 is put off: the node stops", "stopping": True}
+                return answer(method, path, body)
+
+            node.answer = stops_once
+            self.assertEqual(self.run_at(node, script).stdout.split("\n")[:-1], want)
+
+    def test_a_skipped_round_leaves_nothing(self):
+        """What a training has changed before the round is skipped is taken back: the optimizer has counted the others' steps alone."""
+        script = """
+            import weft
+            from array import array
+
+            class Counter:
+                n = 0
+                def state_dict(self):
+                    return {"n": self.n}
+                def load_state_dict(self, state):
+                    self.n = state["n"]
+
+            weights, counter = {"w": array("f", [0, 0, 0])}, Counter()
+            for task in weft.tasks(weights, counter, samples=1):
+                for _ in task.steps([0], 5):
+                    counter.n += 1
+                    if task.round == 2 and counter.n == 8:
+                        break
+                if task.round == 2:
+                    task.skip("enough")
+                print(task.round, counter.n)
+        """
+        node = self.node(rounds=3)
+        done = self.run_at(node, script)
+        self.assertEqual(done.stdout.split("\n")[:3], ["1 5", "2 8", "3 10"])
+        self.assertEqual((len(node.updates), len(node.skips), os.listdir(node.state_dir)), (2, 1, ["weft-kept.safetensors"]))
 
     def test_what_the_node_says_of_the_task(self):
         node = self.node(site="a", sealed=False, time_left=100, seed=(5 << 32) + 1, config={"n": "3", "on": "true", "names": '["a"]', "word": "abc"})

@@ -15,6 +15,8 @@ from ._task import Task
 from ._types import Cancelled, Error, Update
 from ._warn import warn
 
+MAX_REASON = 256  # bytes of a skip's reason
+
 
 class Client:
     """One script's conversation with its node. ``weft.init`` makes one; a script that wants no
@@ -115,11 +117,6 @@ class Client:
         """Whether task is in hand."""
         return self._task is task
 
-    def drop(self, task: Task) -> None:
-        """Puts task down without an answer."""
-        if self._task is task:
-            self._task = None
-
     def report(self, task: Task, metrics: Mapping[str, float], step: int | None, steps: int | None) -> None:
         """Says where task stands."""
         if self._task is not task:
@@ -165,14 +162,29 @@ class Client:
             work.before_send(task)
         try:
             self._desk.update(body)
-        except Cancelled:
+        except Cancelled as e:
             self._task = None
-            if work is not None:
+            if work is not None and not e.stopping:  # else what became of it shows in the next task
                 work.not_sent(task)
             raise
         self._task = None
         if work is not None:
             work.after_send(task)
+
+    def skip(self, task: Task, reason: str) -> None:
+        """Answers task, which is in hand, with a reason why there is no update. What its training
+        has changed is dropped, as of a cancelled one."""
+        if not isinstance(reason, str) or not reason.strip():
+            raise ValueError(f"reason is {reason!r}: say in a few words why this site skips the round, the others see it")
+        short = reason.strip().encode("utf-8", "replace")[:MAX_REASON].decode("utf-8", "ignore")
+        try:
+            self._desk.skip({"task": task.id, "reason": short})
+        except Cancelled:
+            self._task = None
+            raise
+        self._task = None
+        if task._work is not None:
+            task._work.after_skip(task)
 
     def _write(self, task: Task, params: Mapping[str, Any], body: Message) -> None:
         """Writes the update's file, and warns of one that changes nothing."""

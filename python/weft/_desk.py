@@ -15,7 +15,7 @@ from ._http import Socket, Unreachable
 from ._types import Cancelled, Error
 
 POLL_SECONDS = 30  # one long poll; the next follows at once
-RETRIES = 2  # of an update whose answer was lost: the node takes a second one for the first
+RETRIES = 2  # of an answer to a task, should the node's be lost: it takes a second one for the first
 _TASK_OVER = 409
 
 Message = dict[str, Any]
@@ -44,6 +44,10 @@ class Desk(ABC):
     @abstractmethod
     def update(self, body: Message) -> None:
         """Answers the task in hand."""
+
+    @abstractmethod
+    def skip(self, body: Message) -> None:
+        """Answers the task in hand with a reason why there is no update."""
 
     def fail(self, e: Error) -> None:  # noqa: B027
         """Says in the place of update that there is none; the task stays in hand."""
@@ -89,9 +93,15 @@ class NodeDesk(Desk):
         self._call("POST", "/v1/progress", body)
 
     def update(self, body: Message) -> None:
+        self._answer("/v1/update", body)
+
+    def skip(self, body: Message) -> None:
+        self._answer("/v1/skip", body)
+
+    def _answer(self, path: str, body: Message) -> None:
         for left in range(RETRIES, -1, -1):
             try:
-                self._call("POST", "/v1/update", body)
+                self._call("POST", path, body)
                 return
             except Unreachable:
                 if left == 0:
@@ -145,3 +155,7 @@ class AloneDesk(Desk):
             print(f"weft: alone: {'update of' if 'update' in body else 'measured with'} {body['samples']} samples{said}", file=sys.stderr)
         if "update" in body and self._messages:
             os.replace(body["update"], self._messages[0]["base"])  # the evaluation is of what was trained
+
+    def skip(self, body: Message) -> None:
+        if self._says:
+            print(f"weft: alone: skipped: {body['reason']}", file=sys.stderr)

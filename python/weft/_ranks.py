@@ -46,7 +46,7 @@ def distributed() -> Any:
 class SharedDesk(Desk):
     """The node's desk for all ranks of torch.distributed: the first one speaks, the others hear.
 
-    next, update and fail are one call of all ranks, and so is agree at the steps that it chooses.
+    next, update, skip and fail are one call of all ranks, and so is agree at the steps that it chooses.
     """
 
     single = False
@@ -103,6 +103,12 @@ class SharedDesk(Desk):
         said: Any = None
         if self._desk is not None:
             said = self._heard(lambda desk: desk.update(body))
+        _raise(_share(said))
+
+    def skip(self, body: Message) -> None:
+        said: Any = None
+        if self._desk is not None:
+            said = self._heard(lambda desk: desk.skip(body))
         _raise(_share(said))
 
     def fail(self, e: Error) -> None:

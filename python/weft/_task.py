@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ._config import seed32, typed
 from ._metrics import MAX_METRICS
 from ._steps import steps
-from ._types import Cancelled, Error, Update
-from ._warn import warn
+from ._types import Cancelled, Update
 
 if TYPE_CHECKING:
     from ._client import Client
@@ -164,17 +163,14 @@ class Task:
         self._client.answer(self, Update(params, samples, chosen))
 
     def skip(self, reason: str) -> None:
-        """Says that this site has nothing to give in this round. Today's nodes cannot be told so:
-        raises Error. (A script that runs alone may.)"""
-        if self.over:
-            return
-        if not self._client.alone:
-            raise Error(
-                f"this node cannot be told that the site skips a round ({reason})",
-                "wait until there is data, or end the script: the others go on without this site",
-            )
-        warn(f"skipped: {reason}")
-        self._client.drop(self)
+        """Answers the task without an update: this site has nothing to give in this round, nobody
+        waits for it, and it gets the next round's task. The other sites see the reason, of which
+        256 bytes count. A second call does nothing.
+
+        Raises Cancelled when the task is no longer wanted.
+        """
+        if not self.over:
+            self._client.skip(self, reason)
 
     def _samples(self) -> int:
         found = self._work.samples if self._work is not None else None

@@ -182,6 +182,11 @@ class Work:
         _rename(folder / _OFFERED, folder / _KEPT)
         _remove(folder / _TASK)
 
+    def after_skip(self, task: Task) -> None:
+        """Nothing comes of the training: what it has changed is taken back when the next begins."""
+        if (folder := _folder(task)) is not None:
+            _remove(folder / _TASK)
+
     def _take_back(self, task: Task) -> None:
         """Puts the parts where the last update that the node took left them. A training that was
         cancelled leaves nothing behind, where there is a file to know from."""

@@ -47,7 +47,7 @@ type Learner struct {
 	measured map[string][]builtin.Quality // on each kind of text, by the model's file
 	selects  bool                         // the run's sites measure models
 	figures  map[block.CID]ledger.Measured
-	failed   error                        // the error that ended it
+	failed   error // the error that ended it
 }
 
 var (

@@ -161,6 +161,10 @@ func (t *traceReader) step(l *scenarios.Line, now phase) {
 		t.turnTo(l.Site, training, l.At)
 	case trace.TrainingFailed:
 		t.turnTo(l.Site, idle, l.At)
+	case trace.Skipped:
+		if at, known := t.index[e.Site.String()]; known && at == l.Site {
+			t.turnTo(l.Site, idle, l.At)
+		}
 	case trace.Held:
 		if from, known := t.index[e.Site.String()]; known && from != l.Site && t.honest[l.Site] {
 			t.offered = from

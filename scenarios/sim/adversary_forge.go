@@ -143,6 +143,10 @@ func (a *Forger) altered(l *Liar, body ledger.Body) ledger.Body {
 		return &ledger.Consent{Run: b.Run, Accept: !b.Accept, Serial: b.Serial + 1}
 	case *ledger.Stop:
 		return &ledger.Stop{Run: b.Run, Reason: b.Reason + "!"}
+	case *ledger.Skip:
+		c := *b
+		c.Reason += "!"
+		return &c
 	case *consensus.Proposal:
 		c := *b
 		if a.entry != nil {

@@ -76,7 +76,7 @@ func (s *site) train(j runs.Train) {
 	if m := s.finds(j.Base); m.Samples > 0 && !j.Unmeasured {
 		done.Figures, done.Took = &m, done.Took+time.Duration(m.Took)*time.Millisecond
 	}
-	if s.liar != nil && err == nil {
+	if s.liar != nil && err == nil && done.Skip == "" {
 		done, err = s.liar.trained(j, done)
 	}
 	s.later(s.pace(done.Took), func() {
@@ -89,6 +89,10 @@ func (s *site) train(j runs.Train) {
 		}
 		if err != nil {
 			s.happen(runs.TrainFailed{Run: j.Run, Round: j.Round, Opened: j.Opened, Err: err.Error()})
+			return
+		}
+		if done.Skip != "" {
+			s.happen(runs.Skipped{Run: j.Run, Round: j.Round, Opened: j.Opened, Reason: done.Skip})
 			return
 		}
 		s.hold(done.Update.Manifest)

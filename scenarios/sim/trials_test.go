@@ -63,13 +63,16 @@ func TestTrials(t *testing.T) {
 	t.Logf("%d trials, %d events, %.0f a second", seeds, events.Load(), float64(events.Load())/time.Since(start).Seconds())
 }
 
-// asked draws the trial of a seed as the flags say. In every third its runs have an outer step with a state, in every
-// fourth the sites measure models and choose the best.
+// asked draws the trial of a seed as the flags say. In every third its runs have an outer step with a state, in every fourth the
+// sites measure models and choose the best, in every fifth they skip a round now and then.
 func asked(seed uint64) *Trial {
 	trial := NewTrial(seed, *sitesFlag, *liarFlag, *rosterFlag)
 	trial.Work.State = seed%3 == 1
 	if seed%4 == 2 {
-		return trial.selects()
+		trial = trial.selects()
+	}
+	if seed%5 == 2 {
+		trial.Work.Skips = 4
 	}
 	return trial
 }

@@ -42,6 +42,7 @@ type Trained struct {
 	Metrics map[string]float64
 	Figures *ledger.Measured // of the base; nil: it was not measured. The world sets it
 	Took    time.Duration
+	Skip    string // why the site offers nothing, in the place of the update; empty: it does
 }
 
 // Reduced is what a reduction yields: a model, or the input that cannot be aggregated.
@@ -61,8 +62,11 @@ type Synthetic struct {
 	State   bool          `json:"state,omitempty"`   // its runs have an outer step with a state
 	Figures bool          `json:"figures,omitempty"` // its sites measure models
 
-	known map[block.CID]Artifact
-	nan   map[block.CID]bool
+	Skips uint64 `json:"skips,omitempty"` // one training in so many is skipped when it is asked for first; 0: none
+
+	known   map[block.CID]Artifact
+	nan     map[block.CID]bool
+	skipped map[block.CID]bool // by the manifest of the update that comes of it at last
 }
 
 var _ Workload = (*Synthetic)(nil)
@@ -79,7 +83,7 @@ func (y *Synthetic) Spec(name string, rounds uint64) *ledger.RunSpec {
 
 func (y *Synthetic) add(a Artifact) Artifact {
 	if y.known == nil {
-		y.known, y.nan = map[block.CID]Artifact{}, map[block.CID]bool{}
+		y.known, y.nan, y.skipped = map[block.CID]Artifact{}, map[block.CID]bool{}, map[block.CID]bool{}
 	}
 	y.known[a.Manifest] = a
 	return a
@@ -98,11 +102,16 @@ func (y *Synthetic) Train(site int, j runs.Train) (Trained, error) {
 	manifest := block.Sum(block.DagCBOR, name)
 	d := manifest.Digest()
 	part := float64(binary.BigEndian.Uint32(d[:4])) / (1 << 32)
+	took := y.Time + time.Duration(part*y.Spread*float64(y.Time))
+	if y.Skips > 0 && binary.BigEndian.Uint64(d[4:])%y.Skips == 0 && !y.skipped[manifest] {
+		y.skipped[manifest] = true
+		return Trained{Skip: "nothing to train on", Took: took}, nil
+	}
 	return Trained{
 		Update:  y.add(Artifact{Manifest: manifest, Layout: j.Spec.Layout, Bytes: y.Bytes}),
 		Samples: 100 + uint64(site),
 		Metrics: map[string]float64{"loss": 1 / float64(j.Round+1)},
-		Took:    y.Time + time.Duration(part*y.Spread*float64(y.Time)),
+		Took:    took,
 	}, nil
 }
 

@@ -58,7 +58,8 @@ type Round struct {
 	Metrics  map[string]float64 `json:"metrics"`            // that an update can carry
 	Measured *ledger.Measured   `json:"measured,omitempty"` // of what the round began from; absent if it was not measured
 	Took     time.Duration      `json:"took"`
-	Bytes    int64              `json:"bytes"` // of the update
+	Bytes    int64              `json:"bytes"`             // of the update
+	Skipped  string             `json:"skipped,omitempty"` // why it made none of this round
 }
 
 // New takes in the model to start from and makes the trainer. Errors are ErrBase if the model is at fault,
@@ -184,6 +185,9 @@ func (d *Run) Round(ctx context.Context, report func(train.Progress)) (r Round, 
 	begun := time.Now()
 	res, err := d.trainer.Run(ctx, task, report)
 	r = Round{Round: d.round, Samples: res.Samples, Metrics: update.Metrics(d.conf.Log, res.Metrics, ledger.MaxMetrics), Measured: base, Took: time.Since(begun)}
+	if r.Skipped = res.Skip; err == nil && r.Skipped != "" {
+		return r, nil
+	}
 	var made block.CID
 	if err == nil {
 		made, err = update.Take(ctx, d.store, res, d.layout, d.shard)

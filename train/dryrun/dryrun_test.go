@@ -96,7 +96,7 @@ func TestRefuses(t *testing.T) {
 		{"no safetensors", func(task train.Task, res *train.Result) error { return os.WriteFile(res.Update, []byte("no"), 0o600) }, "hint: an update is a safetensors file"},
 		{"not finite", spoil, "element is not finite\n  hint: training has diverged"},
 		{"an end", func(train.Task, *train.Result) error { return exit }, "before it sent an update: no data\n  hint: what the trainer wrote is above"},
-		{"nothing sent", func(train.Task, *train.Result) error { return train.ErrSkipped }, "for this one\n  hint: call send once"},
+		{"nothing sent", func(train.Task, *train.Result) error { return train.ErrNoUpdate }, "for this one\n  hint: call send once"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			run, files := newRun(t, Config{})
