@@ -19,13 +19,14 @@ const (
 // RunSpec is a run as its opener signs it: what is trained, how, and for how long. It never carries code.
 type RunSpec struct {
 	Name        string            `cbor:"name" json:"name"`
-	By          peer.ID           `cbor:"by" json:"by"`                               // the site that opens the run
-	Base        block.CID         `cbor:"base" json:"base"`                           // manifest of the model that round 1 starts from
-	Layout      block.CID         `cbor:"layout" json:"layout"`                       // of the base and of every update
-	Rounds      uint64            `cbor:"rounds" json:"rounds"`                       // how many
-	Rule        string            `cbor:"rule" json:"rule"`                           // its name; a site that does not know it takes no part
-	Strategy    Strategy          `cbor:"strategy,omitzero" json:"strategy,omitzero"` // outer step and parameters; absent where there are none
-	MinSites    uint64            `cbor:"min_sites" json:"min_sites"`                 // fewest updates in a seal; 0: a quorum
+	By          peer.ID           `cbor:"by" json:"by"`                                 // the site that opens the run
+	Base        block.CID         `cbor:"base" json:"base"`                             // manifest of the model that round 1 starts from
+	Layout      block.CID         `cbor:"layout" json:"layout"`                         // of the base and of every update
+	Constants   Constants         `cbor:"constants,omitzero" json:"constants,omitzero"` // beside the weights; absent where there are none
+	Rounds      uint64            `cbor:"rounds" json:"rounds"`                         // how many
+	Rule        string            `cbor:"rule" json:"rule"`                             // its name; a site that does not know it takes no part
+	Strategy    Strategy          `cbor:"strategy,omitzero" json:"strategy,omitzero"`   // outer step and parameters; absent where there are none
+	MinSites    uint64            `cbor:"min_sites" json:"min_sites"`                   // fewest updates in a seal; 0: a quorum
 	SampleCap   uint64            `cbor:"sample_cap" json:"sample_cap"`
 	Late        LatePolicy        `cbor:"late" json:"late"`
 	LateNum     uint64            `cbor:"late_num" json:"late_num"` // weight of an update s rounds late: times (num/den)^s
@@ -93,8 +94,8 @@ func (e *SpecError) Error() string { return fmt.Sprintf("run %q: %s: %s", e.Run,
 func (e *SpecError) Unwrap() error { return ErrMalformed }
 
 // Validate says what is wrong with the description for a mesh with this roster, if anything: with its form and sizes. Whether
-// this program knows the names in it is no part of that, or sites of two versions would disagree about what is decided; nor is
-// Strategy, which the first version passes over.
+// this program knows the names in it is no part of that, or sites of two versions would disagree about what is decided; nor are
+// Strategy and Constants, which the first version passes over.
 func (s *RunSpec) Validate(r *Roster) error {
 	bad := func(field, format string, args ...any) error {
 		return &SpecError{s.Name, field, fmt.Sprintf(format, args...)}

@@ -1,8 +1,6 @@
 package ledger
 
 import (
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 
 	"github.com/weft-mesh/weft/block"
@@ -10,9 +8,8 @@ import (
 
 // Strategy is what a run's description says of its strategy beside the rule: the outer step's name and the parameters of
 // both. It is DAG-CBOR as its opener wrote it, {outer: text, params: {text: text}}, each absent if empty; a description that says
-// nothing has none. The first version of weft passes over the field, so what it holds must be no part of an entry's validity:
-// those who compute models read it, and take no part in a run of which they cannot.
-type Strategy []byte
+// nothing has none. Those who compute models read it, and take no part in a run of which they cannot.
+type Strategy struct{ Passed }
 
 // maxParams is the most parameters that a rule and an outer step have.
 const maxParams = 64
@@ -28,18 +25,18 @@ func NewStrategy(outer string, params map[string]string) Strategy {
 		outer = ""
 	}
 	if outer == "" && len(params) == 0 {
-		return nil
+		return Strategy{}
 	}
-	return block.Encode(strategyFields{outer, params})
+	return Strategy{block.Encode(strategyFields{outer, params})}
 }
 
 // Read returns the outer step's name, empty for none, and the parameters. What this program cannot read is an ErrMalformed.
 func (s Strategy) Read() (outer string, params map[string]string, err error) {
-	if len(s) == 0 {
+	if s.IsZero() {
 		return "", nil, nil
 	}
 	var f strategyFields
-	if err := block.Decode(s, &f); err != nil {
+	if err := block.Decode(s.Passed, &f); err != nil {
 		return "", nil, fmt.Errorf("%w: strategy: %w", ErrMalformed, err)
 	}
 	if f.Outer != "" && !ValidName(f.Outer) || len(f.Params) > maxParams {
@@ -53,47 +50,14 @@ func (s Strategy) Read() (outer string, params map[string]string, err error) {
 	return f.Outer, f.Params, nil
 }
 
-// IsZero reports whether the description has no such field.
-func (s Strategy) IsZero() bool { return len(s) == 0 }
-
-// MarshalCBOR writes it as it was read.
-func (s Strategy) MarshalCBOR() ([]byte, error) { return s, nil }
-
-// UnmarshalCBOR keeps it as it is, whatever it is: the first version asks of it to be DAG-CBOR, and no more.
-func (s *Strategy) UnmarshalCBOR(b []byte) error {
-	if err := block.Canonical(b); err != nil {
-		return err
-	}
-	*s = append(Strategy{}, b...)
-	return nil
-}
-
-// strategyJSON is a Strategy for people; one that cannot be read is shown by its bytes.
-type strategyJSON struct {
-	strategyFields
-	Raw string `json:"raw,omitempty"`
-}
-
 // MarshalJSON writes what it holds.
 func (s Strategy) MarshalJSON() ([]byte, error) {
 	outer, params, err := s.Read()
-	if err != nil {
-		return json.Marshal(strategyJSON{Raw: hex.EncodeToString(s)})
-	}
-	return json.Marshal(strategyFields{outer, params})
+	return s.json(strategyFields{outer, params}, err)
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote.
 func (s *Strategy) UnmarshalJSON(b []byte) error {
-	var j strategyJSON
-	if err := json.Unmarshal(b, &j); err != nil {
-		return err
-	}
-	*s = NewStrategy(j.Outer, j.Params)
-	if j.Raw == "" {
-		return nil
-	}
-	raw, err := hex.DecodeString(j.Raw)
-	*s = raw
-	return err
+	var f strategyFields
+	return s.fromJSON(b, &f, func() Passed { return NewStrategy(f.Outer, f.Params).Passed })
 }

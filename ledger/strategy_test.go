@@ -73,7 +73,7 @@ func TestStrategyIsNoMatterOfValidity(t *testing.T) {
 		if err == nil {
 			err = json.Unmarshal(text, &back)
 		}
-		if err != nil || !bytes.Equal(back, spec.Strategy) && name != "empty" {
+		if err != nil || !bytes.Equal(back.Passed, spec.Strategy.Passed) && name != "empty" {
 			t.Errorf("%s: as JSON %s, and back %x, %v", name, text, back, err)
 		}
 	}

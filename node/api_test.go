@@ -159,7 +159,7 @@ func testRefusals(t *testing.T, s *testSite, done block.CID) {
 		{"consent too late", func() error { return s.client.Consent(ctx, done, api.Consent{}) }, `run "own model" is over`},
 		{"stop too late", func() error { return s.client.Stop(ctx, done, api.Stop{}) }, "is over"},
 		{"no such block", func() error { _, err := s.client.Block(ctx, testCID(block.Raw, "x")); return err }, "not held"},
-		{"no such model", func() error { _, err := s.client.Model(ctx, testCID(block.DagCBOR, "x")); return err }, "keep_models"},
+		{"no such model", func() error { _, err := s.client.Model(ctx, block.CID{}, testCID(block.DagCBOR, "x")); return err }, "keep_models"},
 		{"no such call", raw("GET", "/v2/status", ""), "no such call"},
 		{"no CID", raw("GET", "/v1/blocks/x", ""), "cid: not a CID"},
 		{"no number", raw("GET", "/v1/ledger?from=-1", ""), "not a whole number"},

@@ -9,6 +9,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/cmd/weft/outfile"
 	"github.com/weft-mesh/weft/cmd/weft/term"
+	"github.com/weft-mesh/weft/node/api"
 )
 
 // modelExport is `weft model export`.
@@ -43,7 +44,11 @@ func (c *modelExport) run(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	model, _, err := findModel(ctx, from, args[0], c.of)
+	model, of, err := findModel(ctx, from, args[0], c.of)
+	if err != nil {
+		return err
+	}
+	run, err := exportedRun(ctx, from, model, of)
 	if err != nil {
 		return err
 	}
@@ -52,16 +57,31 @@ func (c *modelExport) run(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	defer f.Discard()
-	n, err := export(ctx, from, model, f)
+	n, err := export(ctx, from, run, model, f)
 	if err == nil && !outfile.IsStdout(c.to) {
 		e.out.Printf("%s  %s  model %s\n", c.to, term.Bytes(n), model)
 	}
 	return err
 }
 
+// exportedRun returns the run with whose constants a model is written: the one that was named with it, or one that has it;
+// undefined for what is no model of any, which is written as it is stored.
+func exportedRun(ctx context.Context, c reader, model block.CID, of *api.RunStatus) (run block.CID, err error) {
+	if of == nil {
+		s, err := c.Status(ctx)
+		if err != nil {
+			return run, err
+		}
+		if of = findRunOf(s, model); of == nil {
+			return run, nil
+		}
+	}
+	return of.ID, nil
+}
+
 // export writes a model to a file and returns its size in bytes.
-func export(ctx context.Context, c reader, model block.CID, f *outfile.File) (int64, error) {
-	body, err := c.Model(ctx, model)
+func export(ctx context.Context, c reader, run, model block.CID, f *outfile.File) (int64, error) {
+	body, err := c.Model(ctx, run, model)
 	if err != nil {
 		return 0, err
 	}

@@ -57,6 +57,9 @@ func (c *runStart) run(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return locateField(file, err)
 	}
+	if reply.Note != "" {
+		e.err.Printf("weft: %s\n", reply.Note)
+	}
 	if err := awaitOpen(ctx, e, reply.Run, req.Spec.Name); err != nil || !c.watch {
 		return err
 	}

@@ -239,7 +239,7 @@ func (c *tryRun) says(config *try.Config, command []string) string {
 // save writes the model that the person wants.
 func (c *tryRun) save(ctx context.Context, t *try.Try, r *try.Result, config *try.Config) (err error) {
 	if c.alone {
-		if err := t.SaveFile(ctx, r.Base, config.Base()); err != nil {
+		if err := t.SaveFile(ctx, r.Run, r.Base, config.Base()); err != nil {
 			return err
 		}
 	}
@@ -261,7 +261,7 @@ func (c *tryRun) save(ctx context.Context, t *try.Try, r *try.Result, config *tr
 		return err
 	}
 	defer f.Discard()
-	if err := t.Save(ctx, model, f); err != nil {
+	if err := t.Save(ctx, r.Run, model, f); err != nil {
 		return err
 	}
 	r.Output = path

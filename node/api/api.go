@@ -21,7 +21,7 @@ import (
 //	GET  /v1/ledger?from=H&limit=N         []LedgerEntry, ascending
 //	GET  /v1/events?from=SEQ&follow=1      JSON lines of Event
 //	GET  /v1/blocks/{cid}                  the block's bytes
-//	GET  /v1/models/{manifest}             the model as a safetensors file
+//	GET  /v1/models/{manifest}?run=RUN     the model as a safetensors file, with the constants of its run if one is named
 //	POST /v1/runs                          RunRequest -> RunReply
 //	POST /v1/runs/{run}/consent            Consent
 //	POST /v1/runs/{run}/stop               Stop
@@ -231,7 +231,8 @@ func (r RunRequest) MarshalJSON() ([]byte, error) {
 
 // RunReply names the run that was asked for. It is open once the ledger has its open entry.
 type RunReply struct {
-	Run block.CID `json:"run"`
+	Run  block.CID `json:"run"`
+	Note string    `json:"note,omitempty"` // what the operator should know of the model that was taken in
 }
 
 // PendingRun is a run that the operator has not answered.

@@ -32,7 +32,10 @@ type Knows func(*ledger.RunSpec) (s aggregate.Strategy, since uint64, err error)
 // KnownNames is the [Knows] of this program.
 func KnownNames(spec *ledger.RunSpec) (s aggregate.Strategy, since uint64, err error) {
 	s, err = Strategy(spec)
-	if spec.Plain() {
+	if _, _, unread := spec.Constants.Read(); unread != nil {
+		err = errors.Join(err, &aggregate.SpecError{Field: "model", Why: unread.Error()})
+	}
+	if spec.Plain() && spec.Constants.IsZero() {
 		return s, 1, err
 	}
 	return s, 2, err

@@ -160,9 +160,9 @@ func (t *Try) measure(ctx context.Context, r *Result) error {
 	return nil
 }
 
-// Save writes a model that the first site holds to w.
-func (t *Try) Save(ctx context.Context, model block.CID, w io.Writer) error {
-	body, err := t.mesh.Nodes[0].Client.Model(ctx, model)
+// Save writes a model of the run, which the first site holds, to w.
+func (t *Try) Save(ctx context.Context, run, model block.CID, w io.Writer) error {
+	body, err := t.mesh.Nodes[0].Client.Model(ctx, run, model)
 	if err != nil {
 		return err
 	}
@@ -171,11 +171,11 @@ func (t *Try) Save(ctx context.Context, model block.CID, w io.Writer) error {
 	return err
 }
 
-// SaveFile writes a model that the first site holds to a file.
-func (t *Try) SaveFile(ctx context.Context, model block.CID, path string) error {
+// SaveFile is Save to a file.
+func (t *Try) SaveFile(ctx context.Context, run, model block.CID, path string) error {
 	f, err := os.Create(path)
 	if err != nil {
 		return err
 	}
-	return errors.Join(t.Save(ctx, model, f), f.Close())
+	return errors.Join(t.Save(ctx, run, model, f), f.Close())
 }
