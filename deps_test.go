@@ -202,6 +202,7 @@ cmd/weft                < node/wal: which of its errors say that the log is dama
 cmd/weft                < train/dryrun: weft trainer test
 cmd/weft                < trace: which events the log of weft up tells, in which words
 cmd/weft                < ledger: what a genesis is made of, and what entries say
+cmd/weft                < checkpoint: a model goes out as a folder
 cmd/weft                < block: CIDs on the command line, blocks that are shown
 cmd/weft                < blockstore tensor: weft cat decodes manifests and layouts
 cmd/weft                < aggregate: weft strategy prints its registrations

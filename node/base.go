@@ -42,8 +42,59 @@ func (o *operator) dropBase(b base, use index.Use) {
 	}
 }
 
-// takeBase takes in the model that a run starts from; the file of the request stays as it is.
+// sources counts what a request says of where the model comes from.
+func sources(req api.RunRequest) (n int) {
+	for _, is := range []bool{req.Model != "", req.Init, req.From != nil} {
+		if is {
+			n++
+		}
+	}
+	return n
+}
+
+// takeBase returns the model that a run starts from, in the store.
 func (o *operator) takeBase(ctx context.Context, req api.RunRequest, spec *ledger.RunSpec) (b base, err error) {
+	if req.From != nil {
+		b, err = o.takeModel(ctx, *req.From)
+	} else {
+		b, err = o.takeFile(ctx, req, spec)
+	}
+	if err != nil {
+		return b, err
+	}
+	m, err := blockstore.ReadManifest(o.store, b.weights)
+	if err != nil {
+		return b, err
+	}
+	b.layout = m.Layout
+	return b, o.checkState(spec, m)
+}
+
+// takeModel returns a model of an earlier run, which is held here, with that run's constants.
+func (o *operator) takeModel(ctx context.Context, from api.ModelOf) (b base, err error) {
+	const field = "model.from"
+	spec := o.views.now().runs[from.Run]
+	if spec == nil {
+		return b, api.RefuseField(field, "weft run list shows the runs", fmt.Errorf("no run %s in this mesh", from.Run))
+	}
+	if _, err := o.roundOf(ctx, from.Run, from.Model); err != nil {
+		return b, err
+	}
+	b = base{weights: from.Model, constants: spec.Constants}
+	for _, manifest := range b.manifests() {
+		err := o.jobs.Check(ctx, manifest)
+		switch {
+		case errors.Is(err, blockstore.ErrNotFound), errors.Is(err, blockstore.ErrIncomplete):
+			return b, api.RefuseField(field, api.NotHeldHint, err)
+		case err != nil:
+			return b, err
+		}
+	}
+	return b, nil
+}
+
+// takeFile takes in the model that a run starts from; the file of the request stays as it is.
+func (o *operator) takeFile(ctx context.Context, req api.RunRequest, spec *ledger.RunSpec) (b base, err error) {
 	path, field := req.Model, "model.file"
 	if req.Init {
 		field = "model.init"
@@ -69,12 +120,7 @@ func (o *operator) takeBase(ctx context.Context, req api.RunRequest, spec *ledge
 	if _, _, err := b.constants.Read(); err != nil {
 		return b, api.RefuseField(field, fmt.Sprintf("a run keeps at most %d further names of tied weights, of %d bytes", ledger.MaxAliases, ledger.MaxTensorName), err)
 	}
-	m, err := blockstore.ReadManifest(o.store, b.weights)
-	if err != nil {
-		return b, err
-	}
-	b.layout = m.Layout
-	return b, o.checkState(spec, m)
+	return b, nil
 }
 
 // makeBase has the site's trainer make the model that a run starts from, in a folder.

@@ -135,8 +135,8 @@ func (o *operator) describe(req api.RunRequest) (*ledger.RunSpec, error) {
 	switch {
 	case o.views.now().observes:
 		return nil, api.Refuse(http.StatusConflict, "weft roster list shows what is missing", "this site is not in the mesh's roster, so it cannot ask for a run")
-	case (req.Model == "") != req.Init:
-		return nil, bad("name a safetensors file, or let the site's trainer make the model", "exactly one of model and init says what the run starts from")
+	case sources(req) != 1:
+		return nil, bad("name a safetensors file or a model of an earlier run, or let the site's trainer make the model", "exactly one of model, init and from says what the run starts from")
 	case spec.By != "" || spec.Base.Defined() || spec.Layout.Defined() || !spec.Constants.IsZero() || len(spec.Nonce) > 0:
 		return nil, bad("", "by, base, layout, constants and nonce are for the node to fill in")
 	case req.Model != "" && !filepath.IsAbs(req.Model):

@@ -69,7 +69,7 @@ names a file. The first failure of a script ends the try.`,
 	f := cmd.Flags()
 	f.IntVar(&c.sites, "sites", trySites, "how many sites")
 	f.Uint64Var(&c.rounds, "rounds", tryRounds, "how many rounds")
-	f.StringVar(&c.base, "base", "", "safetensors `file` to start from; default: the script makes the model")
+	f.StringVar(&c.base, "base", "", "safetensors `file` or Hugging Face folder to start from; default: the script makes the model")
 	c.data.flags(f)
 	f.StringArrayVar(&c.train, "train", nil, "a hyperparameter of the run, `key=value`; may be repeated")
 	f.BoolVar(&c.evaluate, "evaluate", false, "every site measures every model, the last one too")
@@ -198,17 +198,13 @@ func (c *tryRun) staff(e *env, config *try.Config, command []string) error {
 	return nil
 }
 
-// model returns the full path of the file to start from, if one is named.
+// model returns the full path of what is to be started from, if that is named.
 func (c *tryRun) model() (string, error) {
 	if c.base == "" {
 		return "", nil
 	}
-	info, err := os.Stat(c.base)
-	if err == nil && info.IsDir() {
-		err = fmt.Errorf("%s is a folder", c.base)
-	}
-	if err != nil {
-		return "", advised(&failure{kind: errUsage, text: "--base", err: err}, "name a safetensors file, or leave --base out: the script makes the model")
+	if _, err := os.Stat(c.base); err != nil {
+		return "", advised(&failure{kind: errUsage, text: "--base", err: err}, "name a safetensors file or a Hugging Face folder, or leave --base out: the script makes the model")
 	}
 	return filepath.Abs(c.base)
 }

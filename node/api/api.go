@@ -204,11 +204,18 @@ func (e *Event) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// RunRequest asks for a run. Exactly one of Model and Init says where the model comes from.
+// RunRequest asks for a run. Exactly one of Model, Init and From says where the model comes from.
 type RunRequest struct {
 	Spec  ledger.RunSpec `json:"spec"`            // By, Base, Layout and Nonce are filled in by the node
-	Model string         `json:"model,omitempty"` // safetensors file to start from; it is copied
+	Model string         `json:"model,omitempty"` // safetensors file, or folder as Hugging Face has them, to start from; it is copied
 	Init  bool           `json:"init,omitempty"`  // let the site's trainer make the initial model: the embedded one from Spec.Train
+	From  *ModelOf       `json:"from,omitempty"`  // model of an earlier run that this site holds; an outer step begins without its state
+}
+
+// ModelOf names a model of a run: a committed one, or what the run began with.
+type ModelOf struct {
+	Run   block.CID `json:"run"`
+	Model block.CID `json:"model"`
 }
 
 // MarshalJSON leaves an empty By out, which as text would be no peer ID.
@@ -223,10 +230,11 @@ func (r RunRequest) MarshalJSON() ([]byte, error) {
 		s.By = r.Spec.By.String()
 	}
 	return json.Marshal(struct {
-		Spec  spec   `json:"spec"`
-		Model string `json:"model,omitempty"`
-		Init  bool   `json:"init,omitempty"`
-	}{s, r.Model, r.Init})
+		Spec  spec     `json:"spec"`
+		Model string   `json:"model,omitempty"`
+		Init  bool     `json:"init,omitempty"`
+		From  *ModelOf `json:"from,omitempty"`
+	}{s, r.Model, r.Init, r.From})
 }
 
 // RunReply names the run that was asked for. It is open once the ledger has its open entry.

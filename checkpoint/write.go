@@ -1,0 +1,207 @@
+package checkpoint
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/weft-mesh/weft/tensor"
+)
+
+// FileBytes is the size beyond which the tensors of a folder go on in another file, as Hugging Face has it.
+const FileBytes = 5_000_000_000
+
+// maxCarried is the largest file of another folder that is no model's, in bytes.
+const maxCarried = 64 << 20
+
+// Folder is a folder as Hugging Face has them, to be written.
+type Folder struct {
+	Dir       string // it must not be there yet, or be empty
+	Like      string // a folder whose other files, such as the configuration and the tokenizer, are copied
+	FileBytes int64  // FileBytes if 0
+}
+
+// Write writes the model that comes as a safetensors file in canonical form. The folder appears whole or not at all.
+func (f *Folder) Write(r io.Reader) (err error) {
+	if err := f.vacant(); err != nil {
+		return err
+	}
+	temp, err := os.MkdirTemp(filepath.Dir(filepath.Clean(f.Dir)), "."+filepath.Base(f.Dir)+".")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.RemoveAll(temp))
+		}
+	}()
+	if err := os.Chmod(temp, 0o755); err != nil {
+		return err
+	}
+	adapter, err := f.carry(temp)
+	if err != nil {
+		return err
+	}
+	if err := f.writeModel(temp, adapter, r); err != nil {
+		return err
+	}
+	if err := os.Remove(f.Dir); err != nil && !errors.Is(err, fs.ErrNotExist) { // if it is there it is empty
+		return err
+	}
+	return os.Rename(temp, f.Dir)
+}
+
+// vacant refuses to write over a folder.
+func (f *Folder) vacant() error {
+	list, err := os.ReadDir(f.Dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case len(list) > 0:
+		return fmt.Errorf("%s: %w, and it is not empty", f.Dir, fs.ErrExist)
+	}
+	return nil
+}
+
+// weightExts are the ends of files that hold weights, of any framework; they are not carried along.
+var weightExts = []string{fileExt, ".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".gguf", ".onnx", ".index.json", ".ot", ".tflite"}
+
+// carry copies the other files of the folder that Like names, and reports whether it is one of an adapter.
+func (f *Folder) carry(to string) (adapter bool, err error) {
+	if f.Like == "" {
+		return false, nil
+	}
+	list, err := os.ReadDir(f.Like)
+	if err != nil {
+		return false, err
+	}
+	config := false
+	for _, e := range list {
+		name := e.Name()
+		config, adapter = config || name == modelConfig, adapter || name == adapterConfig
+		info, err := os.Stat(filepath.Join(f.Like, name)) // a link of the hub's cache is followed
+		if err != nil {
+			return false, err
+		}
+		isWeights := slices.ContainsFunc(weightExts, func(ext string) bool { return strings.HasSuffix(name, ext) })
+		if !info.Mode().IsRegular() || isWeights || info.Size() > maxCarried || strings.HasPrefix(name, ".") {
+			continue
+		}
+		if err := copyFile(filepath.Join(f.Like, name), filepath.Join(to, name)); err != nil {
+			return false, err
+		}
+	}
+	if !config && !adapter {
+		return false, fmt.Errorf("%s: %w: it has neither %s nor %s", f.Like, ErrUnusable, modelConfig, adapterConfig)
+	}
+	return adapter && !config, nil
+}
+
+func copyFile(from, to string) error {
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, data, 0o644)
+}
+
+// writeModel writes the tensors into as many files as they need, and the index if those are several.
+func (f *Folder) writeModel(dir string, adapter bool, r io.Reader) error {
+	h, err := tensor.ReadHeaderFrom(r)
+	if err != nil {
+		return err
+	}
+	if !h.Canonical() {
+		return fmt.Errorf("%w: its tensors are not in the order of their names", tensor.ErrSafetensors)
+	}
+	files, name := f.cut(h.ByName()), modelFile
+	if adapter {
+		files, name = [][]tensor.Located{h.ByName()}, adapterFile
+	}
+	where, aliases := map[string]string{}, h.Aliases()
+	for i, list := range files {
+		if len(files) > 1 {
+			name = fmt.Sprintf("model-%05d-of-%05d%s", i+1, len(files), fileExt)
+		}
+		for _, t := range list {
+			where[t.Name] = name
+		}
+		if err := writeFile(filepath.Join(dir, name), list, aliases, r); err != nil {
+			return err
+		}
+	}
+	if len(files) == 1 {
+		return nil
+	}
+	return writeIndex(filepath.Join(dir, indexFile), h, where)
+}
+
+// cut divides tensors over files: a file takes tensors as long as they fit, and at least one.
+func (f *Folder) cut(list []tensor.Located) (files [][]tensor.Located) {
+	most := uint64(f.FileBytes)
+	if most == 0 {
+		most = FileBytes
+	}
+	size := uint64(0)
+	for _, t := range list {
+		if len(files) == 0 || size > 0 && size+t.Bytes() > most {
+			files, size = append(files, nil), 0
+		}
+		last := len(files) - 1
+		files[last], size = append(files[last], t), size+t.Bytes()
+	}
+	return files
+}
+
+// writeFile writes a file of tensors whose elements come next, with the further names of those in it.
+func writeFile(path string, list []tensor.Located, aliases map[string]string, r io.Reader) (err error) {
+	l, names := tensor.Layout{}, map[string]bool{}
+	for _, t := range list {
+		l.Tensors = append(l.Tensors, t.Tensor)
+		names[t.Name] = true
+	}
+	own := maps.Clone(aliases)
+	maps.DeleteFunc(own, func(_, name string) bool { return !names[name] })
+	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	w := bufio.NewWriterSize(out, 1<<20)
+	if _, err := w.Write(l.HeaderWithAliases(own)); err != nil {
+		return err
+	}
+	if _, err := io.CopyN(w, r, int64(l.Bytes())); err != nil {
+		return err
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return out.Sync()
+}
+
+// writeIndex writes which tensor lies in which file.
+func writeIndex(path string, h tensor.Header, where map[string]string) error {
+	total := uint64(0)
+	for _, t := range h.Tensors {
+		total += t.Bytes()
+	}
+	text, err := json.MarshalIndent(struct {
+		Metadata map[string]uint64 `json:"metadata"`
+		File     map[string]string `json:"weight_map"`
+	}{map[string]uint64{"total_size": total}, where}, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(text, '\n'), 0o644)
+}
