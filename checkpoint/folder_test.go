@@ -65,16 +65,20 @@ func TestFolderErrors(t *testing.T) {
 		change func(map[string][]byte)
 		want   []string
 	}{
-		"missing file":      {func(m map[string][]byte) { delete(m, second) }, []string{second}},
-		"twice":             {func(m map[string][]byte) { m[second] = file{"a": floats(1), "b": floats(4)}.bytes(nil, false) }, []string{`"a"`, first, second}},
-		"truncated":         {func(m map[string][]byte) { m[second] = m[second][:len(m[second])-1] }, []string{second, "whole"}},
-		"not in the index":  {func(m map[string][]byte) { m[indexFile] = indexOf(map[string]string{"a": first, "b": second}) }, []string{indexFile, `"n"`, first}},
-		"in no file":        {func(m map[string][]byte) { m[first] = file{"a": floats(1)}.bytes(nil, false) }, []string{indexFile, `"n"`, first}},
-		"in another":        {func(m map[string][]byte) { m[indexFile] = indexOf(map[string]string{"a": second, "n": first, "b": second}) }, []string{indexFile, `"a"`, first, second}},
-		"outside":           {func(m map[string][]byte) { m[indexFile] = indexOf(map[string]string{"a": "../" + first}) }, []string{indexFile, `"a"`}},
-		"empty index":       {func(m map[string][]byte) { m[indexFile] = []byte("{}") }, []string{indexFile}},
-		"index is no JSON":  {func(m map[string][]byte) { m[indexFile] = []byte("x") }, []string{indexFile}},
-		"eight bits":        {func(m map[string][]byte) { m[second] = file{"b": {"F8_E4M3", []uint64{1}, []byte{1}}}.bytes(nil, false) }, []string{second, `"b"`, "F8_E4M3"}},
+		"missing file":     {func(m map[string][]byte) { delete(m, second) }, []string{second}},
+		"twice":            {func(m map[string][]byte) { m[second] = file{"a": floats(1), "b": floats(4)}.bytes(nil, false) }, []string{`"a"`, first, second}},
+		"truncated":        {func(m map[string][]byte) { m[second] = m[second][:len(m[second])-1] }, []string{second, "whole"}},
+		"not in the index": {func(m map[string][]byte) { m[indexFile] = indexOf(map[string]string{"a": first, "b": second}) }, []string{indexFile, `"n"`, first}},
+		"in no file":       {func(m map[string][]byte) { m[first] = file{"a": floats(1)}.bytes(nil, false) }, []string{indexFile, `"n"`, first}},
+		"in another": {func(m map[string][]byte) {
+			m[indexFile] = indexOf(map[string]string{"a": second, "n": first, "b": second})
+		}, []string{indexFile, `"a"`, first, second}},
+		"outside":          {func(m map[string][]byte) { m[indexFile] = indexOf(map[string]string{"a": "../" + first}) }, []string{indexFile, `"a"`}},
+		"empty index":      {func(m map[string][]byte) { m[indexFile] = []byte("{}") }, []string{indexFile}},
+		"index is no JSON": {func(m map[string][]byte) { m[indexFile] = []byte("x") }, []string{indexFile}},
+		"eight bits": {func(m map[string][]byte) {
+			m[second] = file{"b": {"F8_E4M3", []uint64{1}, []byte{1}}}.bytes(nil, false)
+		}, []string{second, `"b"`, "F8_E4M3"}},
 		"no model":          {func(m map[string][]byte) { clear(m) }, []string{modelFile, indexFile}},
 		"index beyond size": {func(m map[string][]byte) { m[indexFile] = make([]byte, maxIndex+1) }, []string{indexFile}},
 	} {

@@ -31,7 +31,7 @@ type Folder struct {
 
 // Write writes the model that comes as a safetensors file in canonical form. The folder appears whole or not at all.
 func (f *Folder) Write(r io.Reader) (err error) {
-	if err := f.vacant(); err != nil {
+	if err := f.Check(); err != nil {
 		return err
 	}
 	temp, err := os.MkdirTemp(filepath.Dir(filepath.Clean(f.Dir)), "."+filepath.Base(f.Dir)+".")
@@ -46,11 +46,10 @@ func (f *Folder) Write(r io.Reader) (err error) {
 	if err := os.Chmod(temp, 0o755); err != nil {
 		return err
 	}
-	adapter, err := f.carry(temp)
-	if err != nil {
+	if err := f.carry(temp); err != nil {
 		return err
 	}
-	if err := f.writeModel(temp, adapter, r); err != nil {
+	if err := f.writeModel(temp, r); err != nil {
 		return err
 	}
 	if err := os.Remove(f.Dir); err != nil && !errors.Is(err, fs.ErrNotExist) { // if it is there it is empty
@@ -59,52 +58,64 @@ func (f *Folder) Write(r io.Reader) (err error) {
 	return os.Rename(temp, f.Dir)
 }
 
-// vacant refuses to write over a folder.
-func (f *Folder) vacant() error {
+// Check says what keeps the folder from being written, as far as that can be seen before.
+func (f *Folder) Check() error {
 	list, err := os.ReadDir(f.Dir)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
-	case len(list) > 0:
+	}
+	if len(list) > 0 {
 		return fmt.Errorf("%s: %w, and it is not empty", f.Dir, fs.ErrExist)
 	}
-	return nil
+	if f.Like == "" {
+		return nil
+	}
+	_, err = f.isAdapter()
+	return err
+}
+
+// isAdapter reports whether the folder that Like names is one of an adapter, and refuses one that is no model's.
+func (f *Folder) isAdapter() (bool, error) {
+	if _, err := os.Stat(f.Like); err != nil {
+		return false, err
+	}
+	for _, name := range []string{modelConfig, adapterConfig} {
+		if _, err := os.Stat(filepath.Join(f.Like, name)); err == nil {
+			return name == adapterConfig, nil
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return false, err
+		}
+	}
+	return false, fmt.Errorf("%s: %w: it has neither %s nor %s", f.Like, ErrUnusable, modelConfig, adapterConfig)
 }
 
 // weightExts are the ends of files that hold weights, of any framework; they are not carried along.
 var weightExts = []string{fileExt, ".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".gguf", ".onnx", ".index.json", ".ot", ".tflite"}
 
-// carry copies the other files of the folder that Like names, and reports whether it is one of an adapter.
-func (f *Folder) carry(to string) (adapter bool, err error) {
+// carry copies the other files of the folder that Like names.
+func (f *Folder) carry(to string) error {
 	if f.Like == "" {
-		return false, nil
+		return nil
 	}
 	list, err := os.ReadDir(f.Like)
 	if err != nil {
-		return false, err
+		return err
 	}
-	config := false
 	for _, e := range list {
 		name := e.Name()
-		config, adapter = config || name == modelConfig, adapter || name == adapterConfig
 		info, err := os.Stat(filepath.Join(f.Like, name)) // a link of the hub's cache is followed
 		if err != nil {
-			return false, err
+			return err
 		}
 		isWeights := slices.ContainsFunc(weightExts, func(ext string) bool { return strings.HasSuffix(name, ext) })
 		if !info.Mode().IsRegular() || isWeights || info.Size() > maxCarried || strings.HasPrefix(name, ".") {
 			continue
 		}
 		if err := copyFile(filepath.Join(f.Like, name), filepath.Join(to, name)); err != nil {
-			return false, err
+			return err
 		}
 	}
-	if !config && !adapter {
-		return false, fmt.Errorf("%s: %w: it has neither %s nor %s", f.Like, ErrUnusable, modelConfig, adapterConfig)
-	}
-	return adapter && !config, nil
+	return nil
 }
 
 func copyFile(from, to string) error {
@@ -116,7 +127,7 @@ func copyFile(from, to string) error {
 }
 
 // writeModel writes the tensors into as many files as they need, and the index if those are several.
-func (f *Folder) writeModel(dir string, adapter bool, r io.Reader) error {
+func (f *Folder) writeModel(dir string, r io.Reader) error {
 	h, err := tensor.ReadHeaderFrom(r)
 	if err != nil {
 		return err
@@ -125,8 +136,14 @@ func (f *Folder) writeModel(dir string, adapter bool, r io.Reader) error {
 		return fmt.Errorf("%w: its tensors are not in the order of their names", tensor.ErrSafetensors)
 	}
 	files, name := f.cut(h.ByName()), modelFile
-	if adapter {
-		files, name = [][]tensor.Located{h.ByName()}, adapterFile
+	if f.Like != "" {
+		adapter, err := f.isAdapter()
+		if err != nil {
+			return err
+		}
+		if adapter {
+			files, name = [][]tensor.Located{h.ByName()}, adapterFile
+		}
 	}
 	where, aliases := map[string]string{}, h.Aliases()
 	for i, list := range files {

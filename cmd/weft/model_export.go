@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
-	"io/fs"
 
 	"github.com/spf13/cobra"
 
@@ -86,16 +84,16 @@ func (c *modelExport) run(ctx context.Context, e *env, args []string) error {
 
 // writeFolder writes a model as a folder.
 func (c *modelExport) writeFolder(ctx context.Context, e *env, from reader, run, model block.CID) error {
+	folder := checkpoint.Folder{Dir: c.hf, Like: c.like}
+	if err := folder.Check(); err != nil {
+		return usage("%v", err)
+	}
 	body, err := from.Model(ctx, run, model)
 	if err != nil {
 		return err
 	}
 	defer body.Close()
-	folder := checkpoint.Folder{Dir: c.hf, Like: c.like}
-	switch err := folder.Write(body); {
-	case errors.Is(err, checkpoint.ErrUnusable), errors.Is(err, fs.ErrExist):
-		return hinted(errUsage, err, "")
-	case err != nil:
+	if err := folder.Write(body); err != nil {
 		return err
 	}
 	e.out.Printf("%s  model %s\n", c.hf, model)

@@ -126,6 +126,9 @@ func (t *Try) open(ctx context.Context) (block.CID, error) {
 	if refused := new(api.Error); errors.As(err, &refused) && refused.Field == "model.init" {
 		return block.CID{}, &ScriptError{t.cfg.Sites[0].Name, refused.Message, refused.Hint}
 	}
+	if reply.Note != "" {
+		t.Screen.event("%s", reply.Note)
+	}
 	return reply.Run, err
 }
 
