@@ -27,8 +27,9 @@ run began with, or a model's CID or the end of it.
 
 A folder has the model, in files of at most 5 GB, and what --like names: config.json,
 the tokenizer and other small files of a folder, such as the one that the run began
-from. Only weights are in the mesh: a site whose operator did not open the run gets
-those files from where the model comes from. The folder must not be there yet.`,
+from. These files are not in the mesh: other sites get them from where the model comes
+from. Like a folder of PEFT with adapter_config.json, it is an adapter's. It must not be
+there yet.`,
 		Example: `  weft model export latest -o adapter.safetensors
   weft model export 3 --run letters -o adapter.safetensors
   weft model export trwvfrza -o adapter.safetensors

@@ -183,6 +183,11 @@ class TestWrite(Folder):
         want = {"seen": [3], "mask": [True, False], "steps": -3, "big": [0, 1, 2], "num_batches_tracked": 3, "w": [1.0]}
         self.assertEqual({n: t.tolist() for n, t in got.items()}, {n: want[n] for n in got})
 
+    def test_counters_are_in_no_update(self):
+        """Of what a task gives, a file like the base has the weights."""
+        safetensors.save_file({"w": array("f", [1.0]), "seen": array("q", [3])}, self.path, like={"w": TensorInfo("F32", (1,), 0, 4)})
+        self.assertEqual(list(safetensors.read_header(self.path)), ["w"])
+
     def test_replaces_only_when_whole(self):
         safetensors.save_file({"w": array("f", [1.0])}, self.path)
         with self.assertRaises(LayoutError):

@@ -88,8 +88,8 @@ class Client:
                 "model: {file: FILE}, or --base FILE",
             )
         try:
-            params = {} if message["kind"] == "init" else _params(message, self._framework)
-            task = Task(message, params, self)
+            params, constants = ({}, set()) if message["kind"] == "init" else _params(message, self._framework)
+            task = Task(message, params, self, constants)
         except (KeyError, TypeError) as e:
             raise Error(f"the node's task is not one this package knows: {e!r}", "use a package of the node's version") from e
         self._task, self._step = task, 0
@@ -196,12 +196,12 @@ class Client:
         return self._task
 
 
-def _params(message: Message, framework: str) -> dict[str, Any]:
-    """A task's base, with the constants of its run, under all names of tied weights."""
+def _params(message: Message, framework: str) -> tuple[dict[str, Any], set[str]]:
+    """A task's base, with the constants of its run, under all names of tied weights; the names of the constants."""
     params = safetensors.load_file(message["base"], framework)
-    if message.get("constants"):
-        params |= safetensors.load_file(message["constants"], framework)
-    return params | {alias: params[name] for alias, name in (message.get("aliases") or {}).items() if name in params}
+    constants = safetensors.load_file(message["constants"], framework) if message.get("constants") else {}
+    params |= constants
+    return params | {alias: params[name] for alias, name in (message.get("aliases") or {}).items() if name in params}, set(constants)
 
 
 def _whole(samples: Any) -> int:
@@ -222,7 +222,7 @@ def _fit(params: Mapping[str, Any], layout: Mapping[str, Any], task: Task) -> di
     places = {_model.place(name, t) for name, t in tensors.items()} - {None}
     for name in left:
         value = params[name]
-        if _names.plain(name) in task._aliases:
+        if _names.plain(name) in task._beside:
             continue
         if _arrays.describe(name, value).floating and _model.place(name, value) not in places:
             tensors[name] = value  # which is refused, by its name

@@ -38,11 +38,11 @@ def load(model: Any, task: Task | Mapping[str, Any], *, strict: bool = True) -> 
     model: every weight of its adapter); LayoutError names the first that has not.
     """
     params: Mapping[str, Any] = task if isinstance(task, Mapping) else task.params
-    aliases: Mapping[str, str] = {} if isinstance(task, Mapping) else task._aliases
+    beside: set[str] = set() if isinstance(task, Mapping) else task._beside
     tensors = entries(model)
     found, _ = _names.match(tensors, params, adapter_of(model))
     for name in params:
-        if name not in found and name not in aliases and not _arrays.describe(name, params[name]).whole:
+        if name not in found and name not in beside and not _arrays.describe(name, params[name]).whole:
             raise LayoutError(
                 f"tensor {name!r} of the base is not in the model",
                 "the script's model is not the run's: compare its sizes with the run's configuration",

@@ -67,7 +67,7 @@ class Task:
     id: int
     """The task's number at this node."""
 
-    def __init__(self, message: Message, params: Mapping[str, Any], client: Client) -> None:
+    def __init__(self, message: Message, params: Mapping[str, Any], client: Client, constants: Iterable[str] = ()) -> None:
         self.params = params
         self.kind = message["kind"]
         self.round = message["round"]
@@ -94,6 +94,7 @@ class Task:
         self._said = 0.0  # when the node heard of it last
         self._digest: str | None = None  # of base
         self._aliases: dict[str, str] = dict(message.get("aliases") or {})  # further names of tied weights
+        self._beside: set[str] = {*constants, *self._aliases}  # names in params that no update has
 
     def __repr__(self) -> str:
         return f"Task({self.kind}, run {self.name!r}, round {self.round} of {self.total_rounds}, attempt {self.attempt})"

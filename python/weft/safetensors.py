@@ -196,8 +196,9 @@ def save_file(tensors: Mapping[str, Any], path: str | os.PathLike[str], like: Ma
     """Writes tensors in canonical form; a file at path is replaced once the new one is whole.
 
     With like, the tensors of another file, names and shapes must be the same, and values are
-    rounded to its dtypes. Without, each tensor keeps its dtype, but float64 becomes float32 with a
-    warning that says what it costs.
+    rounded to its dtypes; whole numbers beyond those are left out, as they are in no update.
+    Without, each tensor keeps its dtype, but float64 becomes float32 with a warning that says what
+    it costs.
 
     Raises LayoutError, with the tensor's name, for what does not fit, has a dtype that no run has,
     or is not finite.
@@ -322,7 +323,7 @@ def _layout_like(tensors: Mapping[str, Any], like: Mapping[str, TensorInfo]) -> 
         )
     if missing:
         raise LayoutError(f"{_some(missing)} missing in the update", "send every tensor of the base")
-    more = sorted(set(tensors) - set(like))
+    more = sorted(name for name in set(tensors) - set(like) if not _arrays.describe(name, tensors[name]).whole)
     if more:
         raise LayoutError(
             f"{_some(more)} not in the base",
