@@ -3,7 +3,9 @@ package checkpoint
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"syscall"
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
@@ -35,6 +37,9 @@ func Import(ctx context.Context, store *blockstore.Disk, path, dir string, opt b
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
 	p, err := c.Split(ctx, work)
+	if errors.Is(err, syscall.ENOSPC) {
+		err = fmt.Errorf("%w: %w", blockstore.ErrFull, err)
+	}
 	if err != nil {
 		return i, err
 	}

@@ -46,21 +46,28 @@ func (m *Model) Write(w io.Writer) error {
 	if m.constants == nil && len(m.aliases) == 0 {
 		return m.weights.Export(w)
 	}
-	weights := stream(m.weights)
-	defer weights.Close()
+	weights, end := stream(m.weights)
+	defer end()
 	if m.constants == nil {
 		return Merge(w, weights, nil, m.aliases)
 	}
-	constants := stream(m.constants)
-	defer constants.Close()
+	constants, end := stream(m.constants)
+	defer end()
 	return Merge(w, weights, constants, m.aliases)
 }
 
-// stream returns the artifact's file, to be read to its end or closed.
-func stream(a *blockstore.Artifact) *io.PipeReader {
+// stream returns the artifact's file, and what ends its writing, to its end or before.
+func stream(a *blockstore.Artifact) (file io.Reader, end func()) {
 	r, w := io.Pipe()
-	go func() { w.CloseWithError(a.Export(w)) }()
-	return r
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		w.CloseWithError(a.Export(w))
+	}()
+	return r, func() {
+		r.CloseWithError(io.ErrClosedPipe)
+		<-done
+	}
 }
 
 // Close ends reading.

@@ -145,6 +145,7 @@ func TestConstants(t *testing.T) {
 		}
 	}
 	for _, s := range sites {
+		s.awaitConstants(r.Spec)
 		body, err := s.client.Model(t.Context(), reply.Run, r.History[3].Model)
 		check(s.name, body, err)
 		if k := trainers[s.name]; k.wrong != nil || k.tasks == 0 && s != d {
@@ -171,6 +172,12 @@ func TestConstants(t *testing.T) {
 	}
 	body, err := offline.Model(t.Context(), reply.Run, r.History[3].Model)
 	check("the directory", body, err)
+}
+
+// awaitConstants waits until the site holds a run's constants, which may come after its models.
+func (s *testSite) awaitConstants(spec *ledger.RunSpec) {
+	s.t.Helper()
+	s.await("the constants", func(*api.Status) bool { return s.node.jobs.Holds(spec.Constants.Tensors()) })
 }
 
 // TestUnreadableConstants: a site takes no part in a run whose constants a later program has written.

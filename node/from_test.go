@@ -45,6 +45,7 @@ func TestFrom(t *testing.T) {
 	if again.Spec.Base != r.History[2].Model || !bytes.Equal(again.Spec.Constants.Passed, r.Spec.Constants.Passed) {
 		t.Errorf("the second run is %+v", again.Spec)
 	}
+	d.awaitConstants(again.Spec)
 	body, err := d.client.Model(t.Context(), second.Run, again.History[1].Model)
 	if err != nil {
 		t.Fatal(err)

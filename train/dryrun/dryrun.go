@@ -142,7 +142,7 @@ func (d *Run) importBase(ctx context.Context) (err error) {
 		return hint.Add(fmt.Errorf("%w: %w", ErrBase, err), train.BaseHint)
 	}
 	if note := i.Rounded.String(); note != "" {
-		d.conf.Log.Warn(note)
+		d.conf.Log.Warn("the model was converted", "how", note)
 	}
 	d.base, d.constants, d.aliases = i.Weights, i.Constants, i.Aliases
 	m, err := blockstore.ReadManifest(d.store, d.base)
