@@ -146,8 +146,8 @@ func testRefusals(t *testing.T, s *testSite, done block.CID) {
 		call func() error
 		want string
 	}{
-		{"no model", start(api.RunRequest{Spec: spec}), "exactly one of model and init"},
-		{"two models", start(api.RunRequest{Spec: spec, Init: true, Model: model}), "exactly one of model and init"},
+		{"no model", start(api.RunRequest{Spec: spec}), "exactly one of model, init and from"},
+		{"two models", start(api.RunRequest{Spec: spec, Init: true, Model: model}), "exactly one of model, init and from"},
 		{"relative path", start(api.RunRequest{Spec: spec, Model: "model.safetensors"}), "is a relative path"},
 		{"no file", start(api.RunRequest{Spec: spec, Model: model + "x"}), "no such file"},
 		{"no name", start(api.RunRequest{Spec: ledger.RunSpec{Rounds: 1}, Model: model}), "name: want 1 to 64 bytes"},
