@@ -53,6 +53,7 @@ train/dryrun < block: artifacts go by CID
 train/dryrun < checkpoint: takes in the model to start from
 train/dryrun < blockstore: models lie in a store of its own
 train/dryrun < hint: errors for a person
+train/dryrun < ledger: how many metrics a site may state
 train/dryrun < node/config: a site's own config.yaml chooses the trainer
 train/dryrun < node/site: and lies in its directory
 train/dryrun < train: tasks

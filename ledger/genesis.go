@@ -44,6 +44,13 @@ func NewGenesis(name string, faults Faults, sites []Site, nonce []byte) (*Genesi
 	return g, g.Validate()
 }
 
+// Under sets the protocol number that is in force from the first height on, and the version of weft that brings it.
+func (g *Genesis) Under(protocol uint64, weft string) {
+	if g.Protocol, g.Weft = protocol, weft; protocol == 1 {
+		g.Protocol, g.Weft = 0, ""
+	}
+}
+
 // DecodeGenesis reads a genesis document and checks it.
 func DecodeGenesis(data []byte) (*Genesis, error) {
 	var g Genesis

@@ -41,19 +41,37 @@ func (d Decided) Certified() Certified {
 
 // Run is a run as the ledger has it.
 type Run struct {
-	ID      block.CID
-	Spec    *RunSpec
-	Unknown []string // fields of the description that this program does not know
-	Height  uint64   // of the entry that opened it
-	Closed  uint64   // height of the entry that ended it early; 0: none has
-	Round   uint64   // current, from 1; Spec.Rounds+1 when all are done
-	Opened  uint64   // height of the entry that opened the current round
-	Base    block.CID
-	State   block.CID          // of the outer step, that Base was committed with; undefined: none
-	Seals   []SealAt           // of the current opening
-	Commits []CommitAt         // one a round
-	Counted map[peer.ID]uint64 // newest round of which a committed seal lists an update of a site
-	spoilt  map[block.CID]bool // manifests that seals and voids have dropped as invalid
+	ID       block.CID
+	Spec     *RunSpec
+	Unknown  []string // fields of the description that this program does not know
+	Height   uint64   // of the entry that opened it
+	Closed   uint64   // height of the entry that ended it early; 0: none has
+	Plateau  uint64   // height of the commit with which no better model was expected; 0: none
+	Terms    Terms    // of evaluation and the best model, as far as they are in force
+	Round    uint64   // current, from 1; Spec.Rounds+1 when all are done
+	Opened   uint64   // height of the entry that opened the current round
+	Base     block.CID
+	State    block.CID          // of the outer step, that Base was committed with; undefined: none
+	Seals    []SealAt           // of the current opening
+	Commits  []CommitAt         // one a round
+	Counted  map[peer.ID]uint64 // newest round of which a committed seal lists an update of a site
+	Closing  *ClosingAt         // what the sites measured of the last model; nil: nothing yet
+	selects  bool               // the protocol that it was opened under has closing entries and terms
+	measured bool               // a committed update has figures
+	best     *Chosen            // so far; nil: none
+	spoilt   map[block.CID]bool // manifests that seals and voids have dropped as invalid
+}
+
+// newRun returns a run that an entry has opened under a protocol.
+func newRun(e *Entry, spec *RunSpec, unknown []string, protocol uint64) *Run {
+	r := &Run{
+		ID: e.Run(), Spec: spec, Unknown: unknown, Height: e.Height, Round: 1, Opened: e.Height, Base: spec.Base,
+		Counted: map[peer.ID]uint64{}, spoilt: map[block.CID]bool{}, selects: protocol >= SelectionProtocol,
+	}
+	if r.selects {
+		r.Terms, _ = spec.Selection.Read() // what cannot be read is in force nowhere
+	}
+	return r
 }
 
 // SealAt is a decided seal.
@@ -71,8 +89,20 @@ type CommitAt struct {
 	Opened uint64 // height of the entry that opened the round
 }
 
+// ClosingAt is a decided closing entry.
+type ClosingAt struct {
+	Height uint64
+	*Closing
+}
+
 // Active reports whether the run still has rounds to do.
-func (r *Run) Active() bool { return r.Closed == 0 && r.Round <= r.Spec.Rounds }
+func (r *Run) Active() bool { return r.Closed == 0 && r.Plateau == 0 && r.Round <= r.Spec.Rounds }
+
+// Measurable reports whether the sites may still measure the last model of the run, which is over. In a run whose models none of
+// them measured they do not.
+func (r *Run) Measurable() bool {
+	return r.measured && !r.Active() && r.Closing == nil
+}
 
 // Latest returns the latest seal of the current round, or nil.
 func (r *Run) Latest() *SealAt {

@@ -1,8 +1,6 @@
 package ledger
 
 import (
-	"github.com/libp2p/go-libp2p/core/peer"
-
 	"github.com/weft-mesh/weft/block"
 )
 
@@ -47,7 +45,7 @@ func (o *Open) check(l *Ledger, e *Entry) error {
 
 func (o *Open) apply(l *Ledger, e *Entry) {
 	spec, _ := BodyOf[RunSpec](&o.Spec, KindOpen)
-	l.add(&Run{ID: e.Run(), Spec: spec, Unknown: o.Spec.Unknown(), Height: e.Height, Round: 1, Opened: e.Height, Base: spec.Base, Counted: map[peer.ID]uint64{}, spoilt: map[block.CID]bool{}})
+	l.add(newRun(e, spec, o.Spec.Unknown(), l.Protocol(e.Height).Number))
 }
 
 func (l *Ledger) add(r *Run) {

@@ -8,8 +8,12 @@ import (
 )
 
 // Newest is the newest protocol number that this program knows. Number 2 changes nothing in what is valid: its programs were the
-// first to know rules beside fedavg, outer steps and their parameters.
-const Newest = 2
+// first to know rules beside fedavg, outer steps and their parameters. Number 3 brings closing entries, and the terms by which a
+// run has a best model and may end before its last round.
+const Newest = 3
+
+// NewestWeft is the version of weft that brings protocol [Newest].
+const NewestWeft = "0.1.0"
 
 // Protocol is a number that says by which rules entries are valid and aggregates are computed. The genesis states the first, a
 // change of the roster raises it. Nothing else switches what decides certified bytes.

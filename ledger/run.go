@@ -26,6 +26,7 @@ type RunSpec struct {
 	Rounds      uint64            `cbor:"rounds" json:"rounds"`                         // how many
 	Rule        string            `cbor:"rule" json:"rule"`                             // its name; a site that does not know it takes no part
 	Strategy    Strategy          `cbor:"strategy,omitzero" json:"strategy,omitzero"`   // outer step and parameters; absent where there are none
+	Selection   Selection         `cbor:"selection,omitzero" json:"selection,omitzero"` // evaluation and the best model; absent where it says nothing of them
 	MinSites    uint64            `cbor:"min_sites" json:"min_sites"`                   // fewest updates in a seal; 0: a quorum
 	SampleCap   uint64            `cbor:"sample_cap" json:"sample_cap"`
 	Late        LatePolicy        `cbor:"late" json:"late"`
@@ -95,7 +96,7 @@ func (e *SpecError) Unwrap() error { return ErrMalformed }
 
 // Validate says what is wrong with the description for a mesh with this roster, if anything: with its form and sizes. Whether
 // this program knows the names in it is no part of that, or sites of two versions would disagree about what is decided; nor are
-// Strategy and Constants, which the first version passes over.
+// Strategy, Selection and Constants, which earlier versions pass over.
 func (s *RunSpec) Validate(r *Roster) error {
 	bad := func(field, format string, args ...any) error {
 		return &SpecError{s.Name, field, fmt.Sprintf(format, args...)}

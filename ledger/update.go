@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/weft-mesh/weft/block"
 )
@@ -22,6 +21,7 @@ type Update struct {
 	Manifest block.CID          `cbor:"manifest" json:"manifest"`
 	Samples  uint64             `cbor:"samples" json:"samples"`
 	Metrics  map[string]float64 `cbor:"metrics" json:"metrics"`
+	Figures  Figures            `cbor:"figures,omitzero" json:"figures,omitzero"` // of the base; absent if its author has not measured it
 }
 
 // Check implements [Body].
@@ -36,12 +36,7 @@ func (u *Update) Check() error {
 	case len(u.Metrics) > MaxMetrics:
 		return fmt.Errorf("%d metrics, at most %d", len(u.Metrics), MaxMetrics)
 	}
-	for name, v := range u.Metrics {
-		if !ValidName(name) || math.IsNaN(v) || math.IsInf(v, 0) {
-			return fmt.Errorf("metric %.40q = %v: want a short name and a finite number", name, v)
-		}
-	}
-	return nil
+	return checkMetrics(u.Metrics)
 }
 
 // Excludes implements [Exclusive]: a site offers one update for an attempt.

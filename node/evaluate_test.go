@@ -34,7 +34,8 @@ func (g *measurer) Run(ctx context.Context, task train.Task, report func(train.P
 	return train.Result{Samples: 7, Metrics: map[string]float64{"val_loss": float64(10 - task.Round)}}, g.fails
 }
 
-// A site that measures what it trains from tells all of it with its updates; one whose trainer cannot trains all the same.
+// A site that measures models tells all of it, of the last one too, and its figures stand with the model that they are of; one
+// whose trainer cannot trains all the same.
 func TestEvaluate(t *testing.T) {
 	t.Parallel()
 	sites := newTestMesh(t, 3, func(name, config string) string {
@@ -47,21 +48,21 @@ func TestEvaluate(t *testing.T) {
 	sites[0].trainer, sites[1].trainer = a, b
 	upAll(sites)
 	run := sites[0].start(ledger.RunSpec{Name: "judged", Rounds: 4, MinSites: 3})
-	r := sites[2].awaitRounds(run, 4)
-	for i, h := range r.History {
-		if got, ok := h.Metrics["a"]["base_val_loss"]; !ok || got != float64(10-i) || h.Metrics["a"]["loss"] == 0 {
-			t.Errorf("round %d of a: %v", h.Round, h.Metrics["a"])
-		}
-		for _, s := range []string{"b", "c"} {
-			if _, has := h.Metrics[s]["base_val_loss"]; has || h.Metrics[s]["loss"] == 0 {
-				t.Errorf("round %d of %s: %v", h.Round, s, h.Metrics[s])
-			}
-		}
-	}
-	for _, s := range sites[:2] {
+	for _, s := range sites {
 		s.awaitRounds(run, 4)
+		s.await("the last model's figures", func(st *api.Status) bool { return !runOf(st, run).Unmeasured })
 	}
-	if a.mu.Lock(); !slices.Equal(a.rounds, []uint64{0, 1, 2, 3}) {
+	r := sites[2].awaitRounds(run, 4)
+	for round := range uint64(5) {
+		of := r.Measured(round)
+		if v, has := of["a"]["val_loss"]; !has || v != float64(10-round) || len(of) != 1 {
+			t.Errorf("of the model of round %d: %v", round, of)
+		}
+	}
+	if len(r.Figures) != 5 || r.Figures[4].Model != r.History[3].Model || r.Figures[0].Model != r.Spec.Base || r.Best != nil {
+		t.Errorf("figures %+v, best %+v", r.Figures, r.Best)
+	}
+	if a.mu.Lock(); !slices.Equal(a.rounds, []uint64{0, 1, 2, 3, 4}) {
 		t.Errorf("measured of rounds %v, want each once", a.rounds)
 	}
 	a.mu.Unlock()

@@ -80,6 +80,7 @@ func newFaultyMesh(t *testing.T, faults ledger.Faults, n int, edit func(name, co
 	if err != nil {
 		t.Fatal(err)
 	}
+	g.Under(ledger.Newest, ledger.NewestWeft)
 	for _, s := range sites {
 		if err := site.Join(s.dir, g); err != nil {
 			t.Fatal(err)

@@ -180,6 +180,10 @@ func (o *operator) checkKnown(spec *ledger.RunSpec) error {
 		field, why := reduction.Wrong(err)
 		return api.RefuseField(field, "correct the run's description, or start a weft that knows it", errors.New(why))
 	}
+	if in := o.views.now().protocol.Number; !spec.Selection.IsZero() && in < ledger.SelectionProtocol {
+		return api.RefuseField("evaluate", fmt.Sprintf("raise it once every site runs weft >= %s: weft roster protocol %d %s", ledger.NewestWeft, ledger.SelectionProtocol, ledger.NewestWeft),
+			fmt.Errorf("evaluate, best and stop_after need protocol %d, the mesh goes by %d", ledger.SelectionProtocol, in))
+	}
 	for _, site := range o.views.now().roster.ByName() {
 		if p, known := o.programs.of(site.ID); known && p.Protocol < since {
 			return api.Refuse(http.StatusConflict, "weft peers shows what each site runs; let its operator start a newer weft first",

@@ -90,8 +90,9 @@ func (s *snapshots) roster(l *ledger.Ledger) api.Roster {
 // toldRun is what was told of a run, as far as it stays.
 type toldRun struct {
 	unknown string
-	history []api.RoundStatus // of its commits so far; what is in it does not change
-	over    *shownRun         // nil while it is active
+	history []api.RoundStatus  // of its commits so far; what is in it does not change
+	figures []api.ModelFigures // that came with those commits; what is in it does not change
+	over    *shownRun          // nil while anything of it may change
 }
 
 // run describes a run. What is described once for all is its committed rounds, and all of a run that is over.
@@ -105,7 +106,7 @@ func (s *snapshots) run(m *round.Machine, r *ledger.Run, k *track) *shownRun {
 		return told.over
 	}
 	told.grow(m.Ledger(), r, k)
-	st := api.DescribeRun(m.Ledger(), r, told.history)
+	st := api.DescribeRun(m.Ledger(), r, told.history, api.AddClosing(told.figures, m.Ledger(), r))
 	st.Unknown = told.unknown
 	if r.Active() { // nobody repeats the consents any more when it is over
 		st.Phase = k.phase
@@ -113,7 +114,7 @@ func (s *snapshots) run(m *round.Machine, r *ledger.Run, k *track) *shownRun {
 	} else {
 		st.Takes = api.Counted(told.history)
 	}
-	return told.keep(&shownRun{st, r.Active(), r.Latest() != nil})
+	return told.keep(&shownRun{st, r.Active(), r.Latest() != nil}, r.Measurable())
 }
 
 // grow adds the rounds that have been committed since.
@@ -122,13 +123,13 @@ func (t *toldRun) grow(l *ledger.Ledger, r *ledger.Run, k *track) {
 		h := api.DescribeRound(l, &r.Commits[i])
 		past := k.past[h.Round]
 		h.Took, h.Phases = past.took, maps.Clone(past.phases)
-		t.history = append(t.history, h)
+		t.history, t.figures = append(t.history, h), api.AddFigures(t.figures, l, r, i)
 	}
 }
 
-// keep keeps the description of a run that is over.
-func (t *toldRun) keep(r *shownRun) *shownRun {
-	if !r.active {
+// keep keeps the description of a run that is over, unless its last model may still be measured.
+func (t *toldRun) keep(r *shownRun, measurable bool) *shownRun {
+	if !r.active && !measurable {
 		t.over = r
 	}
 	return r

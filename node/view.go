@@ -14,13 +14,15 @@ import (
 // view is what goroutines beside the loop may know of the machine. It is never changed, only
 // replaced after a step.
 type view struct {
-	height uint64                         // newest decided
-	takes  map[block.CID]map[peer.ID]bool // who takes part in each run
-	runs   map[block.CID]*ledger.RunSpec  // known to the ledger
-	active map[block.CID]bool             // runs with rounds to do
-	seals  map[block.CID]block.CID        // the latest seal of each run's current round
-	rounds map[block.CID]uint64           // each run's current round
-	counts map[block.CID]uint64           // the newest round of each run of which an update of this site counted
+	height   uint64                         // newest decided
+	protocol ledger.Protocol                // in force at the next height
+	takes    map[block.CID]map[peer.ID]bool // who takes part in each run
+	runs     map[block.CID]*ledger.RunSpec  // known to the ledger
+	active   map[block.CID]bool             // runs with rounds to do
+	over     []block.CID                    // those that have none, and whose last model is not to be measured any more
+	seals    map[block.CID]block.CID        // the latest seal of each run's current round
+	rounds   map[block.CID]uint64           // each run's current round
+	counts   map[block.CID]uint64           // the newest round of each run of which an update of this site counted
 	members
 }
 
@@ -28,12 +30,15 @@ type view struct {
 func newView(m *round.Machine, self peer.ID) *view {
 	l := m.Ledger()
 	v := &view{
-		height: l.Height(), takes: map[block.CID]map[peer.ID]bool{}, runs: map[block.CID]*ledger.RunSpec{},
+		height: l.Height(), protocol: l.Protocol(l.Height() + 1), takes: map[block.CID]map[peer.ID]bool{}, runs: map[block.CID]*ledger.RunSpec{},
 		active: map[block.CID]bool{}, rounds: map[block.CID]uint64{}, counts: map[block.CID]uint64{}, seals: map[block.CID]block.CID{},
 		members: newMembers(l, self, m.Observers()),
 	}
 	for _, r := range l.Runs() {
 		v.runs[r.ID], v.active[r.ID], v.rounds[r.ID], v.counts[r.ID] = r.Spec, r.Active(), r.Round, r.Counted[self]
+		if !r.Active() && !r.Measurable() {
+			v.over = append(v.over, r.ID)
+		}
 		if latest := r.Latest(); latest != nil && r.Active() {
 			v.seals[r.ID] = latest.CID
 		}
@@ -58,15 +63,8 @@ func (v *view) Seal(run block.CID) block.CID { return v.seals[run] }
 // Spec is nil for a run that the ledger does not know.
 func (v *view) Spec(run block.CID) *ledger.RunSpec { return v.runs[run] }
 
-// Over returns the runs that have no rounds to do.
-func (v *view) Over() (runs []block.CID) {
-	for run, active := range v.active {
-		if !active {
-			runs = append(runs, run)
-		}
-	}
-	return runs
-}
+// Over returns the runs in which the trainer has nothing to do any more.
+func (v *view) Over() []block.CID { return v.over }
 
 // SiteName is the name of the site whose key id is or was.
 func (v *view) SiteName(id peer.ID) string { return v.name(id) }

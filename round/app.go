@@ -71,7 +71,7 @@ func (a *app) Stance(x consensus.Entry) consensus.Stance {
 	return consensus.Lacks
 }
 
-// Compare implements [consensus.App]: by kind, then the oldest run, then the most updates.
+// Compare implements [consensus.App]: by kind, then the oldest run, then the most updates or figures.
 func (a *app) Compare(x, y consensus.Entry) int {
 	rank := func(e *ledger.Entry) [3]int {
 		k := [3]int{precedence(e)}
@@ -80,6 +80,9 @@ func (a *app) Compare(x, y consensus.Entry) int {
 		}
 		if s := ledger.As[ledger.Seal](e); s != nil {
 			k[2] = -len(s.Updates)
+		}
+		if c := ledger.As[ledger.Closing](e); c != nil {
+			k[2] = -len(c.Figures)
 		}
 		return k
 	}
@@ -92,9 +95,12 @@ func (a *app) Compare(x, y consensus.Entry) int {
 	return 0
 }
 
-// Outdoes implements [consensus.App]: a first seal of the same opening that lists more sites, so that no
-// proposer can leave a site out as long as another may propose it.
+// Outdoes implements [consensus.App]: a first seal of the same opening that lists more sites, or a closing entry of the same run,
+// so that no proposer can leave a site out as long as another may propose it.
 func (a *app) Outdoes(x, y consensus.Entry) bool {
+	if more, less := ledger.As[ledger.Closing](x.(*ledger.Entry)), ledger.As[ledger.Closing](y.(*ledger.Entry)); more != nil && less != nil {
+		return more.Run == less.Run && len(more.Figures) > len(less.Figures)
+	}
 	more, less := ledger.As[ledger.Seal](x.(*ledger.Entry)), ledger.As[ledger.Seal](y.(*ledger.Entry))
 	return more != nil && less != nil && less.Number == 0 && more.Run == less.Run && len(more.Updates) > len(less.Updates)
 }
@@ -131,6 +137,8 @@ func precedence(e *ledger.Entry) int {
 		if b.Number > 0 {
 			return 2
 		}
+	case *ledger.Closing:
+		return 5 // the run is over: everything else goes first
 	}
 	return 4
 }

@@ -162,6 +162,8 @@ func (m *Machine) Step(now time.Duration, ev Event) {
 		m.runs.Lost(e)
 	case runs.Reduced:
 		m.reduced(e)
+	case runs.Measured:
+		m.runs.Measured(e)
 	case runs.OpenRun:
 		m.runs.Ask(e.Spec)
 	case runs.StopRun:

@@ -18,6 +18,7 @@ type Timing struct {
 	Deadline    time.Duration // least soft deadline of a round
 	Unavailable time.Duration // how long a sealed update is sought before another seal drops it
 	Retry       time.Duration // wait before a failed training is tried again; doubles
+	Closing     time.Duration // least wait for what the sites measure of a run's last model
 }
 
 // DefaultTiming suits LAN and WAN: all of it adapts upwards.
@@ -29,6 +30,7 @@ func DefaultTiming() Timing {
 		Deadline:    2 * time.Second,
 		Unavailable: 2 * time.Minute,
 		Retry:       5 * time.Second,
+		Closing:     time.Minute,
 	}
 }
 
@@ -37,5 +39,5 @@ func (t Timing) consensus() consensus.Timing {
 }
 
 func (t Timing) runs() runs.Timing {
-	return runs.Timing{Deadline: t.Deadline, Unavailable: t.Unavailable, Retry: t.Retry}
+	return runs.Timing{Deadline: t.Deadline, Unavailable: t.Unavailable, Retry: t.Retry, Closing: t.Closing}
 }

@@ -105,6 +105,16 @@ func vectors(t *testing.T) []vector {
 	add("void entry", "Entry", &ledger.Entry{Mesh: mesh, Height: 3, Parent: sealEntry.CID(), Body: &ledger.Void{Run: run, Round: 1, Seal: sealEntry.CID(), Ground: ground}})
 	commit := &ledger.Entry{Mesh: mesh, Height: 3, Parent: sealEntry.CID(), Body: &ledger.Commit{Run: run, Round: 1, Seal: sealEntry.CID(), Model: model}}
 	add("commit entry", "Entry", commit)
+	figures := ledger.NewFigures(ledger.Measured{Samples: 40, Metrics: map[string]float64{"accuracy": 0.75}, Took: 1500})
+	figured := upd(2)
+	figured.Figures = figures
+	add("update with figures body", "body", figured)
+	every := uint64(2)
+	selecting := *spec
+	selecting.Selection = ledger.NewSelection(ledger.Terms{Every: &every, Best: &ledger.Best{Metric: "accuracy", Mode: ledger.Max, By: ledger.ByMedian, MinDelta: 0.125}, StopAfter: 3})
+	add("selecting run description", "body", selecting)
+	measured := statement(2, ledger.KindMeasured, &ledger.LastMeasured{Run: run, Model: model, Figures: figures})
+	add("closing entry", "Entry", &ledger.Entry{Mesh: mesh, Height: 4, Parent: commit.CID(), Body: &ledger.Closing{Run: run, Figures: []ledger.Signed{measured}}})
 	add("close entry", "Entry", &ledger.Entry{Mesh: mesh, Height: 2, Parent: openEntry.CID(), Body: &ledger.Close{Run: run, Stops: []ledger.Signed{stop}}})
 
 	statement(1, consensus.KindReady, &consensus.Ready{Height: 3, Entry: commit.CID(), Data: commit.Block().Data})

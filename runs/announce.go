@@ -18,13 +18,7 @@ func (p *state) trained(e Trained) {
 	}
 	p.training.succeeded()
 	p.touch()
-	if u.Metrics == nil {
-		u.Metrics = map[string]float64{}
-	}
-	if len(u.Metrics) > 0 && p.Out.Sign(ledger.KindUpdate, u).Size() > p.roster().UpdateBytes() {
-		p.Out.Trace(trace.MetricsDropped{Subject: trace.In(e.Run, e.Round)})
-		u.Metrics = map[string]float64{}
-	}
+	fill(p.env, u, e.Figures, &p.run.Terms)
 	if err := u.Check(); err != nil {
 		p.trainFailed(TrainFailed{Run: e.Run, Round: e.Round, Opened: e.Opened, Err: err.Error()})
 		return

@@ -24,6 +24,7 @@ type Trained struct {
 	Manifest block.CID
 	Samples  uint64
 	Metrics  map[string]float64
+	Figures  *ledger.Measured // of the base; nil: it was not measured
 }
 
 // TrainFailed answers Train. The machine asks again after a while.
@@ -62,6 +63,13 @@ type BadInput struct {
 	Err   string
 }
 
+// Measured answers Measure.
+type Measured struct {
+	Run     block.CID
+	Model   block.CID
+	Figures ledger.Measured
+}
+
 // OpenRun asks the mesh for a run. Its base must be held.
 type OpenRun struct{ Spec *ledger.RunSpec }
 
@@ -88,6 +96,9 @@ func (Lost) IsEvent() {}
 
 // IsEvent marks an event of the site.
 func (Reduced) IsEvent() {}
+
+// IsEvent marks an event of the site.
+func (Measured) IsEvent() {}
 
 // IsEvent marks an event of the site.
 func (OpenRun) IsEvent() {}

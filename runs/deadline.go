@@ -38,6 +38,7 @@ func (p *state) sealDeadline() (time.Duration, bool) {
 
 // deadlines tells f when something falls due.
 func (p *state) deadlines(f func(time.Duration)) {
+	p.closing.deadline(f)
 	if !p.participates() {
 		return
 	}

@@ -38,6 +38,7 @@ type Timing struct {
 	Deadline    time.Duration // least soft deadline of a round
 	Unavailable time.Duration // how long a sealed update is sought before another seal drops it
 	Retry       time.Duration // wait before a failed training is tried again; doubles
+	Closing     time.Duration // least wait for what the sites measure of a run's last model
 }
 
 // Config is what a site's runs are given for good.

@@ -27,6 +27,8 @@ type Train struct {
 	Attempt uint64
 	Base    block.CID // of the round; held
 	From    block.CID // own update to train on from, held; undefined in the first attempt
+
+	Unmeasured bool // the run's terms do not ask for what the site finds of the base
 }
 
 // StopTrain ends a run's training, which needs no answer.
@@ -60,9 +62,19 @@ type Reduce struct {
 	Inputs []ledger.Input // in seal order
 }
 
+// Measure asks for what the site finds of the last model of a run, which is held. Answer Measured, or nothing if the site
+// measures no models.
+type Measure struct {
+	Run   block.CID
+	Spec  *ledger.RunSpec
+	Round uint64 // that the model came out of
+	Model block.CID
+}
+
 func (Consider) job()  {}
 func (Train) job()     {}
 func (StopTrain) job() {}
 func (Fetch) job()     {}
 func (Forget) job()    {}
 func (Reduce) job()    {}
+func (Measure) job()   {}

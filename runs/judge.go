@@ -28,6 +28,8 @@ func (r *Runs) Holds(e *ledger.Entry) bool {
 		return false // updates are for participants only: others cannot check
 	}
 	switch b := e.Body.(type) {
+	case *ledger.Closing:
+		return true
 	case *ledger.Seal:
 		return p.offers.holds(b)
 	case *ledger.Void:
@@ -50,6 +52,8 @@ func (r *Runs) Agrees(e *ledger.Entry) bool {
 		return p.sameGround(b.Ground)
 	case *ledger.Void:
 		return p.sameGround(&b.Ground)
+	case *ledger.Closing:
+		return p.closing.agrees(b)
 	}
 	return true
 }

@@ -50,6 +50,14 @@ func (m *models) holdAny(run block.CID, what model) bool {
 	return m.held[what]
 }
 
+// holdBest has the best model of a run fetched where it was not computed, with the state that it was committed with.
+func (m *models) holdBest(r *ledger.Run) {
+	if best := r.Best(); best != nil {
+		m.hold(r.ID, best.Model, r.Spec.Layout)
+		m.holdState(r.ID, best.State, r.Spec.Layout)
+	}
+}
+
 // holdBase is hold for the base and the constants of a run that a site asks for, which may have the others fetch so much and
 // no more.
 func (m *models) holdBase(run block.CID, spec *ledger.RunSpec) bool {

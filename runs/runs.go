@@ -186,6 +186,7 @@ func (r *Runs) Removed(id peer.ID) {
 		if c := p.offers.sites[id]; c != nil {
 			c.leave()
 		}
+		p.closing.forget(id)
 		if id == r.env.Self {
 			p.leave()
 		}

@@ -26,6 +26,7 @@ type state struct {
 	training training
 	phase    region[Phase, PhaseEvent]
 	computed computed
+	closing  closing
 }
 
 // formed is the seal that this site would have decided at a height; none: it is to be formed anew.
@@ -37,7 +38,7 @@ type formed struct {
 func newState(v *env, m *models, r *ledger.Run) *state {
 	p := &state{
 		env: v, models: m, run: r, constants: r.Spec.Constants.Tensors(), offers: newOffers(), pace: newPace(r.Opened, v.now()), training: newTraining(v.Strict),
-		phase: region[Phase, PhaseEvent]{table: PhaseTable, strict: v.Strict}, computed: newComputed(),
+		phase: region[Phase, PhaseEvent]{table: PhaseTable, strict: v.Strict}, computed: newComputed(), closing: newClosing(v, r),
 	}
 	for _, s := range v.roster().Sites() {
 		p.recount(p.offers.of(s.ID))
@@ -63,10 +64,16 @@ func (p *state) participates() bool { return p.run.Active() && p.accepted() }
 // follow starts whatever the run needs next.
 func (p *state) follow() {
 	r := p.run
+	if p.accepted() || p.observes() {
+		p.models.holdBest(r)
+	}
 	if !r.Active() {
 		if len(r.Commits) > 0 && !p.lastHeld {
 			base, constants := p.models.holdRound(r, p.constants) // for a site that did not compute it
 			p.lastHeld = base && constants
+		}
+		if p.lastHeld && p.accepted() {
+			p.closing.begin()
 		}
 		return
 	}
@@ -106,6 +113,8 @@ func (p *state) decided(d ledger.Decision) {
 		p.reopen(p.run)
 	case *ledger.Commit:
 		p.committed(b)
+	case *ledger.Closing:
+		p.closing.done()
 	}
 	if !p.run.Active() {
 		p.stopTraining()

@@ -118,7 +118,7 @@ func (p *state) train(r *ledger.Run, latest *ledger.SealAt, ready bool) {
 			return
 		}
 	}
-	next := Train{Run: r.ID, Spec: r.Spec, Round: r.Round, Opened: r.Opened, Attempt: 1, Base: r.Base}
+	next := Train{Run: r.ID, Spec: r.Spec, Round: r.Round, Opened: r.Opened, Attempt: 1, Base: r.Base, Unmeasured: !r.Terms.Measures(r.Round-1, false)}
 	if own != nil {
 		next.Attempt, next.From = own.Attempt+1, own.Manifest
 	}

@@ -15,13 +15,18 @@ func (r *Runs) Wanted(enter func(ledger.Decision) *ledger.Entry) []*ledger.Entry
 		add(&ledger.Open{Spec: *s})
 	}
 	for _, run := range r.env.Ledger.Runs() {
+		p := r.states[run.ID]
 		if !run.Active() {
+			if p != nil && p.accepted() {
+				if c := p.closing.wanted(); c != nil {
+					add(c)
+				}
+			}
 			continue
 		}
 		if c := r.wantedClose(run); c != nil {
 			add(c)
 		}
-		p := r.states[run.ID]
 		if p == nil || !p.accepted() {
 			continue
 		}

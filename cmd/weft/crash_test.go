@@ -98,6 +98,17 @@ func newCrash(t *testing.T, faults ledger.Faults, sites int, seed uint64) *crash
 
 // newCrashMesh starts a mesh.
 func newCrashMesh(t *testing.T, faults ledger.Faults, sites int, seed uint64, trainer string) *crash {
+	all := make([]local.Site, sites)
+	for i := range all {
+		all[i].Trainer = trainer
+	}
+	x := newCrashSites(t, faults, all, seed)
+	x.start(x.mesh.Nodes...)
+	return x
+}
+
+// newCrashSites founds a mesh, whose sites get names; nothing runs yet.
+func newCrashSites(t *testing.T, faults ledger.Faults, sites []local.Site, seed uint64) *crash {
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
 	dir, err := os.MkdirTemp("", "weft-crash-") // t.TempDir's paths are too long for a Unix socket
@@ -105,8 +116,9 @@ func newCrashMesh(t *testing.T, faults ledger.Faults, sites int, seed uint64, tr
 		t.Fatal(err)
 	}
 	c := local.Config{Exe: weftBinary(t), Dir: dir, Name: "crash", Faults: faults}
-	for i := range sites {
-		c.Sites = append(c.Sites, local.Site{Name: fmt.Sprintf("site-%d", i+1), Trainer: trainer})
+	for i, s := range sites {
+		s.Name = fmt.Sprintf("site-%d", i+1)
+		c.Sites = append(c.Sites, s)
 	}
 	m, err := local.New(c)
 	if err != nil {
@@ -122,15 +134,19 @@ func newCrashMesh(t *testing.T, faults ledger.Faults, sites int, seed uint64, tr
 		}
 		_ = os.RemoveAll(dir)
 	})
-	x := &crash{t: t, ctx: ctx, mesh: m, rand: rand.New(rand.NewPCG(seed, uint64(sites)))}
-	x.start(m.Nodes...)
-	return x
+	return &crash{t: t, ctx: ctx, mesh: m, rand: rand.New(rand.NewPCG(seed, uint64(len(sites))))}
 }
 
 // open opens the run.
 func (x *crash) open(spec ledger.RunSpec) {
 	x.t.Helper()
-	reply, err := x.mesh.Nodes[0].Client.Start(x.ctx, api.RunRequest{Spec: spec, Init: true})
+	x.openFrom("", spec)
+}
+
+// openFrom opens the run from a file, or from a model that the first site's trainer makes.
+func (x *crash) openFrom(model string, spec ledger.RunSpec) {
+	x.t.Helper()
+	reply, err := x.mesh.Nodes[0].Client.Start(x.ctx, api.RunRequest{Spec: spec, Model: model, Init: model == ""})
 	if err != nil {
 		x.t.Fatal(err)
 	}

@@ -61,6 +61,7 @@ func (c *meshCreate) run(_ context.Context, e *env, args []string) error {
 	if err != nil {
 		return usage("%v", err)
 	}
+	g.Under(ledger.Newest, ledger.NewestWeft)
 	if err := c.check(e.dir, g); err != nil {
 		return err
 	}

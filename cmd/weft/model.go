@@ -11,20 +11,23 @@ import (
 	"github.com/weft-mesh/weft/node/api"
 )
 
-// latest names the newest committed round of a run.
-const latest = "latest"
+// Words for a round of a run.
+const (
+	latest = "latest" // the newest committed
+	best   = "best"   // whose model is the best, by the run's terms
+)
 
 func newModel(e *env) *cobra.Command {
 	return newGroup(&cobra.Command{Use: "model", Short: "Work with the models that rounds yield"}, newModelExport(e), newModelEvaluate(e))
 }
 
-// findModel returns the CID that a round, "latest", a CID or the end of one names, and of a round its run; a CID may be a
+// findModel returns the CID that a round, "latest", "best", a CID or the end of one names, and of a round its run; a CID may be a
 // model of several runs.
 func findModel(ctx context.Context, c reader, which, run string) (id block.CID, of *api.RunStatus, err error) {
 	id, noCID := block.Parse(which)
 	number, noNumber := strconv.ParseUint(which, 10, 64)
 	switch {
-	case noNumber == nil || which == latest:
+	case noNumber == nil || which == latest || which == best:
 	case run != "" && (noCID == nil || isCIDEnd(which)):
 		return id, nil, usage("--run goes with a round's number or latest, not with a CID")
 	case noCID == nil:
@@ -33,7 +36,7 @@ func findModel(ctx context.Context, c reader, which, run string) (id block.CID, 
 		id, err = findCID(ctx, c, which)
 		return id, nil, err
 	default:
-		return id, nil, usage("%q is no round: want a number, latest, or a model's CID", which)
+		return id, nil, usage("%q is no round: want a number, latest, best, or a model's CID", which)
 	}
 	if of, err = modelRun(ctx, c, run, noNumber == nil && number == 0); err != nil {
 		return id, nil, err
@@ -42,9 +45,13 @@ func findModel(ctx context.Context, c reader, which, run string) (id block.CID, 
 	return id, of, err
 }
 
-// modelOf returns the model of a run's round, or the latest.
+// modelOf returns the model of a run's round, the latest or the best.
 func modelOf(r *api.RunStatus, which string, number uint64) (block.CID, error) {
 	switch {
+	case which == best && r.Best != nil:
+		return r.Best.Model, nil
+	case which == best:
+		return block.CID{}, fail(nil, "a run file's best: says by which figure models are compared, and sites with evaluate: true measure them; weft run history shows what they found", "run %s has no best model", r.Name)
 	case which == latest && len(r.History) > 0:
 		return r.History[len(r.History)-1].Model, nil
 	case which == latest:

@@ -31,7 +31,7 @@ other sites.`,
 		Args: cobra.ExactArgs(1),
 		RunE: e.runs(c.run),
 	}
-	cmd.ValidArgs = []string{latest}
+	cmd.ValidArgs = []string{latest, best}
 	cmd.Flags().StringVar(&c.of, "run", "", "the run: name, CID or the CID's end; default the only one that has a model")
 	_ = cmd.RegisterFlagCompletionFunc("run", e.completeRunFlag)
 	e.jsonFlag(cmd)

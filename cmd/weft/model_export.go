@@ -22,8 +22,8 @@ func newModelExport(e *env) *cobra.Command {
 		Use:   "export ROUND -o FILE",
 		Short: "Write a round's model as a safetensors file",
 		Long: `Write a committed model as a safetensors file, or with --hf as a folder that Hugging
-Face's libraries load. ROUND is a round's number, "latest", 0 for the model that the
-run began with, or a model's CID or the end of it.
+Face's libraries load. ROUND is a round's number, "latest", "best" in a run that
+chooses one, 0 for the model that the run began with, or a model's CID or its end.
 
 A folder has the model, in files of at most 5 GB, and what --like names: config.json,
 the tokenizer and other small files of a folder, such as the one that the run began
@@ -31,6 +31,7 @@ from. These files are not in the mesh: other sites get them from where the model
 from. Like a folder of PEFT with adapter_config.json, it is an adapter's. It must not be
 there yet.`,
 		Example: `  weft model export latest -o adapter.safetensors
+  weft model export best -o adapter.safetensors
   weft model export 3 --run letters -o adapter.safetensors
   weft model export trwvfrza -o adapter.safetensors
   weft model export 3 -o - | sha256sum
@@ -41,7 +42,7 @@ there yet.`,
 	cmd.Flags().StringVarP(&c.to, "output", "o", "", "file to write, - for standard output")
 	cmd.Flags().StringVar(&c.hf, "hf", "", "`folder` to write in the place of a file")
 	cmd.Flags().StringVar(&c.like, "like", "", "with --hf: `folder` whose configuration, tokenizer and other small files are copied")
-	cmd.ValidArgs = []string{latest}
+	cmd.ValidArgs = []string{latest, best}
 	cmd.Flags().StringVar(&c.of, "run", "", "the run: name, CID or the CID's end; default the only one that has a model")
 	_ = cmd.RegisterFlagCompletionFunc("run", e.completeRunFlag)
 	return cmd

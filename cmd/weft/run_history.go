@@ -30,11 +30,12 @@ func newRunHistory(e *env) *cobra.Command {
 		Aliases: []string{"show"},
 		Short:   "Show all rounds of a run: a curve, a table, or CSV",
 		Long: `Show all committed rounds of a run: the curve of a metric, as the sites' trainers
-report it with their updates, and a table. --csv writes a row for each round and
-site, for pandas or a spreadsheet: samples, weight in the mean, every metric, and
-the model. ` + runArgument + "\nIf none goes on, the last is shown.",
+report it with their updates, and a table. What the sites measured of a round's model
+has eval_ before its name. --csv writes a row for each round and site, for pandas or
+a spreadsheet: samples, weight in the mean, every metric, and the model; round 0 is
+what the run began with. ` + runArgument + "\nIf none goes on, the last is shown.",
 		Example: `  weft run history
-  weft run history letters --metric accuracy
+  weft run history letters --metric eval_accuracy
   weft run history letters --csv > letters.csv`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: e.completeRuns(runAny),
@@ -60,7 +61,8 @@ func (c *runHistory) run(ctx context.Context, e *env, args []string) error {
 	case e.json:
 		return e.printJSON(r.History)
 	case c.csv:
-		return writeHistory(e.out, r.History, metricNames(r.History))
+		rows := withFigures(r)
+		return writeHistory(e.out, rows, metricNames(rows))
 	}
 	return c.show(e.out, r)
 }
@@ -80,29 +82,26 @@ func (c *runHistory) find(ctx context.Context, e *env, args []string) (*api.RunS
 
 // show prints the curve and the table.
 func (c *runHistory) show(out *term.Out, r *api.RunStatus) error {
-	names, metric := metricNames(r.History), cmp.Or(c.metric, lossKey(r.History))
+	rows := withFigures(r)
+	names, metric := metricNames(rows), cmp.Or(c.metric, lossKey(rows))
+	if !slices.Contains(names, metric) && slices.Contains(names, evalPrefix+metric) {
+		metric = evalPrefix + metric
+	}
 	if c.metric != "" && !slices.Contains(names, metric) {
 		return fail(nil, "it has: "+strings.Join(names, ", "), "run %s has no metric %q", r.Name, metric)
 	}
-	out.Printf("%s%s\n%s%s", runHead(out, r), curveText(out, r, metric), historyText(out, r, r.History, metric), metricsNote(out, names, metric))
+	out.Printf("%s%s\n%s%s", runHead(out, r), curveText(out, r, rows, metric), historyText(out, r, rows, metric), metricsNote(out, names, metric))
 	return nil
 }
 
-// metricsNote says what a metric is of, if that is not plain, and which others there are.
+// metricsNote says which other metrics there are.
 func metricsNote(out *term.Out, names []string, shown string) string {
-	var notes []string
-	if strings.HasPrefix(shown, "base_") {
-		notes = append(notes, shown+" is of the model that each round began from: the one of the round before. `weft model evaluate latest` measures the newest.")
-	}
 	others := slices.DeleteFunc(slices.Clone(names), func(s string) bool { return s == shown })
-	if len(others) > 0 {
-		notes = append(notes, "other metrics: "+strings.Join(others, ", ")+" (--metric)")
+	if len(others) == 0 {
+		return ""
 	}
-	text := ""
-	for _, note := range notes {
-		text += "\n" + strings.Join(term.Wrap(note, min(out.Columns(), term.Width)), "\n") + "\n"
-	}
-	return text
+	note := "other metrics: " + strings.Join(others, ", ") + " (--metric)"
+	return "\n" + strings.Join(term.Wrap(note, min(out.Columns(), term.Width)), "\n") + "\n"
 }
 
 // metricNames returns the names of all metrics in the rounds, in order.
@@ -127,7 +126,7 @@ func writeHistory(w io.Writer, rounds []api.RoundStatus, metrics []string) error
 		if r.Took > 0 {
 			took = strconv.FormatFloat(r.Took.Seconds(), 'f', 3, 64)
 		}
-		for _, site := range r.Sites {
+		for _, site := range sitesWith(&r) {
 			row := []string{strconv.FormatUint(r.Round, 10), site, strconv.FormatUint(r.SiteSamples[site], 10), strconv.FormatUint(r.Weights[site], 10), strconv.FormatUint(r.Attempts[site], 10), strings.Join(r.Marks(site), " ")}
 			for _, k := range metrics {
 				value := ""
@@ -144,8 +143,11 @@ func writeHistory(w io.Writer, rounds []api.RoundStatus, metrics []string) error
 }
 
 // curveText plots a metric over the rounds: of each site, or, if they are many, the mean and the extremes.
-func curveText(out *term.Out, run *api.RunStatus, key string) string {
-	rounds, names := run.History, sitesOf(run)
+func curveText(out *term.Out, run *api.RunStatus, rounds []api.RoundStatus, key string) string {
+	names, first := sitesOf(run), uint64(1)
+	if len(rounds) > 0 {
+		first = rounds[0].Round
+	}
 	at := func(r *api.RoundStatus, i int) float64 {
 		if v, ok := r.Metrics[names[i]][key]; ok {
 			return v
@@ -165,7 +167,7 @@ func curveText(out *term.Out, run *api.RunStatus, key string) string {
 			series[i] = append(series[i], at(&rounds[j], i))
 		}
 	}
-	if curves := out.Curves(names, series, 1, run.Done); curves != "" {
+	if curves := out.Curves(names, series, first, run.Done); curves != "" {
 		return "\n" + out.Dim(key+" by round") + "\n" + curves
 	}
 	return ""

@@ -113,8 +113,9 @@ func runText(out *term.Out, r *api.RunStatus) string {
 		b.WriteString(strings.Repeat(" ", indent) + hanging(out, "waits for "+r.Waits, nil))
 	}
 	if len(r.History) > 0 {
-		more := max(0, len(r.History)-historyShown)
-		b.WriteString(historyText(out, r, r.History[more:], lossKey(r.History)))
+		rows := withFigures(r)
+		more := max(0, len(rows)-historyShown)
+		b.WriteString(historyText(out, r, rows[more:], lossKey(r.History)))
 		if more > 0 {
 			fmt.Fprintf(&b, "%s before these: weft run history\n", term.Plural(more, "round"))
 		}
@@ -183,12 +184,19 @@ func historyText(out *term.Out, run *api.RunStatus, rounds []api.RoundStatus, ke
 	if len(across) > sitesAcross || key == "" {
 		across = nil
 	}
+	measured := evalKey(run, rounds)
+	if measured == key {
+		measured = ""
+	}
 	columns := []term.Column{{Name: "round", Right: true}, {Name: "sites", Right: true}}
 	for _, s := range across {
 		columns = append(columns, term.Column{Name: s, Right: true, Shrink: true})
 	}
 	if across == nil && key != "" {
 		columns = append(columns, term.Column{Name: key + ", mean of sites", Right: true, Shrink: true})
+	}
+	if measured != "" {
+		columns = append(columns, term.Column{Name: measured + ", mean", Right: true, Shrink: true})
 	}
 	t := term.NewTable(append(columns, term.Column{Name: "samples", Right: true}, term.Column{Name: "took", Right: true}, term.Column{Name: "model"}, term.Column{Name: "marks", Optional: true, Wrap: true})...)
 	for _, r := range rounds {
@@ -201,11 +209,15 @@ func historyText(out *term.Out, run *api.RunStatus, rounds []api.RoundStatus, ke
 			mean, _, _ := spread(r.Metrics, key)
 			cells = append(cells, lossText(mean, !math.IsNaN(mean)))
 		}
+		if measured != "" {
+			mean, _, _ := spread(r.Metrics, measured)
+			cells = append(cells, lossText(mean, !math.IsNaN(mean)))
+		}
 		took := "-" // measured by an earlier life of the node
 		if r.Took > 0 {
 			took = term.Duration(r.Took)
 		}
-		t.Row(append(cells, strconv.FormatUint(r.Samples, 10), took, modelText(run, &r), marksText(&r))...)
+		t.Row(append(cells, strconv.FormatUint(r.Samples, 10), took, modelText(run, &r), marksText(run, &r))...)
 	}
 	text := t.Text(out.Columns(), out.Dim)
 	if across != nil {
@@ -214,8 +226,8 @@ func historyText(out *term.Out, run *api.RunStatus, rounds []api.RoundStatus, ke
 	return text
 }
 
-// marksText names the sites whose updates are unusual; many of a kind are counted.
-func marksText(r *api.RoundStatus) string {
+// marksText says whether a round's model is the best, and names the sites whose updates are unusual; many of a kind are counted.
+func marksText(run *api.RunStatus, r *api.RoundStatus) string {
 	sites := map[string][]string{}
 	for _, s := range r.Sites {
 		for _, mark := range r.Marks(s) {
@@ -223,6 +235,9 @@ func marksText(r *api.RoundStatus) string {
 		}
 	}
 	var parts []string
+	if run.Best != nil && run.Best.Round == r.Round {
+		parts = append(parts, "best")
+	}
 	for _, mark := range slices.Sorted(maps.Keys(sites)) {
 		who := strings.Join(sites[mark], " ")
 		if n := len(sites[mark]); n > sitesMarked {

@@ -184,6 +184,11 @@ func trialText(r dryrun.Round, rounds uint64) string {
 	for _, k := range slices.Sorted(maps.Keys(r.Metrics)) {
 		b.WriteString(metricSpacing + k + " " + metricText(r.Metrics[k]))
 	}
+	if r.Measured != nil {
+		for _, k := range slices.Sorted(maps.Keys(r.Measured.Metrics)) {
+			b.WriteString(metricSpacing + evalPrefix + k + " " + metricText(r.Measured.Metrics[k]))
+		}
+	}
 	fmt.Fprintf(&b, "  took %s  update %s", term.Duration(r.Took), term.Bytes(r.Bytes))
 	return b.String()
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/cmd/weft/try"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/runfile"
 )
 
 const (
@@ -131,7 +132,7 @@ func (c *tryRun) config(command []string) (config try.Config, err error) {
 		return config, err
 	}
 	if c.best != "" {
-		if config.Best, err = try.ParseBest(c.best); err != nil {
+		if config.Best, err = runfile.ParseBest(c.best); err != nil {
 			return config, usage("%v", err)
 		}
 	}

@@ -127,6 +127,9 @@ func reportText(out *term.Out, r *archive.Report) string {
 			closed = ", closed"
 		}
 		fmt.Fprintf(&b, "run %s (%s): %d of %d rounds%s, model\n  %s\n", out.Bold(run.Name), run.ID.Short(), run.Done, run.Rounds, closed, run.Model)
+		if run.Best != nil {
+			fmt.Fprintf(&b, "  best by what the sites measured: round %d, model\n  %s\n", run.Best.Round, run.Best.Model)
+		}
 		b.WriteString(recomputedText(r, run.ID))
 	}
 	if len(r.Runs) > 0 {

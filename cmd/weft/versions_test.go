@@ -125,7 +125,7 @@ func mixedMesh(t *testing.T, current, previous, first string) *local.Mesh {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := local.Config{Exe: current, Dir: dir, Name: "versions", Faults: ledger.Byzantine}
+	c := local.Config{Exe: current, Dir: dir, Name: "versions", Faults: ledger.Byzantine, First: true}
 	for i := range 4 {
 		s := local.Site{Name: fmt.Sprintf("site-%d", i+1), Trainer: "{synthetic: {bytes: 300kB, time: 200ms}}"}
 		if old := i%2 == 0 == (first == "old"); old {

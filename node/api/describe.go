@@ -13,11 +13,13 @@ import (
 
 // What a ledger says, for people and scripts: of a running node's, and of one that is read from its directory.
 
-// DescribeRun describes a run as far as the ledger knows it; its committed rounds have been described.
-func DescribeRun(l *ledger.Ledger, r *ledger.Run, history []RoundStatus) RunStatus {
+// DescribeRun describes a run as far as the ledger knows it; its committed rounds, and the
+// figures of its models, have been described.
+func DescribeRun(l *ledger.Ledger, r *ledger.Run, history []RoundStatus, figures []ModelFigures) RunStatus {
 	s := RunStatus{
 		ID: r.ID, Name: r.Spec.Name, Round: min(r.Round, r.Spec.Rounds), Rounds: r.Spec.Rounds, Done: uint64(len(r.Commits)), Base: r.Base, Spec: r.Spec,
 		MinSites: uint64(r.Spec.Needed(l.Roster())), Updates: []string{}, Takes: []string{}, History: history,
+		Figures: figures, Early: r.Plateau > 0, Unmeasured: r.Measurable(), Best: DescribeBest(r),
 	}
 	switch {
 	case r.Closed > 0:
@@ -26,6 +28,15 @@ func DescribeRun(l *ledger.Ledger, r *ledger.Run, history []RoundStatus) RunStat
 		s.Phase = PhaseDone
 	}
 	return s
+}
+
+// DescribeBest describes the best model of a run so far, nil if there is none.
+func DescribeBest(r *ledger.Run) *BestModel {
+	best := r.Best()
+	if best == nil {
+		return nil
+	}
+	return &BestModel{best.Round, best.Model, best.Since}
 }
 
 // Counted returns the sites whose updates have counted in committed rounds.
@@ -116,6 +127,12 @@ func summary(l *ledger.Ledger, e *ledger.Entry) string {
 		return fmt.Sprintf("voids round %d: too few updates without %s (%s)", b.Round, names(b.Ground.Dropped), b.Ground.Kind)
 	case *ledger.Changed:
 		return summaryChange(l, e.Height, b)
+	case *ledger.Closing:
+		var ids []peer.ID
+		for i := range b.Figures {
+			ids = append(ids, b.Figures[i].From)
+		}
+		return fmt.Sprintf("says what the sites measured of the last model of run %q: %s", r.Spec.Name, names(ids))
 	case *ledger.Commit:
 		return fmt.Sprintf("commits round %d: model %s", b.Round, b.Model.Short())
 	}

@@ -83,7 +83,7 @@ func (a *Archive) Status(context.Context) (*api.Status, error) {
 		Protocol: a.ledger.Protocol(a.ledger.Height() + 1).Number, Newest: ledger.Newest,
 	}
 	for _, run := range a.ledger.Runs() {
-		d := api.DescribeRun(a.ledger, run, api.DescribeHistory(a.ledger, run))
+		d := api.DescribeRun(a.ledger, run, api.DescribeHistory(a.ledger, run), api.DescribeFigures(a.ledger, run))
 		d.Takes = api.Counted(d.History)
 		d.Unknown = reduction.Knows(reduction.KnownNames).Unknown(run)
 		if run.Active() {

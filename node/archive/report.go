@@ -28,14 +28,15 @@ type Report struct {
 
 // RunReport is a run of a verified ledger.
 type RunReport struct {
-	ID     block.CID `json:"id"`
-	Name   string    `json:"name"`
-	By     string    `json:"by"`
-	Base   block.CID `json:"base"`
-	Model  block.CID `json:"model"` // newest committed, or the base
-	Done   uint64    `json:"done"`  // committed rounds
-	Rounds uint64    `json:"rounds"`
-	Closed bool      `json:"closed"` // ended early
+	ID     block.CID      `json:"id"`
+	Name   string         `json:"name"`
+	By     string         `json:"by"`
+	Base   block.CID      `json:"base"`
+	Model  block.CID      `json:"model"` // newest committed, or the base
+	Done   uint64         `json:"done"`  // committed rounds
+	Rounds uint64         `json:"rounds"`
+	Closed bool           `json:"closed"`         // ended early
+	Best   *api.BestModel `json:"best,omitempty"` // by what the sites say that they measured; absent if the run chooses none
 }
 
 // ModelReport is a committed model of a verified ledger.
@@ -79,7 +80,7 @@ func newReport(g *ledger.Genesis, l *ledger.Ledger) *Report {
 	for _, run := range l.Runs() {
 		r.Runs = append(r.Runs, RunReport{
 			ID: run.ID, Name: run.Spec.Name, By: l.Name(run.Spec.By), Base: run.Spec.Base, Model: run.Base,
-			Done: uint64(len(run.Commits)), Rounds: run.Spec.Rounds, Closed: run.Closed > 0,
+			Done: uint64(len(run.Commits)), Rounds: run.Spec.Rounds, Closed: run.Closed > 0 || run.Plateau > 0, Best: api.DescribeBest(run),
 		})
 	}
 	for run, c := range commits(l) {

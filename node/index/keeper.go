@@ -6,7 +6,7 @@ import (
 )
 
 // What is kept: committed models by the site's policy (keep_models of each run, the newest), each with the outer step's state
-// that was committed with it, and what runs began with; models that a run still needs; updates that can still count; if the run
+// that was committed with it, the best and what may become that, and what runs began with; models that a run still needs; updates that can still count; if the run
 // or the site keeps updates, those that went into a model, and the models without which late ones say nothing. The rest is
 // removed after each commit and at start, as the machine's own Forget is lost in a crash.
 
@@ -36,6 +36,12 @@ func (k *Keeper) need(r *ledger.Run, newest int) {
 	}
 	k.models[r.Spec.Base] = true                // what the newest is compared with, also when the run is over
 	k.models[r.Spec.Constants.Tensors()] = true // of all its models
+	if best := r.Best(); best != nil {
+		k.add(best.Model, best.State)
+	}
+	if r.Measurable() {
+		k.add(r.Base, r.State)
+	}
 	if !r.Active() {
 		return
 	}

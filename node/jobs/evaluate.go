@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
@@ -18,7 +19,7 @@ import (
 // evaluated is what the trainer found of a model.
 type evaluated struct {
 	model   block.CID
-	metrics map[string]float64
+	figures ledger.Measured
 }
 
 // evaluate has the trainer measure a model of a run, which is whole: that of a round or, of round 0, what the run began
@@ -30,37 +31,64 @@ func (d *desk) evaluate(ctx context.Context, run block.CID, spec *ledger.RunSpec
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(task.Dir)) }()
 	res, err = d.trainer.Run(ctx, task, report)
-	res.Metrics = update.Metrics(d.log, res.Metrics)
+	res.Metrics = update.Metrics(d.log, res.Metrics, ledger.MaxMetrics)
 	return res, err
 }
 
-// measureBase has the trainer measure what is to be trained from, if the site wants that, and returns the metrics as an update
-// carries them. That it fails keeps nobody from training. The trainer's token is held.
-func (d *desk) measureBase(ctx context.Context, t *training) (base map[string]float64, failed error) {
+// measureBase has the trainer measure what is to be trained from, if the site and the run want that, and returns what it found.
+// That it fails keeps nobody from training. The trainer's token is held.
+func (d *desk) measureBase(ctx context.Context, t *training) (of *ledger.Measured, failed error) {
 	job := t.job
-	if !d.site.Evaluate {
+	if !d.site.Evaluate || job.Unmeasured {
 		return nil, nil
 	}
-	if d.bases[job.Run].model != job.Base { // else measured for an earlier attempt
-		_, err := d.artifacts.makeWhole(ctx, runs.Fetch{Run: job.Run, Manifest: job.Base, Layout: job.Spec.Layout})
-		var res train.Result
-		if err == nil {
-			t.measures.Store(true)
-			defer t.measures.Store(false)
-			report, stop := d.listen(t)
-			res, err = d.evaluate(ctx, job.Run, job.Spec, job.Round-1, job.Base, report)
-			stop()
-		}
-		if err != nil {
-			if ctx.Err() == nil {
-				d.log.Warn("the model was not measured; the training begins without", "run", job.Run.Short(), "name", job.Spec.Name, "round", job.Round-1, "error", err)
-			}
-			return nil, err
-		}
-		d.bases[job.Run] = evaluated{job.Base, res.Metrics}
-		d.log.Info("measured", metricAttrs(res.Metrics, "run", job.Run.Short(), "round", job.Round-1)...)
+	if known := d.bases[job.Run]; known.model == job.Base { // for an earlier attempt
+		return &known.figures, nil
 	}
-	return update.OfBase(d.bases[job.Run].metrics), nil
+	_, err := d.artifacts.makeWhole(ctx, runs.Fetch{Run: job.Run, Manifest: job.Base, Layout: job.Spec.Layout})
+	var res train.Result
+	began := time.Now()
+	if err == nil {
+		t.measures.Store(true)
+		defer t.measures.Store(false)
+		report, stop := d.listen(t)
+		res, err = d.evaluate(ctx, job.Run, job.Spec, job.Round-1, job.Base, report)
+		stop()
+	}
+	if err != nil {
+		if ctx.Err() == nil {
+			d.log.Warn("the model was not measured; the training begins without", "run", job.Run.Short(), "name", job.Spec.Name, "round", job.Round-1, "error", err)
+		}
+		return nil, err
+	}
+	found := update.Measured(d.log, res, time.Since(began))
+	if len(found.Metrics) == 0 {
+		return nil, nil
+	}
+	d.bases[job.Run] = evaluated{job.Base, found}
+	d.log.Info("measured", metricAttrs(found.Metrics, "run", job.Run.Short(), "round", job.Round-1)...)
+	return &found, nil
+}
+
+// measure has the trainer measure the last model of a run, once it is free. The mutex is held.
+func (j *Jobs) measure(job runs.Measure) {
+	if !j.site.Evaluate {
+		return
+	}
+	j.spawn(func() {
+		res, took, err := j.Evaluate(j.ctx, job.Run, job.Spec, job.Round, job.Model)
+		found := update.Measured(j.log, res, took)
+		switch {
+		case j.ctx.Err() != nil:
+		case err != nil:
+			brief, advice := train.Explain(err)
+			j.failed(j.unmeasured, job.Run, &Problem{"the evaluation fails: " + brief, advice})
+			j.log.Warn("the last model was not measured", "run", job.Run.Short(), "name", job.Spec.Name, "round", job.Round, "error", brief)
+		case len(found.Metrics) > 0:
+			j.log.Info("measured", metricAttrs(found.Metrics, "run", job.Run.Short(), "round", job.Round)...)
+			j.report(runs.Measured{Run: job.Run, Model: job.Model, Figures: found})
+		}
+	})
 }
 
 // metricAttrs adds metrics to the attributes of a log's line.

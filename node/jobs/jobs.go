@@ -150,6 +150,8 @@ func (j *Jobs) Start(l *ledger.Ledger, job runs.Job) {
 		j.forget(l, job)
 	case runs.Reduce:
 		j.reduce(l, job)
+	case runs.Measure:
+		j.measure(job)
 	}
 }
 

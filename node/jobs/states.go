@@ -53,7 +53,7 @@ func (s *states) over(l *ledger.Ledger) (runs []block.CID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for run := range s.held {
-		if r := l.Run(run); r != nil && !r.Active() { // one that is not known may be yet
+		if r := l.Run(run); r != nil && !r.Active() && !r.Measurable() { // one that is not known may be yet
 			runs = append(runs, run)
 			delete(s.held, run)
 		}

@@ -11,7 +11,6 @@ import (
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/train"
-	"github.com/weft-mesh/weft/train/update"
 )
 
 // training is a training under way.
@@ -116,7 +115,7 @@ func (j *Jobs) doTrain(ctx context.Context, t *training) (ev round.Event, res tr
 	case <-ctx.Done():
 		return nil, res
 	}
-	base, unmeasured := j.desk.measureBase(ctx, t)
+	figures, unmeasured := j.desk.measureBase(ctx, t)
 	if unmeasured != nil && ctx.Err() == nil {
 		brief, advice := train.Explain(unmeasured)
 		j.failed(j.unmeasured, job.Run, &Problem{"the evaluation fails: " + brief, advice})
@@ -141,7 +140,7 @@ func (j *Jobs) doTrain(ctx context.Context, t *training) (ev round.Event, res tr
 	}
 	j.problems.solved(about)
 	j.failed(j.failures, job.Run, nil)
-	done.Metrics = update.WithBase(done.Metrics, base)
+	done.Figures = figures
 	return done, res
 }
 

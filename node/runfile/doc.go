@@ -17,8 +17,12 @@
 //	  weight: 1/2                  #   carry: weight for each round it is late; default 1/2
 //	  max: 2                       #   carry: rounds late at most; default 2
 //	keep_updates: false            # keep every site's updates, for weft verify --recompute
+//	evaluate: true                 # the sites that can measure the common models: every one; {every: 5}: every fifth; default: as each site likes
+//	best: val_loss:min             # the best model is kept: least val_loss, or accuracy:max; as an object also
+//	                               #   {metric: val_loss, mode: min, by: median, min_delta: 0.001}; by mean (default) or median of the sites
+//	stop_after: 3                  # so many models in a row that are no better end the run
 //	rule: fedavg                   # how updates become one change: weft strategy list
-//	outer: none                    # what makes the next model of that change; the only one that runs can have yet
+//	outer: none                    # what makes the next model of that change
 //	params: {}                     # of both, such as norm: 1.5 for clip: weft strategy show clip
 //
 // Anything else in the file is an error that names the line.

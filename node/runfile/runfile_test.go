@@ -29,6 +29,9 @@ late:
   weight: 2/3
   max: 3
 keep_updates: true
+evaluate: {every: 2}
+best: {metric: val_loss, mode: min, by: median, min_delta: 1e-3}
+stop_after: 3
 `
 
 func TestParse(t *testing.T) {
@@ -42,6 +45,10 @@ func TestParse(t *testing.T) {
 	}
 	if s.Late != ledger.Carry || s.LateNum != 2 || s.LateDen != 3 || s.LateMax != 3 || s.Rule != "fedavg" {
 		t.Errorf("got %+v", s)
+	}
+	terms, err := s.Selection.Read()
+	if every := uint64(2); err != nil || *terms.Every != every || *terms.Best != (ledger.Best{Metric: "val_loss", Mode: ledger.Min, By: ledger.ByMedian, MinDelta: 1e-3}) || terms.StopAfter != 3 {
+		t.Errorf("got %+v, %v", terms, err)
 	}
 	if want := map[string]string{"steps": "100", "lr": "0.0010", "text": "yes", "big": "1_000", "modules": `["q_proj",2,{"deep":[true,1e-3,"1e-3",0.1,null]}]`}; !maps.Equal(s.Train, want) {
 		t.Errorf("train: got %v, want %v", s.Train, want)
@@ -119,6 +126,13 @@ func TestParseSaysWhere(t *testing.T) {
 		{ok + "weights: none\n", "run.yaml:4: weights: \"none\", want samples or equal"},
 		{ok + "weights: equal\nsample_cap: 9\n", "run.yaml:5: sample_cap: with weights: equal"},
 		{ok + "weights: equal\nlate: {policy: carry}\n", "run.yaml:5: late: with weights: equal"},
+		{ok + "evaluate: often\n", "run.yaml:4: evaluate: \"often\", want true, false, or {every: 5}"},
+		{ok + "evaluate: {every: 0}\n", "run.yaml:4: evaluate: "},
+		{ok + "best: accuracy\n", "run.yaml:4: best: \"accuracy\", want METRIC:max"},
+		{ok + "best: {metric: accuracy, mode: most}\n", "run.yaml:4: best: mode \"most\", want min or max"},
+		{ok + "best: {metric: accuracy, mode: max, delta: 1}\n", "run.yaml:4: best: unknown field \"delta\""},
+		{ok + "evaluate: false\nbest: accuracy:max\n", "run.yaml:5: best: best without evaluation"},
+		{ok + "stop_after: 3\n", "run.yaml:4: stop_after: best is missing"},
 		{ok + "name: b\n", "run.yaml:4: "},
 		{ok + "train: &a\n  x: *a\n", "run.yaml:4: anchors"},
 		{"rounds: 1\n", "run.yaml: name: missing"},

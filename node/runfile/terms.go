@@ -25,6 +25,9 @@ type Terms struct {
 	Attempts    yamlfile.Count             `yaml:"attempts" json:"attempts,omitempty"`
 	Late        Late                       `yaml:"late" json:"late,omitzero"`
 	KeepUpdates bool                       `yaml:"keep_updates" json:"keep_updates,omitempty"`
+	Evaluate    yamlfile.Value             `yaml:"evaluate" json:"evaluate,omitempty"`
+	Best        yamlfile.Value             `yaml:"best" json:"best,omitempty"`
+	StopAfter   yamlfile.Count             `yaml:"stop_after" json:"stop_after,omitempty"`
 }
 
 // Weights says what a site's update weighs in the mean.
@@ -82,6 +85,9 @@ func (t *Terms) Spec(name string) (s ledger.RunSpec, field string, err error) {
 		return s, field, err
 	}
 	if field, err := t.Weights.into(&s); err != nil {
+		return s, field, err
+	}
+	if s.Selection, field, err = t.selection(); err != nil {
 		return s, field, err
 	}
 	s.Default()

@@ -100,7 +100,7 @@ class TestNode(unittest.TestCase):
         (self.dir / "site" / "config.yaml").write_text(f"{before}trainer:\n  exec: [{sys.executable}, {self.dir}/train.py]\n\n{after}")
         self.weft("mesh", "create", "m", "--site", self.weft("id").strip(), "-o", "m.weft")
         weft.safetensors.save_file({"w": array("f", [0, 0])}, self.dir / "base.safetensors")
-        (self.dir / "run.yaml").write_text("name: r\nrounds: 3\nmodel: {file: base.safetensors}\nmin_sites: 1\ntrain: {steps: 100, rate: 0.5}\n")
+        (self.dir / "run.yaml").write_text("name: r\nrounds: 3\nmodel: {file: base.safetensors}\nmin_sites: 1\nbest: gap:min\ntrain: {steps: 100, rate: 0.5}\n")
         self.up()
         self.weft("run", "start", "run.yaml")
         mesh = weft.mesh(self.dir / "site")
@@ -110,10 +110,13 @@ class TestNode(unittest.TestCase):
         self.wait(lambda: len(self.lines("step")) >= 150)
         self.stop()
         self.up()
-        run = self.wait(lambda: (r := mesh.run("r")).done == 3 and r)
+        run = self.wait(lambda: (r := mesh.run("r")).done == 3 and not r.status.get("unmeasured") and r)
         rows = run.history()
-        self.assertEqual([(r["round"], r["site"], r["samples"], r["steps_done"]) for r in rows], [(i, "a", 10, 100.0 * i) for i in (1, 2, 3)])
-        self.assertEqual(rows[0]["base_gap"], 1.0)
+        self.assertEqual([(r["round"], r["site"], r["samples"], r["steps_done"]) for r in rows[1:]], [(i, "a", 10, 100.0 * i) for i in (1, 2, 3)])
+        self.assertEqual(rows[0]["eval_gap"], 1.0)
+        best = min(rows, key=lambda r: (r["eval_gap"], r["round"]))
+        self.assertEqual(run.status["best"]["round"], best["round"])
+        self.assertEqual(1 - run.model("best", "plain")["w"][0], best["eval_gap"])
         self.assertEqual(len(self.lines("task")), 5)  # three, the one killed, the one put off
         # The node's stop repeats a step at most, the kill what came after the last save: of so short a task more than 5 %.
         repeated = [int(line.split()[1]) for line in self.lines("step")]

@@ -111,20 +111,27 @@ class Run:
         return f"Run({self.name!r}, {self.done} of {self.rounds} rounds, {self.phase})"
 
     def history(self) -> list[dict[str, Any]]:
-        """A row for each committed round and site whose update counted, as `weft run history
-        --csv` has it: round, site, samples, weight, attempts, the site's metrics, took_s, height,
-        model."""
+        """A row for each committed round and site whose update counted or who measured the round's
+        model, as `weft run history --csv` has it: round, site, samples, weight, attempts, the
+        site's metrics, what it measured of the model as eval_..., took_s, height, model. Round 0 is
+        what the run began with, and there if it was measured."""
+        figures = {f["round"]: f for f in self.status.get("figures") or []}
+        rounds = list(self.status.get("history") or [])
+        if 0 in figures:
+            rounds.insert(0, {"round": 0, "model": figures[0]["model"], "height": 0})
         rows: list[dict[str, Any]] = []
-        for r in self.status.get("history") or []:
-            for site in r["sites"]:
+        for r in rounds:
+            measured = figures.get(r["round"], {}).get("sites", {})
+            for site in sorted({*(r.get("sites") or []), *measured}):
                 rows.append(
                     {
                         "round": r["round"],
                         "site": site,
-                        "samples": r["site_samples"].get(site, 0),
+                        "samples": (r.get("site_samples") or {}).get(site, 0),
                         "weight": (r.get("weights") or {}).get(site, 0),
                         "attempts": (r.get("attempts") or {}).get(site, 0),
                         **((r.get("metrics") or {}).get(site) or {}),
+                        **{"eval_" + name: v for name, v in measured.get(site, {}).get("metrics", {}).items()},
                         "took_s": r["took"] / _NANOSECONDS if r.get("took") else None,
                         "height": r["height"],
                         "model": r["model"],
@@ -134,7 +141,12 @@ class Run:
 
     def model(self, which: int | str = "latest", framework: str = "auto") -> dict[str, Any]:
         """The tensors of a round's model, by the round's number; "latest" is the newest that this
-        site holds."""
+        site holds, "best" the best by the run's terms."""
+        if which == "best":
+            best = self.status.get("best")
+            if not best:
+                raise Error(f"{self.name!r} has no best model", "in the run file, best: METRIC:max or METRIC:min says which is")
+            return self._mesh.model(best["model"], framework)
         held = {r["round"]: r["model"] for r in self.status.get("history") or [] if r["held"]}
         if which == "latest":
             which = max(held, default=0)

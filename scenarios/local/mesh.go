@@ -24,6 +24,7 @@ type Config struct {
 	Name   string
 	Faults ledger.Faults
 	Sites  []Site
+	First  bool // the mesh begins under the first protocol, for programs that know no other
 
 	// Reach is the multiaddr, without its /p2p part, at which one site's node finds another's; nil:
 	// where that listens.
@@ -74,6 +75,9 @@ func New(c Config) (*Mesh, error) {
 	}
 	if m.Genesis, err = ledger.NewGenesis(c.Name, c.Faults, roster, nonce); err != nil {
 		return nil, err
+	}
+	if !c.First {
+		m.Genesis.Under(ledger.Newest, ledger.NewestWeft)
 	}
 	for i, n := range m.Nodes {
 		if err := os.WriteFile(filepath.Join(n.Dir, configFileName), []byte(m.config(&c, i, listen)), 0o600); err != nil {

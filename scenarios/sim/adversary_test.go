@@ -15,6 +15,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/trace"
 )
 
@@ -249,12 +250,13 @@ var expectations = map[string]expectation{
 		deeds:  []string{"signed in another's name", "altered what another signed", "forged evidence", "forged a certificate"},
 		expect: func(p *lied) { p.noticed(ledger.ErrSignature.Error()) },
 	},
-	"rusher":    {deeds: []string{"prevoted ahead of time", "precommitted ahead of time"}},
-	"forgetful": {deeds: []string{"forgot a vote or a lock"}}, // see TestForgetful
-	"sign-flip": {deeds: []string{"spoilt an update: sign-flip"}, expect: (*lied).included},
-	"times-100": {deeds: []string{"spoilt an update: times-100"}, expect: (*lied).included},
-	"nan":       {deeds: []string{"spoilt an update: nan"}, expect: (*lied).excluded},
-	"stale":     {deeds: []string{"announced an old update of its own", "announced another's old update", "announced another's update", "announced the base as its update"}},
+	"rusher":      {deeds: []string{"prevoted ahead of time", "precommitted ahead of time"}},
+	"forgetful":   {deeds: []string{"forgot a vote or a lock"}}, // see TestForgetful
+	"sign-flip":   {deeds: []string{"spoilt an update: sign-flip"}, expect: (*lied).included},
+	"times-100":   {deeds: []string{"spoilt an update: times-100"}, expect: (*lied).included},
+	"nan":         {deeds: []string{"spoilt an update: nan"}, expect: (*lied).excluded},
+	"metric-liar": {}, // see TestMetricLiar: here nobody measures
+	"stale":       {deeds: []string{"announced an old update of its own", "announced another's old update", "announced another's update", "announced the base as its update"}},
 }
 
 // excluded holds that no update of a liar went into a model.
@@ -472,6 +474,46 @@ func TestSameSeedSameLies(t *testing.T) {
 		}
 		if !bytes.Equal(traceOf(t, c()), traceOf(t, c())) {
 			t.Errorf("%s: the same seed gives another trace", k.Name)
+		}
+	}
+}
+
+// TestMetricLiar gives metric-liars what they lie about: models that the sites measure, and a best one among them. By the median
+// no gain counts that no honest site has measured, which the world holds after every entry; by the mean one liar chooses among
+// the models that the mesh has made, and when the run ends.
+func TestMetricLiar(t *testing.T) {
+	for _, by := range []ledger.By{ledger.ByMedian, ledger.ByMean} {
+		early, closed := 0, 0
+		for seed := range uint64(6) {
+			p := lie(t, 4, 1, "metric-liar", seed, func(c *Config) {
+				work := &Synthetic{Bytes: 1e6, Time: 10 * time.Second, Figures: true}
+				spec := work.Spec("selects", 8)
+				spec.Selection = ledger.NewSelection(ledger.Terms{Best: &ledger.Best{Metric: "loss", Mode: ledger.Min, By: by}, StopAfter: 3})
+				c.Workload, c.Protocol, c.Acts = work, ledger.SelectionProtocol, []Act{{At: 3 * time.Second, Do: runs.OpenRun{Spec: spec}}}
+			})
+			p.agreed()
+			first := p.Machine(0).Ledger().Runs()[0]
+			for _, i := range p.honest() {
+				r := p.Machine(i).Ledger().Runs()[0]
+				if r.Best() == nil || r.Best().Round != first.Best().Round || r.Plateau != first.Plateau {
+					t.Errorf("%s, seed %d: site %d: best %+v, ended at %d; site 0: %+v, %d", by, seed, i, r.Best(), r.Plateau, first.Best(), first.Plateau)
+				}
+				if !p.Holds(i, r.Best().Model) {
+					t.Errorf("%s, seed %d: site %d does not hold the best model", by, seed, i)
+				}
+			}
+			if first.Plateau > 0 {
+				early++
+			}
+			if first.Closing != nil {
+				closed++
+			}
+			if p.deeds["made up figures"] == 0 {
+				t.Errorf("%s, seed %d: nobody made up figures", by, seed)
+			}
+		}
+		if by == ledger.ByMedian && early == 0 || closed != 6 {
+			t.Errorf("%s: %d runs ended early, and the last model of %d was measured, of 6", by, early, closed)
 		}
 	}
 }

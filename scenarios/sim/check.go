@@ -29,6 +29,7 @@ const (
 	PromiseMember    = "who is not in the roster says nothing that counts"
 	PromiseApproved  = "the roster changes as a quorum of it has approved"
 	PromiseCause     = "nobody is dropped without cause"
+	PromiseBest      = "the best model is the one that the certified figures give, and no majority's gain is invented"
 	PromiseIncluded  = "no valid update that all hold in time is left out twice"
 )
 
@@ -52,6 +53,7 @@ type checker struct {
 	left    leftOut
 	dropped dropped
 	regrets regrets
+	best    selection
 }
 
 // certified is a decided entry as the first site had it.
@@ -83,6 +85,7 @@ func newChecker(w *World) *checker {
 	c.left.of(c)
 	c.dropped.of(c)
 	c.regrets.of(c)
+	c.best.of(c)
 	return c
 }
 
@@ -101,6 +104,7 @@ func (c *checker) sees(s *site, t trace.Event) {
 // settled holds what must be true at the end.
 func (c *checker) settled() {
 	c.witness.settled()
+	c.best.settled()
 	c.unwanted()
 }
 
@@ -135,6 +139,7 @@ func (c *checker) decided(s *site, d *ledger.Certified) {
 		return
 	}
 	c.certificate(s, e, &d.Certificate, at.roster)
+	c.best.agrees(s, e)
 	c.calm.decided(e.Height)
 	c.regrets.decided(s, e.Height)
 }
@@ -185,14 +190,18 @@ func (c *checker) extend(s *site, e *ledger.Entry) {
 			return
 		}
 		c.bases[e.Run()] = []block.CID{body.(*ledger.RunSpec).Base}
+		c.best.opened(e.Run(), body.(*ledger.RunSpec))
 	case *ledger.Seal:
 		c.seals[e.CID()] = e
 		c.left.sealed(b)
 		c.dropped.sealed(b)
+		c.best.sealed(b)
 	case *ledger.Void:
 		c.dropped.without(b.Run, &b.Ground)
 	case *ledger.Commit:
 		c.committed(s, b)
+	case *ledger.Closing:
+		c.best.closed(b)
 	case *ledger.Changed:
 		c.approved(s, b)
 		c.changed(b)
@@ -231,6 +240,7 @@ func (c *checker) committed(s *site, m *ledger.Commit) {
 		c.w.fail(s.i, PromiseOneModel, fmt.Sprintf("round %d: committed with state %s, the seal gives %s", m.Round, m.State, want.State.Manifest))
 	}
 	c.bases[m.Run], c.states[m.Run] = append(models, m.Model), m.State
+	c.best.committed(m, ledger.As[ledger.Seal](sealed))
 	c.newest = []block.CID{m.Model}
 	if m.State.Defined() {
 		c.newest = append(c.newest, m.State)

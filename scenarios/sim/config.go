@@ -13,6 +13,7 @@ import (
 type Config struct {
 	Seed     uint64
 	Faults   ledger.Faults
+	Protocol uint64       // in force from the first height on; 0: the first
 	Timing   round.Timing // zero: round.DefaultTiming
 	Sites    []Site
 	Path     func(from, to int) Path // nil: every pair has [LAN]

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/trace"
 )
@@ -30,6 +31,27 @@ func (s *site) start(j runs.Job) {
 		s.forget(j)
 	case runs.Reduce:
 		s.reduce(j)
+	case runs.Measure:
+		s.measure(j)
+	}
+}
+
+// finds returns what the site finds of a model, with no samples if it measures none.
+func (s *site) finds(model block.CID) ledger.Measured {
+	if m, ok := s.w.cfg.Workload.(Measurer); ok {
+		if found, measures := m.Measure(s.i, model); measures {
+			return found
+		}
+	}
+	return ledger.Measured{}
+}
+
+// measure measures the last model of a run.
+func (s *site) measure(j runs.Measure) {
+	if m := s.finds(j.Model); m.Samples > 0 {
+		s.later(s.pace(time.Duration(m.Took)*time.Millisecond), func() {
+			s.happen(runs.Measured{Run: j.Run, Model: j.Model, Figures: m})
+		})
 	}
 }
 
@@ -51,6 +73,9 @@ func (s *site) pace(d time.Duration) time.Duration {
 func (s *site) train(j runs.Train) {
 	s.training[j.Run] = &j
 	done, err := s.w.cfg.Workload.Train(s.i, j)
+	if m := s.finds(j.Base); m.Samples > 0 && !j.Unmeasured {
+		done.Figures, done.Took = &m, done.Took+time.Duration(m.Took)*time.Millisecond
+	}
 	if s.liar != nil && err == nil {
 		done, err = s.liar.trained(j, done)
 	}
@@ -70,7 +95,7 @@ func (s *site) train(j runs.Train) {
 		s.announced[j.Opened] = done.Update.Manifest
 		s.happen(runs.Trained{
 			Run: j.Run, Round: j.Round, Opened: j.Opened, Attempt: j.Attempt,
-			Manifest: done.Update.Manifest, Samples: done.Samples, Metrics: done.Metrics,
+			Manifest: done.Update.Manifest, Samples: done.Samples, Metrics: done.Metrics, Figures: done.Figures,
 		})
 	})
 }

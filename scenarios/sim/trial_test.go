@@ -31,6 +31,8 @@ type Trial struct {
 	Net     Path          `json:"net"`  // of the worst pair; the others are between it and nothing
 	Sync    time.Duration `json:"sync"` // of the slowest disk
 	Work    Synthetic     `json:"work"`
+
+	Selection *ledger.Terms `json:"selection,omitempty"` // the sites measure models by these terms; nil: the first protocol is in force
 }
 
 // LiarAt is a site with an adversary.
@@ -74,6 +76,30 @@ func NewTrial(seed uint64, sites int, liar string, roster bool) *Trial {
 	return t
 }
 
+// selects has the sites measure models and choose the best; a liar in two then makes up figures.
+func (t *Trial) selects() *Trial {
+	rng := rand.New(rand.NewPCG(t.Seed, 6))
+	best := &ledger.Best{Metric: "loss", Mode: ledger.Min, By: ledger.ByMedian}
+	if rng.IntN(2) == 0 {
+		best.Metric, best.Mode = "accuracy", ledger.Max
+	}
+	if rng.IntN(3) == 0 {
+		best.By = ledger.ByMean
+	}
+	t.Rounds += rng.Uint64N(4)
+	t.Selection = &ledger.Terms{Best: best, StopAfter: rng.Uint64N(4)}
+	if rng.IntN(4) == 0 {
+		every := 1 + rng.Uint64N(2)
+		t.Selection.Every = &every
+	}
+	for i := range t.Liars {
+		if rng.IntN(2) == 0 {
+			t.Liars[i].Adversary = (&MetricLiar{}).Name()
+		}
+	}
+	return t
+}
+
 // draw draws who lies and what goes wrong. Who loses its disk counts as one that the mesh must
 // withstand, as it has forgotten what it held.
 func (t *Trial) draw(rng *rand.Rand, name string) {
@@ -108,7 +134,7 @@ func (t *Trial) draw(rng *rand.Rand, name string) {
 
 // adversary draws a kind; those that attack the agreement itself more often than the many others.
 func (t *Trial) adversary(rng *rand.Rand) string {
-	names := AdversaryNames()
+	names := slices.DeleteFunc(AdversaryNames(), func(name string) bool { return name == "metric-liar" }) // see selects
 	if rng.IntN(2) == 0 {
 		names = []string{"equivocator", "splitter", "double-voter", "colluder"}
 	}
@@ -180,8 +206,12 @@ func (t *Trial) Config() Config {
 	if !t.Late {
 		spec.Late, spec.LateNum, spec.LateDen, spec.LateMax = ledger.Drop, 0, 0, 0
 	}
+	protocol := uint64(0)
+	if t.Selection != nil {
+		spec.Selection, protocol, work.Figures = ledger.NewSelection(*t.Selection), ledger.SelectionProtocol, true
+	}
 	rng := rand.New(rand.NewPCG(t.Seed, 4))
-	c := Config{Seed: t.Seed, Faults: t.Faults, Workload: &work, Plan: t.Plan, Check: true}
+	c := Config{Protocol: protocol, Seed: t.Seed, Faults: t.Faults, Workload: &work, Plan: t.Plan, Check: true}
 	for i := range t.Sites + t.Joiners {
 		s := Site{
 			Name: fmt.Sprint(i + 1), Outside: i >= t.Sites, Sync: time.Duration(rng.Int64N(int64(t.Sync) + 1)),
@@ -259,7 +289,11 @@ func (t *Trial) play(c Config) (*World, error) {
 		w.fail(-1, PromiseProgress, fmt.Sprintf("the run has not finished %v after the last fault: %s", end-calm, w.standing()))
 		return w, w.failed
 	}
-	if err := w.Run(w.Now()+time.Minute, nil); err != nil {
+	closing := time.Minute
+	if t.Selection != nil {
+		closing = 10 * time.Minute // sites wait that long for figures that do not come
+	}
+	if err := w.Run(w.Now()+closing, nil); err != nil {
 		return w, err
 	}
 	return w, w.Settle()

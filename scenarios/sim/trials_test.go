@@ -63,10 +63,14 @@ func TestTrials(t *testing.T) {
 	t.Logf("%d trials, %d events, %.0f a second", seeds, events.Load(), float64(events.Load())/time.Since(start).Seconds())
 }
 
-// asked draws the trial of a seed as the flags say. In every third its runs have an outer step with a state.
+// asked draws the trial of a seed as the flags say. In every third its runs have an outer step with a state, in every
+// fourth the sites measure models and choose the best.
 func asked(seed uint64) *Trial {
 	trial := NewTrial(seed, *sitesFlag, *liarFlag, *rosterFlag)
 	trial.Work.State = seed%3 == 1
+	if seed%4 == 2 {
+		return trial.selects()
+	}
 	return trial
 }
 

@@ -21,6 +21,12 @@ type Workload interface {
 	Reduce(j runs.Reduce) (Reduced, error)
 }
 
+// Measurer is a workload whose sites measure models.
+type Measurer interface {
+	// Measure returns what a site finds of a model, false if it measures none.
+	Measure(site int, model block.CID) (ledger.Measured, bool)
+}
+
 // Artifact is a model or an update as it lies in a store and crosses a network.
 type Artifact struct {
 	Manifest block.CID
@@ -34,6 +40,7 @@ type Trained struct {
 	Update  Artifact
 	Samples uint64
 	Metrics map[string]float64
+	Figures *ledger.Measured // of the base; nil: it was not measured. The world sets it
 	Took    time.Duration
 }
 
@@ -47,11 +54,12 @@ type Reduced struct {
 
 // Synthetic pretends: its artifacts are names and sizes.
 type Synthetic struct {
-	Bytes  int64         `json:"bytes"`           // of an update and of a model
-	Time   time.Duration `json:"time"`            // of a training
-	Spread float64       `json:"spread"`          // a training takes up to so much longer, as a part of Time; by site and round
-	Rate   float64       `json:"rate,omitempty"`  // bytes/s that a reduction reads; 0: 1e9
-	State  bool          `json:"state,omitempty"` // its runs have an outer step with a state
+	Bytes   int64         `json:"bytes"`             // of an update and of a model
+	Time    time.Duration `json:"time"`              // of a training
+	Spread  float64       `json:"spread"`            // a training takes up to so much longer, as a part of Time; by site and round
+	Rate    float64       `json:"rate,omitempty"`    // bytes/s that a reduction reads; 0: 1e9
+	State   bool          `json:"state,omitempty"`   // its runs have an outer step with a state
+	Figures bool          `json:"figures,omitempty"` // its sites measure models
 
 	known map[block.CID]Artifact
 	nan   map[block.CID]bool
@@ -122,6 +130,14 @@ func (y *Synthetic) Reduce(j runs.Reduce) (Reduced, error) {
 	}
 	done.Model = y.add(Artifact{Manifest: block.Sum(block.DagCBOR, name), Layout: layout, Bytes: y.Bytes})
 	return done, nil
+}
+
+// Measure finds losses that differ by site and model, and fall no more often than they rise.
+func (y *Synthetic) Measure(site int, model block.CID) (ledger.Measured, bool) {
+	d := block.Sum(block.Raw, append(y.name("figures", uint64(site)), model.Bytes()...)).Digest()
+	return ledger.Measured{
+		Samples: 1 + uint64(d[2]), Metrics: map[string]float64{"loss": float64(d[0]), "accuracy": float64(d[1]) / 256}, Took: uint64(y.Time.Milliseconds()) / 8,
+	}, y.Figures
 }
 
 func (y *Synthetic) name(kind string, numbers ...uint64) []byte {

@@ -74,6 +74,9 @@ func New(c Config) (*World, error) {
 	if w.genesis, err = ledger.NewGenesis("simulated", c.Faults, roster, nonce[:16]); err != nil {
 		return nil, err
 	}
+	if c.Protocol > 0 {
+		w.genesis.Under(c.Protocol, ledger.NewestWeft)
+	}
 	w.net = newNetwork(w)
 	if c.Check {
 		w.check = newChecker(w)

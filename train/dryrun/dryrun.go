@@ -16,6 +16,7 @@ import (
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/checkpoint"
 	"github.com/weft-mesh/weft/hint"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/config"
 	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/train"
@@ -55,11 +56,12 @@ type Run struct {
 
 // Round is what a trainer made of a round.
 type Round struct {
-	Round   uint64             `json:"round"`
-	Samples uint64             `json:"samples"`
-	Metrics map[string]float64 `json:"metrics"` // that an update can carry
-	Took    time.Duration      `json:"took"`
-	Bytes   int64              `json:"bytes"` // of the update
+	Round    uint64             `json:"round"`
+	Samples  uint64             `json:"samples"`
+	Metrics  map[string]float64 `json:"metrics"`            // that an update can carry
+	Measured *ledger.Measured   `json:"measured,omitempty"` // of what the round began from; absent if it was not measured
+	Took     time.Duration      `json:"took"`
+	Bytes    int64              `json:"bytes"` // of the update
 }
 
 // New takes in the model to start from and makes the trainer. Errors are ErrBase if the model is at fault,
@@ -172,12 +174,13 @@ func (d *Run) makeBase(ctx context.Context) (string, error) {
 
 // Round has the trainer train for a round, from what it made of the round before, and takes its update over.
 func (d *Run) Round(ctx context.Context, report func(train.Progress)) (r Round, err error) {
-	var base map[string]float64
+	var base *ledger.Measured
 	if !d.conf.Bare && (d.conf.Measure || d.site.Evaluate) {
-		if base, err = d.Measure(ctx, report); err != nil {
+		of, err := d.Measure(ctx, report)
+		if err != nil {
 			return r, err
 		}
-		base = update.OfBase(base)
+		base = &of
 	}
 	d.round++
 	task, err := d.newTask(train.Train, d.round)
@@ -187,7 +190,7 @@ func (d *Run) Round(ctx context.Context, report func(train.Progress)) (r Round, 
 	defer func() { err = errors.Join(err, os.RemoveAll(task.Dir)) }()
 	begun := time.Now()
 	res, err := d.trainer.Run(ctx, task, report)
-	r = Round{Round: d.round, Samples: res.Samples, Metrics: update.WithBase(update.Metrics(d.conf.Log, res.Metrics), base), Took: time.Since(begun)}
+	r = Round{Round: d.round, Samples: res.Samples, Metrics: update.Metrics(d.conf.Log, res.Metrics, ledger.MaxMetrics), Measured: base, Took: time.Since(begun)}
 	var made block.CID
 	if err == nil {
 		made, err = update.Take(ctx, d.store, res, d.layout, d.shard)
@@ -206,21 +209,22 @@ func (d *Run) Round(ctx context.Context, report func(train.Progress)) (r Round, 
 	return r, err
 }
 
-// Measure has the trainer measure the model that the next round starts from, and returns the metrics that an update can carry.
-func (d *Run) Measure(ctx context.Context, report func(train.Progress)) (_ map[string]float64, err error) {
+// Measure has the trainer measure the model that the next round starts from.
+func (d *Run) Measure(ctx context.Context, report func(train.Progress)) (m ledger.Measured, err error) {
 	task, err := d.newTask(train.Evaluate, d.round)
 	if err != nil {
-		return nil, err
+		return m, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(task.Dir)) }()
+	began := time.Now()
 	res, err := d.trainer.Run(ctx, task, report)
 	switch {
 	case ctx.Err() != nil:
-		return nil, ctx.Err()
+		return m, ctx.Err()
 	case err != nil:
-		return nil, hinted(err)
+		return m, hinted(err)
 	}
-	return update.Metrics(d.conf.Log, res.Metrics), nil
+	return update.Measured(d.conf.Log, res, time.Since(began)), nil
 }
 
 func (d *Run) newTask(kind train.Kind, number uint64) (train.Task, error) {

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
@@ -18,9 +19,6 @@ import (
 	"github.com/weft-mesh/weft/tensor"
 	"github.com/weft-mesh/weft/train"
 )
-
-// basePrefix stands before the metrics of what an update was trained from.
-const basePrefix = "base_"
 
 // Take checks what a trainer made of a task, and takes it over from its folder. The store holds the layout.
 func Take(ctx context.Context, store *blockstore.Disk, res train.Result, layout block.CID, shard uint64) (block.CID, error) {
@@ -39,12 +37,12 @@ func Take(ctx context.Context, store *blockstore.Disk, res train.Result, layout 
 	return c, err
 }
 
-// Metrics returns those of a trainer's metrics that an update can carry.
-func Metrics(log *slog.Logger, all map[string]float64) map[string]float64 {
+// Metrics returns those of a trainer's metrics that a site can state, at most so many.
+func Metrics(log *slog.Logger, all map[string]float64, most int) map[string]float64 {
 	out := map[string]float64{}
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		v := all[name]
-		if len(out) == ledger.MaxMetrics || len(name) == 0 || len(name) > ledger.MaxName || math.IsNaN(v) || math.IsInf(v, 0) {
+		if len(out) == most || len(name) == 0 || len(name) > ledger.MaxName || math.IsNaN(v) || math.IsInf(v, 0) {
 			log.Warn("a metric is not sent: only finite numbers with short names are, and not too many", "name", name[:min(len(name), ledger.MaxName)], "value", v)
 			continue
 		}
@@ -53,23 +51,10 @@ func Metrics(log *slog.Logger, all map[string]float64) map[string]float64 {
 	return out
 }
 
-// OfBase returns the metrics of a base under the names that they have in an update.
-func OfBase(metrics map[string]float64) map[string]float64 {
-	all := map[string]float64{}
-	for name, v := range metrics {
-		all[basePrefix+name] = v
-	}
-	return all
-}
-
-// WithBase adds the metrics of the base to those of the update, which go first if there is no room for all.
-func WithBase(own, base map[string]float64) map[string]float64 {
-	for _, name := range slices.Sorted(maps.Keys(base)) {
-		if _, taken := own[name]; !taken && len(own) < ledger.MaxMetrics && len(name) <= ledger.MaxName {
-			own[name] = base[name]
-		}
-	}
-	return own
+// Measured returns what an evaluation found as a site can state it.
+func Measured(log *slog.Logger, res train.Result, took time.Duration) ledger.Measured {
+	samples := min(max(1, res.Samples), ledger.MaxSamples)
+	return ledger.Measured{Samples: samples, Metrics: Metrics(log, res.Metrics, ledger.MaxFigures), Took: uint64(took.Milliseconds())}
 }
 
 // Seed returns a seed of 53 bits, so that any JSON reader takes it for what it is.

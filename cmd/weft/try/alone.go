@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/train/dryrun"
 )
 
@@ -68,10 +69,10 @@ func (a *alone) train(ctx context.Context, site string) (path string, err error)
 }
 
 // measure returns what a site measures of a model.
-func (a *alone) measure(ctx context.Context, site, model string) (_ map[string]float64, err error) {
+func (a *alone) measure(ctx context.Context, site, model string) (m ledger.Measured, err error) {
 	run, err := a.open(ctx, site, model)
 	if err != nil {
-		return nil, err
+		return m, err
 	}
 	defer func() { err = errors.Join(err, run.Close()) }()
 	return run.Measure(ctx, nil)

@@ -20,7 +20,7 @@ type Config struct {
 	Run     ledger.RunSpec // without what the node fills in
 	Model   string         // full path of the safetensors file that the run starts from; empty: a site's trainer makes it
 	Measure bool           // every site's trainer measures every model
-	Best    *Best          // by which of those figures the best model is chosen; nil: none is
+	Best    *ledger.Best   // by which of those figures the best model is chosen; nil: none is
 	Kills   []Kill
 	Keep    int // models that each site keeps
 }

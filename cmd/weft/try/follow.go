@@ -84,10 +84,10 @@ func (t *Try) trouble(i int, r *api.RunStatus) error {
 	return nil
 }
 
-// hasEnded reports whether a site has all rounds of the run, and holds the last model.
+// hasEnded reports whether a site has all rounds of the run, holds the last model, and knows what was measured of it.
 func (t *Try) hasEnded(r *api.RunStatus) bool {
 	n := int(t.cfg.Run.Rounds)
-	return r != nil && r.Phase == api.PhaseDone && len(r.History) == n && r.History[n-1].Held
+	return r != nil && r.Phase == api.PhaseDone && len(r.History) == n && r.History[n-1].Held && !r.Unmeasured
 }
 
 // restart starts sites again that were killed.

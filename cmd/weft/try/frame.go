@@ -69,8 +69,7 @@ func (sc *Screen) siteTable() *term.Table {
 
 func (sc *Screen) roundTable() *term.Table {
 	across := sc.cfg.Sites[:min(len(sc.cfg.Sites), lossesAcross)]
-	first, _ := figures(&sc.rounds[0])
-	loss := lossOf(first)
+	loss := trained(&sc.rounds[0]).lossOf()
 	columns := []term.Column{{Name: "round", Right: true}}
 	for _, s := range across {
 		columns = append(columns, term.Column{Name: strings.TrimSpace(loss + " " + strings.TrimPrefix(s.Name, "site-")), Right: true})
@@ -88,12 +87,12 @@ func (sc *Screen) roundTable() *term.Table {
 	from := max(0, len(sc.rounds)-roundsShown)
 	for n := from; n < len(sc.rounds); n++ {
 		r := &sc.rounds[n]
-		trained, _ := figures(r)
+		own := trained(r)
 		cells := []string{strconv.FormatUint(r.Round, 10)}
 		for _, s := range across {
-			cells = append(cells, value(trained, s.Name, loss))
+			cells = append(cells, value(own, s.Name, loss))
 		}
-		cells = append(cells, mean(trained, loss), sc.ofModel(n+1, shown), term.Duration(r.Took), r.Model.Short(), sc.out.Good(sc.agreement(n)))
+		cells = append(cells, mean(own, loss), sc.ofModel(n+1, shown), term.Duration(r.Took), r.Model.Short(), sc.out.Good(sc.agreement(n)))
 		t.Row(cells...)
 	}
 	return t

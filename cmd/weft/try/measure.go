@@ -1,53 +1,55 @@
 package try
 
 import (
-	"fmt"
 	"maps"
 	"math"
 	"slices"
-	"strings"
 
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/api"
 )
 
-// basePrefix marks, in an update's metrics, those of the model that it was trained from.
-const basePrefix = "base_"
+// Figures are what the sites found, of a model or of their trainings, by name.
+type Figures map[string]ledger.Measured
 
-// Best says by which figure models are compared.
-type Best struct {
-	Metric string
-	Max    bool // larger is better
-}
-
-// ParseBest reads what --best says, such as accuracy:max or val_loss:min.
-func ParseBest(text string) (*Best, error) {
-	metric, mode, _ := strings.Cut(text, ":")
-	if metric == "" || mode != "max" && mode != "min" {
-		return nil, fmt.Errorf("best %q: want METRIC:max or METRIC:min, such as accuracy:max", text)
+// trained returns what the sites said of their trainings in a round.
+func trained(r *api.RoundStatus) Figures {
+	f := Figures{}
+	for site, metrics := range r.Metrics {
+		f[site] = ledger.Measured{Samples: 1, Metrics: metrics}
 	}
-	return &Best{metric, mode == "max"}, nil
+	return f
 }
 
-// Figures are what the sites have measured of a model.
-type Figures map[string]map[string]float64 // site -> metric -> value
+// measured returns what the sites measured of the models of a run, from that of round 0; nothing of one that nobody measured.
+func measured(r *api.RunStatus) []Figures {
+	models := make([]Figures, len(r.History)+1)
+	for _, f := range r.Figures {
+		models[f.Round] = f.Sites
+	}
+	return models
+}
 
-// mean returns the mean of a metric over the sites that have it, their standard deviation, and how many they are.
+// mean returns the mean of a metric over the sites that have it, weighted by the samples that they found it with, the standard
+// deviation, and how many they are.
 func (f Figures) mean(metric string) (mean, deviation float64, sites int) {
-	var all []float64
-	for _, m := range f {
-		if v, ok := m[metric]; ok {
-			all = append(all, v)
-			mean += v
+	total := 0.0
+	each := func(do func(weight, v float64)) {
+		for _, site := range slices.Sorted(maps.Keys(f)) { // sums depend on their order
+			if v, has := f[site].Metrics[metric]; has {
+				do(float64(f[site].Samples), v)
+			}
 		}
 	}
-	if len(all) == 0 {
+	each(func(weight, v float64) {
+		mean, total, sites = mean+weight*v, total+weight, sites+1
+	})
+	if sites == 0 {
 		return 0, 0, 0
 	}
-	mean /= float64(len(all))
-	for _, v := range all {
-		deviation += (v - mean) * (v - mean)
-	}
-	return mean, math.Sqrt(deviation / float64(len(all))), len(all)
+	mean /= total
+	each(func(weight, v float64) { deviation += weight * (v - mean) * (v - mean) })
+	return mean, math.Sqrt(deviation / total), sites
 }
 
 // without returns the figures of the other sites.
@@ -61,7 +63,7 @@ func (f Figures) without(site string) Figures {
 func (f Figures) metrics() []string {
 	counts := map[string]int{}
 	for _, m := range f {
-		for name := range m {
+		for name := range m.Metrics {
 			counts[name]++
 		}
 	}
@@ -74,29 +76,9 @@ func (f Figures) metrics() []string {
 	return common
 }
 
-// figures returns what the sites said of their trainings in a round, and what they measured of its base.
-func figures(r *api.RoundStatus) (trained, measured Figures) {
-	trained, measured = Figures{}, Figures{}
-	for site, all := range r.Metrics {
-		own, base := map[string]float64{}, map[string]float64{}
-		for name, v := range all {
-			if of, is := strings.CutPrefix(name, basePrefix); is {
-				base[of] = v
-			} else {
-				own[name] = v
-			}
-		}
-		trained[site] = own
-		if len(base) > 0 {
-			measured[site] = base
-		}
-	}
-	return trained, measured
-}
-
-// lossOf picks the figure of the trainings that is shown: the loss if every site says one.
-func lossOf(trained Figures) string {
-	common := trained.metrics()
+// lossOf picks the figure that is shown: the loss if every site says one.
+func (f Figures) lossOf() string {
+	common := f.metrics()
 	switch {
 	case slices.Contains(common, "loss"):
 		return "loss"
@@ -104,12 +86,4 @@ func lossOf(trained Figures) string {
 		return common[0]
 	}
 	return ""
-}
-
-// better reports whether a value is better than another.
-func (b *Best) better(v, than float64) bool {
-	if b.Max {
-		return v > than
-	}
-	return v < than
 }

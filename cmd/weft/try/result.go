@@ -11,6 +11,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/cmd/weft/term"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/api"
 )
 
@@ -22,7 +23,7 @@ type Result struct {
 	Model      block.CID         `json:"model"` // what every site ended with
 	Sites      []SiteResult      `json:"sites"`
 	Rounds     []api.RoundStatus `json:"rounds"`
-	Measured   []Figures         `json:"measured,omitempty"` // of the base and each round's model, by site
+	Measured   []Figures         `json:"measured,omitempty"` // of the base and each round's model, by site; null: nobody did
 	Best       *BestModel        `json:"best,omitempty"`
 	Alone      []Alone           `json:"alone,omitempty"`         // what each site got alone, in as many rounds
 	Output     string            `json:"output,omitempty"`        // file that the model, or the best one, was written to
@@ -48,11 +49,11 @@ type BestModel struct {
 	Round  int       `json:"round"` // 0: what the run began with
 	Model  block.CID `json:"model"`
 	Metric string    `json:"metric"`
-	Value  float64   `json:"value"` // mean of the sites
+	Value  float64   `json:"value"` // mean of the sites, by samples
 }
 
 // collect takes what the sites ended with.
-func (r *Result) collect(sites []Site, last []*api.Status, measured bool) error {
+func (r *Result) collect(sites []Site, last []*api.Status) error {
 	for i, s := range sites {
 		run := runOf(last[i], r.Run)
 		model := run.History[len(run.History)-1].Model
@@ -69,10 +70,8 @@ func (r *Result) collect(sites []Site, last []*api.Status, measured bool) error 
 	}
 	run := runOf(last[0], r.Run)
 	r.Base, r.Rounds, r.Model = run.Spec.Base, run.History, r.Sites[0].Model
-	for i := range r.Rounds {
-		if _, base := figures(&r.Rounds[i]); measured { // none, if nobody's evaluation went well
-			r.Measured = append(r.Measured, base)
-		}
+	if len(run.Figures) > 0 {
+		r.Measured = measured(run)
 	}
 	r.times(sites, last)
 	return nil
@@ -89,20 +88,16 @@ func (r *Result) times(sites []Site, last []*api.Status) {
 	r.Scripts = r.Opened + longest
 }
 
-// choose finds the best of the models that all sites have measured; the older of two that are equal.
-func (r *Result) choose(b *Best) error {
-	if b == nil {
+// choose takes the best model, as the sites have agreed on it.
+func (r *Result) choose(b *ledger.Best, found *api.BestModel) error {
+	switch {
+	case b == nil:
 		return nil
+	case found == nil:
+		return fmt.Errorf("no model has a figure %q; the sites measured: %s", b.Metric, cmp.Or(strings.Join(r.metrics(), ", "), "nothing"))
 	}
-	for round, f := range r.Measured {
-		mean, _, sites := f.mean(b.Metric)
-		if sites == len(r.Sites) && (r.Best == nil || b.better(mean, r.Best.Value)) {
-			r.Best = &BestModel{round, r.modelOf(round), b.Metric, mean}
-		}
-	}
-	if r.Best == nil {
-		return fmt.Errorf("no model has a figure %q at every site; the sites measured: %s", b.Metric, cmp.Or(strings.Join(r.metrics(), ", "), "nothing"))
-	}
+	mean, _, _ := r.Measured[found.Round].mean(b.Metric)
+	r.Best = &BestModel{int(found.Round), found.Model, b.Metric, mean}
 	return nil
 }
 
@@ -149,7 +144,7 @@ func (r *Result) Text(out *term.Out) string {
 	}
 	b.WriteString("\n" + t.Text(out.Columns(), out.Dim))
 	if r.Best != nil {
-		fmt.Fprintf(&b, "\n%s  round %d, %s %.4g (mean of %s)  %s\n", out.Bold("best"), r.Best.Round, r.Best.Metric, r.Best.Value, term.Plural(len(r.Sites), "site"), r.Best.Model)
+		fmt.Fprintf(&b, "\n%s  round %d, %s %.4g (mean of %s)  %s\n", out.Bold("best"), r.Best.Round, r.Best.Metric, r.Best.Value, term.Plural(len(r.Measured[r.Best.Round]), "site"), r.Best.Model)
 	}
 	fmt.Fprintf(&b, "\nsame model at %d of %d sites  %s\n", len(r.Sites), len(r.Sites), r.Model)
 	if r.Output != "" {

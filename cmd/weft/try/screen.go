@@ -22,14 +22,15 @@ type Screen struct {
 	now   func() time.Time
 	begun time.Time
 
-	mu     sync.Mutex
-	status string // what goes on besides the run
-	done   int    // of all, if all > 0: a bar beside status
-	all    int
-	states []state
-	rounds []api.RoundStatus // committed everywhere
-	models []Figures         // what was measured of the models, from that of round 0
-	events []string          // what has happened to sites
+	mu      sync.Mutex
+	status  string // what goes on besides the run
+	done    int    // of all, if all > 0: a bar beside status
+	all     int
+	states  []state
+	rounds  []api.RoundStatus // committed everywhere
+	models  []Figures         // what was measured of the models, from that of round 0
+	figures int               // models that were measured
+	events  []string          // what has happened to sites
 }
 
 // state is where a site stands.
@@ -107,6 +108,12 @@ func (sc *Screen) update(run block.CID, all []*api.Status, k *kills) {
 			next.speed = sc.states[i].speed
 		}
 		sc.states[i] = next
+		if len(r.Figures) >= sc.figures {
+			sc.figures, sc.models = len(r.Figures), measured(r)
+		}
+		if r.Unmeasured {
+			sc.status = "measuring the last model"
+		}
 	}
 	sc.commit()
 }
@@ -136,18 +143,9 @@ func (sc *Screen) commit() {
 
 func (sc *Screen) add(r api.RoundStatus, n int) {
 	sc.rounds = append(sc.rounds, r)
-	_, measured := figures(&r)
-	sc.models = append(sc.models, measured) // none, if nobody has
 	if sc.plain() {
 		sc.line("round %d  %s  model %s, same at %s", r.Round, sc.losses(&r), r.Model.Short(), sc.agreement(n))
 	}
-}
-
-// measured takes in what the sites found of the last model.
-func (sc *Screen) measured(f Figures) {
-	sc.mu.Lock()
-	defer sc.mu.Unlock()
-	sc.models = append(sc.models, f)
 }
 
 // agreement says how many sites have the same model after round n, from 0.
@@ -167,18 +165,20 @@ func (sc *Screen) agreement(n int) string {
 
 // losses lists each site's figure of its training in a round.
 func (sc *Screen) losses(r *api.RoundStatus) string {
-	trained, measured := figures(r)
-	name := lossOf(trained)
+	own := trained(r)
+	name := own.lossOf()
 	if name == "" {
 		return fmt.Sprintf("%d updates", len(r.Sites))
 	}
 	var parts []string
 	for _, s := range sc.cfg.Sites {
-		parts = append(parts, fmt.Sprintf("%s %s", s.Name, value(trained, s.Name, name)))
+		parts = append(parts, fmt.Sprintf("%s %s", s.Name, value(own, s.Name, name)))
 	}
 	text := name + " " + strings.Join(parts, ", ")
-	if shown := sc.shown(measured); shown != "" {
-		if mean, _, sites := measured.mean(shown); sites > 0 {
+	if int(r.Round) <= len(sc.models) {
+		base := sc.models[r.Round-1]
+		shown := sc.shown(base)
+		if mean, _, sites := base.mean(shown); sites > 0 {
 			text += fmt.Sprintf("  the base's %s %.4g", shown, mean)
 		}
 	}
@@ -190,11 +190,11 @@ func (sc *Screen) shown(f Figures) string {
 	if sc.cfg.Best != nil {
 		return sc.cfg.Best.Metric
 	}
-	return lossOf(f)
+	return f.lossOf()
 }
 
 func value(f Figures, site, metric string) string {
-	v, ok := f[site][metric]
+	v, ok := f[site].Metrics[metric]
 	if !ok {
 		return "-"
 	}

@@ -37,16 +37,22 @@ func newTestScreen(t *testing.T, sites int, out *term.Out) *Screen {
 // statuses are what the nodes say after n rounds.
 func statuses(sc *Screen, run block.CID, n int, phase api.Phase) (all []*api.Status) {
 	var history []api.RoundStatus
+	var figures []api.ModelFigures
 	for i := range n {
 		r := api.RoundStatus{Round: uint64(i + 1), Model: block.Of(i).CID, Took: 71 * time.Second, Metrics: map[string]map[string]float64{}}
-		for k, s := range sc.cfg.Sites {
-			r.Metrics[s.Name] = map[string]float64{"loss": 1.5, "base_accuracy": 0.5 + float64(k)/100}
+		for _, s := range sc.cfg.Sites {
+			r.Metrics[s.Name] = map[string]float64{"loss": 1.5}
 		}
 		history = append(history, r)
+		f := api.ModelFigures{Round: uint64(i), Sites: map[string]ledger.Measured{}}
+		for k, s := range sc.cfg.Sites {
+			f.Sites[s.Name] = ledger.Measured{Samples: 8, Metrics: map[string]float64{"accuracy": 0.5 + float64(k)/100}}
+		}
+		figures = append(figures, f)
 	}
 	for range sc.cfg.Sites {
 		all = append(all, &api.Status{Sent: 999_900_000, Received: 999_900_000, Runs: []api.RunStatus{{
-			ID: run, Round: uint64(n + 1), Rounds: 40, Phase: phase, Step: 500, Steps: 1000, History: history,
+			ID: run, Round: uint64(n + 1), Rounds: 40, Phase: phase, Step: 500, Steps: 1000, History: history, Figures: figures,
 			Metrics: map[string]float64{"tokens_per_second": 12345},
 		}}})
 	}

@@ -3,7 +3,6 @@ package try
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"time"
@@ -45,8 +44,8 @@ func New(c Config, out *term.Out) (*Try, error) {
 	return t, nil
 }
 
-// Run starts the nodes, opens the run, shows it to its end, has the last model measured, calls then while the nodes still run,
-// and ends them.
+// Run starts the nodes, opens the run, shows it until its last model is measured, calls then while the nodes still run, and ends
+// them.
 func (t *Try) Run(ctx context.Context, then func(context.Context, *Result) error) (*Result, error) {
 	var result *Result
 	err := t.out.Live(ctx, t.Screen.frame, func(ctx context.Context) (err error) {
@@ -88,15 +87,10 @@ func (t *Try) work(ctx context.Context) (*Result, error) {
 	if err := t.kills.missed(t.cfg.Sites); err != nil {
 		return nil, err
 	}
-	if err := r.collect(t.cfg.Sites, last, t.cfg.Measure); err != nil {
+	if err := r.collect(t.cfg.Sites, last); err != nil {
 		return nil, err
 	}
-	if t.cfg.Measure {
-		if err := t.measure(ctx, r); err != nil {
-			return nil, err
-		}
-	}
-	return r, r.choose(t.cfg.Best)
+	return r, r.choose(t.cfg.Best, runOf(last[0], run).Best)
 }
 
 func (t *Try) start(ctx context.Context, nodes ...*local.Node) error {
@@ -121,7 +115,7 @@ func (t *Try) open(ctx context.Context) (block.CID, error) {
 	}
 	t.Screen.Say("%s", what)
 	spec := t.cfg.Run
-	spec.MinSites = t.cfg.minSites()
+	spec.MinSites, spec.Selection = t.cfg.minSites(), ledger.NewSelection(ledger.Terms{Best: t.cfg.Best})
 	reply, err := t.mesh.Nodes[0].Client.Start(ctx, api.RunRequest{Spec: spec, Model: t.cfg.Model, Init: t.cfg.Model == ""})
 	if refused := new(api.Error); errors.As(err, &refused) && refused.Field == "model.init" {
 		return block.CID{}, &ScriptError{t.cfg.Sites[0].Name, refused.Message, refused.Hint}
@@ -136,32 +130,6 @@ func (t *Try) open(ctx context.Context) (block.CID, error) {
 type ScriptError struct{ Site, Text, Advice string }
 
 func (e *ScriptError) Error() string { return e.Site + ": " + e.Text }
-
-// measure has every site's trainer measure the last model; of the others they did when they trained from them.
-func (t *Try) measure(ctx context.Context, r *Result) error {
-	t.Screen.Say("measuring the last model")
-	defer t.Screen.Say("")
-	found := make([]api.Evaluation, len(t.mesh.Nodes))
-	g, inner := errgroup.WithContext(ctx)
-	for i, n := range t.mesh.Nodes {
-		g.Go(func() (err error) {
-			if found[i], err = n.Client.Evaluate(inner, r.Run, r.Model); err != nil {
-				return fmt.Errorf("%s measures the last model: %w", n.Name, err)
-			}
-			return nil
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	figures := Figures{}
-	for i, n := range t.mesh.Nodes {
-		figures[n.Name] = found[i].Metrics
-	}
-	r.Measured = append(r.Measured, figures)
-	t.Screen.measured(figures)
-	return nil
-}
 
 // Save writes a model of the run, which the first site holds, to w.
 func (t *Try) Save(ctx context.Context, run, model block.CID, w io.Writer) error {

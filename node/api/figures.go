@@ -1,0 +1,77 @@
+package api
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
+)
+
+// DescribeFigures describes what the sites measured of a run's models.
+func DescribeFigures(l *ledger.Ledger, r *ledger.Run) (list []ModelFigures) {
+	for i := range r.Commits {
+		list = AddFigures(list, l, r, i)
+	}
+	return AddClosing(list, l, r)
+}
+
+// AddFigures adds what came with a commit of a run, by its index. What the list holds already is not changed, but for the list.
+func AddFigures(list []ModelFigures, l *ledger.Ledger, r *ledger.Run, commit int) []ModelFigures {
+	a := adding{slices.Clone(list), map[uint64]bool{}}
+	for i := range r.Commits[commit].Sealed.Updates {
+		s := &r.Commits[commit].Sealed.Updates[i].Update
+		if m, err := s.Update().Figures.Read(); err == nil {
+			a.add(s.Update().Round-1, s.Update().Base, l.Name(s.From), m)
+		}
+	}
+	return a.list
+}
+
+// AddClosing adds what the sites measured of the last model, once that is decided.
+func AddClosing(list []ModelFigures, l *ledger.Ledger, r *ledger.Run) []ModelFigures {
+	if r.Closing == nil {
+		return list
+	}
+	a := adding{slices.Clone(list), map[uint64]bool{}}
+	for site, m := range r.Closing.Measured() {
+		a.add(uint64(len(r.Commits)), r.Base, l.Name(site), m)
+	}
+	return a.list
+}
+
+// adding is a list to which figures are added.
+type adding struct {
+	list []ModelFigures
+	own  map[uint64]bool // rounds whose sites nobody else reads
+}
+
+// add adds a site's figures of a model. A late site completes what others may be reading, so that is copied first.
+func (a *adding) add(round uint64, model block.CID, site string, m ledger.Measured) {
+	i, found := slices.BinarySearchFunc(a.list, round, func(f ModelFigures, round uint64) int { return cmp.Compare(f.Round, round) })
+	switch {
+	case !found:
+		a.list = slices.Insert(a.list, i, ModelFigures{Round: round, Model: model, Sites: map[string]ledger.Measured{}})
+	case !a.own[round]:
+		a.list[i].Sites = maps.Clone(a.list[i].Sites)
+	}
+	a.own[round] = true
+	if _, has := a.list[i].Sites[site]; !has {
+		a.list[i].Sites[site] = m
+	}
+}
+
+// Measured returns what the sites measured of a round's model, by site, with the metrics of that alone; nil if nobody has.
+func (r *RunStatus) Measured(round uint64) map[string]map[string]float64 {
+	for i := range r.Figures {
+		if f := &r.Figures[i]; f.Round == round {
+			of := map[string]map[string]float64{}
+			for site, m := range f.Sites {
+				of[site] = m.Metrics
+			}
+			return of
+		}
+	}
+	return nil
+}

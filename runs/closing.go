@@ -1,0 +1,192 @@
+package runs
+
+import (
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/trace"
+)
+
+// The last model of a run is measured once the run is over, as nobody trains from it any more. What the sites find goes into one
+// entry of its own, for which nothing waits: it is formed when all are in that measured models before, or after a while.
+
+var _ = handle(ledger.KindMeasured, kind{
+	receive: func(r *Runs, s *ledger.Signed, body ledger.Body) error {
+		r.of(body.(*ledger.LastMeasured).Run).closing.note(s)
+		return nil
+	},
+	restore: func(r *Runs, s *ledger.Signed, body ledger.Body) error {
+		if p := r.of(body.(*ledger.LastMeasured).Run); p != nil {
+			p.closing.note(s)
+			p.closing.publish(s)
+		}
+		return nil
+	},
+})
+
+// Measured takes what this site's trainer found of the last model of a run.
+func (r *Runs) Measured(e Measured) {
+	if p := r.states[e.Run]; p != nil && !r.env.observes() {
+		p.closing.state(e)
+	}
+}
+
+// closing is what a site knows of the figures of a run's last model.
+type closing struct {
+	env *env
+	run *ledger.Run
+
+	said     map[peer.ID]*ledger.Signed
+	expected map[peer.ID]bool // sites that measured models of the run before; nil: they were not asked for figures yet
+	due      time.Duration    // when those of them that say nothing are waited for no longer
+}
+
+func newClosing(v *env, r *ledger.Run) closing {
+	return closing{env: v, run: r, said: map[peer.ID]*ledger.Signed{}}
+}
+
+// note takes a site's figures, if it has said none before and they are not in the ledger yet.
+func (c *closing) note(s *ledger.Signed) {
+	if c.said[s.From] == nil && c.run.Closing == nil {
+		c.said[s.From] = s
+		c.env.touch()
+	}
+}
+
+// done drops what was said: the ledger has it.
+func (c *closing) done() { clear(c.said) }
+
+// forget drops what a key said that is no site's any more.
+func (c *closing) forget(id peer.ID) { delete(c.said, id) }
+
+// begin has the last model measured, which is held, and waits for the others' figures from now on.
+func (c *closing) begin() {
+	r := c.run
+	if !r.Measurable() || c.expected != nil {
+		return
+	}
+	expected, slowest := c.before()
+	c.expected, c.due = expected, c.env.now()+max(c.env.Timing.Closing, 2*slowest)
+	c.env.touch()
+	if last := uint64(len(r.Commits)); c.said[c.env.Self] == nil && r.Terms.Measures(last, true) {
+		c.env.Out.Start(Measure{Run: r.ID, Spec: r.Spec, Round: last, Model: r.Base})
+	}
+}
+
+// before returns the sites that measured models of the run, and how long the slowest of them took, leaving out as many as may lie.
+func (c *closing) before() (sites map[peer.ID]bool, slowest time.Duration) {
+	sites = map[peer.ID]bool{}
+	longest := map[peer.ID]uint64{}
+	for _, round := range c.run.Commits {
+		for i := range round.Sealed.Updates {
+			s := &round.Sealed.Updates[i].Update
+			if m, err := s.Update().Figures.Read(); err == nil {
+				sites[s.From] = true
+				longest[s.From] = max(longest[s.From], m.Took)
+			}
+		}
+	}
+	var took []uint64
+	for _, ms := range longest {
+		took = append(took, ms)
+	}
+	slices.Sort(took)
+	if at := len(took) - 1 - c.env.roster().F(); at >= 0 {
+		slowest = time.Duration(min(took[at], uint64(maxEvaluation/time.Millisecond))) * time.Millisecond
+	}
+	return sites, slowest
+}
+
+// state signs what this site has measured, and tells it to the others.
+func (c *closing) state(e Measured) {
+	if !c.run.Measurable() || c.said[c.env.Self] != nil {
+		return
+	}
+	sign := func(f ledger.Figures) *ledger.Signed {
+		return c.env.Out.Sign(ledger.KindMeasured, &ledger.LastMeasured{Run: e.Run, Model: e.Model, Figures: f})
+	}
+	fits := fit(e.Figures, &c.run.Terms, func(f ledger.Figures) bool { return sign(f).Size() <= c.env.roster().UpdateBytes() })
+	s := sign(ledger.NewFigures(fits))
+	if c.env.Ledger.CheckMeasured(c.run, s) != nil {
+		c.env.Out.Trace(trace.MetricsDropped{Subject: trace.In(e.Run, uint64(len(c.run.Commits)))})
+		return
+	}
+	c.env.Out.Save(s)
+	c.note(s)
+	c.publish(s)
+}
+
+// publish tells the others this site's figures until they are in the ledger.
+func (c *closing) publish(s *ledger.Signed) {
+	c.env.Out.Publish(s, 0, func(uint64) bool { return c.run.Measurable() })
+}
+
+// wanted returns the entry with the figures that are in, once it is time.
+func (c *closing) wanted() *ledger.Closing {
+	if !c.run.Measurable() || !c.time() {
+		return nil
+	}
+	d := &ledger.Closing{Run: c.run.ID}
+	for _, site := range c.env.roster().Sites() {
+		if s := c.figures(site.ID); s != nil {
+			d.Figures = append(d.Figures, *s)
+		}
+	}
+	if len(d.Figures) == 0 {
+		return nil
+	}
+	return d
+}
+
+// time reports whether all expected figures are in, or waited for long enough.
+func (c *closing) time() bool {
+	if c.expected == nil || c.overdue() {
+		return c.overdue()
+	}
+	for id := range c.expected {
+		if c.figures(id) == nil && c.counts(id) {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *closing) overdue() bool { return c.expected != nil && c.env.now() >= c.due }
+
+// counts reports whether what a site says is worth anything.
+func (c *closing) counts(id peer.ID) bool {
+	return c.env.roster().Has(id) && !c.env.Proofs.Accused(id)
+}
+
+// figures returns what a site says of the last model, if that may stand in the entry.
+func (c *closing) figures(id peer.ID) *ledger.Signed {
+	s := c.said[id]
+	if s == nil || !c.counts(id) || c.env.Ledger.CheckMeasured(c.run, s) != nil {
+		return nil
+	}
+	return s
+}
+
+// agrees reports whether an entry leaves out nothing that this site would put into it, or this site waits no longer.
+func (c *closing) agrees(d *ledger.Closing) bool {
+	if c.overdue() {
+		return true
+	}
+	for id := range c.said {
+		in := slices.ContainsFunc(d.Figures, func(s ledger.Signed) bool { return s.From == id })
+		if !in && c.figures(id) != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// deadline tells f when something falls due.
+func (c *closing) deadline(f func(time.Duration)) {
+	if c.expected != nil && c.run.Measurable() {
+		f(c.due)
+	}
+}
