@@ -40,6 +40,9 @@ train < hint: a trainer's error says what to do
 train < ledger: limits of an update
 train < tensor: the synthetic trainer writes a model
 train < yamlfile: settings are read from config.yaml
+checkpoint < block: artifacts go by CID
+checkpoint < blockstore: a checkpoint is taken into a store
+checkpoint < tensor: headers and layouts
 train/update < block: artifacts go by CID
 train/update < blockstore: an update is taken over into the store
 train/update < hint: what is refused says why
@@ -47,6 +50,7 @@ train/update < ledger: limits of an update
 train/update < tensor: errors of elements
 train/update < train: a result
 train/dryrun < block: artifacts go by CID
+train/dryrun < checkpoint: takes in the model to start from
 train/dryrun < blockstore: models lie in a store of its own
 train/dryrun < hint: errors for a person
 train/dryrun < ledger: how many metrics a site may state
@@ -79,6 +83,7 @@ node/api/server < hint: an error's hint goes along
 node/api/server < node/api: the calls
 node/archive < aggregate: recomputes the average
 node/archive < block: CIDs
+node/archive < checkpoint: a model goes out with its run's constants
 node/archive < blockstore: reads models
 node/archive < hint: errors say what to do
 node/archive < ledger: what is verified
@@ -114,6 +119,7 @@ node/runfile < yamlfile: the file
 node < node/reduction: which strategies this program knows
 node < block: CIDs
 node < blockstore: opens the store
+node < checkpoint: takes in what a run begins with, and gives models out with its constants
 node < exchange: starts it
 node < gossip: starts it
 node < hint: errors say what to do
@@ -153,6 +159,7 @@ scenarios/learn         < block blockstore: models and updates are real artifact
 scenarios/learn         < ledger: it completes the run's description
 scenarios/learn         < runs: training and reducing are its jobs
 scenarios/learn         < scenarios: the scenario says what is learnt, and its recording takes the curves
+scenarios/play/simulated < ledger: the protocol number under which runs choose a best model
 scenarios/learn         < scenarios/dirichlet: sites' mixes of text are drawn
 scenarios/learn         < scenarios/sim: it is the workload of a world
 scenarios/learn         < tensor: poison changes elements
@@ -197,6 +204,7 @@ cmd/weft                < node/wal: which of its errors say that the log is dama
 cmd/weft                < train/dryrun: weft trainer test
 cmd/weft                < trace: which events the log of weft up tells, in which words
 cmd/weft                < ledger: what a genesis is made of, and what entries say
+cmd/weft                < checkpoint: a model goes out as a folder
 cmd/weft                < block: CIDs on the command line, blocks that are shown
 cmd/weft                < blockstore tensor: weft cat decodes manifests and layouts
 cmd/weft                < aggregate: weft strategy prints its registrations

@@ -187,7 +187,7 @@ func ShapeOf(cut interface {
 func (s Shape) extent(i int) (segments []tensor.Segment, elements, size int, err error) {
 	segments = s.Segments(i)
 	for _, seg := range segments {
-		if !seg.DType.Valid() {
+		if !seg.DType.Weight() {
 			return nil, 0, 0, fmt.Errorf("shard %d: %w: elements of type %.20q", i, ErrShape, seg.DType)
 		}
 		if seg.Elements > uint64((tensor.MaxShardBytes-size)/seg.DType.Size()) {

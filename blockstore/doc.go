@@ -49,6 +49,6 @@
 // # Limits
 //
 // A manifest is one block, so an artifact has at most tensor.MaxShards shards: 97 GiB in shards of
-// 1 MiB. Weights in F32, F16 and BF16 are stored as they are; other types are refused by
+// 1 MiB. All that package tensor knows is stored as it is; other types are refused by
 // name. Disk needs flock and hard Unix semantics of rename and open files: Linux, macOS, BSD.
 package blockstore

@@ -22,6 +22,7 @@ type RunSpec struct {
 	By          peer.ID           `cbor:"by" json:"by"`                                 // the site that opens the run
 	Base        block.CID         `cbor:"base" json:"base"`                             // manifest of the model that round 1 starts from
 	Layout      block.CID         `cbor:"layout" json:"layout"`                         // of the base and of every update
+	Constants   Constants         `cbor:"constants,omitzero" json:"constants,omitzero"` // beside the weights; absent where there are none
 	Rounds      uint64            `cbor:"rounds" json:"rounds"`                         // how many
 	Rule        string            `cbor:"rule" json:"rule"`                             // its name; a site that does not know it takes no part
 	Strategy    Strategy          `cbor:"strategy,omitzero" json:"strategy,omitzero"`   // outer step and parameters; absent where there are none
@@ -95,7 +96,7 @@ func (e *SpecError) Unwrap() error { return ErrMalformed }
 
 // Validate says what is wrong with the description for a mesh with this roster, if anything: with its form and sizes. Whether
 // this program knows the names in it is no part of that, or sites of two versions would disagree about what is decided; nor are
-// Strategy and Selection, which earlier versions pass over.
+// Strategy, Selection and Constants, which earlier versions pass over.
 func (s *RunSpec) Validate(r *Roster) error {
 	bad := func(field, format string, args ...any) error {
 		return &SpecError{s.Name, field, fmt.Sprintf(format, args...)}

@@ -146,8 +146,8 @@ func testRefusals(t *testing.T, s *testSite, done block.CID) {
 		call func() error
 		want string
 	}{
-		{"no model", start(api.RunRequest{Spec: spec}), "exactly one of model and init"},
-		{"two models", start(api.RunRequest{Spec: spec, Init: true, Model: model}), "exactly one of model and init"},
+		{"no model", start(api.RunRequest{Spec: spec}), "exactly one of model, init and from"},
+		{"two models", start(api.RunRequest{Spec: spec, Init: true, Model: model}), "exactly one of model, init and from"},
 		{"relative path", start(api.RunRequest{Spec: spec, Model: "model.safetensors"}), "is a relative path"},
 		{"no file", start(api.RunRequest{Spec: spec, Model: model + "x"}), "no such file"},
 		{"no name", start(api.RunRequest{Spec: ledger.RunSpec{Rounds: 1}, Model: model}), "name: want 1 to 64 bytes"},
@@ -159,7 +159,7 @@ func testRefusals(t *testing.T, s *testSite, done block.CID) {
 		{"consent too late", func() error { return s.client.Consent(ctx, done, api.Consent{}) }, `run "own model" is over`},
 		{"stop too late", func() error { return s.client.Stop(ctx, done, api.Stop{}) }, "is over"},
 		{"no such block", func() error { _, err := s.client.Block(ctx, testCID(block.Raw, "x")); return err }, "not held"},
-		{"no such model", func() error { _, err := s.client.Model(ctx, testCID(block.DagCBOR, "x")); return err }, "keep_models"},
+		{"no such model", func() error { _, err := s.client.Model(ctx, block.CID{}, testCID(block.DagCBOR, "x")); return err }, "keep_models"},
 		{"no such call", raw("GET", "/v2/status", ""), "no such call"},
 		{"no CID", raw("GET", "/v1/blocks/x", ""), "cid: not a CID"},
 		{"no number", raw("GET", "/v1/ledger?from=-1", ""), "not a whole number"},

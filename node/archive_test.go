@@ -48,7 +48,7 @@ func TestArchive(t *testing.T) {
 		t.Errorf("roster %+v, %v", r, err)
 	}
 	read := func(ctx context.Context) ([]byte, error) {
-		body, err := a.Model(ctx, live.History[1].Model)
+		body, err := a.Model(ctx, live.ID, live.History[1].Model)
 		if err != nil {
 			return nil, err
 		}
@@ -68,7 +68,7 @@ func TestArchive(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	if _, err := a.Model(t.Context(), testCID(block.DagCBOR, "none")); !errors.Is(err, blockstore.ErrNotFound) || !strings.Contains(err.Error(), "hint: ") {
+	if _, err := a.Model(t.Context(), block.CID{}, testCID(block.DagCBOR, "none")); !errors.Is(err, blockstore.ErrNotFound) || !strings.Contains(err.Error(), "hint: ") {
 		t.Errorf("a model that is not there: %v", err)
 	}
 

@@ -224,7 +224,7 @@ func (n *Node) employ() (err error) {
 	}{
 		&reporter{h, n.start, n.box, n.views, n.reach, n.loop.shots, n.jobs, n.host, n.gossip, n.exchange, n.gate.named, n.events, n.programs},
 		&operator{h, n.mesh, n.opt.Shard, n.box, n.views, n.store, n.jobs, n.exchange, n.opt.Knows, n.programs},
-		&vault{n.store, n.shelf, n.jobs},
+		&vault{n.store, n.shelf, n.jobs, n.views},
 	}
 	x := &explainer{h.ID, n.store, n.shelf, n.jobs, n.views, n.box, n.loop.tracker, n.log}
 	n.loop.employ(n.jobs, n.exchange, x.explain)

@@ -232,7 +232,7 @@ func (s *testSite) start(spec ledger.RunSpec) block.CID {
 // export returns the safetensors bytes of an artifact that the site holds.
 func (s *testSite) export(c block.CID) []byte {
 	s.t.Helper()
-	body, err := s.client.Model(s.t.Context(), c)
+	body, err := s.client.Model(s.t.Context(), block.CID{}, c)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"path/filepath"
 
 	"github.com/weft-mesh/weft/block"
@@ -21,7 +20,6 @@ import (
 	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/runs"
-	"github.com/weft-mesh/weft/tensor"
 	"github.com/weft-mesh/weft/train"
 )
 
@@ -91,27 +89,41 @@ func (o *operator) StopRun(ctx context.Context, run block.CID, reason string) er
 
 // OpenRun asks the mesh for a run: it takes the model in, fills in the description, and returns the
 // run's ID. The run is open once the ledger says so, which takes a quorum that holds the model.
-func (o *operator) OpenRun(ctx context.Context, req api.RunRequest) (block.CID, error) {
+func (o *operator) OpenRun(ctx context.Context, req api.RunRequest) (reply api.RunReply, err error) {
 	spec, err := o.describe(req)
 	if err != nil {
-		return block.CID{}, err
+		return reply, err
 	}
-	base, m, err := o.importBase(ctx, req, spec)
+	base, err := o.takeBase(ctx, req, spec)
 	if err != nil {
-		return block.CID{}, err
+		return reply, err
 	}
-	spec.Base, spec.Layout = base, m.Layout
-	run := spec.ID()
-	held, added := o.jobs.Claim(ctx, base, m.Shards, index.Use{Run: run, As: index.AsModel})
-	switch {
-	case !held: // an earlier run's model of these very bytes was removed just now
-		return block.CID{}, hint.Add(fmt.Errorf("the model was removed with an earlier run as it was taken in: %w", blockstore.ErrNotFound), "try again")
-	case !added || !o.box.deliver(ctx, runs.OpenRun{Spec: spec}):
-		o.jobs.Drop(base, index.Use{Run: run, As: index.AsModel})
-		return block.CID{}, api.ErrStopped
+	spec.Base, spec.Layout, spec.Constants = base.weights, base.layout, base.constants
+	if err := o.checkKnown(spec); err != nil {
+		return reply, err
 	}
-	o.exchange.Added(append(m.Shards, base)...)
-	return run, nil
+	reply = api.RunReply{Run: spec.ID(), Note: base.note}
+	use := index.Use{Run: reply.Run, As: index.AsModel}
+	for _, manifest := range base.manifests() {
+		m, err := blockstore.ReadManifest(o.store, manifest)
+		if err != nil {
+			return reply, err
+		}
+		switch held, added := o.jobs.Claim(ctx, manifest, m.Shards, use); {
+		case !held: // an earlier run's model of these very bytes was removed just now
+			o.dropBase(base, use)
+			return reply, hint.Add(fmt.Errorf("the model was removed with an earlier run as it was taken in: %w", blockstore.ErrNotFound), "try again")
+		case !added:
+			o.dropBase(base, use)
+			return reply, api.ErrStopped
+		}
+		o.exchange.Added(append(m.Shards, manifest)...)
+	}
+	if !o.box.deliver(ctx, runs.OpenRun{Spec: spec}) {
+		o.dropBase(base, use)
+		return reply, api.ErrStopped
+	}
+	return reply, nil
 }
 
 // describe completes and checks a run's description before its model, which may be large, is taken in.
@@ -123,10 +135,10 @@ func (o *operator) describe(req api.RunRequest) (*ledger.RunSpec, error) {
 	switch {
 	case o.views.now().observes:
 		return nil, api.Refuse(http.StatusConflict, "weft roster list shows what is missing", "this site is not in the mesh's roster, so it cannot ask for a run")
-	case (req.Model == "") != req.Init:
-		return nil, bad("name a safetensors file, or let the site's trainer make the model", "exactly one of model and init says what the run starts from")
-	case spec.By != "" || spec.Base.Defined() || spec.Layout.Defined() || len(spec.Nonce) > 0:
-		return nil, bad("", "by, base, layout and nonce are for the node to fill in")
+	case sources(req) != 1:
+		return nil, bad("name a safetensors file or a model of an earlier run, or let the site's trainer make the model", "exactly one of model, init and from says what the run starts from")
+	case spec.By != "" || spec.Base.Defined() || spec.Layout.Defined() || !spec.Constants.IsZero() || len(spec.Nonce) > 0:
+		return nil, bad("", "by, base, layout, constants and nonce are for the node to fill in")
 	case req.Model != "" && !filepath.IsAbs(req.Model):
 		return nil, bad("give the full path: the node has a working directory of its own", "model: %q is a relative path", req.Model)
 	}
@@ -177,76 +189,6 @@ func (o *operator) checkKnown(spec *ledger.RunSpec) error {
 			return api.Refuse(http.StatusConflict, "weft peers shows what each site runs; let its operator start a newer weft first",
 				"site %q runs weft %s, which does not know what this run asks for (it knows protocol %d, the run needs %d)", site.Name, p.Weft, p.Protocol, since)
 		}
-	}
-	return nil
-}
-
-// importBase takes in the model that a run starts from; the file of the request stays as it is.
-func (o *operator) importBase(ctx context.Context, req api.RunRequest, spec *ledger.RunSpec) (c block.CID, m blockstore.Manifest, err error) {
-	path, field := req.Model, "model.file"
-	if req.Init {
-		field = "model.init"
-		dir, err := os.MkdirTemp(o.home.Path(site.TaskDir), "init-")
-		if err != nil {
-			return c, m, err
-		}
-		defer os.RemoveAll(dir)
-		if path, err = o.makeBase(ctx, dir, spec); err != nil {
-			return c, m, err
-		}
-	}
-	c, err = o.store.Import(ctx, path, blockstore.ImportOptions{ShardElements: o.shard, Finite: true, Keep: !req.Init})
-	switch {
-	case errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission):
-		return c, m, api.RefuseField(field, "the node must be able to read the file", err)
-	case errors.Is(err, tensor.ErrSafetensors), errors.Is(err, tensor.ErrInvalid), errors.Is(err, tensor.ErrNotFinite), errors.Is(err, blockstore.ErrChanged):
-		return c, m, api.RefuseField(field, train.BaseHint, err)
-	case err != nil:
-		return c, m, fmt.Errorf("take in the model: %w", err)
-	}
-	if m, err = blockstore.ReadManifest(o.store, c); err != nil {
-		return c, m, err
-	}
-	return c, m, o.checkState(spec, m)
-}
-
-// makeBase has the site's trainer make the model that a run starts from, in a folder.
-func (o *operator) makeBase(ctx context.Context, dir string, spec *ledger.RunSpec) (path string, err error) {
-	if maker, ok := o.home.Config.Trainer.Settings.(train.Initial); ok {
-		path = filepath.Join(dir, "model.safetensors")
-		err = maker.InitModel(ctx, path, spec.Train)
-	} else {
-		path, err = o.jobs.MakeModel(ctx, dir, spec)
-	}
-	failed := (*jobs.TrainerError)(nil)
-	switch {
-	case errors.Is(err, train.ErrHyperparameter):
-		return "", api.RefuseField("train", "train: in the run's description has the hyperparameters", fmt.Errorf("make the initial model: %w", err))
-	case errors.As(err, &failed):
-		brief, advice := train.Explain(failed.Unwrap())
-		return "", api.RefuseField("model.init", advice, fmt.Errorf("the script makes no model: %s", brief))
-	case err != nil:
-		return "", fmt.Errorf("make the initial model: %w", err)
-	}
-	return path, nil
-}
-
-// checkState refuses a model whose outer step's state could not be kept.
-func (o *operator) checkState(spec *ledger.RunSpec, m blockstore.Manifest) error {
-	s, _, err := o.knows(spec)
-	if err != nil {
-		return err // checkKnown has looked
-	}
-	data, err := o.store.Get(m.Layout)
-	if err != nil {
-		return err
-	}
-	l, err := tensor.DecodeLayout(data)
-	if err != nil {
-		return err
-	}
-	if err := reduction.CheckState(s.Slots(), l, m.ShardElements); err != nil {
-		return api.RefuseField("outer", "choose an outer step without a state, such as none", err)
 	}
 	return nil
 }

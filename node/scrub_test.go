@@ -100,7 +100,7 @@ func TestDamagedModel(t *testing.T) {
 		}
 	}()
 	sites[0].await("the model, fetched again", func(*api.Status) bool {
-		body, err := sites[0].client.Model(t.Context(), base)
+		body, err := sites[0].client.Model(t.Context(), block.CID{}, base)
 		if err != nil {
 			var refused *api.Error
 			if !errors.As(err, &refused) || refused.Hint == "" {

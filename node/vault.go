@@ -7,6 +7,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/checkpoint"
 	"github.com/weft-mesh/weft/node/jobs"
 )
 
@@ -15,6 +16,7 @@ type vault struct {
 	store *blockstore.Disk
 	shelf *shelf
 	jobs  *jobs.Jobs
+	views *views
 }
 
 // Block returns a block that the site holds, verified.
@@ -27,15 +29,28 @@ func (v *vault) Block(c block.CID) ([]byte, error) {
 }
 
 // Model returns a model's bytes as a safetensors file, and what writes it.
-func (v *vault) Model(ctx context.Context, c block.CID) (size int64, write func(io.Writer) error, err error) {
-	a, err := v.store.Open(c)
+func (v *vault) Model(ctx context.Context, run, c block.CID) (size int64, write func(io.Writer) error, err error) {
+	var constants block.CID
+	var aliases map[string]string
+	if spec := v.views.now().runs[run]; spec != nil {
+		if constants, aliases, err = spec.Constants.Read(); err != nil {
+			return 0, nil, err
+		}
+	}
+	m, err := checkpoint.OpenModel(v.store.Open, c, constants, aliases)
 	if err != nil {
 		return 0, nil, err
 	}
-	size = int64(len(a.Layout.SafetensorsHeader())) + int64(a.Manifest.Bytes)
-	// Export verifies too, but when its first byte is out an error can only cut the connection.
-	if err := errors.Join(v.jobs.Check(ctx, c), a.Close()); err != nil {
-		return 0, nil, err
+	// Writing verifies too, but when its first byte is out an error can only cut the connection.
+	err = v.jobs.Check(ctx, c)
+	if err == nil && constants.Defined() {
+		err = v.jobs.Check(ctx, constants)
 	}
-	return size, func(w io.Writer) error { return v.store.Export(c, w) }, nil
+	if err == nil {
+		size, err = m.Size()
+	}
+	if err != nil {
+		return 0, nil, errors.Join(err, m.Close())
+	}
+	return size, func(w io.Writer) error { return errors.Join(m.Write(w), m.Close()) }, nil
 }

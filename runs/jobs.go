@@ -39,8 +39,8 @@ type StopTrain struct{ Run block.CID }
 type Fetch struct {
 	Run      block.CID
 	Manifest block.CID // or the name of a state
-	Layout   block.CID // another layout is refused; the model's if it is a state
-	Owner    peer.ID   // whose update; empty for a model or a state, which every site may have
+	Layout   block.CID // another layout is refused; the model's if it is a state, undefined if it is a run's constants
+	Owner    peer.ID   // whose update; empty for what every site may have
 	State    bool      // it is an outer step's state
 }
 

@@ -9,14 +9,14 @@ import (
 	"github.com/weft-mesh/weft/ledger"
 )
 
-// model is a model, or an outer step's state, as a run means it: nothing but its layout, for a state the model's, makes it
-// useless, and only to that run.
+// model is a model, an outer step's state, or a run's constants, as a run means it: nothing but its layout, for a state the
+// model's, makes it useless, and only to that run. Constants may have any.
 type model struct {
 	manifest, layout block.CID
 	state            bool
 }
 
-// models are those that a site holds in full, and those that it has fetched. States are held and fetched like them.
+// models are those that a site holds in full, and those that it has fetched. States and constants are held and fetched like them.
 type models struct {
 	start  func(Job)
 	held   map[model]bool
@@ -37,6 +37,12 @@ func (m *models) holdState(run, name, layout block.CID) bool {
 	return !name.Defined() || m.holdAny(run, model{name, layout, true})
 }
 
+// holdRound is hold for the base of a run's round, and for the run's constants; those that are undefined, none, are held.
+func (m *models) holdRound(r *ledger.Run, tensors block.CID) (base, constants bool) {
+	base = m.hold(r.ID, r.Base, r.Spec.Layout)
+	return base, !tensors.Defined() || m.holdAny(r.ID, model{manifest: tensors})
+}
+
 func (m *models) holdAny(run block.CID, what model) bool {
 	if !m.held[what] {
 		m.fetch(run, what, "")
@@ -52,19 +58,28 @@ func (m *models) holdBest(r *ledger.Run) {
 	}
 }
 
-// holdBase is hold for a run that a site asks for, which may have the others fetch so much and no more.
+// holdBase is hold for the base and the constants of a run that a site asks for, which may have the others fetch so much and
+// no more.
 func (m *models) holdBase(run block.CID, spec *ledger.RunSpec) bool {
-	what, waits := model{spec.Base, spec.Layout, false}, 0
+	held := m.holdFor(run, model{spec.Base, spec.Layout, false}, spec.By)
+	if tensors := spec.Constants.Tensors(); tensors.Defined() {
+		held = m.holdFor(run, model{manifest: tensors}, spec.By) && held
+	}
+	return held
+}
+
+func (m *models) holdFor(run block.CID, what model, opener peer.ID) bool {
 	if m.held[what] {
 		return true
 	}
+	waits := 0
 	for _, by := range m.sought {
-		if by == spec.By {
+		if by == opener {
 			waits++
 		}
 	}
 	if waits < maxSought {
-		m.fetch(run, what, spec.By)
+		m.fetch(run, what, opener)
 	}
 	return false
 }

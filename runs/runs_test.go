@@ -3,6 +3,7 @@ package runs
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -89,16 +90,24 @@ func newMesh(t *testing.T) *mesh {
 
 func (m *mesh) run() *ledger.Run { return m.ledger.Run(m.spec.ID()) }
 
-// decide adds an entry to the ledger.
+// trains reports whether the site trains in a run.
+func (m *mesh) trains(run block.CID) bool { return m.runs.states[run].training.job != nil }
+
+// decide adds an entry to the ledger, and does what follows.
 func (m *mesh) decide(d ledger.Decision) {
 	m.t.Helper()
-	e := &ledger.Entry{Mesh: m.ledger.Mesh(), Height: m.ledger.Height() + 1, Parent: m.ledger.Head(), Body: d}
+	m.append(&ledger.Entry{Mesh: m.ledger.Mesh(), Height: m.ledger.Height() + 1, Parent: m.ledger.Head(), Body: d})
+	m.work()
+}
+
+// append adds an entry to the ledger.
+func (m *mesh) append(e *ledger.Entry) {
+	m.t.Helper()
 	if err := m.ledger.Check(e); err != nil {
 		m.t.Fatal(err)
 	}
 	m.ledger.Apply(e, &ledger.Certificate{})
 	m.runs.Decided(e)
-	m.work()
 }
 
 // work does the site's jobs until there are none; a training is left to the test.
@@ -162,6 +171,54 @@ func TestRound(t *testing.T) {
 	m.decide(commit)
 	if r := m.run(); r.Round != 2 || r.Base != commit.Model || m.wanted() != nil {
 		t.Errorf("then it is in round %d and wants %v", r.Round, m.wanted())
+	}
+}
+
+// TestConstantsAreHeldBeforeAVote: a site votes for the opening of a run once it holds what the run begins with, whole, and
+// trains no sooner.
+func TestConstantsAreHeldBeforeAVote(t *testing.T) {
+	m := newMesh(t)
+	constants := name("constants")
+	spec := *m.spec
+	spec.Name, spec.Base, spec.Constants = "with", name("another base"), ledger.NewConstants(constants, nil)
+	open := &ledger.Entry{Mesh: m.ledger.Mesh(), Height: m.ledger.Height() + 1, Parent: m.ledger.Head(), Body: &ledger.Open{Spec: *m.out.Sign(ledger.KindOpen, &spec)}}
+	fetches := func() (list []Fetch) {
+		for _, j := range m.out.jobs {
+			if f, ok := j.(Fetch); ok {
+				list = append(list, f)
+			}
+		}
+		return list
+	}
+	if m.runs.Holds(open) {
+		t.Fatal("it holds what it has never fetched")
+	}
+	want := []Fetch{{Run: spec.ID(), Manifest: spec.Base, Layout: spec.Layout}, {Run: spec.ID(), Manifest: constants}}
+	if got := fetches(); !slices.Equal(got, want) {
+		t.Fatalf("it fetches %v, want %v", got, want)
+	}
+	m.runs.Fetched(Fetched{Manifest: spec.Base, Layout: spec.Layout})
+	if m.runs.Holds(open) {
+		t.Fatal("the base alone is enough for a vote")
+	}
+	m.runs.Fetched(Fetched{Manifest: constants})
+	if !m.runs.Holds(open) {
+		t.Fatal("both are held, and it does not vote")
+	}
+	m.runs.Lost(Lost{Manifest: constants})
+	m.out.jobs = nil
+	m.append(open)
+	m.runs.Considered(Considered{Run: spec.ID(), Accept: true})
+	m.runs.Follow()
+	if got := fetches(); !slices.Equal(got, want[1:]) {
+		t.Errorf("after a loss it fetches %v", got)
+	}
+	if m.trains(spec.ID()) {
+		t.Error("it trains without the constants")
+	}
+	m.work()
+	if m.runs.Follow(); !m.trains(spec.ID()) {
+		t.Error("it does not train")
 	}
 }
 

@@ -13,9 +13,10 @@ type state struct {
 	models *models
 	run    *ledger.Run
 
-	considered bool // the site was asked whether it takes part
-	unsought   bool // updates came while the site did not take part
-	lastHeld   bool // the last model of a run that is over has been held here
+	constants  block.CID // the run's; undefined: none
+	considered bool      // the site was asked whether it takes part
+	unsought   bool      // updates came while the site did not take part
+	lastHeld   bool      // the last model of a run that is over has been held here
 
 	offers   offers
 	pace     pace
@@ -36,7 +37,7 @@ type formed struct {
 
 func newState(v *env, m *models, r *ledger.Run) *state {
 	p := &state{
-		env: v, models: m, run: r, offers: newOffers(), pace: newPace(r.Opened, v.now()), training: newTraining(v.Strict),
+		env: v, models: m, run: r, constants: r.Spec.Constants.Tensors(), offers: newOffers(), pace: newPace(r.Opened, v.now()), training: newTraining(v.Strict),
 		phase: region[Phase, PhaseEvent]{table: PhaseTable, strict: v.Strict}, computed: newComputed(), closing: newClosing(v, r),
 	}
 	for _, s := range v.roster().Sites() {
@@ -68,7 +69,8 @@ func (p *state) follow() {
 	}
 	if !r.Active() {
 		if len(r.Commits) > 0 && !p.lastHeld {
-			p.lastHeld = p.models.hold(r.ID, r.Base, r.Spec.Layout) // for a site that did not compute it
+			base, constants := p.models.holdRound(r, p.constants) // for a site that did not compute it
+			p.lastHeld = base && constants
 		}
 		if p.lastHeld && p.accepted() {
 			p.closing.begin()
@@ -76,14 +78,14 @@ func (p *state) follow() {
 		return
 	}
 	if p.observes() {
-		p.models.hold(r.ID, r.Base, r.Spec.Layout)
+		p.models.holdRound(r, p.constants)
 		return
 	}
 	if !p.considered {
 		p.asked()
 		p.Out.Start(Consider{r.ID, r.Spec})
 	}
-	hasBase := p.models.hold(r.ID, r.Base, r.Spec.Layout)
+	hasBase, hasConstants := p.models.holdRound(r, p.constants)
 	if !p.accepted() {
 		return
 	}
@@ -93,7 +95,7 @@ func (p *state) follow() {
 	if latest != nil && hasBase && hasState {
 		p.reduce(r, latest)
 	}
-	p.train(r, latest, hasBase)
+	p.train(r, latest, hasBase && hasConstants)
 }
 
 // decided turns the state to what an entry about the run has decided.

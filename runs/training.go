@@ -106,7 +106,7 @@ func (t *training) reopen() {
 
 // train starts this site's training of the round, unless it has offered an update already or one
 // is under way that the run's policy lets finish.
-func (p *state) train(r *ledger.Run, latest *ledger.SealAt, hasBase bool) {
+func (p *state) train(r *ledger.Run, latest *ledger.SealAt, ready bool) {
 	if t := p.training.job; t != nil {
 		if p.mayFinish(t, r, latest) {
 			return
@@ -114,7 +114,7 @@ func (p *state) train(r *ledger.Run, latest *ledger.SealAt, hasBase bool) {
 		p.training.halt()
 		p.Out.Start(StopTrain{r.ID})
 	}
-	if !hasBase || latest != nil || p.now() < p.training.retry || !p.Voice.MayOffer(r.Opened) {
+	if !ready || latest != nil || p.now() < p.training.retry || !p.Voice.MayOffer(r.Opened) {
 		return
 	}
 	self := p.offers.of(p.Self)

@@ -4,7 +4,8 @@
 // Words:
 //   - dtype: how one element lies in bytes, little-endian ([DType]), by the names of
 //     safetensors: F32 (IEEE 754 binary32), F16 (binary16) and BF16 (the upper half of a
-//     binary32)
+//     binary32); and others, which are stored but not computed with: whole numbers, truth
+//     values, F64
 //   - layout: names, types, shapes and order of the tensors ([Layout]); a block, so equal
 //     layouts have equal CIDs
 //   - canonical data: the tensors in the order of their names (as bytes, strictly
@@ -32,8 +33,7 @@
 //
 // [ReadHeader] takes any safetensors file whose types and limits weft knows, whatever the
 // order of its tensors. [Layout.SafetensorsHeader] writes one form only, so files of equal
-// content are equal. Weights in F32, F16 and BF16 are taken as they are; other types are
-// refused by name.
+// content are equal. Floats of 8 bits and fewer, and complex numbers, are refused by name.
 //
 // The package is pure: it reads from the readers that it is given, and has no state, no
 // clock and no randomness.

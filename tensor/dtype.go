@@ -13,6 +13,18 @@ const (
 	F32  DType = "F32"  // IEEE 754 binary32
 	F16  DType = "F16"  // IEEE 754 binary16
 	BF16 DType = "BF16" // bfloat16: binary32 with 7 bits of fraction
+
+	// What is stored, and never computed with.
+	F64  DType = "F64" // IEEE 754 binary64
+	I64  DType = "I64"
+	I32  DType = "I32"
+	I16  DType = "I16"
+	I8   DType = "I8"
+	U64  DType = "U64"
+	U32  DType = "U32"
+	U16  DType = "U16"
+	U8   DType = "U8"
+	Bool DType = "BOOL" // a byte, 0 or 1
 )
 
 // Float is the Go types that elements are computed with.
@@ -21,10 +33,14 @@ type Float interface{ float32 | float64 }
 // Size returns the bytes of one element, 0 for a type that weft does not know.
 func (d DType) Size() int {
 	switch d {
-	case F32:
+	case F64, I64, U64:
+		return 8
+	case F32, I32, U32:
 		return 4
-	case F16, BF16:
+	case F16, BF16, I16, U16:
 		return 2
+	case I8, U8, Bool:
+		return 1
 	}
 	return 0
 }
@@ -32,8 +48,11 @@ func (d DType) Size() int {
 // Valid reports whether weft knows the type.
 func (d DType) Valid() bool { return d.Size() != 0 }
 
+// Weight reports whether weights are of the type: they are computed with.
+func (d DType) Weight() bool { return d == F32 || d == F16 || d == BF16 }
+
 // Decode reads len(dst) elements of type d from src, exactly. It panics unless src is
-// len(dst)*d.Size() bytes and d is known: both are for the caller to have checked.
+// len(dst)*d.Size() bytes and d is a type of weights: both are for the caller to have checked.
 func Decode[F Float](dst []F, src []byte, d DType) {
 	checkSizes(len(dst), len(src), d)
 	switch d {
@@ -56,7 +75,7 @@ func Decode[F Float](dst []F, src []byte, d DType) {
 // stops at the first element without a finite encoding (NaN, an infinity, or a finite
 // value that rounds past the type's largest) and returns its index, -1 if there is none;
 // the elements before it are written. It panics unless dst is len(src)*d.Size() bytes and
-// d is known.
+// d is a type of weights.
 func Encode[F Float](dst []byte, src []F, d DType) int {
 	checkSizes(len(src), len(dst), d)
 	switch d {
@@ -103,10 +122,13 @@ const (
 )
 
 // NonFinite returns the index of the first element of src, of type d, that is an infinity
-// or a NaN; -1 if there is none. It panics unless src is a whole number of elements and
+// or a NaN; -1 if there is none, as in what is no weight. It panics unless src is a whole number of elements and
 // d is known.
 func NonFinite(src []byte, d DType) int {
 	n := elements(len(src), d)
+	if !d.Weight() {
+		return -1
+	}
 	// Eight bytes at a time: adding the lowest exponent bit to the exponent alone carries
 	// into the (cleared) sign bit just where all exponent bits are set.
 	var mask, one, sign uint64
@@ -141,7 +163,7 @@ func elements(size int, d DType) int {
 }
 
 func checkSizes(floats, size int, d DType) {
-	if elements(size, d) != floats {
+	if elements(size, d) != floats || !d.Weight() {
 		panic(fmt.Sprintf("tensor: %d floats, but %d bytes of %s", floats, size, d))
 	}
 }

@@ -11,7 +11,7 @@ import (
 var all = []DType{F32, F16, BF16}
 
 func TestSizes(t *testing.T) {
-	for d, want := range map[DType]int{F32: 4, F16: 2, BF16: 2, "F64": 0, "": 0} {
+	for d, want := range map[DType]int{F32: 4, F16: 2, BF16: 2, F64: 8, I64: 8, I32: 4, U16: 2, Bool: 1, "F8_E4M3": 0, "": 0} {
 		if d.Size() != want || d.Valid() != (want > 0) {
 			t.Errorf("%q: size %d, valid %t", d, d.Size(), d.Valid())
 		}
@@ -97,8 +97,9 @@ func TestPanicsOnWrongLengths(t *testing.T) {
 		"short source":   func() { Decode(make([]float64, 2), make([]byte, 4), F32) },
 		"long target":    func() { Encode(make([]byte, 6), []float32{1}, F16) },
 		"half element":   func() { NonFinite(make([]byte, 3), BF16) },
-		"unknown type":   func() { Decode(make([]float32, 1), make([]byte, 8), "F64") },
-		"unknown single": func() { DecodeOne(make([]byte, 8), "I8") },
+		"unknown type":   func() { Decode(make([]float32, 1), make([]byte, 8), "F128") },
+		"no weights":     func() { Decode(make([]float32, 1), make([]byte, 8), I64) },
+		"unknown single": func() { DecodeOne(make([]byte, 8), "F8") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {

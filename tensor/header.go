@@ -14,6 +14,9 @@ import (
 // metadataKey is the one key of a safetensors header that is not a tensor.
 const metadataKey = "__metadata__"
 
+// formatKey is the one key of the metadata that never is a tensor's name: it says which framework a file is for.
+const formatKey = "format"
+
 // lengthBytes is the size of the header's length at the start of a safetensors file.
 const lengthBytes = 8
 
@@ -49,7 +52,33 @@ func ReadHeader(r io.ReaderAt, size int64) (Header, error) {
 	if err := readFull(r, text, lengthBytes); err != nil {
 		return Header{}, fmt.Errorf("read header: %w", err)
 	}
-	return parseHeader(text, uint64(size)-lengthBytes-n)
+	h, end, err := parseHeader(text)
+	if data := uint64(size) - lengthBytes - n; err == nil && end != data {
+		err = fmt.Errorf("%w: tensors of %d bytes in a file with %d of data; is it whole?", ErrSafetensors, end, data)
+	}
+	if err != nil {
+		return Header{}, err
+	}
+	return h, nil
+}
+
+// ReadHeaderFrom is ReadHeader for a file that comes bit by bit: what is read next is its data, and whether that is whole
+// its reader sees.
+func ReadHeaderFrom(r io.Reader) (Header, error) {
+	var b [lengthBytes]byte
+	if _, err := io.ReadFull(r, b[:]); err != nil {
+		return Header{}, fmt.Errorf("read header: %w", err)
+	}
+	n := binary.LittleEndian.Uint64(b[:])
+	if n > MaxHeader {
+		return Header{}, fmt.Errorf("%w: header of %d bytes, at most %d", ErrSafetensors, n, MaxHeader)
+	}
+	text := make([]byte, n)
+	if _, err := io.ReadFull(r, text); err != nil {
+		return Header{}, fmt.Errorf("read header: %w", err)
+	}
+	h, _, err := parseHeader(text)
+	return h, err
 }
 
 // DataOffset reads where the data of a safetensors file begins, without reading its header.
@@ -79,30 +108,26 @@ func readFull(r io.ReaderAt, p []byte, offset int64) error {
 	return err
 }
 
-// parseHeader reads the JSON of a header before data bytes.
-func parseHeader(text []byte, data uint64) (Header, error) {
-	h := Header{DataOffset: lengthBytes + uint64(len(text))}
+// parseHeader reads the JSON of a header, and how many bytes its tensors take.
+func parseHeader(text []byte) (h Header, end uint64, err error) {
+	h = Header{DataOffset: lengthBytes + uint64(len(text))}
 	if len(text) == 0 || text[0] != '{' {
-		return Header{}, fmt.Errorf("%w: the header does not begin with {", ErrSafetensors)
+		return Header{}, 0, fmt.Errorf("%w: the header does not begin with {", ErrSafetensors)
 	}
 	if err := h.decode(text); err != nil {
-		return Header{}, fmt.Errorf("%w: header: %w", ErrSafetensors, err)
+		return Header{}, 0, fmt.Errorf("%w: header: %w", ErrSafetensors, err)
 	}
 	slices.SortFunc(h.Tensors, func(a, b Located) int {
 		// Tensors without elements share an offset with their successor and go before it.
 		return cmp.Or(cmp.Compare(a.Offset, b.Offset), cmp.Compare(a.Bytes(), b.Bytes()), cmp.Compare(a.Name, b.Name))
 	})
-	var end uint64
 	for _, t := range h.Tensors {
 		if t.Offset != end {
-			return Header{}, fmt.Errorf("%w: tensor %q begins at %d, where byte %d should follow: hole or overlap", ErrSafetensors, t.Name, t.Offset, end)
+			return Header{}, 0, fmt.Errorf("%w: tensor %q begins at %d, where byte %d should follow: hole or overlap", ErrSafetensors, t.Name, t.Offset, end)
 		}
 		end += t.Bytes()
 	}
-	if end != data {
-		return Header{}, fmt.Errorf("%w: tensors of %d bytes in a file with %d of data; is it whole?", ErrSafetensors, end, data)
-	}
-	return h, nil
+	return h, end, nil
 }
 
 // entry is a tensor in the header's JSON.
@@ -199,6 +224,22 @@ func (h Header) Canonical() bool {
 // ByName returns the tensors in canonical order.
 func (h Header) ByName() []Located {
 	return slices.SortedFunc(slices.Values(h.Tensors), func(a, b Located) int { return cmp.Compare(a.Name, b.Name) })
+}
+
+// Aliases returns further names of the file's tensors, those of tied weights, as safetensors' own tools write them: in the
+// metadata, each with the name under which its tensor is in the file.
+func (h Header) Aliases() map[string]string {
+	names := make(map[string]bool, len(h.Tensors))
+	for _, t := range h.Tensors {
+		names[t.Name] = true
+	}
+	aliases := map[string]string{}
+	for alias, name := range h.Metadata {
+		if alias != formatKey && names[name] && !names[alias] {
+			aliases[alias] = name
+		}
+	}
+	return aliases
 }
 
 // Tensor returns the named tensor.

@@ -73,7 +73,7 @@ func TestReadHeaderRefuses(t *testing.T) {
 		"cut":              {`{"x":`, 0, "EOF"},
 		"more":             {`{} {}`, 0, "more than one"},
 		"garbage":          {`{"x":1}`, 0, `tensor "x"`},
-		"other dtype":      {x("F64", "[1]", "[0,8]"), 8, `tensor "x": not valid: dtype "F64"`},
+		"other dtype":      {x("C64", "[1]", "[0,8]"), 8, `tensor "x": not valid: dtype "C64"`},
 		"FP8":              {x("F8_E4M3", "[8]", "[0,8]"), 8, "weft stores F32, F16 and BF16"},
 		"unknown field":    {`{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"strides":[1]}}`, 4, "strides"},
 		"negative":         {x("F32", "[-1]", "[0,4]"), 4, `tensor "x"`},

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"maps"
+	"slices"
 	"strconv"
 )
 
@@ -14,9 +16,20 @@ const headerAlign = 8
 // SafetensorsHeader returns the first bytes of the layout's safetensors file: the header's
 // length and the header, padded with spaces to a multiple of 8. Equal layouts have equal
 // headers. The elements of all tensors follow it in the file, in the layout's order.
-func (l Layout) SafetensorsHeader() []byte {
+func (l Layout) SafetensorsHeader() []byte { return l.HeaderWithAliases(nil) }
+
+// HeaderWithAliases is SafetensorsHeader with the further names of tensors, as [Header.Aliases] reads them.
+func (l Layout) HeaderWithAliases(aliases map[string]string) []byte {
 	// Loaders of Hugging Face refuse files that do not say which framework they are for.
-	text := l.appendHeader(make([]byte, lengthBytes), `"`+metadataKey+`":{"format":"pt"},`)
+	metadata := []byte(`"` + metadataKey + `":{"` + formatKey + `":"pt"`)
+	for _, alias := range slices.Sorted(maps.Keys(aliases)) {
+		if alias == formatKey {
+			continue
+		}
+		metadata = appendString(append(metadata, ','), alias)
+		metadata = appendString(append(metadata, ':'), aliases[alias])
+	}
+	text := l.appendHeader(make([]byte, lengthBytes), string(metadata)+"},")
 	return pad(text, (len(text)+headerAlign-1)/headerAlign*headerAlign)
 }
 

@@ -104,7 +104,7 @@ func (t Tensor) validate() error {
 	case t.Name == metadataKey:
 		return fmt.Errorf("layout: %w: tensor name %q is reserved by safetensors", ErrInvalid, t.Name)
 	case !t.DType.Valid():
-		return fmt.Errorf("tensor %q: %w: dtype %.20q; weft stores F32, F16 and BF16", t.Name, ErrInvalid, t.DType)
+		return fmt.Errorf("tensor %q: %w: dtype %.20q; weft stores F32, F16 and BF16, and whole numbers and truth values", t.Name, ErrInvalid, t.DType)
 	case len(t.Shape) > MaxRank:
 		return fmt.Errorf("tensor %q: %w: %d dimensions, at most %d", t.Name, ErrInvalid, len(t.Shape), MaxRank)
 	}
@@ -116,6 +116,16 @@ func (t Tensor) validate() error {
 			return fmt.Errorf("tensor %q: %w: shape %v is beyond %d bytes", t.Name, ErrInvalid, t.Shape, uint64(MaxBytes))
 		}
 		n = low
+	}
+	return nil
+}
+
+// CheckWeights returns ErrInvalid, naming the tensor, unless all tensors are weights, which can be averaged.
+func (l Layout) CheckWeights() error {
+	for _, t := range l.Tensors {
+		if !t.DType.Weight() {
+			return fmt.Errorf("tensor %q: %w: dtype %s, and weights are F32, F16 or BF16", t.Name, ErrInvalid, t.DType)
+		}
 	}
 	return nil
 }

@@ -52,7 +52,7 @@ func TestLayoutValidate(t *testing.T) {
 		"longer name":      {[]tensor.Tensor{of(long+"n", tensor.F32, 1)}, "name"},
 		"not UTF-8":        {[]tensor.Tensor{of("\xff", tensor.F32, 1)}, "name"},
 		"reserved":         {[]tensor.Tensor{of("__metadata__", tensor.F32, 1)}, "reserved"},
-		"other type":       {[]tensor.Tensor{of("x.y", "F64", 1)}, `tensor "x.y": not valid: dtype "F64"`},
+		"other type":       {[]tensor.Tensor{of("x.y", "C64", 1)}, `tensor "x.y": not valid: dtype "C64"`},
 		"rank":             {[]tensor.Tensor{of("x", tensor.F32, slices.Repeat([]uint64{1}, tensor.MaxRank+1)...)}, `tensor "x"`},
 		"overflow":         {[]tensor.Tensor{of("x", tensor.F32, 1<<33, 1<<33)}, `tensor "x"`},
 		"overflow, then 0": {[]tensor.Tensor{of("x", tensor.F32, math.MaxUint64, math.MaxUint64, 0)}, `tensor "x"`},
@@ -158,7 +158,7 @@ func TestCutLimits(t *testing.T) {
 		"most":          {l(tensor.F16, tensor.MaxShards), 1, tensor.MaxShards, 2},
 		"too many":      {l(tensor.F16, tensor.MaxShards+1), 1, 0, 0},
 		"no elements":   {l(tensor.F32, 0), 1, 0, 0},
-		"no type":       {l("I8", 5), 1, 0, 0},
+		"no type":       {l("F8", 5), 1, 0, 0},
 	} {
 		if cut, err := c.layout.Cut(c.size); err == nil && cut.Len() != c.shards {
 			t.Errorf("%s: %d shards, want %d", name, cut.Len(), c.shards)

@@ -12,24 +12,26 @@ const (
 )
 
 // BaseHint says what a file must be for a run to begin with it, and how to make it so.
-const BaseHint = "a model is a safetensors file with elements F32, F16 or BF16, all finite; in Python " +
-	"weft.safetensors.save_file(weft.safetensors.load_file(FILE), NEW) converts float64 and leaves out whole numbers"
+const BaseHint = "a model is a safetensors file, or a folder as Hugging Face has them, whose weights are F32, F16 or BF16 (F64 becomes F32), all finite, " +
+	"beside whole numbers and truth values; in Python weft.save(model, FILE) writes one"
 
 // Task is one piece of work for a trainer.
 type Task struct {
-	Kind     Kind              `json:"kind"`
-	Run      string            `json:"run"`                 // the run's CID
-	Name     string            `json:"name"`                // the run's name, for people
-	Site     string            `json:"site,omitempty"`      // the site's name
-	Round    uint64            `json:"round"`               // counted from 1; of an evaluation the one that yielded the model, 0 for what the run began with
-	Rounds   uint64            `json:"rounds"`              // the run's length
-	Attempt  uint64            `json:"attempt"`             // counted from 1 within the round
-	Base     string            `json:"base"`                // safetensors file with the parameters to start from; read-only; empty for Init
-	Dir      string            `json:"dir"`                 // empty folder of this task; the update is written here
-	StateDir string            `json:"state_dir,omitempty"` // the run's folder at this site: what is in it is there for the run's next task, also after a restart
-	Sealed   *bool             `json:"sealed,omitempty"`    // whether the site's update of the round before counted; absent in the first round
-	Seed     uint64            `json:"seed"`                // differs by site, round and attempt
-	Config   map[string]string `json:"config"`              // the run's hyperparameters, overlaid by the site's own
+	Kind      Kind              `json:"kind"`
+	Run       string            `json:"run"`                 // the run's CID
+	Name      string            `json:"name"`                // the run's name, for people
+	Site      string            `json:"site,omitempty"`      // the site's name
+	Round     uint64            `json:"round"`               // counted from 1; of an evaluation the one that yielded the model, 0 for what the run began with
+	Rounds    uint64            `json:"rounds"`              // the run's length
+	Attempt   uint64            `json:"attempt"`             // counted from 1 within the round
+	Base      string            `json:"base"`                // safetensors file with the parameters to start from; read-only; empty for Init
+	Constants string            `json:"constants,omitempty"` // safetensors file of what the model has beside its weights, the same in every round; read-only; absent if there is nothing
+	Aliases   map[string]string `json:"aliases,omitempty"`   // further names of tied weights, each with its name in Base
+	Dir       string            `json:"dir"`                 // empty folder of this task; the update is written here
+	StateDir  string            `json:"state_dir,omitempty"` // the run's folder at this site: what is in it is there for the run's next task, also after a restart
+	Sealed    *bool             `json:"sealed,omitempty"`    // whether the site's update of the round before counted; absent in the first round
+	Seed      uint64            `json:"seed"`                // differs by site, round and attempt
+	Config    map[string]string `json:"config"`              // the run's hyperparameters, overlaid by the site's own
 }
 
 // Result is what a trainer made of a task.

@@ -75,7 +75,7 @@ func testBuild(t *testing.T, s blockstore.Store) {
 func testBuildRefuses(t *testing.T, s blockstore.Store) {
 	for _, l := range []tensor.Layout{
 		{},
-		{Tensors: []tensor.Tensor{{Name: "x", DType: "F64", Shape: []uint64{1}}}},
+		{Tensors: []tensor.Tensor{{Name: "x", DType: "C64", Shape: []uint64{1}}}},
 		{Tensors: []tensor.Tensor{{Name: "x", DType: tensor.F32, Shape: []uint64{0}}}},
 	} {
 		_, err := s.NewArtifact(l, 8)
@@ -184,8 +184,8 @@ func testImportRefuses(t *testing.T, s blockstore.Store) {
 	cut := path + "cut"
 	must(t, os.WriteFile(cut, text[:len(text)-1], 0o600))
 	refused(cut, blockstore.ImportOptions{}, tensor.ErrSafetensors, "whole")
-	must(t, os.WriteFile(cut, bytes.Replace(text, []byte(`"F16"`), []byte(`"I16"`), 1), 0o600))
-	refused(cut, blockstore.ImportOptions{}, tensor.ErrInvalid, `tensor "a.bias": not valid: dtype "I16"`)
+	must(t, os.WriteFile(cut, bytes.Replace(text, []byte(`"F16"`), []byte(`"Q16"`), 1), 0o600))
+	refused(cut, blockstore.ImportOptions{}, tensor.ErrInvalid, `tensor "a.bias": not valid: dtype "Q16"`)
 	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(text, after) {
 		t.Errorf("a refused file changed, %v", err)
 	}

@@ -64,7 +64,7 @@ func TestBestModel(t *testing.T) {
 			t.Errorf("%s: of the last model: %v", n.Name, last)
 		}
 		x.await("the best model at "+n.Name, func() bool {
-			body, err := n.Client.Model(x.ctx, r.Best.Model)
+			body, err := n.Client.Model(x.ctx, r.ID, r.Best.Model)
 			if err != nil {
 				return false
 			}

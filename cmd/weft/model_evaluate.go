@@ -66,11 +66,19 @@ func (c *modelEvaluate) run(ctx context.Context, e *env, args []string) error {
 }
 
 // runOfModel returns the run that yielded a model, or else began with it; of several the newest.
-func runOfModel(ctx context.Context, c *api.Client, model block.CID) (*api.RunStatus, error) {
+func runOfModel(ctx context.Context, c reader, model block.CID) (*api.RunStatus, error) {
 	s, err := c.Status(ctx)
 	if err != nil {
 		return nil, err
 	}
+	if r := findRunOf(s, model); r != nil {
+		return r, nil
+	}
+	return nil, fail(nil, "`weft run history` shows the models of a run", "no run has the model %s", model)
+}
+
+// findRunOf is runOfModel by a status; nil: no run has the model.
+func findRunOf(s *api.Status, model block.CID) *api.RunStatus {
 	for _, has := range []func(r *api.RunStatus) bool{
 		func(r *api.RunStatus) bool {
 			return slices.ContainsFunc(r.History, func(h api.RoundStatus) bool { return h.Model == model })
@@ -79,9 +87,9 @@ func runOfModel(ctx context.Context, c *api.Client, model block.CID) (*api.RunSt
 	} {
 		for i := range slices.Backward(s.Runs) {
 			if r := &s.Runs[i]; has(r) {
-				return r, nil
+				return r
 			}
 		}
 	}
-	return nil, fail(nil, "`weft run history` shows the models of a run", "no run has the model %s", model)
+	return nil
 }

@@ -7,30 +7,41 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/checkpoint"
 	"github.com/weft-mesh/weft/cmd/weft/outfile"
 	"github.com/weft-mesh/weft/cmd/weft/term"
+	"github.com/weft-mesh/weft/node/api"
 )
 
 // modelExport is `weft model export`.
-type modelExport struct{ to, of string }
+type modelExport struct{ to, of, hf, like string }
 
 func newModelExport(e *env) *cobra.Command {
 	c := &modelExport{}
 	cmd := &cobra.Command{
 		Use:   "export ROUND -o FILE",
 		Short: "Write a round's model as a safetensors file",
-		Long: `Write a committed model as a safetensors file. ROUND is a round's number, "latest",
-"best" in a run that chooses one, 0 for the model that the run began with, or a
-model's CID or the end of it.`,
+		Long: `Write a committed model as a safetensors file, or with --hf as a folder that Hugging
+Face's libraries load. ROUND is a round's number, "latest", "best" in a run that
+chooses one, 0 for the model that the run began with, or a model's CID or its end.
+
+A folder has the model, in files of at most 5 GB, and what --like names: config.json,
+the tokenizer and other small files of a folder, such as the one that the run began
+from. These files are not in the mesh: other sites get them from where the model comes
+from. Like a folder of PEFT with adapter_config.json, it is an adapter's. It must not be
+there yet.`,
 		Example: `  weft model export latest -o adapter.safetensors
   weft model export best -o adapter.safetensors
   weft model export 3 --run letters -o adapter.safetensors
   weft model export trwvfrza -o adapter.safetensors
-  weft model export 3 -o - | sha256sum`,
+  weft model export 3 -o - | sha256sum
+  weft model export latest --hf ./tuned --like ./bert-base`,
 		Args: cobra.ExactArgs(1),
 		RunE: e.runs(c.run),
 	}
 	cmd.Flags().StringVarP(&c.to, "output", "o", "", "file to write, - for standard output")
+	cmd.Flags().StringVar(&c.hf, "hf", "", "`folder` to write in the place of a file")
+	cmd.Flags().StringVar(&c.like, "like", "", "with --hf: `folder` whose configuration, tokenizer and other small files are copied")
 	cmd.ValidArgs = []string{latest, best}
 	cmd.Flags().StringVar(&c.of, "run", "", "the run: name, CID or the CID's end; default the only one that has a model")
 	_ = cmd.RegisterFlagCompletionFunc("run", e.completeRunFlag)
@@ -38,32 +49,80 @@ model's CID or the end of it.`,
 }
 
 func (c *modelExport) run(ctx context.Context, e *env, args []string) error {
-	if c.to == "" {
-		return usage("no file to write to: -o FILE, or -o - for standard output")
+	switch {
+	case c.to == "" && c.hf == "":
+		return usage("nowhere to write to: -o FILE, -o - for standard output, or --hf DIR for a folder")
+	case c.to != "" && c.hf != "":
+		return usage("-o and --hf are two places: say one")
+	case c.hf == "" && c.like != "":
+		return usage("--like goes with --hf")
 	}
 	from, err := e.reader(ctx)
 	if err != nil {
 		return err
 	}
-	model, _, err := findModel(ctx, from, args[0], c.of)
+	model, of, err := findModel(ctx, from, args[0], c.of)
 	if err != nil {
 		return err
+	}
+	run, err := exportedRun(ctx, from, model, of)
+	if err != nil {
+		return err
+	}
+	if c.hf != "" {
+		return c.writeFolder(ctx, e, from, run, model)
 	}
 	f, err := outfile.Create(c.to, e.out)
 	if err != nil {
 		return err
 	}
 	defer f.Discard()
-	n, err := export(ctx, from, model, f)
+	n, err := export(ctx, from, run, model, f)
 	if err == nil && !outfile.IsStdout(c.to) {
 		e.out.Printf("%s  %s  model %s\n", c.to, term.Bytes(n), model)
 	}
 	return err
 }
 
+// writeFolder writes a model as a folder.
+func (c *modelExport) writeFolder(ctx context.Context, e *env, from reader, run, model block.CID) error {
+	folder := checkpoint.Folder{Dir: c.hf, Like: c.like}
+	if err := folder.Check(); err != nil {
+		return usage("%v", err)
+	}
+	body, err := from.Model(ctx, run, model)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	if err := folder.Write(body); err != nil {
+		return err
+	}
+	e.out.Printf("%s  model %s\n", c.hf, model)
+	if c.like == "" {
+		e.err.Printf("weft: the folder has the weights alone; --like DIR copies config.json and the tokenizer from a folder that has them\n")
+	}
+	return nil
+}
+
+// exportedRun returns the run with whose constants a model is written: the one that was named with it, or one that has it;
+// undefined for what is no model of any, which is written as it is stored.
+func exportedRun(ctx context.Context, c reader, model block.CID, of *api.RunStatus) (run block.CID, err error) {
+	if of == nil {
+		s, err := c.Status(ctx)
+		if err != nil {
+			return run, err
+		}
+		if of = findRunOf(s, model); of == nil {
+			return run, nil
+		}
+	}
+	return of.ID, nil
+}
+
 // export writes a model to a file and returns its size in bytes.
-func export(ctx context.Context, c reader, model block.CID, f *outfile.File) (int64, error) {
-	body, err := c.Model(ctx, model)
+func export(ctx context.Context, c reader, run, model block.CID, f *outfile.File) (int64, error) {
+	body, err := c.Model(ctx, run, model)
 	if err != nil {
 		return 0, err
 	}

@@ -17,7 +17,7 @@ type reader interface {
 	Roster(ctx context.Context) (api.Roster, error)
 	Ledger(ctx context.Context, from uint64, limit int) ([]api.LedgerEntry, error)
 	Block(ctx context.Context, id block.CID) ([]byte, error)
-	Model(ctx context.Context, manifest block.CID) (io.ReadCloser, error)
+	Model(ctx context.Context, run, manifest block.CID) (io.ReadCloser, error)
 }
 
 var (

@@ -12,6 +12,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/cmd/weft/term"
+	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/node/runfile"
 )
@@ -47,6 +48,9 @@ then takes part if its own configuration or operator says so.`,
 
 func (c *runStart) run(ctx context.Context, e *env, args []string) error {
 	file, req, err := readRun(args[0])
+	if err == nil && file.From != (runfile.From{}) {
+		req.From, err = findEarlier(ctx, e.client(), file)
+	}
 	if err != nil {
 		return err
 	}
@@ -56,6 +60,9 @@ func (c *runStart) run(ctx context.Context, e *env, args []string) error {
 	reply, err := e.client().Start(ctx, req)
 	if err != nil {
 		return locateField(file, err)
+	}
+	if reply.Note != "" {
+		e.err.Printf("weft: %s\n", reply.Note)
 	}
 	if err := awaitOpen(ctx, e, reply.Run, req.Spec.Name); err != nil || !c.watch {
 		return err
@@ -105,6 +112,19 @@ func readRun(path string) (r runfile.Run, req api.RunRequest, err error) {
 		return r, req, advised(&failure{kind: errUsage, text: r.Wrong("model.file", "%v", err).Error()}, "the path is relative to the run file")
 	}
 	return r, req, nil
+}
+
+// findEarlier finds the model of an earlier run that a run file names.
+func findEarlier(ctx context.Context, c *api.Client, file runfile.Run) (*api.ModelOf, error) {
+	model, of, err := findModel(ctx, c, file.From.Round, file.From.Run)
+	if failed := (*failure)(nil); errors.As(err, &failed) {
+		text, advice := hint.Split(err)
+		return nil, advised(&failure{kind: errUsage, text: file.Wrong("model.from", "%s", text).Error()}, advice)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &api.ModelOf{Run: of.ID, Model: model}, nil
 }
 
 // locateField says in which line of the run file the node finds what it refuses.

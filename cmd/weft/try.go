@@ -70,7 +70,7 @@ names a file. The first failure of a script ends the try.`,
 	f := cmd.Flags()
 	f.IntVar(&c.sites, "sites", trySites, "how many sites")
 	f.Uint64Var(&c.rounds, "rounds", tryRounds, "how many rounds")
-	f.StringVar(&c.base, "base", "", "safetensors `file` to start from; default: the script makes the model")
+	f.StringVar(&c.base, "base", "", "safetensors `file` or Hugging Face folder to start from; default: the script makes the model")
 	c.data.flags(f)
 	f.StringArrayVar(&c.train, "train", nil, "a hyperparameter of the run, `key=value`; may be repeated")
 	f.BoolVar(&c.evaluate, "evaluate", false, "every site measures every model, the last one too")
@@ -199,17 +199,13 @@ func (c *tryRun) staff(e *env, config *try.Config, command []string) error {
 	return nil
 }
 
-// model returns the full path of the file to start from, if one is named.
+// model returns the full path of what is to be started from, if that is named.
 func (c *tryRun) model() (string, error) {
 	if c.base == "" {
 		return "", nil
 	}
-	info, err := os.Stat(c.base)
-	if err == nil && info.IsDir() {
-		err = fmt.Errorf("%s is a folder", c.base)
-	}
-	if err != nil {
-		return "", advised(&failure{kind: errUsage, text: "--base", err: err}, "name a safetensors file, or leave --base out: the script makes the model")
+	if _, err := os.Stat(c.base); err != nil {
+		return "", advised(&failure{kind: errUsage, text: "--base", err: err}, "name a safetensors file or a Hugging Face folder, or leave --base out: the script makes the model")
 	}
 	return filepath.Abs(c.base)
 }
@@ -240,7 +236,7 @@ func (c *tryRun) says(config *try.Config, command []string) string {
 // save writes the model that the person wants.
 func (c *tryRun) save(ctx context.Context, t *try.Try, r *try.Result, config *try.Config) (err error) {
 	if c.alone {
-		if err := t.SaveFile(ctx, r.Base, config.Base()); err != nil {
+		if err := t.SaveFile(ctx, r.Run, r.Base, config.Base()); err != nil {
 			return err
 		}
 	}
@@ -262,7 +258,7 @@ func (c *tryRun) save(ctx context.Context, t *try.Try, r *try.Result, config *tr
 		return err
 	}
 	defer f.Discard()
-	if err := t.Save(ctx, model, f); err != nil {
+	if err := t.Save(ctx, r.Run, model, f); err != nil {
 		return err
 	}
 	r.Output = path

@@ -21,7 +21,7 @@ import (
 //	GET  /v1/ledger?from=H&limit=N         []LedgerEntry, ascending
 //	GET  /v1/events?from=SEQ&follow=1      JSON lines of Event
 //	GET  /v1/blocks/{cid}                  the block's bytes
-//	GET  /v1/models/{manifest}             the model as a safetensors file
+//	GET  /v1/models/{manifest}?run=RUN     the model as a safetensors file, with the constants of its run if one is named
 //	POST /v1/runs                          RunRequest -> RunReply
 //	POST /v1/runs/{run}/consent            Consent
 //	POST /v1/runs/{run}/stop               Stop
@@ -225,11 +225,18 @@ func (e *Event) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// RunRequest asks for a run. Exactly one of Model and Init says where the model comes from.
+// RunRequest asks for a run. Exactly one of Model, Init and From says where the model comes from.
 type RunRequest struct {
 	Spec  ledger.RunSpec `json:"spec"`            // By, Base, Layout and Nonce are filled in by the node
-	Model string         `json:"model,omitempty"` // safetensors file to start from; it is copied
+	Model string         `json:"model,omitempty"` // safetensors file, or folder as Hugging Face has them, to start from; it is copied
 	Init  bool           `json:"init,omitempty"`  // let the site's trainer make the initial model: the embedded one from Spec.Train
+	From  *ModelOf       `json:"from,omitempty"`  // model of an earlier run that this site holds; an outer step begins without its state
+}
+
+// ModelOf names a model of a run: a committed one, or what the run began with.
+type ModelOf struct {
+	Run   block.CID `json:"run"`
+	Model block.CID `json:"model"`
 }
 
 // MarshalJSON leaves an empty By out, which as text would be no peer ID.
@@ -244,15 +251,17 @@ func (r RunRequest) MarshalJSON() ([]byte, error) {
 		s.By = r.Spec.By.String()
 	}
 	return json.Marshal(struct {
-		Spec  spec   `json:"spec"`
-		Model string `json:"model,omitempty"`
-		Init  bool   `json:"init,omitempty"`
-	}{s, r.Model, r.Init})
+		Spec  spec     `json:"spec"`
+		Model string   `json:"model,omitempty"`
+		Init  bool     `json:"init,omitempty"`
+		From  *ModelOf `json:"from,omitempty"`
+	}{s, r.Model, r.Init, r.From})
 }
 
 // RunReply names the run that was asked for. It is open once the ledger has its open entry.
 type RunReply struct {
-	Run block.CID `json:"run"`
+	Run  block.CID `json:"run"`
+	Note string    `json:"note,omitempty"` // what the operator should know of the model that was taken in
 }
 
 // PendingRun is a run that the operator has not answered.

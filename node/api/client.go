@@ -86,10 +86,14 @@ func (c *Client) Block(ctx context.Context, id block.CID) ([]byte, error) {
 	return data, id.Verify(data)
 }
 
-// Model returns a model as a safetensors file, to be read to its end and closed. An end that comes
-// too early is an error of reading.
-func (c *Client) Model(ctx context.Context, manifest block.CID) (io.ReadCloser, error) {
-	return c.do(ctx, http.MethodGet, "/v1/models/"+manifest.String(), nil)
+// Model returns a model as a safetensors file, with the constants of its run unless that is undefined, to be read to its end
+// and closed. An end that comes too early is an error of reading.
+func (c *Client) Model(ctx context.Context, run, manifest block.CID) (io.ReadCloser, error) {
+	path := "/v1/models/" + manifest.String()
+	if run.Defined() {
+		path += "?run=" + run.String()
+	}
+	return c.do(ctx, http.MethodGet, path, nil)
 }
 
 // Events yields the trace from a sequence number on, as far as the node has it in memory, and with

@@ -11,6 +11,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/checkpoint"
 	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/api"
@@ -108,12 +109,20 @@ func (a *Archive) Ledger(_ context.Context, from uint64, limit int) ([]api.Ledge
 	return api.DescribeEntries(a.ledger, from, limit), nil
 }
 
-// Model returns a model as a safetensors file, to be read to its end, which comes early if ctx ends, and closed.
-func (a *Archive) Model(ctx context.Context, manifest block.CID) (io.ReadCloser, error) {
+// Model returns a model as a safetensors file, with the constants of its run unless that is undefined, to be read to its end,
+// which comes early if ctx ends, and closed.
+func (a *Archive) Model(ctx context.Context, run, manifest block.CID) (_ io.ReadCloser, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	m, err := a.open(manifest)
+	var constants block.CID
+	var aliases map[string]string
+	if r := a.ledger.Run(run); r != nil {
+		if constants, aliases, err = r.Spec.Constants.Read(); err != nil {
+			return nil, err
+		}
+	}
+	m, err := checkpoint.OpenModel(a.open, manifest, constants, aliases)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +130,7 @@ func (a *Archive) Model(ctx context.Context, manifest block.CID) (io.ReadCloser,
 	stop := context.AfterFunc(ctx, func() { w.CloseWithError(ctx.Err()) })
 	go func() {
 		defer stop()
-		w.CloseWithError(errors.Join(m.Export(w), m.Close()))
+		w.CloseWithError(errors.Join(m.Write(w), m.Close()))
 	}()
 	return r, nil
 }

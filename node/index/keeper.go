@@ -34,7 +34,8 @@ func (k *Keeper) need(r *ledger.Run, newest int) {
 	if k.keepUpdates || r.Spec.KeepUpdates {
 		k.needBases(r)
 	}
-	k.models[r.Spec.Base] = true // what the newest is compared with, also when the run is over
+	k.models[r.Spec.Base] = true                // what the newest is compared with, also when the run is over
+	k.models[r.Spec.Constants.Tensors()] = true // of all its models
 	if best := r.Best(); best != nil {
 		k.add(best.Model, best.State)
 	}

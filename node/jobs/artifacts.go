@@ -34,11 +34,11 @@ func (a *artifacts) tryFetch(ctx context.Context, job runs.Fetch) error {
 	if job.State {
 		return a.fetchState(ctx, job)
 	}
-	return a.fetchArtifact(ctx, job, a.useOf(job), func() (block.Block, error) { return a.fetchBlock(ctx, job.Layout, job.Owner) })
+	return a.fetchArtifact(ctx, job, a.useOf(job), func(c block.CID) (block.Block, error) { return a.fetchBlock(ctx, c, job.Owner) })
 }
 
 // fetchArtifact gets what is missing of an artifact: the manifest, the layout, then the shards.
-func (a *artifacts) fetchArtifact(ctx context.Context, job runs.Fetch, u index.Use, layoutOf func() (block.Block, error)) error {
+func (a *artifacts) fetchArtifact(ctx context.Context, job runs.Fetch, u index.Use, layoutOf func(block.CID) (block.Block, error)) error {
 	if held, m, err := a.claimHeld(ctx, job, u); err != nil {
 		return err
 	} else if held {
@@ -48,13 +48,16 @@ func (a *artifacts) fetchArtifact(ctx context.Context, job runs.Fetch, u index.U
 	if err != nil {
 		return err
 	}
-	layout, err := layoutOf()
+	layout, err := layoutOf(m.Layout)
 	if err != nil {
 		return err
 	}
 	l, err := tensor.DecodeLayout(layout.Data)
 	if err == nil {
 		err = m.Validate(l)
+	}
+	if err == nil && trained(job) {
+		err = l.CheckWeights()
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUnusable, err)
@@ -77,10 +80,25 @@ func (a *artifacts) claimHeld(ctx context.Context, job runs.Fetch, u index.Use) 
 		return false, m, err
 	}
 	defer found.Close()
-	if found.Manifest.Layout != job.Layout {
-		return false, m, fmt.Errorf("%w: its layout is %s, the run's is %s", errUnusable, found.Manifest.Layout, job.Layout)
+	err = checkLayout(job, found.Manifest)
+	if err == nil && trained(job) {
+		err = found.Layout.CheckWeights() // it may be here as constants of a run
+	}
+	if err != nil {
+		return false, m, fmt.Errorf("%w: %w", errUnusable, err)
 	}
 	return a.index.Add(ctx, job.Manifest, found.Manifest.Shards, u), found.Manifest, ctx.Err()
+}
+
+// trained reports whether a job means weights, and not a run's constants.
+func trained(job runs.Fetch) bool { return job.Layout.Defined() }
+
+// checkLayout refuses an artifact of another layout than a job wants.
+func checkLayout(job runs.Fetch, m blockstore.Manifest) error {
+	if job.Layout.Defined() && m.Layout != job.Layout {
+		return fmt.Errorf("its layout is %s, the run's is %s", m.Layout, job.Layout)
+	}
+	return nil
 }
 
 // useOf returns what a fetched artifact is for.
@@ -101,8 +119,8 @@ func (a *artifacts) fetchManifest(ctx context.Context, job runs.Fetch) (block.Bl
 	if err != nil {
 		return b, m, fmt.Errorf("%w: %w", errUnusable, err)
 	}
-	if m.Layout != job.Layout {
-		return b, m, fmt.Errorf("%w: its layout is %s, the run's is %s", errUnusable, m.Layout, job.Layout)
+	if err := checkLayout(job, m); err != nil {
+		return b, m, fmt.Errorf("%w: %w", errUnusable, err)
 	}
 	return b, m, nil
 }

@@ -76,9 +76,13 @@ func (d *desk) listen(t *training) (report func(train.Progress), stop func()) {
 	return report, func() { silence.Stop() }
 }
 
-// newTask completes a task: its base, which is whole, its folder, which the caller removes, and what its run says.
-func (d *desk) newTask(run block.CID, spec *ledger.RunSpec, base block.CID, task train.Task) (_ train.Task, err error) {
+// newTask completes a task: its base, which is whole, the run's constants, its folder, which the caller removes, and what its
+// run says.
+func (d *desk) newTask(ctx context.Context, run block.CID, spec *ledger.RunSpec, base block.CID, task train.Task) (_ train.Task, err error) {
 	if task.Base, err = d.artifacts.store.Path(base); err != nil {
+		return task, err
+	}
+	if task.Constants, task.Aliases, err = d.constants(ctx, run, spec); err != nil {
 		return task, err
 	}
 	if !slices.Contains(d.artifacts.host.Seen().Over(), run) {
@@ -92,6 +96,18 @@ func (d *desk) newTask(run block.CID, spec *ledger.RunSpec, base block.CID, task
 	}
 	task.Run, task.Name, task.Site, task.Rounds, task.Config = run.String(), spec.Name, d.site.Name, spec.Rounds, d.site.Overlay(spec.Train)
 	return task, nil
+}
+
+// constants returns the file of a run's constants, which is whole, empty if there is none, and its aliases.
+func (d *desk) constants(ctx context.Context, run block.CID, spec *ledger.RunSpec) (path string, aliases map[string]string, err error) {
+	tensors, aliases, err := spec.Constants.Read()
+	if err != nil || !tensors.Defined() {
+		return "", aliases, err
+	}
+	if _, err = d.artifacts.makeWhole(ctx, runs.Fetch{Run: run, Manifest: tensors}); err == nil {
+		path, err = d.artifacts.store.Path(tensors)
+	}
+	return path, aliases, err
 }
 
 // seed differs by site, run, round, opening and attempt, and is the same when a task is done again.
@@ -116,7 +132,7 @@ func (d *desk) train(ctx context.Context, t *training) (done runs.Trained, res t
 		sealed := d.artifacts.host.Seen().Counted(job.Run) == job.Round-1
 		task.Sealed = &sealed
 	}
-	task, err = d.newTask(job.Run, job.Spec, from.Manifest, task)
+	task, err = d.newTask(ctx, job.Run, job.Spec, from.Manifest, task)
 	if err != nil {
 		return done, res, err
 	}

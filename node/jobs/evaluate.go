@@ -44,7 +44,7 @@ func (b *bases) note(run block.CID, e evaluated) {
 // evaluate has the trainer measure a model of a run, which is whole: that of a round or, of round 0, what the run began
 // with. The run has its turn.
 func (d *desk) evaluate(ctx context.Context, run block.CID, spec *ledger.RunSpec, number uint64, model block.CID, report func(train.Progress)) (res train.Result, err error) {
-	task, err := d.newTask(run, spec, model, train.Task{Kind: train.Evaluate, Round: number, Attempt: 1})
+	task, err := d.newTask(ctx, run, spec, model, train.Task{Kind: train.Evaluate, Round: number, Attempt: 1})
 	if err != nil {
 		return res, err
 	}

@@ -97,6 +97,8 @@ func (j *Jobs) describe(job runs.Fetch) string {
 	switch {
 	case job.State:
 		return "an outer step's state"
+	case !trained(job):
+		return "the constants of a run"
 	case job.Owner == "":
 		return "a model"
 	}
@@ -118,8 +120,11 @@ func (j *Jobs) WentBad(manifest block.CID) {
 	for _, u := range uses {
 		if spec := j.host.Seen().Spec(u.Run); spec != nil && u.As == index.AsModel {
 			f := runs.Fetch{Run: u.Run, Manifest: manifest, Layout: spec.Layout}
-			if u.Of.Defined() {
+			switch {
+			case u.Of.Defined():
 				f.Manifest, f.State = u.Of, true
+			case manifest == spec.Constants.Tensors():
+				f.Layout = block.CID{}
 			}
 			j.fetch(f)
 		}

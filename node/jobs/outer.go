@@ -32,7 +32,7 @@ func (a *artifacts) fetchState(ctx context.Context, job runs.Fetch) error {
 	use := index.Use{Run: job.Run, As: index.AsModel, Of: job.Manifest}
 	for _, slot := range slices.Sorted(maps.Keys(s.Slots)) {
 		f := runs.Fetch{Run: job.Run, Manifest: s.Slots[slot], Layout: layout.CID, State: true}
-		if err := a.fetchArtifact(ctx, f, use, func() (block.Block, error) { return layout, nil }); err != nil {
+		if err := a.fetchArtifact(ctx, f, use, func(block.CID) (block.Block, error) { return layout, nil }); err != nil {
 			return err
 		}
 	}

@@ -29,16 +29,24 @@ func Strategy(spec *ledger.RunSpec) (s aggregate.Strategy, err error) {
 // description; or, by an error, which of them this program does not know. That is a site's readiness, and never an entry's validity.
 type Knows func(*ledger.RunSpec) (s aggregate.Strategy, since uint64, err error)
 
+// constantsSince is the protocol number whose programs were the first to know a run's constants. They need not be in force.
+const constantsSince = 3
+
 // KnownNames is the [Knows] of this program.
 func KnownNames(spec *ledger.RunSpec) (s aggregate.Strategy, since uint64, err error) {
 	if s, err = Strategy(spec); err != nil {
 		return s, 2, err
+	}
+	if _, _, err = spec.Constants.Read(); err != nil {
+		return s, constantsSince, &aggregate.SpecError{Field: "model", Why: err.Error()}
 	}
 	switch _, err = spec.Selection.Read(); {
 	case err != nil:
 		return s, ledger.SelectionProtocol, &aggregate.SpecError{Field: "selection", Why: err.Error()}
 	case !spec.Selection.IsZero():
 		return s, ledger.SelectionProtocol, nil
+	case !spec.Constants.IsZero():
+		return s, constantsSince, nil
 	case spec.Plain():
 		return s, 1, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/yamlfile"
@@ -22,9 +23,25 @@ const (
 type Run struct {
 	Spec ledger.RunSpec // without By, Base, Layout and Nonce, which the node fills in
 	Init bool           // the opener's trainer makes the model
-	File string         // else the safetensors file that holds it
+	File string         // else the safetensors file, or the folder, that holds it
+	From From           // else the earlier run whose model it is
 
 	where *yamlfile.File
+}
+
+// From names a model of an earlier run.
+type From struct {
+	Run   string // as a person names it
+	Round string // a number, or a word such as latest
+}
+
+// parseFrom reads RUN@ROUND. A run's name may have an @ of its own.
+func parseFrom(text string) (From, error) {
+	i := strings.LastIndexByte(text, '@')
+	if i <= 0 || i == len(text)-1 {
+		return From{}, fmt.Errorf("%.80q, want RUN@ROUND, such as letters@latest or letters@3", text)
+	}
+	return From{text[:i], text[i+1:]}, nil
 }
 
 // Wrong returns an error about a field of the file that turned out wrong later; it names the line.
@@ -42,6 +59,17 @@ type file struct {
 type model struct {
 	Init string `yaml:"init"`
 	File string `yaml:"file"`
+	From string `yaml:"from"`
+}
+
+// sources counts what the file says of where the model comes from.
+func (m model) sources() (n int) {
+	for _, s := range []string{m.Init, m.File, m.From} {
+		if s != "" {
+			n++
+		}
+	}
+	return n
 }
 
 // Parse reads a run file. name is its path, for errors and to find the model's file. Errors are of
@@ -65,10 +93,15 @@ func (f *file) run(name string) (r Run, field string, err error) {
 	switch {
 	case f.Name == "":
 		return r, "name", errors.New("missing; say what the run is for")
-	case (f.Model.Init == "") == (f.Model.File == ""):
-		return r, "model", errors.New("want exactly one of init: trainer and file: PATH")
+	case f.Model.sources() != 1:
+		return r, "model", errors.New("want exactly one of init: trainer, file: PATH and from: RUN@ROUND")
 	case f.Model.Init != "" && f.Model.Init != Trainer && f.Model.Init != Builtin:
 		return r, "model.init", fmt.Errorf("%q; want trainer: the site's own makes the model; for another one name its file", f.Model.Init)
+	}
+	if f.Model.From != "" {
+		if r.From, err = parseFrom(f.Model.From); err != nil {
+			return r, "model.from", err
+		}
 	}
 	if r.Spec, field, err = f.Spec(f.Name); err != nil {
 		return r, field, err

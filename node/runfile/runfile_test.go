@@ -103,6 +103,15 @@ func TestParseDefaults(t *testing.T) {
 	}
 }
 
+func TestParseFrom(t *testing.T) {
+	for text, want := range map[string]From{"letters@latest": {"letters", "latest"}, "me@home@3": {"me@home", "3"}} {
+		r, err := Parse("run.yaml", []byte("name: a\nrounds: 1\nmodel: {from: "+text+"}\n"))
+		if err != nil || r.From != want || r.Init || r.File != "" {
+			t.Errorf("%s: %+v, %v", text, r, err)
+		}
+	}
+}
+
 func TestParseSaysWhere(t *testing.T) {
 	const ok = "name: a\nrounds: 1\nmodel: {init: builtin}\n"
 	for _, c := range []struct{ text, want string }{
@@ -135,6 +144,10 @@ func TestParseSaysWhere(t *testing.T) {
 		{ok + "rule: clip\nlate:\n  policy: carry\n", "run.yaml:5: late: only the mean of parameters carries"},
 		{"name: a\nrounds: 1\n", "run.yaml: model: want exactly one"},
 		{"name: a\nrounds: 1\nmodel: {init: gpt}\n", "run.yaml:3: model.init: \"gpt\""},
+		{"name: a\nrounds: 1\nmodel: {from: letters}\n", "run.yaml:3: model.from: \"letters\", want RUN@ROUND"},
+		{"name: a\nrounds: 1\nmodel: {from: letters@}\n", "run.yaml:3: model.from: "},
+		{"name: a\nrounds: 1\nmodel: {from: \"@3\"}\n", "run.yaml:3: model.from: "},
+		{"name: a\nrounds: 1\nmodel: {from: a@3, init: trainer}\n", "run.yaml:3: model: want exactly one"},
 		{"name: [\n", "run.yaml:"},
 		{"", "run.yaml: "},
 		{strings.Repeat("#", MaxSize+1), "run.yaml: 65537 bytes"},
@@ -177,7 +190,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		if r.Init == (r.File != "") || r.Spec.Name == "" || r.Spec.Rounds == 0 {
+		if from := r.From != (From{}); r.Init && (from || r.File != "") || !r.Init && from == (r.File != "") || from && (r.From.Run == "" || r.From.Round == "") || r.Spec.Name == "" || r.Spec.Rounds == 0 {
 			t.Fatalf("%q gives %+v", data, r)
 		}
 		if s := r.Spec; s.Late == ledger.Carry && (s.LateNum == 0 || s.LateNum > s.LateDen || s.LateDen > 1000) {

@@ -63,7 +63,7 @@ class TestMesh(unittest.TestCase):
         self.server.replies = {
             "/v1/status": (200, json.dumps(STATUS).encode()),
             "/v1/peers": (200, b'[{"site":"b"}]'),
-            "/v1/models/m2": (200, (self.dir / "m2").read_bytes()),
+            "/v1/models/m2?run=bafynew": (200, (self.dir / "m2").read_bytes()),
         }
         thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
         thread.start()

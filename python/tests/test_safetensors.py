@@ -54,6 +54,8 @@ class TestVectors(Folder):
         self.assertTrue(self.vectors["accept"])
         for v in self.vectors["accept"]:
             for framework in FRAMEWORKS:
+                if framework == "torch" and not hasattr(torch, "uint16") and any(t["dtype"] in ("U16", "U32", "U64") for t in v["tensors"].values()):
+                    continue  # an old torch has no such tensors
                 with self.subTest(v["file"], framework=framework):
                     got = safetensors.load_file(VECTORS / v["file"], framework)
                     self.assertEqual(list(got), sorted(v["tensors"]))
@@ -78,9 +80,6 @@ class TestVectors(Folder):
         self.assertTrue(self.vectors["refuse"])
         for v in self.vectors["refuse"]:
             with self.subTest(v["file"]):
-                if v.get("package") == "reads it":
-                    safetensors.load_file(VECTORS / v["file"], "plain")
-                    continue
                 with self.assertRaises(LayoutError, msg=v["why"]) as e:
                     safetensors.load_file(VECTORS / v["file"], "plain")
                 self.assertIn("not a safetensors file", str(e.exception))
@@ -168,21 +167,26 @@ class TestWrite(Folder):
                         safetensors.save_file(tensors, self.path, like=like)
                     self.assertEqual(os.listdir(os.path.dirname(self.path)), [])
 
-    def test_leaves_out_counters(self):
-        """One warning names them; without anything else there is no file."""
+    def test_keeps_counters(self):
+        """What is no weight is kept as it is; what is no tensor of the model is left out, with one warning."""
         counters = {"seen": array("q", [3]), "mask": memoryview(b"\1\0").cast("?")}
         if numpy is not None:
-            counters["steps"] = numpy.int64(3)
+            counters["steps"] = numpy.int64(-3)
+            counters["big"] = numpy.arange(3, dtype=">i4")
         if torch is not None:
             counters["num_batches_tracked"] = torch.tensor(3)
-        with self.assertWarnsRegex(UserWarning, f"left out, as they are not floating point: {', '.join(counters)}; a run has weights only") as w:
-            safetensors.save_file({**counters, "w": array("f", [1.0])}, self.path)
+        with self.assertWarnsRegex(UserWarning, "left out, as it is a process' own: fp8._extra_state") as w:
+            safetensors.save_file({**counters, "w": array("f", [1.0]), "fp8._extra_state": None}, self.path)
         self.assertEqual((len(w.warnings), w.filename), (1, __file__))
+        got = safetensors.load_file(self.path, "plain")
+        self.assertEqual(set(got), {*counters, "w"})
+        want = {"seen": [3], "mask": [True, False], "steps": -3, "big": [0, 1, 2], "num_batches_tracked": 3, "w": [1.0]}
+        self.assertEqual({n: t.tolist() for n, t in got.items()}, {n: want[n] for n in got})
+
+    def test_counters_are_in_no_update(self):
+        """Of what a task gives, a file like the base has the weights."""
+        safetensors.save_file({"w": array("f", [1.0]), "seen": array("q", [3])}, self.path, like={"w": TensorInfo("F32", (1,), 0, 4)})
         self.assertEqual(list(safetensors.read_header(self.path)), ["w"])
-        os.remove(self.path)
-        with self.assertRaisesRegex(LayoutError, "'seen', 'mask'.* are not floating point"):
-            safetensors.save_file(counters, self.path)
-        self.assertEqual(os.listdir(os.path.dirname(self.path)), [])
 
     def test_replaces_only_when_whole(self):
         safetensors.save_file({"w": array("f", [1.0])}, self.path)
@@ -237,8 +241,6 @@ class TestNumpy(Folder):
             with self.subTest(name):
                 safetensors.save_file({"w": value}, self.path, like={"w": TensorInfo("F32", (2, 3), 0, 24)})
                 numpy.testing.assert_array_equal(safetensors.load_file(self.path, "numpy")["w"], want)
-        with self.assertRaisesRegex(LayoutError, "'w' is not floating point"):
-            safetensors.save_file({"w": numpy.arange(6).reshape(2, 3)}, self.path)
         safetensors.save_file({"w": numpy.float32(2.5)}, self.path)  # a scalar is a tensor of no dimension
         self.assertEqual(safetensors.load_file(self.path, "numpy")["w"].shape, ())
 
@@ -271,12 +273,12 @@ class TestTorch(Folder):
             self.assertEqual(safetensors.read_header(self.path)[name].dtype, "BF16")
 
     def test_batch_norm(self):
-        """A model with counters is saved, and loaded as docs/trainers.md says."""
+        """A model with counters is saved with them."""
         model, again = (torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2)) for _ in range(2))
         model(torch.randn(4, 3))
-        with self.assertWarnsRegex(UserWarning, "1.num_batches_tracked"):
-            safetensors.save_file(model.state_dict(), self.path)
-        self.assertEqual(again.load_state_dict(safetensors.load_file(self.path, "torch"), strict=False).unexpected_keys, [])
+        safetensors.save_file(model.state_dict(), self.path)
+        again.load_state_dict(safetensors.load_file(self.path, "torch"))
+        self.assertEqual(int(again[1].num_batches_tracked), 1)
         self.assertTrue(torch.equal(again[1].running_mean, model[1].running_mean))
         with self.assertRaisesRegex(LayoutError, "'w' is complex64"):
             safetensors.save_file({"w": torch.zeros(2, dtype=torch.complex64)}, self.path)

@@ -227,6 +227,9 @@ def as_is(value: Any) -> Any:
     if torch is not None and isinstance(value, torch.Tensor):
         value = value.detach().to("cpu").contiguous()
         return _memory(value) if value.numel() else b""
+    numeric = _as_numpy(value)
+    if numeric is not None:
+        return numeric.astype(numeric.dtype.newbyteorder("<"), copy=False).tobytes()
     return memoryview(value).tobytes()
 
 

@@ -90,8 +90,8 @@ class Client:
                 "model: {file: FILE}, or --base FILE",
             )
         try:
-            params = {} if message["kind"] == "init" else safetensors.load_file(message["base"], self._framework)
-            task = Task(message, params, self)
+            params, constants = ({}, set()) if message["kind"] == "init" else _params(message, self._framework)
+            task = Task(message, params, self, constants)
         except (KeyError, TypeError) as e:
             raise Error(f"the node's task is not one this package knows: {e!r}", "use a package of the node's version") from e
         self._task, self._step = task, 0
@@ -208,6 +208,14 @@ class Client:
         return self._task
 
 
+def _params(message: Message, framework: str) -> tuple[dict[str, Any], set[str]]:
+    """A task's base, with the constants of its run, under all names of tied weights; the names of the constants."""
+    params = safetensors.load_file(message["base"], framework)
+    constants = safetensors.load_file(message["constants"], framework) if message.get("constants") else {}
+    params |= constants
+    return params | {alias: params[name] for alias, name in (message.get("aliases") or {}).items() if name in params}, set(constants)
+
+
 def _whole(samples: Any) -> int:
     try:
         return operator.index(samples)
@@ -220,9 +228,14 @@ def _fit(params: Mapping[str, Any], layout: Mapping[str, Any], task: Task) -> di
     state_dict() also returns. Of tied weights it has the names that the base has."""
     work = task._work
     tensors, left = _names.pick(params, layout, work.adapter if work is not None else "default")
+    for alias, name in task._aliases.items():
+        if alias in params and name in layout:
+            tensors.setdefault(name, params[alias])
     places = {_model.place(name, t) for name, t in tensors.items()} - {None}
     for name in left:
         value = params[name]
+        if _names.plain(name) in task._beside:
+            continue
         if _arrays.describe(name, value).floating and _model.place(name, value) not in places:
             tensors[name] = value  # which is refused, by its name
     if work is not None and set(layout) - set(tensors):

@@ -53,14 +53,14 @@ class Mesh:
                 return run
         raise Error(f"no run {name!r} at this site", f"it has: {', '.join(dict.fromkeys(r.name for r in runs)) or 'none'}")
 
-    def model(self, cid: str, framework: str = "auto") -> dict[str, Any]:
-        """The tensors of a model that this site holds."""
+    def model(self, cid: str, framework: str = "auto", run: str = "") -> dict[str, Any]:
+        """The tensors of a model that this site holds, with what the model of that run has beside its weights."""
         import tempfile
 
         with tempfile.TemporaryDirectory(prefix="weft-model-") as folder:
             path = os.path.join(folder, "model.safetensors")
             with open(path, "wb") as f:
-                status = self._socket.fetch(f"/v1/models/{cid}", f)
+                status = self._socket.fetch(f"/v1/models/{cid}" + (f"?run={run}" if run else ""), f)
             if status >= 300:
                 self._refused(status, Path(path).read_bytes())
             return safetensors.load_file(path, framework)  # mapped: it outlives its name
@@ -153,4 +153,4 @@ class Run:
         if which not in held:
             kept = ", ".join(map(str, held)) or "none"
             raise Error(f"the model of round {which} of {self.name!r} is not at this site", f"it holds those of rounds: {kept}")
-        return self._mesh.model(held[which], framework)
+        return self._mesh.model(held[which], framework, self.id)

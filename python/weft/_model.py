@@ -30,18 +30,19 @@ _WRAPPERS = {
 
 
 def load(model: Any, task: Task | Mapping[str, Any], *, strict: bool = True) -> None:
-    """Copies a task's params into model, in place: dtype and device stay, and so do tensors that
-    are no weights (BatchNorm's counters), which are the site's own.
+    """Copies a task's params into model, in place: dtype and device stay. What is no weight
+    (BatchNorm's counters) is what the run began with, or the model's own if it began without.
 
     Names are matched without what wraps the model, tied weights are one tensor. With strict,
-    every param has its tensor and every weight of the model its param (of a PEFT model: every
-    weight of its adapter); LayoutError names the first that has not.
+    every weight among the params has its tensor and every weight of the model its param (of a PEFT
+    model: every weight of its adapter); LayoutError names the first that has not.
     """
     params: Mapping[str, Any] = task if isinstance(task, Mapping) else task.params
+    beside: set[str] = set() if isinstance(task, Mapping) else task._beside
     tensors = entries(model)
     found, _ = _names.match(tensors, params, adapter_of(model))
     for name in params:
-        if name not in found:
+        if name not in found and name not in beside and not _arrays.describe(name, params[name]).whole:
             raise LayoutError(
                 f"tensor {name!r} of the base is not in the model",
                 "the script's model is not the run's: compare its sizes with the run's configuration",
@@ -63,10 +64,16 @@ def state_dict(model: Any, params: Params = "auto") -> dict[str, Any]:
 
 
 def save(model: Any, path: str | os.PathLike[str], params: Params = "auto") -> None:
-    """Writes the model that a run starts from: ``state_dict(model, params)`` as a safetensors
-    file, which has the other names of tied weights as safetensors' own tools write them."""
-    tensors, aliases = once(weights(model, params))
+    """Writes the model that a run starts from as a safetensors file: ``state_dict(model, params)``
+    and, of a whole model, what is no weight (BatchNorm's counters), which stays the same in every
+    round. The file has the other names of tied weights as safetensors' own tools write them."""
+    tensors, aliases = once(checkpoint(model, params))
     safetensors._write_fresh(tensors, path, aliases)
+
+
+def checkpoint(model: Any, params: Params = "auto") -> dict[str, Any]:
+    """What a run begins with: the weights, and of a whole model all its tensors."""
+    return weights(model, params) if choose(unwrap(model), params) else entries(model)
 
 
 def choose(model: Any, params: Params) -> bool:
@@ -208,6 +215,9 @@ def copy(name: str, value: Any, to: Any) -> None:
         to[...] = value
         return
     view: Any = memoryview(to)
+    if _arrays.describe(name, to).whole:
+        view.cast("B")[:] = memoryview(_arrays.as_is(value)).cast("B")
+        return
     view.cast("B").cast(view.format)[:] = array(view.format, _arrays.flat(value).tolist())
 
 

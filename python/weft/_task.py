@@ -33,7 +33,8 @@ class Task:
     params: Mapping[str, Any]
     """Tensors by name: torch tensors, numpy arrays or memoryviews of floats (see ``init``). Views
     of the base's file: they take no memory until they are looked at, and changing one changes
-    neither the file nor what the update is compared with."""
+    neither the file nor what the update is compared with. With them what the run's model has beside
+    its weights, and all names of tied ones: a strict ``load_state_dict`` takes them."""
     kind: str
     """``"train"``: train from params and send an update; ``"evaluate"``: measure params and
     send metrics. (``"init"``, to make the model that a run begins with, ``tasks`` answers.)"""
@@ -65,7 +66,7 @@ class Task:
     id: int
     """The task's number at this node."""
 
-    def __init__(self, message: Message, params: Mapping[str, Any], client: Client) -> None:
+    def __init__(self, message: Message, params: Mapping[str, Any], client: Client, constants: Iterable[str] = ()) -> None:
         self.params = params
         self.kind = message["kind"]
         self.round = message["round"]
@@ -91,6 +92,8 @@ class Task:
         self._stepping = False  # within steps()
         self._said = 0.0  # when the node heard of it last
         self._digest: str | None = None  # of base
+        self._aliases: dict[str, str] = dict(message.get("aliases") or {})  # further names of tied weights
+        self._beside: set[str] = {*constants, *self._aliases}  # names in params that no update has
 
     def __repr__(self) -> str:
         return f"Task({self.kind}, run {self.name!r}, round {self.round} of {self.total_rounds}, attempt {self.attempt})"
@@ -156,7 +159,7 @@ class Task:
         if self.over:
             return
         if self.kind != "evaluate" and params is None and self._work is not None:
-            params = self._work.tensors()
+            params = self._work.initial() if self.kind == "init" else self._work.tensors()
         if samples is None:
             samples = self._samples()
         chosen = self._metrics if metrics is None else metrics

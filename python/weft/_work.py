@@ -62,6 +62,10 @@ class Work:
         """What a site sends, under all names of tied weights."""
         return _model.weights(self.model, self._params)
 
+    def initial(self) -> dict[str, Any]:
+        """What a run begins with, under all names of tied weights."""
+        return _model.checkpoint(self.model, self._params)
+
     def begin(self, task: Task) -> None:
         """Makes everything ready for a training task."""
         task._work = self

@@ -2,8 +2,8 @@
 
 A file is eight bytes (the length of the header, little-endian), a header in JSON that gives
 every tensor's dtype, shape and place, and the tensors' elements, without holes
-(https://github.com/huggingface/safetensors). A run's model has F32, F16 and BF16; files with F64,
-whole numbers and truth values are read too, as checkpoints in the field have them.
+(https://github.com/huggingface/safetensors). The weights of a run's model are F32, F16 and BF16; what
+it has beside them, whole numbers and truth values, stays the same in every round.
 
 Files written here are in weft's canonical form, so that a node takes them over as they are:
 tensors in the order of their names, each directly after the other; the header compact, the
@@ -196,11 +196,11 @@ def save_file(tensors: Mapping[str, Any], path: str | os.PathLike[str], like: Ma
     """Writes tensors in canonical form; a file at path is replaced once the new one is whole.
 
     With like, the tensors of another file, names and shapes must be the same, and values are
-    rounded to its dtypes. Without, each tensor keeps its dtype, float64 becomes float32 with a
-    warning that says what it costs, and tensors of whole numbers or masks (BatchNorm's counters)
-    are left out, with a warning: they are not weights.
+    rounded to its dtypes; whole numbers beyond those are left out, as they are in no update.
+    Without, each tensor keeps its dtype, but float64 becomes float32 with a warning that says what
+    it costs.
 
-    Raises LayoutError, with the tensor's name, for what does not fit, is not floating point,
+    Raises LayoutError, with the tensor's name, for what does not fit, has a dtype that no run has,
     or is not finite.
     """
     if like is None:
@@ -211,12 +211,10 @@ def save_file(tensors: Mapping[str, Any], path: str | os.PathLike[str], like: Ma
 
 def _write_fresh(tensors: Mapping[str, Any], path: str | os.PathLike[str], metadata: Mapping[str, str]) -> None:
     """save_file without like, its warnings in the name of a caller further up."""
-    layout, whole, doubles = _layout_of(tensors)
-    write(path, layout, lambda name: _arrays.encode(name, tensors[name], layout[name][0]), metadata)
-    if whole:
-        warn(
-            f"left out, as they are not floating point: {_list(whole)}; a run has weights only, weft.load keeps the model's own",
-        )
+    layout, states, doubles = _layout_of(tensors)
+    write(path, layout, lambda name: _encoded(name, tensors[name], layout[name][0]), metadata)
+    if states:
+        warn(f"left out, as it is a process' own: {_list(states)}")
     if doubles:
         name, error = max(((n, _error(tensors[n])) for n in doubles), key=lambda item: item[1])
         warn(
@@ -226,7 +224,11 @@ def _write_fresh(tensors: Mapping[str, Any], path: str | os.PathLike[str], metad
 
 def _write_quietly(tensors: Mapping[str, Any], path: str) -> None:
     layout = _layout_of(tensors)[0]
-    write(path, layout, lambda name: _arrays.encode(name, tensors[name], layout[name][0]), {})
+    write(path, layout, lambda name: _encoded(name, tensors[name], layout[name][0]), {})
+
+
+def _encoded(name: str, value: Any, dtype: str) -> Any:
+    return _arrays.encode(name, value, dtype) if dtype in _arrays.FLOATING else _arrays.as_is(value)
 
 
 def write_like(
@@ -239,7 +241,7 @@ def write_like(
     layout = _layout_like(tensors, like)
 
     def encoded(name: str) -> Any:
-        data = _arrays.encode(name, tensors[name], layout[name][0])
+        data = _encoded(name, tensors[name], layout[name][0])
         if seen is not None:
             seen(name, data)
         return data
@@ -279,15 +281,15 @@ def write(path: str | os.PathLike[str], layout: _Layout, encoded: Callable[[str]
 
 
 def _layout_of(tensors: Mapping[str, Any]) -> tuple[_Layout, list[str], list[str]]:
-    """The layout of the weights among tensors; the names of what is none, and of float64."""
+    """The layout of tensors; the names of what torch's modules keep beside tensors, which is left out, and of float64."""
     layout: _Layout = {}
-    whole: list[str] = []
+    states: list[str] = []
     doubles: list[str] = []
     for name, value in tensors.items():
         _check_name(name)
         found = _arrays.describe(name, value)
-        if found.whole or name.endswith("_extra_state"):
-            whole.append(name)
+        if name.endswith("_extra_state"):
+            states.append(name)
             continue
         if found.dtype is None:
             raise LayoutError(
@@ -299,9 +301,7 @@ def _layout_of(tensors: Mapping[str, Any]) -> tuple[_Layout, list[str], list[str
         if found.dtype == "F64":
             doubles.append(name)
         layout[name] = ("F32" if found.dtype == "F64" else found.dtype, found.shape)
-    if whole and not layout:
-        raise LayoutError(f"{_some(whole)} not floating point", "weights are float32, float16 or bfloat16")
-    return layout, whole, doubles
+    return layout, states, doubles
 
 
 def _error(value: Any) -> float:
@@ -323,7 +323,7 @@ def _layout_like(tensors: Mapping[str, Any], like: Mapping[str, TensorInfo]) -> 
         )
     if missing:
         raise LayoutError(f"{_some(missing)} missing in the update", "send every tensor of the base")
-    more = sorted(set(tensors) - set(like))
+    more = sorted(name for name in set(tensors) - set(like) if not _arrays.describe(name, tensors[name]).whole)
     if more:
         raise LayoutError(
             f"{_some(more)} not in the base",
@@ -331,8 +331,8 @@ def _layout_like(tensors: Mapping[str, Any], like: Mapping[str, TensorInfo]) -> 
         )
     for name, info in like.items():
         found = _arrays.describe(name, tensors[name])
-        if not found.floating:
-            raise LayoutError(f"tensor {name!r} is {found.word}, the base has {info.dtype}", "send floating-point values")
+        if found.dtype != info.dtype if info.dtype not in _arrays.FLOATING else not found.floating:
+            raise LayoutError(f"tensor {name!r} is {found.word}, the base has {info.dtype}", "send values of that dtype")
         if found.shape != info.shape and not _is_flat(tensors[name], found.shape, info.shape):
             raise LayoutError(
                 f"tensor {name!r} has shape {found.shape}, the base has {info.shape}",

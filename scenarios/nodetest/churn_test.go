@@ -95,11 +95,11 @@ func (w weather) run(t *testing.T, seed uint64) *churn {
 	c.await("all sites connected", time.Minute, func() bool { return c.status(m.Sites[0]).Up == w.sites })
 	m.Net.SetLoss(w.loss)
 	opener := m.Sites[c.chance.IntN(w.sites)]
-	var err error
-	c.run, err = opener.Node.Site().OpenRun(t.Context(), api.RunRequest{Init: true, Spec: ledger.RunSpec{Name: "churn", Rounds: w.rounds}})
+	reply, err := opener.Node.Site().OpenRun(t.Context(), api.RunRequest{Init: true, Spec: ledger.RunSpec{Name: "churn", Rounds: w.rounds}})
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.run = reply.Run
 	c.await("the rounds", 20*time.Minute, func() bool {
 		c.turn()
 		return c.rounds() == w.rounds

@@ -87,11 +87,11 @@ func newPlay(t *testing.T) *play {
 
 func (p *play) open(name string, rounds uint64) block.CID {
 	spec := ledger.RunSpec{Name: name, Rounds: rounds, MinSites: 3, Attempts: 1, KeepUpdates: true, Train: map[string]string{"lr": "0.1"}}
-	run, err := p.d.Node.Site().OpenRun(p.t.Context(), api.RunRequest{Init: true, Spec: spec})
+	reply, err := p.d.Node.Site().OpenRun(p.t.Context(), api.RunRequest{Init: true, Spec: spec})
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	return run
+	return reply.Run
 }
 
 // lateAndSealedAgain: d's update of round 1 comes in round 2 and cannot be aggregated, so that another seal

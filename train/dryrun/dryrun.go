@@ -14,6 +14,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/checkpoint"
 	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/config"
@@ -40,15 +41,17 @@ type Config struct {
 // Run is a dry run of a trainer, without a mesh: it gets tasks as from its node, and what it makes of them is taken, or
 // refused, as by its node.
 type Run struct {
-	conf    Config
-	site    *config.Config
-	dir     string // the dry run's own, removed by Close
-	store   *blockstore.Disk
-	trainer train.Trainer
-	base    block.CID // manifest of the next round's
-	layout  block.CID
-	shard   uint64 // elements
-	round   uint64
+	conf      Config
+	site      *config.Config
+	dir       string // the dry run's own, removed by Close
+	store     *blockstore.Disk
+	trainer   train.Trainer
+	base      block.CID // manifest of the next round's
+	layout    block.CID
+	shard     uint64    // elements
+	constants block.CID // manifest; undefined: none
+	aliases   map[string]string
+	round     uint64
 }
 
 // Round is what a trainer made of a round.
@@ -130,7 +133,7 @@ func (d *Run) importBase(ctx context.Context) (err error) {
 			return fmt.Errorf("make the initial model: %w", err)
 		}
 	}
-	d.base, err = d.store.Import(ctx, path, blockstore.ImportOptions{Finite: true, Keep: d.conf.Base != ""})
+	i, err := checkpoint.Import(ctx, d.store, path, d.dir, blockstore.ImportOptions{Finite: true, Keep: d.conf.Base != ""})
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -141,6 +144,10 @@ func (d *Run) importBase(ctx context.Context) (err error) {
 	case err != nil:
 		return hint.Add(fmt.Errorf("%w: %w", ErrBase, err), train.BaseHint)
 	}
+	if note := i.Rounded.String(); note != "" {
+		d.conf.Log.Warn("the model was converted", "how", note)
+	}
+	d.base, d.constants, d.aliases = i.Weights, i.Constants, i.Aliases
 	m, err := blockstore.ReadManifest(d.store, d.base)
 	d.layout, d.shard = m.Layout, m.ShardElements
 	return err
@@ -229,6 +236,12 @@ func (d *Run) newTask(kind train.Kind, number uint64) (train.Task, error) {
 	if err != nil {
 		return train.Task{}, err
 	}
+	constants := ""
+	if d.constants.Defined() {
+		if constants, err = d.store.Path(d.constants); err != nil {
+			return train.Task{}, err
+		}
+	}
 	state := filepath.Join(d.dir, "state")
 	if err := os.MkdirAll(state, 0o700); err != nil {
 		return train.Task{}, fmt.Errorf("folder of the run: %w", err)
@@ -240,7 +253,7 @@ func (d *Run) newTask(kind train.Kind, number uint64) (train.Task, error) {
 	run := []byte("weft trainer test") // there is no run that it could be the CID of
 	return train.Task{
 		Kind: kind, Run: block.Sum(block.Raw, run).String(), Name: "test", Site: d.site.Name, Round: number, Rounds: d.conf.Rounds, Attempt: 1,
-		Base: base, Dir: dir, StateDir: state, Seed: update.Seed(run, number), Config: d.site.Overlay(d.conf.Train),
+		Base: base, Constants: constants, Aliases: d.aliases, Dir: dir, StateDir: state, Seed: update.Seed(run, number), Config: d.site.Overlay(d.conf.Train),
 	}, nil
 }
 

@@ -127,6 +127,34 @@ func spoil(_ train.Task, res *train.Result) error {
 	return os.WriteFile(res.Update, data, 0o600)
 }
 
+// TestConstants: what the model has beside its weights is with every task, and in no update.
+func TestConstants(t *testing.T) {
+	l := tensor.Layout{Tensors: []tensor.Tensor{{Name: "norm.count", DType: tensor.I64}, {Name: "w", DType: tensor.F32, Shape: []uint64{2}}}}
+	path := filepath.Join(t.TempDir(), "model.safetensors")
+	file := append(l.HeaderWithAliases(map[string]string{"tied": "w"}), 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 128, 63, 0, 0, 0, 0)
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run, _ := newRun(t, Config{Base: path})
+	defer run.Close()
+	run.trainer = &script{do: func(task train.Task, _ *train.Result) error {
+		data, err := os.ReadFile(task.Constants)
+		if err == nil && (data[len(data)-8] != 7 || task.Aliases["tied"] != "w") {
+			err = errors.New("the constants are others")
+		}
+		return err
+	}}
+	for range 2 {
+		if _, err := run.Round(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var update bytes.Buffer
+	if err := run.Export(&update); err != nil || bytes.Contains(update.Bytes(), []byte("norm.count")) {
+		t.Errorf("an update has the counter, or %v", err)
+	}
+}
+
 func TestStops(t *testing.T) {
 	run, _ := newRun(t, Config{})
 	ctx, cancel := context.WithCancel(t.Context())

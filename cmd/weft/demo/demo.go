@@ -133,10 +133,10 @@ func (d *Demo) result(r *try.Result) *Result {
 
 // save writes the base and the federated model to files.
 func (d *Demo) save(ctx context.Context, r *try.Result) error {
-	if err := d.try.SaveFile(ctx, r.Base, d.basePath()); err != nil {
+	if err := d.try.SaveFile(ctx, r.Run, r.Base, d.basePath()); err != nil {
 		return err
 	}
-	return d.try.SaveFile(ctx, r.Model, d.modelPath())
+	return d.try.SaveFile(ctx, r.Run, r.Model, d.modelPath())
 }
 
 // publish copies the federated model to where the person wants it.

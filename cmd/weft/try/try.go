@@ -120,6 +120,9 @@ func (t *Try) open(ctx context.Context) (block.CID, error) {
 	if refused := new(api.Error); errors.As(err, &refused) && refused.Field == "model.init" {
 		return block.CID{}, &ScriptError{t.cfg.Sites[0].Name, refused.Message, refused.Hint}
 	}
+	if reply.Note != "" {
+		t.Screen.event("%s", reply.Note)
+	}
 	return reply.Run, err
 }
 
@@ -128,9 +131,9 @@ type ScriptError struct{ Site, Text, Advice string }
 
 func (e *ScriptError) Error() string { return e.Site + ": " + e.Text }
 
-// Save writes a model that the first site holds to w.
-func (t *Try) Save(ctx context.Context, model block.CID, w io.Writer) error {
-	body, err := t.mesh.Nodes[0].Client.Model(ctx, model)
+// Save writes a model of the run, which the first site holds, to w.
+func (t *Try) Save(ctx context.Context, run, model block.CID, w io.Writer) error {
+	body, err := t.mesh.Nodes[0].Client.Model(ctx, run, model)
 	if err != nil {
 		return err
 	}
@@ -139,11 +142,11 @@ func (t *Try) Save(ctx context.Context, model block.CID, w io.Writer) error {
 	return err
 }
 
-// SaveFile writes a model that the first site holds to a file.
-func (t *Try) SaveFile(ctx context.Context, model block.CID, path string) error {
+// SaveFile is Save to a file.
+func (t *Try) SaveFile(ctx context.Context, run, model block.CID, path string) error {
 	f, err := os.Create(path)
 	if err != nil {
 		return err
 	}
-	return errors.Join(t.Save(ctx, model, f), f.Close())
+	return errors.Join(t.Save(ctx, run, model, f), f.Close())
 }

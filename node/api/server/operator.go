@@ -13,11 +13,7 @@ func (s *server) openRun(_ http.ResponseWriter, r *http.Request) (any, error) {
 	if err := decodeBody(r.Body, &req); err != nil {
 		return nil, err
 	}
-	run, err := s.site.OpenRun(r.Context(), req)
-	if err != nil {
-		return nil, err
-	}
-	return api.RunReply{Run: run}, nil
+	return s.site.OpenRun(r.Context(), req)
 }
 
 func (s *server) consent(_ http.ResponseWriter, r *http.Request) (any, error) {

@@ -31,7 +31,7 @@ type Reader interface {
 
 // Operator does what the site's operator asks for.
 type Operator interface {
-	OpenRun(ctx context.Context, req api.RunRequest) (block.CID, error)
+	OpenRun(ctx context.Context, req api.RunRequest) (api.RunReply, error)
 	Consent(ctx context.Context, run block.CID, accept bool) error
 	StopRun(ctx context.Context, run block.CID, reason string) error
 	Evaluate(ctx context.Context, run, model block.CID) (*api.Evaluation, error)
@@ -41,8 +41,9 @@ type Operator interface {
 // Store has the site's blocks and models.
 type Store interface {
 	Block(c block.CID) ([]byte, error)
-	// Model returns a model's bytes as a safetensors file, and what writes it.
-	Model(ctx context.Context, c block.CID) (size int64, write func(io.Writer) error, err error)
+	// Model returns the bytes of a model as a safetensors file, with the constants of its run if one is named, and what
+	// writes it.
+	Model(ctx context.Context, run, c block.CID) (size int64, write func(io.Writer) error, err error)
 }
 
 // Site is all that the local API asks of a node.
@@ -256,7 +257,13 @@ func (s *server) model(w http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	size, write, err := s.site.Model(r.Context(), c)
+	var run block.CID
+	if text := r.URL.Query().Get("run"); text != "" {
+		if run, err = block.Parse(text); err != nil {
+			return nil, api.Refuse(http.StatusBadRequest, "weft run list shows the runs", "run: %v", err)
+		}
+	}
+	size, write, err := s.site.Model(r.Context(), run, c)
 	if err != nil {
 		return nil, err
 	}

@@ -62,7 +62,7 @@ func (run *runner) export(ctx context.Context) error {
 }
 
 func (run *runner) save(ctx context.Context, n *local.Node, model block.CID) error {
-	r, err := n.Client.Model(ctx, model)
+	r, err := n.Client.Model(ctx, block.CID{}, model)
 	if err != nil {
 		return err
 	}

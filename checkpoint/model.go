@@ -1,0 +1,80 @@
+package checkpoint
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/tensor"
+)
+
+// Model is a model of a run in a store, open to be written as one file.
+type Model struct {
+	weights   *blockstore.Artifact
+	constants *blockstore.Artifact // nil: none
+	aliases   map[string]string
+}
+
+// OpenModel opens a model and, unless that is undefined, the constants of its run, by their manifests.
+func OpenModel(open func(block.CID) (*blockstore.Artifact, error), weights, constants block.CID, aliases map[string]string) (*Model, error) {
+	a, err := open(weights)
+	if err != nil {
+		return nil, err
+	}
+	m := &Model{weights: a, aliases: aliases}
+	if constants.Defined() {
+		if m.constants, err = open(constants); err != nil {
+			return nil, errors.Join(fmt.Errorf("the run's constants: %w", err), a.Close())
+		}
+	}
+	return m, nil
+}
+
+// Size returns the size of the file.
+func (m *Model) Size() (int64, error) {
+	var constants tensor.Layout
+	if m.constants != nil {
+		constants = m.constants.Layout
+	}
+	return MergedSize(m.weights.Layout, constants, m.aliases)
+}
+
+// Write writes the file, verified shard by shard.
+func (m *Model) Write(w io.Writer) error {
+	if m.constants == nil && len(m.aliases) == 0 {
+		return m.weights.Export(w)
+	}
+	weights, end := stream(m.weights)
+	defer end()
+	if m.constants == nil {
+		return Merge(w, weights, nil, m.aliases)
+	}
+	constants, end := stream(m.constants)
+	defer end()
+	return Merge(w, weights, constants, m.aliases)
+}
+
+// stream returns the artifact's file, and what ends its writing, to its end or before.
+func stream(a *blockstore.Artifact) (file io.Reader, end func()) {
+	r, w := io.Pipe()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		w.CloseWithError(a.Export(w))
+	}()
+	return r, func() {
+		r.CloseWithError(io.ErrClosedPipe)
+		<-done
+	}
+}
+
+// Close ends reading.
+func (m *Model) Close() error {
+	err := m.weights.Close()
+	if m.constants != nil {
+		err = errors.Join(err, m.constants.Close())
+	}
+	return err
+}

@@ -1,0 +1,165 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/checkpoint"
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/api"
+	"github.com/weft-mesh/weft/node/index"
+	"github.com/weft-mesh/weft/node/jobs"
+	"github.com/weft-mesh/weft/node/reduction"
+	"github.com/weft-mesh/weft/node/site"
+	"github.com/weft-mesh/weft/tensor"
+	"github.com/weft-mesh/weft/train"
+)
+
+// base is what a run begins with, in the store.
+type base struct {
+	weights, layout block.CID
+	constants       ledger.Constants
+	note            string // for the operator
+}
+
+// manifests returns the artifacts that it consists of.
+func (b *base) manifests() []block.CID {
+	if tensors := b.constants.Tensors(); tensors.Defined() {
+		return []block.CID{b.weights, tensors}
+	}
+	return []block.CID{b.weights}
+}
+
+// dropBase ends the use of a base for a run that is not asked for.
+func (o *operator) dropBase(b base, use index.Use) {
+	for _, manifest := range b.manifests() {
+		o.jobs.Drop(manifest, use)
+	}
+}
+
+// sources counts what a request says of where the model comes from.
+func sources(req api.RunRequest) (n int) {
+	for _, is := range []bool{req.Model != "", req.Init, req.From != nil} {
+		if is {
+			n++
+		}
+	}
+	return n
+}
+
+// takeBase returns the model that a run starts from, in the store.
+func (o *operator) takeBase(ctx context.Context, req api.RunRequest, spec *ledger.RunSpec) (b base, err error) {
+	if req.From != nil {
+		b, err = o.takeModel(ctx, *req.From)
+	} else {
+		b, err = o.takeFile(ctx, req, spec)
+	}
+	if err != nil {
+		return b, err
+	}
+	m, err := blockstore.ReadManifest(o.store, b.weights)
+	if err != nil {
+		return b, err
+	}
+	b.layout = m.Layout
+	return b, o.checkState(spec, m)
+}
+
+// takeModel returns a model of an earlier run, which is held here, with that run's constants.
+func (o *operator) takeModel(ctx context.Context, from api.ModelOf) (b base, err error) {
+	const field = "model.from"
+	spec := o.views.now().runs[from.Run]
+	if spec == nil {
+		return b, api.RefuseField(field, "weft run list shows the runs", fmt.Errorf("no run %s in this mesh", from.Run))
+	}
+	if _, err := o.roundOf(ctx, from.Run, from.Model); err != nil {
+		return b, err
+	}
+	b = base{weights: from.Model, constants: spec.Constants}
+	for _, manifest := range b.manifests() {
+		err := o.jobs.Check(ctx, manifest)
+		switch {
+		case errors.Is(err, blockstore.ErrNotFound), errors.Is(err, blockstore.ErrIncomplete):
+			return b, api.RefuseField(field, api.NotHeldHint, err)
+		case err != nil:
+			return b, err
+		}
+	}
+	return b, nil
+}
+
+// takeFile takes in the model that a run starts from; the file of the request stays as it is.
+func (o *operator) takeFile(ctx context.Context, req api.RunRequest, spec *ledger.RunSpec) (b base, err error) {
+	path, field := req.Model, "model.file"
+	if req.Init {
+		field = "model.init"
+		dir, err := os.MkdirTemp(o.home.Path(site.TaskDir), "init-")
+		if err != nil {
+			return b, err
+		}
+		defer os.RemoveAll(dir)
+		if path, err = o.makeBase(ctx, dir, spec); err != nil {
+			return b, err
+		}
+	}
+	i, err := checkpoint.Import(ctx, o.store, path, o.home.Path(site.TaskDir), blockstore.ImportOptions{ShardElements: o.shard, Finite: true, Keep: !req.Init})
+	switch {
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission):
+		return b, api.RefuseField(field, "the node must be able to read the file", err)
+	case errors.Is(err, checkpoint.ErrUnusable), errors.Is(err, tensor.ErrSafetensors), errors.Is(err, tensor.ErrInvalid), errors.Is(err, tensor.ErrNotFinite), errors.Is(err, blockstore.ErrChanged):
+		return b, api.RefuseField(field, train.BaseHint, err)
+	case err != nil:
+		return b, fmt.Errorf("take in the model: %w", err)
+	}
+	b = base{weights: i.Weights, constants: ledger.NewConstants(i.Constants, i.Aliases), note: i.Rounded.String()}
+	if _, _, err := b.constants.Read(); err != nil {
+		return b, api.RefuseField(field, fmt.Sprintf("a run keeps at most %d further names of tied weights, of %d bytes", ledger.MaxAliases, ledger.MaxTensorName), err)
+	}
+	return b, nil
+}
+
+// makeBase has the site's trainer make the model that a run starts from, in a folder.
+func (o *operator) makeBase(ctx context.Context, dir string, spec *ledger.RunSpec) (path string, err error) {
+	if maker, ok := o.home.Config.Trainer.Settings.(train.Initial); ok {
+		path = filepath.Join(dir, "model.safetensors")
+		err = maker.InitModel(ctx, path, spec.Train)
+	} else {
+		path, err = o.jobs.MakeModel(ctx, dir, spec)
+	}
+	failed := (*jobs.TrainerError)(nil)
+	switch {
+	case errors.Is(err, train.ErrHyperparameter):
+		return "", api.RefuseField("train", "train: in the run's description has the hyperparameters", fmt.Errorf("make the initial model: %w", err))
+	case errors.As(err, &failed):
+		brief, advice := train.Explain(failed.Unwrap())
+		return "", api.RefuseField("model.init", advice, fmt.Errorf("the script makes no model: %s", brief))
+	case err != nil:
+		return "", fmt.Errorf("make the initial model: %w", err)
+	}
+	return path, nil
+}
+
+// checkState refuses a model whose outer step's state could not be kept.
+func (o *operator) checkState(spec *ledger.RunSpec, m blockstore.Manifest) error {
+	s, _, err := o.knows(spec)
+	if err != nil {
+		return err // checkKnown has looked
+	}
+	data, err := o.store.Get(m.Layout)
+	if err != nil {
+		return err
+	}
+	l, err := tensor.DecodeLayout(data)
+	if err != nil {
+		return err
+	}
+	if err := reduction.CheckState(s.Slots(), l, m.ShardElements); err != nil {
+		return api.RefuseField("outer", "choose an outer step without a state, such as none", err)
+	}
+	return nil
+}
