@@ -44,7 +44,7 @@ PYTOOLS = dist/pytools-$(shell cksum < python/constraints.txt | cut -d' ' -f1)
 $(PYTOOLS)/done:
 	rm -rf dist/pytools-*
 	python3 -m venv $(PYTOOLS)
-	$(PYTOOLS)/bin/pip install -q --disable-pip-version-check -r python/constraints.txt
+	$(PYTOOLS)/bin/pip install -q --disable-pip-version-check --no-deps -r python/constraints.txt
 	touch $@
 
 .PHONY: python

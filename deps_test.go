@@ -86,6 +86,7 @@ node/archive < node/reduction: the inputs of an average
 node/archive < node/site: what lies where
 node/archive < node/wal: reads the log
 node/archive < round: records of the log
+node/archive < trace: when an entry was decided
 node/index < atomicfile: the file is replaced whole
 node/index < block: CIDs
 node/index < blockstore: what the store has
@@ -203,8 +204,10 @@ cmd/weft                < node/runfile yamlfile: files that people write
 cmd/weft                < train train/builtin: the embedded trainer is part of weft; which of its errors are the command line's
 cmd/weft                < hint: errors say what to do
 cmd/weft                < cmd/weft/term cmd/weft/outfile: how a command writes
+cmd/weft                < cmd/weft/tensorboard: weft run history writes curves
 cmd/weft                < cmd/weft/try cmd/weft/try/deal cmd/weft/demo cmd/weft/bench scenarios scenarios/library scenarios/play/real scenarios/play/simulated scenarios/report: what tries weft on one machine; not with -tags node
 cmd/weft/term           <
+cmd/weft/tensorboard    <
 cmd/weft/outfile        < atomicfile: a file appears whole
 cmd/weft/bench          < cmd/weft/term: its result for people
 cmd/weft/bench          < node/api scenarios/local ledger block: a mesh of real nodes, and the run in it

@@ -21,6 +21,7 @@ import (
 type runHistory struct {
 	metric string
 	csv    bool
+	board  string // folder for TensorBoard
 }
 
 func newRunHistory(e *env) *cobra.Command {
@@ -32,26 +33,29 @@ func newRunHistory(e *env) *cobra.Command {
 		Long: `Show all committed rounds of a run: the curve of a metric, as the sites' trainers
 report it with their updates, and a table. --csv writes a row for each round and
 site, for pandas or a spreadsheet: samples, weight in the mean, every metric, and
-the model. ` + runArgument + "\nIf none goes on, the last is shown.",
+the model. --tensorboard writes the curves of all metrics for TensorBoard.
+` + runArgument + "\nIf none goes on, the last is shown.",
 		Example: `  weft run history
   weft run history letters --metric accuracy
-  weft run history letters --csv > letters.csv`,
+  weft run history letters --csv > letters.csv
+  weft run history letters --tensorboard curves/letters && tensorboard --logdir curves`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: e.completeRuns(runAny),
 		RunE:              e.runs(c.run),
 	}
 	cmd.Flags().StringVar(&c.metric, "metric", "", "metric to show; default the loss, if there is one")
 	cmd.Flags().BoolVar(&c.csv, "csv", false, "write CSV, a row for each round and site")
+	cmd.Flags().StringVar(&c.board, "tensorboard", "", "write TensorBoard's event files to this `folder`: of each site, and of their mean")
 	e.jsonFlag(cmd)
 	return cmd
 }
 
 func (c *runHistory) run(ctx context.Context, e *env, args []string) error {
 	switch {
-	case c.csv && e.json:
-		return usage("--csv or --json, not both")
-	case c.metric != "" && (c.csv || e.json):
-		return usage("--csv and --json have all metrics; --metric is for the curve")
+	case c.csv && e.json, c.board != "" && (c.csv || e.json):
+		return usage("--csv, --json or --tensorboard, not two of them")
+	case c.metric != "" && (c.csv || e.json || c.board != ""):
+		return usage("--csv, --json and --tensorboard have all metrics; --metric is for the curve")
 	}
 	r, err := c.find(ctx, e, args)
 	switch {
@@ -61,6 +65,8 @@ func (c *runHistory) run(ctx context.Context, e *env, args []string) error {
 		return e.printJSON(r.History)
 	case c.csv:
 		return writeHistory(e.out, r.History, metricNames(r.History))
+	case c.board != "":
+		return writeCurves(e, r, c.board)
 	}
 	return c.show(e.out, r)
 }
