@@ -63,7 +63,7 @@ func TestTemplateComments(t *testing.T) {
 			t.Errorf("%s: %v", line, err)
 		}
 	}
-	if tried != 7 {
+	if tried != 8 {
 		t.Errorf("%d lines", tried)
 	}
 }
