@@ -14,8 +14,10 @@ build: ## the binary, dist/weft
 	go build -trimpath -ldflags '-s -w' -o dist/weft ./cmd/weft
 
 .PHONY: test
-test: ## all tests, as the README says
-	go test ./...
+test: ## all tests (go test ./...), and at the end which were skipped, and why
+	go -C tools test ./gotest
+	go -C tools build -o ../dist/gotest ./gotest
+	dist/gotest ./...
 
 .PHONY: check
 check: fmt vet lint test race python-types wheel python demo ## what CI runs
