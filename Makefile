@@ -55,7 +55,7 @@ python: ## the Python package's tests; those of wheels after make wheel
 
 .PHONY: python-types
 python-types: $(PYTOOLS)/done ## the Python package under mypy, pyright and ruff
-	cd python && ../$(PYTOOLS)/bin/ruff check . && ../$(PYTOOLS)/bin/ruff check --ignore D ../examples && ../$(PYTOOLS)/bin/ruff format --check weft hatch_build.py
+	cd python && ../$(PYTOOLS)/bin/ruff check . && ../$(PYTOOLS)/bin/ruff check --ignore D ../examples ../tools && ../$(PYTOOLS)/bin/ruff format --check weft hatch_build.py
 	cd python && ../$(PYTOOLS)/bin/mypy
 	cd python && ../$(PYTOOLS)/bin/pyright --pythonpath ../$(PYTOOLS)/bin/python
 	cd dist && PYTHONPATH=../python ../$(PYTOOLS)/bin/pyright --ignoreexternal --verifytypes weft | tee types.txt | grep -A1 'error:\|completeness score'
@@ -125,6 +125,10 @@ bench: ## benchmarks, to bench/<commit>.txt, compared with the newest before
 	@mkdir -p bench; old=$$(ls -t bench/*.txt 2>/dev/null | head -1); new=bench/$$(git rev-parse --short HEAD).txt; \
 	go test -run '^$$' -bench . -count 6 ./... | tee $$new; \
 	test -z "$$old" || test "$$old" = "$$new" || go tool -modfile=tools/go.mod benchstat $$old $$new
+
+.PHONY: picture
+picture: build $(PYTOOLS)/done ## docs/demo.svg anew: what weft demo shows in a terminal
+	cd dist && ../$(PYTOOLS)/bin/python ../tools/picture.py ../docs/demo.svg "go run ./cmd/weft demo" ./weft demo
 
 .PHONY: base
 base: ## pretrain the embedded base anew (docs/base-model.md)
