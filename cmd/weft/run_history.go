@@ -66,7 +66,7 @@ func (c *runHistory) run(ctx context.Context, e *env, args []string) error {
 	case c.csv:
 		return writeHistory(e.out, r.History, metricNames(r.History))
 	case c.board != "":
-		return writeCurves(e, r, c.board)
+		return writeCurves(e, r, r.History, c.board)
 	}
 	return c.show(e.out, r)
 }

@@ -14,19 +14,19 @@ import (
 	"github.com/weft-mesh/weft/node/archive"
 )
 
-// writeCurves writes the rounds of a run as TensorBoard's event files: a folder for each site, and one for their mean. A step is a
-// round, its time when it was committed here.
-func writeCurves(e *env, run *api.RunStatus, dir string) error {
+// writeCurves writes rounds of a run as TensorBoard's event files: a folder for each site, and one for their mean. A step is a round,
+// its time when it was committed here.
+func writeCurves(e *env, run *api.RunStatus, rounds []api.RoundStatus, dir string) error {
 	decided, err := archive.DecidedAt(e.dir)
 	if err != nil {
 		return err
 	}
-	names, times := metricNames(run.History), commitTimes(run.History, decided)
+	names, times := metricNames(rounds), commitTimes(rounds, decided)
 	mean := func(r *api.RoundStatus, metric string) float64 {
 		v, _, _ := spread(r.Metrics, metric)
 		return v
 	}
-	if err := writeEvents(filepath.Join(dir, "mean"), run.History, times, names, mean); err != nil {
+	if err := writeEvents(filepath.Join(dir, "mean"), rounds, times, names, mean); err != nil {
 		return err
 	}
 	sites := sitesOf(run)
@@ -37,7 +37,7 @@ func writeCurves(e *env, run *api.RunStatus, dir string) error {
 			}
 			return math.NaN()
 		}
-		if err := writeEvents(filepath.Join(dir, "site", folderName(site)), run.History, times, names, own); err != nil {
+		if err := writeEvents(filepath.Join(dir, "site", folderName(site)), rounds, times, names, own); err != nil {
 			return err
 		}
 	}
