@@ -128,7 +128,7 @@ bench: ## benchmarks, to bench/<commit>.txt, compared with the newest before
 
 .PHONY: picture
 picture: build $(PYTOOLS)/done ## docs/demo.svg anew: what weft demo shows in a terminal
-	cd dist && ../$(PYTOOLS)/bin/python ../tools/picture.py ../docs/demo.svg "go run ./cmd/weft demo" ./weft demo
+	cd dist && ../$(PYTOOLS)/bin/python ../tools/picture.py ../docs/demo.svg "go run ./cmd/weft demo" ./weft demo && rm weft-demo.safetensors
 
 .PHONY: base
 base: ## pretrain the embedded base anew (docs/base-model.md)
