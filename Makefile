@@ -14,8 +14,10 @@ build: ## the binary, dist/weft
 	go build -trimpath -ldflags '-s -w' -o dist/weft ./cmd/weft
 
 .PHONY: test
-test: ## all tests, as the README says
-	go test ./...
+test: ## all tests (go test ./...), and at the end which were skipped, and why
+	go -C tools test ./gotest
+	go -C tools build -o ../dist/gotest ./gotest
+	dist/gotest ./...
 
 .PHONY: check
 check: fmt vet lint test race python-types wheel python demo ## what CI runs
@@ -44,7 +46,7 @@ PYTOOLS = dist/pytools-$(shell cksum < python/constraints.txt | cut -d' ' -f1)
 $(PYTOOLS)/done:
 	rm -rf dist/pytools-*
 	python3 -m venv $(PYTOOLS)
-	$(PYTOOLS)/bin/pip install -q --disable-pip-version-check -r python/constraints.txt
+	$(PYTOOLS)/bin/pip install -q --disable-pip-version-check --no-deps -r python/constraints.txt
 	touch $@
 
 .PHONY: python
@@ -53,7 +55,7 @@ python: ## the Python package's tests; those of wheels after make wheel
 
 .PHONY: python-types
 python-types: $(PYTOOLS)/done ## the Python package under mypy, pyright and ruff
-	cd python && ../$(PYTOOLS)/bin/ruff check . && ../$(PYTOOLS)/bin/ruff check --ignore D ../examples && ../$(PYTOOLS)/bin/ruff format --check weft hatch_build.py
+	cd python && ../$(PYTOOLS)/bin/ruff check . && ../$(PYTOOLS)/bin/ruff check --ignore D ../examples ../tools && ../$(PYTOOLS)/bin/ruff format --check weft hatch_build.py
 	cd python && ../$(PYTOOLS)/bin/mypy
 	cd python && ../$(PYTOOLS)/bin/pyright --pythonpath ../$(PYTOOLS)/bin/python
 	cd dist && PYTHONPATH=../python ../$(PYTOOLS)/bin/pyright --ignoreexternal --verifytypes weft | tee types.txt | grep -A1 'error:\|completeness score'
@@ -123,6 +125,10 @@ bench: ## benchmarks, to bench/<commit>.txt, compared with the newest before
 	@mkdir -p bench; old=$$(ls -t bench/*.txt 2>/dev/null | head -1); new=bench/$$(git rev-parse --short HEAD).txt; \
 	go test -run '^$$' -bench . -count 6 ./... | tee $$new; \
 	test -z "$$old" || test "$$old" = "$$new" || go tool -modfile=tools/go.mod benchstat $$old $$new
+
+.PHONY: picture
+picture: build $(PYTOOLS)/done ## docs/demo.svg anew: what weft demo shows in a terminal
+	cd dist && ../$(PYTOOLS)/bin/python ../tools/picture.py ../docs/demo.svg "go run ./cmd/weft demo" ./weft demo && rm weft-demo.safetensors
 
 .PHONY: base
 base: ## pretrain the embedded base anew (docs/base-model.md)

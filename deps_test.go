@@ -92,6 +92,7 @@ node/archive < node/reduction: the inputs of an average
 node/archive < node/site: what lies where
 node/archive < node/wal: reads the log
 node/archive < round: records of the log
+node/archive < trace: when an entry was decided
 node/index < atomicfile: the file is replaced whole
 node/index < block: CIDs
 node/index < blockstore: what the store has
@@ -150,6 +151,7 @@ scenarios               < ledger: a scenario says what its mesh withstands
 scenarios               < node/runfile: a scenario has the terms of its run, written as in a run file
 scenarios               < trace: a recording keeps the lines that machines trace
 scenarios               < scenarios/sim: a timeline is of the simulator's faults, and names its adversaries
+scenarios               < scenarios/deal: a file of rows is dealt out to the sites
 scenarios               < yamlfile: a scenario is a YAML file
 scenarios/dirichlet     <
 scenarios/library       < scenarios: it parses its files
@@ -178,6 +180,7 @@ scenarios/netem/netns   <
 scenarios/local < ledger: founds a mesh
 scenarios/local < node/api: asks its nodes
 scenarios/local < node/site: makes their directories
+scenarios/local < train: whether a script can be started
 scenarios/nodetest < ledger: founds a mesh
 scenarios/nodetest < node: runs it
 scenarios/nodetest < node/config: configures them
@@ -195,6 +198,8 @@ scenarios/play/real     < scenarios/learn: it measures the models that the nodes
 scenarios/play/real     < scenarios/netem scenarios/netem/shape: the network that the nodes stand on
 scenarios/play/real     < scenarios/sim: its faults are done to processes
 scenarios/play/real     < train/builtin/corpus: each site trains on a part of it
+scenarios/play/real     < hint: a script that fails says what to do
+scenarios/play/real     < scenarios/deal: each site gets its part of a file of rows
 scenarios/play/real     < yamlfile: what cannot be done is shown at its line of the file
 cmd/weft                < node: weft up runs one
 cmd/weft                < node/api: what a node is asked
@@ -212,18 +217,21 @@ cmd/weft                < node/runfile yamlfile: files that people write
 cmd/weft                < train train/builtin: the embedded trainer is part of weft; which of its errors are the command line's
 cmd/weft                < hint: errors say what to do
 cmd/weft                < cmd/weft/term cmd/weft/outfile: how a command writes
-cmd/weft                < cmd/weft/try cmd/weft/try/deal cmd/weft/demo cmd/weft/bench scenarios scenarios/library scenarios/play/real scenarios/play/simulated scenarios/report: what tries weft on one machine; not with -tags node
+cmd/weft                < cmd/weft/tensorboard: weft run history writes curves
+cmd/weft                < cmd/weft/try cmd/weft/demo cmd/weft/bench scenarios scenarios/deal scenarios/library scenarios/local scenarios/play/real scenarios/play/simulated scenarios/report: what tries weft on one machine; not with -tags node
 cmd/weft/term           <
+cmd/weft/tensorboard    <
 cmd/weft/outfile        < atomicfile: a file appears whole
 cmd/weft/bench          < cmd/weft/term: its result for people
 cmd/weft/bench          < node/api scenarios/local ledger block: a mesh of real nodes, and the run in it
 cmd/weft/try            < cmd/weft/term: its screen, and its result for people
 cmd/weft/try            < node/api scenarios/local ledger block: a mesh of real nodes, and the run in it
 cmd/weft/try            < train train/dryrun: whether a command can be started, and what training alone gives
-cmd/weft/try/deal       < hint: errors say what to do with the file, or how to deal it otherwise
-cmd/weft/try/deal       < scenarios/dirichlet: uneven shares are drawn
+scenarios/deal          < hint: errors say what to do with the file, or how to deal it otherwise
+scenarios/deal          < scenarios/dirichlet: uneven shares are drawn
 cmd/weft/demo           < cmd/weft/term cmd/weft/outfile: its result, and the model that it leaves
 cmd/weft/demo           < cmd/weft/try ledger block: it is a try with the embedded trainer
+cmd/weft/demo           < scenarios/local: how many threads a site gets
 cmd/weft/demo           < train train/builtin train/builtin/corpus: each site's text, and what training alone gives
 `
 

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -43,9 +42,14 @@ type events struct {
 // openEvents opens the trace for appending and reads its newest events back.
 func openEvents(path, site string, log *slog.Logger) (*events, error) {
 	e := &events{site: site, path: path, log: log, limit: maxTraceFile, next: 1, more: make(chan struct{})}
-	for _, p := range []string{path + ".1", path} {
-		if err := e.readBack(p); err != nil {
-			return nil, fmt.Errorf("trace: %w", err)
+	for _, p := range []string{path + api.OldTrace, path} {
+		err := api.ReadTrace(p, func(ev api.Event) {
+			if ev.Seq >= e.next {
+				e.keep(ev)
+			}
+		})
+		if err != nil {
+			return nil, err
 		}
 	}
 	return e, e.open()
@@ -79,30 +83,6 @@ func (e *events) endLine() error {
 	n, err := e.file.Write([]byte("\n"))
 	e.size += int64(n)
 	return err
-}
-
-// readBack takes the events of an earlier file; lines that a crash has cut short are passed over.
-func (e *events) readBack(path string) error {
-	f, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, api.MaxTraceLine)
-	for lines.Scan() {
-		var ev api.Event
-		if json.Unmarshal(lines.Bytes(), &ev) == nil && ev.Seq >= e.next {
-			e.keep(ev)
-		}
-	}
-	if err := lines.Err(); err != nil && !errors.Is(err, bufio.ErrTooLong) {
-		return err
-	}
-	return nil
 }
 
 // keep puts an event into the ring; the mutex is held, or nobody else has e yet.
@@ -168,7 +148,7 @@ func (e *events) rotate() error {
 	if e.size < e.limit {
 		return nil
 	}
-	err := errors.Join(e.file.Close(), os.Rename(e.path, e.path+".1"))
+	err := errors.Join(e.file.Close(), os.Rename(e.path, e.path+api.OldTrace))
 	e.file = nil
 	if err != nil {
 		return err

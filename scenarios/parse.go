@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/scenarios/deal"
 	"github.com/weft-mesh/weft/scenarios/sim"
 	"github.com/weft-mesh/weft/yamlfile"
 )
@@ -78,6 +79,9 @@ func (s *Scenario) fill() {
 	if s.Trainer.Builtin != nil && s.Data.Partition == "" {
 		s.Data.Partition = BySource
 	}
+	if s.Data.File != "" && s.Data.Partition == "" {
+		s.Data.Partition = Partition(deal.IID)
+	}
 }
 
 var goodName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
@@ -134,19 +138,13 @@ func (s *Scenario) checkSites() (string, error) {
 
 func (s *Scenario) checkTrainer() (string, error) {
 	y, b, d := s.Trainer.Synthetic, s.Trainer.Builtin, s.Data
-	if (y == nil) == (b == nil) {
-		return "trainer", errors.New("want one of synthetic: {bytes: 1 MB, time: 10s} and builtin: {time: 60s}")
-	}
-	if y != nil {
-		switch {
-		case y.Bytes < 4:
-			return "trainer.synthetic.bytes", errors.New("want the size of a model, such as 1 MB")
-		case y.Time <= 0:
-			return "trainer.synthetic.time", errors.New("want how long a training takes, such as 10s")
-		case d != Data{}:
-			return "data", errors.New("a synthetic trainer has no data")
-		}
-		return "", nil
+	switch x := s.Trainer.Exec; {
+	case y != nil && b == nil && x == nil:
+		return y.check(d)
+	case x != nil && y == nil && b == nil:
+		return s.checkScript()
+	case b == nil || y != nil || x != nil:
+		return "trainer", errors.New("want one of synthetic: {bytes: 1 MB, time: 10s}, builtin: {time: 60s} and exec: [python3, train.py]")
 	}
 	switch {
 	case b.Time <= 0:
@@ -161,6 +159,49 @@ func (s *Scenario) checkTrainer() (string, error) {
 		return "data.shards", fmt.Errorf("%d, want 1 to 16 of each site", d.Shards)
 	case d.Partition != Shards && d.Shards != 0:
 		return "data.shards", errors.New("goes with partition: shards")
+	case d.File != "" || d.Label != "":
+		return "data", errors.New("file and label go with a script: trainer: {exec: [python3, train.py, '{data}']}")
+	}
+	return "", nil
+}
+
+func (y *Synthetic) check(d Data) (string, error) {
+	switch {
+	case y.Bytes < 4:
+		return "trainer.synthetic.bytes", errors.New("want the size of a model, such as 1 MB")
+	case y.Time <= 0:
+		return "trainer.synthetic.time", errors.New("want how long a training takes, such as 10s")
+	case d != Data{}:
+		return "data", errors.New("a synthetic trainer has no data")
+	}
+	return "", nil
+}
+
+// checkScript looks at a user's script and its data.
+func (s *Scenario) checkScript() (string, error) {
+	x, d := s.Trainer.Exec, s.Data
+	if len(x) == 0 || x[0] == "" {
+		return "trainer.exec", errors.New("want a command, such as [python3, train.py]")
+	}
+	for i, g := range s.Sites {
+		if g.Speed != 1 {
+			return fmt.Sprintf("sites[%d].speed", i), errors.New("a script trains as fast as this machine lets it")
+		}
+	}
+	wants := slices.ContainsFunc(x, func(arg string) bool { return strings.Contains(arg, "{data}") })
+	switch {
+	case d.Alpha != 0 || d.Shards != 0:
+		return "data", errors.New("of a script's file partition says all: iid, dirichlet:0.5 or label:2")
+	case d.File == "" && d != Data{}:
+		return "data.file", errors.New("want the file of rows that is dealt out")
+	case d.File == "" && wants:
+		return "data.file", errors.New("{data} in the command stands for a site's part of it")
+	case d.File != "" && !wants:
+		return "trainer.exec", errors.New("it does not say where the script gets the site's part of data.file: put '{data}' there")
+	case d.File != "":
+		if _, err := deal.ParsePlan(string(d.Partition)); err != nil {
+			return "data.partition", err
+		}
 	}
 	return "", nil
 }

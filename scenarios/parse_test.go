@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -82,6 +83,20 @@ func TestParse(t *testing.T) {
 
 const small = "name: a\nsites: [{name: s, count: 3}]\ntrainer: {synthetic: {bytes: 1 MB, time: 10s}}\nrun: {rounds: 2}\n"
 
+const scripted = "name: a\nsites: [{name: s, count: 3}]\ntrainer: {exec: [python3, train.py, '{data}']}\ndata: {file: rows.csv, partition: dirichlet:0.5}\nrun: {rounds: 2}\n"
+
+// TestParseScript: a script is a trainer, and its file of rows is dealt out as a plan says.
+func TestParseScript(t *testing.T) {
+	s, err := Parse("a.yaml", []byte(scripted))
+	if err != nil || !slices.Equal(s.Trainer.Exec, []string{"python3", "train.py", "{data}"}) || s.Data != (Data{File: "rows.csv", Partition: "dirichlet:0.5"}) {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	s, err = Parse("a.yaml", []byte(strings.Replace(scripted, ", partition: dirichlet:0.5", "", 1)))
+	if err != nil || s.Data.Partition != "iid" {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
 func TestParseSaysWhere(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{small + "title: b\n", `a.yaml:5: unknown field "title"`},
@@ -121,6 +136,16 @@ func TestParseSaysWhere(t *testing.T) {
 		{strings.Replace(small, "count: 3", "adversary: rude", 1), `a.yaml:2: sites[0].adversary: no adversary "rude"`},
 		{strings.Replace(small, "1 MB", "big", 1), `a.yaml:3: trainer.synthetic.bytes: "big" is not a size`},
 		{strings.Replace(small, "rounds: 2", "min_sites: 1", 1), "a.yaml:4: run.rounds: missing"},
+		{strings.Replace(scripted, "exec: [python3, train.py, '{data}']", "exec: []", 1), "a.yaml:3: trainer.exec: want a command"},
+		{strings.Replace(scripted, "exec: [python3, train.py, '{data}']", "exec: python3 train.py", 1), "a.yaml:3: trainer.exec: want a list, not a value"},
+		{strings.Replace(scripted, "trainer: {", "trainer: {builtin: {time: 1s}, ", 1), "a.yaml:3: trainer: want one of"},
+		{strings.Replace(scripted, "'{data}'", "x", 1), "a.yaml:3: trainer.exec: it does not say where the script gets"},
+		{strings.Replace(scripted, "file: rows.csv, ", "", 1), "a.yaml:4: data.file: want the file of rows"},
+		{strings.Replace(scripted, "data: {file: rows.csv, partition: dirichlet:0.5}\n", "", 1), "data.file: {data} in the command"},
+		{strings.Replace(scripted, "dirichlet:0.5", "dirichlet, alpha: 0.5", 1), "a.yaml:4: data: of a script's file partition says all"},
+		{strings.Replace(scripted, "dirichlet:0.5", "dirichlet", 1), "a.yaml:4: data.partition: no such partition: \"dirichlet\""},
+		{strings.Replace(scripted, "count: 3", "count: 3, speed: 2", 1), "a.yaml:2: sites[0].speed: a script trains as fast"},
+		{strings.Replace(small, "synthetic: {bytes: 1 MB, time: 10s}", "builtin: {time: 1s}", 1) + "data: {file: rows.csv}\n", "a.yaml:5: data: file and label go with a script"},
 		{"sites: []\n", "a.yaml: name: want"},
 		{"", "a.yaml: "},
 	} {

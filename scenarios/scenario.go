@@ -40,18 +40,11 @@ type Group struct {
 	Adversary string   `yaml:"adversary" json:"adversary,omitempty"`
 }
 
-// Trainer is what trains at the sites: one of the two.
+// Trainer is what trains at the sites: one of the three.
 type Trainer struct {
 	Synthetic *Synthetic `yaml:"synthetic" json:"synthetic,omitempty"`
 	Builtin   *Builtin   `yaml:"builtin" json:"builtin,omitempty"`
-}
-
-// Time returns how long a training takes at a site of ordinary speed.
-func (t Trainer) Time() time.Duration {
-	if t.Builtin != nil {
-		return time.Duration(t.Builtin.Time)
-	}
-	return time.Duration(t.Synthetic.Time)
+	Exec      []string   `yaml:"exec" json:"exec,omitempty"` // a user's own script, which real nodes run, with the placeholders of scenarios/local
 }
 
 // Synthetic trains nothing: it takes time and yields bytes.
@@ -67,11 +60,13 @@ type Builtin struct {
 	Spread Part     `yaml:"spread" json:"spread,omitempty"`
 }
 
-// Data is which of the embedded texts a site trains on.
+// Data is which of the embedded texts a site trains on, or which part of a script's file.
 type Data struct {
-	Partition Partition `yaml:"partition" json:"partition,omitempty"`
-	Alpha     float64   `yaml:"alpha" json:"alpha,omitempty"`   // Dirichlet's
-	Shards    Number    `yaml:"shards" json:"shards,omitempty"` // of each site
+	Partition Partition `yaml:"partition" json:"partition,omitempty"` // of a file: a plan of package deal
+	Alpha     float64   `yaml:"alpha" json:"alpha,omitempty"`         // Dirichlet's
+	Shards    Number    `yaml:"shards" json:"shards,omitempty"`       // of each site
+	File      string    `yaml:"file" json:"file,omitempty"`           // of rows
+	Label     string    `yaml:"label" json:"label,omitempty"`         // its column that the plan goes by; empty: one is guessed
 }
 
 // Partition is how the text is dealt out.

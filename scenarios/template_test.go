@@ -63,7 +63,7 @@ func TestTemplateComments(t *testing.T) {
 			t.Errorf("%s: %v", line, err)
 		}
 	}
-	if tried != 9 {
+	if tried != 10 {
 		t.Errorf("%d lines", tried)
 	}
 }

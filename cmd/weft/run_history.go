@@ -21,6 +21,7 @@ import (
 type runHistory struct {
 	metric string
 	csv    bool
+	board  string // folder for TensorBoard
 }
 
 func newRunHistory(e *env) *cobra.Command {
@@ -33,26 +34,29 @@ func newRunHistory(e *env) *cobra.Command {
 report it with their updates, and a table. What the sites measured of a round's model
 has eval_ before its name. --csv writes a row for each round and site, for pandas or
 a spreadsheet: samples, weight in the mean, every metric, and the model; round 0 is
-what the run began with. ` + runArgument + "\nIf none goes on, the last is shown.",
+what the run began with. --tensorboard writes the curves of all metrics for
+TensorBoard. ` + runArgument + "\nIf none goes on, the last is shown.",
 		Example: `  weft run history
   weft run history letters --metric eval_accuracy
-  weft run history letters --csv > letters.csv`,
+  weft run history letters --csv > letters.csv
+  weft run history letters --tensorboard curves/letters && tensorboard --logdir curves`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: e.completeRuns(runAny),
 		RunE:              e.runs(c.run),
 	}
 	cmd.Flags().StringVar(&c.metric, "metric", "", "metric to show; default the loss, if there is one")
 	cmd.Flags().BoolVar(&c.csv, "csv", false, "write CSV, a row for each round and site")
+	cmd.Flags().StringVar(&c.board, "tensorboard", "", "write TensorBoard's event files to this `folder`: of each site, and of their mean")
 	e.jsonFlag(cmd)
 	return cmd
 }
 
 func (c *runHistory) run(ctx context.Context, e *env, args []string) error {
 	switch {
-	case c.csv && e.json:
-		return usage("--csv or --json, not both")
-	case c.metric != "" && (c.csv || e.json):
-		return usage("--csv and --json have all metrics; --metric is for the curve")
+	case c.csv && e.json, c.board != "" && (c.csv || e.json):
+		return usage("--csv, --json or --tensorboard, not two of them")
+	case c.metric != "" && (c.csv || e.json || c.board != ""):
+		return usage("--csv, --json and --tensorboard have all metrics; --metric is for the curve")
 	}
 	r, err := c.find(ctx, e, args)
 	switch {
@@ -63,6 +67,8 @@ func (c *runHistory) run(ctx context.Context, e *env, args []string) error {
 	case c.csv:
 		rows := withFigures(r)
 		return writeHistory(e.out, rows, metricNames(rows))
+	case c.board != "":
+		return writeCurves(e, r, withFigures(r), c.board)
 	}
 	return c.show(e.out, r)
 }

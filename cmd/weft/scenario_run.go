@@ -41,7 +41,8 @@ with the sites, links and faults of the file. The same seed gives the same run. 
 a page with pictures is written. The exit code is 1 if an expectation did not hold.
 
 With --real it is played again with a node process for each site, which takes as long as the
-scenario says; --hurry shortens trainings and timeline, for both.`,
+scenario says; --hurry shortens trainings and timeline, for both. A scenario whose trainer
+is a script is played with real nodes only, the script run where the command is given.`,
 		Example: `  weft scenario run three-hospitals
   weft scenario run ./mine.yaml --seed 7 --report mine.html
   weft scenario run two-hundred --sites 40
@@ -103,6 +104,9 @@ func (c *scenarioRun) run(ctx context.Context, e *env, args []string) error {
 	if c.report == "" && !e.json {
 		c.report = s.Name + ".html"
 	}
+	if s.Trainer.Exec != nil && !c.real {
+		return advised(&failure{kind: errUsage, text: name + ": trainer.exec", err: simulated.ErrScript}, "--real plays it with a node for each site on this machine")
+	}
 	if c.real {
 		if err := real.Check(s); err != nil {
 			return advised(&failure{kind: errUsage, text: name, err: locate(name, err)}, "without --real it can be simulated")
@@ -142,11 +146,15 @@ func writePage(page *outfile.File, recs []*scenarios.Recording) error {
 func (c *scenarioRun) play(ctx context.Context, out *term.Out, s *scenarios.Scenario) (recs []*scenarios.Recording, err error) {
 	v := newScenarioView(s, out)
 	err = out.Live(ctx, v.frame, func(ctx context.Context) error {
-		rec, err := simulated.Play(ctx, s, v.watch)
-		if err != nil {
-			return err
+		var rec *scenarios.Recording // to compare with
+		if s.Trainer.Exec == nil {
+			var err error
+			if rec, err = simulated.Play(ctx, s, v.watch); err != nil {
+				return err
+			}
+			recs = append(recs, rec)
 		}
-		if recs = append(recs, rec); !c.real {
+		if !c.real {
 			return nil
 		}
 		exe, err := os.Executable()

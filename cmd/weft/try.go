@@ -17,6 +17,7 @@ import (
 	"github.com/weft-mesh/weft/cmd/weft/try"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/runfile"
+	"github.com/weft-mesh/weft/scenarios/local"
 )
 
 const (
@@ -161,7 +162,7 @@ func (c *tryRun) config(command []string) (config try.Config, err error) {
 	if err := c.data.check(command); err != nil {
 		return config, err
 	}
-	script, err := c.script(command)
+	script, err := c.script(&config, command)
 	if err == nil {
 		err = script.Validate()
 	}
@@ -172,14 +173,18 @@ func (c *tryRun) config(command []string) (config try.Config, err error) {
 }
 
 // script is the command, in this folder.
-func (c *tryRun) script(command []string) (*try.Script, error) {
+func (c *tryRun) script(config *try.Config, command []string) (*local.Script, error) {
 	dir, err := os.Getwd()
-	return &try.Script{Command: command, Sites: c.sites, Dir: dir}, err
+	s := &local.Script{Command: command, Dir: dir}
+	for _, site := range config.Sites {
+		s.Sites = append(s.Sites, site.Name)
+	}
+	return s, err
 }
 
 // staff deals the data out and gives every site its trainer.
 func (c *tryRun) staff(e *env, config *try.Config, command []string) error {
-	script, err := c.script(command)
+	script, err := c.script(config, command)
 	if err != nil {
 		return err
 	}
@@ -226,7 +231,7 @@ func (c *tryRun) folder(config *try.Config) (tidy func() error, err error) {
 // says what is going to happen.
 func (c *tryRun) says(config *try.Config, command []string) string {
 	text := fmt.Sprintf("%s on this machine, %s, %s for each script: %s", term.Plural(len(config.Sites), "site"), term.Plural(c.rounds, "round"),
-		term.Plural(try.ThreadsEach(len(config.Sites)), "thread"), strings.Join(command, " "))
+		term.Plural(local.ThreadsEach(len(config.Sites)), "thread"), strings.Join(command, " "))
 	if c.keep != "" {
 		text += "\nlogs: " + filepath.Join(config.Dir, "site-*", "node.log")
 	}

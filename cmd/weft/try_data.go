@@ -15,7 +15,7 @@ import (
 
 	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/cmd/weft/try"
-	"github.com/weft-mesh/weft/cmd/weft/try/deal"
+	"github.com/weft-mesh/weft/scenarios/deal"
 )
 
 // labelsShown are the labels whose counts are told; those of many are in the files.

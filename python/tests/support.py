@@ -40,6 +40,23 @@ def run_script(script, env, timeout=120):
     return subprocess.run(command, capture_output=True, text=True, env=environment(**env), timeout=timeout)
 
 
+def missing(test, what):
+    """Skips a test; where everything should be there, as in CI, it fails."""
+    if os.environ.get("WEFT_TEST_ALL") == "1":
+        test.fail(f"{what}, and WEFT_TEST_ALL=1 allows no skips")
+    test.skipTest(what)
+
+
+def weft_program(test):
+    """The weft program of these sources, in a folder of its own."""
+    if not shutil.which("go"):
+        missing(test, "no Go, to build the weft program")
+    path = ROOT / "dist" / "for-tests" / "weft"
+    done = subprocess.run(["go", "build", "-o", str(path), "./cmd/weft"], cwd=ROOT, capture_output=True, text=True)
+    test.assertEqual(done.returncode, 0, done.stderr)
+    return path
+
+
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 

@@ -2,10 +2,11 @@
 
 import os
 import re
+import shutil
 import tempfile
 import unittest
 
-from support import ROOT, OneSite, run_script, torch
+from support import ROOT, OneSite, run_script, torch, weft_program
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "python" / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("examples/*/README.md"))]
 BLOCK = re.compile(r"^```(?:python|py)\n(.*?)^```$", re.M | re.S)
@@ -66,6 +67,9 @@ class TestDocuments(unittest.TestCase):
             before = f"import os\nos.chdir({folder!r})\n" + ("" if own else BEFORE)
             if "weft.mesh(" in code:
                 before += "\nweft.mesh = Notebook\n"
+            if "weft.local(" in code:
+                shutil.copy(ROOT / "examples" / "plain" / "train.py", folder)
+                before += f"import pathlib\nfrom weft import _binary\n_binary._folders = lambda: [pathlib.Path({str(weft_program(self).parent)!r})]\n"
             env = {"WEFT_SOCKET": node.path, "RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29578"}
             done = run_script(before + code, env)
             self.assertEqual(done.returncode, 0, done.stderr)

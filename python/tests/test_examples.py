@@ -14,6 +14,13 @@ from weft import safetensors
 EXAMPLES = ROOT / "examples"
 
 
+def changed(before, after):
+    """The signs of the lines that change, empty ones left out."""
+    texts = [path.read_text().splitlines() for path in (before, after)]
+    changes = [line for line in difflib.unified_diff(*texts, n=0, lineterm="") if line[0] in "+-" and line[:3] not in ("+++", "---")]
+    return "".join(line[0] for line in changes if line[1:].strip())
+
+
 class TestExamples(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory(prefix="weft-")
@@ -44,14 +51,32 @@ class TestExamples(unittest.TestCase):
             f.writelines(f"{i % 7 - 3},{i % 5 - 2},{int(i % 7 > 3)}\n" for i in range(100))
         self.assertIn("alone: update of 80 samples", self.play("plain/train.py", "--data", "data.csv")[1])
 
+    def test_lines_of_others(self):
+        """The table of examples/lines, and what the documents repeat of it, are counted."""
+        lines = EXAMPLES / "lines"
+        pages = {
+            lines / "README.md": ("weft", "FLARE", "Flower"),
+            ROOT / "docs" / "coming-from-flare.md": ("weft", "FLARE"),
+            ROOT / "docs" / "coming-from-flower.md": ("weft", "Flower"),
+        }
+        for name, script, *more in (
+            ("weft", "federated.py"),
+            ("FLARE", "flare/train.py", "flare/model.py", "flare/job.py"),
+            ("Flower", "flower/client_app.py", "flower/server_app.py", "flower/pyproject.toml"),
+        ):
+            changes = changed(lines / "plain.py", lines / script)
+            further = sum(bool(line.strip()) for f in more for line in (lines / f).read_text().splitlines())
+            files = f"{len(more)} files, {further} lines" if more else "none"
+            for page, names in pages.items():
+                if name in names:
+                    self.assertIn(f"| {name} | +{changes.count('+')} -{changes.count('-')} | {files} |", page.read_text(), page.name)
+        for f in lines.rglob("*.py"):
+            compile(f.read_text(), str(f), "exec")
+
     @unittest.skipIf(torch is None, "no torch")
     def test_lines(self):
         """An import, and two changed lines."""
-        plain, federated = ((EXAMPLES / "lines" / name).read_text().splitlines() for name in ("plain.py", "federated.py"))
-        changes = [line for line in difflib.unified_diff(plain, federated, n=0, lineterm="") if line[0] in "+-" and line[:3] not in ("+++", "---")]
-        changes = [line for line in changes if line[1:].strip()]
-        self.assertEqual(["import weft" in line for line in changes], [True] + [False] * 4, changes)
-        self.assertEqual("".join(line[0] for line in changes), "+--++")
+        self.assertEqual(changed(EXAMPLES / "lines" / "plain.py", EXAMPLES / "lines" / "federated.py"), "+--++")
         alone = float(self.play("lines/plain.py")[0].split()[1])
         self.assertGreater(alone, 0.95)
         self.play("lines/federated.py")  # alone, too

@@ -38,6 +38,7 @@ from typing import Any
 from . import _session, safetensors
 from ._binary import binary
 from ._client import Client
+from ._local import local
 from ._mesh import Mesh, Run, mesh
 from ._model import Params, load, save, state_dict
 from ._random import seed
@@ -60,6 +61,7 @@ __all__ = [
     "init",
     "is_running",
     "load",
+    "local",
     "log",
     "mesh",
     "receive",

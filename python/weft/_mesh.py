@@ -1,24 +1,27 @@
-"""A mesh as one of its sites sees it, for notebooks: read from the site's running node."""
+"""A mesh as one of its sites sees it, for notebooks: read from the site's node, or its directory."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from . import safetensors
-from ._http import Socket
+from . import _program, safetensors
+from ._http import Socket, Unreachable
 from ._types import Error
 
 _SOCKET = "api.sock"
+_GENESIS = "genesis.cbor"  # in the directory of every site that is in a mesh
 _MAX_STATUS = 256 << 20  # bytes: thousands of rounds at a thousand sites
 _NANOSECONDS = 1e9
 
 
 def mesh(dir: str | os.PathLike[str] | None = None) -> Mesh:
-    """The mesh of the site in a directory ($WEFT_DIR, else ~/.weft), read-only, as its running
-    node tells it. ``weft.mesh().run("letters").history()`` fits pandas.DataFrame."""
+    """The mesh of the site in a directory ($WEFT_DIR, else ~/.weft), read-only, as its node tells
+    it; while that does not run, as the weft program reads the directory.
+    ``weft.mesh().run("letters").history()`` fits pandas.DataFrame."""
     return Mesh(Path(dir if dir is not None else os.environ.get("WEFT_DIR") or Path.home() / ".weft"))
 
 
@@ -28,6 +31,7 @@ class Mesh:
     __module__ = "weft"
 
     def __init__(self, dir: Path) -> None:
+        self._dir = dir
         # A socket's path is limited to some 100 bytes: a short one may lead to the same folder.
         here = os.path.relpath(dir / _SOCKET)
         path = min(str(dir / _SOCKET), here, key=len)
@@ -43,7 +47,12 @@ class Mesh:
 
     def runs(self) -> list[Run]:
         """The runs that this site knows, in the order of their opening."""
-        return [Run(self, status) for status in self.status()["runs"]]
+        try:
+            runs = self.status()["runs"]
+        except Unreachable as down:
+            self._needs_directory(down)
+            runs = json.loads(_program.call("--dir", self._dir, "run", "list", "--json"))["runs"]
+        return [Run(self, status) for status in runs]
 
     def run(self, name: str) -> Run:
         """The newest run of that name, or the one of that CID."""
@@ -58,12 +67,24 @@ class Mesh:
         import tempfile
 
         with tempfile.TemporaryDirectory(prefix="weft-model-") as folder:
-            path = os.path.join(folder, "model.safetensors")
-            with open(path, "wb") as f:
-                status = self._socket.fetch(f"/v1/models/{cid}" + (f"?run={run}" if run else ""), f)
-            if status >= 300:
-                self._refused(status, Path(path).read_bytes())
+            path = Path(folder, "model.safetensors")
+            try:
+                self._fetch(cid, path, run)
+            except Unreachable as down:
+                self._needs_directory(down)
+                _program.call("--dir", self._dir, "model", "export", cid, *(("--run", run) if run else ()), "-o", path)
             return safetensors.load_file(path, framework)  # mapped: it outlives its name
+
+    def _fetch(self, cid: str, path: Path, run: str) -> None:
+        with open(path, "wb") as f:
+            status = self._socket.fetch(f"/v1/models/{cid}" + (f"?run={run}" if run else ""), f)
+        if status >= 300:
+            self._refused(status, path.read_bytes())
+
+    def _needs_directory(self, down: Unreachable) -> None:
+        """Raises down if there is no site in a mesh here, whose directory could be read instead."""
+        if not (self._dir / _GENESIS).is_file():
+            raise down
 
     def _get(self, path: str) -> Any:
         status, reply = self._socket.call("GET", path)
@@ -72,8 +93,6 @@ class Mesh:
         return reply
 
     def _refused(self, status: int, body: bytes) -> None:
-        import json
-
         try:
             reply = json.loads(body)
         except ValueError:
@@ -97,6 +116,8 @@ class Run:
     """What the site does for it, "done" at the end."""
     status: Mapping[str, Any]
     """All that `weft status --json` has of it."""
+    result: Mapping[str, Any] | None = None
+    """Of `weft.local`: all that `weft try --json` says."""
 
     def __init__(self, mesh: Mesh, status: Mapping[str, Any]) -> None:
         self._mesh = mesh
@@ -146,7 +167,7 @@ class Run:
             best = self.status.get("best")
             if not best:
                 raise Error(f"{self.name!r} has no best model", "in the run file, best: METRIC:max or METRIC:min says which is")
-            return self._mesh.model(best["model"], framework)
+            return self._mesh.model(best["model"], framework, self.id)
         held = {r["round"]: r["model"] for r in self.status.get("history") or [] if r["held"]}
         if which == "latest":
             which = max(held, default=0)

@@ -133,9 +133,11 @@ func summary(r *scenarios.Recording) string {
 	s = append(s, "faults: "+string(r.Scenario.Faults), "seed "+strconv.FormatUint(r.Seed, 10))
 	switch t := r.Scenario.Trainer; {
 	case t.Synthetic != nil:
-		s = append(s, fmt.Sprintf("synthetic model of %s, %s a training", size(float64(t.Synthetic.Bytes)), span(t.Time())))
+		s = append(s, fmt.Sprintf("synthetic model of %s, %s a training", size(float64(t.Synthetic.Bytes)), span(time.Duration(t.Synthetic.Time))))
 	case t.Builtin != nil:
-		s = append(s, fmt.Sprintf("the embedded trainer, %s a training", span(t.Time())))
+		s = append(s, fmt.Sprintf("the embedded trainer, %s a training", span(time.Duration(t.Builtin.Time))))
+	case t.Exec != nil:
+		s = append(s, "the script "+strings.Join(t.Exec, " "))
 	}
 	if r.Driver == scenarios.Simulated {
 		s = append(s, fmt.Sprintf("%s in virtual time, played in %s", span(r.Took), span(r.Wall)))

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/weft-mesh/weft/cmd/weft/try"
+	"github.com/weft-mesh/weft/scenarios/local"
 	"github.com/weft-mesh/weft/train"
 	"github.com/weft-mesh/weft/train/builtin"
 )
@@ -91,7 +91,7 @@ func (d *Demo) trainAlone(ctx context.Context) ([]string, error) {
 // alone trains as the run does, rounds and learning rate alike, but never averages. It
 // returns the model's file; progress is told of steps as they are done.
 func (d *Demo) alone(ctx context.Context, i int, progress func(steps int)) (string, error) {
-	t, err := builtin.New(builtin.Config{Data: d.sites[i].text.String(), Workers: try.ThreadsEach(len(d.sites))})
+	t, err := builtin.New(builtin.Config{Data: d.sites[i].text.String(), Workers: local.ThreadsEach(len(d.sites))})
 	if err != nil {
 		return "", err
 	}

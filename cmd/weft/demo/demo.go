@@ -14,6 +14,7 @@ import (
 	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/cmd/weft/try"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/scenarios/local"
 	"github.com/weft-mesh/weft/train/builtin/corpus"
 )
 
@@ -94,7 +95,7 @@ func New(c Config, out *term.Out) (_ *Demo, err error) {
 		}
 		s := site{name: "site-" + string(rune('a'+i)), text: text}
 		d.sites = append(d.sites, s)
-		t.Sites = append(t.Sites, try.Site{Name: s.name, Has: text.Kind, Trainer: fmt.Sprintf("{builtin: {data: %q, workers: %d}}", text, try.ThreadsEach(c.Sites))})
+		t.Sites = append(t.Sites, try.Site{Name: s.name, Has: text.Kind, Trainer: fmt.Sprintf("{builtin: {data: %q, workers: %d}}", text, local.ThreadsEach(c.Sites))})
 	}
 	if d.try, err = try.New(t, out); err != nil {
 		return nil, err

@@ -32,6 +32,9 @@ type Site struct {
 	Has     string // what it trains on, for the screen
 }
 
+// SiteName is the name of a site, from 0.
+func SiteName(i int) string { return fmt.Sprintf("site-%d", i+1) }
+
 // Validate says what is wrong with the configuration, if anything.
 func (c *Config) Validate() error {
 	if n := len(c.Sites); n < 1 || n > MaxSites {

@@ -34,6 +34,7 @@ type Config struct {
 	Models string        // folder into which the models of all rounds are written, as CID.safetensors; empty: nowhere
 	Until  time.Duration // when the run ends if it is not done before
 	Bed    netem.Kind    // empty: the best that is to be had here
+	Strict bool          // the first training that fails ends it
 }
 
 // Site is one site.

@@ -15,7 +15,6 @@ import (
 	"github.com/weft-mesh/weft/scenarios/netem"
 	"github.com/weft-mesh/weft/scenarios/netem/shape"
 	"github.com/weft-mesh/weft/trace"
-	"github.com/weft-mesh/weft/train/builtin/corpus"
 	"github.com/weft-mesh/weft/yamlfile"
 )
 
@@ -66,16 +65,18 @@ func Play(ctx context.Context, s *scenarios.Scenario, simulated *scenarios.Recor
 	if err := Check(s); err != nil {
 		return nil, err
 	}
-	c, err := configure(s, exe)
+	dir, err := os.MkdirTemp("", "weft-scenario-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	c, err := configure(s, exe, dir)
 	if err != nil {
 		return nil, err
 	}
 	c.Bed = bed
 	if s.Trainer.Builtin != nil {
-		if c.Models, err = os.MkdirTemp("", "weft-scenario-"); err != nil {
-			return nil, err
-		}
-		defer func() { err = errors.Join(err, os.RemoveAll(c.Models)) }()
+		c.Models = dir
 	}
 	begun := time.Now()
 	r, err := Run(ctx, c, watch)
@@ -93,8 +94,8 @@ func Play(ctx context.Context, s *scenarios.Scenario, simulated *scenarios.Recor
 	return rec, nil
 }
 
-// configure is the scenario as a mesh of real nodes.
-func configure(s *scenarios.Scenario, exe string) (Config, error) {
+// configure is the scenario as a mesh of real nodes. The sites' parts of a file of data are written to dir.
+func configure(s *scenarios.Scenario, exe, dir string) (Config, error) {
 	spec, _, err := s.Run.Spec(s.Name)
 	if err != nil {
 		return Config{}, err
@@ -108,35 +109,20 @@ func configure(s *scenarios.Scenario, exe string) (Config, error) {
 			return shape.Path{Latency: p.Latency, Jitter: p.Jitter, Loss: p.Loss, Duplicate: p.Duplicate, Bandwidth: int64(p.Bandwidth)}
 		},
 	}
+	trainers, err := trainersOf(s, dir)
+	if err != nil {
+		return c, err
+	}
+	c.Strict = s.Trainer.Exec != nil
 	outside := s.Outside()
 	for i, site := range sites {
 		g := site.Group
-		trainer, err := trainerOf(s, i, len(sites))
-		if err != nil {
-			return c, err
-		}
 		c.Sites = append(c.Sites, Site{
-			Name: site.Name, Trainer: trainer, Start: time.Duration(g.Starts), Decline: g.Declines, Outside: outside[i],
+			Name: site.Name, Trainer: trainers[i], Start: time.Duration(g.Starts), Decline: g.Declines, Outside: outside[i],
 			Access: shape.Access{Up: int64(g.Link.Up.Bytes()), Down: int64(g.Link.Down.Bytes())},
 		})
 	}
 	return c, nil
-}
-
-// trainerOf is what config.yaml says of a site's trainer. Where the simulator draws a training's time anew each
-// time, the sites here have times of their own, as far apart.
-func trainerOf(s *scenarios.Scenario, i, n int) (string, error) {
-	y := s.Trainer.Synthetic
-	if y == nil {
-		sample, err := corpus.Site(i, n)
-		if err != nil {
-			return "", err
-		}
-		return fmt.Sprintf("{builtin: {data: %q, workers: 1}}", sample), nil
-	}
-	part := float64(y.Spread) * (float64(i) + 0.5) / float64(n)
-	took := time.Duration(float64(y.Time) * (1 + part) / float64(s.All()[i].Group.Speed))
-	return fmt.Sprintf("{synthetic: {bytes: %d, time: %s}}", y.Bytes, took), nil
 }
 
 // record is what a run has left, as every player of scenarios records it.

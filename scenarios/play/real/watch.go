@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/scenarios"
 	"github.com/weft-mesh/weft/scenarios/sim"
@@ -74,6 +75,28 @@ func (run *runner) ask(ctx context.Context) error {
 		run.see(run.at(), run.result.Last)
 	}
 	run.result.Done = run.done(fresh)
+	if run.config.Strict {
+		return run.failure()
+	}
+	return nil
+}
+
+// failure returns why a site's last training failed, if one did.
+func (run *runner) failure() error {
+	for i, last := range run.result.Last {
+		if last == nil {
+			continue
+		}
+		for _, r := range last.Runs {
+			if f := r.Failure; f != nil {
+				err := fmt.Errorf("%s: %s", run.nodes[i].Name, f.Text)
+				if f.Hint == "" {
+					return err
+				}
+				return hint.Add(err, f.Hint)
+			}
+		}
+	}
 	return nil
 }
 

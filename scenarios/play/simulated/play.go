@@ -30,9 +30,15 @@ const (
 // "note" says what goes on beside the protocol. hit names the sites that a fault is about.
 type Watch func(l scenarios.Line, hit []string)
 
+// ErrScript is returned for a scenario whose sites train with a user's script.
+var ErrScript = errors.New("a script trains in real time, which cannot be simulated")
+
 // Play plays a scenario in virtual time. The same scenario gives the same recording, but for the
 // time that it took. It returns ctx's error if it was stopped.
 func Play(ctx context.Context, s *scenarios.Scenario, watch Watch) (rec *scenarios.Recording, err error) {
+	if s.Trainer.Exec != nil {
+		return nil, ErrScript
+	}
 	begun := time.Now()
 	if watch == nil {
 		watch = func(scenarios.Line, []string) {}

@@ -1,4 +1,4 @@
-// Package deal deals a data file out to the sites of a try, a file for each.
+// Package deal deals a data file out to the sites of a mesh on this machine, a file for each.
 //
 // A plan says which site gets which rows. Chance comes from the seed alone: the same file, sites, plan and seed give the same
 // bytes. In its part a row has the bytes that it has in the file, and rows follow each other as they do there.

@@ -1,8 +1,7 @@
-package try
+package local
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,12 +18,9 @@ import (
 type Script struct {
 	Command []string
 	Dir     string   // where it runs
+	Sites   []string // names
 	Data    []string // each site's file; empty if there is none
-	Sites   int
 }
-
-// SiteName is the name of a site, from 0.
-func SiteName(i int) string { return fmt.Sprintf("site-%d", i+1) }
 
 // Validate says what is wrong with the command, if anything.
 func (s *Script) Validate() error {
@@ -50,12 +46,12 @@ type trainer struct {
 
 // Trainer returns what a site's config.yaml says of its trainer.
 func (s *Script) Trainer(i int) string {
-	t := trainer{Exec: s.filled(i), Dir: s.Dir, Grace: "5s", Env: []string{"WEFT_SITE=" + SiteName(i), "PYTHONUNBUFFERED=1"}}
+	t := trainer{Exec: s.filled(i), Dir: s.Dir, Grace: "5s", Env: []string{"WEFT_SITE=" + s.Sites[i], "PYTHONUNBUFFERED=1"}}
 	if _, set := os.LookupEnv("OMP_NUM_THREADS"); !set {
-		t.Env = append(t.Env, "OMP_NUM_THREADS="+strconv.Itoa(ThreadsEach(s.Sites)))
+		t.Env = append(t.Env, "OMP_NUM_THREADS="+strconv.Itoa(ThreadsEach(len(s.Sites))))
 	}
 	if all := gpus(); len(all) > 0 {
-		t.Env = append(t.Env, "CUDA_VISIBLE_DEVICES="+deal(all, i, s.Sites))
+		t.Env = append(t.Env, "CUDA_VISIBLE_DEVICES="+deal(all, i, len(s.Sites)))
 	}
 	text, err := json.Marshal(t)
 	if err != nil {
@@ -70,7 +66,7 @@ func (s *Script) filled(i int) (command []string) {
 	if len(s.Data) > 0 {
 		data = s.Data[i]
 	}
-	fill := strings.NewReplacer("{i}", strconv.Itoa(i+1), "{name}", SiteName(i), "{sites}", strconv.Itoa(s.Sites), "{data}", data)
+	fill := strings.NewReplacer("{i}", strconv.Itoa(i+1), "{name}", s.Sites[i], "{sites}", strconv.Itoa(len(s.Sites)), "{data}", data)
 	for _, arg := range s.Command {
 		command = append(command, fill.Replace(arg))
 	}
