@@ -111,7 +111,7 @@ def weights(model: Any, params: Params = "auto") -> dict[str, Any]:
         if only or not is_module(whole) or tensor.is_floating_point():
             tensors[_names.in_file(name, adapter) if only else name] = tensor
     if only and not tensors:
-        raise LayoutError("the model has no adapter", 'make it with peft.get_peft_model, or say params="all"')
+        raise LayoutError("the model has no adapter of a kind that is known", 'make a LoRA with peft.get_peft_model, or say params="all"')
     return tensors
 
 
@@ -176,7 +176,7 @@ def _check_all_loaded(model: Any, tensors: Mapping[str, Any], loaded: Iterable[s
     """Every weight of the model gets a value, by one of its names."""
     whole = unwrap(model)
     only, adapter = choose(whole, "auto"), adapter_of(whole)
-    places = {place(name, tensors[name]) for name in loaded} - {None}
+    places = {place(name, tensors[name]) for name in sorted(loaded)} - {None}
     for name, tensor in tensors.items():
         if name in set(loaded) or only and not _names.of_adapter(name, adapter) or place(name, tensor) in places:
             continue
