@@ -195,7 +195,7 @@ func (o *operator) importBase(ctx context.Context, req api.RunRequest, spec *led
 			return c, m, err
 		}
 	}
-	c, err = o.store.Import(ctx, path, blockstore.ImportOptions{ShardElements: o.shard, Finite: true, Keep: !req.Init})
+	c, err = o.store.Import(ctx, path, blockstore.ImportOptions{ShardElements: o.shard, Finite: true, Wide: req.Wide, Keep: !req.Init})
 	switch {
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission):
 		return c, m, api.RefuseField(field, "the node must be able to read the file", err)

@@ -227,6 +227,7 @@ type RunRequest struct {
 	Spec  ledger.RunSpec `json:"spec"`            // By, Base, Layout and Nonce are filled in by the node
 	Model string         `json:"model,omitempty"` // safetensors file to start from; it is copied
 	Init  bool           `json:"init,omitempty"`  // let the site's trainer make the initial model: the embedded one from Spec.Train
+	Wide  bool           `json:"wide,omitempty"`  // take it in as F32, whatever its type: so are the common models then
 }
 
 // MarshalJSON leaves an empty By out, which as text would be no peer ID.
@@ -244,7 +245,8 @@ func (r RunRequest) MarshalJSON() ([]byte, error) {
 		Spec  spec   `json:"spec"`
 		Model string `json:"model,omitempty"`
 		Init  bool   `json:"init,omitempty"`
-	}{s, r.Model, r.Init})
+		Wide  bool   `json:"wide,omitempty"`
+	}{s, r.Model, r.Init, r.Wide})
 }
 
 // RunReply names the run that was asked for. It is open once the ledger has its open entry.

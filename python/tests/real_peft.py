@@ -6,9 +6,23 @@ import warnings
 
 import torch
 from peft import (
-    AdaLoraConfig, BOFTConfig, C3AConfig, FourierFTConfig, HRAConfig, IA3Config, LNTuningConfig, LoHaConfig, LoKrConfig, LoraConfig, MissConfig, OFTConfig,
-    PeftModel, PromptTuningConfig, get_peft_model, get_peft_model_state_dict,
-)  # fmt: skip
+    AdaLoraConfig,
+    BOFTConfig,
+    C3AConfig,
+    FourierFTConfig,
+    HRAConfig,
+    IA3Config,
+    LNTuningConfig,
+    LoHaConfig,
+    LoKrConfig,
+    LoraConfig,
+    MissConfig,
+    OFTConfig,
+    PeftModel,
+    PromptTuningConfig,
+    get_peft_model,
+    get_peft_model_state_dict,
+)
 from safetensors.torch import load_file, load_model
 from test_model import Folder
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM

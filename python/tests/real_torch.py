@@ -6,13 +6,14 @@ import traceback
 import unittest
 import warnings
 
+import test_docs
 import test_tasks
 import torch
 import torch.distributed as dist
-from support import OneSite
+from support import ROOT, OneSite
 from test_model import Folder
 from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
-from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict, set_model_state_dict
+from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 from torch.testing._internal.two_tensor import TwoTensor
@@ -101,18 +102,21 @@ def sharded_names(path):
 
 
 def sharded_training(path):
-    """The loop over a dict of whole tensors, which are dealt out to the shards and gathered again."""
+    """docs/trainers.md's loop over a dict of whole tensors, which are dealt out to the shards and gathered again."""
+    text = (ROOT / "docs" / "trainers.md").read_text(encoding="utf-8")
+    (block,) = [found[1] for found in test_docs.BLOCK.finditer(text) if test_docs.SHARDED in found[1]]
     model = sharded(network())
-    options = StateDictOptions(full_state_dict=True)
-    whole = {n: t for n, t in get_model_state_dict(model, options=options).items() if t.is_floating_point()}
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    for task in weft.tasks(whole, samples=8):
-        set_model_state_dict(model, dict(whole), options=StateDictOptions(full_state_dict=True, strict=False))
-        for x in task.steps([torch.ones(4, 17)], 2):
-            model(x).sum().backward()
-            optimizer.step()
-            optimizer.zero_grad()
-        task.send({n: t for n, t in get_model_state_dict(model, options=options).items() if n in whole})
+
+    def train_step(model, batch):
+        model(batch).sum().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    begins = 'torch.distributed.init_process_group("gloo")\n'
+    assert begins in block
+    x = torch.ones(8, 17)
+    exec(block.replace(begins, ""), {"torch": torch, "weft": weft, "model": model, "x": x, "loader": [x[:4], x[4:]], "train_step": train_step})
 
 
 def sharded(model):
@@ -156,7 +160,7 @@ class TestSharded(unittest.TestCase):
         self.ranks(sharded_names)
 
     def test_training(self):
-        """Two rounds: each rank's gradient is that of 4 examples of ones, so are their mean."""
+        """Two rounds of two steps, down the mean of the ranks' gradients of 4 ones each."""
         before = safetensors.load_file(self.base)
         node = OneSite(self.base, 2)
         self.addCleanup(node.close)

@@ -385,12 +385,36 @@ class TestChange(Folder):
                     self.assertEqual(len(said), 1 if share else 0, said)
                     if share:
                         self.assertIn(f"round 3: {share}% of the changes were lost to rounding: 8 of 8 values that changed are", said[0])
-                        self.assertIn(f"in the base, which is {dtype}; hint: start the run from the model in float32", said[0])
+                        self.assertIn(f"in the base, which is {dtype}; hint: open the run with dtype: f32, as it is", said[0])
             self.write("BF16", [1.0] * 8)  # most, and some
             for lost, words in ((5, "round 3: 62% of the changes"), (4, None)):
                 _, metrics, said = self.sent(self.receive(framework), {"w": self.tensor(framework, [1.002] * lost + [1.5] * (8 - lost))})
                 self.assertEqual((metrics, bool(said)), ({}, words is not None))
                 self.assertTrue(not said or words in said[0], said)
+
+    def test_a_narrow_model_of_a_wide_run(self):
+        """What loading rounds away is no change of the site's: it comes back with the update, whatever was trained."""
+        made = {}
+        if torch is not None:
+            made |= {"BF16": lambda: torch.zeros(3, dtype=torch.bfloat16), "F16 torch": lambda: torch.zeros(3, dtype=torch.float16)}
+        if numpy is not None:
+            made["F16"] = lambda: numpy.zeros(3, "f2")
+        f4 = lambda x: struct.unpack("f", struct.pack("f", x))[0]
+        small, step = f4(1.0001), 0.0625
+        for kind, make in made.items():
+            with self.subTest(kind):
+                self.write("F32", [small, 1.0, -small])
+                model = {"w": make()}
+                weft.load(model, self.receive("numpy" if kind == "F16" else "torch"))
+                self.assertEqual(model["w"].tolist(), [1.0, 1.0, -1.0])
+                got, metrics, _ = self.sent(self.receive(), model)
+                self.assertEqual((got["w"].tolist(), metrics), ([small, 1.0, -small], {"unchanged": 1.0}))
+                model["w"][:2] += step
+                got, metrics, said = self.sent(self.receive(), model)
+                self.assertEqual((got["w"].tolist(), metrics, said), ([f4(small + step), 1 + step, -small], {}, []))
+                model["w"][0] = float("inf")
+                with self.assertRaisesRegex(LayoutError, "'w' has values that are NaN"):
+                    self.receive().send(model, samples=1)
 
     def test_equal_to_its_base(self):
         for framework in FRAMEWORKS:

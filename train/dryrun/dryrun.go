@@ -129,7 +129,7 @@ func (d *Run) importBase(ctx context.Context) (err error) {
 			return fmt.Errorf("make the initial model: %w", err)
 		}
 	}
-	d.base, err = d.store.Import(ctx, path, blockstore.ImportOptions{Finite: true, Keep: d.conf.Base != ""})
+	d.base, err = d.store.Import(ctx, path, blockstore.ImportOptions{Finite: true, Wide: true, Keep: d.conf.Base != ""})
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
