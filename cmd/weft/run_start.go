@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,6 +16,7 @@ import (
 	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/node/runfile"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // openWait is how long `weft run start` waits for the mesh to open the run. A quorum that can
@@ -57,8 +60,14 @@ func (c *runStart) run(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return locateField(file, err)
 	}
-	if err := awaitOpen(ctx, e, reply.Run, req.Spec.Name); err != nil || !c.watch {
+	if err := awaitOpen(ctx, e, reply.Run, req.Spec.Name); err != nil {
 		return err
+	}
+	if types := narrow(req.Model); req.Wide && len(types) > 0 {
+		e.out.Printf("its models are F32, so that small steps count: %s is in %s (dtype: keep saves the bytes)\n", filepath.Base(req.Model), strings.Join(types, ", "))
+	}
+	if !c.watch {
+		return nil
 	}
 	return watchStatus(ctx, e, reply.Run.String())
 }
@@ -105,6 +114,26 @@ func readRun(path string) (r runfile.Run, req api.RunRequest, err error) {
 		return r, req, advised(&failure{kind: errUsage, text: r.Wrong("model.file", "%v", err).Error()}, "the path is relative to the run file")
 	}
 	return r, req, nil
+}
+
+// narrow returns the types of a file's tensors other than F32.
+func narrow(path string) (types []string) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil // the node, which has read it, is not here, or there is no file
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil
+	}
+	h, _ := tensor.ReadHeader(f, info.Size())
+	for _, t := range h.Tensors {
+		if d := string(t.DType); t.DType != tensor.F32 && !slices.Contains(types, d) {
+			types = append(types, d)
+		}
+	}
+	return types
 }
 
 // locateField says in which line of the run file the node finds what it refuses.

@@ -118,7 +118,8 @@ class TestNode(unittest.TestCase):
         for dtype, want in (("", 1.016), ("dtype: f32", 1.016), ("dtype: keep", 1.0)):
             name = f"steps{want}{dtype[7:]}"
             (self.dir / "run.yaml").write_text(f"name: {name}\nrounds: 8\nmodel: {{file: base.safetensors}}\nmin_sites: 1\n{dtype}\n")
-            self.weft("run", "start", "run.yaml")
+            said = self.weft("run", "start", "run.yaml")
+            self.assertEqual("base.safetensors is in BF16" in said, want > 1, said)
             run = self.wait(lambda name=name: (r := mesh.run(name)).done == 8 and r)
             got = run.model("latest", "plain")["w"]
             self.assertAlmostEqual(got[0], want, places=5)
@@ -150,7 +151,7 @@ class TestNode(unittest.TestCase):
         # The node's stop repeats a step at most, the kill what came after the last save: of so short a task more than 5 %.
         repeated = [int(line.split()[1]) for line in self.lines("step")]
         repeated = [sum(repeated.count(i) - 1 for i in range(r * 100 + 1, r * 100 + 101)) for r in range(3)]
-        self.assertTrue(repeated[0] <= 50 and repeated[1] <= 1 and repeated[2] == 0, repeated)
+        self.assertTrue(repeated[0] < 60 and repeated[1] <= 1 and repeated[2] == 0, repeated)
         log = (self.dir / "log").read_text()
         self.assertEqual(log.count("goes on after step"), 2, log)
         # Plain training ends with the same bits.
