@@ -3,8 +3,11 @@
 import os
 import unittest
 import warnings
+from importlib import metadata
 
+import tomllib
 import torch
+from packaging.requirements import Requirement
 from peft import (
     AdaLoraConfig,
     BOFTConfig,
@@ -24,6 +27,7 @@ from peft import (
     get_peft_model_state_dict,
 )
 from safetensors.torch import load_file, load_model
+from support import ROOT
 from test_model import Folder
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
@@ -111,6 +115,17 @@ class TestAdapters(Folder):
         model = get_peft_model(llama(), PromptTuningConfig(num_virtual_tokens=3, task_type="CAUSAL_LM"))
         with self.assertRaisesRegex(LayoutError, "no adapter of a kind that is known"):
             weft.state_dict(model)
+
+
+class TestExtras(unittest.TestCase):
+    def test_bounds(self):
+        """The extras' bounds hold the versions that are tested here."""
+        project = tomllib.loads((ROOT / "python" / "pyproject.toml").read_text())["project"]
+        extras = project["optional-dependencies"]
+        self.assertEqual((project["dependencies"], set(extras)), ([], {"torch", "transformers"}))
+        for wanted in {line for extra in extras.values() for line in extra}:
+            wanted = Requirement(wanted)
+            self.assertIn(metadata.version(wanted.name), wanted.specifier, wanted)
 
 
 class TestTied(Folder):

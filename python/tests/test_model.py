@@ -9,10 +9,11 @@ import unittest
 import warnings
 from array import array
 
-from support import FRAMEWORKS, FakeNode, numpy, torch
+from support import FRAMEWORKS, FakeNode, OneSite, numpy, torch
 
 import weft
-from weft import LayoutError, _arrays, _names, safetensors
+from weft import LayoutError, _arrays, _loop, _names, safetensors
+from weft._work import Work
 
 
 class Folder(unittest.TestCase):
@@ -165,6 +166,33 @@ class TestTorchModel(Folder):
         self.assertEqual({p.dtype for p in model.parameters()}, {torch.float64})
         self.assertEqual(int(model[1].num_batches_tracked), 7)
         self.assertTrue(torch.equal(model[0].weight.float(), safetensors.load_file(self.base)["0.weight"]))
+
+    def test_narrow_training_is_plain_training(self):
+        """Also of a model in bfloat16 in a run whose models are float32: four rounds of five steps are twenty, bit for bit."""
+
+        def made():
+            torch.manual_seed(1)
+            model = torch.nn.Linear(4, 3).bfloat16()
+            return model, torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+
+        def steps(n, model, optimizer):
+            for _ in range(n):
+                optimizer.zero_grad()
+                model(torch.ones(2, 4, dtype=torch.bfloat16)).float().pow(2).mean().backward()
+                optimizer.step()
+
+        plain, optimizer = made()
+        safetensors.save_file({n: t.float() for n, t in plain.state_dict().items()}, self.base)
+        steps(20, plain, optimizer)
+        node = OneSite(self.base, 4)
+        self.addCleanup(node.close)
+        model, optimizer = made()
+        for _ in _loop.run(weft.Client(node.path, "torch"), Work(model, optimizer, None, 1, None, "keep", "auto", True)):
+            steps(5, model, optimizer)
+        got = safetensors.load_file(node.base, "torch")
+        self.assertEqual(len(node.updates), 4)
+        for name, want in plain.state_dict().items():
+            self.assertTrue(torch.equal(got[name], want.float()), name)
 
     def test_strict(self):
         weft.save(self.network(), self.base)
