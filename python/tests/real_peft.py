@@ -23,6 +23,9 @@ from peft import (
     OFTConfig,
     PeftModel,
     PromptTuningConfig,
+    RandLoraConfig,
+    VBLoRAConfig,
+    VeraConfig,
     get_peft_model,
     get_peft_model_state_dict,
 )
@@ -50,6 +53,8 @@ ADAPTERS = {
     "HRA": lambda: HRAConfig(r=2, target_modules=TARGETS),
     "norms": lambda: LNTuningConfig(target_modules=["norm"]),
     "FourierFT": lambda: FourierFTConfig(n_frequency=4, target_modules=TARGETS),
+    "VeRA": lambda: VeraConfig(r=2, target_modules=TARGETS),
+    "VB-LoRA": lambda: VBLoRAConfig(r=2, num_vectors=4, vector_length=16, topk=2, target_modules=TARGETS),
     "MiSS": lambda: MissConfig(r=2, target_modules=TARGETS),
     "C3A": lambda: C3AConfig(block_size=8, target_modules=TARGETS),
 }
@@ -111,10 +116,10 @@ class TestAdapters(Folder):
                 self.assertTrue(torch.equal(again(tokens).logits, model.eval()(tokens).logits))
 
     def test_unknown_kinds(self):
-        """What PEFT's file has of a prompt is computed of what is trained: there is nothing to load it into."""
-        model = get_peft_model(llama(), PromptTuningConfig(num_virtual_tokens=3, task_type="CAUSAL_LM"))
-        with self.assertRaisesRegex(LayoutError, "no adapter of a kind that is known"):
-            weft.state_dict(model)
+        """Refused: what PEFT's file has of a prompt is computed of what is trained, and RandLoRA's has shared tensors twice."""
+        for config in (PromptTuningConfig(num_virtual_tokens=3, task_type="CAUSAL_LM"), RandLoraConfig(r=2, target_modules=TARGETS)):
+            with self.assertRaisesRegex(LayoutError, "no adapter of a kind that is known"):
+                weft.state_dict(get_peft_model(llama(), config))
 
 
 class TestExtras(unittest.TestCase):

@@ -153,17 +153,20 @@ def place(name: str, tensor: Any) -> _Place | None:
 
 
 def once(tensors: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """tensors with tied ones once, under the first of their names, and the others' names -> it."""
+    """tensors with tied ones once, under the first of their names, and the others' names -> it.
+
+    The outermost is the first: what layers share lies above them in PEFT's files (VeRA's projections).
+    """
     kept: dict[str, Any] = {}
     places: dict[_Place, str] = {}
     aliases: dict[str, str] = {}
-    for name, tensor in sorted(tensors.items()):
-        at = place(name, tensor)
+    for name in sorted(tensors, key=lambda name: (name.count("."), name)):
+        tensor, at = tensors[name], place(name, tensors[name])
         if at is not None and places.setdefault(at, name) != name:
             aliases[name] = places[at]
         else:
             kept[name] = tensor
-    return kept, aliases
+    return dict(sorted(kept.items())), aliases
 
 
 def torch_tensor(value: Any) -> bool:

@@ -17,7 +17,7 @@ from ._types import LayoutError
 _ANYWHERE = re.compile(r"(?:^|(?<=\.))(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
 _IN_FRONT = re.compile(r"^(?:_?module\.)+")
 # PEFT's spelling inside a model, against that of its files: the adapter's own name, here {adapter}.
-_KINDS = r"(?:lora|vera|hada|lokr|oft|boft|hra|fourierft|c3a|miss|trainable_tokens)_\w+|ia3_l|ln_tuning_layers"
+_KINDS = r"(?:lora|vera|hada|lokr|oft|boft|hra|fourierft|c3a|miss|vblora|trainable_tokens)_\w+|ia3_l|ln_tuning_layers"
 _MAGNITUDE = r"(?P<head>.*\.lora_magnitude_vector)\.{adapter}(?P<tail>)\.weight"  # DoRA's, a parameter in the files
 _ADAPTER = rf"(?P<head>.*\.(?:{_KINDS}))\.{{adapter}}(?P<tail>\..*)?"
 _SAVED = r"(?P<head>.*)\.modules_to_save\.{adapter}(?P<tail>\..*)"
