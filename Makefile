@@ -20,7 +20,7 @@ test: ## all tests (go test ./...), and at the end which were skipped, and why
 	dist/gotest ./...
 
 .PHONY: check
-check: fmt vet lint test race python-types wheel python demo ## what CI runs
+check: fmt vet lint test race python-types wheel python frameworks demo ## what CI runs
 
 .PHONY: fmt
 fmt: ## is everything formatted?
@@ -60,6 +60,18 @@ python-types: $(PYTOOLS)/done ## the Python package under mypy, pyright and ruff
 	cd python && ../$(PYTOOLS)/bin/pyright --pythonpath ../$(PYTOOLS)/bin/python
 	cd dist && PYTHONPATH=../python ../$(PYTOOLS)/bin/pyright --ignoreexternal --verifytypes weft | tee types.txt | grep -A1 'error:\|completeness score'
 	grep -q 'completeness score: 100%' dist/types.txt
+
+# PyTorch and others in their newest versions, some 4 GB; made anew when the versions change.
+FRAMEWORKS = dist/frameworks-$(shell cksum < python/constraints-frameworks.txt | cut -d' ' -f1)
+$(FRAMEWORKS)/done: $(PYTOOLS)/done
+	rm -rf dist/frameworks-*
+	python3 -m venv $(FRAMEWORKS)
+	$(PYTOOLS)/bin/uv pip install -q --python $(FRAMEWORKS)/bin/python --no-deps -r python/constraints-frameworks.txt
+	touch $@
+
+.PHONY: frameworks
+frameworks: $(FRAMEWORKS)/done ## the Python package with the newest PyTorch, transformers, PEFT
+	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(FRAMEWORKS)/bin/python -m unittest discover -s python/tests -t python -p 'real_*.py'
 
 PLATFORMS = linux/amd64 linux/arm64 darwin/arm64
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' python/weft/__init__.py)

@@ -211,7 +211,7 @@ cmd/weft                < trace: which events the log of weft up tells, in which
 cmd/weft                < ledger: what a genesis is made of, and what entries say
 cmd/weft                < checkpoint: a model goes out as a folder
 cmd/weft                < block: CIDs on the command line, blocks that are shown
-cmd/weft                < blockstore tensor: weft cat decodes manifests and layouts
+cmd/weft                < blockstore tensor: weft cat decodes manifests and layouts; weft run start says which types it widens
 cmd/weft                < aggregate: weft strategy prints its registrations
 cmd/weft                < node/runfile yamlfile: files that people write
 cmd/weft                < train train/builtin: the embedded trainer is part of weft; which of its errors are the command line's

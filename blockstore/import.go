@@ -20,10 +20,12 @@ type ImportOptions struct {
 	ShardElements uint64
 	// Finite refuses elements that are NaN or infinite with a tensor.ElementError.
 	Finite bool
+	// Wide takes the file's tensors in as F32, exactly, whatever their type there.
+	Wide bool
 	// Keep leaves the file where it is, untouched. Else Disk takes it over where it can,
 	// without a copy: on success the path is gone, the file being the artifact's own, with
 	// its own header and read-only. It can if the file's tensors lie in canonical order with
-	// an aligned header, in the store's file system, as a regular file with no other name.
+	// an aligned header and stay of their type, in the store's file system, as a regular file with no other name.
 	// Otherwise, in Memory, and after any error before the last step to durability, the file
 	// stays untouched for the caller to remove, and the store has a copy, streamed in
 	// constant memory.
@@ -51,7 +53,7 @@ func (s *store) importFile(ctx context.Context, path string, opt ImportOptions) 
 		return block.CID{}, err
 	}
 	defer f.Close()
-	src, err := newSource(f, opt.ShardElements)
+	src, err := newSource(f, opt)
 	if err != nil {
 		return block.CID{}, err
 	}

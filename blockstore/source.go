@@ -14,9 +14,12 @@ type source struct {
 	file      file
 	info      fs.FileInfo // when it was opened
 	header    tensor.Header
-	layout    tensor.Layout
+	layout    tensor.Layout // of what it becomes
 	cut       *tensor.Cut
-	canonical bool
+	lies      tensor.Layout // in the file
+	liesCut   *tensor.Cut   // into shards of the same elements
+	wide      bool          // the two differ
+	canonical bool          // as what it becomes
 	pieces    []piece
 }
 
@@ -27,7 +30,7 @@ type piece struct {
 	bytes uint64
 }
 
-func newSource(f file, shardElements uint64) (*source, error) {
+func newSource(f file, opt ImportOptions) (*source, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
@@ -36,15 +39,25 @@ func newSource(f file, shardElements uint64) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := h.Layout()
+	src := &source{file: f, info: info, header: h, pieces: pieces(h)}
+	if src.lies, err = h.Layout(); err != nil {
+		return nil, err
+	}
+	src.layout = src.lies
+	if opt.Wide {
+		if src.layout, src.wide = src.lies.Wide(); src.wide {
+			err = src.layout.Validate() // larger than what was validated
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
-	cut, err := l.Cut(shardElements)
-	if err != nil {
+	if src.cut, err = src.layout.Cut(opt.ShardElements); err != nil {
 		return nil, err
 	}
-	return &source{f, info, h, l, cut, h.Canonical(), pieces(h)}, nil
+	src.liesCut, err = src.lies.Cut(src.cut.ShardElements())
+	src.canonical = h.Canonical() && !src.wide
+	return src, err
 }
 
 // pieces maps canonical data to the file's: one piece if it is in that order.
@@ -63,9 +76,9 @@ func pieces(h tensor.Header) []piece {
 	return ps
 }
 
-// shard reads the bytes of shard i into buf.
+// shard reads the bytes of shard i, as what the file becomes, into buf.
 func (src *source) shard(i int, buf []byte, finite bool) ([]byte, error) {
-	s := src.cut.Shard(i)
+	s := src.liesCut.Shard(i)
 	buf = sized(buf, s.Bytes)
 	at, found := slices.BinarySearchFunc(src.pieces, s.Offset, func(p piece, offset uint64) int { return cmp.Compare(p.to, offset) })
 	if !found {
@@ -81,9 +94,25 @@ func (src *source) shard(i int, buf []byte, finite bool) ([]byte, error) {
 		done += n
 	}
 	if finite {
-		return buf, src.layout.CheckFinite(s, buf)
+		if err := src.lies.CheckFinite(s, buf); err != nil {
+			return buf, err
+		}
+	}
+	if src.wide {
+		return widened(s, buf), nil
 	}
 	return buf, nil
+}
+
+// widened returns a shard's elements as F32.
+func widened(s tensor.Shard, data []byte) []byte {
+	wide := make([]byte, 4*s.Elements)
+	to := wide
+	for _, part := range s.Segments {
+		tensor.Widen(to[:4*part.Elements], data[:part.Bytes()], part.DType)
+		to, data = to[4*part.Elements:], data[part.Bytes():]
+	}
+	return wide
 }
 
 // unchanged returns ErrChanged if the file was written to since it was opened.

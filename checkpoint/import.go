@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/weft-mesh/weft/block"
@@ -17,6 +18,19 @@ type Imported struct {
 	Constants block.CID // another; undefined: none
 	Aliases   map[string]string
 	Rounded   Rounded
+	Widened   []string // types of weights that were taken in as F32
+}
+
+// Note says for a person what the import has changed, empty if nothing.
+func (i *Imported) Note() string {
+	note := i.Rounded.String()
+	if len(i.Widened) == 0 {
+		return note
+	}
+	if note != "" {
+		note += "; "
+	}
+	return note + fmt.Sprintf("the run's models are F32, so that small steps count: this one is in %s (dtype: keep saves the bytes)", strings.Join(i.Widened, ", "))
 }
 
 // Import takes a checkpoint into a store. What has to be written anew for that lies meanwhile in a folder below dir, which should
@@ -27,6 +41,9 @@ func Import(ctx context.Context, store *blockstore.Disk, path, dir string, opt b
 		return i, err
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
+	if opt.Wide {
+		i.Widened = c.narrow()
+	}
 	if c.Plain() {
 		i.Weights, err = store.Import(ctx, c.Path(), opt)
 		return i, err

@@ -102,6 +102,16 @@ func (c *Checkpoint) Plain() bool {
 	return len(c.files) == 1 && len(c.aliases) == 0 && !slices.ContainsFunc(c.tensors, func(t placed) bool { return !t.DType.Weight() })
 }
 
+// narrow returns the types of weights that are not F32.
+func (c *Checkpoint) narrow() (types []string) {
+	for _, t := range c.tensors {
+		if d := string(t.DType); t.DType.Weight() && t.DType != tensor.F32 && !slices.Contains(types, d) {
+			types = append(types, d)
+		}
+	}
+	return types
+}
+
 // Path returns the path of the first file, the only one if it is plain.
 func (c *Checkpoint) Path() string { return c.files[0].path }
 

@@ -107,7 +107,7 @@ func (o *operator) takeFile(ctx context.Context, req api.RunRequest, spec *ledge
 			return b, err
 		}
 	}
-	i, err := checkpoint.Import(ctx, o.store, path, o.home.Path(site.TaskDir), blockstore.ImportOptions{ShardElements: o.shard, Finite: true, Keep: !req.Init})
+	i, err := checkpoint.Import(ctx, o.store, path, o.home.Path(site.TaskDir), blockstore.ImportOptions{ShardElements: o.shard, Finite: true, Wide: req.Wide, Keep: !req.Init})
 	switch {
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission):
 		return b, api.RefuseField(field, "the node must be able to read the file", err)
@@ -116,7 +116,7 @@ func (o *operator) takeFile(ctx context.Context, req api.RunRequest, spec *ledge
 	case err != nil:
 		return b, fmt.Errorf("take in the model: %w", err)
 	}
-	b = base{weights: i.Weights, constants: ledger.NewConstants(i.Constants, i.Aliases), note: i.Rounded.String()}
+	b = base{weights: i.Weights, constants: ledger.NewConstants(i.Constants, i.Aliases), note: i.Note()}
 	if _, _, err := b.constants.Read(); err != nil {
 		return b, api.RefuseField(field, fmt.Sprintf("a run keeps at most %d further names of tied weights, of %d bytes", ledger.MaxAliases, ledger.MaxTensorName), err)
 	}

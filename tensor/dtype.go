@@ -107,6 +107,24 @@ func Encode[F Float](dst []byte, src []F, d DType) int {
 	return -1
 }
 
+// Widen reads the elements of type d in src and writes each to dst as F32, exactly: NaN and infinities stay what they are. It panics
+// unless dst has four bytes for each element of src and d is known.
+func Widen(dst, src []byte, d DType) {
+	checkSizes(len(dst)/4, len(src), d)
+	switch d {
+	case F32:
+		copy(dst, src)
+	case F16:
+		for i := range len(src) / 2 {
+			binary.LittleEndian.PutUint32(dst[4*i:], math.Float32bits(F16ToFloat32(binary.LittleEndian.Uint16(src[2*i:]))))
+		}
+	case BF16:
+		for i := range len(src) / 2 {
+			binary.LittleEndian.PutUint32(dst[4*i:], math.Float32bits(BF16ToFloat32(binary.LittleEndian.Uint16(src[2*i:]))))
+		}
+	}
+}
+
 // DecodeOne reads one element of type d from the start of src, exactly.
 func DecodeOne(src []byte, d DType) float64 {
 	var x [1]float64

@@ -1,6 +1,8 @@
 package tensor
 
 import (
+	"bytes"
+	"encoding/binary"
 	"math"
 	"math/big"
 	"math/rand/v2"
@@ -60,6 +62,26 @@ func TestDecodeEveryHalf(t *testing.T) {
 			if back := d.encode(float64(got)); back != h {
 				t.Fatalf("%s %#04x: encodes back as %#04x", d.name, h, back)
 			}
+		}
+	}
+}
+
+func TestWiden(t *testing.T) {
+	src := make([]byte, 2<<16)
+	for i := range 1 << 16 {
+		binary.LittleEndian.PutUint16(src[2*i:], uint16(i))
+	}
+	for _, d := range halves {
+		dst := make([]byte, 4<<16)
+		Widen(dst, src, DType(d.name))
+		for i := range 1 << 16 {
+			if want, got := math.Float32bits(d.decode(uint16(i))), binary.LittleEndian.Uint32(dst[4*i:]); got != want {
+				t.Fatalf("%s %#04x: %#08x, want %#08x", d.name, i, got, want)
+			}
+		}
+		same := make([]byte, len(dst))
+		if Widen(same, dst, F32); !bytes.Equal(same, dst) {
+			t.Error("F32 changes")
 		}
 	}
 }

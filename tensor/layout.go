@@ -62,6 +62,16 @@ func (l Layout) Bytes() (n uint64) {
 	return n
 }
 
+// Wide returns the layout with the same tensors in F32, and whether it is another.
+func (l Layout) Wide() (wide Layout, other bool) {
+	wide.Tensors = slices.Clone(l.Tensors)
+	for i := range wide.Tensors {
+		other = other || wide.Tensors[i].DType != F32
+		wide.Tensors[i].DType = F32
+	}
+	return wide, other
+}
+
 // widest returns the size of the widest element, in bytes.
 func (l Layout) widest() (size int) {
 	for _, t := range l.Tensors {

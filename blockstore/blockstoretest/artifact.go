@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/weft-mesh/weft/block"
@@ -67,6 +68,23 @@ func Cut(l tensor.Layout, shardElements uint64, data []byte) Artifact {
 	}
 	a.CID = a.Manifest.Block().CID
 	return a
+}
+
+// wide returns the artifact of the same values in F32.
+func (a Artifact) wide() Artifact {
+	l := tensor.Layout{Tensors: slices.Clone(a.Layout.Tensors)}
+	var data []byte
+	from := a.Data
+	for i, t := range l.Tensors {
+		values := make([]float64, t.Elements())
+		tensor.Decode(values, from[:t.Bytes()], t.DType)
+		from = from[t.Bytes():]
+		at := len(data)
+		data = append(data, make([]byte, 4*len(values))...)
+		tensor.Encode(data[at:], values, tensor.F32)
+		l.Tensors[i].DType = tensor.F32
+	}
+	return Cut(l, a.Manifest.ShardElements, data)
 }
 
 // Unique returns the number of different shards.

@@ -31,6 +31,7 @@ func Test(t *testing.T, newStore func(testing.TB) blockstore.Store) {
 		"Import":          testImport,
 		"ImportRefuses":   testImportRefuses,
 		"ImportKeep":      testImportKeep,
+		"ImportWide":      testImportWide,
 		"Export":          testExport,
 		"DeleteArtifact":  testDeleteArtifact,
 		"Shared":          testShared,

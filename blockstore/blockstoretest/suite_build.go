@@ -140,6 +140,31 @@ func testImport(t *testing.T, s blockstore.Store) {
 	wantArtifact(t, s, partial)
 }
 
+// testImportWide takes files in as F32, with the values that they have, and leaves them alone where that is another type.
+func testImportWide(t *testing.T, s blockstore.Store) {
+	for seed, order := range [][]int{nil, {5, 4, 3, 2, 1, 0}} {
+		narrow := NewArtifact(Mixed, 4, uint64(seed))
+		wide := narrow.wide()
+		for _, keep := range []bool{true, false} {
+			c, err := s.Import(t.Context(), narrow.File(t, order), blockstore.ImportOptions{
+				Layout: wide.Manifest.Layout, ShardElements: 4, Finite: true, Keep: keep, Wide: true,
+			})
+			must(t, err)
+			if c != wide.CID {
+				t.Fatalf("order %v: imported %s, want %s", order, c, wide.CID)
+			}
+			wantArtifact(t, s, wide)
+		}
+		c, err := s.Import(t.Context(), wide.File(t, order), blockstore.ImportOptions{ShardElements: 4, Wide: true})
+		if err != nil || c != wide.CID {
+			t.Fatalf("order %v: F32 as F32: %s, %v", order, c, err)
+		}
+	}
+	bad := poison(NewArtifact(Mixed, 4, 1), "b", 13)
+	_, err := s.Import(t.Context(), bad.File(t, nil), blockstore.ImportOptions{Finite: true, ShardElements: 4, Wide: true})
+	wantElement(t, err, "b", 13)
+}
+
 func testImportKeep(t *testing.T, s blockstore.Store) {
 	a := NewArtifact(Mixed, 4, 1)
 	for _, order := range [][]int{nil, {5, 4, 3, 2, 1, 0}} {

@@ -100,7 +100,7 @@ func readRun(path string) (r runfile.Run, req api.RunRequest, err error) {
 	if r, err = runfile.Parse(path, data); err != nil {
 		return r, req, advised(&failure{kind: errUsage, text: err.Error()}, "docs/cli.md describes run files")
 	}
-	req = api.RunRequest{Spec: r.Spec, Init: r.Init}
+	req = api.RunRequest{Spec: r.Spec, Init: r.Init, Wide: r.Wide}
 	if r.File == "" {
 		return r, req, nil
 	}

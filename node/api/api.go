@@ -230,6 +230,7 @@ type RunRequest struct {
 	Spec  ledger.RunSpec `json:"spec"`            // By, Base, Layout and Nonce are filled in by the node
 	Model string         `json:"model,omitempty"` // safetensors file, or folder as Hugging Face has them, to start from; it is copied
 	Init  bool           `json:"init,omitempty"`  // let the site's trainer make the initial model: the embedded one from Spec.Train
+	Wide  bool           `json:"wide,omitempty"`  // take it in as F32, whatever its type: so are the common models then
 	From  *ModelOf       `json:"from,omitempty"`  // model of an earlier run that this site holds; an outer step begins without its state
 }
 
@@ -254,8 +255,9 @@ func (r RunRequest) MarshalJSON() ([]byte, error) {
 		Spec  spec     `json:"spec"`
 		Model string   `json:"model,omitempty"`
 		Init  bool     `json:"init,omitempty"`
+		Wide  bool     `json:"wide,omitempty"`
 		From  *ModelOf `json:"from,omitempty"`
-	}{s, r.Model, r.Init, r.From})
+	}{s, r.Model, r.Init, r.Wide, r.From})
 }
 
 // RunReply names the run that was asked for. It is open once the ledger has its open entry.

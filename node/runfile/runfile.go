@@ -19,12 +19,19 @@ const (
 	Builtin = "builtin" // as long as the embedded one alone could
 )
 
+// The values of dtype. To a narrow type every update and every common model would be rounded, and small steps would be lost.
+const (
+	F32  = "f32"
+	Keep = "keep" // that of the model that the run starts from
+)
+
 // Run is a run as its file describes it.
 type Run struct {
 	Spec ledger.RunSpec // without By, Base, Layout and Nonce, which the node fills in
 	Init bool           // the opener's trainer makes the model
 	File string         // else the safetensors file, or the folder, that holds it
 	From From           // else the earlier run whose model it is
+	Wide bool           // the common models are F32 even if it is not
 
 	where *yamlfile.File
 }
@@ -53,6 +60,7 @@ func (r *Run) Wrong(field, format string, args ...any) error {
 type file struct {
 	Name  string `yaml:"name"`
 	Model model  `yaml:"model"`
+	DType string `yaml:"dtype"`
 	Terms `yaml:",inline"`
 }
 
@@ -105,6 +113,13 @@ func (f *file) run(name string) (r Run, field string, err error) {
 	}
 	if r.Spec, field, err = f.Spec(f.Name); err != nil {
 		return r, field, err
+	}
+	switch f.DType {
+	case "", F32:
+		r.Wide = true
+	case Keep:
+	default:
+		return r, "dtype", fmt.Errorf("%.20q, want f32, or keep: the model's own", f.DType)
 	}
 	r.Init, r.File = f.Model.Init != "", f.Model.File
 	if r.File != "" && !filepath.IsAbs(r.File) {

@@ -69,6 +69,15 @@ func TestPlainAverage(t *testing.T) {
 	}
 }
 
+// The common models are F32 unless the file says otherwise.
+func TestDType(t *testing.T) {
+	for text, wide := range map[string]bool{"": true, "dtype: f32\n": true, "dtype: keep\n": false} {
+		if r, err := Parse("run.yaml", []byte("name: a\nrounds: 1\nmodel: {init: trainer}\n"+text)); err != nil || r.Wide != wide {
+			t.Errorf("%q: %+v, %v", text, r, err)
+		}
+	}
+}
+
 // A rule that combines changes drops late updates; what says nothing beyond the mean leaves nothing in the description.
 func TestParseStrategy(t *testing.T) {
 	const ok = "name: a\nrounds: 1\nmodel: {init: builtin}\n"
@@ -123,6 +132,7 @@ func TestParseSaysWhere(t *testing.T) {
 		{ok + "min_sites: -1\n", "run.yaml:4: "},
 		{ok + "attempts: many\n", "run.yaml:4: attempts: want a whole number"},
 		{ok + "train:\n  steps: [.inf]\n", "run.yaml:5: train.steps: "},
+		{ok + "dtype: bf16\n", "run.yaml:4: dtype: \"bf16\", want f32, or keep"},
 		{ok + "weights: none\n", "run.yaml:4: weights: \"none\", want samples or equal"},
 		{ok + "weights: equal\nsample_cap: 9\n", "run.yaml:5: sample_cap: with weights: equal"},
 		{ok + "weights: equal\nlate: {policy: carry}\n", "run.yaml:5: late: with weights: equal"},

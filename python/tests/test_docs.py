@@ -38,6 +38,8 @@ class Notebook:
     def model(self, which): return {}
 """
 
+SHARDED = "get_model_state_dict"
+
 
 @unittest.skipIf(torch is None, "no torch")
 class TestDocuments(unittest.TestCase):
@@ -46,6 +48,8 @@ class TestDocuments(unittest.TestCase):
         for path in DOCUMENTS:
             text = path.read_text(encoding="utf-8")
             for found in BLOCK.finditer(text):
+                if SHARDED in found[1]:
+                    continue  # real_torch.py plays it, with two ranks and a torch that has it
                 seen += 1
                 line = text.count("\n", 0, found.start()) + 1
                 with self.subTest(f"{path.relative_to(ROOT)}:{line}"):

@@ -9,10 +9,11 @@ import unittest
 import warnings
 from array import array
 
-from support import FRAMEWORKS, FakeNode, numpy, split, torch
+from support import FRAMEWORKS, FakeNode, OneSite, numpy, split, torch
 
 import weft
-from weft import LayoutError, _arrays, _names, safetensors
+from weft import LayoutError, _arrays, _loop, _names, safetensors
+from weft._work import Work
 
 
 class Folder(unittest.TestCase):
@@ -61,7 +62,9 @@ class TestNames(unittest.TestCase):
             ("q.lora_A.default.weight", "q.lora_A.weight"),
             ("q.lora_B.other.weight", "q.lora_B.other.weight"),
             ("e.lora_embedding_A.default", "e.lora_embedding_A"),
-            ("q.lora_magnitude_vector.default.weight", "q.lora_magnitude_vector.weight"),
+            ("q.lora_magnitude_vector.default.weight", "q.lora_magnitude_vector"),
+            ("q.hra_u.default", "q.hra_u"),
+            ("norm.ln_tuning_layers.default.weight", "norm.ln_tuning_layers.weight"),
             ("head.modules_to_save.default.weight", "head.weight"),
             ("head.original_module.weight", "head.original_module.weight"),
             ("default.weight", "default.weight"),
@@ -202,6 +205,33 @@ class TestTorchModel(Folder):
         other = {n: t for n, t in sent.items() if n != "embed.weight"}  # under the other name alone
         got, _, _ = self.sent(self.receive(**beside), other)
         self.assertTrue(torch.equal(got["embed.weight"], sent["head.weight"]))
+
+    def test_narrow_training_is_plain_training(self):
+        """Also of a model in bfloat16 in a run whose models are float32: four rounds of five steps are twenty, bit for bit."""
+
+        def made():
+            torch.manual_seed(1)
+            model = torch.nn.Linear(4, 3).bfloat16()
+            return model, torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+
+        def steps(n, model, optimizer):
+            for _ in range(n):
+                optimizer.zero_grad()
+                model(torch.ones(2, 4, dtype=torch.bfloat16)).float().pow(2).mean().backward()
+                optimizer.step()
+
+        plain, optimizer = made()
+        safetensors.save_file({n: t.float() for n, t in plain.state_dict().items()}, self.base)
+        steps(20, plain, optimizer)
+        node = OneSite(self.base, 4)
+        self.addCleanup(node.close)
+        model, optimizer = made()
+        for _ in _loop.run(weft.Client(node.path, "torch"), Work(model, optimizer, None, 1, None, "keep", "auto", True)):
+            steps(5, model, optimizer)
+        got = safetensors.load_file(node.base, "torch")
+        self.assertEqual(len(node.updates), 4)
+        for name, want in plain.state_dict().items():
+            self.assertTrue(torch.equal(got[name], want.float()), name)
 
     def test_strict(self):
         weft.save(self.network(), self.base)
@@ -420,12 +450,36 @@ class TestChange(Folder):
                     self.assertEqual(len(said), 1 if share else 0, said)
                     if share:
                         self.assertIn(f"round 3: {share}% of the changes were lost to rounding: 8 of 8 values that changed are", said[0])
-                        self.assertIn(f"in the base, which is {dtype}; hint: start the run from the model in float32", said[0])
+                        self.assertIn(f"in the base, which is {dtype}; hint: open the run with dtype: f32, as it is", said[0])
             self.write("BF16", [1.0] * 8)  # most, and some
             for lost, words in ((5, "round 3: 62% of the changes"), (4, None)):
                 _, metrics, said = self.sent(self.receive(framework), {"w": self.tensor(framework, [1.002] * lost + [1.5] * (8 - lost))})
                 self.assertEqual((metrics, bool(said)), ({}, words is not None))
                 self.assertTrue(not said or words in said[0], said)
+
+    def test_a_narrow_model_of_a_wide_run(self):
+        """What loading rounds away is no change of the site's: it comes back with the update, whatever was trained."""
+        made = {}
+        if torch is not None:
+            made |= {"BF16": lambda: torch.zeros(3, dtype=torch.bfloat16), "F16 torch": lambda: torch.zeros(3, dtype=torch.float16)}
+        if numpy is not None:
+            made["F16"] = lambda: numpy.zeros(3, "f2")
+        f4 = lambda x: struct.unpack("f", struct.pack("f", x))[0]
+        small, step = f4(1.0001), 0.0625
+        for kind, make in made.items():
+            with self.subTest(kind):
+                self.write("F32", [small, 1.0, -small])
+                model = {"w": make()}
+                weft.load(model, self.receive("numpy" if kind == "F16" else "torch"))
+                self.assertEqual(model["w"].tolist(), [1.0, 1.0, -1.0])
+                got, metrics, _ = self.sent(self.receive(), model)
+                self.assertEqual((got["w"].tolist(), metrics), ([small, 1.0, -small], {"unchanged": 1.0}))
+                model["w"][:2] += step
+                got, metrics, said = self.sent(self.receive(), model)
+                self.assertEqual((got["w"].tolist(), metrics, said), ([f4(small + step), 1 + step, -small], {}, []))
+                model["w"][0] = float("inf")
+                with self.assertRaisesRegex(LayoutError, "'w' has values that are NaN"):
+                    self.receive().send(model, samples=1)
 
     def test_equal_to_its_base(self):
         for framework in FRAMEWORKS:

@@ -44,6 +44,15 @@ for task in weft.tasks(model, momentum, samples=10, evaluate=lambda: {"gap": 1 -
         print("step", momentum.steps, file=done)
 """
 
+STEPS = """
+import weft
+from array import array
+model = {"w": array("f", [0, 0])}
+for task in weft.tasks(model, samples=1):
+    for i, w in enumerate(model["w"]):
+        model["w"][i] = w + 0.002
+"""
+
 
 class TestNode(unittest.TestCase):
     def setUp(self):
@@ -87,8 +96,8 @@ class TestNode(unittest.TestCase):
     def lines(self, word):
         return [line for line in (self.dir / "done").read_text().splitlines() if line.startswith(word)]
 
-    def test_a_run(self):
-        """A run at one site: its trainer is killed, then its node is stopped and started, and nothing is lost."""
+    def found(self, script):
+        """A mesh of one site, whose trainer is a script."""
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             port = s.getsockname()[1]
@@ -96,9 +105,30 @@ class TestNode(unittest.TestCase):
         config = (self.dir / "site" / "config.yaml").read_text()
         before, rest = config.split("trainer:\n", 1)
         after = rest[rest.index("# In which runs") :].replace("evaluate: false", "evaluate: true")
-        (self.dir / "train.py").write_text(TRAIN)
+        (self.dir / "train.py").write_text(script)
         (self.dir / "site" / "config.yaml").write_text(f"{before}trainer:\n  exec: [{sys.executable}, {self.dir}/train.py]\n\n{after}")
         self.weft("mesh", "create", "m", "--site", self.weft("id").strip(), "-o", "m.weft")
+
+    def test_small_steps(self):
+        """A model in bfloat16, whose next number after 1.0 is 1.0078, learns by steps of 0.002: the common models are float32."""
+        self.found(STEPS)
+        weft.safetensors.save_file({"w": array("f", [1, 3])}, self.dir / "base.safetensors", like={"w": weft.safetensors.TensorInfo("BF16", (2,), 0, 0)})
+        self.up()
+        mesh = weft.mesh(self.dir / "site")
+        for dtype, want in (("", 1.016), ("dtype: f32", 1.016), ("dtype: keep", 1.0)):
+            name = f"steps{want}{dtype[7:]}"
+            (self.dir / "run.yaml").write_text(f"name: {name}\nrounds: 8\nmodel: {{file: base.safetensors}}\nmin_sites: 1\n{dtype}\n")
+            said = self.weft("run", "start", "run.yaml")
+            self.assertEqual("base.safetensors is in BF16" in said, want > 1, said)
+            run = self.wait(lambda name=name: (r := mesh.run(name)).done == 8 and r)
+            got = run.model("latest", "plain")["w"]
+            self.assertAlmostEqual(got[0], want, places=5)
+            self.assertAlmostEqual(got[1], want + 2, places=5)
+        self.assertIn("100% of the changes were lost to rounding", (self.dir / "log").read_text())
+
+    def test_a_run(self):
+        """A run at one site: its trainer is killed, then its node is stopped and started, and nothing is lost."""
+        self.found(TRAIN)
         weft.safetensors.save_file({"w": array("f", [0, 0])}, self.dir / "base.safetensors")
         (self.dir / "run.yaml").write_text("name: r\nrounds: 3\nmodel: {file: base.safetensors}\nmin_sites: 1\nbest: gap:min\ntrain: {steps: 100, rate: 0.5}\n")
         self.up()
@@ -121,7 +151,7 @@ class TestNode(unittest.TestCase):
         # The node's stop repeats a step at most, the kill what came after the last save: of so short a task more than 5 %.
         repeated = [int(line.split()[1]) for line in self.lines("step")]
         repeated = [sum(repeated.count(i) - 1 for i in range(r * 100 + 1, r * 100 + 101)) for r in range(3)]
-        self.assertTrue(repeated[0] <= 50 and repeated[1] <= 1 and repeated[2] == 0, repeated)
+        self.assertTrue(repeated[0] < 60 and repeated[1] <= 1 and repeated[2] == 0, repeated)
         log = (self.dir / "log").read_text()
         self.assertEqual(log.count("goes on after step"), 2, log)
         # Plain training ends with the same bits.

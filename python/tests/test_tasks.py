@@ -119,13 +119,14 @@ class TestPlain(TaskTest):
             from array import array
             import weft
             for task in weft.tasks({"w": array("f", [0, 0, 0])}):
-                task.send({"w": array("f", [1, 2, 3])}, samples=5, metrics={"loss": 2})
+                task.send({"w": array("f", [1, 2, 3])}, samples=5, metrics={"loss": 2}, steps=40)
                 task.send()
                 assert task.over
         """
         node = self.node(rounds=2)
         self.run_at(node, script)
-        self.assertEqual([(u["samples"], u["metrics"]["loss"]) for u in node.updates], [(5, 2.0)] * 2)
+        said = {"loss": 2.0, "steps": 40.0}
+        self.assertEqual([(u["samples"], u["metrics"]) for u in node.updates], [(5, said), (5, {**said, "unchanged": 1.0})])
 
     def test_evaluation_without_a_measure(self):
         node = self.node(rounds=1, evaluate=True)

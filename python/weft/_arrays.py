@@ -57,7 +57,8 @@ _BY_CODE = {d.code: d.word for d in reversed(DTYPES.values())} | {"l": "int64", 
 _WEIGHTS_HINT = "weights are float32, float16 or bfloat16"
 _GATHER_HINT = (
     "gather it first, on every rank: torch.distributed.checkpoint.state_dict.get_model_state_dict(model, "
-    "options=StateDictOptions(full_state_dict=True, cpu_offload=True)), and send what rank 0 gets"
+    "options=StateDictOptions(full_state_dict=True, cpu_offload=True)), and send what rank 0 gets; "
+    "set_model_state_dict loads a task's params"
 )
 
 

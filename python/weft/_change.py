@@ -43,7 +43,7 @@ class Change:
             return (
                 f"round {round}: {share:.0%} of the changes were lost to rounding: {self._lost} of {self._changed} values that changed "
                 f"are what they were in the base, which is {' and '.join(kinds)}; "
-                "hint: start the run from the model in float32, weft.save(model.float(), FILE)"
+                "hint: open the run with dtype: f32, as it is by default, or from the model in float32, weft.save(model.float(), FILE)"
             )
         if not self._differs:
             return (

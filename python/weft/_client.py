@@ -13,6 +13,7 @@ from ._desk import Desk, Message, NodeDesk
 from ._metrics import MAX_METRICS, Metrics
 from ._task import Task
 from ._types import Cancelled, Error, Update
+from ._unrounded import unrounded
 from ._warn import warn
 
 MAX_REASON = 256  # bytes of a skip's reason
@@ -196,7 +197,7 @@ class Client:
         layout = {name: info for name, info in base.infos.items() if info.dtype in _arrays.WEIGHTS}
         tensors = _fit(params, layout, task)
         change = Change(base, tensors)
-        safetensors.write_like(tensors, body["update"], layout, change.see)
+        safetensors.write_like(tensors, body["update"], layout, change.see, lambda name, value: unrounded(base, name, value))
         if problem := change.problem(task.round):
             warn(problem)
         if change.unchanged and len(body["metrics"]) < MAX_METRICS:

@@ -118,7 +118,7 @@ def weights(model: Any, params: Params = "auto") -> dict[str, Any]:
         if only or not is_module(whole) or tensor.is_floating_point():
             tensors[_names.in_file(name, adapter) if only else name] = tensor
     if only and not tensors:
-        raise LayoutError("the model has no adapter", 'make it with peft.get_peft_model, or say params="all"')
+        raise LayoutError("the model has no adapter of a kind that is known", 'make a LoRA with peft.get_peft_model, or say params="all"')
     return tensors
 
 
@@ -160,17 +160,20 @@ def place(name: str, tensor: Any) -> _Place | None:
 
 
 def once(tensors: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """tensors with tied ones once, under the first of their names, and the others' names -> it."""
+    """tensors with tied ones once, under the first of their names, and the others' names -> it.
+
+    The outermost is the first: what layers share lies above them in PEFT's files (VeRA's projections).
+    """
     kept: dict[str, Any] = {}
     places: dict[_Place, str] = {}
     aliases: dict[str, str] = {}
-    for name, tensor in sorted(tensors.items()):
-        at = place(name, tensor)
+    for name in sorted(tensors, key=lambda name: (name.count("."), name)):
+        tensor, at = tensors[name], place(name, tensors[name])
         if at is not None and places.setdefault(at, name) != name:
             aliases[name] = places[at]
         else:
             kept[name] = tensor
-    return kept, aliases
+    return dict(sorted(kept.items())), aliases
 
 
 def torch_tensor(value: Any) -> bool:
@@ -183,7 +186,7 @@ def _check_all_loaded(model: Any, tensors: Mapping[str, Any], loaded: Iterable[s
     """Every weight of the model gets a value, by one of its names."""
     whole = unwrap(model)
     only, adapter = choose(whole, "auto"), adapter_of(whole)
-    places = {place(name, tensors[name]) for name in loaded} - {None}
+    places = {place(name, tensors[name]) for name in sorted(loaded)} - {None}
     for name, tensor in tensors.items():
         if name in set(loaded) or only and not _names.of_adapter(name, adapter) or place(name, tensor) in places:
             continue

@@ -17,7 +17,8 @@ from ._types import LayoutError
 _ANYWHERE = re.compile(r"(?:^|(?<=\.))(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
 _IN_FRONT = re.compile(r"^(?:_?module\.)+")
 # PEFT's spelling inside a model, against that of its files: the adapter's own name, here {adapter}.
-_KINDS = r"lora_\w+|vera_\w+|ia3_l|hada_\w+|lokr_\w+|oft_\w+|boft_\w+|trainable_tokens_\w+|prompt_embeddings"
+_KINDS = r"(?:lora|vera|hada|lokr|oft|boft|hra|fourierft|c3a|miss|vblora|trainable_tokens)_\w+|ia3_l|ln_tuning_layers"
+_MAGNITUDE = r"(?P<head>.*\.lora_magnitude_vector)\.{adapter}(?P<tail>)\.weight"  # DoRA's, a parameter in the files
 _ADAPTER = rf"(?P<head>.*\.(?:{_KINDS}))\.{{adapter}}(?P<tail>\..*)?"
 _SAVED = r"(?P<head>.*)\.modules_to_save\.{adapter}(?P<tail>\..*)"
 
@@ -32,7 +33,7 @@ def plain(name: str) -> str:
 
 def in_file(name: str, adapter: str = "default") -> str:
     """A plain name as PEFT writes it into files; the same name if it is no adapter's."""
-    for pattern in (_ADAPTER, _SAVED):
+    for pattern in (_MAGNITUDE, _ADAPTER, _SAVED):
         if found := re.fullmatch(pattern.replace("{adapter}", re.escape(adapter)), name):
             return found["head"] + (found["tail"] or "")
     return name

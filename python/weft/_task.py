@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import time
 import types
 from collections.abc import Iterable, Iterator, Mapping
@@ -150,9 +151,10 @@ class Task:
         *,
         samples: int | None = None,
         metrics: Mapping[str, Any] | None = None,
+        steps: int | None = None,
     ) -> None:
         """Answers the task: with params and samples, or those of ``tasks()``, and the metrics, or
-        those logged last. A second call does nothing.
+        those logged last. steps, how many the training took, is one more metric. A second call does nothing.
 
         Raises Cancelled when the task is no longer wanted; see ``weft.send`` for the rest.
         """
@@ -163,6 +165,8 @@ class Task:
         if samples is None:
             samples = self._samples()
         chosen = self._metrics if metrics is None else metrics
+        if steps is not None:
+            chosen = {**chosen, "steps": operator.index(steps)}
         self._client.answer(self, Update(params, samples, chosen))
 
     def skip(self, reason: str) -> None:

@@ -236,12 +236,14 @@ def write_like(
     path: str | os.PathLike[str],
     like: Mapping[str, TensorInfo],
     seen: Callable[[str, Any], None] | None = None,
+    becomes: Callable[[str, Any], Any] | None = None,
 ) -> None:
-    """Writes tensors with the layout of another file; seen gets the bytes of each."""
+    """Writes tensors, or what becomes of them, with the layout of another file; seen gets the bytes of each."""
     layout = _layout_like(tensors, like)
 
     def encoded(name: str) -> Any:
-        data = _encoded(name, tensors[name], layout[name][0])
+        value = tensors[name] if becomes is None else becomes(name, tensors[name])
+        data = _encoded(name, value, layout[name][0])
         if seen is not None:
             seen(name, data)
         return data

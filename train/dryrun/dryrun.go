@@ -133,7 +133,7 @@ func (d *Run) importBase(ctx context.Context) (err error) {
 			return fmt.Errorf("make the initial model: %w", err)
 		}
 	}
-	i, err := checkpoint.Import(ctx, d.store, path, d.dir, blockstore.ImportOptions{Finite: true, Keep: d.conf.Base != ""})
+	i, err := checkpoint.Import(ctx, d.store, path, d.dir, blockstore.ImportOptions{Finite: true, Wide: true, Keep: d.conf.Base != ""})
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()

@@ -116,7 +116,7 @@ func (t *Try) open(ctx context.Context) (block.CID, error) {
 	t.Screen.Say("%s", what)
 	spec := t.cfg.Run
 	spec.MinSites, spec.Selection = t.cfg.minSites(), ledger.NewSelection(ledger.Terms{Best: t.cfg.Best})
-	reply, err := t.mesh.Nodes[0].Client.Start(ctx, api.RunRequest{Spec: spec, Model: t.cfg.Model, Init: t.cfg.Model == ""})
+	reply, err := t.mesh.Nodes[0].Client.Start(ctx, api.RunRequest{Spec: spec, Model: t.cfg.Model, Init: t.cfg.Model == "", Wide: true})
 	if refused := new(api.Error); errors.As(err, &refused) && refused.Field == "model.init" {
 		return block.CID{}, &ScriptError{t.cfg.Sites[0].Name, refused.Message, refused.Hint}
 	}
