@@ -92,7 +92,7 @@ func TestOlderSites(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), `site "b" runs weft 1.2-test, which does not know what this run asks for`) {
 		t.Errorf("it asks: %v", err)
 	}
-	if st := a.await("a status", func(*api.Status) bool { return true }); st.Weft != "1.2-test" || st.Protocol != 1 || st.Newest != ledger.Newest {
+	if st := a.await("a status", func(*api.Status) bool { return true }); st.Weft != "1.2-test" || st.Protocol != ledger.Newest || st.Newest != ledger.Newest {
 		t.Errorf("status: %q, %d, %d", st.Weft, st.Protocol, st.Newest)
 	}
 }
