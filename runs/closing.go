@@ -48,15 +48,15 @@ func newClosing(v *env, r *ledger.Run) closing {
 	return closing{env: v, run: r, said: map[peer.ID]*ledger.Signed{}}
 }
 
-// note takes a site's figures, if it has said none before and they are not in the ledger yet.
+// note takes a site's figures, if it has said none before and they may still come into the ledger.
 func (c *closing) note(s *ledger.Signed) {
-	if c.said[s.From] == nil && c.run.Closing == nil {
+	if c.said[s.From] == nil && (c.run.Active() || c.run.Measurable()) {
 		c.said[s.From] = s
 		c.env.touch()
 	}
 }
 
-// done drops what was said: the ledger has it.
+// done drops what was said: the ledger has it, or never will.
 func (c *closing) done() { clear(c.said) }
 
 // forget drops what a key said that is no site's any more.

@@ -113,12 +113,13 @@ func (p *state) decided(d ledger.Decision) {
 		p.reopen(p.run)
 	case *ledger.Commit:
 		p.committed(b)
-	case *ledger.Closing:
-		p.closing.done()
 	}
 	if !p.run.Active() {
 		p.stopTraining()
 		p.dropUpdates(nil)
+		if !p.run.Measurable() {
+			p.closing.done()
+		}
 	}
 }
 

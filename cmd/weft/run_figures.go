@@ -1,10 +1,12 @@
 package main
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
+	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/node/api"
 )
 
@@ -38,6 +40,20 @@ func withFigures(r *api.RunStatus) []api.RoundStatus {
 		rows[i].Metrics = metrics
 	}
 	return rows
+}
+
+// bestText says which model of a run is the best, and what the sites found of it, as a mean by their samples.
+func bestText(r *api.RunStatus) string {
+	terms, err := r.Spec.Selection.Read()
+	if r.Best == nil || err != nil || terms.Best == nil {
+		return ""
+	}
+	text := fmt.Sprintf("best: the model of round %d", r.Best.Round)
+	if f := r.FiguresOf(r.Best.Round); f != nil {
+		mean, _, sites := f.Mean(terms.Best.Metric)
+		text += fmt.Sprintf(", %s %s (mean of %s)", terms.Best.Metric, metricText(mean), term.Plural(sites, "site"))
+	}
+	return text
 }
 
 // evalKey returns the figure to show beside the trainings': by which the best model is chosen, or the first that there is; empty

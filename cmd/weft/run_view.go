@@ -112,6 +112,15 @@ func runText(out *term.Out, r *api.RunStatus) string {
 	if r.Stop != "" {
 		b.WriteString(strings.Repeat(" ", indent) + hanging(out, "ended early, as "+r.Stop, nil))
 	}
+	if r.Early {
+		b.WriteString(strings.Repeat(" ", indent) + hanging(out, "ended early: "+term.Plural(r.Best.Since, "model")+" in a row were no better than the best", nil))
+	}
+	if text := bestText(r); text != "" {
+		b.WriteString(strings.Repeat(" ", indent) + hanging(out, text, nil))
+	}
+	if r.Unmeasured {
+		b.WriteString(strings.Repeat(" ", indent) + "the sites measure the last model\n")
+	}
 	if r.Waits != "" {
 		b.WriteString(strings.Repeat(" ", indent) + hanging(out, "waits for "+r.Waits, nil))
 	}
@@ -224,8 +233,11 @@ func historyText(out *term.Out, run *api.RunStatus, rounds []api.RoundStatus, ke
 			cells = append(cells, lossText(mean, !math.IsNaN(mean)))
 		}
 		if measured != "" {
-			mean, _, _ := spread(r.Metrics, measured)
-			cells = append(cells, lossText(mean, !math.IsNaN(mean)))
+			mean, sites := 0.0, 0
+			if f := run.FiguresOf(r.Round); f != nil {
+				mean, _, sites = f.Mean(strings.TrimPrefix(measured, evalPrefix))
+			}
+			cells = append(cells, lossText(mean, sites > 0))
 		}
 		took := "-" // measured by an earlier life of the node
 		if r.Took > 0 {

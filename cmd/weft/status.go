@@ -61,7 +61,7 @@ func watchStatus(ctx context.Context, e *env, id string) error {
 		return text
 	}
 	return e.out.Live(ctx, frame, func(ctx context.Context) error {
-		c := e.client()
+		c, ended := e.client(), time.Time{}
 		for {
 			s, err := c.Status(ctx)
 			if err != nil {
@@ -75,7 +75,12 @@ func watchStatus(ctx context.Context, e *env, id string) error {
 			text = statusText(e.out, s, id)
 			mu.Unlock()
 			if r := findRun(s, id); id != "" && r != nil && over(r.Phase) {
-				return nil
+				if ended.IsZero() {
+					ended = time.Now()
+				}
+				if !r.Unmeasured || time.Since(ended) > figuresWait {
+					return nil
+				}
 			}
 			if err := sleep(ctx, watchEvery); err != nil {
 				return err
@@ -83,6 +88,9 @@ func watchStatus(ctx context.Context, e *env, id string) error {
 		}
 	})
 }
+
+// figuresWait is how long what the sites measure of a run's last model is waited for.
+const figuresWait = 75 * time.Second
 
 // over reports whether a run in this phase changes no more.
 func over(p api.Phase) bool { return p == api.PhaseDone || p == api.PhaseStopped }

@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/weft-mesh/weft/block"
@@ -62,16 +63,46 @@ func (a *adding) add(round uint64, model block.CID, site string, m ledger.Measur
 	}
 }
 
-// Measured returns what the sites measured of a round's model, by site, with the metrics of that alone; nil if nobody has.
+// FiguresOf returns what the sites measured of a round's model, nil if nobody has.
+func (r *RunStatus) FiguresOf(round uint64) *ModelFigures {
+	i, found := slices.BinarySearchFunc(r.Figures, round, func(f ModelFigures, round uint64) int { return cmp.Compare(f.Round, round) })
+	if !found {
+		return nil
+	}
+	return &r.Figures[i]
+}
+
+// Measured returns the metrics of what the sites measured of a round's model, by site; nil if nobody has.
 func (r *RunStatus) Measured(round uint64) map[string]map[string]float64 {
-	for i := range r.Figures {
-		if f := &r.Figures[i]; f.Round == round {
-			of := map[string]map[string]float64{}
-			for site, m := range f.Sites {
-				of[site] = m.Metrics
+	f := r.FiguresOf(round)
+	if f == nil {
+		return nil
+	}
+	of := map[string]map[string]float64{}
+	for site, m := range f.Sites {
+		of[site] = m.Metrics
+	}
+	return of
+}
+
+// Mean returns the mean of a metric over the sites that have it, weighted by the samples that they found it with, the standard
+// deviation, and how many they are.
+func (f *ModelFigures) Mean(metric string) (mean, deviation float64, sites int) {
+	total := 0.0
+	each := func(do func(weight, v float64)) {
+		for _, site := range slices.Sorted(maps.Keys(f.Sites)) { // sums depend on their order
+			if v, has := f.Sites[site].Metrics[metric]; has {
+				do(float64(f.Sites[site].Samples), v)
 			}
-			return of
 		}
 	}
-	return nil
+	each(func(weight, v float64) {
+		mean, total, sites = mean+weight*v, total+weight, sites+1
+	})
+	if sites == 0 {
+		return 0, 0, 0
+	}
+	mean /= total
+	each(func(weight, v float64) { deviation += weight * (v - mean) * (v - mean) })
+	return mean, math.Sqrt(deviation / total), sites
 }

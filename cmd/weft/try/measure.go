@@ -2,7 +2,6 @@ package try
 
 import (
 	"maps"
-	"math"
 	"slices"
 
 	"github.com/weft-mesh/weft/ledger"
@@ -33,23 +32,7 @@ func measured(r *api.RunStatus) []Figures {
 // mean returns the mean of a metric over the sites that have it, weighted by the samples that they found it with, the standard
 // deviation, and how many they are.
 func (f Figures) mean(metric string) (mean, deviation float64, sites int) {
-	total := 0.0
-	each := func(do func(weight, v float64)) {
-		for _, site := range slices.Sorted(maps.Keys(f)) { // sums depend on their order
-			if v, has := f[site].Metrics[metric]; has {
-				do(float64(f[site].Samples), v)
-			}
-		}
-	}
-	each(func(weight, v float64) {
-		mean, total, sites = mean+weight*v, total+weight, sites+1
-	})
-	if sites == 0 {
-		return 0, 0, 0
-	}
-	mean /= total
-	each(func(weight, v float64) { deviation += weight * (v - mean) * (v - mean) })
-	return mean, math.Sqrt(deviation / total), sites
+	return (&api.ModelFigures{Sites: f}).Mean(metric)
 }
 
 // without returns the figures of the other sites.

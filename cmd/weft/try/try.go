@@ -27,6 +27,7 @@ type Try struct {
 	Screen *Screen
 	kills  *kills
 	begun  time.Time
+	over   time.Time // when every site had all rounds
 }
 
 // New makes the sites' directories; nothing runs yet.
