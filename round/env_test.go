@@ -48,15 +48,17 @@ type env struct {
 // simSite is a machine with its log and its unfinished jobs.
 type simSite struct {
 	*Machine
-	num      int
-	log      []Record
-	alarm    time.Duration
-	down     bool
-	admitted string // by what its driver decides whom to connect with, when it last looked
-	training map[block.CID]runs.Train
-	seeking  map[block.CID]runs.Fetch
-	queue    []Event
-	hung     []runs.Job
+	num       int
+	log       []Record
+	alarm     time.Duration
+	down      bool
+	admitted  string // by what its driver decides whom to connect with, when it last looked
+	training  map[block.CID]runs.Train
+	seeking   map[block.CID]runs.Fetch
+	queue     []Event
+	hung      []runs.Job
+	figures   *ledger.Measured // of every base; nil: it measures none
+	measuring []runs.Measure
 }
 
 // known returns the updates of a site that may still count, as far as s knows.
@@ -127,8 +129,14 @@ func newEnv(t testing.TB, n int, faults ledger.Faults) *env { return newJoinEnv(
 
 // newJoinEnv returns a mesh of n sites, and machines of further keys that its genesis does not list.
 func newJoinEnv(t testing.TB, n, joiners int, faults ledger.Faults) *env {
+	return newEnvOf(t, testGenesis(n, faults), joiners)
+}
+
+// newEnvOf returns the mesh of a genesis, and machines of further keys that it does not list.
+func newEnvOf(t testing.TB, g *ledger.Genesis, joiners int) *env {
+	n := len(g.Sites)
 	e := &env{
-		t: t, genesis: testGenesis(n, faults), holds: map[block.CID]map[int]bool{}, timing: DefaultTiming(),
+		t: t, genesis: g, holds: map[block.CID]map[int]bool{}, timing: DefaultTiming(),
 		broken: map[int]bool{}, lies: map[int]bool{}, spoilt: map[int]bool{}, liars: map[block.CID]string{}, signed: map[string]string{}, chain: map[uint64]block.CID{},
 	}
 	e.known = slices.Clone(e.genesis.Sites)
@@ -332,6 +340,8 @@ func (e *env) job(s *simSite, j runs.Job) {
 		e.fetch(s, j)
 	case runs.Forget:
 		delete(s.seeking, j.Manifest)
+	case runs.Measure:
+		s.measuring = append(s.measuring, j)
 	case runs.Reduce:
 		if e.idle {
 			s.hung = append(s.hung, j)
@@ -383,7 +393,9 @@ func (e *env) trained(s *simSite) bool {
 			e.liars[manifest] = "another layout"
 		}
 		e.hold(s, manifest)
-		e.step(s, runs.Trained{Run: run, Round: j.Round, Opened: j.Opened, Attempt: j.Attempt, Manifest: manifest, Samples: s.samples(), Metrics: map[string]float64{"loss": 1}})
+		e.step(s, runs.Trained{
+			Run: run, Round: j.Round, Opened: j.Opened, Attempt: j.Attempt, Manifest: manifest, Samples: s.samples(), Metrics: map[string]float64{"loss": 1}, Figures: s.figures,
+		})
 		return true
 	}
 	return false

@@ -110,7 +110,7 @@ func (c *closing) state(e Measured) {
 	}
 	fits := fit(e.Figures, &c.run.Terms, func(f ledger.Figures) bool { return sign(f).Size() <= c.env.roster().UpdateBytes() })
 	s := sign(ledger.NewFigures(fits))
-	if c.env.Ledger.CheckMeasured(c.run, s) != nil {
+	if fits.Check() != nil || c.env.Ledger.CheckMeasured(c.run, s) != nil {
 		c.env.Out.Trace(trace.MetricsDropped{Subject: trace.In(e.Run, uint64(len(c.run.Commits)))})
 		return
 	}
