@@ -21,20 +21,21 @@ func newModel(e *env) *cobra.Command {
 	return newGroup(&cobra.Command{Use: "model", Short: "Work with the models that rounds yield"}, newModelExport(e), newModelEvaluate(e))
 }
 
-// findModel returns the CID that a round, "latest", "best", a CID or the end of one names, and of a round its run; a CID may be a
-// model of several runs.
+// findModel returns the CID that a round, "latest", "best", a CID or the end of one names, and its run, which is nil for a CID
+// without a run: it may be a model of several.
 func findModel(ctx context.Context, c reader, which, run string) (id block.CID, of *api.RunStatus, err error) {
 	id, noCID := block.Parse(which)
 	number, noNumber := strconv.ParseUint(which, 10, 64)
 	switch {
 	case noNumber == nil || which == latest || which == best:
-	case run != "" && (noCID == nil || isCIDEnd(which)):
-		return id, nil, usage("--run goes with a round's number or latest, not with a CID")
-	case noCID == nil:
-		return id, nil, nil
-	case isCIDEnd(which):
-		id, err = findCID(ctx, c, which)
-		return id, nil, err
+	case noCID == nil || isCIDEnd(which):
+		if noCID != nil {
+			id, err = findCID(ctx, c, which)
+		}
+		if err == nil && run != "" {
+			of, err = runWith(ctx, c, run, id)
+		}
+		return id, of, err
 	default:
 		return id, nil, usage("%q is no round: want a number, latest, best, or a model's CID", which)
 	}
@@ -43,6 +44,18 @@ func findModel(ctx context.Context, c reader, which, run string) (id block.CID, 
 	}
 	id, err = modelOf(of, which, number)
 	return id, of, err
+}
+
+// runWith returns the run of that name, which must have a model.
+func runWith(ctx context.Context, c reader, name string, model block.CID) (*api.RunStatus, error) {
+	of, err := statusOf(ctx, c, []string{name})
+	if err != nil {
+		return nil, err
+	}
+	if findRunOf(&api.Status{Runs: []api.RunStatus{*of}}, model) == nil {
+		return nil, fail(nil, "`weft run history "+of.Name+"` shows its models", "run %s has no model %s", of.Name, model)
+	}
+	return of, nil
 }
 
 // modelOf returns the model of a run's round, the latest or the best.

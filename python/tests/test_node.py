@@ -67,6 +67,7 @@ class TestNode(unittest.TestCase):
 
     def weft(self, *args):
         done = subprocess.run([PROGRAM, *args], cwd=self.dir, env=self.env, capture_output=True, text=True, timeout=60)
+        self.said = done.stderr
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
 
@@ -118,8 +119,8 @@ class TestNode(unittest.TestCase):
         for dtype, want in (("", 1.016), ("dtype: f32", 1.016), ("dtype: keep", 1.0)):
             name = f"steps{want}{dtype[7:]}"
             (self.dir / "run.yaml").write_text(f"name: {name}\nrounds: 8\nmodel: {{file: base.safetensors}}\nmin_sites: 1\n{dtype}\n")
-            said = self.weft("run", "start", "run.yaml")
-            self.assertEqual("base.safetensors is in BF16" in said, want > 1, said)
+            self.weft("run", "start", "run.yaml")
+            self.assertEqual("the run's models are F32" in self.said, want > 1, self.said)
             run = self.wait(lambda name=name: (r := mesh.run(name)).done == 8 and r)
             got = run.model("latest", "plain")["w"]
             self.assertAlmostEqual(got[0], want, places=5)
