@@ -25,12 +25,12 @@ func (r *Run) Best() *Chosen { return r.best }
 
 // look takes in what a seal's updates say of the round's base. What a late one says of the model that it began from completes
 // the best's figures, if that is the one.
-func (r *Run) look(s *Seal) {
+func (r *Run) look(l *Ledger, s *Seal) {
 	of := map[peer.ID]Measured{}
 	for i := range s.Updates {
 		from, u := s.Updates[i].Update.From, s.Updates[i].Update.Update()
 		m, err := u.Figures.Read()
-		if err != nil {
+		if err != nil || !r.Terms.Measures(u.Round-1, false) {
 			continue
 		}
 		r.measured = true
@@ -40,11 +40,11 @@ func (r *Run) look(s *Seal) {
 			r.best.complete(from, m)
 		}
 	}
-	r.choose(s.Round-1, of)
+	r.choose(l, s.Round-1, of)
 }
 
 // choose looks at a round's model that the sites have measured: it is the best if it is better than the best so far.
-func (r *Run) choose(round uint64, of map[peer.ID]Measured) {
+func (r *Run) choose(l *Ledger, round uint64, of map[peer.ID]Measured) {
 	by := r.Terms.Best
 	if by == nil {
 		return
@@ -59,13 +59,24 @@ func (r *Run) choose(round uint64, of map[peer.ID]Measured) {
 		r.best = next
 		return
 	}
-	switch gain, comparable := by.compare(r.best.figures, of, r.Spec.SampleCap); {
+	switch gain, comparable := by.compare(l.inForce(r.best.figures), of, r.Spec.SampleCap); {
 	case !comparable:
 	case gain > by.MinDelta:
 		r.best = next
 	default:
 		r.best.fail()
 	}
+}
+
+// inForce returns the figures of the sites that are in the roster, by the keys that they have now.
+func (l *Ledger) inForce(of map[peer.ID]Measured) map[peer.ID]Measured {
+	now := map[peer.ID]Measured{}
+	for id, m := range of {
+		if heir := l.Heir(id); l.roster.Has(heir) {
+			now[heir] = m
+		}
+	}
+	return now
 }
 
 // stopEarly ends the run with the commit of a height, once as many models in a row were no better as its terms allow.

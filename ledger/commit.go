@@ -49,7 +49,7 @@ func (c *Commit) apply(l *Ledger, e *Entry) {
 		r.Counted[u.Update.From] = u.Update.Update().Round
 	}
 	if r.selects {
-		r.look(seal)
+		r.look(l, seal)
 	}
 	r.Commits = append(r.Commits, CommitAt{e.Height, c, seal, r.Opened})
 	r.Round, r.Opened, r.Base, r.State, r.Seals = r.Round+1, e.Height, c.Model, c.State, nil

@@ -29,7 +29,7 @@ const patience = 60 * time.Second
 func quick() round.Timing {
 	return round.Timing{
 		Propose: 200 * time.Millisecond, ProposeCap: 2 * time.Second, Resend: 100 * time.Millisecond, ResendCap: time.Second,
-		Head: 200 * time.Millisecond, Deadline: 300 * time.Millisecond, Unavailable: time.Minute, Retry: 50 * time.Millisecond,
+		Head: 200 * time.Millisecond, Deadline: 300 * time.Millisecond, Unavailable: time.Minute, Closing: 10 * time.Second, Retry: 50 * time.Millisecond,
 	}
 }
 

@@ -71,7 +71,7 @@ type BadInput struct {
 	Err   string
 }
 
-// Measured answers Measure.
+// Measured answers Measure; the figures have no metrics if the site has found none.
 type Measured struct {
 	Run     block.CID
 	Model   block.CID

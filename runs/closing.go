@@ -40,8 +40,11 @@ type closing struct {
 	run *ledger.Run
 
 	said     map[peer.ID]*ledger.Signed
-	expected map[peer.ID]bool // sites that measured models of the run before; nil: they were not asked for figures yet
+	expected map[peer.ID]bool // sites that measured models of the run before; nil: the run goes on
+	wait     time.Duration    // how long the next of them is waited for
 	due      time.Duration    // when those of them that say nothing are waited for no longer
+	asked    bool             // this site's trainer was asked for its figures
+	answered bool             // and has found some, or none
 }
 
 func newClosing(v *env, r *ledger.Run) closing {
@@ -50,10 +53,14 @@ func newClosing(v *env, r *ledger.Run) closing {
 
 // note takes a site's figures, if it has said none before and they may still come into the ledger.
 func (c *closing) note(s *ledger.Signed) {
-	if c.said[s.From] == nil && (c.run.Active() || c.run.Measurable()) {
-		c.said[s.From] = s
-		c.env.touch()
+	if c.said[s.From] != nil || !c.run.Active() && !c.run.Measurable() {
+		return
 	}
+	c.said[s.From] = s
+	if c.expected[s.From] {
+		c.due = max(c.due, c.env.now()+c.wait)
+	}
+	c.env.touch()
 }
 
 // done drops what was said: the ledger has it, or never will.
@@ -62,18 +69,26 @@ func (c *closing) done() { clear(c.said) }
 // forget drops what a key said that is no site's any more.
 func (c *closing) forget(id peer.ID) { delete(c.said, id) }
 
-// begin has the last model measured, which is held, and waits for the others' figures from now on.
+// begin waits for the sites' figures from now on, as the run is over.
 func (c *closing) begin() {
-	r := c.run
-	if !r.Measurable() || c.expected != nil {
+	if !c.run.Measurable() || c.expected != nil {
 		return
 	}
 	expected, slowest := c.before()
-	c.expected, c.due = expected, c.env.now()+max(c.env.Timing.Closing, 2*slowest)
+	c.expected, c.wait = expected, max(c.env.Timing.Closing, 2*slowest)
+	c.due = c.env.now() + c.wait
 	c.env.touch()
-	if last := uint64(len(r.Commits)); c.said[c.env.Self] == nil && r.Terms.Measures(last, true) {
-		c.env.Out.Start(Measure{Run: r.ID, Spec: r.Spec, Round: last, Model: r.Base})
+}
+
+// ask has this site's trainer measure the last model, which is held.
+func (c *closing) ask() {
+	r := c.run
+	last := uint64(len(r.Commits))
+	if c.asked || !r.Measurable() || c.said[c.env.Self] != nil || !r.Terms.Measures(last, true) {
+		return
 	}
+	c.asked = true
+	c.env.Out.Start(Measure{Run: r.ID, Spec: r.Spec, Round: last, Model: r.Base})
 }
 
 // before returns the sites that measured models of the run, and how long the slowest of them took, leaving out as many as may lie.
@@ -102,7 +117,9 @@ func (c *closing) before() (sites map[peer.ID]bool, slowest time.Duration) {
 
 // state signs what this site has measured, and tells it to the others.
 func (c *closing) state(e Measured) {
-	if !c.run.Measurable() || c.said[c.env.Self] != nil {
+	c.answered = true
+	c.env.touch()
+	if len(e.Figures.Metrics) == 0 || !c.run.Measurable() || c.said[c.env.Self] != nil {
 		return
 	}
 	sign := func(f ledger.Figures) *ledger.Signed {
@@ -135,26 +152,29 @@ func (c *closing) wanted() *ledger.Closing {
 			d.Figures = append(d.Figures, *s)
 		}
 	}
-	if len(d.Figures) == 0 {
-		return nil
-	}
 	return d
 }
 
 // time reports whether all expected figures are in, or waited for long enough.
 func (c *closing) time() bool {
-	if c.expected == nil || c.overdue() {
-		return c.overdue()
-	}
+	return c.overdue() || c.expected != nil && c.lists(func(id peer.ID) bool { return c.figures(id) != nil })
+}
+
+// overdue reports whether this site waits no longer. For its own trainer it waits longer than for others.
+func (c *closing) overdue() bool {
+	busy := c.asked && !c.answered && c.env.now() < c.due+maxEvaluation
+	return c.expected != nil && c.env.now() >= c.due && !busy
+}
+
+// lists reports whether something has all whose figures are expected.
+func (c *closing) lists(has func(peer.ID) bool) bool {
 	for id := range c.expected {
-		if c.figures(id) == nil && c.counts(id) {
+		if c.counts(id) && !has(id) {
 			return false
 		}
 	}
 	return true
 }
-
-func (c *closing) overdue() bool { return c.expected != nil && c.env.now() >= c.due }
 
 // counts reports whether what a site says is worth anything.
 func (c *closing) counts(id peer.ID) bool {
@@ -170,23 +190,26 @@ func (c *closing) figures(id peer.ID) *ledger.Signed {
 	return s
 }
 
-// agrees reports whether an entry leaves out nothing that this site would put into it, or this site waits no longer.
+// agrees reports whether an entry leaves out nothing that this site expects or would put into it, or this site waits no longer.
 func (c *closing) agrees(d *ledger.Closing) bool {
 	if c.overdue() {
 		return true
 	}
+	in := func(id peer.ID) bool {
+		return slices.ContainsFunc(d.Figures, func(s ledger.Signed) bool { return s.From == id })
+	}
 	for id := range c.said {
-		in := slices.ContainsFunc(d.Figures, func(s ledger.Signed) bool { return s.From == id })
-		if !in && c.figures(id) != nil {
+		if c.figures(id) != nil && !in(id) {
 			return false
 		}
 	}
-	return true
+	return c.expected != nil && c.lists(in)
 }
 
 // deadline tells f when something falls due.
 func (c *closing) deadline(f func(time.Duration)) {
 	if c.expected != nil && c.run.Measurable() {
 		f(c.due)
+		f(c.due + maxEvaluation)
 	}
 }

@@ -26,6 +26,9 @@ func fill(v *env, u *ledger.Update, of *ledger.Measured, terms *ledger.Terms) {
 		if u.Figures = (ledger.Figures{}); len(m.Metrics) > 0 {
 			u.Figures = ledger.NewFigures(m)
 		}
+		if len(m.Metrics) < len(of.Metrics) {
+			v.Out.Trace(trace.MetricsDropped{Subject: trace.In(u.Run, u.Round)})
+		}
 	}
 	if u.Metrics = metrics; len(metrics) > 0 && !fits() {
 		v.Out.Trace(trace.MetricsDropped{Subject: trace.In(u.Run, u.Round)})

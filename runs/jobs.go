@@ -62,8 +62,7 @@ type Reduce struct {
 	Inputs []ledger.Input // in seal order
 }
 
-// Measure asks for what the site finds of the last model of a run, which is held. Answer Measured, or nothing if the site
-// measures no models.
+// Measure asks for what the site finds of the last model of a run, which is held. Answer Measured.
 type Measure struct {
 	Run   block.CID
 	Spec  *ledger.RunSpec

@@ -72,8 +72,11 @@ func (p *state) follow() {
 			base, constants := p.models.holdRound(r, p.constants) // for a site that did not compute it
 			p.lastHeld = base && constants
 		}
-		if p.lastHeld && p.accepted() {
+		if p.accepted() {
 			p.closing.begin()
+			if p.lastHeld {
+				p.closing.ask()
+			}
 		}
 		return
 	}

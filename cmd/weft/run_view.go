@@ -112,8 +112,8 @@ func runText(out *term.Out, r *api.RunStatus) string {
 	if r.Stop != "" {
 		b.WriteString(strings.Repeat(" ", indent) + hanging(out, "ended early, as "+r.Stop, nil))
 	}
-	if r.Early {
-		b.WriteString(strings.Repeat(" ", indent) + hanging(out, "ended early: "+term.Plural(r.Best.Since, "model")+" in a row were no better than the best", nil))
+	if terms, err := r.Spec.Selection.Read(); r.Early && err == nil {
+		b.WriteString(strings.Repeat(" ", indent) + hanging(out, "ended early: "+term.Plural(terms.StopAfter, "model")+" in a row were no better than the best before them", nil))
 	}
 	if text := bestText(r); text != "" {
 		b.WriteString(strings.Repeat(" ", indent) + hanging(out, text, nil))

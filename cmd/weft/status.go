@@ -61,7 +61,7 @@ func watchStatus(ctx context.Context, e *env, id string) error {
 		return text
 	}
 	return e.out.Live(ctx, frame, func(ctx context.Context) error {
-		c, ended := e.client(), time.Time{}
+		c := e.client()
 		for {
 			s, err := c.Status(ctx)
 			if err != nil {
@@ -74,13 +74,8 @@ func watchStatus(ctx context.Context, e *env, id string) error {
 			mu.Lock()
 			text = statusText(e.out, s, id)
 			mu.Unlock()
-			if r := findRun(s, id); id != "" && r != nil && over(r.Phase) {
-				if ended.IsZero() {
-					ended = time.Now()
-				}
-				if !r.Unmeasured || time.Since(ended) > figuresWait {
-					return nil
-				}
+			if r := findRun(s, id); id != "" && r != nil && over(r.Phase) && !r.Unmeasured {
+				return nil
 			}
 			if err := sleep(ctx, watchEvery); err != nil {
 				return err
@@ -88,9 +83,6 @@ func watchStatus(ctx context.Context, e *env, id string) error {
 		}
 	})
 }
-
-// figuresWait is how long what the sites measure of a run's last model is waited for.
-const figuresWait = 75 * time.Second
 
 // over reports whether a run in this phase changes no more.
 func over(p api.Phase) bool { return p == api.PhaseDone || p == api.PhaseStopped }

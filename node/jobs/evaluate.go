@@ -91,7 +91,9 @@ func (d *desk) measureBase(ctx context.Context, t *training) (of *ledger.Measure
 
 // measure has the trainer measure the last model of a run, once it is free. The mutex is held.
 func (j *Jobs) measure(job runs.Measure) {
+	none := runs.Measured{Run: job.Run, Model: job.Model}
 	if !j.site.Evaluate {
+		j.spawn(func() { j.report(none) })
 		return
 	}
 	j.spawn(func() {
@@ -103,9 +105,12 @@ func (j *Jobs) measure(job runs.Measure) {
 			brief, advice := train.Explain(err)
 			j.failed(j.unmeasured, job.Run, &Problem{"the evaluation fails: " + brief, advice})
 			j.log.Warn("the last model was not measured", "run", job.Run.Short(), "name", job.Spec.Name, "round", job.Round, "error", brief)
+			j.report(none)
 		case len(found.Metrics) > 0:
 			j.log.Info("measured", metricAttrs(found.Metrics, "run", job.Run.Short(), "round", job.Round)...)
 			j.report(runs.Measured{Run: job.Run, Model: job.Model, Figures: found})
+		default:
+			j.report(none)
 		}
 	})
 }

@@ -205,6 +205,7 @@ func (c *checker) extend(s *site, e *ledger.Entry) {
 	case *ledger.Changed:
 		c.approved(s, b)
 		c.changed(b)
+		c.best.changed(&b.Change)
 	}
 }
 

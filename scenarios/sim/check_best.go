@@ -14,8 +14,9 @@ import (
 // selection holds which model of a run is the best: it keeps the figures of the decided entries, and compares them as
 // docs/protocol.md says.
 type selection struct {
-	c    *checker
-	runs map[block.CID]*selecting
+	c     *checker
+	runs  map[block.CID]*selecting
+	heirs map[peer.ID]peer.ID // replaced key -> the one in its place
 }
 
 // selecting is a run whose terms are in force.
@@ -28,7 +29,9 @@ type selecting struct {
 	over    bool // no better model is expected
 }
 
-func (t *selection) of(c *checker) { t.c, t.runs = c, map[block.CID]*selecting{} }
+func (t *selection) of(c *checker) {
+	t.c, t.runs, t.heirs = c, map[block.CID]*selecting{}, map[peer.ID]peer.ID{}
+}
 
 func (t *selection) opened(run block.CID, spec *ledger.RunSpec) {
 	terms, err := spec.Selection.Read()
@@ -54,7 +57,7 @@ func (t *selection) committed(b *ledger.Commit, seal *ledger.Seal) {
 	for i := range seal.Updates {
 		u := seal.Updates[i].Update.Update()
 		m, err := u.Figures.Read()
-		if err != nil {
+		if every := r.terms.Every; err != nil || every != nil && (*every == 0 || (u.Round-1)%*every > 0) {
 			continue
 		}
 		if _, has := r.of(u.Round - 1)[seal.Updates[i].Update.From]; !has {
@@ -93,7 +96,7 @@ func (t *selection) choose(run block.CID, round uint64) {
 		r.best = int64(round)
 		return
 	}
-	gain, comparable := r.gain(r.of(uint64(r.best)), r.of(round))
+	gain, comparable := r.gain(t.inForce(r.of(uint64(r.best))), r.of(round))
 	switch {
 	case !comparable:
 	case gain:
@@ -105,6 +108,32 @@ func (t *selection) choose(run block.CID, round uint64) {
 		r.since++
 		r.over = r.terms.StopAfter > 0 && r.since >= r.terms.StopAfter
 	}
+}
+
+// changed notes which key took the place of another.
+func (t *selection) changed(c *ledger.Change) {
+	if c.Remove != nil && c.Add != nil {
+		t.heirs[c.Remove.ID] = c.Add.ID
+	}
+}
+
+// inForce returns the figures of sites that are in the roster, by their newest keys.
+func (t *selection) inForce(of map[peer.ID]ledger.Measured) map[peer.ID]ledger.Measured {
+	now := map[peer.ID]ledger.Measured{}
+	for id, m := range of {
+		if heir := t.heir(id); slices.Contains(t.c.members, heir) {
+			now[heir] = m
+		}
+	}
+	return now
+}
+
+// heir returns the newest key of a site.
+func (t *selection) heir(id peer.ID) peer.ID {
+	for t.heirs[id] != "" {
+		id = t.heirs[id]
+	}
+	return id
 }
 
 // gain says whether a model is better than another at the sites that have measured both.
@@ -147,13 +176,14 @@ func (r *selecting) gain(old, next map[peer.ID]ledger.Measured) (better, compara
 // real holds that an honest site finds by itself the gain that counted.
 func (t *selection) real(run block.CID, old, next uint64) {
 	r := t.runs[run]
-	for id := range r.of(old) {
-		s := t.c.w.sites[t.c.w.index[id]]
-		if _, both := r.of(next)[id]; !both || s.liar != nil {
+	for was := range r.of(old) {
+		now := t.heir(was)
+		before, after := t.c.w.sites[t.c.w.index[was]], t.c.w.sites[t.c.w.index[now]]
+		if _, both := r.of(next)[now]; !both || before.liar != nil || after.liar != nil {
 			continue
 		}
-		was, now := s.finds(t.c.bases[run][old]), s.finds(t.c.bases[run][next])
-		v, w := was.Metrics[r.terms.Best.Metric], now.Metrics[r.terms.Best.Metric]
+		v := before.finds(t.c.bases[run][old]).Metrics[r.terms.Best.Metric]
+		w := after.finds(t.c.bases[run][next]).Metrics[r.terms.Best.Metric]
 		if w > v == (r.terms.Best.Mode == ledger.Max) && w != v {
 			return
 		}

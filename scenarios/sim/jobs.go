@@ -48,11 +48,10 @@ func (s *site) finds(model block.CID) ledger.Measured {
 
 // measure measures the last model of a run.
 func (s *site) measure(j runs.Measure) {
-	if m := s.finds(j.Model); m.Samples > 0 {
-		s.later(s.pace(time.Duration(m.Took)*time.Millisecond), func() {
-			s.happen(runs.Measured{Run: j.Run, Model: j.Model, Figures: m})
-		})
-	}
+	m := s.finds(j.Model)
+	s.later(s.pace(time.Duration(m.Took)*time.Millisecond), func() {
+		s.happen(runs.Measured{Run: j.Run, Model: j.Model, Figures: m})
+	})
 }
 
 // later does something in this life of the site.

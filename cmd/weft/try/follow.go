@@ -3,7 +3,6 @@ package try
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/weft-mesh/weft/block"
@@ -45,7 +44,7 @@ func (t *Try) follow(ctx context.Context, run block.CID) ([]*api.Status, error) 
 			}
 		}
 		t.Screen.update(run, all, t.kills)
-		if ended == len(all) && t.measured(all, run) {
+		if ended == len(all) {
 			return all, nil
 		}
 		if err := t.restart(ctx, t.kills.back(committed)); err != nil {
@@ -85,23 +84,10 @@ func (t *Try) trouble(i int, r *api.RunStatus) error {
 	return nil
 }
 
-// figuresWait is how long what the sites measure of the last model is waited for: by then it is in the ledger, or nobody has
-// measured it.
-const figuresWait = 10 * time.Minute
-
-// measured reports whether every site knows what was measured of the last model, or that was waited for long enough.
-func (t *Try) measured(all []*api.Status, run block.CID) bool {
-	if t.over.IsZero() {
-		t.over = time.Now()
-	}
-	waits := slices.ContainsFunc(all, func(s *api.Status) bool { return runOf(s, run).Unmeasured })
-	return !waits || time.Since(t.over) > figuresWait
-}
-
-// hasEnded reports whether a site has all rounds of the run, and holds the last model.
+// hasEnded reports whether a site has all rounds of the run, and holds the last model, and knows what was measured of it.
 func (t *Try) hasEnded(r *api.RunStatus) bool {
 	n := int(t.cfg.Run.Rounds)
-	return r != nil && r.Phase == api.PhaseDone && len(r.History) == n && r.History[n-1].Held
+	return r != nil && r.Phase == api.PhaseDone && len(r.History) == n && r.History[n-1].Held && !r.Unmeasured
 }
 
 // restart starts sites again that were killed.

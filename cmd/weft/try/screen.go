@@ -111,8 +111,11 @@ func (sc *Screen) update(run block.CID, all []*api.Status, k *kills) {
 		if len(r.Figures) >= sc.figures {
 			sc.figures, sc.models = len(r.Figures), measured(r)
 		}
-		if r.Unmeasured {
+		if r.Unmeasured && sc.status == "" {
 			sc.status = "measuring the last model"
+			if sc.plain() {
+				sc.line("%s", sc.status)
+			}
 		}
 	}
 	sc.commit()

@@ -27,7 +27,6 @@ type Try struct {
 	Screen *Screen
 	kills  *kills
 	begun  time.Time
-	over   time.Time // when every site had all rounds
 }
 
 // New makes the sites' directories; nothing runs yet.
@@ -84,6 +83,7 @@ func (t *Try) work(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.Screen.Say("")
 	r.Federation = time.Since(t.begun)
 	if err := t.kills.missed(t.cfg.Sites); err != nil {
 		return nil, err
