@@ -55,7 +55,7 @@ func sources(req api.RunRequest) (n int) {
 // takeBase returns the model that a run starts from, in the store.
 func (o *operator) takeBase(ctx context.Context, req api.RunRequest, spec *ledger.RunSpec) (b base, err error) {
 	if req.From != nil {
-		b, err = o.takeModel(ctx, *req.From)
+		b, err = o.takeModel(ctx, *req.From, req.Wide)
 	} else {
 		b, err = o.takeFile(ctx, req, spec)
 	}
@@ -71,7 +71,7 @@ func (o *operator) takeBase(ctx context.Context, req api.RunRequest, spec *ledge
 }
 
 // takeModel returns a model of an earlier run, which is held here, with that run's constants.
-func (o *operator) takeModel(ctx context.Context, from api.ModelOf) (b base, err error) {
+func (o *operator) takeModel(ctx context.Context, from api.ModelOf, wide bool) (b base, err error) {
 	const field = "model.from"
 	spec := o.views.now().runs[from.Run]
 	if spec == nil {
@@ -90,7 +90,34 @@ func (o *operator) takeModel(ctx context.Context, from api.ModelOf) (b base, err
 			return b, err
 		}
 	}
-	return b, nil
+	if wide {
+		err = o.widen(ctx, &b)
+	}
+	return b, err
+}
+
+// widen takes a model that is held in once more, as F32, if it is not.
+func (o *operator) widen(ctx context.Context, b *base) error {
+	m, err := blockstore.ReadManifest(o.store, b.weights)
+	if err != nil {
+		return err
+	}
+	l, err := o.layoutOf(m)
+	if err != nil {
+		return err
+	}
+	if _, narrow := l.Wide(); !narrow {
+		return nil
+	}
+	path, err := o.store.Path(b.weights)
+	if err != nil {
+		return err
+	}
+	i, err := checkpoint.Import(ctx, o.store, path, o.home.Path(site.TaskDir), blockstore.ImportOptions{ShardElements: o.shard, Finite: true, Wide: true, Keep: true})
+	if err == nil {
+		b.weights, b.note = i.Weights, i.Note()
+	}
+	return err
 }
 
 // takeFile takes in the model that a run starts from; the file of the request stays as it is.
@@ -144,17 +171,22 @@ func (o *operator) makeBase(ctx context.Context, dir string, spec *ledger.RunSpe
 	return path, nil
 }
 
+// layoutOf returns the layout of an artifact.
+func (o *operator) layoutOf(m blockstore.Manifest) (l tensor.Layout, err error) {
+	data, err := o.store.Get(m.Layout)
+	if err != nil {
+		return l, err
+	}
+	return tensor.DecodeLayout(data)
+}
+
 // checkState refuses a model whose outer step's state could not be kept.
 func (o *operator) checkState(spec *ledger.RunSpec, m blockstore.Manifest) error {
 	s, _, err := o.knows(spec)
 	if err != nil {
 		return err // checkKnown has looked
 	}
-	data, err := o.store.Get(m.Layout)
-	if err != nil {
-		return err
-	}
-	l, err := tensor.DecodeLayout(data)
+	l, err := o.layoutOf(m)
 	if err != nil {
 		return err
 	}

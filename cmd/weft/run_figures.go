@@ -13,6 +13,9 @@ import (
 // evalPrefix stands before the metrics that sites measured of a round's model, to tell them from what its trainings said.
 const evalPrefix = "eval_"
 
+// loggedPrefix stands before a metric of a training that is named like one of the model.
+const loggedPrefix = "logged_"
+
 // withFigures returns the committed rounds of a run with what the sites measured of their models among the metrics. A row for what
 // the run began with, round 0, comes first if that was measured.
 func withFigures(r *api.RunStatus) []api.RoundStatus {
@@ -26,32 +29,47 @@ func withFigures(r *api.RunStatus) []api.RoundStatus {
 			continue
 		}
 		metrics := map[string]map[string]float64{}
-		for site, own := range rows[i].Metrics {
-			metrics[site] = maps.Clone(own)
-		}
+		maps.Copy(metrics, rows[i].Metrics)
 		for site, of := range measured {
-			if metrics[site] == nil {
-				metrics[site] = map[string]float64{}
-			}
-			for name, v := range of {
-				metrics[site][evalPrefix+name] = v
-			}
+			metrics[site] = addFigures(metrics[site], of)
 		}
 		rows[i].Metrics = metrics
 	}
 	return rows
 }
 
-// bestText says which model of a run is the best, and what the sites found of it, as a mean by their samples.
+// addFigures adds what a site measured of a round's model to what its training said. If that said something under the same name, it
+// is told as logged.
+func addFigures(said, measured map[string]float64) map[string]float64 {
+	all := map[string]float64{}
+	maps.Copy(all, said)
+	for name, v := range measured {
+		name = evalName(name)
+		if logged, twice := said[name]; twice {
+			all[loggedPrefix+name] = logged
+		}
+		all[name] = v
+	}
+	return all
+}
+
+// evalName is how a metric of a model is named.
+func evalName(metric string) string {
+	if strings.HasPrefix(metric, evalPrefix) {
+		return metric
+	}
+	return evalPrefix + metric
+}
+
+// bestText says which model of a run is the best, and what the sites found of it.
 func bestText(r *api.RunStatus) string {
 	terms, err := r.Spec.Selection.Read()
 	if r.Best == nil || err != nil || terms.Best == nil {
 		return ""
 	}
 	text := fmt.Sprintf("best: the model of round %d", r.Best.Round)
-	if f := r.FiguresOf(r.Best.Round); f != nil {
-		mean, _, sites := f.Mean(terms.Best.Metric)
-		text += fmt.Sprintf(", %s %s (mean of %s)", terms.Best.Metric, metricText(mean), term.Plural(sites, "site"))
+	if v, sites := r.Compared(r.FiguresOf(r.Best.Round), terms.Best.Metric); sites > 0 {
+		text += fmt.Sprintf(", %s %s (%s of %s)", terms.Best.Metric, metricText(v), terms.Best.By, term.Plural(sites, "site"))
 	}
 	return text
 }
@@ -60,7 +78,7 @@ func bestText(r *api.RunStatus) string {
 // if nothing was measured.
 func evalKey(r *api.RunStatus, rows []api.RoundStatus) string {
 	if terms, err := r.Spec.Selection.Read(); err == nil && terms.Best != nil && len(r.Figures) > 0 {
-		return evalPrefix + terms.Best.Metric
+		return evalName(terms.Best.Metric)
 	}
 	for _, name := range metricNames(rows) {
 		if strings.HasPrefix(name, evalPrefix) && len(r.Figures) > 0 {
@@ -75,4 +93,13 @@ func sitesWith(r *api.RoundStatus) []string {
 	sites := append(slices.Clone(r.Sites), slices.Collect(maps.Keys(r.Metrics))...)
 	slices.Sort(sites)
 	return slices.Compact(sites)
+}
+
+// comparedAs returns a figure of a round's model, by the name that tables have for it, as the run compares it.
+func comparedAs(run *api.RunStatus, round uint64, name string) (v float64, sites int) {
+	f := run.FiguresOf(round)
+	if v, sites = run.Compared(f, strings.TrimPrefix(name, evalPrefix)); sites == 0 {
+		return run.Compared(f, name)
+	}
+	return v, sites
 }

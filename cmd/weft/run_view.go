@@ -219,7 +219,7 @@ func historyText(out *term.Out, run *api.RunStatus, rounds []api.RoundStatus, ke
 		columns = append(columns, term.Column{Name: key + ", mean of sites", Right: true, Shrink: true})
 	}
 	if measured != "" {
-		columns = append(columns, term.Column{Name: measured + ", mean", Right: true, Shrink: true})
+		columns = append(columns, term.Column{Name: measured + ", all", Right: true, Shrink: true})
 	}
 	t := term.NewTable(append(columns, term.Column{Name: "samples", Right: true}, term.Column{Name: "took", Right: true}, term.Column{Name: "model"}, term.Column{Name: "marks", Optional: true, Wrap: true})...)
 	for _, r := range rounds {
@@ -233,11 +233,8 @@ func historyText(out *term.Out, run *api.RunStatus, rounds []api.RoundStatus, ke
 			cells = append(cells, lossText(mean, !math.IsNaN(mean)))
 		}
 		if measured != "" {
-			mean, sites := 0.0, 0
-			if f := run.FiguresOf(r.Round); f != nil {
-				mean, _, sites = f.Mean(strings.TrimPrefix(measured, evalPrefix))
-			}
-			cells = append(cells, lossText(mean, sites > 0))
+			v, sites := comparedAs(run, r.Round, measured)
+			cells = append(cells, lossText(v, sites > 0))
 		}
 		took := "-" // measured by an earlier life of the node
 		if r.Took > 0 {

@@ -166,7 +166,7 @@ func trialText(r dryrun.Round, rounds uint64) string {
 	}
 	if r.Measured != nil {
 		for _, k := range slices.Sorted(maps.Keys(r.Measured.Metrics)) {
-			b.WriteString(metricSpacing + evalPrefix + k + " " + metricText(r.Measured.Metrics[k]))
+			b.WriteString(metricSpacing + evalName(k) + " " + metricText(r.Measured.Metrics[k]))
 		}
 	}
 	fmt.Fprintf(&b, "  took %s  update %s", term.Duration(r.Took), term.Bytes(r.Bytes))

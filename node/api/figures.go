@@ -85,14 +85,32 @@ func (r *RunStatus) Measured(round uint64) map[string]map[string]float64 {
 	return of
 }
 
-// Mean returns the mean of a metric over the sites that have it, weighted by the samples that they found it with, the standard
-// deviation, and how many they are.
-func (f *ModelFigures) Mean(metric string) (mean, deviation float64, sites int) {
+// Compared returns a figure of a model as the run compares it: the mean of the sites by their samples, capped as in the run's
+// average, or their median, and how many sites have it.
+func (r *RunStatus) Compared(f *ModelFigures, metric string) (v float64, sites int) {
+	if f == nil {
+		return 0, 0
+	}
+	terms, _ := r.Spec.Selection.Read()
+	if b := terms.Best; b != nil && b.By == ledger.ByMedian && b.Metric == metric {
+		return f.median(metric, b.Mode)
+	}
+	v, _, sites = f.Mean(metric, r.Spec.SampleCap)
+	return v, sites
+}
+
+// Mean returns the mean of a metric over the sites that have it, weighted by the samples that they found it with, at most so many
+// if most is not 0; the standard deviation, and how many they are.
+func (f *ModelFigures) Mean(metric string, most uint64) (mean, deviation float64, sites int) {
 	total := 0.0
 	each := func(do func(weight, v float64)) {
 		for _, site := range slices.Sorted(maps.Keys(f.Sites)) { // sums depend on their order
+			samples := f.Sites[site].Samples
+			if most > 0 {
+				samples = min(samples, most)
+			}
 			if v, has := f.Sites[site].Metrics[metric]; has {
-				do(float64(f.Sites[site].Samples), v)
+				do(float64(samples), v)
 			}
 		}
 	}
@@ -105,4 +123,22 @@ func (f *ModelFigures) Mean(metric string) (mean, deviation float64, sites int) 
 	mean /= total
 	each(func(weight, v float64) { deviation += weight * (v - mean) * (v - mean) })
 	return mean, math.Sqrt(deviation / total), sites
+}
+
+// median returns the median of a metric over the sites, the worse of two in the middle.
+func (f *ModelFigures) median(metric string, mode ledger.Mode) (v float64, sites int) {
+	var all []float64
+	for _, m := range f.Sites {
+		if v, has := m.Metrics[metric]; has {
+			all = append(all, v)
+		}
+	}
+	if len(all) == 0 {
+		return 0, 0
+	}
+	slices.Sort(all)
+	if mode == ledger.Min {
+		return all[len(all)/2], len(all)
+	}
+	return all[(len(all)-1)/2], len(all)
 }

@@ -22,7 +22,7 @@ import (
 	"github.com/weft-mesh/weft/train/update"
 )
 
-// desk is where the site's trainer works. Who gives it a task has the run's turn.
+// desk is where the site's trainer works. Only the run whose turn it is gives it a task.
 type desk struct {
 	self      peer.ID
 	site      *config.Config

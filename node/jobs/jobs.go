@@ -42,7 +42,7 @@ type Seen interface {
 	Counted(run block.CID) uint64       // the newest round in which an update of this site counted, 0 before that
 	Seal(run block.CID) block.CID       // the latest of a run's current round
 	Spec(run block.CID) *ledger.RunSpec // nil: the ledger does not know the run
-	Over() []block.CID                  // runs that have no rounds to do
+	Over() []block.CID                  // runs in which the trainer has nothing to do any more
 	SiteName(id peer.ID) string
 }
 

@@ -26,6 +26,9 @@ func (t *Terms) selection() (s ledger.Selection, field string, err error) {
 	if t.StopAfter > 0 && t.Best == "" {
 		return s, "stop_after", errors.New("best is missing, which says when a model is better than another")
 	}
+	if t.StopAfter > ledger.MaxRounds {
+		return s, "stop_after", fmt.Errorf("%d models, at most %d", t.StopAfter, uint64(ledger.MaxRounds))
+	}
 	if err := terms.Check(); err != nil {
 		return s, "best", err
 	}
@@ -46,7 +49,7 @@ func every(v yamlfile.Value) (*uint64, error) {
 	var f struct {
 		Every uint64 `json:"every"`
 	}
-	if err := decode(v, &f); err != nil || f.Every == 0 {
+	if err := decode(v, &f); err != nil || f.Every == 0 || f.Every > ledger.MaxRounds {
 		return nil, fmt.Errorf("%.40q, want true, false, or {every: 5} for every fifth model", string(v))
 	}
 	return &f.Every, nil

@@ -151,8 +151,7 @@ class Run:
                         "samples": (r.get("site_samples") or {}).get(site, 0),
                         "weight": (r.get("weights") or {}).get(site, 0),
                         "attempts": (r.get("attempts") or {}).get(site, 0),
-                        **((r.get("metrics") or {}).get(site) or {}),
-                        **{"eval_" + name: v for name, v in measured.get(site, {}).get("metrics", {}).items()},
+                        **_metrics((r.get("metrics") or {}).get(site) or {}, measured.get(site, {}).get("metrics", {})),
                         "took_s": r["took"] / _NANOSECONDS if r.get("took") else None,
                         "height": r["height"],
                         "model": r["model"],
@@ -175,3 +174,9 @@ class Run:
             kept = ", ".join(map(str, held)) or "none"
             raise Error(f"the model of round {which} of {self.name!r} is not at this site", f"it holds those of rounds: {kept}")
         return self._mesh.model(held[which], framework, self.id)
+
+
+def _metrics(said: Mapping[str, Any], measured: Mapping[str, Any]) -> dict[str, Any]:
+    """What a training said and what was measured of the model; a metric that both have is logged_... of the training."""
+    named = {name if name.startswith("eval_") else "eval_" + name: v for name, v in measured.items()}
+    return {**{"logged_" + name if name in named else name: v for name, v in said.items()}, **named}

@@ -32,7 +32,7 @@ func measured(r *api.RunStatus) []Figures {
 // mean returns the mean of a metric over the sites that have it, weighted by the samples that they found it with, the standard
 // deviation, and how many they are.
 func (f Figures) mean(metric string) (mean, deviation float64, sites int) {
-	return (&api.ModelFigures{Sites: f}).Mean(metric)
+	return (&api.ModelFigures{Sites: f}).Mean(metric, 0)
 }
 
 // without returns the figures of the other sites.
