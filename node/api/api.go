@@ -26,6 +26,7 @@ import (
 //	POST /v1/runs/{run}/consent            Consent
 //	POST /v1/runs/{run}/stop               Stop
 //	POST /v1/runs/{run}/evaluate           EvaluateRequest -> Evaluation, once the trainer is done
+//	POST /v1/runs/{run}/generate           GenerateRequest -> Generated, once the trainer is done
 //	GET  /v1/roster                        Roster
 //	POST /v1/roster                        ChangeRequest -> RosterChange
 //
@@ -290,6 +291,24 @@ type Evaluation struct {
 	Samples uint64             `json:"samples"`
 	Metrics map[string]float64 `json:"metrics"`
 	Took    time.Duration      `json:"took"`
+}
+
+// GenerateRequest asks the site's trainer to go on from a prompt with a model of a run, as in EvaluateRequest.
+type GenerateRequest struct {
+	Model       block.CID `json:"model"`
+	Prompt      string    `json:"prompt"`
+	MaxTokens   uint64    `json:"max_tokens"`
+	Temperature float64   `json:"temperature"` // 0: always the likeliest token
+	Seed        uint64    `json:"seed"`        // the same gives the same text, if the trainer sees to that
+}
+
+// Generated is the text that the site's trainer has generated.
+type Generated struct {
+	Run   block.CID     `json:"run"`
+	Round uint64        `json:"round"` // that yielded the model; 0: what the run began with
+	Model block.CID     `json:"model"`
+	Text  string        `json:"text"` // without the prompt; may hold control codes
+	Took  time.Duration `json:"took"`
 }
 
 // Failure says what went wrong, and what to do about it.

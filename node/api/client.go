@@ -147,6 +147,11 @@ func (c *Client) Evaluate(ctx context.Context, run, model block.CID) (Evaluation
 	return post[Evaluation](ctx, c, "/v1/runs/"+run.String()+"/evaluate", EvaluateRequest{model})
 }
 
+// Generate has the site's trainer generate text with a model of a run, and waits for it.
+func (c *Client) Generate(ctx context.Context, run block.CID, req GenerateRequest) (Generated, error) {
+	return post[Generated](ctx, c, "/v1/runs/"+run.String()+"/generate", req)
+}
+
 // Roster describes the sites of the mesh and the changes that are asked for.
 func (c *Client) Roster(ctx context.Context) (Roster, error) {
 	return get[Roster](ctx, c, "/v1/roster")

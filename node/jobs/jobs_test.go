@@ -152,7 +152,7 @@ func TestEvaluateKeeps(t *testing.T) {
 	j := newTestJobs(t, &testHost{}, &train.Synthetic{})
 	model, run := testArtifact(t, j), block.Sum(block.DagCBOR, []byte("run"))
 	evaluate := func() error {
-		_, _, err := j.Evaluate(t.Context(), run, &ledger.RunSpec{Name: "kept", Rounds: 1}, 1, model)
+		_, _, err := j.Ask(t.Context(), run, &ledger.RunSpec{Name: "kept", Rounds: 1}, model, Evaluation(1))
 		return err
 	}
 	leave, err := j.desk.turns.take(t.Context(), block.Sum(block.DagCBOR, []byte("another run")), 1)
@@ -164,9 +164,9 @@ func TestEvaluateKeeps(t *testing.T) {
 	ended := make(chan error)
 	go func() { ended <- evaluate() }()
 	eventually(t, "the evaluation", func() bool {
-		j.mu.Lock()
-		defer j.mu.Unlock()
-		return len(j.evaluating) == 1
+		j.artifacts.mu.Lock()
+		defer j.artifacts.mu.Unlock()
+		return len(j.artifacts.reading) == 1
 	})
 	end()
 	leave()

@@ -35,6 +35,7 @@ type Operator interface {
 	Consent(ctx context.Context, run block.CID, accept bool) error
 	StopRun(ctx context.Context, run block.CID, reason string) error
 	Evaluate(ctx context.Context, run, model block.CID) (*api.Evaluation, error)
+	Generate(ctx context.Context, run block.CID, req api.GenerateRequest) (*api.Generated, error)
 	ChangeRoster(ctx context.Context, req api.ChangeRequest) (api.RosterChange, error)
 }
 
@@ -136,6 +137,7 @@ func (s *server) routes() http.Handler {
 	route("POST /v1/runs/{run}/consent", s.consent)
 	route("POST /v1/runs/{run}/stop", s.stop)
 	route("POST /v1/runs/{run}/evaluate", s.evaluate)
+	route("POST /v1/runs/{run}/generate", s.generate)
 	route("GET /v1/roster", s.roster)
 	route("POST /v1/roster", s.changeRoster)
 	route("/", func(_ http.ResponseWriter, r *http.Request) (any, error) {
