@@ -22,6 +22,7 @@ import (
 //	GET  /v1/events?from=SEQ&follow=1      JSON lines of Event
 //	GET  /v1/blocks/{cid}                  the block's bytes
 //	GET  /v1/models/{manifest}?run=RUN     the model as a safetensors file, with the constants of its run if one is named
+//	GET  /v1/runs/{run}/steps              []TrainingSteps: of this site's trainings, the oldest first
 //	POST /v1/runs                          RunRequest -> RunReply
 //	POST /v1/runs/{run}/consent            Consent
 //	POST /v1/runs/{run}/stop               Stop
@@ -309,6 +310,22 @@ type Generated struct {
 	Model block.CID     `json:"model"`
 	Text  string        `json:"text"` // without the prompt; may hold control codes
 	Took  time.Duration `json:"took"`
+}
+
+// TrainingSteps is the curve of a training of this site in a run: what its trainer said from step to step, thinned.
+type TrainingSteps struct {
+	Round   uint64      `json:"round"`
+	Attempt uint64      `json:"attempt"`
+	From    uint64      `json:"from"`  // steps of this site's trainings before, as far as they are known
+	Steps   uint64      `json:"steps"` // of this one, as its trainer says; 0: unknown
+	Points  []StepPoint `json:"points"`
+}
+
+// StepPoint is what a trainer said at a step of a training; steps grow.
+type StepPoint struct {
+	Step    uint64             `json:"step"`
+	Time    time.Time          `json:"time"`
+	Metrics map[string]float64 `json:"metrics"`
 }
 
 // Failure says what went wrong, and what to do about it.

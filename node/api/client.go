@@ -142,6 +142,11 @@ func (c *Client) Stop(ctx context.Context, run block.CID, stop Stop) error {
 	return err
 }
 
+// Steps returns the curves of the site's own trainings in a run.
+func (c *Client) Steps(ctx context.Context, run block.CID) ([]TrainingSteps, error) {
+	return get[[]TrainingSteps](ctx, c, "/v1/runs/"+run.String()+"/steps")
+}
+
 // Evaluate has the site's trainer measure a model of a run, and waits for it.
 func (c *Client) Evaluate(ctx context.Context, run, model block.CID) (Evaluation, error) {
 	return post[Evaluation](ctx, c, "/v1/runs/"+run.String()+"/evaluate", EvaluateRequest{model})

@@ -15,6 +15,7 @@ import (
 	"github.com/weft-mesh/weft/node/config"
 	"github.com/weft-mesh/weft/node/index"
 	"github.com/weft-mesh/weft/node/reduction"
+	"github.com/weft-mesh/weft/node/steps"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/train"
@@ -63,6 +64,7 @@ type Config struct {
 	Blocks   Blocks
 	Trainer  train.Trainer
 	Knows    reduction.Knows // which runs this program can take part in
+	Steps    *steps.Log      // where the curves of trainings go
 	Host     Host
 	Log      *slog.Logger
 	Spoil    func(shard int, data []byte) // for tests: what a broken machine does to a model that it computes; nil: nothing

@@ -18,6 +18,7 @@ import (
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/config"
 	"github.com/weft-mesh/weft/node/index"
+	"github.com/weft-mesh/weft/node/steps"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/tensor"
@@ -70,7 +71,11 @@ func newTestJobs(t *testing.T, h *testHost, trainer train.Trainer) *Jobs {
 	if err != nil {
 		t.Fatal(err)
 	}
-	j, err := New(Config{Self: "self", Site: config.Default("self"), TaskDir: dir, StateDir: filepath.Join(dir, "state"), Store: store, Index: x, Blocks: h, Trainer: trainer, Host: h, Log: log})
+	curves, err := steps.Open(filepath.Join(dir, "steps"), log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := New(Config{Self: "self", Site: config.Default("self"), TaskDir: dir, StateDir: filepath.Join(dir, "state"), Steps: curves, Store: store, Index: x, Blocks: h, Trainer: trainer, Host: h, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}

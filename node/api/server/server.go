@@ -25,6 +25,7 @@ type Reader interface {
 	Status(ctx context.Context) (api.Status, error)
 	Peers() []api.Peer
 	Entries(ctx context.Context, from uint64, limit int) ([]api.LedgerEntry, error)
+	Steps(ctx context.Context, run block.CID) ([]api.TrainingSteps, error)
 	Roster(ctx context.Context) (api.Roster, error)
 	Events(ctx context.Context, from uint64, follow bool) (newest uint64, list iter.Seq[api.Event])
 }
@@ -138,6 +139,7 @@ func (s *server) routes() http.Handler {
 	route("POST /v1/runs/{run}/stop", s.stop)
 	route("POST /v1/runs/{run}/evaluate", s.evaluate)
 	route("POST /v1/runs/{run}/generate", s.generate)
+	route("GET /v1/runs/{run}/steps", s.steps)
 	route("GET /v1/roster", s.roster)
 	route("POST /v1/roster", s.changeRoster)
 	route("/", func(_ http.ResponseWriter, r *http.Request) (any, error) {
@@ -214,6 +216,14 @@ func (s *server) ledger(_ http.ResponseWriter, r *http.Request) (any, error) {
 		return nil, err
 	}
 	return s.site.Entries(r.Context(), from, int(limit))
+}
+
+func (s *server) steps(_ http.ResponseWriter, r *http.Request) (any, error) {
+	run, err := pathCID(r, "run")
+	if err != nil {
+		return nil, err
+	}
+	return s.site.Steps(r.Context(), run)
 }
 
 // events writes the trace as JSON lines; with follow=1 until the caller goes away.
