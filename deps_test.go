@@ -90,6 +90,7 @@ node/archive < ledger: what is verified
 node/archive < node/api: answers like a client
 node/archive < node/reduction: the inputs of an average
 node/archive < node/site: what lies where
+node/archive < node/steps: reads the curves of trainings
 node/archive < node/wal: reads the log
 node/archive < round: records of the log
 node/archive < trace: when an entry was decided
@@ -114,6 +115,12 @@ node/jobs < runs: jobs and their ends
 node/jobs < tensor: layouts
 node/jobs < train: tasks
 node/jobs < train/update: takes over a result
+node/jobs < node/steps: the curves of trainings
+node/steps < atomicfile: a file that has grown is written anew
+node/steps < block: runs have CIDs
+node/steps < ledger: how many metrics there may be
+node/steps < node/api: curves are its types
+node/steps < train: what a trainer says
 node/runfile < ledger: the run that a file describes
 node/runfile < node/reduction: what a run may name
 node/runfile < yamlfile: the file
@@ -135,6 +142,7 @@ node < node/config: bootstrap addresses
 node < node/index: opens it
 node < node/jobs: starts it
 node < node/site: the directory that it runs in
+node < node/steps: the curves of trainings
 node < node/wal: the log
 node < round: drives the machine
 node < tensor: errors of a model

@@ -22,6 +22,7 @@ import (
 	"github.com/weft-mesh/weft/node/index"
 	"github.com/weft-mesh/weft/node/jobs"
 	"github.com/weft-mesh/weft/node/site"
+	"github.com/weft-mesh/weft/node/steps"
 	"github.com/weft-mesh/weft/node/wal"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/trace"
@@ -210,8 +211,12 @@ func (n *Node) connect(closers *[]func() error) error {
 // employ makes the parts that need the network.
 func (n *Node) employ() (err error) {
 	h := n.home
+	curves, err := steps.Open(h.Path(site.StepsDir), n.log)
+	if err != nil {
+		return err
+	}
 	n.jobs, err = jobs.New(jobs.Config{
-		Self: h.ID, Site: h.Config, TaskDir: h.Path(site.TaskDir), StateDir: h.Path(site.StateDir), Store: n.store, Index: n.index, Blocks: n.exchange, Trainer: n.trainer, Knows: n.opt.Knows,
+		Self: h.ID, Site: h.Config, TaskDir: h.Path(site.TaskDir), StateDir: h.Path(site.StateDir), Store: n.store, Index: n.index, Blocks: n.exchange, Trainer: n.trainer, Knows: n.opt.Knows, Steps: curves,
 		Host: &jobHost{h.ID, n.box, n.views, n.reach, n.bad}, Log: n.log, Spoil: n.spoil,
 	})
 	if err != nil {
@@ -222,7 +227,7 @@ func (n *Node) employ() (err error) {
 		*operator
 		*vault
 	}{
-		&reporter{h, n.start, n.box, n.views, n.reach, n.loop.shots, n.jobs, n.host, n.gossip, n.exchange, n.gate.named, n.events, n.programs},
+		&reporter{h, n.start, n.box, n.views, n.reach, n.loop.shots, n.jobs, n.host, n.gossip, n.exchange, n.gate.named, n.events, n.programs, curves},
 		&operator{h, n.mesh, n.opt.Shard, n.box, n.views, n.store, n.jobs, n.exchange, n.opt.Knows, n.programs},
 		&vault{n.store, n.shelf, n.jobs, n.views},
 	}

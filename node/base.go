@@ -91,33 +91,30 @@ func (o *operator) takeModel(ctx context.Context, from api.ModelOf, wide bool) (
 		}
 	}
 	if wide {
-		err = o.widen(ctx, &b)
+		return o.widen(ctx, b)
 	}
-	return b, err
+	return b, nil
 }
 
-// widen takes a model that is held in once more, as F32, if it is not.
-func (o *operator) widen(ctx context.Context, b *base) error {
+// widen returns a base as F32, taken in once more if it is not.
+func (o *operator) widen(ctx context.Context, b base) (base, error) {
 	m, err := blockstore.ReadManifest(o.store, b.weights)
 	if err != nil {
-		return err
+		return b, err
 	}
 	l, err := o.layoutOf(m)
 	if err != nil {
-		return err
+		return b, err
 	}
 	if _, narrow := l.Wide(); !narrow {
-		return nil
+		return b, nil
 	}
 	path, err := o.store.Path(b.weights)
 	if err != nil {
-		return err
+		return b, err
 	}
 	i, err := checkpoint.Import(ctx, o.store, path, o.home.Path(site.TaskDir), blockstore.ImportOptions{ShardElements: o.shard, Finite: true, Wide: true, Keep: true})
-	if err == nil {
-		b.weights, b.note = i.Weights, i.Note()
-	}
-	return err
+	return base{weights: i.Weights, constants: b.constants, note: i.Note()}, err
 }
 
 // takeFile takes in the model that a run starts from; the file of the request stays as it is.

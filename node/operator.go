@@ -196,23 +196,55 @@ func (o *operator) checkKnown(spec *ledger.RunSpec) error {
 // Evaluate has the site's trainer measure a model of a run once it is free: a committed one, or what the run began with. It
 // returns ErrNotFound if the model is not held here.
 func (o *operator) Evaluate(ctx context.Context, run, model block.CID) (*api.Evaluation, error) {
-	spec := o.views.now().runs[run]
-	if spec == nil {
-		return nil, api.Refuse(http.StatusNotFound, "weft run list shows the runs", "no run %s in this mesh", run)
-	}
-	number, err := o.roundOf(ctx, run, model)
+	spec, number, err := o.modelOf(ctx, run, model)
 	if err != nil {
 		return nil, err
 	}
-	res, took, err := o.jobs.Evaluate(ctx, run, spec, number, model)
-	if failed := (*jobs.TrainerError)(nil); errors.As(err, &failed) {
-		brief, advice := train.Explain(failed.Unwrap())
-		return nil, api.Refuse(http.StatusInternalServerError, advice, "the trainer fails: %s", brief)
-	}
+	res, took, err := o.jobs.Ask(ctx, run, spec, model, jobs.Evaluation(number))
 	if err != nil {
-		return nil, err
+		return nil, trainerFails(err)
 	}
 	return &api.Evaluation{Run: run, Round: number, Model: model, Samples: res.Samples, Metrics: res.Metrics, Took: took}, nil
+}
+
+// Generate has the site's trainer generate text with a model, as in Evaluate.
+func (o *operator) Generate(ctx context.Context, run block.CID, req api.GenerateRequest) (*api.Generated, error) {
+	what := train.Generation{Prompt: req.Prompt, MaxTokens: req.MaxTokens, Temperature: req.Temperature}
+	if err := what.Check(); err != nil {
+		text, advice := hint.Split(err)
+		return nil, api.Refuse(http.StatusBadRequest, advice, "%s", text)
+	}
+	spec, number, err := o.modelOf(ctx, run, req.Model)
+	if err != nil {
+		return nil, err
+	}
+	task := train.Task{Kind: train.Generate, Round: number, Attempt: 1, Seed: req.Seed, Generate: &what}
+	res, took, err := o.jobs.Ask(ctx, run, spec, req.Model, task)
+	switch {
+	case err != nil:
+		return nil, trainerFails(err)
+	case res.Skip != "":
+		return nil, api.Refuse(http.StatusNotImplemented, "a Python script says how: weft.tasks(..., generate=...), see docs/trainers.md", "this site's trainer generates no text: %s", res.Skip)
+	}
+	return &api.Generated{Run: run, Round: number, Model: req.Model, Text: res.Text, Took: took}, nil
+}
+
+// trainerFails refuses what the trainer failed at; other errors it returns as they are.
+func trainerFails(err error) error {
+	if failed := (*jobs.TrainerError)(nil); errors.As(err, &failed) {
+		brief, advice := train.Explain(failed.Unwrap())
+		return api.Refuse(http.StatusInternalServerError, advice, "the trainer fails: %s", brief)
+	}
+	return err
+}
+
+// modelOf returns a run, and which of its rounds yielded a model, 0 for what the run began with.
+func (o *operator) modelOf(ctx context.Context, run, model block.CID) (spec *ledger.RunSpec, number uint64, err error) {
+	if spec = o.views.now().runs[run]; spec == nil {
+		return nil, 0, api.Refuse(http.StatusNotFound, "weft run list shows the runs", "no run %s in this mesh", run)
+	}
+	number, err = o.roundOf(ctx, run, model)
+	return spec, number, err
 }
 
 // roundOf returns the round of a run that yielded a model, 0 for what the run began with.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"net/http"
 	"runtime"
 	"slices"
 	"syscall"
@@ -12,11 +13,13 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/exchange"
 	"github.com/weft-mesh/weft/gossip"
 	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/node/jobs"
 	"github.com/weft-mesh/weft/node/site"
+	"github.com/weft-mesh/weft/node/steps"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -36,6 +39,7 @@ type reporter struct {
 	named     map[peer.ID]bool // in the configuration's bootstrap addresses
 	events    *events
 	programs  *programs
+	steps     *steps.Log
 }
 
 // Status says where the site stands.
@@ -120,6 +124,14 @@ func (s *reporter) Peers() []api.Peer {
 func (s *reporter) Entries(ctx context.Context, from uint64, limit int) (list []api.LedgerEntry, err error) {
 	err = s.box.ask(ctx, func(m *round.Machine) { list = api.DescribeEntries(m.Ledger(), from, limit) })
 	return list, err
+}
+
+// Steps returns the curves of this site's trainings in a run.
+func (s *reporter) Steps(_ context.Context, run block.CID) ([]api.TrainingSteps, error) {
+	if s.views.now().runs[run] == nil {
+		return nil, api.Refuse(http.StatusNotFound, "weft run list shows the runs", "no run %s in this mesh", run)
+	}
+	return s.steps.Of(run)
 }
 
 // peakMemory returns the largest resident set that the process has had, in bytes.

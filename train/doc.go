@@ -19,6 +19,8 @@
 //	GET  /v1/task/{id}      whether the task in hand is still wanted
 //	POST /v1/progress       where the task in hand stands
 //	POST /v1/update         what the process made of the task: it is then put down
+//	POST /v1/text           what the model generated, for a task that asks for text: it is then put down
+//	POST /v1/skip           that there is nothing to give for the task: it is then put down
 //
 // A task is in hand from the reply that gave it out until it is put down: by an
 // accepted update, or by asking for the next one. What is said of a task that is

@@ -285,3 +285,41 @@ func TestPythonBounded(t *testing.T) {
 		t.Errorf("as long as it may: %+v, %v", res, err)
 	}
 }
+
+// A script that says how it generates answers a prompt between two trainings, one that does not says so, and what is no text is refused.
+func TestPythonGenerate(t *testing.T) {
+	const text = `
+import weft
+from array import array
+weights = {"w": array("f", [0, 0, 0])}
+def generate(prompt, max_tokens, temperature, seed):
+    return {"echo": prompt + "\x1b[2J" + str([max_tokens, temperature, seed]), "much": "x" * (1 << 20), "bytes": b"a"}[prompt]
+for task in weft.tasks(weights, samples=1, GENERATE):
+    weights["w"][0] += 1
+`
+	base := filepath.Join(t.TempDir(), "base.safetensors")
+	writeZeros(t, base, `{"w":{"dtype":"F32","shape":[3],"data_offsets":[0,12]}}  `, 12)
+	ask := func(e *Exec, prompt string) (Result, error) {
+		task := newTask(t, Generate)
+		task.Base, task.Seed, task.Generate = base, 5, &Generation{Prompt: prompt, MaxTokens: 8, Temperature: 0.5}
+		return ran(e, t.Context(), task, ignore)
+	}
+	e := script(t, nil, "-c", strings.Replace(text, "GENERATE", "generate=generate", 1))
+	if res, err := ask(e, "echo"); err != nil || res.Text != "echo\x1b[2J[8, 0.5, 5]" {
+		t.Errorf("%+v, %v", res, err)
+	}
+	training := newTask(t, Train)
+	training.Base = base
+	if res, err := ran(e, t.Context(), training, ignore); err != nil || res.Update == "" {
+		t.Errorf("%+v, %v", res, err)
+	}
+	for prompt, want := range map[string]string{"much": "the text has 1048576 bytes, at most 65536", "bytes": "wants a text only"} {
+		if _, err := ask(e, prompt); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", prompt, err)
+		}
+	}
+	e = script(t, nil, "-c", strings.Replace(text, ", GENERATE", "", 1))
+	if res, err := ask(e, "echo"); err != nil || !strings.HasPrefix(res.Skip, "the script cannot generate") || res.Text != "" {
+		t.Errorf("%+v, %v", res, err)
+	}
+}

@@ -27,6 +27,7 @@ func newServer(d *desk) *http.Server {
 	mux.HandleFunc("GET /v1/task/{id}", d.serveWanted)
 	mux.HandleFunc("POST /v1/progress", d.serveProgress)
 	mux.HandleFunc("POST /v1/update", d.serveUpdate)
+	mux.HandleFunc("POST /v1/text", d.serveText)
 	mux.HandleFunc("POST /v1/skip", d.serveSkip)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		reply(w, nil, refuse(notFound, "the calls are in docs/trainers.md", "no such call: %s %.80q", r.Method, r.URL.Path))
@@ -87,7 +88,7 @@ func (d *desk) serveWanted(w http.ResponseWriter, r *http.Request) {
 }
 
 func (d *desk) serveProgress(w http.ResponseWriter, r *http.Request) {
-	body, err := readBody(w, r)
+	body, err := readBody(w, r, maxBody)
 	if err == nil {
 		var m progressMessage
 		if m, err = decodeProgress(body); err == nil {
@@ -98,7 +99,7 @@ func (d *desk) serveProgress(w http.ResponseWriter, r *http.Request) {
 }
 
 func (d *desk) serveUpdate(w http.ResponseWriter, r *http.Request) {
-	body, err := readBody(w, r)
+	body, err := readBody(w, r, maxBody)
 	if err == nil {
 		err = d.update(r.Context(), body)
 	}
@@ -120,6 +121,8 @@ func (d *desk) update(ctx context.Context, body []byte) error {
 	}
 	res := Result{Samples: m.Samples, Metrics: m.Metrics}
 	switch {
+	case j.task.Kind == Generate:
+		return refuse(unprocessable, "answer by POST /v1/text", "update: a task of kind %s wants a text", Generate)
 	case j.task.Kind == Evaluate && m.Update != "":
 		return refuse(unprocessable, "send samples and metrics only", "update: an evaluation has none")
 	case j.task.Kind == Train && m.Samples == 0:
@@ -135,8 +138,16 @@ func (d *desk) update(ctx context.Context, body []byte) error {
 	return d.await(ctx, j)
 }
 
+func (d *desk) serveText(w http.ResponseWriter, r *http.Request) {
+	body, err := readBody(w, r, maxTextBody)
+	if err == nil {
+		err = d.text(body)
+	}
+	reply(w, none{}, err)
+}
+
 func (d *desk) serveSkip(w http.ResponseWriter, r *http.Request) {
-	body, err := readBody(w, r)
+	body, err := readBody(w, r, maxBody)
 	if err == nil {
 		err = d.skip(body)
 	}
@@ -160,12 +171,12 @@ func (d *desk) skip(body []byte) error {
 	return err
 }
 
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+func readBody(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
 	var over *http.MaxBytesError
 	switch {
 	case errors.As(err, &over):
-		return nil, refuse(tooLarge, "weights go into a file, only its path into the body", "body: more than %d bytes", maxBody)
+		return nil, refuse(tooLarge, "weights go into a file, only its path into the body", "body: more than %d bytes", most)
 	case err != nil:
 		return nil, refuse(badRequest, "send the whole body", "body: %v", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/ledger"
@@ -213,6 +214,64 @@ func TestSkip(t *testing.T) {
 	}
 }
 
+// TestText: a text answers the one kind of task that wants it, whole, as UTF-8, and bounded; it may be sent again.
+func TestText(t *testing.T) {
+	say := func(text string) string {
+		b, _ := json.Marshal(textMessage{7, text})
+		return string(b)
+	}
+	d, j := desked(t, Generate, ignore)
+	for body, want := range map[string]string{
+		say(strings.Repeat("x", MaxText+1)):  "text: 65537 bytes, at most 65536",
+		say(strings.Repeat("x", 1<<20)):      "body: more than",
+		"{\"task\":7,\"text\":\"a\xff\"}":    "body: not UTF-8",
+		`{"text":"a"}`:                       "task: missing",
+		`{"task":7,"text":7}`:                "cannot unmarshal number",
+		`{"task":7,"text":"a","update":"u"}`: "unknown field",
+	} {
+		if status, reply := call(d, "POST", "/v1/text", body); status < 400 || !strings.Contains(reply, want) || j.isOver {
+			t.Errorf("%.40q: %d %s", body, status, reply)
+		}
+	}
+	if status, reply := call(d, "POST", "/v1/update", `{"task":7,"samples":1}`); status != 422 || !strings.Contains(reply, "wants a text") {
+		t.Errorf("an update: %d %s", status, reply)
+	}
+	hostile := strings.Repeat("\x00", MaxText-4) + "\x1b[2J"
+	for range 2 {
+		if status, reply := call(d, "POST", "/v1/text", say(hostile)); status != 200 || j.err != nil || j.result.Text != hostile {
+			t.Errorf("%d %s, %v", status, reply, j.err)
+		}
+	}
+	d, j = desked(t, Train, ignore)
+	if status, reply := call(d, "POST", "/v1/text", say("a")); status != 422 || !strings.Contains(reply, "a task of kind train wants none") || j.isOver {
+		t.Errorf("to train: %d %s", status, reply)
+	}
+}
+
+func TestGeneration(t *testing.T) {
+	for _, good := range []Generation{{"a", 1, 0}, {strings.Repeat("x", MaxPrompt), MaxTokens, 100}} {
+		if err := good.Check(); err != nil {
+			t.Errorf("%.20s: %v", good.Prompt, err)
+		}
+	}
+	for want, bad := range map[string]Generation{
+		"prompt: missing": {"", 1, 0}, "prompt: 16385 bytes": {strings.Repeat("x", MaxPrompt+1), 1, 0}, "prompt: not UTF-8": {"\xff", 1, 0},
+		"max_tokens: 0,": {"a", 0, 0}, "max_tokens: 16385": {"a", MaxTokens + 1, 0},
+		"temperature: -1": {"a", 1, -1}, "temperature: NaN": {"a", 1, math.NaN()}, "temperature: 101": {"a", 1, 101},
+	} {
+		if err := bad.Check(); err == nil || !strings.Contains(err.Error(), want) || hint.Of(err) == "" {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	for in, want := range map[string]string{
+		"a\xffb": "a\ufffdb", strings.Repeat("x", MaxText) + "y": strings.Repeat("x", MaxText), strings.Repeat("x", MaxText-1) + "é": strings.Repeat("x", MaxText-1),
+	} {
+		if got := CutText(in); got != want {
+			t.Errorf("%d bytes, want %d", len(got), len(want))
+		}
+	}
+}
+
 // TestSettle: an update is answered once it is known what became of it, whoever asks, and however often.
 func TestSettle(t *testing.T) {
 	const body = `{"task":7,"update":"u","samples":2}`
@@ -319,6 +378,7 @@ func FuzzExecBody(f *testing.F) {
 	f.Add([]byte(`{"task":1,"metrics":null}`))
 	f.Add([]byte(`{"task":1} {}`))
 	f.Add([]byte(`{"task":1,"reason":"no data"}`))
+	f.Add([]byte(`{"task":1,"text":"Dear \ud800Dr"}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		promise := func(id uint64, metrics map[string]float64) {
 			if id == 0 || len(metrics) > ledger.MaxMetrics {
@@ -345,6 +405,9 @@ func FuzzExecBody(f *testing.F) {
 		}
 		if m, err := decodeProgress(body); err == nil {
 			promise(m.Task, m.Metrics)
+		}
+		if m, err := decodeText(body); err == nil && (m.Task == 0 || len(m.Text) > MaxText || !utf8.ValidString(m.Text)) {
+			t.Fatalf("%+v", m)
 		}
 		if m, err := decodeSkip(body); err == nil && (m.Task == 0 || m.Reason == "" || len(m.Reason) > ledger.MaxReason) {
 			t.Fatalf("%+v", m)

@@ -35,6 +35,9 @@ func (s *Synthetic) Run(ctx context.Context, task Task, report func(Progress)) (
 	if report == nil {
 		report = func(Progress) {}
 	}
+	if task.Kind == Generate {
+		return Result{Skip: "the synthetic trainer has no model that generates text"}, nil
+	}
 	loss := 1/float64(task.Round+1) + float64(task.Seed%100)/1000
 	for step := uint64(1); step <= syntheticSteps; step++ {
 		select {

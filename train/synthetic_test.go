@@ -119,3 +119,10 @@ func TestSyntheticEvaluates(t *testing.T) {
 		t.Errorf("%+v, %v", res, err)
 	}
 }
+
+func TestSyntheticGenerates(t *testing.T) {
+	res, err := (&Synthetic{}).Run(t.Context(), Task{Kind: Generate, Generate: &Generation{Prompt: "a", MaxTokens: 1}}, nil)
+	if err != nil || res.Skip == "" || res.Text != "" || res.Update != "" {
+		t.Errorf("%+v, %v", res, err)
+	}
+}

@@ -9,6 +9,7 @@ const (
 	Train    Kind = "train"    // train from the base, yield an update
 	Evaluate Kind = "evaluate" // measure the base, yield metrics only
 	Init     Kind = "init"     // yield the model that a run begins with; there is no base, and no run yet
+	Generate Kind = "generate" // yield a text that the base generates
 )
 
 // BaseHint says what a file must be for a run to begin with it, and how to make it so.
@@ -21,7 +22,7 @@ type Task struct {
 	Run       string            `json:"run"`                 // the run's CID
 	Name      string            `json:"name"`                // the run's name, for people
 	Site      string            `json:"site,omitempty"`      // the site's name
-	Round     uint64            `json:"round"`               // counted from 1; of an evaluation the one that yielded the model, 0 for what the run began with
+	Round     uint64            `json:"round"`               // counted from 1; of Evaluate and Generate the one that yielded the model, 0 for what the run began with
 	Rounds    uint64            `json:"rounds"`              // the run's length
 	Attempt   uint64            `json:"attempt"`             // counted from 1 within the round
 	Base      string            `json:"base"`                // safetensors file with the parameters to start from; read-only; empty for Init
@@ -32,13 +33,15 @@ type Task struct {
 	Sealed    *bool             `json:"sealed,omitempty"`    // whether the site's update of the round before counted; absent in the first round
 	Seed      uint64            `json:"seed"`                // differs by site, round and attempt
 	Config    map[string]string `json:"config"`              // the run's hyperparameters, overlaid by the site's own
+	Generate  *Generation       `json:"generate,omitempty"`  // of Generate: what to go on from, and how
 }
 
 // Result is what a trainer made of a task.
 type Result struct {
-	Update  string             `json:"update"`         // safetensors file with the trained parameters, layout of Base, if there is one; empty for Evaluate
+	Update  string             `json:"update"`         // safetensors file with the trained parameters, layout of Base, if there is one; empty for Evaluate and Generate
 	Samples uint64             `json:"samples"`        // training examples seen; the update's weight in the average
 	Metrics map[string]float64 `json:"metrics"`        // finite numbers by name, such as "loss"
+	Text    string             `json:"text,omitempty"` // of Generate: at most MaxText bytes of UTF-8
 	Skip    string             `json:"skip,omitempty"` // why the site has nothing to give, in the place of all that; empty: it gives
 
 	settle func(error)

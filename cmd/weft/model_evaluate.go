@@ -39,15 +39,12 @@ other sites.`,
 }
 
 func (c *modelEvaluate) run(ctx context.Context, e *env, args []string) error {
-	model, of, err := findModel(ctx, e.client(), args[0], c.of)
-	if err == nil && of == nil {
-		of, err = runOfModel(ctx, e.client(), model)
-	}
+	model, of, err := findModelOfRun(ctx, e.client(), args[0], c.of)
 	if err != nil {
 		return err
 	}
 	var found api.Evaluation
-	err = e.err.Live(ctx, func() string { return "the trainer does one task at a time; waiting for it" }, func(ctx context.Context) error {
+	err = e.err.Live(ctx, trainerWork, func(ctx context.Context) error {
 		found, err = e.client().Evaluate(ctx, of.ID, model)
 		return err
 	})
@@ -65,19 +62,25 @@ func (c *modelEvaluate) run(ctx context.Context, e *env, args []string) error {
 	return nil
 }
 
-// runOfModel returns the run that yielded a model, or else began with it; of several the newest.
-func runOfModel(ctx context.Context, c reader, model block.CID) (*api.RunStatus, error) {
+// trainerWork says what is waited for.
+func trainerWork() string { return "the trainer does one task at a time; waiting for it" }
+
+// findModelOfRun is findModel with a run of the model in any case: that which yielded it, or else began with it; of several the newest.
+func findModelOfRun(ctx context.Context, c reader, which, run string) (model block.CID, of *api.RunStatus, err error) {
+	if model, of, err = findModel(ctx, c, which, run); err != nil || of != nil {
+		return model, of, err
+	}
 	s, err := c.Status(ctx)
 	if err != nil {
-		return nil, err
+		return model, nil, err
 	}
-	if r := findRunOf(s, model); r != nil {
-		return r, nil
+	if of = findRunOf(s, model); of == nil {
+		return model, nil, fail(nil, "`weft run history` shows the models of a run", "no run has the model %s", model)
 	}
-	return nil, fail(nil, "`weft run history` shows the models of a run", "no run has the model %s", model)
+	return model, of, nil
 }
 
-// findRunOf is runOfModel by a status; nil: no run has the model.
+// findRunOf returns the newest run that yielded a model, or else began with it; nil: none has it.
 func findRunOf(s *api.Status, model block.CID) *api.RunStatus {
 	for _, has := range []func(r *api.RunStatus) bool{
 		func(r *api.RunStatus) bool {

@@ -45,11 +45,15 @@ var colour = regexp.MustCompile(`\x1b\[[0-9;]*m`)
 
 // prefixedLine shows a line in a node's log: of which run and round it is, without what would command a terminal.
 func prefixedLine(values map[string]string) string {
-	text := strings.Map(func(r rune) rune {
-		if r == '\t' || unicode.IsPrint(r) {
+	return values[train.OutputRun] + " " + values[train.OutputRound] + " | " + shown(values[train.OutputLine], "\t")
+}
+
+// shown is another's text without what would command a terminal. Of the characters that are not printable it keeps those named.
+func shown(text, keep string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) || strings.ContainsRune(keep, r) {
 			return r
 		}
 		return -1
-	}, colour.ReplaceAllString(values[train.OutputLine], ""))
-	return values[train.OutputRun] + " " + values[train.OutputRound] + " | " + text
+	}, colour.ReplaceAllString(text, ""))
 }

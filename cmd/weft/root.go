@@ -52,7 +52,7 @@ signed by a quorum of sites.`,
 	root.SetHelpCommand(&cobra.Command{Hidden: true, Use: "no-help"}) // --help says the same
 	root.AddCommand(
 		newInit(e), newID(e), newMesh(e), newRoster(e), newUp(e), newRun(e), newStatus(e), newPeers(e),
-		newLedger(e), newModel(e), newTrainer(e), newStrategy(e), newVerify(e), newCat(e), newVersion(e),
+		newLedger(e), newModel(e), newGenerate(e), newTrainer(e), newStrategy(e), newVerify(e), newCat(e), newVersion(e),
 	)
 	root.AddCommand(newLab(e)...)
 	explainArgs(root)
@@ -108,7 +108,7 @@ func explainArgs(cmd *cobra.Command) {
 		switch {
 		case check(cmd, args) == nil:
 			return nil
-		case len(args) == 0:
+		case len(args) == 0, check(cmd, append(slices.Clone(args), "")) == nil:
 			return fmt.Errorf("an argument is missing: %s", cmd.UseLine())
 		}
 		return fmt.Errorf("unexpected argument %q: %s", args[len(args)-1], cmd.UseLine())

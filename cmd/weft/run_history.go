@@ -21,6 +21,7 @@ import (
 type runHistory struct {
 	metric string
 	csv    bool
+	steps  bool   // this site's own trainings, by step
 	board  string // folder for TensorBoard
 }
 
@@ -35,10 +36,12 @@ report it with their updates, and a table. What the sites measured of a round's 
 has eval_ before its name. --csv writes a row for each round and site, for pandas or
 a spreadsheet: samples, weight in the mean, every metric, and the model; round 0 is
 what the run began with. --tensorboard writes the curves of all metrics for
-TensorBoard. ` + runArgument + "\nIf none goes on, the last is shown.",
+TensorBoard. --steps shows curves within the rounds, by step, in the place of rounds: of
+this site's own newest 50 trainings, as no site tells the others its own. ` + runArgument + "\nIf none goes on, the last is shown.",
 		Example: `  weft run history
   weft run history letters --metric eval_accuracy
   weft run history letters --csv > letters.csv
+  weft run history letters --steps
   weft run history letters --tensorboard curves/letters && tensorboard --logdir curves`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: e.completeRuns(runAny),
@@ -46,7 +49,8 @@ TensorBoard. ` + runArgument + "\nIf none goes on, the last is shown.",
 	}
 	cmd.Flags().StringVar(&c.metric, "metric", "", "metric to show; default the loss, if there is one")
 	cmd.Flags().BoolVar(&c.csv, "csv", false, "write CSV, a row for each round and site")
-	cmd.Flags().StringVar(&c.board, "tensorboard", "", "write TensorBoard's event files to this `folder`: of each site, and of their mean")
+	cmd.Flags().BoolVar(&c.steps, "steps", false, "show this site's own trainings, by step")
+	cmd.Flags().StringVar(&c.board, "tensorboard", "", "write TensorBoard's event files to this `folder`: of each site, of their mean, and this site's by step")
 	e.jsonFlag(cmd)
 	return cmd
 }
@@ -55,30 +59,34 @@ func (c *runHistory) run(ctx context.Context, e *env, args []string) error {
 	switch {
 	case c.csv && e.json, c.board != "" && (c.csv || e.json):
 		return usage("--csv, --json or --tensorboard, not two of them")
+	case c.steps && c.board != "":
+		return usage("--tensorboard has the curves by step, too")
 	case c.metric != "" && (c.csv || e.json || c.board != ""):
 		return usage("--csv, --json and --tensorboard have all metrics; --metric is for the curve")
 	}
-	r, err := c.find(ctx, e, args)
+	from, err := e.reader(ctx)
+	if err != nil {
+		return err
+	}
+	r, err := c.find(ctx, from, args)
 	switch {
 	case err != nil:
 		return err
+	case c.steps:
+		return c.runSteps(ctx, e, from, r)
 	case e.json:
 		return e.printJSON(r.History)
 	case c.csv:
 		rows := withFigures(r)
 		return writeHistory(e.out, rows, metricNames(rows))
 	case c.board != "":
-		return writeCurves(e, r, withFigures(r), c.board)
+		return writeCurves(ctx, e, from, r, withFigures(r), c.board)
 	}
 	return c.show(e.out, r)
 }
 
 // find returns the run to show.
-func (c *runHistory) find(ctx context.Context, e *env, args []string) (*api.RunStatus, error) {
-	from, err := e.reader(ctx)
-	if err != nil {
-		return nil, err
-	}
+func (c *runHistory) find(ctx context.Context, from reader, args []string) (*api.RunStatus, error) {
 	ref, err := pickShown(ctx, from, args)
 	if err != nil {
 		return nil, err

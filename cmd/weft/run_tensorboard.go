@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,9 +18,17 @@ import (
 )
 
 // writeCurves writes rounds of a run as TensorBoard's event files: a folder for each site, and one for their mean. A step is a round,
-// its time when it was committed here.
-func writeCurves(e *env, run *api.RunStatus, rounds []api.RoundStatus, dir string) error {
+// its time when it was committed here. This site's own trainings come too, by step.
+func writeCurves(ctx context.Context, e *env, from reader, run *api.RunStatus, rounds []api.RoundStatus, dir string) error {
 	decided, err := archive.DecidedAt(e.dir)
+	if err != nil {
+		return err
+	}
+	list, err := from.Steps(ctx, run.ID)
+	if err != nil {
+		return err
+	}
+	self, err := ownName(ctx, e, from)
 	if err != nil {
 		return err
 	}
@@ -26,10 +37,13 @@ func writeCurves(e *env, run *api.RunStatus, rounds []api.RoundStatus, dir strin
 		v, _, _ := spread(r.Metrics, metric)
 		return v
 	}
-	if err := writeEvents(filepath.Join(dir, "mean"), rounds, times, names, mean); err != nil {
+	if err := writeEvents(filepath.Join(dir, "mean"), rounds, times, names, mean, nil); err != nil {
 		return err
 	}
 	sites := sitesOf(run)
+	if len(list) > 0 && !slices.Contains(sites, self) { // whose trainings never counted
+		sites = append(sites, self)
+	}
 	for _, site := range sites {
 		own := func(r *api.RoundStatus, metric string) float64 {
 			if v, ok := r.Metrics[site][metric]; ok {
@@ -37,7 +51,11 @@ func writeCurves(e *env, run *api.RunStatus, rounds []api.RoundStatus, dir strin
 			}
 			return math.NaN()
 		}
-		if err := writeEvents(filepath.Join(dir, "site", folderName(site)), rounds, times, names, own); err != nil {
+		var trainings []api.TrainingSteps
+		if site == self {
+			trainings = list
+		}
+		if err := writeEvents(filepath.Join(dir, "site", folderName(site)), rounds, times, names, own, trainings); err != nil {
 			return err
 		}
 	}
@@ -45,8 +63,27 @@ func writeCurves(e *env, run *api.RunStatus, rounds []api.RoundStatus, dir strin
 	return nil
 }
 
-// writeEvents writes the figures of each round that are numbers.
-func writeEvents(dir string, rounds []api.RoundStatus, times []time.Time, names []string, figure func(*api.RoundStatus, string) float64) error {
+// stepTag stands before the names of metrics by step, in TensorBoard a group of their own.
+const stepTag = "step/"
+
+// writeSteps writes what was said at each step of trainings.
+func writeSteps(w *tensorboard.Writer, trainings []api.TrainingSteps) error {
+	for _, t := range trainings {
+		for _, p := range t.Points {
+			var scalars []tensorboard.Scalar
+			for _, name := range slices.Sorted(maps.Keys(p.Metrics)) {
+				scalars = append(scalars, tensorboard.Scalar{Tag: stepTag + name, Value: p.Metrics[name]})
+			}
+			if err := w.Add(p.Time, t.From+p.Step, scalars); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// writeEvents writes the figures of each round that are numbers, and what was said within trainings.
+func writeEvents(dir string, rounds []api.RoundStatus, times []time.Time, names []string, figure func(*api.RoundStatus, string) float64, trainings []api.TrainingSteps) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
@@ -69,6 +106,9 @@ func writeEvents(dir string, rounds []api.RoundStatus, times []time.Time, names 
 		if err := w.Add(times[i], rounds[i].Round, scalars); err != nil {
 			return err
 		}
+	}
+	if err := writeSteps(w, trainings); err != nil {
+		return err
 	}
 	return f.Commit()
 }

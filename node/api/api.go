@@ -22,10 +22,12 @@ import (
 //	GET  /v1/events?from=SEQ&follow=1      JSON lines of Event
 //	GET  /v1/blocks/{cid}                  the block's bytes
 //	GET  /v1/models/{manifest}?run=RUN     the model as a safetensors file, with the constants of its run if one is named
+//	GET  /v1/runs/{run}/steps              []TrainingSteps: of this site's trainings, the oldest first
 //	POST /v1/runs                          RunRequest -> RunReply
 //	POST /v1/runs/{run}/consent            Consent
 //	POST /v1/runs/{run}/stop               Stop
 //	POST /v1/runs/{run}/evaluate           EvaluateRequest -> Evaluation, once the trainer is done
+//	POST /v1/runs/{run}/generate           GenerateRequest -> Generated, once the trainer is done
 //	GET  /v1/roster                        Roster
 //	POST /v1/roster                        ChangeRequest -> RosterChange
 //
@@ -290,6 +292,40 @@ type Evaluation struct {
 	Samples uint64             `json:"samples"`
 	Metrics map[string]float64 `json:"metrics"`
 	Took    time.Duration      `json:"took"`
+}
+
+// GenerateRequest asks the site's trainer to go on from a prompt with a model of a run, as in EvaluateRequest.
+type GenerateRequest struct {
+	Model       block.CID `json:"model"`
+	Prompt      string    `json:"prompt"`
+	MaxTokens   uint64    `json:"max_tokens"`
+	Temperature float64   `json:"temperature"` // 0: always the likeliest token
+	Seed        uint64    `json:"seed"`        // the same gives the same text, if the trainer sees to that
+}
+
+// Generated is the text that the site's trainer has generated.
+type Generated struct {
+	Run   block.CID     `json:"run"`
+	Round uint64        `json:"round"` // that yielded the model; 0: what the run began with
+	Model block.CID     `json:"model"`
+	Text  string        `json:"text"` // without the prompt; may hold control codes
+	Took  time.Duration `json:"took"`
+}
+
+// TrainingSteps is the curve of a training of this site in a run: what its trainer said from step to step, thinned.
+type TrainingSteps struct {
+	Round   uint64      `json:"round"`
+	Attempt uint64      `json:"attempt"`
+	From    uint64      `json:"from"`  // steps of this site's trainings before, as far as they are known
+	Steps   uint64      `json:"steps"` // of this one, as its trainer says; 0: unknown
+	Points  []StepPoint `json:"points"`
+}
+
+// StepPoint is what a trainer said at a step of a training; steps grow.
+type StepPoint struct {
+	Step    uint64             `json:"step"`
+	Time    time.Time          `json:"time"`
+	Metrics map[string]float64 `json:"metrics"`
 }
 
 // Failure says what went wrong, and what to do about it.

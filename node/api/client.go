@@ -142,9 +142,19 @@ func (c *Client) Stop(ctx context.Context, run block.CID, stop Stop) error {
 	return err
 }
 
+// Steps returns the curves of the site's own trainings in a run.
+func (c *Client) Steps(ctx context.Context, run block.CID) ([]TrainingSteps, error) {
+	return get[[]TrainingSteps](ctx, c, "/v1/runs/"+run.String()+"/steps")
+}
+
 // Evaluate has the site's trainer measure a model of a run, and waits for it.
 func (c *Client) Evaluate(ctx context.Context, run, model block.CID) (Evaluation, error) {
 	return post[Evaluation](ctx, c, "/v1/runs/"+run.String()+"/evaluate", EvaluateRequest{model})
+}
+
+// Generate has the site's trainer generate text with a model of a run, and waits for it.
+func (c *Client) Generate(ctx context.Context, run block.CID, req GenerateRequest) (Generated, error) {
+	return post[Generated](ctx, c, "/v1/runs/"+run.String()+"/generate", req)
 }
 
 // Roster describes the sites of the mesh and the changes that are asked for.

@@ -17,6 +17,7 @@ import (
 	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/node/reduction"
 	"github.com/weft-mesh/weft/node/site"
+	"github.com/weft-mesh/weft/node/steps"
 	"github.com/weft-mesh/weft/node/wal"
 	"github.com/weft-mesh/weft/round"
 )
@@ -133,6 +134,11 @@ func (a *Archive) Model(ctx context.Context, run, manifest block.CID) (_ io.Read
 		w.CloseWithError(errors.Join(m.Write(w), m.Close()))
 	}()
 	return r, nil
+}
+
+// Steps returns the curves of the site's own trainings in a run.
+func (a *Archive) Steps(_ context.Context, run block.CID) ([]api.TrainingSteps, error) {
+	return steps.Read(filepath.Join(a.dir, site.StepsDir), run)
 }
 
 // Block returns a block of the ledger, or one that was put into the store, verified.

@@ -24,6 +24,38 @@ type artifacts struct {
 	host   Host
 
 	keep sync.Mutex // held while an artifact gets a use, or is removed for having none
+
+	mu      sync.Mutex
+	reading map[chan struct{}]block.CID // models that the operator wants something of; closed when it is done
+}
+
+// reads keeps an artifact in the store until done is called, if it is there.
+func (a *artifacts) reads(manifest block.CID) (done func(), held bool) {
+	a.keep.Lock() // so that it is not just being removed
+	defer a.keep.Unlock()
+	held = a.holds(manifest)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	end := make(chan struct{})
+	a.reading[end] = manifest
+	return func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		delete(a.reading, end)
+		close(end)
+	}, held
+}
+
+// readBy returns the end of one of those who read an artifact, nil if there are none.
+func (a *artifacts) readBy(manifest block.CID) <-chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for end, of := range a.reading {
+		if of == manifest {
+			return end
+		}
+	}
+	return nil
 }
 
 // errUnusable marks what can never be used, whoever offers it: the fetch ends with its reason.

@@ -72,10 +72,10 @@ func (j *Jobs) Claim(ctx context.Context, manifest block.CID, shards []block.CID
 	return j.artifacts.claim(ctx, manifest, shards, u)
 }
 
-// Evaluate has the trainer measure a model of a run once it is free: that of a round or, of round 0, what the run began
-// with. It returns ErrNotFound if the model is not held here: what is not kept is not fetched for this.
-func (j *Jobs) Evaluate(ctx context.Context, run block.CID, spec *ledger.RunSpec, number uint64, model block.CID) (train.Result, time.Duration, error) {
-	done, held := j.evaluates(model)
+// Ask has the trainer do a task of kind Evaluate or Generate with a model of a run, once it is free. It returns ErrNotFound if
+// the model is not held here: what is not kept is not fetched for this.
+func (j *Jobs) Ask(ctx context.Context, run block.CID, spec *ledger.RunSpec, model block.CID, task train.Task) (train.Result, time.Duration, error) {
+	done, held := j.artifacts.reads(model)
 	defer done()
 	if !held {
 		return train.Result{}, 0, fmt.Errorf("model %s: %w", model, blockstore.ErrNotFound)
@@ -89,7 +89,7 @@ func (j *Jobs) Evaluate(ctx context.Context, run block.CID, spec *ledger.RunSpec
 		return train.Result{}, 0, err
 	}
 	began := time.Now()
-	res, err := j.desk.evaluate(ctx, run, spec, number, model, nil)
+	res, err := j.desk.ask(ctx, run, spec, model, task, nil)
 	if err != nil {
 		err = &TrainerError{err}
 	}

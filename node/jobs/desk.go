@@ -17,6 +17,7 @@ import (
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/config"
 	"github.com/weft-mesh/weft/node/index"
+	"github.com/weft-mesh/weft/node/steps"
 	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/train"
 	"github.com/weft-mesh/weft/train/update"
@@ -30,6 +31,7 @@ type desk struct {
 	trainer   train.Trainer
 	artifacts *artifacts
 	states    *states
+	steps     *steps.Log
 	log       *slog.Logger
 
 	turns *turns
@@ -38,7 +40,7 @@ type desk struct {
 
 func newDesk(c Config, a *artifacts, s *states) *desk {
 	return &desk{
-		self: c.Self, site: c.Site, dir: c.TaskDir, trainer: c.Trainer, artifacts: a, states: s, log: c.Log,
+		self: c.Self, site: c.Site, dir: c.TaskDir, trainer: c.Trainer, artifacts: a, states: s, steps: c.Steps, log: c.Log,
 		turns: newTurns(processes(c.Trainer)), bases: bases{of: map[block.CID]evaluated{}},
 	}
 }
@@ -142,7 +144,9 @@ func (d *desk) train(ctx context.Context, t *training) (done runs.Trained, res t
 		}
 	}()
 	report, stop := d.listen(t)
-	res, err = d.trainer.Run(ctx, task, report)
+	note, end := d.steps.Begin(job.Run, job.Round, job.Attempt)
+	res, err = d.trainer.Run(ctx, task, func(p train.Progress) { report(p); note(p) })
+	end()
 	stop()
 	if err != nil || res.Skip != "" {
 		return done, res, err

@@ -41,11 +41,14 @@ func (b *bases) note(run block.CID, e evaluated) {
 	b.of[run] = e
 }
 
-// evaluate has the trainer measure a model of a run, which is whole: that of a round or, of round 0, what the run began
-// with. The run has its turn.
-func (d *desk) evaluate(ctx context.Context, run block.CID, spec *ledger.RunSpec, number uint64, model block.CID, report func(train.Progress)) (res train.Result, err error) {
-	task, err := d.newTask(ctx, run, spec, model, train.Task{Kind: train.Evaluate, Round: number, Attempt: 1})
-	if err != nil {
+// Evaluation is the task to measure the model of a round, or, of round 0, what the run began with.
+func Evaluation(number uint64) train.Task {
+	return train.Task{Kind: train.Evaluate, Round: number, Attempt: 1}
+}
+
+// ask has the trainer do a task with a model of a run, which is whole, that yields no update. The run has its turn.
+func (d *desk) ask(ctx context.Context, run block.CID, spec *ledger.RunSpec, model block.CID, task train.Task, report func(train.Progress)) (res train.Result, err error) {
+	if task, err = d.newTask(ctx, run, spec, model, task); err != nil {
 		return res, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(task.Dir)) }()
@@ -71,7 +74,7 @@ func (d *desk) measureBase(ctx context.Context, t *training) (of *ledger.Measure
 		t.measures.Store(true)
 		defer t.measures.Store(false)
 		report, stop := d.listen(t)
-		res, err = d.evaluate(ctx, job.Run, job.Spec, job.Round-1, job.Base, report)
+		res, err = d.ask(ctx, job.Run, job.Spec, job.Base, Evaluation(job.Round-1), report)
 		stop()
 	}
 	if err != nil {
@@ -89,30 +92,31 @@ func (d *desk) measureBase(ctx context.Context, t *training) (of *ledger.Measure
 	return &found, nil
 }
 
-// measure has the trainer measure the last model of a run, once it is free. The mutex is held.
+// measure has the trainer measure the last model of a run, once it is free, if the site wants that. The mutex is held.
 func (j *Jobs) measure(job runs.Measure) {
-	none := runs.Measured{Run: job.Run, Model: job.Model}
-	if !j.site.Evaluate {
-		j.spawn(func() { j.report(none) })
-		return
-	}
 	j.spawn(func() {
-		res, took, err := j.Evaluate(j.ctx, job.Run, job.Spec, job.Round, job.Model)
-		found := update.Measured(j.log, res, took)
-		switch {
-		case j.ctx.Err() != nil:
-		case err != nil:
-			brief, advice := train.Explain(err)
-			j.failed(j.unmeasured, job.Run, &Problem{"the evaluation fails: " + brief, advice})
-			j.log.Warn("the last model was not measured", "run", job.Run.Short(), "name", job.Spec.Name, "round", job.Round, "error", brief)
-			j.report(none)
-		case len(found.Metrics) > 0:
-			j.log.Info("measured", metricAttrs(found.Metrics, "run", job.Run.Short(), "round", job.Round)...)
-			j.report(runs.Measured{Run: job.Run, Model: job.Model, Figures: found})
-		default:
-			j.report(none)
+		found := runs.Measured{Run: job.Run, Model: job.Model}
+		if j.site.Evaluate {
+			found.Figures = j.measureLast(job)
 		}
+		j.report(found)
 	})
+}
+
+// measureLast returns what the trainer finds of the last model of a run, no metrics if that fails.
+func (j *Jobs) measureLast(job runs.Measure) ledger.Measured {
+	res, took, err := j.Ask(j.ctx, job.Run, job.Spec, job.Model, Evaluation(job.Round))
+	if err != nil {
+		brief, advice := train.Explain(err)
+		j.failed(j.unmeasured, job.Run, &Problem{"the evaluation fails: " + brief, advice})
+		j.log.Warn("the last model was not measured", "run", job.Run.Short(), "name", job.Spec.Name, "round", job.Round, "error", brief)
+		return ledger.Measured{}
+	}
+	found := update.Measured(j.log, res, took)
+	if len(found.Metrics) > 0 {
+		j.log.Info("measured", metricAttrs(found.Metrics, "run", job.Run.Short(), "round", job.Round)...)
+	}
+	return found
 }
 
 // metricAttrs adds metrics to the attributes of a log's line.

@@ -15,6 +15,7 @@ import (
 	"github.com/weft-mesh/weft/node/config"
 	"github.com/weft-mesh/weft/node/index"
 	"github.com/weft-mesh/weft/node/reduction"
+	"github.com/weft-mesh/weft/node/steps"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/train"
@@ -63,6 +64,7 @@ type Config struct {
 	Blocks   Blocks
 	Trainer  train.Trainer
 	Knows    reduction.Knows // which runs this program can take part in
+	Steps    *steps.Log      // where the curves of trainings go
 	Host     Host
 	Log      *slog.Logger
 	Spoil    func(shard int, data []byte) // for tests: what a broken machine does to a model that it computes; nil: nothing
@@ -92,7 +94,6 @@ type Jobs struct {
 	failures   map[block.CID]Problem        // how the last training of a run failed
 	unmeasured map[block.CID]Problem        // how the last evaluation of a run's base failed
 	handed     map[block.CID][]train.Result // updates that the machine has not noted yet, by manifest
-	evaluating map[chan struct{}]block.CID  // models that the operator wants measured; closed when they are
 	fetching   map[wanted]*fetching
 	reducing   map[block.CID]*reducing // by seal
 }
@@ -103,11 +104,11 @@ func New(c Config) (*Jobs, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &artifacts{store: c.Store, index: c.Index, blocks: c.Blocks, host: c.Host}
+	a := &artifacts{store: c.Store, index: c.Index, blocks: c.Blocks, host: c.Host, reading: map[chan struct{}]block.CID{}}
 	j := &Jobs{
 		host: c.Host, self: c.Self, site: c.Site, log: c.Log, spoil: c.Spoil, knows: c.Knows,
 		artifacts: a, desk: newDesk(c, a, states), answers: newAnswers(), problems: newProblems(),
-		training: map[block.CID]*training{}, failures: map[block.CID]Problem{}, unmeasured: map[block.CID]Problem{}, handed: map[block.CID][]train.Result{}, evaluating: map[chan struct{}]block.CID{},
+		training: map[block.CID]*training{}, failures: map[block.CID]Problem{}, unmeasured: map[block.CID]Problem{}, handed: map[block.CID][]train.Result{},
 		fetching: map[wanted]*fetching{}, reducing: map[block.CID]*reducing{},
 	}
 	j.ctx, j.cancel = context.WithCancelCause(context.Background())

@@ -18,6 +18,7 @@ import (
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/config"
 	"github.com/weft-mesh/weft/node/index"
+	"github.com/weft-mesh/weft/node/steps"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/tensor"
@@ -70,7 +71,11 @@ func newTestJobs(t *testing.T, h *testHost, trainer train.Trainer) *Jobs {
 	if err != nil {
 		t.Fatal(err)
 	}
-	j, err := New(Config{Self: "self", Site: config.Default("self"), TaskDir: dir, StateDir: filepath.Join(dir, "state"), Store: store, Index: x, Blocks: h, Trainer: trainer, Host: h, Log: log})
+	curves, err := steps.Open(filepath.Join(dir, "steps"), log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := New(Config{Self: "self", Site: config.Default("self"), TaskDir: dir, StateDir: filepath.Join(dir, "state"), Steps: curves, Store: store, Index: x, Blocks: h, Trainer: trainer, Host: h, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +157,7 @@ func TestEvaluateKeeps(t *testing.T) {
 	j := newTestJobs(t, &testHost{}, &train.Synthetic{})
 	model, run := testArtifact(t, j), block.Sum(block.DagCBOR, []byte("run"))
 	evaluate := func() error {
-		_, _, err := j.Evaluate(t.Context(), run, &ledger.RunSpec{Name: "kept", Rounds: 1}, 1, model)
+		_, _, err := j.Ask(t.Context(), run, &ledger.RunSpec{Name: "kept", Rounds: 1}, model, Evaluation(1))
 		return err
 	}
 	leave, err := j.desk.turns.take(t.Context(), block.Sum(block.DagCBOR, []byte("another run")), 1)
@@ -164,9 +169,9 @@ func TestEvaluateKeeps(t *testing.T) {
 	ended := make(chan error)
 	go func() { ended <- evaluate() }()
 	eventually(t, "the evaluation", func() bool {
-		j.mu.Lock()
-		defer j.mu.Unlock()
-		return len(j.evaluating) == 1
+		j.artifacts.mu.Lock()
+		defer j.artifacts.mu.Unlock()
+		return len(j.artifacts.reading) == 1
 	})
 	end()
 	leave()

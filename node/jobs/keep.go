@@ -146,27 +146,5 @@ func (j *Jobs) usedBy(manifest block.CID) <-chan struct{} {
 			return t.done
 		}
 	}
-	for end, of := range j.evaluating {
-		if of == manifest {
-			return end
-		}
-	}
-	return nil
-}
-
-// evaluates keeps an artifact in the store until done is called, if it is there.
-func (j *Jobs) evaluates(manifest block.CID) (done func(), held bool) {
-	j.artifacts.keep.Lock() // so that it is not just being removed
-	defer j.artifacts.keep.Unlock()
-	held = j.artifacts.holds(manifest)
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	end := make(chan struct{})
-	j.evaluating[end] = manifest
-	return func() {
-		j.mu.Lock()
-		defer j.mu.Unlock()
-		delete(j.evaluating, end)
-		close(end)
-	}, held
+	return j.artifacts.readBy(manifest)
 }

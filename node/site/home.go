@@ -31,6 +31,7 @@ const (
 	IndexFile   = "artifacts"    // which artifact in the store is whose
 	AddressFile = "addresses"    // where other sites were last
 	TraceFile   = "trace.jsonl"  // what the protocol did
+	StepsDir    = "steps"        // the curves of its trainings, a file for each run
 	StateDir    = "state"        // a folder for each run that its trainer keeps things in
 	TaskDir     = "tmp"          // folders of tasks
 	lockFile    = "lock"         // locked while a node runs; its process ID

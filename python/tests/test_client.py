@@ -83,6 +83,24 @@ class TestConversation(ClientTest):
             c.send(weft.Update(model.params, samples=1))
         self.assertEqual(seen, [1, 2])
 
+    def test_generate(self):
+        asked = {"prompt": "Dear Dr", "max_tokens": 64, "temperature": 0}
+        c = self.connect(self.task(kind="generate", generate=asked), self.task(id=2))
+        task = c.receive()
+        self.assertEqual((task.kind, task.prompt), ("generate", "Dear Dr"))
+        self.assertEqual(task.sampling, {"max_tokens": 64, "temperature": 0, "seed": 2**32 - 2})
+        for bad in (weft.Update(task.params, samples=1), weft.Update(text=b"bytes"), weft.Update(task.params, text="a")):
+            with self.assertRaisesRegex(ValueError, "wants a text only"):
+                c.send(bad)
+        with self.assertRaisesRegex(weft.Error, "65538 bytes, at most 65536; hint: generate fewer tokens"):
+            c.send(weft.Update(text="é" * 32769))
+        c.send(weft.Update(text="é\ud800\x1b"))  # half of a surrogate pair cannot be sent
+        self.assertEqual(self.said()[-1], ("/v1/text", {"task": 1, "text": "é?\x1b"}))
+        model = c.receive()
+        self.assertEqual((model.prompt, model.sampling), (None, {}))
+        with self.assertRaisesRegex(ValueError, "'train' wants no text"):
+            c.send(weft.Update(text="a"))
+
     def test_nothing_in_hand(self):
         c = self.connect(self.task())
         for call in (lambda: c.log(step=1), lambda: c.send(weft.Update(samples=1))):

@@ -108,6 +108,45 @@ class TestPlain(TaskTest):
         self.assertEqual((answer["task"], answer["samples"], answer["metrics"]), (1, 7, {}))
         self.assertEqual(list(safetensors.load_file(answer["update"], "plain")["w"]), [1, 2, 3])
 
+    GENERATES = """
+        import random
+        from array import array
+        import weft
+        weights = {"w": array("f", [0])}
+        def generate(prompt, **sampling):
+            random.random()
+            return f"{prompt}: {list(weights['w'])} {sorted(sampling.items())}"
+        random.seed(1)
+        before = random.getstate()
+        for task in weft.tasks(weights, samples=7, generate=generate):
+            assert random.getstate() == before and task.kind == "train" and task.prompt is None and task.sampling == {}
+    """
+
+    def asks(self, **more):
+        base = {"run": "bafy", "name": "n", "round": 1, "rounds": 2, "attempt": 1, "base": self.base, "dir": self.dir, "seed": 9, **more}
+        asked = {"id": 1, "kind": "generate", "generate": {"prompt": "Dear Dr", "max_tokens": 64, "temperature": 0.5}}
+        node = FakeNode({**base, **asked}, {**base, "id": 2, "kind": "train"})
+        self.addCleanup(node.close)
+        return node
+
+    def test_generate(self):
+        """A prompt is answered by the task's model, and the training does not feel it."""
+        safetensors.save_file({"w": array("f", [3])}, self.base)
+        node = self.asks()
+        self.run_at(node, self.GENERATES)
+        [text, update] = [(path, body) for method, path, body in node.calls if path in ("/v1/text", "/v1/update")]
+        want = "Dear Dr: [3.0] [('max_tokens', 64), ('seed', 9), ('temperature', 0.5)]"
+        self.assertEqual(text, ("/v1/text", {"task": 1, "text": want}))
+        self.assertEqual(update[1]["task"], 2)
+
+    def test_a_script_that_cannot_generate(self):
+        safetensors.save_file({"w": array("f", [3])}, self.base)
+        node = self.asks()
+        self.run_at(node, self.GENERATES.replace(", generate=generate", "").replace("before = random", "before = 0 and random").replace("random.getstate() == before and ", ""))
+        [skip] = [body for method, path, body in node.calls if path == "/v1/skip"]
+        self.assertEqual(skip, {"task": 1, "reason": "the script cannot generate: weft.tasks(...) has no generate="})
+        self.assertEqual([body["task"] for method, path, body in node.calls if path == "/v1/update"], [2])
+
     def test_single_calls_make_no_base(self):
         node = FakeNode({"id": 1, "kind": "init", "run": "", "name": "n", "round": 0, "rounds": 2, "attempt": 1, "base": "", "dir": self.dir, "seed": 1})
         self.addCleanup(node.close)

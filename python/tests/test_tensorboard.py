@@ -1,6 +1,7 @@
 """`weft run history --tensorboard`, read by TensorBoard itself."""
 
 import contextlib
+import csv
 import io
 import json
 import os
@@ -52,6 +53,8 @@ class TestTensorBoard(unittest.TestCase):
         metrics = set().union(*rows) - {"round", "site", "samples", "weight", "attempts", "marks", "took_s", "height", "model"}
         self.assertIn("error", metrics)
         self.assertEqual(sorted(found), ["mean", "site/site-1", "site/site-2"])
+        own = {tag: found["site/site-1"].pop(tag) for tag in list(found["site/site-1"]) if tag.startswith("step/")}
+        self.check_steps(own, program, kept, begun, ended)
         for name, tags in found.items():
             of = [r for r in rows if name in ("mean", "site/" + r["site"])]
             self.assertEqual(set(tags), metrics, name)
@@ -61,6 +64,19 @@ class TestTensorBoard(unittest.TestCase):
                 self.assertEqual([(step, value) for step, _, value in points], want, (name, tag))
                 times = [at for _, at, _ in points]
                 self.assertEqual([begun, *times, ended], sorted([begun, *times, ended]), "each round has the time of its commit")
+
+    def check_steps(self, tags, program, kept, begun, ended):
+        """The site's own trainings come by step, over all rounds, as --steps --csv has them."""
+        done = subprocess.run([program, "--dir", kept / "site-1", "run", "history", "--steps", "--csv"], capture_output=True, text=True, check=True)
+        rows = list(csv.DictReader(io.StringIO(done.stdout)))
+        self.assertEqual(sorted({r["round"] for r in rows}), ["1", "2", "3"])
+        self.assertIn("step/error", tags)
+        for tag, points in tags.items():
+            want = [(int(r["global_step"]), single(float(r[tag[5:]]))) for r in rows if r[tag[5:]]]
+            self.assertEqual([(step, value) for step, _, value in points], want, tag)
+            self.assertEqual([step for step, _, _ in points], sorted({step for step, _, _ in points}))
+            times = [at for _, at, _ in points]
+            self.assertEqual([begun, *times, ended], sorted([begun, *times, ended]))
 
 
 def single(value):

@@ -98,6 +98,7 @@ def tasks(
     *,
     samples: int | None = None,
     evaluate: Callable[[], Mapping[str, Any]] | None = None,
+    generate: Callable[..., str] | None = None,
     state: State = "keep",
     params: Params = "auto",
     strict: bool = True,
@@ -113,6 +114,10 @@ def tasks(
     name, perhaps with ``samples``, how many examples they are of. Modules are in eval() then,
     gradients off, and the training's random numbers stay as they were.
 
+    generate is called in the same way when the operator asks for text (``weft generate``):
+    ``generate(prompt, max_tokens=64, temperature=0.8, seed=1)`` returns the text with which model
+    goes on from prompt, a string of at most 64 KiB.
+
     optimizer and scheduler are anything with a state_dict, or lists of such (a scaler, an average
     of weights). state "keep" lets theirs go on from round to round, at a node that gives a
     ``state_dir`` also in another process; "reset" begins every task with what they are now.
@@ -122,7 +127,7 @@ def tasks(
 
     With neither node nor WEFT_SOCKET the script runs alone, one round on model's own weights.
     """
-    return _session.tasks(model, optimizer, scheduler, samples, evaluate, state, params, strict)
+    return _session.tasks(model, optimizer, scheduler, samples, evaluate, generate, state, params, strict)
 
 
 def is_running() -> bool:
@@ -144,7 +149,8 @@ def receive() -> Task | None:
 
 
 def send(update: Update) -> None:
-    """Answers the task in hand.
+    """Answers the task in hand: a training by an Update with params, an evaluation by one with
+    metrics alone, a task of kind "generate" by ``Update(text=...)``.
 
     The tensors may lie on any device. They have the names and shapes of the base, or LayoutError
     says which does not; what DDP, torch.compile, FSDP and PEFT put into the names is taken off.

@@ -17,6 +17,7 @@ from ._unrounded import unrounded
 from ._warn import warn
 
 MAX_REASON = 256  # bytes of a skip's reason
+MAX_TEXT = 64 << 10  # bytes of a text
 
 
 class Client:
@@ -137,6 +138,9 @@ class Client:
 
     def answer(self, task: Task, update: Update) -> None:
         """Answers task, which is in hand."""
+        if task.kind == "generate" or update.text is not None:
+            self._answer_text(task, update)
+            return
         body: Message = {
             "task": task.id,
             "samples": _whole(update.samples),
@@ -171,6 +175,22 @@ class Client:
         self._task = None
         if work is not None:
             work.after_send(task)
+
+    def _answer_text(self, task: Task, update: Update) -> None:
+        """Answers a task that asks for text."""
+        if task.kind != "generate":
+            raise ValueError(f"task kind {task.kind!r} wants no text")
+        if update.params is not None or not isinstance(update.text, str):
+            raise ValueError(f"task kind 'generate' wants a text only: Update(text=...), not text={update.text!r:.80}")
+        raw = update.text.encode("utf-8", "replace")  # half of a surrogate pair is no text
+        if len(raw) > MAX_TEXT:
+            raise Error(f"the text has {len(raw)} bytes, at most {MAX_TEXT}", "generate fewer tokens, or send its beginning")
+        try:
+            self._desk.text({"task": task.id, "text": raw.decode()})
+        except Cancelled:
+            self._task = None
+            raise
+        self._task = None
 
     def skip(self, task: Task, reason: str) -> None:
         """Answers task, which is in hand, with a reason why there is no update. What its training

@@ -1,6 +1,6 @@
 """Where a script gets its tasks: at its node's socket, or alone, at a desk of its own.
 
-A desk has four calls, those of the protocol in docs/trainers.md. Each may raise Cancelled, but
+A desk has the calls of the protocol in docs/trainers.md. Each may raise Cancelled, but
 for ``next``, which puts down the task in hand.
 """
 
@@ -48,6 +48,9 @@ class Desk(ABC):
     @abstractmethod
     def skip(self, body: Message) -> None:
         """Answers the task in hand with a reason why there is no update."""
+
+    def text(self, body: Message) -> None:  # noqa: B027
+        """Answers the task in hand with a text; a script that runs alone has no such task."""
 
     def fail(self, e: Error) -> None:  # noqa: B027
         """Says in the place of update that there is none; the task stays in hand."""
@@ -97,6 +100,9 @@ class NodeDesk(Desk):
 
     def skip(self, body: Message) -> None:
         self._answer("/v1/skip", body)
+
+    def text(self, body: Message) -> None:
+        self._answer("/v1/text", body)
 
     def _answer(self, path: str, body: Message) -> None:
         for left in range(RETRIES, -1, -1):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ._client import Client
 from ._task import Task
-from ._types import Error
+from ._types import Error, Update
 from ._warn import warn
 from ._work import Work
 
@@ -16,6 +16,9 @@ def run(client: Client, work: Work) -> Iterator[Task]:
     while (task := client.receive(makes=True)) is not None:
         if task.kind == "evaluate":
             _evaluate(client, work, task)
+            continue
+        if task.kind == "generate":
+            _generate(client, work, task)
             continue
         if task.kind == "init":  # the run is to begin with the model as the script has made it
             task._work = work
@@ -39,3 +42,11 @@ def _evaluate(client: Client, work: Work, task: Task) -> None:
     if samples is None:
         warn("the evaluation counts for 0 examples: say how many, tasks(..., samples=len(data))")
     task.send(samples=samples or 0, metrics=metrics)
+
+
+def _generate(client: Client, work: Work, task: Task) -> None:
+    """Has the task's model go on from a prompt, where the script says how."""
+    if work.generate is None:
+        task.skip("the script cannot generate: weft.tasks(...) has no generate=")
+        return
+    client.answer(task, Update(text=work.generated(task)))

@@ -72,7 +72,7 @@ class Mesh:
                 self._fetch(cid, path, run)
             except Unreachable as down:
                 self._needs_directory(down)
-                _program.call("--dir", self._dir, "model", "export", cid, *(("--run", run) if run else ()), "-o", path)
+                _program.call("--dir", self._dir, "model", "export", cid, "-o", path)  # which finds the run of a CID itself
             return safetensors.load_file(path, framework)  # mapped: it outlives its name
 
     def _fetch(self, cid: str, path: Path, run: str) -> None:

@@ -46,7 +46,7 @@ def distributed() -> Any:
 class SharedDesk(Desk):
     """The node's desk for all ranks of torch.distributed: the first one speaks, the others hear.
 
-    next, update, skip and fail are one call of all ranks, and so is agree at the steps that it chooses.
+    next, update, skip, text and fail are one call of all ranks, and so is agree at the steps that it chooses.
     """
 
     single = False
@@ -100,20 +100,24 @@ class SharedDesk(Desk):
         return bool(said[2])
 
     def update(self, body: Message) -> None:
-        said: Any = None
-        if self._desk is not None:
-            said = self._heard(lambda desk: desk.update(body))
-        _raise(_share(said))
+        self._answer(lambda desk: desk.update(body))
 
     def skip(self, body: Message) -> None:
-        said: Any = None
-        if self._desk is not None:
-            said = self._heard(lambda desk: desk.skip(body))
-        _raise(_share(said))
+        self._answer(lambda desk: desk.skip(body))
+
+    def text(self, body: Message) -> None:
+        self._answer(lambda desk: desk.text(body))
 
     def fail(self, e: Error) -> None:
         """Says in the place of update that there is none, at the rank that speaks."""
         _share(("error", e.reason, e.hint))
+
+    def _answer(self, call: Any) -> None:
+        """Makes a call at the rank that speaks; all hear what the node says to it."""
+        said: Any = None
+        if self._desk is not None:
+            said = self._heard(call)
+        _raise(_share(said))
 
     def _heard(self, call: Any) -> tuple[Any, ...]:
         """What the node says to a call, in words that can be shared."""

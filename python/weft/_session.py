@@ -48,12 +48,13 @@ def tasks(
     scheduler: Any,
     samples: int | None,
     evaluate: Callable[[], Mapping[str, Any]] | None,
+    generate: Callable[..., str] | None,
     state: State,
     params: _model.Params,
     strict: bool,
 ) -> Iterator[Task]:
     """See weft.tasks."""
-    work = Work(model, optimizer, scheduler, samples, evaluate, state, params, strict)
+    work = Work(model, optimizer, scheduler, samples, evaluate, generate, state, params, strict)
     weights = _model.weights(model, params)
     if _client is None:
         start("auto")

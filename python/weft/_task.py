@@ -38,7 +38,8 @@ class Task:
     its weights, and all names of tied ones: a strict ``load_state_dict`` takes them."""
     kind: str
     """``"train"``: train from params and send an update; ``"evaluate"``: measure params and
-    send metrics. (``"init"``, to make the model that a run begins with, ``tasks`` answers.)"""
+    send metrics; ``"generate"``: send the text with which params go on from prompt.
+    (``"init"``, to make the model that a run begins with, ``tasks`` answers.)"""
     round: int
     """The round, counted from 1 within the run."""
     total_rounds: int
@@ -50,6 +51,11 @@ class Task:
     config: dict[str, Any]
     """The run's hyperparameters, overlaid by the site's own: numbers, booleans, lists and objects
     as what they are."""
+    prompt: str | None
+    """The text to go on from, of a task of kind ``"generate"``; else None."""
+    sampling: dict[str, Any]
+    """How to go on from it: ``max_tokens``, ``temperature`` (0 is always the likeliest token) and
+    ``seed``; empty for other kinds."""
     run: str
     """The run's CID."""
     name: str
@@ -75,6 +81,9 @@ class Task:
         self.attempt = message["attempt"]
         self.seed = seed32(message["seed"])
         self.config = typed(message.get("config"))
+        asked = message.get("generate")
+        self.prompt = asked["prompt"] if asked else None
+        self.sampling = {"max_tokens": asked["max_tokens"], "temperature": asked["temperature"], "seed": self.seed} if asked else {}
         self.run = message["run"]
         self.name = message["name"]
         self.base = message["base"]

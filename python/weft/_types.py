@@ -68,16 +68,28 @@ class Update:
     __module__ = "weft"
 
     params: Mapping[str, Any] | None
-    """The trained tensors, names and shapes of the base; None for an evaluation."""
+    """The trained tensors, names and shapes of the base; None for an evaluation or a text."""
     samples: int
     """Examples in this site's training set: the update's weight in the average."""
     metrics: Mapping[str, Any]
     """Finite numbers by name; anything ``float()`` takes. What does not fit is left out."""
 
-    def __init__(self, params: Mapping[str, Any] | None = None, samples: int = 0, metrics: Mapping[str, Any] | None = None) -> None:
+    text: str | None
+    """What the model generated, for a task that asks for text, in the place of all that."""
+
+    def __init__(
+        self,
+        params: Mapping[str, Any] | None = None,
+        samples: int = 0,
+        metrics: Mapping[str, Any] | None = None,
+        text: str | None = None,
+    ) -> None:
         self.params = params
         self.samples = samples
         self.metrics = {} if metrics is None else metrics
+        self.text = text
 
     def __repr__(self) -> str:
+        if self.text is not None:
+            return f"Update(text={self.text!r})"
         return f"Update(samples={self.samples!r}, metrics={self.metrics!r})"

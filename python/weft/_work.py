@@ -7,7 +7,7 @@ import copy
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from . import _model, _random, _statefile
 from ._loader import Cursor
@@ -16,6 +16,8 @@ from ._warn import warn
 
 if TYPE_CHECKING:
     from ._task import Task
+
+_T = TypeVar("_T")
 
 State = Literal["keep", "reset"]
 STATES = ("keep", "reset")
@@ -35,6 +37,7 @@ class Work:
         scheduler: Any,
         samples: int | None,
         evaluate: Callable[[], Mapping[str, Any]] | None,
+        generate: Callable[..., str] | None,
         state: State,
         params: _model.Params,
         strict: bool,
@@ -44,6 +47,7 @@ class Work:
         self.model = model
         self.samples = samples
         self.evaluate = evaluate
+        self.generate = generate
         self.cursor: Cursor | None = None  # where steps() is in its loader
         self._place: dict[str, Any] | None = None  # where the process before this one was in it
         self._renews = False  # the script makes a loader for each task, which has no place to go on from
@@ -77,9 +81,19 @@ class Work:
         self._fresh, self._run, self._answered = False, task.run, False
 
     def measure(self, task: Task) -> dict[str, Any]:
-        """The metrics of a task's model. The training does not feel it: random numbers and what
-        is in training mode stay as they are."""
+        """The metrics of a task's model."""
         assert self.evaluate is not None
+        return dict(self._aside(task, self.evaluate))
+
+    def generated(self, task: Task) -> str:
+        """The text with which a task's model goes on from its prompt."""
+        assert self.generate is not None
+        generate = self.generate
+        return self._aside(task, lambda: generate(task.prompt, **task.sampling))
+
+    def _aside(self, task: Task, call: Callable[[], _T]) -> _T:
+        """Calls with a task's model. The training does not feel it: random numbers and what is in
+        training mode stay as they are."""
         _model.load(self.model, task, strict=self._strict)
         was, modes = _random.state(), []
         if _model.is_module(self.model):
@@ -87,7 +101,7 @@ class Work:
             self.model.eval()
         try:
             with _no_grad(self.model):
-                return dict(self.evaluate())
+                return call()
         finally:
             for part, mode in modes:
                 part.training = mode

@@ -66,8 +66,24 @@ func (t *Trainer) Run(ctx context.Context, task train.Task, report func(train.Pr
 		return t.evaluate(ctx, task, h)
 	case train.Train:
 		return t.fit(ctx, task, h, report)
+	case train.Generate:
+		return generate(ctx, task, h)
 	}
 	return train.Result{}, fmt.Errorf("builtin trainer: unknown kind of task %q", task.Kind)
+}
+
+// generate goes on from a prompt; a token is a byte.
+func generate(ctx context.Context, task train.Task, h hyper) (train.Result, error) {
+	p, err := newParameters(h)
+	if err != nil {
+		return train.Result{}, err
+	}
+	if _, err := p.load(task.Base); err != nil {
+		return train.Result{}, err
+	}
+	g := task.Generate
+	text, err := p.model.Generate(ctx, []byte(g.Prompt), int(min(g.MaxTokens, train.MaxTokens)), g.Temperature, task.Seed)
+	return train.Result{Text: train.CutText(string(text))}, err
 }
 
 func (t *Trainer) evaluate(ctx context.Context, task train.Task, h hyper) (train.Result, error) {

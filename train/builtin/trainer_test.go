@@ -7,7 +7,9 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/weft-mesh/weft/train"
 	"github.com/weft-mesh/weft/train/builtin/corpus"
@@ -109,6 +111,46 @@ func TestEvaluateTask(t *testing.T) {
 	after, err := tr.Run(t.Context(), fresh, nil)
 	if err != nil || after.Metrics["val_loss"] > base-0.05 {
 		t.Errorf("12 steps take the held-out loss from %v to %v (%v)", base, after.Metrics["val_loss"], err)
+	}
+}
+
+// A text follows from model, prompt, settings and seed; the base writes English, beyond its context too.
+func TestGenerateTask(t *testing.T) {
+	task, tr := newTask(t, quick(modeLoRA)), newTrainer(t, 0)
+	task.Kind = train.Generate
+	generate := func(prompt string, n uint64, temperature float64, seed uint64) string {
+		t.Helper()
+		task.Generate, task.Seed = &train.Generation{Prompt: prompt, MaxTokens: n, Temperature: temperature}, seed
+		r, err := tr.Run(t.Context(), task, nil)
+		if err != nil || r.Update != "" || r.Skip != "" {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		return r.Text
+	}
+	greedy := generate("The ", 40, 0, 1)
+	if len(greedy) != 40 || !strings.Contains(greedy, " ") || strings.ContainsRune(greedy, utf8.RuneError) {
+		t.Errorf("greedy: %q", greedy)
+	}
+	if got := generate("The ", 40, 0, 2); got != greedy {
+		t.Errorf("another seed changes the likeliest text: %q, %q", got, greedy)
+	}
+	if got := generate("The ", 10, 0, 1); got != greedy[:10] {
+		t.Errorf("fewer tokens: %q, want the beginning of %q", got, greedy)
+	}
+	drawn := generate("The ", 40, 1, 1)
+	if again, other := generate("The ", 40, 1, 1), generate("The ", 40, 1, 2); again != drawn || other == drawn {
+		t.Errorf("seed 1: %q, again %q, seed 2: %q", drawn, again, other)
+	}
+	if got := generate("The ", 40, 1e-300, 1); got != greedy {
+		t.Errorf("next to no temperature: %q, want %q", got, greedy)
+	}
+	if got := generate(strings.Repeat("The quick brown fox. ", 20), 150, 0, 1); len(got) != 150 {
+		t.Errorf("a long prompt: %q", got)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := tr.Run(ctx, task, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
 	}
 }
 

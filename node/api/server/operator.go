@@ -52,6 +52,18 @@ func (s *server) evaluate(_ http.ResponseWriter, r *http.Request) (any, error) {
 	return s.site.Evaluate(r.Context(), run, req.Model)
 }
 
+func (s *server) generate(_ http.ResponseWriter, r *http.Request) (any, error) {
+	run, err := pathCID(r, "run")
+	if err != nil {
+		return nil, err
+	}
+	var req api.GenerateRequest
+	if err := decodeBody(r.Body, &req); err != nil {
+		return nil, err
+	}
+	return s.site.Generate(r.Context(), run, req)
+}
+
 func (s *server) roster(_ http.ResponseWriter, r *http.Request) (any, error) {
 	return s.site.Roster(r.Context())
 }

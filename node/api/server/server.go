@@ -25,6 +25,7 @@ type Reader interface {
 	Status(ctx context.Context) (api.Status, error)
 	Peers() []api.Peer
 	Entries(ctx context.Context, from uint64, limit int) ([]api.LedgerEntry, error)
+	Steps(ctx context.Context, run block.CID) ([]api.TrainingSteps, error)
 	Roster(ctx context.Context) (api.Roster, error)
 	Events(ctx context.Context, from uint64, follow bool) (newest uint64, list iter.Seq[api.Event])
 }
@@ -35,6 +36,7 @@ type Operator interface {
 	Consent(ctx context.Context, run block.CID, accept bool) error
 	StopRun(ctx context.Context, run block.CID, reason string) error
 	Evaluate(ctx context.Context, run, model block.CID) (*api.Evaluation, error)
+	Generate(ctx context.Context, run block.CID, req api.GenerateRequest) (*api.Generated, error)
 	ChangeRoster(ctx context.Context, req api.ChangeRequest) (api.RosterChange, error)
 }
 
@@ -136,6 +138,8 @@ func (s *server) routes() http.Handler {
 	route("POST /v1/runs/{run}/consent", s.consent)
 	route("POST /v1/runs/{run}/stop", s.stop)
 	route("POST /v1/runs/{run}/evaluate", s.evaluate)
+	route("POST /v1/runs/{run}/generate", s.generate)
+	route("GET /v1/runs/{run}/steps", s.steps)
 	route("GET /v1/roster", s.roster)
 	route("POST /v1/roster", s.changeRoster)
 	route("/", func(_ http.ResponseWriter, r *http.Request) (any, error) {
@@ -212,6 +216,14 @@ func (s *server) ledger(_ http.ResponseWriter, r *http.Request) (any, error) {
 		return nil, err
 	}
 	return s.site.Entries(r.Context(), from, int(limit))
+}
+
+func (s *server) steps(_ http.ResponseWriter, r *http.Request) (any, error) {
+	run, err := pathCID(r, "run")
+	if err != nil {
+		return nil, err
+	}
+	return s.site.Steps(r.Context(), run)
 }
 
 // events writes the trace as JSON lines; with follow=1 until the caller goes away.
