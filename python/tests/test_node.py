@@ -116,9 +116,10 @@ class TestNode(unittest.TestCase):
         weft.safetensors.save_file({"w": array("f", [1, 3])}, self.dir / "base.safetensors", like={"w": weft.safetensors.TensorInfo("BF16", (2,), 0, 0)})
         self.up()
         mesh = weft.mesh(self.dir / "site")
-        for dtype, want in (("", 1.016), ("dtype: f32", 1.016), ("dtype: keep", 1.0)):
-            name = f"steps{want}{dtype[7:]}"
-            (self.dir / "run.yaml").write_text(f"name: {name}\nrounds: 8\nmodel: {{file: base.safetensors}}\nmin_sites: 1\n{dtype}\n")
+        file, narrow = "file: base.safetensors", "from: steps1.0keep@latest"
+        for model, dtype, want in ((file, "", 1.016), (file, "dtype: f32", 1.016), (file, "dtype: keep", 1.0), (narrow, "", 1.016)):
+            name = f"steps{want}{dtype[7:]}" + model[:4].replace("file", "")
+            (self.dir / "run.yaml").write_text(f"name: {name}\nrounds: 8\nmodel: {{{model}}}\nmin_sites: 1\n{dtype}\n")
             self.weft("run", "start", "run.yaml")
             self.assertEqual("the run's models are F32" in self.said, want > 1, self.said)
             run = self.wait(lambda name=name: (r := mesh.run(name)).done == 8 and r)
