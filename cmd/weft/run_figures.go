@@ -77,10 +77,11 @@ func bestText(r *api.RunStatus) string {
 // evalKey returns the figure to show beside the trainings': by which the best model is chosen, or the first that there is; empty
 // if nothing was measured.
 func evalKey(r *api.RunStatus, rows []api.RoundStatus) string {
-	if terms, err := r.Spec.Selection.Read(); err == nil && terms.Best != nil && len(r.Figures) > 0 {
+	names := metricNames(rows)
+	if terms, err := r.Spec.Selection.Read(); err == nil && terms.Best != nil && slices.Contains(names, evalName(terms.Best.Metric)) {
 		return evalName(terms.Best.Metric)
 	}
-	for _, name := range metricNames(rows) {
+	for _, name := range names {
 		if strings.HasPrefix(name, evalPrefix) && len(r.Figures) > 0 {
 			return name
 		}
