@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/checkpoint"
@@ -36,6 +37,7 @@ func openPersonal(ctx context.Context, e *env, from reader, model block.CID, of 
 	if err != nil {
 		return nil, errors.Join(err, own.Close())
 	}
+	e.err.Printf("weft: with this site's own %s, as its last update left them\n", strings.Join(beside.Local, " "))
 	r, w := io.Pipe()
 	go func() {
 		w.CloseWithError(errors.Join(checkpoint.Merge(w, common, own, beside.Aliases, nil), common.Close(), own.Close()))
