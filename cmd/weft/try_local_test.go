@@ -59,6 +59,9 @@ func TestTryLocal(t *testing.T) {
 	if out, err := weft("try", "--local", "tail*", "--", "python3", "train.py", "{i}"); err == nil || !strings.Contains(out, `local: tensors that stay at each site: "tail*" is no pattern of a name`) {
 		t.Errorf("%v:\n%s", err, out)
 	}
+	if out, err := weft("try", "--local", "head*", "--alone", "--", "python3", "train.py", "{i}"); err == nil || !strings.Contains(out, "--alone starts from the model that the sites have in common") {
+		t.Errorf("%v:\n%s", err, out)
+	}
 	if out, err := weft("try", "--rounds", "4", "--local", "head*", "--kill", "2@3", "--keep", "kept", "--", "python3", "train.py", "{i}"); err != nil {
 		t.Fatalf("%v:\n%s", err, out)
 	}
