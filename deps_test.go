@@ -42,6 +42,7 @@ train < tensor: the synthetic trainer writes a model
 train < yamlfile: settings are read from config.yaml
 checkpoint < block: artifacts go by CID
 checkpoint < blockstore: a checkpoint is taken into a store
+checkpoint < ledger: what a run has beside its weights
 checkpoint < tensor: headers and layouts
 train/update < block: artifacts go by CID
 train/update < blockstore: an update is taken over into the store

@@ -4,20 +4,21 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 
 	"github.com/weft-mesh/weft/tensor"
 )
 
 // MergedSize returns the size of the file that Merge writes.
-func MergedSize(weights, constants tensor.Layout, aliases map[string]string) (int64, error) {
-	l, _, err := union(weights, constants)
-	return int64(len(l.HeaderWithAliases(aliases))) + int64(l.Bytes()), err
+func MergedSize(weights, constants tensor.Layout, aliases map[string]string, without tensor.Patterns) (int64, error) {
+	u, err := union(weights, constants, without)
+	return int64(len(u.header(aliases))) + int64(u.kept.Bytes()), err
 }
 
 // Merge writes the weights and the constants of a model, two safetensors files in canonical form, as one. There may be no
-// constants.
-func Merge(w io.Writer, weights, constants io.Reader, aliases map[string]string) error {
+// constants; those that match a pattern of without are left out.
+func Merge(w io.Writer, weights, constants io.Reader, aliases map[string]string, without tensor.Patterns) error {
 	a, err := canonical(weights)
 	if err != nil {
 		return fmt.Errorf("weights: %w", err)
@@ -28,19 +29,22 @@ func Merge(w io.Writer, weights, constants io.Reader, aliases map[string]string)
 			return fmt.Errorf("constants: %w", err)
 		}
 	}
-	l, constant, err := union(a, b)
+	u, err := union(a, b, without)
 	if err != nil {
 		return err
 	}
-	if _, err := w.Write(l.HeaderWithAliases(aliases)); err != nil {
+	if _, err := w.Write(u.header(aliases)); err != nil {
 		return err
 	}
-	for _, t := range l.Tensors {
-		from := weights
-		if constant[t.Name] {
+	for _, t := range u.all.Tensors {
+		from, to := weights, w
+		if u.constant[t.Name] {
 			from = constants
 		}
-		if _, err := io.CopyN(w, from, int64(t.Bytes())); err != nil {
+		if u.left[t.Name] {
+			to = io.Discard
+		}
+		if _, err := io.CopyN(to, from, int64(t.Bytes())); err != nil {
 			return fmt.Errorf("tensor %q: %w", t.Name, err)
 		}
 	}
@@ -59,14 +63,32 @@ func canonical(r io.Reader) (tensor.Layout, error) {
 	return h.Layout()
 }
 
-// union returns the tensors of two layouts in the order of their names, and the names of the second. A name that both have is
-// an error: such constants are a lying opener's.
-func union(weights, constants tensor.Layout) (l tensor.Layout, constant map[string]bool, err error) {
-	constant = map[string]bool{}
+// joined is the tensors of two layouts in the order of their names.
+type joined struct {
+	all, kept tensor.Layout
+	constant  map[string]bool // names of the second's
+	left      map[string]bool // names of those that are not kept
+}
+
+// union merges two layouts. A name that both have is an error: such constants are a lying opener's.
+func union(weights, constants tensor.Layout, without tensor.Patterns) (u joined, err error) {
+	u = joined{constant: map[string]bool{}, left: map[string]bool{}}
 	for _, t := range constants.Tensors {
-		constant[t.Name] = true
+		u.constant[t.Name], u.left[t.Name] = true, without.Match(t.Name)
 	}
-	l.Tensors = slices.Concat(weights.Tensors, constants.Tensors)
-	slices.SortFunc(l.Tensors, func(a, b tensor.Tensor) int { return cmp.Compare(a.Name, b.Name) })
-	return l, constant, l.Validate()
+	u.all.Tensors = slices.Concat(weights.Tensors, constants.Tensors)
+	slices.SortFunc(u.all.Tensors, func(a, b tensor.Tensor) int { return cmp.Compare(a.Name, b.Name) })
+	for _, t := range u.all.Tensors {
+		if !u.left[t.Name] {
+			u.kept.Tensors = append(u.kept.Tensors, t)
+		}
+	}
+	return u, u.all.Validate()
+}
+
+// header is that of the file, with the further names of what is kept.
+func (u *joined) header(aliases map[string]string) []byte {
+	kept := maps.Clone(aliases)
+	maps.DeleteFunc(kept, func(_, name string) bool { return u.left[name] })
+	return u.kept.HeaderWithAliases(kept)
 }

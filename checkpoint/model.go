@@ -7,6 +7,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/tensor"
 )
 
@@ -15,17 +16,19 @@ type Model struct {
 	weights   *blockstore.Artifact
 	constants *blockstore.Artifact // nil: none
 	aliases   map[string]string
+	local     tensor.Patterns
 }
 
-// OpenModel opens a model and, unless that is undefined, the constants of its run, by their manifests.
-func OpenModel(open func(block.CID) (*blockstore.Artifact, error), weights, constants block.CID, aliases map[string]string) (*Model, error) {
+// OpenModel opens a model, by its manifest, and what its run has beside the weights, without the tensors that each site has its own
+// of. If that names none as such, their first values are part of the model.
+func OpenModel(open func(block.CID) (*blockstore.Artifact, error), weights block.CID, beside ledger.Beside) (*Model, error) {
 	a, err := open(weights)
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{weights: a, aliases: aliases}
-	if constants.Defined() {
-		if m.constants, err = open(constants); err != nil {
+	m := &Model{weights: a, aliases: beside.Aliases, local: beside.Local}
+	if beside.Tensors.Defined() {
+		if m.constants, err = open(beside.Tensors); err != nil {
 			return nil, errors.Join(fmt.Errorf("the run's constants: %w", err), a.Close())
 		}
 	}
@@ -38,7 +41,7 @@ func (m *Model) Size() (int64, error) {
 	if m.constants != nil {
 		constants = m.constants.Layout
 	}
-	return MergedSize(m.weights.Layout, constants, m.aliases)
+	return MergedSize(m.weights.Layout, constants, m.aliases, m.local)
 }
 
 // Write writes the file, verified shard by shard.
@@ -49,11 +52,11 @@ func (m *Model) Write(w io.Writer) error {
 	weights, end := stream(m.weights)
 	defer end()
 	if m.constants == nil {
-		return Merge(w, weights, nil, m.aliases)
+		return Merge(w, weights, nil, m.aliases, nil)
 	}
 	constants, end := stream(m.constants)
 	defer end()
-	return Merge(w, weights, constants, m.aliases)
+	return Merge(w, weights, constants, m.aliases, m.local)
 }
 
 // stream returns the artifact's file, and what ends its writing, to its end or before.

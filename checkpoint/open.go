@@ -21,6 +21,7 @@ type Checkpoint struct {
 	files   []*source
 	tensors []placed // by name
 	aliases map[string]string
+	local   tensor.Patterns
 }
 
 // source is a safetensors file.
@@ -99,13 +100,13 @@ func (c *Checkpoint) order() error {
 
 // Plain reports whether the checkpoint is one file with weights and nothing else, which can be taken as it is.
 func (c *Checkpoint) Plain() bool {
-	return len(c.files) == 1 && len(c.aliases) == 0 && !slices.ContainsFunc(c.tensors, func(t placed) bool { return !t.DType.Weight() })
+	return len(c.files) == 1 && len(c.aliases) == 0 && !slices.ContainsFunc(c.tensors, func(t placed) bool { return !t.DType.Weight() || !c.common(t) })
 }
 
 // narrow returns the types of weights that are not F32.
 func (c *Checkpoint) narrow() (types []string) {
 	for _, t := range c.tensors {
-		if d := string(t.DType); t.DType.Weight() && t.DType != tensor.F32 && !slices.Contains(types, d) {
+		if d := string(t.DType); t.DType.Weight() && c.common(t) && t.DType != tensor.F32 && !slices.Contains(types, d) {
 			types = append(types, d)
 		}
 	}

@@ -46,7 +46,7 @@ func (r Rounded) String() string {
 func (c *Checkpoint) Split(ctx context.Context, dir string) (p Parts, err error) {
 	var weights, constants []placed
 	for _, t := range c.tensors {
-		if t.DType.Weight() || t.DType == tensor.F64 {
+		if c.common(t) {
 			weights = append(weights, t)
 		} else {
 			constants = append(constants, t)

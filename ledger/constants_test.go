@@ -5,7 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -36,6 +37,10 @@ func TestConstantsAreNoMatterOfValidity(t *testing.T) {
 		"empty name":    {map[string]any{"aliases": map[string]any{"": "w"}}, false},
 		"long name":     {map[string]any{"aliases": map[string]any{"a": strings.Repeat("n", ledger.MaxTensorName+1)}}, false},
 		"many names":    {map[string]any{"aliases": many}, false},
+		"local":         {map[string]any{"local": []string{"*.bn*"}}, true},
+		"empty pattern": {map[string]any{"local": []string{""}}, false},
+		"long pattern":  {map[string]any{"local": []string{strings.Repeat("*", ledger.MaxTensorName+1)}}, false},
+		"many patterns": {map[string]any{"local": slices.Repeat([]string{"*"}, ledger.MaxLocal+1)}, false},
 		"a later field": {map[string]any{"later": 1}, false},
 	} {
 		fields := firstSpec(nil)
@@ -50,7 +55,7 @@ func TestConstantsAreNoMatterOfValidity(t *testing.T) {
 		if again := block.Encode(spec); !bytes.Equal(again, body) {
 			t.Errorf("%s: encoded again: %x, want %x", name, again, body)
 		}
-		if _, _, err := spec.Constants.Read(); (err == nil) != c.readable || err != nil && !errors.Is(err, ledger.ErrMalformed) {
+		if _, err := spec.Constants.Read(); (err == nil) != c.readable || err != nil && !errors.Is(err, ledger.ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
 		}
 		text, err := json.Marshal(spec.Constants)
@@ -66,27 +71,26 @@ func TestConstantsAreNoMatterOfValidity(t *testing.T) {
 
 // TestNewConstants: what is said comes back, and nothing said leaves no field, so that descriptions keep their CIDs.
 func TestNewConstants(t *testing.T) {
-	tensors, aliases := block.Sum(block.DagCBOR, []byte("counters")), map[string]string{"head": "embed"}
-	c := ledger.NewConstants(tensors, aliases)
-	got, names, err := c.Read()
-	if err != nil || got != tensors || c.Tensors() != tensors || !maps.Equal(names, aliases) {
-		t.Errorf("%s %v %v", got, names, err)
+	want := ledger.Beside{Tensors: block.Sum(block.DagCBOR, []byte("counters")), Aliases: map[string]string{"head": "embed"}, Local: []string{"*.bn*"}}
+	c := ledger.NewConstants(want)
+	if got, err := c.Read(); err != nil || c.Tensors() != want.Tensors || !reflect.DeepEqual(got, want) {
+		t.Errorf("%v %v", got, err)
 	}
-	without := ledger.RunSpec{Name: "a", Constants: ledger.NewConstants(block.CID{}, map[string]string{})}
+	without := ledger.RunSpec{Name: "a", Constants: ledger.NewConstants(ledger.Beside{Aliases: map[string]string{}, Local: []string{}})}
 	if plain := (&ledger.RunSpec{Name: "a"}); !without.Constants.IsZero() || plain.ID() != without.ID() {
 		t.Error("a run without constants has another CID")
 	}
 }
 
 func FuzzConstants(f *testing.F) {
-	f.Add([]byte(ledger.NewConstants(block.Sum(block.DagCBOR, nil), map[string]string{"a": "b"}).Passed))
+	f.Add([]byte(ledger.NewConstants(ledger.Beside{Tensors: block.Sum(block.DagCBOR, nil), Aliases: map[string]string{"a": "b"}, Local: []string{"c*"}}).Passed))
 	f.Add([]byte{0xa0})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		tensors, aliases, err := ledger.Constants{Passed: data}.Read()
+		b, err := ledger.Constants{Passed: data}.Read()
 		if err != nil {
 			return
 		}
-		if again := ledger.NewConstants(tensors, aliases); len(data) > 1 && !bytes.Equal(again.Passed, data) {
+		if again := ledger.NewConstants(b); len(data) > 1 && !bytes.Equal(again.Passed, data) {
 			t.Fatalf("%x is read as what is written %x", data, again.Passed)
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
@@ -55,7 +56,7 @@ func sources(req api.RunRequest) (n int) {
 // takeBase returns the model that a run starts from, in the store.
 func (o *operator) takeBase(ctx context.Context, req api.RunRequest, spec *ledger.RunSpec) (b base, err error) {
 	if req.From != nil {
-		b, err = o.takeModel(ctx, *req.From, req.Wide)
+		b, err = o.takeModel(ctx, req, spec)
 	} else {
 		b, err = o.takeFile(ctx, req, spec)
 	}
@@ -70,17 +71,19 @@ func (o *operator) takeBase(ctx context.Context, req api.RunRequest, spec *ledge
 	return b, o.checkState(spec, m)
 }
 
-// takeModel returns a model of an earlier run, which is held here, with that run's constants.
-func (o *operator) takeModel(ctx context.Context, from api.ModelOf, wide bool) (b base, err error) {
+// takeModel returns a model of an earlier run, which is held here, with that run's constants. Where the new run leaves other tensors
+// at the sites than that one did, the model is parted anew.
+func (o *operator) takeModel(ctx context.Context, req api.RunRequest, spec *ledger.RunSpec) (b base, err error) {
 	const field = "model.from"
-	spec := o.views.now().runs[from.Run]
-	if spec == nil {
+	from := *req.From
+	earlier := o.views.now().runs[from.Run]
+	if earlier == nil {
 		return b, api.RefuseField(field, "weft run list shows the runs", fmt.Errorf("no run %s in this mesh", from.Run))
 	}
 	if _, err := o.roundOf(ctx, from.Run, from.Model); err != nil {
 		return b, err
 	}
-	b = base{weights: from.Model, constants: spec.Constants}
+	b = base{weights: from.Model, constants: earlier.Constants}
 	for _, manifest := range b.manifests() {
 		err := o.jobs.Check(ctx, manifest)
 		switch {
@@ -90,10 +93,40 @@ func (o *operator) takeModel(ctx context.Context, from api.ModelOf, wide bool) (
 			return b, err
 		}
 	}
-	if wide {
-		return o.widen(ctx, b)
+	was, err := earlier.Constants.Read()
+	if err != nil {
+		return b, err
 	}
-	return b, nil
+	asked, err := spec.Constants.Read()
+	switch {
+	case err != nil:
+		return b, err
+	case slices.Equal(was.Local, asked.Local) && req.Wide:
+		return o.widen(ctx, b)
+	case slices.Equal(was.Local, asked.Local):
+		return b, nil
+	}
+	return o.partAnew(ctx, from.Model, was, req, spec)
+}
+
+// partAnew takes in a model of an earlier run as one that other tensors stay at the sites of. Those of the earlier run, whose values
+// are each site's own, are what that run began with.
+func (o *operator) partAnew(ctx context.Context, model block.CID, was ledger.Beside, req api.RunRequest, spec *ledger.RunSpec) (b base, err error) {
+	was.Local = nil
+	m, err := checkpoint.OpenModel(o.store.Open, model, was)
+	if err != nil {
+		return b, err
+	}
+	defer func() { err = errors.Join(err, m.Close()) }()
+	f, err := os.CreateTemp(o.home.Path(site.TaskDir), "from-*.safetensors")
+	if err != nil {
+		return b, err
+	}
+	defer os.Remove(f.Name())
+	if err := errors.Join(m.Write(f), f.Close()); err != nil {
+		return b, err
+	}
+	return o.takeIn(ctx, f.Name(), "model.from", spec, blockstore.ImportOptions{Wide: req.Wide})
 }
 
 // widen returns a base as F32, taken in once more if it is not.
@@ -113,7 +146,7 @@ func (o *operator) widen(ctx context.Context, b base) (base, error) {
 	if err != nil {
 		return b, err
 	}
-	i, err := checkpoint.Import(ctx, o.store, path, o.home.Path(site.TaskDir), blockstore.ImportOptions{ShardElements: o.shard, Finite: true, Wide: true, Keep: true})
+	i, err := checkpoint.Import(ctx, o.store, path, o.home.Path(site.TaskDir), nil, blockstore.ImportOptions{ShardElements: o.shard, Finite: true, Wide: true, Keep: true})
 	return base{weights: i.Weights, constants: b.constants, note: i.Note()}, err
 }
 
@@ -131,8 +164,20 @@ func (o *operator) takeFile(ctx context.Context, req api.RunRequest, spec *ledge
 			return b, err
 		}
 	}
-	i, err := checkpoint.Import(ctx, o.store, path, o.home.Path(site.TaskDir), blockstore.ImportOptions{ShardElements: o.shard, Finite: true, Wide: req.Wide, Keep: !req.Init})
+	return o.takeIn(ctx, path, field, spec, blockstore.ImportOptions{Wide: req.Wide, Keep: !req.Init})
+}
+
+// takeIn parts a checkpoint as the run's description says, into the store. field is what names the checkpoint.
+func (o *operator) takeIn(ctx context.Context, path, field string, spec *ledger.RunSpec, opt blockstore.ImportOptions) (b base, err error) {
+	asked, err := spec.Constants.Read()
+	if err != nil {
+		return b, err // describe has looked
+	}
+	opt.ShardElements, opt.Finite = o.shard, true
+	i, err := checkpoint.Import(ctx, o.store, path, o.home.Path(site.TaskDir), asked.Local, opt)
 	switch {
+	case errors.Is(err, checkpoint.ErrLocal):
+		return b, api.RefuseField("local", "a pattern is of whole names: * stands for any text, dots too", err)
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission):
 		return b, api.RefuseField(field, "the node must be able to read the file", err)
 	case errors.Is(err, checkpoint.ErrUnusable), errors.Is(err, tensor.ErrSafetensors), errors.Is(err, tensor.ErrInvalid), errors.Is(err, tensor.ErrNotFinite), errors.Is(err, blockstore.ErrChanged):
@@ -140,8 +185,8 @@ func (o *operator) takeFile(ctx context.Context, req api.RunRequest, spec *ledge
 	case err != nil:
 		return b, fmt.Errorf("take in the model: %w", err)
 	}
-	b = base{weights: i.Weights, constants: ledger.NewConstants(i.Constants, i.Aliases), note: i.Note()}
-	if _, _, err := b.constants.Read(); err != nil {
+	b = base{weights: i.Weights, constants: ledger.NewConstants(i.Beside), note: i.Note()}
+	if _, err := b.constants.Read(); err != nil {
 		return b, api.RefuseField(field, fmt.Sprintf("a run keeps at most %d further names of tied weights, of %d bytes", ledger.MaxAliases, ledger.MaxTensorName), err)
 	}
 	return b, nil

@@ -186,7 +186,7 @@ func TestUnreadableConstants(t *testing.T) {
 	if why := reduction.Knows(reduction.KnownNames).Unknown(&ledger.Run{Spec: spec}); !strings.Contains(why, "constants") {
 		t.Errorf("it knows all: %q", why)
 	}
-	spec.Constants = ledger.NewConstants(block.CID{}, map[string]string{"a": "b"})
+	spec.Constants = ledger.NewConstants(ledger.Beside{Aliases: map[string]string{"a": "b"}})
 	if _, since, err := reduction.KnownNames(spec); err != nil || since != 3 {
 		t.Errorf("known since %d, %v", since, err)
 	}

@@ -132,13 +132,16 @@ func (o *operator) describe(req api.RunRequest) (*ledger.RunSpec, error) {
 	bad := func(advice, format string, args ...any) error {
 		return api.Refuse(http.StatusBadRequest, advice, format, args...)
 	}
+	asked, unreadable := spec.Constants.Read()
 	switch {
 	case o.views.now().observes:
 		return nil, api.Refuse(http.StatusConflict, "weft roster list shows what is missing", "this site is not in the mesh's roster, so it cannot ask for a run")
 	case sources(req) != 1:
 		return nil, bad("name a safetensors file or a model of an earlier run, or let the site's trainer make the model", "exactly one of model, init and from says what the run starts from")
-	case spec.By != "" || spec.Base.Defined() || spec.Layout.Defined() || !spec.Constants.IsZero() || len(spec.Nonce) > 0:
-		return nil, bad("", "by, base, layout, constants and nonce are for the node to fill in")
+	case unreadable != nil:
+		return nil, api.RefuseField("local", "correct the run's description", unreadable)
+	case spec.By != "" || spec.Base.Defined() || spec.Layout.Defined() || asked.Tensors.Defined() || len(asked.Aliases) > 0 || len(spec.Nonce) > 0:
+		return nil, bad("", "by, base, layout, constants but for local, and nonce are for the node to fill in")
 	case req.Model != "" && !filepath.IsAbs(req.Model):
 		return nil, bad("give the full path: the node has a working directory of its own", "model: %q is a relative path", req.Model)
 	}

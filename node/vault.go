@@ -8,6 +8,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/checkpoint"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/jobs"
 )
 
@@ -30,21 +31,20 @@ func (v *vault) Block(c block.CID) ([]byte, error) {
 
 // Model returns a model's bytes as a safetensors file, and what writes it.
 func (v *vault) Model(ctx context.Context, run, c block.CID) (size int64, write func(io.Writer) error, err error) {
-	var constants block.CID
-	var aliases map[string]string
+	var beside ledger.Beside
 	if spec := v.views.now().runs[run]; spec != nil {
-		if constants, aliases, err = spec.Constants.Read(); err != nil {
+		if beside, err = spec.Constants.Read(); err != nil {
 			return 0, nil, err
 		}
 	}
-	m, err := checkpoint.OpenModel(v.store.Open, c, constants, aliases)
+	m, err := checkpoint.OpenModel(v.store.Open, c, beside)
 	if err != nil {
 		return 0, nil, err
 	}
 	// Writing verifies too, but when its first byte is out an error can only cut the connection.
 	err = v.jobs.Check(ctx, c)
-	if err == nil && constants.Defined() {
-		err = v.jobs.Check(ctx, constants)
+	if err == nil && beside.Tensors.Defined() {
+		err = v.jobs.Check(ctx, beside.Tensors)
 	}
 	if err == nil {
 		size, err = m.Size()

@@ -180,7 +180,7 @@ func TestConstantsAreHeldBeforeAVote(t *testing.T) {
 	m := newMesh(t)
 	constants := name("constants")
 	spec := *m.spec
-	spec.Name, spec.Base, spec.Constants = "with", name("another base"), ledger.NewConstants(constants, nil)
+	spec.Name, spec.Base, spec.Constants = "with", name("another base"), ledger.NewConstants(ledger.Beside{Tensors: constants})
 	open := &ledger.Entry{Mesh: m.ledger.Mesh(), Height: m.ledger.Height() + 1, Parent: m.ledger.Head(), Body: &ledger.Open{Spec: *m.out.Sign(ledger.KindOpen, &spec)}}
 	fetches := func() (list []Fetch) {
 		for _, j := range m.out.jobs {

@@ -16,6 +16,10 @@ const (
 const BaseHint = "a model is a safetensors file, or a folder as Hugging Face has them, whose weights are F32, F16 or BF16 (F64 becomes F32), all finite, " +
 	"beside whole numbers and truth values; in Python weft.save(model, FILE) writes one"
 
+// LocalFile is the file in a run's folder with the site's own values of the tensors that each site has its own of. The trainer
+// writes it, as safetensors, when it has sent an update; it outlives the run.
+const LocalFile = "local.safetensors"
+
 // Task is one piece of work for a trainer.
 type Task struct {
 	Kind      Kind              `json:"kind"`
@@ -28,6 +32,7 @@ type Task struct {
 	Base      string            `json:"base"`                // safetensors file with the parameters to start from; read-only; empty for Init
 	Constants string            `json:"constants,omitempty"` // safetensors file of what the model has beside its weights, the same in every round; read-only; absent if there is nothing
 	Aliases   map[string]string `json:"aliases,omitempty"`   // further names of tied weights, each with its name in Base
+	Local     []string          `json:"local,omitempty"`     // names of tensors that each site has its own of: Constants has their first values, LocalFile in StateDir the site's own
 	Dir       string            `json:"dir"`                 // empty folder of this task; the update is written here
 	StateDir  string            `json:"state_dir,omitempty"` // the run's folder at this site: what is in it is there for the run's next task, also after a restart
 	Sealed    *bool             `json:"sealed,omitempty"`    // whether the site's update of the round before counted; absent in the first round

@@ -14,7 +14,10 @@ import (
 )
 
 // modelExport is `weft model export`.
-type modelExport struct{ to, of, hf, like string }
+type modelExport struct {
+	to, of, hf, like string
+	local            bool // with the site's own tensors
+}
 
 func newModelExport(e *env) *cobra.Command {
 	c := &modelExport{}
@@ -29,12 +32,16 @@ A folder has the model, in files of at most 5 GB, and what --like names: config.
 the tokenizer and other small files of a folder, such as the one that the run began
 from. These files are not in the mesh: other sites get them from where the model comes
 from. Like a folder of PEFT with adapter_config.json, it is an adapter's. It must not be
-there yet.`,
+there yet.
+
+In a run whose file says local, a model is without the tensors that stay at the sites.
+With --local this site's own are added, as they are after its last update.`,
 		Example: `  weft model export latest -o adapter.safetensors
   weft model export best -o adapter.safetensors
   weft model export 3 --run letters -o adapter.safetensors
   weft model export trwvfrza -o adapter.safetensors
   weft model export 3 -o - | sha256sum
+  weft model export latest --local -o ours.safetensors
   weft model export latest --hf ./tuned --like ./bert-base`,
 		Args: cobra.ExactArgs(1),
 		RunE: e.runs(c.run),
@@ -42,6 +49,7 @@ there yet.`,
 	cmd.Flags().StringVarP(&c.to, "output", "o", "", "file to write, - for standard output")
 	cmd.Flags().StringVar(&c.hf, "hf", "", "`folder` to write in the place of a file")
 	cmd.Flags().StringVar(&c.like, "like", "", "with --hf: `folder` whose configuration, tokenizer and other small files are copied")
+	cmd.Flags().BoolVar(&c.local, "local", false, "add this site's own tensors, where the run leaves some at the sites")
 	cmd.ValidArgs = []string{latest, best}
 	cmd.Flags().StringVar(&c.of, "run", "", "the run: name, CID or the CID's end; default the only one that has a model")
 	_ = cmd.RegisterFlagCompletionFunc("run", e.completeRunFlag)
@@ -65,19 +73,20 @@ func (c *modelExport) run(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	run, err := exportedRun(ctx, from, model, of)
+	body, err := c.open(ctx, e, from, model, of)
 	if err != nil {
 		return err
 	}
+	defer body.Close()
 	if c.hf != "" {
-		return c.writeFolder(ctx, e, from, run, model)
+		return c.writeFolder(e, body, model)
 	}
 	f, err := outfile.Create(c.to, e.out)
 	if err != nil {
 		return err
 	}
 	defer f.Discard()
-	n, err := export(ctx, from, run, model, f)
+	n, err := export(body, f)
 	if err == nil && !outfile.IsStdout(c.to) {
 		e.out.Printf("%s  %s  model %s\n", c.to, term.Bytes(n), model)
 	}
@@ -85,16 +94,11 @@ func (c *modelExport) run(ctx context.Context, e *env, args []string) error {
 }
 
 // writeFolder writes a model as a folder.
-func (c *modelExport) writeFolder(ctx context.Context, e *env, from reader, run, model block.CID) error {
+func (c *modelExport) writeFolder(e *env, body io.Reader, model block.CID) error {
 	folder := checkpoint.Folder{Dir: c.hf, Like: c.like}
 	if err := folder.Check(); err != nil {
 		return usage("%v", err)
 	}
-	body, err := from.Model(ctx, run, model)
-	if err != nil {
-		return err
-	}
-	defer body.Close()
 	if err := folder.Write(body); err != nil {
 		return err
 	}
@@ -105,28 +109,29 @@ func (c *modelExport) writeFolder(ctx context.Context, e *env, from reader, run,
 	return nil
 }
 
-// exportedRun returns the run with whose constants a model is written: the one that was named with it, or one that has it;
-// undefined for what is no model of any, which is written as it is stored.
-func exportedRun(ctx context.Context, c reader, model block.CID, of *api.RunStatus) (run block.CID, err error) {
+// open returns the model's file: with the constants of the run that was named with it, or of one that has it; what is no model of
+// any is as it is stored.
+func (c *modelExport) open(ctx context.Context, e *env, from reader, model block.CID, of *api.RunStatus) (io.ReadCloser, error) {
 	if of == nil {
-		s, err := c.Status(ctx)
+		s, err := from.Status(ctx)
 		if err != nil {
-			return run, err
+			return nil, err
 		}
-		if of = findRunOf(s, model); of == nil {
-			return run, nil
-		}
+		of = findRunOf(s, model)
 	}
-	return of.ID, nil
+	switch {
+	case of == nil && c.local:
+		return nil, fail(nil, "`weft run history` shows the models of a run", "--local: no run has the model %s", model)
+	case of == nil:
+		return from.Model(ctx, block.CID{}, model)
+	case c.local:
+		return openPersonal(ctx, e, from, model, of)
+	}
+	return from.Model(ctx, of.ID, model)
 }
 
 // export writes a model to a file and returns its size in bytes.
-func export(ctx context.Context, c reader, run, model block.CID, f *outfile.File) (int64, error) {
-	body, err := c.Model(ctx, run, model)
-	if err != nil {
-		return 0, err
-	}
-	defer body.Close()
+func export(body io.Reader, f *outfile.File) (int64, error) {
 	if _, err := io.Copy(f, body); err != nil {
 		return 0, err
 	}

@@ -21,6 +21,9 @@ import (
 // progressEvery is the least time between two lines about a training.
 const progressEvery = time.Second
 
+// localUsage is about the flag by which a run is tried as one whose file says local.
+const localUsage = "a `pattern` of names of tensors that stay at each site, such as '*.bn*'; may be repeated"
+
 func newTrainer(e *env) *cobra.Command {
 	return newGroup(&cobra.Command{Use: "trainer", Short: "Work with the site's own trainer"}, newTrainerTest(e))
 }
@@ -28,6 +31,7 @@ func newTrainer(e *env) *cobra.Command {
 // trainerTest is `weft trainer test`.
 type trainerTest struct {
 	base    string
+	local   []string // patterns
 	train   []string // key=value
 	rounds  uint64
 	measure bool
@@ -61,6 +65,7 @@ embedded trainer makes its own. Copies of it are kept below $TMPDIR meanwhile.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&c.base, "base", "", "safetensors `file` to start from")
+	f.StringArrayVar(&c.local, "local", nil, localUsage)
 	f.StringArrayVar(&c.train, "train", nil, "a hyperparameter of the run, `KEY=VALUE`; may be repeated")
 	f.Uint64Var(&c.rounds, "rounds", 1, "how many rounds")
 	f.BoolVar(&c.measure, "evaluate", false, "measure each model before it is trained from, as with evaluate: true")
@@ -71,7 +76,7 @@ embedded trainer makes its own. Copies of it are kept below $TMPDIR meanwhile.`,
 
 // config returns the trial that the flags and arguments describe.
 func (c *trainerTest) config(command []string) (t dryrun.Config, err error) {
-	t = dryrun.Config{Command: command, Base: c.base, Rounds: c.rounds, Measure: c.measure}
+	t = dryrun.Config{Command: command, Base: c.base, Local: c.local, Rounds: c.rounds, Measure: c.measure}
 	if c.rounds == 0 {
 		return t, usage("--rounds 0: want at least 1")
 	}

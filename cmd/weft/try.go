@@ -31,6 +31,7 @@ type tryRun struct {
 	rounds   uint64
 	base     string
 	data     tryData
+	local    []string // patterns
 	train    []string // key=value
 	evaluate bool
 	best     string
@@ -58,6 +59,7 @@ names a file. The first failure of a script ends the try.`,
   weft try --sites 4 --rounds 10 --evaluate -- python3 train.py --data part-{i}.csv
   weft try --data all.csv --partition dirichlet:0.5 --label digit -- python3 train.py --data {data}
   weft try --best accuracy:max -o best.safetensors -- python3 train.py
+  weft try --local '*.bn*' -- python3 train.py  each site has its own normalisation
   weft try --kill 2@3 -- python3 train.py      a site dies in round 3; the others go on
   weft try --keep ./try -- python3 train.py    then: weft --dir try/site-1 ledger`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -73,6 +75,7 @@ names a file. The first failure of a script ends the try.`,
 	f.Uint64Var(&c.rounds, "rounds", tryRounds, "how many rounds")
 	f.StringVar(&c.base, "base", "", "safetensors `file` or Hugging Face folder to start from; default: the script makes the model")
 	c.data.flags(f)
+	f.StringArrayVar(&c.local, "local", nil, localUsage)
 	f.StringArrayVar(&c.train, "train", nil, "a hyperparameter of the run, `key=value`; may be repeated")
 	f.BoolVar(&c.evaluate, "evaluate", false, "every site measures every model, the last one too")
 	f.StringVar(&c.best, "best", "", "choose the best model by a `metric:max` or metric:min that the script measures; implies --evaluate")
@@ -146,6 +149,13 @@ func (c *tryRun) config(command []string) (config try.Config, err error) {
 	}
 	if config.Model, err = c.model(); err != nil {
 		return config, err
+	}
+	config.Run.Constants = ledger.NewConstants(ledger.Beside{Local: c.local})
+	if _, err := config.Run.Constants.Read(); err != nil {
+		return config, usage("--local: at most %d patterns of 1 to %d bytes", ledger.MaxLocal, ledger.MaxTensorName)
+	}
+	if len(c.local) > 0 && c.alone {
+		return config, usage("--alone starts from the model that the sites have in common, and with --local that is a part: leave one out")
 	}
 	if outfile.IsStdout(c.output) {
 		return config, usage("the model cannot go where the result is printed: name a file with -o")

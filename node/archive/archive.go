@@ -116,14 +116,13 @@ func (a *Archive) Model(ctx context.Context, run, manifest block.CID) (_ io.Read
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	var constants block.CID
-	var aliases map[string]string
+	var beside ledger.Beside
 	if r := a.ledger.Run(run); r != nil {
-		if constants, aliases, err = r.Spec.Constants.Read(); err != nil {
+		if beside, err = r.Spec.Constants.Read(); err != nil {
 			return nil, err
 		}
 	}
-	m, err := checkpoint.OpenModel(a.open, manifest, constants, aliases)
+	m, err := checkpoint.OpenModel(a.open, manifest, beside)
 	if err != nil {
 		return nil, err
 	}

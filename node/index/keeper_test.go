@@ -11,7 +11,7 @@ import (
 func TestKeeper(t *testing.T) {
 	name := func(i string) block.CID { return cidOf(block.DagCBOR, i) }
 	run := func(number, rounds uint64, late ledger.LatePolicy) *ledger.Run {
-		r := &ledger.Run{ID: name("run"), Spec: &ledger.RunSpec{Base: name("0"), Constants: ledger.NewConstants(name("c"), nil), Rounds: rounds, Late: late, LateMax: 2}, Round: number, Base: name("0")}
+		r := &ledger.Run{ID: name("run"), Spec: &ledger.RunSpec{Base: name("0"), Constants: ledger.NewConstants(ledger.Beside{Tensors: name("c")}), Rounds: rounds, Late: late, LateMax: 2}, Round: number, Base: name("0")}
 		for i := uint64(1); i < number; i++ {
 			r.Base = name(string(rune('0' + i)))
 			r.Commits = append(r.Commits, ledger.CommitAt{Commit: &ledger.Commit{Round: i, Model: r.Base}, Sealed: &ledger.Seal{}})

@@ -19,6 +19,7 @@ import (
 	"github.com/weft-mesh/weft/node/index"
 	"github.com/weft-mesh/weft/node/steps"
 	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/tensor"
 	"github.com/weft-mesh/weft/train"
 	"github.com/weft-mesh/weft/train/update"
 )
@@ -84,13 +85,13 @@ func (d *desk) newTask(ctx context.Context, run block.CID, spec *ledger.RunSpec,
 	if task.Base, err = d.artifacts.store.Path(base); err != nil {
 		return task, err
 	}
-	if task.Constants, task.Aliases, err = d.constants(ctx, run, spec); err != nil {
+	if err = d.constants(ctx, run, spec, &task); err != nil {
 		return task, err
 	}
-	if !slices.Contains(d.artifacts.host.Seen().Over(), run) {
-		if task.StateDir, err = d.states.folder(run); err != nil {
-			return task, err
-		}
+	if slices.Contains(d.artifacts.host.Seen().Over(), run) {
+		task.StateDir = d.states.left(run)
+	} else if task.StateDir, err = d.states.folder(run); err != nil {
+		return task, err
 	}
 	task.Dir, err = os.MkdirTemp(d.dir, fmt.Sprintf("task-%s-%d-", run.Short(), task.Round))
 	if err != nil {
@@ -100,16 +101,26 @@ func (d *desk) newTask(ctx context.Context, run block.CID, spec *ledger.RunSpec,
 	return task, nil
 }
 
-// constants returns the file of a run's constants, which is whole, empty if there is none, and its aliases.
-func (d *desk) constants(ctx context.Context, run block.CID, spec *ledger.RunSpec) (path string, aliases map[string]string, err error) {
-	tensors, aliases, err := spec.Constants.Read()
-	if err != nil || !tensors.Defined() {
-		return "", aliases, err
+// constants completes a task by what its model has beside the weights: the file, which is whole, and what it says of names.
+func (d *desk) constants(ctx context.Context, run block.CID, spec *ledger.RunSpec, task *train.Task) error {
+	beside, err := spec.Constants.Read()
+	task.Aliases = beside.Aliases
+	if err != nil || !beside.Tensors.Defined() {
+		return err
 	}
-	if _, err = d.artifacts.makeWhole(ctx, runs.Fetch{Run: run, Manifest: tensors}); err == nil {
-		path, err = d.artifacts.store.Path(tensors)
+	if _, err := d.artifacts.makeWhole(ctx, runs.Fetch{Run: run, Manifest: beside.Tensors}); err != nil {
+		return err
 	}
-	return path, aliases, err
+	a, err := d.artifacts.store.Open(beside.Tensors)
+	if err != nil {
+		return err
+	}
+	task.Local = tensor.Patterns(beside.Local).Names(a.Layout)
+	if err := a.Close(); err != nil {
+		return err
+	}
+	task.Constants, err = d.artifacts.store.Path(beside.Tensors)
+	return err
 }
 
 // seed differs by site, run, round, opening and attempt, and is the same when a task is done again.

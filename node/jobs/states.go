@@ -10,10 +10,11 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/train"
 )
 
 // states are the folders that the trainer keeps things in from task to task, one for each run. A folder is there from
-// the run's first task until the run is over.
+// the run's first task until the run is over; the site's own tensors of the run stay, as the models do.
 type states struct {
 	dir string
 
@@ -61,6 +62,26 @@ func (s *states) over(l *ledger.Ledger) (runs []block.CID) {
 	return runs
 }
 
-func (s *states) remove(run block.CID) error { return os.RemoveAll(s.path(run)) }
+// remove removes the folder of a run that is over, but for the site's own tensors.
+func (s *states) remove(run block.CID) error {
+	if s.left(run) == "" {
+		return os.RemoveAll(s.path(run))
+	}
+	all, err := os.ReadDir(s.path(run))
+	for _, f := range all {
+		if f.Name() != train.LocalFile {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(s.path(run), f.Name())))
+		}
+	}
+	return err
+}
+
+// left returns the folder of a run if it has the site's own tensors, which are left when the run is over; else nothing.
+func (s *states) left(run block.CID) string {
+	if _, err := os.Stat(filepath.Join(s.path(run), train.LocalFile)); err != nil {
+		return ""
+	}
+	return s.path(run)
+}
 
 func (s *states) path(run block.CID) string { return filepath.Join(s.dir, run.String()) }

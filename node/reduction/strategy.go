@@ -37,7 +37,7 @@ func KnownNames(spec *ledger.RunSpec) (s aggregate.Strategy, since uint64, err e
 	if s, err = Strategy(spec); err != nil {
 		return s, 2, err
 	}
-	if _, _, err = spec.Constants.Read(); err != nil {
+	if _, err = spec.Constants.Read(); err != nil {
 		return s, constantsSince, &aggregate.SpecError{Field: "model", Why: err.Error()}
 	}
 	switch _, err = spec.Selection.Read(); {

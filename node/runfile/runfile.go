@@ -58,9 +58,10 @@ func (r *Run) Wrong(field, format string, args ...any) error {
 
 // file is the YAML document.
 type file struct {
-	Name  string `yaml:"name"`
-	Model model  `yaml:"model"`
-	DType string `yaml:"dtype"`
+	Name  string   `yaml:"name"`
+	Model model    `yaml:"model"`
+	DType string   `yaml:"dtype"`
+	Local []string `yaml:"local"`
 	Terms `yaml:",inline"`
 }
 
@@ -120,6 +121,10 @@ func (f *file) run(name string) (r Run, field string, err error) {
 	case Keep:
 	default:
 		return r, "dtype", fmt.Errorf("%.20q, want f32, or keep: the model's own", f.DType)
+	}
+	r.Spec.Constants = ledger.NewConstants(ledger.Beside{Local: f.Local})
+	if _, err := r.Spec.Constants.Read(); err != nil {
+		return r, "local", fmt.Errorf("want at most %d patterns of tensors' names, such as [\"classifier.*\", \"*.bn*\"], of 1 to %d bytes", ledger.MaxLocal, ledger.MaxTensorName)
 	}
 	r.Init, r.File = f.Model.Init != "", f.Model.File
 	if r.File != "" && !filepath.IsAbs(r.File) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -101,6 +102,20 @@ func TestParseStrategy(t *testing.T) {
 	}
 }
 
+// What stays at the sites stands with what the node puts beside the weights; nothing said leaves no field.
+func TestParseLocal(t *testing.T) {
+	const ok = "name: a\nrounds: 1\nmodel: {init: trainer}\n"
+	for text, want := range map[string][]string{"": nil, "local: []\n": nil, "local: [\"classifier.*\", \"*.bn*\"]\n": {"classifier.*", "*.bn*"}} {
+		r, err := Parse("run.yaml", []byte(ok+text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := r.Spec.Constants.Read(); err != nil || !slices.Equal(got.Local, want) || r.Spec.Constants.IsZero() != (want == nil) {
+			t.Errorf("%q: %v, %v", text, got, err)
+		}
+	}
+}
+
 func TestParseDefaults(t *testing.T) {
 	r, err := Parse("dir/run.yaml", []byte("name: a\nrounds: 1\nmodel: {file: m.safetensors}\n"))
 	if err != nil {
@@ -136,6 +151,8 @@ func TestParseSaysWhere(t *testing.T) {
 		{ok + "weights: none\n", "run.yaml:4: weights: \"none\", want samples or equal"},
 		{ok + "weights: equal\nsample_cap: 9\n", "run.yaml:5: sample_cap: with weights: equal"},
 		{ok + "weights: equal\nlate: {policy: carry}\n", "run.yaml:5: late: with weights: equal"},
+		{ok + "local: [\"\"]\n", "run.yaml:4: local: want at most 64 patterns"},
+		{ok + "local: head\n", "run.yaml:4: local"},
 		{ok + "evaluate: often\n", "run.yaml:4: evaluate: \"often\", want true, false, or {every: 5}"},
 		{ok + "evaluate: {every: 0}\n", "run.yaml:4: evaluate: "},
 		{ok + "best: accuracy\n", "run.yaml:4: best: \"accuracy\", want METRIC:max"},

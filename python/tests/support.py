@@ -129,35 +129,37 @@ class FakeNode:
         self._dir.cleanup()
 
 
-def split(path, folder):
-    """Parts a checkpoint as a node does: the base's file, and what a task says of the rest."""
+def split(path, folder, local=()):
+    """Parts a checkpoint as a node does: the base's file, and what a task says of the rest. local
+    are names of tensors that stay at the site."""
     from weft import _arrays, safetensors
 
     whole = safetensors.open_file(path)
     tensors = whole.tensors("plain")
 
     def write(name, chosen):
-        layout = {n: (i.dtype, i.shape) for n, i in whole.infos.items() if (i.dtype in _arrays.WEIGHTS) == chosen}
+        layout = {n: (i.dtype, i.shape) for n, i in whole.infos.items() if (i.dtype in _arrays.WEIGHTS and n not in local) == chosen}
         safetensors.write(f"{folder}/{name}.safetensors", layout, whole.bytes_of, {})
         return f"{folder}/{name}.safetensors" if layout else ""
 
     base, constants = write("base-1", True), write("constants", False)
     aliases = {a: n for a, n in whole.metadata.items() if n in tensors}
-    return base, {**({"constants": constants} if constants else {}), **({"aliases": aliases} if aliases else {})}
+    names = {"local": sorted(local)} if local else {}
+    return base, {**names, **({"constants": constants} if constants else {}), **({"aliases": aliases} if aliases else {})}
 
 
 class OneSite(FakeNode):
     """A mesh of one site: every update is the next round's base. A task that was given out and not
     answered is given out again, as after a script's death."""
 
-    def __init__(self, base, rounds, evaluate=False, **more):
+    def __init__(self, base, rounds, evaluate=False, local=(), **more):
         super().__init__()
         self.dir = self._dir.name
         self.rounds, self.round = rounds, 1
         self.kinds = ["evaluate", "train"] if evaluate else ["train"]
         self.at, self.given = 0, 0
         self.updates, self.progress, self.skips = [], [], []
-        self.base, beside = split(base, self.dir)
+        self.base, beside = split(base, self.dir, local)
         self.more = {**beside, **more}
         self.state_dir = self.dir + "/state"
         os.mkdir(self.state_dir)

@@ -96,6 +96,19 @@ class TestDistributed(unittest.TestCase):
         self.assertAlmostEqual(float(weight[0, 0]), 0.5 - 2 * 20 * 0.1 * 6, places=3)
         self.assertEqual(os.listdir(node.state_dir), [])  # which holds one process' state
 
+    def test_own_tensors(self):
+        """What stays at the site is the same on every rank: the first one writes it."""
+        script = SCRIPT.replace("float(model.weight.sum())))", "float(model.bias.sum())))")
+        node = OneSite(self.base, 3, local=("bias",))
+        self.addCleanup(node.close)
+        first, second = self.ranks(node, script)
+        self.assertEqual([line.replace("0 [", "1 [", 1) for line in first], second)
+        self.assertEqual(os.listdir(node.state_dir), ["local.safetensors"])
+        self.assertEqual(list(safetensors.read_header(node.base)), ["weight"])
+        own = float(safetensors.load_file(node.state_dir + "/local.safetensors")["bias"])
+        self.assertAlmostEqual(own, -3 * 20 * 0.1 * 4, places=3)  # three rounds of 20 steps, each down a gradient of 4
+        self.assertRegex(first[2], r"\(3, -1[56]\.")  # where the third began
+
     def test_skip(self):
         """Skipped on every rank, the node hears of it once."""
         script = SCRIPT.replace("    with task:\n", "    if task.round == 1:\n        task.skip('no data')\n        continue\n    with task:\n")

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from . import _arrays, _model, _names, safetensors
+from . import _arrays, _model, _names, _own, safetensors
 from ._change import UNCHANGED, Change
 from ._desk import Desk, Message, NodeDesk
 from ._metrics import MAX_METRICS, Metrics
@@ -92,6 +92,8 @@ class Client:
                 "model: {file: FILE}, or --base FILE",
             )
         try:
+            if self._desk.speaks:
+                _own.settle(message)
             params, constants = ({}, set()) if message["kind"] == "init" else _params(message, self._framework)
             task = Task(message, params, self, constants)
         except (KeyError, TypeError) as e:
@@ -169,10 +171,15 @@ class Client:
             self._desk.update(body)
         except Cancelled as e:
             self._task = None
-            if work is not None and not e.stopping:  # else what became of it shows in the next task
-                work.not_sent(task)
+            if not e.stopping:  # else what became of it shows in the next task
+                if self._desk.speaks:
+                    _own.drop(task)
+                if work is not None:
+                    work.not_sent(task)
             raise
         self._task = None
+        if self._desk.speaks:
+            _own.keep(task)
         if work is not None:
             work.after_send(task)
 
@@ -220,6 +227,7 @@ class Client:
         safetensors.write_like(tensors, body["update"], layout, change.see, lambda name, value: unrounded(base, name, value))
         if problem := change.problem(task.round):
             warn(problem)
+        _own.offer(task, params)
         if change.unchanged and len(body["metrics"]) < MAX_METRICS:
             body["metrics"].setdefault(UNCHANGED, 1.0)
 
@@ -230,10 +238,11 @@ class Client:
 
 
 def _params(message: Message, framework: str) -> tuple[dict[str, Any], set[str]]:
-    """A task's base, with the constants of its run, under all names of tied weights; the names of the constants."""
+    """A task's base, with the constants of its run, the site's own
+    tensors for those that have become its own, under all names of tied weights; the names of the constants."""
     params = safetensors.load_file(message["base"], framework)
     constants = safetensors.load_file(message["constants"], framework) if message.get("constants") else {}
-    params |= constants
+    params |= constants | _own.load(message, framework)
     return params | {alias: params[name] for alias, name in (message.get("aliases") or {}).items() if name in params}, set(constants)
 
 

@@ -38,7 +38,7 @@ def load(model: Any, task: Task | Mapping[str, Any], *, strict: bool = True) -> 
     model: every weight of its adapter); LayoutError names the first that has not.
     """
     params: Mapping[str, Any] = task if isinstance(task, Mapping) else task.params
-    beside: set[str] = set() if isinstance(task, Mapping) else task._beside
+    beside: set[str] = set() if isinstance(task, Mapping) else task._beside - task.local
     tensors = entries(model)
     found, _ = _names.match(tensors, params, adapter_of(model))
     for name in params:

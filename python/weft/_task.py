@@ -66,6 +66,9 @@ class Task:
     """Whether this site's last update counted, None if the node does not say."""
     state_dir: Path | None
     """A folder of the site and the run that outlives the process, None if the node gives none."""
+    local: frozenset[str]
+    """Names in params of the tensors that this site has its own of: ``send`` keeps them here, for the
+    site's next task, and sends the others."""
     base: str
     """Path of the safetensors file with params; read-only."""
     dir: str
@@ -103,6 +106,8 @@ class Task:
         self._said = 0.0  # when the node heard of it last
         self._digest: str | None = None  # of base
         self._aliases: dict[str, str] = dict(message.get("aliases") or {})  # further names of tied weights
+        self.local = frozenset(message.get("local") or ())
+        self._constants: str | None = message.get("constants")
         self._beside: set[str] = {*constants, *self._aliases}  # names in params that no update has
 
     def __repr__(self) -> str:

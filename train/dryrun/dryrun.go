@@ -31,6 +31,7 @@ type Config struct {
 	Dir     string            // the site's directory, whose config.yaml chooses the trainer
 	Command []string          // a command to try in place of that, in the working directory; no configuration is read then
 	Base    string            // safetensors file to start from; empty: what a run begins with that says init: builtin
+	Local   []string          // patterns of the tensors that stay at the site: they are in no update
 	Train   map[string]string // the run's hyperparameters; the site's own take their place
 	Rounds  uint64            // that the trainer is told of
 	Measure bool              // have it measure each model before it trains from it, as a site does that says evaluate: true
@@ -51,6 +52,7 @@ type Run struct {
 	shard     uint64    // elements
 	constants block.CID // manifest; undefined: none
 	aliases   map[string]string
+	local     []string // names of tensors that stay at the site
 	round     uint64
 }
 
@@ -133,7 +135,7 @@ func (d *Run) importBase(ctx context.Context) (err error) {
 			return fmt.Errorf("make the initial model: %w", err)
 		}
 	}
-	i, err := checkpoint.Import(ctx, d.store, path, d.dir, blockstore.ImportOptions{Finite: true, Wide: true, Keep: d.conf.Base != ""})
+	i, err := checkpoint.Import(ctx, d.store, path, d.dir, d.conf.Local, blockstore.ImportOptions{Finite: true, Wide: true, Keep: d.conf.Base != ""})
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -141,13 +143,15 @@ func (d *Run) importBase(ctx context.Context) (err error) {
 		return hint.Add(err, "a dry run needs thrice the model's size below "+os.TempDir()+"; TMPDIR names another folder")
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w: %w", ErrBase, err)
+	case errors.Is(err, checkpoint.ErrLocal):
+		return hint.Add(fmt.Errorf("%w: %w", ErrBase, err), "a pattern is of whole names: * stands for any text, dots too")
 	case err != nil:
 		return hint.Add(fmt.Errorf("%w: %w", ErrBase, err), train.BaseHint)
 	}
 	if note := i.Rounded.String(); note != "" {
 		d.conf.Log.Warn("the model was converted", "how", note)
 	}
-	d.base, d.constants, d.aliases = i.Weights, i.Constants, i.Aliases
+	d.base, d.constants, d.aliases, d.local = i.Weights, i.Beside.Tensors, i.Beside.Aliases, i.Local
 	m, err := blockstore.ReadManifest(d.store, d.base)
 	d.layout, d.shard = m.Layout, m.ShardElements
 	return err
@@ -253,7 +257,7 @@ func (d *Run) newTask(kind train.Kind, number uint64) (train.Task, error) {
 	run := []byte("weft trainer test") // there is no run that it could be the CID of
 	return train.Task{
 		Kind: kind, Run: block.Sum(block.Raw, run).String(), Name: "test", Site: d.site.Name, Round: number, Rounds: d.conf.Rounds, Attempt: 1,
-		Base: base, Constants: constants, Aliases: d.aliases, Dir: dir, StateDir: state, Seed: update.Seed(run, number), Config: d.site.Overlay(d.conf.Train),
+		Base: base, Constants: constants, Aliases: d.aliases, Local: d.local, Dir: dir, StateDir: state, Seed: update.Seed(run, number), Config: d.site.Overlay(d.conf.Train),
 	}, nil
 }
 

@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -152,6 +154,33 @@ func TestConstants(t *testing.T) {
 	var update bytes.Buffer
 	if err := run.Export(&update); err != nil || bytes.Contains(update.Bytes(), []byte("norm.count")) {
 		t.Errorf("an update has the counter, or %v", err)
+	}
+}
+
+// TestLocal: tensors that stay at the site are named to the trainer, and in no update.
+func TestLocal(t *testing.T) {
+	l := tensor.Layout{Tensors: []tensor.Tensor{{Name: "head.w", DType: tensor.F32, Shape: []uint64{1}}, {Name: "w", DType: tensor.F32, Shape: []uint64{1}}}}
+	path := filepath.Join(t.TempDir(), "model.safetensors")
+	if err := os.WriteFile(path, append(l.SafetensorsHeader(), 0, 0, 128, 63, 0, 0, 0, 0), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(t.Context(), Config{Command: []string{"true"}, Base: path, Local: []string{"tail*"}}); !errors.Is(err, ErrBase) || !strings.Contains(err.Error(), `"tail*"`) {
+		t.Errorf("a pattern that matches nothing: %v", err)
+	}
+	run, _ := newRun(t, Config{Base: path, Local: []string{"head*"}})
+	defer run.Close()
+	run.trainer = &script{do: func(task train.Task, _ *train.Result) error {
+		if !slices.Equal(task.Local, []string{"head.w"}) || task.Constants == "" || task.StateDir == "" {
+			return fmt.Errorf("the task is %+v", task)
+		}
+		return nil
+	}}
+	if _, err := run.Round(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	var update bytes.Buffer
+	if err := run.Export(&update); err != nil || bytes.Contains(update.Bytes(), []byte("head.w")) {
+		t.Errorf("an update has the site's own tensor, or %v", err)
 	}
 }
 
