@@ -226,7 +226,7 @@ class TestTorchModel(Folder):
         node = OneSite(self.base, 4)
         self.addCleanup(node.close)
         model, optimizer = made()
-        for _ in _loop.run(weft.Client(node.path, "torch"), Work(model, optimizer, None, 1, None, "keep", "auto", True)):
+        for _ in _loop.run(weft.Client(node.path, "torch"), Work(model, optimizer, None, 1, None, None, "keep", "auto", True)):
             steps(5, model, optimizer)
         got = safetensors.load_file(node.base, "torch")
         self.assertEqual(len(node.updates), 4)
