@@ -167,7 +167,7 @@ class TestSharded(unittest.TestCase):
         self.ranks(sharded_training, WEFT_SOCKET=node.path)
         self.assertEqual([u["samples"] for u in node.updates], [8, 8])
         after = safetensors.load_file(node.base)
-        self.assertEqual({n: t.shape for n, t in after.items()}, {n: t.shape for n, t in before.items()})
+        self.assertEqual({n: t.shape for n, t in after.items()}, {n: t.shape for n, t in before.items() if t.is_floating_point()})
         self.assertAlmostEqual(float(after["2.bias"]), float(before["2.bias"]) - 2 * 2 * 0.1 * 4, places=5)
 
 
