@@ -31,7 +31,7 @@ func previousBinary(t *testing.T) string {
 	if commit == "" {
 		data, err := os.ReadFile(previousFile)
 		if err != nil {
-			t.Skip("no older program to test with: testdata/previous names none, and WEFT_PREVIOUS is not set")
+			missing("no older program to test with: testdata/previous names none, and WEFT_PREVIOUS is not set")
 		}
 		commit = strings.TrimSpace(string(data))
 	}
