@@ -9,8 +9,9 @@ import (
 
 // Newest is the newest protocol number that this program knows. Number 2 changes nothing in what is valid: its programs were the
 // first to know rules beside fedavg, outer steps and their parameters. Number 3 brings closing entries, and the terms by which a
-// run has a best model and may end before its last round.
-const Newest = 3
+// run has a best model and may end before its last round. Number 4 is for what keeps one site from harming the others: each of its
+// rules names it.
+const Newest = 4
 
 // NewestWeft is the version of weft that brings protocol [Newest].
 const NewestWeft = "0.1.0"
