@@ -228,6 +228,13 @@ cmd/weft                < hint: errors say what to do
 cmd/weft                < cmd/weft/term cmd/weft/outfile: how a command writes
 cmd/weft                < cmd/weft/tensorboard: weft run history writes curves
 cmd/weft                < cmd/weft/try cmd/weft/demo cmd/weft/bench scenarios scenarios/deal scenarios/library scenarios/local scenarios/play/real scenarios/play/simulated scenarios/report: what tries weft on one machine; not with -tags node
+cmd/weft                < cmd/weft/doctor: weft doctor
+cmd/weft/doctor         < cmd/weft/term: sizes and times in words
+cmd/weft/doctor         < gossip: dials the other sites while the node does not run
+cmd/weft/doctor         < hint: a finding says what to do
+cmd/weft/doctor         < node/api node/archive: what the node says, or else its directory
+cmd/weft/doctor         < node/config node/site: the directory that is examined
+cmd/weft/doctor         < train train/dryrun: starts the trainer
 cmd/weft/term           <
 cmd/weft/tensorboard    <
 cmd/weft/outfile        < atomicfile: a file appears whole

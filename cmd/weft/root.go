@@ -52,7 +52,7 @@ signed by a quorum of sites.`,
 	root.SetHelpCommand(&cobra.Command{Hidden: true, Use: "no-help"}) // --help says the same
 	root.AddCommand(
 		newInit(e), newID(e), newMesh(e), newRoster(e), newUp(e), newRun(e), newStatus(e), newPeers(e),
-		newLedger(e), newModel(e), newGenerate(e), newTrainer(e), newStrategy(e), newVerify(e), newCat(e), newVersion(e),
+		newLedger(e), newModel(e), newGenerate(e), newTrainer(e), newStrategy(e), newVerify(e), newDoctor(e), newCat(e), newVersion(e),
 	)
 	root.AddCommand(newLab(e)...)
 	explainArgs(root)

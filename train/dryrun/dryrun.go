@@ -163,9 +163,7 @@ func (d *Run) makeBase(ctx context.Context) (string, error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return "", err
 	}
-	res, err := d.trainer.Run(ctx, train.Task{
-		Kind: train.Init, Name: "test", Site: d.site.Name, Rounds: d.conf.Rounds, Attempt: 1, Dir: dir, Seed: update.Seed([]byte("weft trainer test"), 0), Config: d.site.Overlay(d.conf.Train),
-	}, nil)
+	res, err := d.trainer.Run(ctx, d.initTask(dir), nil)
 	switch {
 	case ctx.Err() != nil:
 		return "", ctx.Err()
