@@ -10,7 +10,7 @@ import test_docs
 import test_tasks
 import torch
 import torch.distributed as dist
-from support import ROOT, OneSite
+from support import OneSite, block_with
 from test_model import Folder
 from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
@@ -103,8 +103,7 @@ def sharded_names(path):
 
 def sharded_training(path):
     """docs/trainers.md's loop over a dict of whole tensors, which are dealt out to the shards and gathered again."""
-    text = (ROOT / "docs" / "trainers.md").read_text(encoding="utf-8")
-    (block,) = [found[1] for found in test_docs.BLOCK.finditer(text) if test_docs.SHARDED in found[1]]
+    block = block_with(test_docs.SHARDED, "trainers.md")
     model = sharded(network())
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 

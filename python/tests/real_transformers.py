@@ -7,7 +7,7 @@ import warnings
 
 import torch
 from peft import LoraConfig, get_peft_model
-from support import OneSite
+from support import OneSite, block_with, run_script
 from torch.utils.data import Dataset
 from transformers import EarlyStoppingCallback, LlamaConfig, LlamaForCausalLM, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
@@ -273,3 +273,17 @@ def tokenizer():
     words = Tokenizer(models.WordLevel({f"w{i}": i for i in range(32)}, unk_token="w0"))
     words.pre_tokenizer = pre_tokenizers.Whitespace()
     return PreTrainedTokenizerFast(tokenizer_object=words, pad_token="w0", eos_token="w1")
+
+
+class TestDocument(Site):
+    def test_block(self):
+        """The example in docs/frameworks.md does a whole run."""
+        base = self.dir + "/base.safetensors"
+        weft.save(llama(False), base)
+        node = OneSite(base, 2, evaluate=True)
+        self.addCleanup(node.close)
+        code = f"import os\nos.chdir({self.dir!r})\n" + block_with("weft.transformers", "frameworks.md")
+        done = run_script(code, {"WEFT_SOCKET": node.path, "HF_HUB_OFFLINE": "1"})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(["update" in u for u in node.updates], [False, True] * 2)
+        self.assertEqual({*node.updates[0]["metrics"]}, {"loss"})

@@ -4,6 +4,7 @@ import http.server
 import json
 import os
 import pathlib
+import re
 import shutil
 import socketserver
 import subprocess
@@ -38,6 +39,13 @@ def run_script(script, env, timeout=120):
     """Runs script in a process of its own."""
     command = [sys.executable, "-c", textwrap.dedent(script)]
     return subprocess.run(command, capture_output=True, text=True, env=environment(**env), timeout=timeout)
+
+
+def block_with(word, document):
+    """The one block of Python in a document that has a word in it."""
+    text = (ROOT / "docs" / document).read_text(encoding="utf-8")
+    (block,) = [found[1] for found in re.finditer(r"^```(?:python|py)\n(.*?)^```$", text, re.M | re.S) if word in found[1]]
+    return block
 
 
 def missing(test, what):

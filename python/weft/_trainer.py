@@ -6,6 +6,7 @@ one site is therefore the training that it would be without weft, to the bit.
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -179,9 +180,9 @@ class Bridge:
 
 
 def _callback(bridge: Bridge) -> Any:
-    from transformers import TrainerCallback  # only who has a Trainer comes here
+    base: Any = importlib.import_module("transformers").TrainerCallback
 
-    class Steps(TrainerCallback):  # type: ignore[misc]
+    class Steps(base):  # type: ignore[misc]
         """Tells the bridge how far the loop is."""
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
