@@ -20,8 +20,7 @@ const (
 	adapterFile = "adapter_model.safetensors" // of PEFT, beside adapterConfig
 	fileExt     = ".safetensors"
 
-	modelConfig   = "config.json"
-	adapterConfig = "adapter_config.json"
+	modelConfig = "config.json"
 )
 
 const maxIndex = 16 << 20 // bytes of an index

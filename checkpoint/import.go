@@ -49,7 +49,7 @@ func Import(ctx context.Context, store *blockstore.Disk, path, dir string, local
 	if err := c.SetLocal(local); err != nil {
 		return i, err
 	}
-	i.Local = c.localNames()
+	i.Local, i.Beside.Adapter = c.localNames(), c.adapter
 	if opt.Wide {
 		i.Widened = c.narrow()
 	}
@@ -69,7 +69,7 @@ func Import(ctx context.Context, store *blockstore.Disk, path, dir string, local
 	if err != nil {
 		return i, err
 	}
-	i.Beside, i.Rounded = ledger.Beside{Aliases: p.Aliases, Local: local}, p.Rounded
+	i.Beside, i.Rounded = ledger.Beside{Aliases: p.Aliases, Local: local, Adapter: c.adapter}, p.Rounded
 	opt.Keep = false
 	if i.Weights, err = store.Import(ctx, p.Weights, opt); err != nil || p.Constants == "" {
 		return i, err

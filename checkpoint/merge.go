@@ -11,14 +11,14 @@ import (
 )
 
 // MergedSize returns the size of the file that Merge writes.
-func MergedSize(weights, constants tensor.Layout, aliases map[string]string, without tensor.Patterns) (int64, error) {
+func MergedSize(weights, constants tensor.Layout, metadata map[string]string, without tensor.Patterns) (int64, error) {
 	u, err := union(weights, constants, without)
-	return int64(len(u.header(aliases))) + int64(u.kept.Bytes()), err
+	return int64(len(u.header(metadata))) + int64(u.kept.Bytes()), err
 }
 
 // Merge writes the weights and the constants of a model, two safetensors files in canonical form, as one. There may be no
 // constants; those that match a pattern of without are left out.
-func Merge(w io.Writer, weights, constants io.Reader, aliases map[string]string, without tensor.Patterns) error {
+func Merge(w io.Writer, weights, constants io.Reader, metadata map[string]string, without tensor.Patterns) error {
 	a, err := canonical(weights)
 	if err != nil {
 		return fmt.Errorf("weights: %w", err)
@@ -33,7 +33,7 @@ func Merge(w io.Writer, weights, constants io.Reader, aliases map[string]string,
 	if err != nil {
 		return err
 	}
-	if _, err := w.Write(u.header(aliases)); err != nil {
+	if _, err := w.Write(u.header(metadata)); err != nil {
 		return err
 	}
 	for _, t := range u.all.Tensors {
@@ -87,8 +87,8 @@ func union(weights, constants tensor.Layout, without tensor.Patterns) (u joined,
 }
 
 // header is that of the file, with the further names of what is kept.
-func (u *joined) header(aliases map[string]string) []byte {
-	kept := maps.Clone(aliases)
+func (u *joined) header(metadata map[string]string) []byte {
+	kept := maps.Clone(metadata)
 	maps.DeleteFunc(kept, func(_, name string) bool { return u.left[name] })
 	return u.kept.HeaderWithAliases(kept)
 }

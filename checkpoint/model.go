@@ -15,7 +15,7 @@ import (
 type Model struct {
 	weights   *blockstore.Artifact
 	constants *blockstore.Artifact // nil: none
-	aliases   map[string]string
+	metadata  map[string]string
 	local     tensor.Patterns
 }
 
@@ -26,7 +26,7 @@ func OpenModel(open func(block.CID) (*blockstore.Artifact, error), weights block
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{weights: a, aliases: beside.Aliases, local: beside.Local}
+	m := &Model{weights: a, metadata: beside.Metadata(), local: beside.Local}
 	if beside.Tensors.Defined() {
 		if m.constants, err = open(beside.Tensors); err != nil {
 			return nil, errors.Join(fmt.Errorf("the run's constants: %w", err), a.Close())
@@ -41,22 +41,22 @@ func (m *Model) Size() (int64, error) {
 	if m.constants != nil {
 		constants = m.constants.Layout
 	}
-	return MergedSize(m.weights.Layout, constants, m.aliases, m.local)
+	return MergedSize(m.weights.Layout, constants, m.metadata, m.local)
 }
 
 // Write writes the file, verified shard by shard.
 func (m *Model) Write(w io.Writer) error {
-	if m.constants == nil && len(m.aliases) == 0 {
+	if m.constants == nil && len(m.metadata) == 0 {
 		return m.weights.Export(w)
 	}
 	weights, end := stream(m.weights)
 	defer end()
 	if m.constants == nil {
-		return Merge(w, weights, nil, m.aliases, nil)
+		return Merge(w, weights, nil, m.metadata, nil)
 	}
 	constants, end := stream(m.constants)
 	defer end()
-	return Merge(w, weights, constants, m.aliases, m.local)
+	return Merge(w, weights, constants, m.metadata, m.local)
 }
 
 // stream returns the artifact's file, and what ends its writing, to its end or before.

@@ -21,6 +21,7 @@ type Checkpoint struct {
 	files   []*source
 	tensors []placed // by name
 	aliases map[string]string
+	adapter string // its configuration, in JSON
 	local   tensor.Patterns
 }
 
@@ -56,7 +57,13 @@ func Open(path string) (c *Checkpoint, err error) {
 			return nil, errors.Join(err, c.Close())
 		}
 	}
-	if err = c.order(); err == nil && index != nil {
+	if info.IsDir() {
+		err = c.readAdapter(path)
+	}
+	if err == nil {
+		err = c.order()
+	}
+	if err == nil && index != nil {
 		err = index.check(c)
 	}
 	if err != nil {
@@ -83,6 +90,9 @@ func (c *Checkpoint) add(path string) error {
 		c.tensors = append(c.tensors, placed{t, s})
 	}
 	maps.Copy(c.aliases, s.header.Aliases())
+	if config := s.header.Metadata[adapterConfig]; config != "" {
+		return c.setAdapter(path, config)
+	}
 	return nil
 }
 

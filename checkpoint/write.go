@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/weft-mesh/weft/tensor"
 )
 
 // FileBytes is the size beyond which the tensors of a folder go on in another file, as Hugging Face has it.
@@ -21,8 +23,12 @@ const maxCarried = 64 << 20
 type Folder struct {
 	Dir       string // it must not be there yet, or be empty
 	Like      string // a folder whose other files, such as the configuration and the tokenizer, are copied
+	Peft      bool   // refuse a model that is no adapter
 	FileBytes int64  // FileBytes if 0
 }
+
+// ErrNoAdapter is returned for a model of which is not known that it is an adapter.
+var ErrNoAdapter = errors.New("no adapter")
 
 // Write writes the model that comes as a safetensors file in canonical form. The folder appears whole or not at all.
 func (f *Folder) Write(r io.Reader) (err error) {
@@ -82,6 +88,21 @@ func (f *Folder) isAdapter() (bool, error) {
 		}
 	}
 	return false, fmt.Errorf("%s: %w: it has neither %s nor %s", f.Like, ErrUnusable, modelConfig, adapterConfig)
+}
+
+// adapter reports whether the model is an adapter: Like's folder is one, or else the model says so, and its configuration is written.
+func (f *Folder) adapter(dir string, h tensor.Header) (bool, error) {
+	if f.Like != "" {
+		return f.isAdapter()
+	}
+	config := h.Metadata[adapterConfig]
+	if config == "" {
+		if f.Peft {
+			return false, fmt.Errorf("%w: the run does not say what adapter it is", ErrNoAdapter)
+		}
+		return false, nil
+	}
+	return true, os.WriteFile(filepath.Join(dir, adapterConfig), []byte(config), 0o644)
 }
 
 // weightExts are the ends of files that hold weights, of any framework; they are not carried along.

@@ -23,14 +23,12 @@ func (f *Folder) writeModel(dir string, r io.Reader) error {
 		return fmt.Errorf("%w: its tensors are not in the order of their names", tensor.ErrSafetensors)
 	}
 	files, name := f.cut(h.ByName()), modelFile
-	if f.Like != "" {
-		adapter, err := f.isAdapter()
-		if err != nil {
-			return err
-		}
-		if adapter {
-			files, name = [][]tensor.Located{h.ByName()}, adapterFile
-		}
+	adapter, err := f.adapter(dir, h)
+	if err != nil {
+		return err
+	}
+	if adapter {
+		files, name = [][]tensor.Located{h.ByName()}, adapterFile
 	}
 	where, aliases := map[string]string{}, h.Aliases()
 	for i, list := range files {

@@ -30,7 +30,7 @@ func Probe(ctx context.Context, c HostConfig, addressFile string, given []peer.A
 	if err != nil {
 		return nil, err
 	}
-	defer h.Close()
+	defer func() { _ = h.Close() }()
 	known := newBook(c.Key, h.ID())
 	if _, err := loadBook(known, addressFile, c.Roster); err != nil && len(known.entries) == 0 {
 		h.gate.log.Warn("known addresses are left out", "error", err)

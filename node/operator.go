@@ -140,7 +140,7 @@ func (o *operator) describe(req api.RunRequest) (*ledger.RunSpec, error) {
 		return nil, bad("name a safetensors file or a model of an earlier run, or let the site's trainer make the model", "exactly one of model, init and from says what the run starts from")
 	case unreadable != nil:
 		return nil, api.RefuseField("local", "correct the run's description", unreadable)
-	case spec.By != "" || spec.Base.Defined() || spec.Layout.Defined() || asked.Tensors.Defined() || len(asked.Aliases) > 0 || len(spec.Nonce) > 0:
+	case spec.By != "" || spec.Base.Defined() || spec.Layout.Defined() || asked.Tensors.Defined() || len(asked.Aliases) > 0 || asked.Adapter != "" || len(spec.Nonce) > 0:
 		return nil, bad("", "by, base, layout, constants but for local, and nonce are for the node to fill in")
 	case req.Model != "" && !filepath.IsAbs(req.Model):
 		return nil, bad("give the full path: the node has a working directory of its own", "model: %q is a relative path", req.Model)

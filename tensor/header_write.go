@@ -18,7 +18,8 @@ const headerAlign = 8
 // headers. The elements of all tensors follow it in the file, in the layout's order.
 func (l Layout) SafetensorsHeader() []byte { return l.HeaderWithAliases(nil) }
 
-// HeaderWithAliases is SafetensorsHeader with the further names of tensors, as [Header.Aliases] reads them.
+// HeaderWithAliases is SafetensorsHeader with the further names of tensors, as [Header.Aliases] reads them, and whatever else the
+// metadata has.
 func (l Layout) HeaderWithAliases(aliases map[string]string) []byte {
 	// Loaders of Hugging Face refuse files that do not say which framework they are for.
 	metadata := []byte(`"` + metadataKey + `":{"` + formatKey + `":"pt"`)

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -15,8 +18,8 @@ import (
 
 // modelExport is `weft model export`.
 type modelExport struct {
-	to, of, hf, like string
-	local            bool // with the site's own tensors
+	to, of, hf, peft, like string
+	local                  bool // with the site's own tensors
 }
 
 func newModelExport(e *env) *cobra.Command {
@@ -34,6 +37,10 @@ from. These files are not in the mesh: other sites get them from where the model
 from. Like a folder of PEFT with adapter_config.json, it is an adapter's. It must not be
 there yet.
 
+--peft writes an adapter's folder, which PeftModel.from_pretrained loads: the run has
+adapter_config.json if its model came with it, by weft.tasks or weft.save of a PEFT
+model, from a folder of PEFT, or by the embedded trainer.
+
 In a run whose file says local, a model is without the tensors that stay at the sites.
 With --local this site's own are added, as they are after its last update.`,
 		Example: `  weft model export latest -o adapter.safetensors
@@ -42,12 +49,14 @@ With --local this site's own are added, as they are after its last update.`,
   weft model export trwvfrza -o adapter.safetensors
   weft model export 3 -o - | sha256sum
   weft model export latest --local -o ours.safetensors
-  weft model export latest --hf ./tuned --like ./bert-base`,
+  weft model export latest --hf ./tuned --like ./bert-base
+  weft model export best --peft ./adapter`,
 		Args: cobra.ExactArgs(1),
 		RunE: e.runs(c.run),
 	}
 	cmd.Flags().StringVarP(&c.to, "output", "o", "", "file to write, - for standard output")
 	cmd.Flags().StringVar(&c.hf, "hf", "", "`folder` to write in the place of a file")
+	cmd.Flags().StringVar(&c.peft, "peft", "", "`folder` to write in the place of a file: an adapter's")
 	cmd.Flags().StringVar(&c.like, "like", "", "with --hf: `folder` whose configuration, tokenizer and other small files are copied")
 	cmd.Flags().BoolVar(&c.local, "local", false, "add this site's own tensors, where the run leaves some at the sites")
 	cmd.ValidArgs = []string{latest, best}
@@ -57,13 +66,8 @@ With --local this site's own are added, as they are after its last update.`,
 }
 
 func (c *modelExport) run(ctx context.Context, e *env, args []string) error {
-	switch {
-	case c.to == "" && c.hf == "":
-		return usage("nowhere to write to: -o FILE, -o - for standard output, or --hf DIR for a folder")
-	case c.to != "" && c.hf != "":
-		return usage("-o and --hf are two places: say one")
-	case c.hf == "" && c.like != "":
-		return usage("--like goes with --hf")
+	if err := c.check(); err != nil {
+		return err
 	}
 	from, err := e.reader(ctx)
 	if err != nil {
@@ -78,8 +82,8 @@ func (c *modelExport) run(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	defer body.Close()
-	if c.hf != "" {
-		return c.writeFolder(e, body, model)
+	if dir := cmp.Or(c.hf, c.peft); dir != "" {
+		return c.writeFolder(e, dir, body, model)
 	}
 	f, err := outfile.Create(c.to, e.out)
 	if err != nil {
@@ -93,17 +97,35 @@ func (c *modelExport) run(ctx context.Context, e *env, args []string) error {
 	return err
 }
 
+// check refuses places that exclude each other.
+func (c *modelExport) check() error {
+	places := slices.DeleteFunc([]string{c.to, c.hf, c.peft}, func(place string) bool { return place == "" })
+	switch {
+	case len(places) == 0:
+		return usage("nowhere to write to: -o FILE, -o - for standard output, or --hf DIR or --peft DIR for a folder")
+	case len(places) > 1:
+		return usage("-o, --hf and --peft are places: say one")
+	case c.hf == "" && c.like != "":
+		return usage("--like goes with --hf")
+	}
+	return nil
+}
+
 // writeFolder writes a model as a folder.
-func (c *modelExport) writeFolder(e *env, body io.Reader, model block.CID) error {
-	folder := checkpoint.Folder{Dir: c.hf, Like: c.like}
+func (c *modelExport) writeFolder(e *env, dir string, body io.Reader, model block.CID) error {
+	folder := checkpoint.Folder{Dir: dir, Like: c.like, Peft: c.peft != ""}
 	if err := folder.Check(); err != nil {
 		return usage("%v", err)
 	}
-	if err := folder.Write(body); err != nil {
+	err := folder.Write(body)
+	switch {
+	case errors.Is(err, checkpoint.ErrNoAdapter):
+		return fail(nil, "--hf DIR --like PEFT-FOLDER copies adapter_config.json from a folder that has it", "--peft: model %s: %v", model, err)
+	case err != nil:
 		return err
 	}
-	e.out.Printf("%s  model %s\n", c.hf, model)
-	if c.like == "" {
+	e.out.Printf("%s  model %s\n", dir, model)
+	if c.hf != "" && c.like == "" {
 		e.err.Printf("weft: the folder has the weights alone; --like DIR copies config.json and the tokenizer from a folder that has them\n")
 	}
 	return nil

@@ -104,7 +104,7 @@ func (d *desk) newTask(ctx context.Context, run block.CID, spec *ledger.RunSpec,
 // constants completes a task by what its model has beside the weights: the file, which is whole, and what it says of names.
 func (d *desk) constants(ctx context.Context, run block.CID, spec *ledger.RunSpec, task *train.Task) error {
 	beside, err := spec.Constants.Read()
-	task.Aliases = beside.Aliases
+	task.Aliases, task.Adapter = beside.Aliases, beside.Adapter
 	if err != nil || !beside.Tensors.Defined() {
 		return err
 	}

@@ -115,6 +115,23 @@ class TestAdapters(Folder):
                 tokens = torch.arange(8)[None]
                 self.assertTrue(torch.equal(again(tokens).logits, model.eval()(tokens).logits))
 
+    def test_configuration(self):
+        """It goes with the weights: a folder of PEFT's is made from the run's model, and an adapter of another meaning is refused."""
+        model = get_peft_model(llama(), LoraConfig(r=2, lora_alpha=16, target_modules=TARGETS))
+        weft.save(model, self.base)
+        (config,) = [v for k, v in safetensors.open_file(self.base).metadata.items() if k == "adapter_config.json"]
+        folder = os.path.join(self.dir, "peft")
+        os.mkdir(folder)
+        os.link(self.base, folder + "/adapter_model.safetensors")
+        with open(folder + "/adapter_config.json", "w") as f:
+            f.write(config)
+        again, tokens = PeftModel.from_pretrained(llama(), folder), torch.arange(8)[None]
+        self.assertTrue(torch.equal(again(tokens).logits, model.eval()(tokens).logits))
+        other = get_peft_model(llama(), LoraConfig(r=2, lora_alpha=32, target_modules=TARGETS))
+        with self.assertRaisesRegex(LayoutError, "(?s)lora_alpha 32, the run's 16.*with the run's configuration"):
+            weft.load(other, self.receive(adapter=config))
+        weft.load(get_peft_model(llama(), LoraConfig(r=2, lora_alpha=16, lora_dropout=0.5, target_modules=TARGETS)), self.receive(adapter=config))
+
     def test_unknown_kinds(self):
         """Refused: what PEFT's file has of a prompt is computed of what is trained, and RandLoRA's has shared tensors twice."""
         for config in (PromptTuningConfig(num_virtual_tokens=3, task_type="CAUSAL_LM"), RandLoraConfig(r=2, target_modules=TARGETS)):

@@ -218,7 +218,8 @@ class Client:
         """Writes the update's file, and warns of one that changes nothing."""
         if task.kind == "init":
             tensors, aliases = _model.once(params)
-            safetensors._write_fresh(tensors, body["update"], aliases)
+            said = task._work.said() if task._work is not None else {}
+            safetensors._write_fresh(tensors, body["update"], {**aliases, **said})
             return
         base = safetensors.open_file(task.base)  # anew: the script may have changed its views of it
         layout = {name: info for name, info in base.infos.items() if info.dtype in _arrays.WEIGHTS}

@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from . import _arrays, _names, safetensors
+from . import _adapter, _arrays, _names, safetensors
 from ._types import LayoutError
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ def load(model: Any, task: Task | Mapping[str, Any], *, strict: bool = True) -> 
     """
     params: Mapping[str, Any] = task if isinstance(task, Mapping) else task.params
     beside: set[str] = set() if isinstance(task, Mapping) else task._beside - task.local
+    if not isinstance(task, Mapping):
+        _adapter.check(unwrap(model), adapter_of(model), task._adapter)
     tensors = entries(model)
     found, _ = _names.match(tensors, params, adapter_of(model))
     for name in params:
@@ -68,7 +70,14 @@ def save(model: Any, path: str | os.PathLike[str], params: Params = "auto") -> N
     and, of a whole model, what is no weight (BatchNorm's counters), which stays the same in every
     round. The file has the other names of tied weights as safetensors' own tools write them."""
     tensors, aliases = once(checkpoint(model, params))
-    safetensors._write_fresh(tensors, path, aliases)
+    safetensors._write_fresh(tensors, path, {**aliases, **said(model, params)})
+
+
+def said(model: Any, params: Params) -> dict[str, str]:
+    """What the metadata of a file of what is sent says of it."""
+    whole = unwrap(model)
+    config = _adapter.config(whole, adapter_of(whole)) if choose(whole, params) else ""
+    return {_adapter.KEY: config} if config else {}
 
 
 def checkpoint(model: Any, params: Params = "auto") -> dict[str, Any]:

@@ -106,6 +106,7 @@ class Task:
         self._said = 0.0  # when the node heard of it last
         self._digest: str | None = None  # of base
         self._aliases: dict[str, str] = dict(message.get("aliases") or {})  # further names of tied weights
+        self._adapter: str = message.get("adapter") or ""  # the configuration of the adapter that the run trains
         self.local = frozenset(message.get("local") or ())
         self._constants: str | None = message.get("constants")
         self._beside: set[str] = {*constants, *self._aliases}  # names in params that no update has

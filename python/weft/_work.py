@@ -70,6 +70,10 @@ class Work:
         """What a run begins with, under all names of tied weights."""
         return _model.checkpoint(self.model, self._params)
 
+    def said(self) -> dict[str, str]:
+        """What the file of initial() says beside its tensors."""
+        return _model.said(self.model, self._params)
+
     def begin(self, task: Task) -> None:
         """Makes everything ready for a training task."""
         task._work = self

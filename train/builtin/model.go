@@ -2,8 +2,10 @@ package builtin
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/tensor"
 	"github.com/weft-mesh/weft/train/builtin/base"
 	"github.com/weft-mesh/weft/train/builtin/llama"
@@ -25,7 +27,26 @@ func InitModel(path string, config map[string]string) error {
 	if p.adapter != nil {
 		p.adapter.Init(h.seed)
 	}
-	return weights.Write(path, p.tensors(), weights.LayoutOf(p.tensors(), tensor.F32))
+	return weights.WriteFirst(path, p.tensors(), p.adapterConfig())
+}
+
+// adapterConfig is what PEFT calls adapter_config.json, under its name; empty in full mode.
+func (p parameters) adapterConfig() map[string]string {
+	if p.adapter == nil {
+		return nil
+	}
+	var targets []string
+	for _, t := range p.adapter.Targets {
+		targets = append(targets, t.String())
+	}
+	text, err := json.Marshal(map[string]any{
+		"peft_type": "LORA", "task_type": "CAUSAL_LM", "r": p.adapter.Rank, "lora_alpha": p.adapter.Alpha, "lora_dropout": 0.0,
+		"target_modules": targets, "bias": "none", "fan_in_fan_out": false, "inference_mode": true, "base_model_name_or_path": nil,
+	})
+	if err != nil {
+		panic(err) // words and numbers
+	}
+	return map[string]string{ledger.AdapterKey: string(text)}
 }
 
 // parameters is the model of a task: the embedded base, and in lora mode an adapter on it.

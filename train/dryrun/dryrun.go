@@ -52,6 +52,7 @@ type Run struct {
 	shard     uint64    // elements
 	constants block.CID // manifest; undefined: none
 	aliases   map[string]string
+	adapter   string   // its configuration
 	local     []string // names of tensors that stay at the site
 	round     uint64
 }
@@ -151,7 +152,7 @@ func (d *Run) importBase(ctx context.Context) (err error) {
 	if note := i.Rounded.String(); note != "" {
 		d.conf.Log.Warn("the model was converted", "how", note)
 	}
-	d.base, d.constants, d.aliases, d.local = i.Weights, i.Beside.Tensors, i.Beside.Aliases, i.Local
+	d.base, d.constants, d.aliases, d.adapter, d.local = i.Weights, i.Beside.Tensors, i.Beside.Aliases, i.Beside.Adapter, i.Local
 	m, err := blockstore.ReadManifest(d.store, d.base)
 	d.layout, d.shard = m.Layout, m.ShardElements
 	return err
@@ -255,7 +256,7 @@ func (d *Run) newTask(kind train.Kind, number uint64) (train.Task, error) {
 	run := []byte("weft trainer test") // there is no run that it could be the CID of
 	return train.Task{
 		Kind: kind, Run: block.Sum(block.Raw, run).String(), Name: "test", Site: d.site.Name, Round: number, Rounds: d.conf.Rounds, Attempt: 1,
-		Base: base, Constants: constants, Aliases: d.aliases, Local: d.local, Dir: dir, StateDir: state, Seed: update.Seed(run, number), Config: d.site.Overlay(d.conf.Train),
+		Base: base, Constants: constants, Aliases: d.aliases, Adapter: d.adapter, Local: d.local, Dir: dir, StateDir: state, Seed: update.Seed(run, number), Config: d.site.Overlay(d.conf.Train),
 	}, nil
 }
 

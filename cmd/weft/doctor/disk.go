@@ -25,7 +25,7 @@ func (c *Config) disk(tell func(Finding)) {
 		tell(failed("disk", err))
 		return
 	}
-	free := int64(s.Bavail) * int64(s.Bsize)
+	free := int64(s.Bavail) * int64(s.Bsize) //nolint:unconvert // a block's size is an uint32 on macOS
 	f := Finding{Check: "disk", Level: Good, Text: term.Bytes(free) + " free"}
 	if free < low {
 		f.Level, f.Hint = Warning, "a round of n sites needs room for n+2 models; keep_models in config.yaml says how many more are kept"

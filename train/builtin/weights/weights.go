@@ -83,7 +83,9 @@ func LayoutOf(ts []llama.Tensor, d tensor.DType) tensor.Layout {
 }
 
 // Encode returns the safetensors file of ts in layout l, which names exactly them.
-func Encode(ts []llama.Tensor, l tensor.Layout) ([]byte, error) {
+func Encode(ts []llama.Tensor, l tensor.Layout) ([]byte, error) { return encode(ts, l, nil) }
+
+func encode(ts []llama.Tensor, l tensor.Layout, metadata map[string]string) ([]byte, error) {
 	if err := l.Validate(); err != nil {
 		return nil, err
 	}
@@ -91,7 +93,7 @@ func Encode(ts []llama.Tensor, l tensor.Layout) ([]byte, error) {
 	if len(sorted) != len(l.Tensors) {
 		return nil, fmt.Errorf("%w: %d tensors for a layout of %d", llama.ErrTensors, len(sorted), len(l.Tensors))
 	}
-	out := bytes.NewBuffer(l.SafetensorsHeader())
+	out := bytes.NewBuffer(l.HeaderWithAliases(metadata))
 	for i, e := range l.Tensors {
 		t := sorted[i]
 		if t.Name != e.Name || uint64(len(t.Data)) != e.Elements() {
@@ -107,8 +109,15 @@ func Encode(ts []llama.Tensor, l tensor.Layout) ([]byte, error) {
 }
 
 // Write puts the file of ts in layout l at path, whole or not at all, durable on return.
-func Write(path string, ts []llama.Tensor, l tensor.Layout) error {
-	data, err := Encode(ts, l)
+func Write(path string, ts []llama.Tensor, l tensor.Layout) error { return write(path, ts, l, nil) }
+
+// WriteFirst is Write in F32, with metadata that says what the model is.
+func WriteFirst(path string, ts []llama.Tensor, metadata map[string]string) error {
+	return write(path, ts, LayoutOf(ts, tensor.F32), metadata)
+}
+
+func write(path string, ts []llama.Tensor, l tensor.Layout, metadata map[string]string) error {
+	data, err := encode(ts, l, metadata)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}

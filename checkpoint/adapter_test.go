@@ -1,0 +1,85 @@
+package checkpoint
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/weft-mesh/weft/blockstore"
+	"github.com/weft-mesh/weft/ledger"
+)
+
+const loraConfig = `{"peft_type": "LORA", "r": 2, "lora_alpha": 16}`
+
+// An adapter's configuration goes with its weights: from a folder of PEFT, or a file that has it, to the run and into a folder again.
+func TestAdapter(t *testing.T) {
+	dir := write(t, map[string][]byte{adapterConfig: []byte(loraConfig), adapterFile: file{"q.lora_A.weight": floats(1)}.bytes(nil, false)})
+	c, err := Open(dir)
+	if err != nil || c.adapter != loraConfig {
+		t.Fatalf("%q, %v", c.adapter, err)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	store, err := blockstore.OpenDisk(filepath.Join(t.TempDir(), "store"), blockstore.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	i, err := Import(t.Context(), store, dir, t.TempDir(), nil, blockstore.ImportOptions{Keep: true})
+	if err != nil || i.Beside.Adapter != loraConfig {
+		t.Fatalf("%+v, %v", i.Beside, err)
+	}
+	beside, err := ledger.NewConstants(i.Beside).Read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := OpenModel(store.Open, i.Weights, beside)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	var out bytes.Buffer
+	if err := m.Write(&out); err != nil {
+		t.Fatal(err)
+	}
+	if size, err := m.Size(); err != nil || size != int64(out.Len()) {
+		t.Errorf("%d bytes were written, %d said, %v", out.Len(), size, err)
+	}
+	f := Folder{Dir: filepath.Join(t.TempDir(), "out"), Peft: true}
+	if err := f.Write(bytes.NewReader(out.Bytes())); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(filepath.Join(f.Dir, adapterConfig)); err != nil || string(got) != loraConfig {
+		t.Errorf("%q, %v", got, err)
+	}
+	alone := filepath.Join(t.TempDir(), "alone.safetensors")
+	if err := os.WriteFile(alone, out.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if c, err = Open(alone); err != nil || c.adapter != loraConfig {
+		t.Fatalf("of the file alone: %q, %v", c.adapter, err)
+	}
+	_ = c.Close()
+}
+
+// What is no configuration is refused with its file; a model without one is no adapter's folder.
+func TestAdapterRefused(t *testing.T) {
+	weights := file{"q.lora_A.weight": floats(1)}.bytes(nil, false)
+	for _, text := range []string{"null", "[]", "{", strings.Repeat(" ", ledger.MaxAdapter) + "{}"} {
+		dir := write(t, map[string][]byte{adapterConfig: []byte(text), adapterFile: weights})
+		if c, err := Open(dir); !errors.Is(err, ErrUnusable) || !strings.Contains(err.Error(), filepath.Join(dir, adapterConfig)) {
+			t.Errorf("%.20q: %v, %v", text, c, err)
+		}
+	}
+	f := Folder{Dir: filepath.Join(t.TempDir(), "out"), Peft: true}
+	if err := f.Write(bytes.NewReader(weights)); !errors.Is(err, ErrNoAdapter) {
+		t.Error(err)
+	}
+	if _, err := os.Stat(f.Dir); !errors.Is(err, os.ErrNotExist) {
+		t.Error("a folder was left behind")
+	}
+}
