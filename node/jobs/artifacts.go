@@ -238,13 +238,9 @@ func usable(err error) error {
 	return err
 }
 
-// openArtifact opens an artifact that the machine takes to be held, fetching what was lost of it.
-func (a *artifacts) openArtifact(ctx context.Context, f runs.Fetch) (*shardReader, error) {
-	return a.open(ctx, f.Manifest, f)
-}
-
-// open opens an artifact that a fetch has brought, or brings again.
-func (a *artifacts) open(ctx context.Context, manifest block.CID, f runs.Fetch) (*shardReader, error) {
+// open opens an artifact that the machine takes to be held, fetching what was lost of it: all that a fetch brings, which may
+// be a state with the artifact as a slot.
+func (a *artifacts) open(ctx context.Context, manifest block.CID, f runs.Fetch) (*blockstore.Artifact, error) {
 	found, err := a.store.Open(manifest)
 	if errors.Is(err, blockstore.ErrNotFound) || errors.Is(err, blockstore.ErrIncomplete) {
 		if err := a.tryFetch(ctx, f); err != nil {
@@ -252,10 +248,7 @@ func (a *artifacts) open(ctx context.Context, manifest block.CID, f runs.Fetch) 
 		}
 		found, err = a.store.Open(manifest)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return &shardReader{a.store, found}, nil
+	return found, err
 }
 
 // layout returns the job's layout, or one without tensors if it cannot be had.
