@@ -176,6 +176,7 @@ scenarios/learn         < scenarios/dirichlet: sites' mixes of text are drawn
 scenarios/learn         < scenarios/sim: it is the workload of a world
 scenarios/learn         < tensor: poison changes elements
 scenarios/learn         < train train/builtin train/builtin/corpus: the embedded trainer and its texts
+scenarios/learn         < train/update: takes over what the trainer made
 scenarios/play/simulated < block: the run's nonce is a hash of the scenario's name and seed
 scenarios/play/simulated < node/reduction: whether a run's outer step has a state
 scenarios/play/simulated < runs: it asks for the run

@@ -31,13 +31,13 @@ func (a *artifacts) openWhole(ctx context.Context, f runs.Fetch) (*blockstore.Ar
 	return nil, fmt.Errorf("it goes bad as soon as it is stored: %w", bad)
 }
 
-// makeWhole makes sure that an artifact is on this site's disk, good in full, and returns the elements of its shards.
-func (a *artifacts) makeWhole(ctx context.Context, f runs.Fetch) (elements uint64, err error) {
+// makeWhole makes sure that an artifact is on this site's disk, good in full.
+func (a *artifacts) makeWhole(ctx context.Context, f runs.Fetch) error {
 	r, err := a.openWhole(ctx, f)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	return r.Manifest.ShardElements, r.Close()
+	return r.Close()
 }
 
 // check verifies an artifact. One that went bad is told of, and fetched again.

@@ -20,6 +20,7 @@ import (
 	"github.com/weft-mesh/weft/train"
 	"github.com/weft-mesh/weft/train/builtin"
 	"github.com/weft-mesh/weft/train/builtin/corpus"
+	"github.com/weft-mesh/weft/train/update"
 )
 
 // Learner is the workload that really learns: the embedded trainer on the embedded texts, real artifacts
@@ -203,7 +204,7 @@ func (l *Learner) train(site int, j runs.Train, seed uint64) (done sim.Trained, 
 	if err != nil {
 		return done, err
 	}
-	manifest, err := l.store.Import(l.ctx, res.Update, blockstore.ImportOptions{Layout: l.layout, Finite: true})
+	manifest, err := update.Training{Spec: j.Spec, Base: j.Base, Result: res}.Take(l.ctx, l.store)
 	if err != nil {
 		return done, err
 	}
