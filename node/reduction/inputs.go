@@ -22,6 +22,16 @@ type Round struct {
 	Sealed   []ledger.Input // the updates, in seal order
 }
 
+// Unfit says why an artifact can be no update in a run, and no slot of its state, "" if it can: shards are made into a model one
+// by one, so it is cut as the run's base is, whose manifest is read.
+func Unfit(spec *ledger.RunSpec, m blockstore.Manifest, read func(manifest block.CID) (blockstore.Manifest, error)) (why string, err error) {
+	base, err := read(spec.Base)
+	if err == nil && m.ShardElements != base.ShardElements {
+		why = fmt.Sprintf("shards of %d elements, the base has %d", m.ShardElements, base.ShardElements)
+	}
+	return why, err
+}
+
 // needsBase reports whether the base is read: where changes are combined, and where late updates are carried over.
 func (r *Round) needsBase() bool {
 	return !r.Strategy.CarriesLate() || slices.ContainsFunc(r.Sealed, func(i ledger.Input) bool { return i.Base.Defined() })

@@ -100,6 +100,25 @@ func TestOpen(t *testing.T) {
 	}
 }
 
+// TestUnfit: an update is cut as the base of its run, and is not to blame where that cannot be read.
+func TestUnfit(t *testing.T) {
+	spec, base, lost := &ledger.RunSpec{Base: slotCID("base")}, blockstore.Manifest{ShardElements: 2}, errors.New("lost")
+	for elements, want := range map[uint64]string{2: "", 3: "shards of 3 elements, the base has 2"} {
+		why, err := Unfit(spec, blockstore.Manifest{ShardElements: elements}, func(manifest block.CID) (blockstore.Manifest, error) {
+			if manifest != spec.Base {
+				t.Errorf("reads %s", manifest)
+			}
+			return base, nil
+		})
+		if why != want || err != nil {
+			t.Errorf("%d elements: %q, %v; want %q", elements, why, err, want)
+		}
+	}
+	if why, err := Unfit(spec, base, func(block.CID) (blockstore.Manifest, error) { return blockstore.Manifest{}, lost }); why != "" || !errors.Is(err, lost) {
+		t.Errorf("the base is lost: %q, %v", why, err)
+	}
+}
+
 // TestBad: an update that is not finite is named with its site and its shard, and other errors blame nobody.
 func TestBad(t *testing.T) {
 	h := &held{Memory: blockstore.NewMemory(blockstore.Options{})}
