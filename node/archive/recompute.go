@@ -87,7 +87,7 @@ func (k *kept) recompute(ctx context.Context, run *ledger.Run, c *ledger.CommitA
 	if err != nil {
 		return judge(err)
 	}
-	defer in.Close() // opened to read
+	defer in.Close()
 	anew := newComputed(in.Like, strategy.Slots())
 	in.Job.Progress = progress
 	if _, err = aggregate.Reduce(ctx, in.Job, anew.sink()); err != nil {

@@ -121,7 +121,7 @@ func (j *Jobs) tryReduce(r *reducing, spec *ledger.RunSpec) (runs.Reduced, error
 	if err != nil {
 		return done, err
 	}
-	defer in.Close() // opened to read
+	defer in.Close()
 	out, err := reduction.NewOutput(j.artifacts.store, in.Like, strategy.Slots())
 	if err != nil {
 		return done, err

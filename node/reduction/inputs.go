@@ -55,7 +55,8 @@ func Open(r Round, from Source) (in *Inputs, err error) {
 		err = &MissingError{in.missing}
 	}
 	if err != nil {
-		return nil, errors.Join(err, in.Close())
+		in.Close()
+		return nil, err
 	}
 	in.Job.Shape = aggregate.ShapeOf(in.Like.Cut())
 	return in, nil
@@ -135,11 +136,10 @@ func (in *Inputs) Bad(err error) *runs.BadInput {
 }
 
 // Close ends reading.
-func (in *Inputs) Close() (err error) {
+func (in *Inputs) Close() {
 	for _, r := range in.opened {
-		err = errors.Join(err, r.Close())
+		_ = r.Close() // opened to read
 	}
-	return err
 }
 
 // MissingError lists what a source does not have. It is a blockstore.ErrNotFound.

@@ -90,9 +90,7 @@ func TestOpen(t *testing.T) {
 			t.Errorf("%s: asks for %v, misses %v; want %v and %v", name, h.asked, parts, c.asked, c.missing)
 		}
 		if err == nil {
-			if err := in.Close(); err != nil {
-				t.Error(err)
-			}
+			in.Close()
 		}
 	}
 	if _, err := Open(Round{}, h); !errors.Is(err, aggregate.ErrInputs) {

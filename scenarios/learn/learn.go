@@ -285,7 +285,7 @@ func (l *Learner) average(j runs.Reduce) (done sim.Reduced, err error) {
 	if err != nil {
 		return done, err
 	}
-	defer func() { err = errors.Join(err, in.Close()) }()
+	defer in.Close()
 	done.Took = time.Duration(float64(in.Like.Layout.Bytes()) * float64(len(j.Inputs)) / reduceRate * float64(time.Second))
 	out, err := reduction.NewOutput(l.store, in.Like, l.strategy.Slots())
 	if err != nil {
