@@ -89,7 +89,7 @@ node/archive < blockstore: reads models
 node/archive < hint: errors say what to do
 node/archive < ledger: what is verified
 node/archive < node/api: answers like a client
-node/archive < node/reduction: the inputs of an average
+node/archive < node/reduction: opens the inputs of an average
 node/archive < node/site: what lies where
 node/archive < node/steps: reads the curves of trainings
 node/archive < node/wal: reads the log
@@ -103,6 +103,7 @@ node/reduction < aggregate: inputs of the average
 node/reduction < block tensor: a state is a block, and its slots have the model's layout in F32
 node/reduction < blockstore: the model and the slots are written side by side
 node/reduction < ledger: what a seal lists
+node/reduction < runs: says which input of a seal is to blame
 node/jobs < aggregate: reduces
 node/jobs < block: CIDs
 node/jobs < blockstore: artifacts
@@ -110,7 +111,7 @@ node/jobs < exchange: fetches
 node/jobs < ledger: runs
 node/jobs < node/config: the site's policy
 node/jobs < node/index: what each artifact is for
-node/jobs < node/reduction: the inputs of an average
+node/jobs < node/reduction: opens the inputs of an average
 node/jobs < round: events
 node/jobs < runs: jobs and their ends
 node/jobs < tensor: layouts
@@ -175,6 +176,7 @@ scenarios/learn         < scenarios/dirichlet: sites' mixes of text are drawn
 scenarios/learn         < scenarios/sim: it is the workload of a world
 scenarios/learn         < tensor: poison changes elements
 scenarios/learn         < train train/builtin train/builtin/corpus: the embedded trainer and its texts
+scenarios/learn         < train/update: takes over what the trainer made
 scenarios/play/simulated < block: the run's nonce is a hash of the scenario's name and seed
 scenarios/play/simulated < node/reduction: whether a run's outer step has a state
 scenarios/play/simulated < runs: it asks for the run

@@ -71,7 +71,11 @@ func TestStateAsArtifact(t *testing.T) {
 
 func builder(t *testing.T, store *blockstore.Memory, l tensor.Layout, shardElements uint64) *blockstore.Builder {
 	t.Helper()
-	b, err := store.NewArtifact(l, shardElements)
+	cut, err := l.Cut(shardElements)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := store.NewArtifact(cut)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,9 @@ type Artifact struct {
 	offset int64
 }
 
+// Cut returns how the artifact is cut.
+func (a *Artifact) Cut() *tensor.Cut { return a.cut }
+
 // Len returns the number of shards.
 func (a *Artifact) Len() int { return a.cut.Len() }
 
@@ -54,13 +57,7 @@ func (a *Artifact) Close() error { return a.file.Close() }
 
 // checkHeader returns a CorruptError unless the file's own header says what the layout does.
 func (a *Artifact) checkHeader() error {
-	h, err := tensor.ReadHeader(a.file, a.offset+int64(a.cut.Bytes()))
-	if err == nil {
-		var l tensor.Layout
-		if l, err = h.Layout(); err == nil && (!h.Canonical() || l.Difference(a.Layout) != "") {
-			err = fmt.Errorf("%w: the header is of other tensors", tensor.ErrSafetensors)
-		}
-	}
+	err := a.cut.CheckHeader(a.file, a.offset)
 	if err == nil || !errors.Is(err, tensor.ErrSafetensors) && !errors.Is(err, tensor.ErrInvalid) && !damage(err) {
 		return err
 	}
@@ -70,7 +67,7 @@ func (a *Artifact) checkHeader() error {
 // Export writes the artifact as a safetensors file, verified shard by shard.
 func (a *Artifact) Export(w io.Writer) error {
 	b := bufio.NewWriterSize(w, exportBuffer)
-	_, err := b.Write(a.Layout.SafetensorsHeader())
+	_, err := b.Write(a.cut.Header())
 	var data []byte
 	for i := 0; i < a.Len() && err == nil; i++ {
 		if data, err = a.ReadShard(i, data); err == nil {

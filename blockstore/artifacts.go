@@ -28,12 +28,12 @@ func (a *artifacts) install(from *item, m Manifest) error {
 		return fmt.Errorf("manifest: %w: %d bytes", ErrTooLarge, len(manifest.Data))
 	}
 	defer a.locks.lock(manifest.CID)()
-	own := newItem(manifest.CID, m, from.layout, from.cut)
+	own := newItem(manifest.CID, m, from.cut)
 	it, damaged, err := a.catalog.reserve(own, nil)
 	if err != nil {
 		return err
 	}
-	err = errors.Join(a.blocks.put(from.layout.Block()), a.blocks.put(manifest))
+	err = errors.Join(a.blocks.put(from.cut.Layout().Block()), a.blocks.put(manifest))
 	if err == nil {
 		err = a.catalog.moveIn(from, it)
 	}

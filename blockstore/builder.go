@@ -25,12 +25,9 @@ type Builder struct {
 	ended bool // changes with io locked
 }
 
-func (a *artifacts) newBuilder(l tensor.Layout, shardElements uint64) (*Builder, error) {
+func (a *artifacts) newBuilder(cut *tensor.Cut) (*Builder, error) {
+	l := cut.Layout()
 	if err := l.Validate(); err != nil {
-		return nil, err
-	}
-	cut, err := l.Cut(shardElements)
-	if err != nil {
 		return nil, err
 	}
 	path := a.files.tempPath()
@@ -38,8 +35,8 @@ func (a *artifacts) newBuilder(l tensor.Layout, shardElements uint64) (*Builder,
 	if err != nil {
 		return nil, err
 	}
-	it := newItem(block.CID{}, Manifest{}, l, cut)
-	it.lie(path, int64(len(l.SafetensorsHeader())))
+	it := newItem(block.CID{}, Manifest{}, cut)
+	it.lie(path, int64(len(cut.Header())))
 	b := &Builder{artifacts: a, it: it, layout: l.Block(), file: f}
 	if err := a.open.add(b); err != nil {
 		return nil, errors.Join(err, f.Close(), a.files.discard(path))

@@ -80,7 +80,7 @@ func (c *catalog) register(it *item) {
 	}
 	use, ok := c.layouts[it.manifest.Layout]
 	if !ok {
-		use = layoutUse{layout: it.layout}
+		use = layoutUse{layout: it.cut.Layout()}
 	}
 	it.share(use.layout)
 	c.layouts[it.manifest.Layout] = layoutUse{use.layout, use.items + 1}
@@ -403,7 +403,7 @@ func (c *catalog) open(manifest block.CID) (*Artifact, error) {
 	if err != nil {
 		return nil, fmt.Errorf("artifact %s: %w", manifest, err)
 	}
-	return &Artifact{manifest, it.manifest, it.layout, it.cut, it.path, f, it.offset}, nil
+	return &Artifact{manifest, it.manifest, it.cut.Layout(), it.cut, it.path, f, it.offset}, nil
 }
 
 // infos lists the artifacts, ordered by CID.

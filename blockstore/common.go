@@ -98,8 +98,8 @@ func (s *store) Create(manifest, layout block.Block, opt WriteOptions) (*Writer,
 }
 
 // NewArtifact implements Artifacts.
-func (s *store) NewArtifact(l tensor.Layout, shardElements uint64) (*Builder, error) {
-	b, err := s.artifacts.newBuilder(l, shardElements)
+func (s *store) NewArtifact(cut *tensor.Cut) (*Builder, error) {
+	b, err := s.artifacts.newBuilder(cut)
 	if err != nil {
 		return nil, fmt.Errorf("new artifact: %w", full(err))
 	}

@@ -185,7 +185,7 @@ func (l *life) build() error {
 	if _, built := l.whole[l.built.CID]; built {
 		return nil // another file would hide what became of the first
 	}
-	b, err := l.store.NewArtifact(l.built.Layout, 8)
+	b, err := l.store.NewArtifact(blockstoretest.CutOf(l.built.Layout, 8))
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ func (a *artifacts) create(manifest, layout block.Block, opt WriteOptions) (*Wri
 	if err := a.open.add(w); err != nil {
 		return nil, err
 	}
-	it, damaged, err := a.catalog.reserve(newItem(manifest.CID, m, l, cut), w.fill)
+	it, damaged, err := a.catalog.reserve(newItem(manifest.CID, m, cut), w.fill)
 	if err != nil {
 		return nil, errors.Join(err, w.end())
 	}
@@ -81,7 +81,7 @@ func (a *artifacts) makeFile(it *item) error {
 	if err != nil {
 		return err
 	}
-	a.catalog.place(it, path, int64(len(it.layout.SafetensorsHeader())))
+	a.catalog.place(it, path, int64(len(it.cut.Header())))
 	return f.Close()
 }
 
@@ -101,8 +101,8 @@ func (a *artifacts) salvage(it *item, from string) error {
 	}
 	defer f.Close()
 	// A file that was cut short still has its own header, so its data where that ends.
-	offset, err := tensor.DataOffset(f)
-	if err != nil || it.layout.HeaderOfSize(int(offset)) == nil {
+	offset, err := it.cut.Begin(f)
+	if err != nil || it.cut.HeaderOfSize(offset) == nil {
 		return a.makeFile(it)
 	}
 	a.catalog.place(it, to, offset)
@@ -159,7 +159,7 @@ func (w *Writer) recheck() error {
 		if err := readFull(f, buf, offset+int64(shard.Offset)); err != nil {
 			return fmt.Errorf("shard %d: %w", i, err)
 		}
-		if err := it.layout.CheckFinite(shard, buf); err != nil {
+		if err := it.cut.CheckFinite(shard, buf); err != nil {
 			return err
 		}
 	}

@@ -57,7 +57,7 @@ func (s *store) importFile(ctx context.Context, path string, opt ImportOptions) 
 	if err != nil {
 		return block.CID{}, err
 	}
-	if err := s.checkLayout(src.layout, opt.Layout); err != nil {
+	if err := s.checkLayout(src.cut.Layout(), opt.Layout); err != nil {
 		return block.CID{}, err
 	}
 	if !opt.Keep && src.canonical && s.outside == s.files.fs && s.outside.Movable(path, s.files.path(artifactDir)) {
@@ -101,8 +101,8 @@ func (s *store) takeOver(ctx context.Context, path string, src *source, opt Impo
 	if err := src.unchanged(); err != nil {
 		return block.CID{}, false, err
 	}
-	m := newManifest(src.layout.Block().CID, src.cut, shards)
-	it := newItem(block.CID{}, Manifest{}, src.layout, src.cut)
+	m := newManifest(src.cut.Layout().Block().CID, src.cut, shards)
+	it := newItem(block.CID{}, Manifest{}, src.cut)
 	it.lie(path, int64(src.header.DataOffset))
 	err = s.artifacts.install(it, m)
 	if moved = s.catalog.moved(it); moved {
@@ -117,7 +117,7 @@ func (s *store) takeOver(ctx context.Context, path string, src *source, opt Impo
 
 // copyIn writes a new file of the source's elements in canonical order.
 func (s *store) copyIn(ctx context.Context, src *source, opt ImportOptions) (block.CID, error) {
-	b, err := s.artifacts.newBuilder(src.layout, opt.ShardElements)
+	b, err := s.artifacts.newBuilder(src.cut)
 	if err != nil {
 		return block.CID{}, err
 	}

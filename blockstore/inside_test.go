@@ -96,7 +96,7 @@ func TestCloseInCreate(t *testing.T) {
 	if err := s.artifacts.open.add(w); err != nil {
 		t.Fatal(err)
 	}
-	it, _, err := s.catalog.reserve(newItem(m.Block().CID, m, l, cut), w.fill)
+	it, _, err := s.catalog.reserve(newItem(m.Block().CID, m, cut), w.fill)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,9 +141,13 @@ func TestLoseOfDeleted(t *testing.T) {
 func TestHandlesEnd(t *testing.T) {
 	s := NewMemory(Options{})
 	l := tensor.Layout{Tensors: []tensor.Tensor{{Name: "a", DType: tensor.F32, Shape: []uint64{2}}}}
+	cut, err := l.Cut(0)
+	if err != nil {
+		t.Fatal(err)
+	}
 	data := make([]byte, 8)
 	build := func() *Builder {
-		b, err := s.NewArtifact(l, 0)
+		b, err := s.NewArtifact(cut)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -182,7 +186,7 @@ func TestHandlesEnd(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.NewArtifact(l, 0); !errors.Is(err, ErrClosed) {
+	if _, err := s.NewArtifact(cut); !errors.Is(err, ErrClosed) {
 		t.Errorf("a Builder of a closed store: %v", err)
 	}
 }

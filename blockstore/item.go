@@ -13,7 +13,6 @@ import (
 type item struct {
 	cid      block.CID // the manifest's; zero while a Builder's
 	manifest Manifest  // without shards while a Builder's; empty if damaged
-	layout   tensor.Layout
 	cut      *tensor.Cut
 	// ----
 	state  State
@@ -27,8 +26,8 @@ type item struct {
 }
 
 // newItem returns an item that holds nothing yet.
-func newItem(c block.CID, m Manifest, l tensor.Layout, cut *tensor.Cut) *item {
-	it := &item{cid: c, manifest: m, layout: l, cut: cut, state: Partial, shards: m.Shards, have: newBitmap(cut.Len())}
+func newItem(c block.CID, m Manifest, cut *tensor.Cut) *item {
+	it := &item{cid: c, manifest: m, cut: cut, state: Partial, shards: m.Shards, have: newBitmap(cut.Len())}
 	it.finite = true // as nothing is in it
 	if !c.Defined() {
 		it.shards = make([]block.CID, cut.Len())
@@ -73,7 +72,7 @@ func (it *item) info() Info {
 func (it *item) lie(path string, offset int64) { it.path, it.offset = path, offset }
 
 // share takes a layout that is in memory already for the item's own, which is equal.
-func (it *item) share(l tensor.Layout) { it.layout = l }
+func (it *item) share(l tensor.Layout) { it.cut = it.cut.Sharing(l) }
 
 // claim sets the CID of a Builder's shard, for good.
 func (it *item) claim(i int, c block.CID) error {
@@ -167,7 +166,7 @@ func (it *item) unsynced(f *filling) (record, bool) {
 // takes no room. It goes before every fsync until one succeeds, as a failed one may have
 // dropped it.
 func (it *item) frame(f file) error {
-	if _, err := f.WriteAt(it.layout.HeaderOfSize(int(it.offset)), 0); err != nil {
+	if _, err := f.WriteAt(it.cut.HeaderOfSize(it.offset), 0); err != nil {
 		return err
 	}
 	return f.Truncate(it.offset + int64(it.cut.Bytes()))

@@ -7,9 +7,6 @@ import (
 	"github.com/weft-mesh/weft/tensor"
 )
 
-// Plain is the only codec so far: a shard's bytes are its elements, little-endian.
-const Plain = "plain"
-
 // Manifest says what an artifact consists of. It is a dag-cbor block, and its CID is the
 // artifact's name.
 type Manifest struct {
@@ -33,9 +30,10 @@ func DecodeManifest(data []byte) (Manifest, error) {
 }
 
 func (m Manifest) validate() error {
+	if err := tensor.CheckCodec(m.Codec); err != nil {
+		return fmt.Errorf("manifest: %w", err)
+	}
 	switch {
-	case m.Codec != Plain:
-		return fmt.Errorf("manifest: %w: codec %.20q; this version knows %q", tensor.ErrInvalid, m.Codec, Plain)
 	case m.Layout.Codec() != block.DagCBOR:
 		return fmt.Errorf("manifest: %w: layout %s is not a dag-cbor block", tensor.ErrInvalid, m.Layout)
 	case m.ShardElements == 0 || m.ShardElements > tensor.MaxShardBytes:
@@ -69,7 +67,7 @@ func (m Manifest) cut(l tensor.Layout) (*tensor.Cut, error) {
 	if c := l.Block().CID; c != m.Layout {
 		return nil, fmt.Errorf("manifest: %w: of layout %s, not %s", tensor.ErrInvalid, m.Layout, c)
 	}
-	c, err := l.Cut(m.ShardElements)
+	c, err := l.CutAs(m.Codec, m.ShardElements)
 	if err != nil {
 		return nil, fmt.Errorf("manifest: %w", err)
 	}
@@ -81,5 +79,5 @@ func (m Manifest) cut(l tensor.Layout) (*tensor.Cut, error) {
 
 // newManifest returns the manifest of an artifact whose shards are known.
 func newManifest(layout block.CID, c *tensor.Cut, shards []block.CID) Manifest {
-	return Manifest{layout, Plain, c.ShardElements(), c.Bytes(), shards}
+	return Manifest{layout, c.Codec(), c.ShardElements(), c.Bytes(), shards}
 }

@@ -13,7 +13,7 @@ import (
 
 func TestManifestLargest(t *testing.T) {
 	l := tensor.Layout{Tensors: []tensor.Tensor{{Name: "x", DType: tensor.F16, Shape: []uint64{tensor.MaxShards}}}}
-	m := blockstore.Manifest{Layout: l.Block().CID, Codec: blockstore.Plain, ShardElements: 1, Bytes: l.Bytes(), Shards: make([]block.CID, tensor.MaxShards)}
+	m := blockstore.Manifest{Layout: l.Block().CID, Codec: tensor.Plain, ShardElements: 1, Bytes: l.Bytes(), Shards: make([]block.CID, tensor.MaxShards)}
 	for i := range m.Shards {
 		m.Shards[i] = block.Sum(block.Raw, []byte{byte(i), byte(i >> 8)})
 	}

@@ -60,7 +60,7 @@ func openOutside(d *folder, manifest block.CID) (*Artifact, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &Artifact{manifest, it.manifest, it.layout, it.cut, path, f, offset}, nil
+	return &Artifact{manifest, it.manifest, it.cut.Layout(), it.cut, path, f, offset}, nil
 }
 
 // readBlock reads the file of a block that was put, verified.

@@ -67,7 +67,7 @@ func (d *folder) dataOffset(path string, size int64, cut *tensor.Cut) (int64, er
 		return 0, err
 	}
 	defer f.Close()
-	offset, err := tensor.DataOffset(f)
+	offset, err := cut.Begin(f)
 	if err != nil {
 		return 0, err
 	}

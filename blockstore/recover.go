@@ -223,5 +223,5 @@ func describe(c block.CID, get func(block.CID) ([]byte, error), known func(block
 	if err != nil {
 		return nil, err
 	}
-	return newItem(c, m, l, cut), nil
+	return newItem(c, m, cut), nil
 }

@@ -183,7 +183,7 @@ func (s *scrubber) scrubHeader(manifest block.CID) error {
 }
 
 func (s *scrubber) repairHeader(a *Artifact) error {
-	header := a.Layout.HeaderOfSize(int(a.offset))
+	header := a.cut.HeaderOfSize(a.offset)
 	if header == nil {
 		return fmt.Errorf("repair header of %s: there is no room for it; delete the artifact and fetch it again", a.CID)
 	}

@@ -14,12 +14,10 @@ type source struct {
 	file      file
 	info      fs.FileInfo // when it was opened
 	header    tensor.Header
-	layout    tensor.Layout // of what it becomes
-	cut       *tensor.Cut
-	lies      tensor.Layout // in the file
-	liesCut   *tensor.Cut   // into shards of the same elements
-	wide      bool          // the two differ
-	canonical bool          // as what it becomes
+	cut       *tensor.Cut // of what it becomes
+	lies      *tensor.Cut // in the file, into shards of the same elements
+	wide      bool        // the two differ
+	canonical bool        // as what it becomes
 	pieces    []piece
 }
 
@@ -40,22 +38,23 @@ func newSource(f file, opt ImportOptions) (*source, error) {
 		return nil, err
 	}
 	src := &source{file: f, info: info, header: h, pieces: pieces(h)}
-	if src.lies, err = h.Layout(); err != nil {
+	lies, err := h.Layout()
+	if err != nil {
 		return nil, err
 	}
-	src.layout = src.lies
+	becomes := lies
 	if opt.Wide {
-		if src.layout, src.wide = src.lies.Wide(); src.wide {
-			err = src.layout.Validate() // larger than what was validated
+		if becomes, src.wide = lies.Wide(); src.wide {
+			err = becomes.Validate() // larger than what was validated
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	if src.cut, err = src.layout.Cut(opt.ShardElements); err != nil {
+	if src.cut, err = becomes.Cut(opt.ShardElements); err != nil {
 		return nil, err
 	}
-	src.liesCut, err = src.lies.Cut(src.cut.ShardElements())
+	src.lies, err = lies.Cut(src.cut.ShardElements())
 	src.canonical = h.Canonical() && !src.wide
 	return src, err
 }
@@ -78,7 +77,7 @@ func pieces(h tensor.Header) []piece {
 
 // shard reads the bytes of shard i, as what the file becomes, into buf.
 func (src *source) shard(i int, buf []byte, finite bool) ([]byte, error) {
-	s := src.liesCut.Shard(i)
+	s := src.lies.Shard(i)
 	buf = sized(buf, s.Bytes)
 	at, found := slices.BinarySearchFunc(src.pieces, s.Offset, func(p piece, offset uint64) int { return cmp.Compare(p.to, offset) })
 	if !found {

@@ -37,9 +37,8 @@ type Artifacts interface {
 	// Create returns a Writer for the shards of an artifact whose manifest is known, going on
 	// where an earlier one stopped. See Writer.
 	Create(manifest, layout block.Block, opt WriteOptions) (*Writer, error)
-	// NewArtifact returns a Builder for an artifact whose shards (of shardElements elements,
-	// the default if 0) are still to be computed.
-	NewArtifact(l tensor.Layout, shardElements uint64) (*Builder, error)
+	// NewArtifact returns a Builder for an artifact whose shards are still to be computed.
+	NewArtifact(cut *tensor.Cut) (*Builder, error)
 	// Import stores a safetensors file as an artifact, durable on return. See ImportOptions
 	// for what happens to the file.
 	Import(ctx context.Context, path string, opt ImportOptions) (manifest block.CID, err error)

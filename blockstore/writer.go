@@ -90,7 +90,7 @@ func (w *Writer) check(shard tensor.Shard, data []byte) error {
 		return fmt.Errorf("manifest %s: %w: its shard %d has %d bytes, the layout says %d", w.cid, tensor.ErrInvalid, shard.Index, len(data), shard.Bytes)
 	}
 	if w.opt.Finite {
-		return w.it.layout.CheckFinite(shard, data)
+		return w.it.cut.CheckFinite(shard, data)
 	}
 	return nil
 }

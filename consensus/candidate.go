@@ -91,7 +91,7 @@ func (a *Agreement) mayVote(id block.CID, proven bool) bool {
 // outdone reports whether a quorum, with this site, is ready for another candidate that outdoes an entry.
 func (h *height) outdone(app App, quorum int, self peer.ID, e Entry) bool {
 	for _, c := range h.candidates {
-		if c.entry != nil && len(c.ready) >= quorum && c.ready[self] && app.Outdoes(c.entry, e) {
+		if c.entry != nil && c.supported(quorum) && c.ready[self] && app.Outdoes(c.entry, e) {
 			return true
 		}
 	}
@@ -105,7 +105,7 @@ func (a *Agreement) best() Entry {
 	var best *candidate
 	for _, id := range a.height.order() {
 		c := a.height.candidates[id]
-		if c.entry == nil || len(c.ready) < a.roster.Quorum() && !c.ready[a.self] {
+		if c.entry == nil || !c.supported(a.roster.Quorum()) && !c.ready[a.self] {
 			continue
 		}
 		if best == nil || before(a.app, a.roster.Quorum(), c, best) {
@@ -122,7 +122,7 @@ func (a *Agreement) best() Entry {
 func before(app App, quorum int, x, y *candidate) bool {
 	rank := func(c *candidate) [3]int {
 		k := [3]int{1, c.offers, c.tried}
-		if len(c.ready) >= quorum {
+		if c.supported(quorum) {
 			k[0] = 0
 		}
 		return k

@@ -28,6 +28,9 @@ func (c *candidate) form() { c.formed = true }
 // join notes that a site is ready for it.
 func (c *candidate) join(id peer.ID) { c.ready[id] = true }
 
+// supported reports whether a quorum is ready for it, so that the height opens, and it is proposed before others.
+func (c *candidate) supported(quorum int) bool { return len(c.ready) >= quorum }
+
 // tell says when this site tells its bytes; 0: never.
 func (c *candidate) tell(at time.Duration) { c.tellAt = at }
 

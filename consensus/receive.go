@@ -75,7 +75,7 @@ func (a *Agreement) receiveReady(s *ledger.Signed, b *Ready) error {
 // one vote of a liar is enough, and then views pass in which nobody has anything to propose. The
 // timeouts count from here, so that it has not made them long.
 func (a *Agreement) openIfReady(c *candidate) {
-	if len(c.ready) < a.roster.Quorum() {
+	if !c.supported(a.roster.Quorum()) {
 		return
 	}
 	a.openHeight()

@@ -65,7 +65,7 @@ func TestStrategyIsNoMatterOfValidity(t *testing.T) {
 		if again := block.Encode(spec); !bytes.Equal(again, body) {
 			t.Errorf("%s: encoded again: %x, want %x", name, again, body)
 		}
-		if _, _, err := spec.Strategy.Read(); (err == nil) != c.readable || err != nil && !errors.Is(err, ledger.ErrMalformed) {
+		if _, err := spec.Strategy.Read(); (err == nil) != c.readable || err != nil && !errors.Is(err, ledger.ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
 		}
 		text, err := json.Marshal(spec.Strategy)
@@ -86,16 +86,16 @@ func TestStrategyIsNoMatterOfValidity(t *testing.T) {
 // TestNewStrategy: what is said comes back, and nothing said leaves no field.
 func TestNewStrategy(t *testing.T) {
 	params := map[string]string{"norm": "1.5"}
-	outer, got, err := ledger.NewStrategy("nesterov", params).Read()
-	if err != nil || outer != "nesterov" || !maps.Equal(got, params) {
-		t.Errorf("%s %v %v", outer, got, err)
+	m, err := ledger.NewStrategy(ledger.Method{Outer: "nesterov", Params: params}).Read()
+	if err != nil || m.Outer != "nesterov" || !maps.Equal(m.Params, params) || m.String() != "outer step nesterov, norm 1.5" {
+		t.Errorf("%s, %v", m, err)
 	}
 	for _, outer := range []string{"", "none"} {
-		if s := ledger.NewStrategy(outer, map[string]string{}); !s.IsZero() {
+		if s := ledger.NewStrategy(ledger.Method{Outer: outer, Params: map[string]string{}}); !s.IsZero() {
 			t.Errorf("%q: %x", outer, s)
 		}
 	}
-	plain, named := ledger.RunSpec{Name: "a"}, ledger.RunSpec{Name: "a", Strategy: ledger.NewStrategy("none", nil)}
+	plain, named := ledger.RunSpec{Name: "a"}, ledger.RunSpec{Name: "a", Strategy: ledger.NewStrategy(ledger.Method{Outer: "none"})}
 	if plain.ID() != named.ID() {
 		t.Error("a run that names no step has another CID")
 	}

@@ -44,12 +44,12 @@ func TestClipRun(t *testing.T) {
 	sites := newTestMesh(t, 3, func(_, config string) string { return config + "keep_updates: true\n" })
 	upAll(sites)
 	a := sites[0]
-	run := a.start(ledger.RunSpec{Name: "clipped", Rounds: 6, MinSites: 3, Rule: "clip", Strategy: ledger.NewStrategy("", map[string]string{"norm": "0.1"})})
+	run := a.start(ledger.RunSpec{Name: "clipped", Rounds: 6, MinSites: 3, Rule: "clip", Strategy: ledger.NewStrategy(ledger.Method{Params: map[string]string{"norm": "0.1"}})})
 	var r api.RunStatus
 	for _, s := range slices.Backward(sites) {
 		r = s.awaitRounds(run, 6)
 	}
-	if _, params, err := r.Spec.Strategy.Read(); err != nil || r.Spec.Late != ledger.Drop || params["norm"] != "0.1" {
+	if m, err := r.Spec.Strategy.Read(); err != nil || r.Spec.Late != ledger.Drop || m.Params["norm"] != "0.1" {
 		t.Errorf("the run's description: %+v", r.Spec)
 	}
 	base := r.Spec.Base
@@ -83,10 +83,10 @@ func TestWrongStrategy(t *testing.T) {
 		field, want string
 	}{
 		{ledger.RunSpec{Rule: "median"}, "rule", `unknown rule "median"`},
-		{ledger.RunSpec{Strategy: ledger.NewStrategy("nesterow", nil)}, "outer", `unknown outer "nesterow"`},
-		{ledger.RunSpec{Strategy: ledger.NewStrategy("nesterov", nil), Late: ledger.Carry}, "late", "policy drop"},
-		{ledger.RunSpec{Rule: "clip", Strategy: ledger.NewStrategy("", map[string]string{"norm": "-1"})}, "params.norm", "-1"},
-		{ledger.RunSpec{Rule: "clip", Strategy: ledger.NewStrategy("", map[string]string{"b": "1"})}, "params.b", "norm"},
+		{ledger.RunSpec{Strategy: ledger.NewStrategy(ledger.Method{Outer: "nesterow"})}, "outer", `unknown outer "nesterow"`},
+		{ledger.RunSpec{Strategy: ledger.NewStrategy(ledger.Method{Outer: "nesterov"}), Late: ledger.Carry}, "late", "policy drop"},
+		{ledger.RunSpec{Rule: "clip", Strategy: ledger.NewStrategy(ledger.Method{Params: map[string]string{"norm": "-1"}})}, "params.norm", "-1"},
+		{ledger.RunSpec{Rule: "clip", Strategy: ledger.NewStrategy(ledger.Method{Params: map[string]string{"b": "1"}})}, "params.b", "norm"},
 		{ledger.RunSpec{Rule: "clip", Late: ledger.Carry}, "late", "policy drop"},
 	} {
 		c.spec.Name, c.spec.Rounds = "wrong", 1

@@ -77,7 +77,7 @@ func TestNesterovRun(t *testing.T) {
 	})
 	upAll(sites[:3])
 	a, d := sites[0], sites[3]
-	run := a.start(ledger.RunSpec{Name: "diloco", Rounds: 6, MinSites: 3, Strategy: ledger.NewStrategy("nesterov", map[string]string{"lr": "0.5"})})
+	run := a.start(ledger.RunSpec{Name: "diloco", Rounds: 6, MinSites: 3, Strategy: ledger.NewStrategy(ledger.Method{Outer: "nesterov", Params: map[string]string{"lr": "0.5"}})})
 	a.awaitRounds(run, 2)
 	d.up(sites...) // it has missed two rounds, so it has to fetch the state to compute a third
 	for _, s := range sites {

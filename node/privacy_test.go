@@ -195,7 +195,11 @@ func offerInfinite(t *testing.T, n *Node, layout block.CID, elements uint64) blo
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := n.store.NewArtifact(l, elements)
+	cut, err := l.Cut(elements)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := n.store.NewArtifact(cut)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,30 +3,25 @@ package tensor
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"slices"
 )
 
-// Segment is consecutive elements of one type.
-type Segment struct {
-	DType    DType
-	Elements uint64
+// Plain is the codec so far: a shard's bytes are its elements, little-endian.
+const Plain = "plain"
+
+// CheckCodec returns ErrInvalid for a codec that this program does not know.
+func CheckCodec(codec string) error {
+	if codec != Plain {
+		return fmt.Errorf("%w: codec %.20q; this version knows %q", ErrInvalid, codec, Plain)
+	}
+	return nil
 }
 
-// Bytes returns the size of the segment's elements.
-func (s Segment) Bytes() uint64 { return s.Elements * uint64(s.DType.Size()) }
-
-// Shard is where a shard lies in the canonical data.
-type Shard struct {
-	Index    int
-	First    uint64    // its first element, counted over all tensors
-	Elements uint64    // how many it has
-	Offset   uint64    // of its first byte in the canonical data
-	Bytes    int       // its size
-	Segments []Segment // its elements' types, neighbours differ
-}
-
-// Cut is how a layout falls into shards. It is immutable, so goroutines may share it.
+// Cut is how a layout falls into shards, and how these lie in a file. It is immutable, so goroutines may share it.
 type Cut struct {
+	layout        Layout
+	codec         string
 	shardElements uint64
 	runs          []run // the layout's tensors with neighbours of one type merged
 	elements      uint64
@@ -40,13 +35,19 @@ type run struct {
 	offset uint64 // byte
 }
 
-// Cut divides a valid layout into shards of shardElements elements, the default if 0. It
-// returns ErrInvalid if a shard could be larger than a block, or there would be too many.
-func (l Layout) Cut(shardElements uint64) (*Cut, error) {
+// Cut is CutAs for plain shards.
+func (l Layout) Cut(shardElements uint64) (*Cut, error) { return l.CutAs(Plain, shardElements) }
+
+// CutAs divides a valid layout into shards of shardElements elements, the default if 0, which are written by a codec. It
+// returns ErrInvalid for a codec that is not known, if a shard could be larger than a block, or if there would be too many.
+func (l Layout) CutAs(codec string, shardElements uint64) (*Cut, error) {
+	if err := CheckCodec(codec); err != nil {
+		return nil, err
+	}
 	if shardElements == 0 {
 		shardElements = l.DefaultShardElements()
 	}
-	c := &Cut{shardElements: shardElements}
+	c := &Cut{layout: l, codec: codec, shardElements: shardElements}
 	for _, t := range l.Tensors {
 		n := t.Elements()
 		if n == 0 {
@@ -91,6 +92,19 @@ func (l Layout) Shard(i int, shardElements uint64) (Shard, error) {
 	return c.Shard(i), nil
 }
 
+// Layout returns what is cut.
+func (c *Cut) Layout() Layout { return c.layout }
+
+// Sharing returns the cut with a layout in the place of its own, which is equal: one that is in memory already.
+func (c *Cut) Sharing(l Layout) *Cut {
+	same := *c
+	same.layout = l
+	return &same
+}
+
+// Codec returns how the shards are written.
+func (c *Cut) Codec() string { return c.codec }
+
 // Len returns the number of shards.
 func (c *Cut) Len() int { return int((c.elements + c.shardElements - 1) / c.shardElements) }
 
@@ -122,28 +136,14 @@ func (c *Cut) Shard(i int) Shard {
 	return s
 }
 
-// nonFinite returns the index within the shard of the first element of data that is NaN
-// or infinite, and whether there is one.
-func (s Shard) nonFinite(data []byte) (uint64, bool) {
-	var done uint64
-	for _, seg := range s.Segments {
-		if i := NonFinite(data[:seg.Bytes()], seg.DType); i >= 0 {
-			return done + uint64(i), true
-		}
-		done += seg.Elements
-		data = data[seg.Bytes():]
-	}
-	return 0, false
-}
-
 // CheckFinite returns an ElementError if an element of the shard's data is NaN or infinite.
-func (l Layout) CheckFinite(s Shard, data []byte) error {
+func (c *Cut) CheckFinite(s Shard, data []byte) error {
 	i, found := s.nonFinite(data)
 	if !found {
 		return nil
 	}
 	at := s.First + i
-	for _, t := range l.Tensors {
+	for _, t := range c.layout.Tensors {
 		n := t.Elements()
 		if at < n {
 			return &ElementError{Tensor: t.Name, Element: at, Shard: s.Index}
@@ -151,4 +151,28 @@ func (l Layout) CheckFinite(s Shard, data []byte) error {
 		at -= n
 	}
 	panic("tensor: shard beyond its layout")
+}
+
+// Header returns what a new file has before its shards: it is a safetensors file of the layout.
+func (c *Cut) Header() []byte { return c.layout.SafetensorsHeader() }
+
+// HeaderOfSize returns a header of so many bytes, for a file whose shards begin after them: what another writer had there may
+// be longer than Header. It returns nil if there is no room.
+func (c *Cut) HeaderOfSize(size int64) []byte { return c.layout.headerOfSize(int(size)) }
+
+// Begin returns where in a file the shards begin, without reading its header.
+func (c *Cut) Begin(file io.ReaderAt) (int64, error) { return DataOffset(file) }
+
+// CheckHeader returns ErrSafetensors or ErrInvalid unless the header of a file, whose shards begin at offset, says what the
+// layout does.
+func (c *Cut) CheckHeader(file io.ReaderAt, offset int64) error {
+	h, err := ReadHeader(file, offset+int64(c.bytes))
+	if err != nil {
+		return err
+	}
+	l, err := h.Layout()
+	if err == nil && (!h.Canonical() || l.Difference(c.layout) != "") {
+		err = fmt.Errorf("%w: the header is of other tensors", ErrSafetensors)
+	}
+	return err
 }

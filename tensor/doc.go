@@ -33,7 +33,7 @@
 //
 // [ReadHeader] takes any safetensors file whose types and limits weft knows, whatever the
 // order of its tensors. [Layout.SafetensorsHeader] writes one form only, so files of equal
-// content are equal. Floats of 8 bits and fewer, and complex numbers, are refused by name.
+// content are equal. A [Cut] says what an artifact's file has before its shards. Floats of 8 bits and fewer, and complex numbers, are refused by name.
 //
 // The package is pure: it reads from the readers that it is given, and has no state, no
 // clock and no randomness.

@@ -34,9 +34,9 @@ func (l Layout) HeaderWithAliases(aliases map[string]string) []byte {
 	return pad(text, (len(text)+headerAlign-1)/headerAlign*headerAlign)
 }
 
-// HeaderOfSize is SafetensorsHeader in size bytes, to repair that of another writer. It
+// headerOfSize is SafetensorsHeader in size bytes, to repair that of another writer. It
 // returns nil if the header is longer.
-func (l Layout) HeaderOfSize(size int) []byte {
+func (l Layout) headerOfSize(size int) []byte {
 	text := l.SafetensorsHeader()
 	if len(text) > size {
 		text = l.appendHeader(make([]byte, lengthBytes), "")

@@ -49,15 +49,21 @@ func NewArtifact(l tensor.Layout, shardElements, seed uint64) Artifact {
 	return Cut(l, shardElements, data)
 }
 
-// Cut makes an artifact of canonical data.
-func Cut(l tensor.Layout, shardElements uint64, data []byte) Artifact {
+// CutOf cuts a layout.
+func CutOf(l tensor.Layout, shardElements uint64) *tensor.Cut {
 	cut, err := l.Cut(shardElements)
 	if err != nil {
 		panic(err) // the test's own layout
 	}
+	return cut
+}
+
+// Cut makes an artifact of canonical data.
+func Cut(l tensor.Layout, shardElements uint64, data []byte) Artifact {
+	cut := CutOf(l, shardElements)
 	a := Artifact{Layout: l, Data: data}
 	a.Manifest = blockstore.Manifest{
-		Layout: l.Block().CID, Codec: blockstore.Plain,
+		Layout: l.Block().CID, Codec: tensor.Plain,
 		ShardElements: cut.ShardElements(), Bytes: uint64(len(data)),
 	}
 	for i := range cut.Len() {

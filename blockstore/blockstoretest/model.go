@@ -130,7 +130,7 @@ func (m *model) write(r *rapid.T) {
 func (m *model) build(r *rapid.T) {
 	i := m.artifact(r)
 	a := m.pool[i]
-	b, err := m.store.NewArtifact(a.Layout, a.Manifest.ShardElements)
+	b, err := m.store.NewArtifact(CutOf(a.Layout, a.Manifest.ShardElements))
 	if err != nil {
 		r.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,7 +17,7 @@ import (
 
 func testBuild(t *testing.T, s blockstore.Store) {
 	a := NewArtifact(Mixed, 4, 1)
-	b, err := s.NewArtifact(Mixed, 4)
+	b, err := s.NewArtifact(CutOf(Mixed, 4))
 	must(t, err)
 	if b.Len() != len(a.Shards) {
 		t.Fatalf("%d shards, want %d", b.Len(), len(a.Shards))
@@ -50,7 +51,7 @@ func testBuild(t *testing.T, s blockstore.Store) {
 	wantErr(t, err, blockstore.ErrClosed)
 	wantArtifact(t, s, a)
 
-	again, err := s.NewArtifact(Mixed, 4)
+	again, err := s.NewArtifact(CutOf(Mixed, 4))
 	must(t, err)
 	for i, shard := range a.Shards {
 		_, err := again.WriteShard(i, shard.Data)
@@ -61,7 +62,7 @@ func testBuild(t *testing.T, s blockstore.Store) {
 	}
 	wantArtifact(t, s, a)
 
-	gone, err := s.NewArtifact(Mixed, 4)
+	gone, err := s.NewArtifact(CutOf(Mixed, 4))
 	must(t, err)
 	other := NewArtifact(Mixed, 4, 2)
 	_, err = gone.WriteShard(0, other.Shards[0].Data)
@@ -78,14 +79,20 @@ func testBuildRefuses(t *testing.T, s blockstore.Store) {
 		{Tensors: []tensor.Tensor{{Name: "x", DType: "C64", Shape: []uint64{1}}}},
 		{Tensors: []tensor.Tensor{{Name: "x", DType: tensor.F32, Shape: []uint64{0}}}},
 	} {
-		_, err := s.NewArtifact(l, 8)
+		cut, err := l.Cut(8)
+		if err == nil {
+			_, err = s.NewArtifact(cut)
+		}
 		wantErr(t, err, tensor.ErrInvalid)
 	}
-	_, err := s.NewArtifact(Mixed, block.MaxSize)
+	disordered := Mixed
+	disordered.Tensors = slices.Clone(Mixed.Tensors)
+	slices.Reverse(disordered.Tensors)
+	_, err := s.NewArtifact(CutOf(disordered, 8))
 	wantErr(t, err, tensor.ErrInvalid)
 
 	a, other := NewArtifact(Mixed, 8, 1), NewArtifact(Mixed, 8, 2)
-	b, err := s.NewArtifact(Mixed, 8)
+	b, err := s.NewArtifact(CutOf(Mixed, 8))
 	must(t, err)
 	_, err = b.WriteShard(0, a.Shards[0].Data[1:])
 	wantErr(t, err, tensor.ErrInvalid)

@@ -112,7 +112,7 @@ func fetch(r *rand.Rand, s blockstore.Store, a Artifact) error {
 }
 
 func build(s blockstore.Store, a Artifact) error {
-	b, err := s.NewArtifact(a.Layout, a.Manifest.ShardElements)
+	b, err := s.NewArtifact(CutOf(a.Layout, a.Manifest.ShardElements))
 	if err != nil {
 		return err
 	}

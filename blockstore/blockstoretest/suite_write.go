@@ -214,7 +214,7 @@ func testWriteOvertaken(t *testing.T, s blockstore.Store) {
 	a := NewArtifact(Mixed, 4, 1)
 	w := create(t, s, a, blockstore.WriteOptions{})
 	must(t, w.WriteShard(a.Shards[0]))
-	b, err := s.NewArtifact(Mixed, 4)
+	b, err := s.NewArtifact(CutOf(Mixed, 4))
 	must(t, err)
 	for i, shard := range a.Shards {
 		_, err := b.WriteShard(i, shard.Data)

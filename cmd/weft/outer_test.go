@@ -54,7 +54,7 @@ func TestNesterovCrash(t *testing.T) {
 	const rounds = 5
 	x := newCrashMesh(t, ledger.Byzantine, 3, 7, "{synthetic: {bytes: 300kB, time: 500ms}}")
 	x.open(ledger.RunSpec{
-		Name: "diloco", Rounds: rounds, MinSites: 3, Attempts: 1, Strategy: ledger.NewStrategy("nesterov", nil),
+		Name: "diloco", Rounds: rounds, MinSites: 3, Attempts: 1, Strategy: ledger.NewStrategy(ledger.Method{Outer: "nesterov"}),
 	})
 	x.await("all to take part", func() bool {
 		_, r := x.status(x.mesh.Nodes[0])

@@ -140,18 +140,8 @@ func ruleText(s *ledger.RunSpec) string {
 	if s == nil || s.Plain() {
 		return ""
 	}
-	text := "rule " + s.Rule
-	outer, params, err := s.Strategy.Read()
-	if err != nil {
-		return text // that it cannot be read is told where the site takes no part
-	}
-	if outer != "" {
-		text += ", outer step " + outer
-	}
-	for _, name := range slices.Sorted(maps.Keys(params)) {
-		text += fmt.Sprintf(", %s %s", name, params[name])
-	}
-	return text
+	method, _ := s.Strategy.Read() // that it cannot be read is told where the site takes no part
+	return "rule " + s.Rule + prefixed(", ", method.String())
 }
 
 // prefixed returns a text with something before it, nothing for none.

@@ -133,7 +133,7 @@ func TestStatusTellsTrouble(t *testing.T) {
 func TestStatusTellsRule(t *testing.T) {
 	out := term.New(&bytes.Buffer{})
 	s := testStatus()
-	clip := ledger.RunSpec{Name: "next", Rounds: 2, Rule: "clip", Strategy: ledger.NewStrategy("", map[string]string{"norm": "1.5"})}
+	clip := ledger.RunSpec{Name: "next", Rounds: 2, Rule: "clip", Strategy: ledger.NewStrategy(ledger.Method{Params: map[string]string{"norm": "1.5"}})}
 	s.Runs[0].Spec = &clip
 	s.Pending = []api.PendingRun{{Run: s.Runs[0].ID, Spec: &clip}}
 	got := statusText(out, s, "")

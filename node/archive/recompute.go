@@ -49,7 +49,6 @@ func (a *Archive) Recompute(ctx context.Context, only block.CID, progress func(m
 					progress(&m, done, all)
 				}
 			})
-			k.close()
 		}
 		if err != nil {
 			return nil, fmt.Errorf("recompute round %d of run %s: %w", m.Round, m.Run, err)
@@ -59,12 +58,10 @@ func (a *Archive) Recompute(ctx context.Context, only block.CID, progress func(m
 	return r, nil
 }
 
-// kept is what a round is recomputed from, open.
+// kept is what a round is recomputed from.
 type kept struct {
 	dir    string // of the store
 	ledger *ledger.Ledger
-	open   []*keptReader
-	lacks  []string // what is not in the store
 }
 
 // recompute computes the model of a round.
@@ -82,22 +79,18 @@ func (k *kept) recompute(ctx context.Context, run *ledger.Run, c *ledger.CommitA
 	case !keeps && c.State.Defined():
 		return &Recomputed{Differs, "the commit has a state, and the outer step keeps none"}, nil
 	}
-	inputs, base, err := k.inputs(run, c, !strategy.CarriesLate())
-	var state map[string]aggregate.ShardReader
-	if err == nil {
-		state, err = k.state(run.StateOf(c.Round))
+	base, _ := run.BaseOf(c.Round)
+	in, err := reduction.Open(reduction.Round{Strategy: strategy, Number: c.Round, Base: base, State: run.StateOf(c.Round), Sealed: c.Sealed.Inputs()}, k)
+	if missing := new(reduction.MissingError); errors.As(err, &missing) {
+		return &Recomputed{NotKept, k.whats(missing.Parts)}, nil
 	}
 	if err != nil {
 		return judge(err)
 	}
-	if len(k.lacks) > 0 {
-		slices.Sort(k.lacks)
-		return &Recomputed{NotKept, strings.Join(k.lacks, ", ")}, nil
-	}
-	first := k.open[0] // an update, whose layout and cut a model has too
-	job := aggregate.Job{Strategy: strategy, Round: c.Round, Shape: aggregate.ShapeOf(first.Artifact), Base: base, State: state, Inputs: inputs, Progress: progress}
-	anew := newComputed(first.Artifact, strategy.Slots())
-	if _, err = aggregate.Reduce(ctx, job, anew.sink()); err != nil {
+	defer in.Close()
+	anew := newComputed(in.Like, strategy.Slots())
+	in.Job.Progress = progress
+	if _, err = aggregate.Reduce(ctx, in.Job, anew.sink()); err != nil {
 		return judge(err)
 	}
 	if got := anew.model.Block().CID; got != c.Model {
@@ -165,62 +158,61 @@ func judge(err error) (*Recomputed, error) {
 	return nil, err
 }
 
-// inputs opens the sealed updates, and the bases if any of them was late or changes are combined.
-func (k *kept) inputs(run *ledger.Run, c *ledger.CommitAt, changes bool) (list []aggregate.Input, base aggregate.ShardReader, err error) {
-	list, err = reduction.Inputs(c.Sealed.Inputs(), func(i ledger.Input, base bool) (aggregate.ShardReader, error) {
-		name := k.ledger.Name(i.Site)
-		if base {
-			return k.artifact(i.Base, "the model that "+name+"'s late update began from")
-		}
-		return k.artifact(i.Manifest, name+"'s update")
-	})
-	if err == nil && (changes || slices.ContainsFunc(list, func(a aggregate.Input) bool { return a.Base != nil })) {
-		of, _ := run.BaseOf(c.Round)
-		base, err = k.artifact(of, "the model that the round began from")
+// Open implements reduction.Source. An artifact that is there in part has lost the rest: what the scrub of a node finds damaged
+// it takes out.
+func (k *kept) Open(p reduction.Part) (*reduction.Reader, error) {
+	a, err := blockstore.OpenArtifact(k.dir, p.Manifest)
+	if errors.Is(err, blockstore.ErrNotFound) {
+		return nil, err
 	}
-	return list, base, err
+	if err != nil {
+		return nil, &badInput{k.what(p), err}
+	}
+	bad := func(i int, cause error) ([]byte, error) {
+		return nil, &badInput{fmt.Sprintf("shard %d of %s", i, k.what(p)), cause}
+	}
+	return &reduction.Reader{Artifact: a, Bad: bad}, nil
 }
 
-// state opens the outer step's state that a round began from, nil if there is none.
-func (k *kept) state(name block.CID) (map[string]aggregate.ShardReader, error) {
-	if !name.Defined() {
-		return nil, nil
-	}
-	const what = "the outer step's state that the round began from"
+// State implements reduction.Source.
+func (k *kept) State(name block.CID) (s reduction.State, err error) {
 	data, err := blockstore.ReadBlock(k.dir, name)
 	if errors.Is(err, blockstore.ErrNotFound) {
-		k.lacks = append(k.lacks, what)
-		return nil, nil
+		return s, err
 	}
-	var s reduction.State
 	if err == nil {
 		s, err = reduction.DecodeState(data)
 	}
 	if err != nil {
-		return nil, &badInput{what, err}
+		return s, &badInput{k.what(reduction.Part{As: reduction.StateBlock}), err}
 	}
-	slots := map[string]aggregate.ShardReader{}
-	for slot, manifest := range s.Slots {
-		if slots[slot], err = k.artifact(manifest, fmt.Sprintf("%s, slot %s", what, slot)); err != nil {
-			return nil, err
-		}
-	}
-	return slots, nil
+	return s, nil
 }
 
-// artifact opens an artifact, or notes that it is lacking. One that is there in part has lost the rest: what the scrub of a node
-// finds damaged it takes out.
-func (k *kept) artifact(manifest block.CID, what string) (*keptReader, error) {
-	a, err := blockstore.OpenArtifact(k.dir, manifest)
-	if errors.Is(err, blockstore.ErrNotFound) {
-		k.lacks = append(k.lacks, what)
-		return &keptReader{}, nil
+// what names a part for people.
+func (k *kept) what(p reduction.Part) string {
+	const state = "the outer step's state that the round began from"
+	switch p.As {
+	case reduction.Update:
+		return k.ledger.Name(p.Site) + "'s update"
+	case reduction.UpdateBase:
+		return "the model that " + k.ledger.Name(p.Site) + "'s late update began from"
+	case reduction.Base:
+		return "the model that the round began from"
+	case reduction.Slot:
+		return fmt.Sprintf("%s, slot %s", state, p.Slot)
 	}
-	if err != nil {
-		return nil, &badInput{what, err}
+	return state
+}
+
+// whats lists parts by name.
+func (k *kept) whats(parts []reduction.Part) string {
+	var names []string
+	for _, p := range parts {
+		names = append(names, k.what(p))
 	}
-	k.open = append(k.open, &keptReader{a, what})
-	return k.open[len(k.open)-1], nil
+	slices.Sort(names)
+	return strings.Join(names, ", ")
 }
 
 // compare says how a model computed anew differs from the committed one.
@@ -231,30 +223,6 @@ func (k *kept) compare(computed blockstore.Manifest, committed block.CID) string
 	}
 	defer a.Close()
 	return blockstore.Difference(computed, a.Manifest, a.Layout)
-}
-
-func (k *kept) close() {
-	for _, r := range k.open {
-		_ = r.Close() // opened to read
-	}
-}
-
-// keptReader reads an artifact's shards, verified.
-type keptReader struct {
-	*blockstore.Artifact
-	what string
-}
-
-// ReadShard implements aggregate.ShardReader.
-func (r *keptReader) ReadShard(i int, buf []byte) ([]byte, error) {
-	data, err := r.Artifact.ReadShard(i, buf)
-	if err == nil {
-		err = r.Manifest.Shards[i].Verify(data)
-	}
-	if err != nil {
-		return nil, &badInput{fmt.Sprintf("shard %d of %s", i, r.what), err}
-	}
-	return data, nil
 }
 
 // badInput is what went bad on the disk, or cannot be read from it.

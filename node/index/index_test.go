@@ -148,7 +148,11 @@ func TestIndexRestart(t *testing.T) {
 // artifactIn puts a small artifact of one tensor into a store.
 func artifactIn(t *testing.T, store blockstore.Store, fill byte) block.CID {
 	t.Helper()
-	b, err := store.NewArtifact(tensor.Layout{Tensors: []tensor.Tensor{{Name: "w", DType: tensor.F32, Shape: []uint64{4}}}}, 0)
+	cut, err := (tensor.Layout{Tensors: []tensor.Tensor{{Name: "w", DType: tensor.F32, Shape: []uint64{4}}}}).Cut(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := store.NewArtifact(cut)
 	if err != nil {
 		t.Fatal(err)
 	}

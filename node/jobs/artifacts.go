@@ -12,6 +12,7 @@ import (
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/exchange"
 	"github.com/weft-mesh/weft/node/index"
+	"github.com/weft-mesh/weft/node/reduction"
 	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/tensor"
 )
@@ -74,7 +75,7 @@ func (a *artifacts) fetchArtifact(ctx context.Context, job runs.Fetch, u index.U
 	if held, m, err := a.claimHeld(ctx, job, u); err != nil {
 		return err
 	} else if held {
-		return a.checkCut(ctx, job, m)
+		return a.checkInput(ctx, job, m)
 	}
 	manifest, m, err := a.fetchManifest(ctx, job)
 	if err != nil {
@@ -94,7 +95,7 @@ func (a *artifacts) fetchArtifact(ctx context.Context, job runs.Fetch, u index.U
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUnusable, err)
 	}
-	if err := a.checkCut(ctx, job, m); err != nil {
+	if err := a.checkInput(ctx, job, m); err != nil {
 		return err
 	}
 	return a.fetchShards(ctx, job, u, manifest, layout, m)
@@ -157,9 +158,8 @@ func (a *artifacts) fetchManifest(ctx context.Context, job runs.Fetch) (block.Bl
 	return b, m, nil
 }
 
-// checkCut refuses an update, or a slot of a state, that is cut into other shards than the run's base: shards are aggregated
-// one by one.
-func (a *artifacts) checkCut(ctx context.Context, job runs.Fetch, m blockstore.Manifest) error {
+// checkInput refuses an update, or a slot of a state, that no model can be made from.
+func (a *artifacts) checkInput(ctx context.Context, job runs.Fetch, m blockstore.Manifest) error {
 	if job.Owner == "" && !job.State {
 		return nil // a model, such as the base itself
 	}
@@ -167,18 +167,17 @@ func (a *artifacts) checkCut(ctx context.Context, job runs.Fetch, m blockstore.M
 	if spec == nil {
 		return fmt.Errorf("run %s is not known yet", job.Run)
 	}
-	b, err := a.fetchBlock(ctx, spec.Base, "")
-	if err != nil {
-		return err
+	why, err := reduction.Unfit(spec, m, func(manifest block.CID) (blockstore.Manifest, error) {
+		b, err := a.fetchBlock(ctx, manifest, "")
+		if err != nil {
+			return blockstore.Manifest{}, err
+		}
+		return blockstore.DecodeManifest(b.Data)
+	})
+	if why != "" {
+		return fmt.Errorf("%w: %s", errUnusable, why)
 	}
-	base, err := blockstore.DecodeManifest(b.Data)
-	if err != nil {
-		return err // the run has no usable base: nothing to blame the update for
-	}
-	if m.ShardElements != base.ShardElements {
-		return fmt.Errorf("%w: shards of %d elements, the base has %d", errUnusable, m.ShardElements, base.ShardElements)
-	}
-	return nil
+	return err // if the run has no usable base, the update is not to blame
 }
 
 // fetchBlock returns a block of the store, or of whichever site has it. It is not stored.
@@ -238,13 +237,9 @@ func usable(err error) error {
 	return err
 }
 
-// openArtifact opens an artifact that the machine takes to be held, fetching what was lost of it.
-func (a *artifacts) openArtifact(ctx context.Context, f runs.Fetch) (*shardReader, error) {
-	return a.open(ctx, f.Manifest, f)
-}
-
-// open opens an artifact that a fetch has brought, or brings again.
-func (a *artifacts) open(ctx context.Context, manifest block.CID, f runs.Fetch) (*shardReader, error) {
+// open opens an artifact that the machine takes to be held, fetching what was lost of it: all that a fetch brings, which may
+// be a state with the artifact as a slot.
+func (a *artifacts) open(ctx context.Context, manifest block.CID, f runs.Fetch) (*blockstore.Artifact, error) {
 	found, err := a.store.Open(manifest)
 	if errors.Is(err, blockstore.ErrNotFound) || errors.Is(err, blockstore.ErrIncomplete) {
 		if err := a.tryFetch(ctx, f); err != nil {
@@ -252,10 +247,7 @@ func (a *artifacts) open(ctx context.Context, manifest block.CID, f runs.Fetch) 
 		}
 		found, err = a.store.Open(manifest)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return &shardReader{a.store, found}, nil
+	return found, err
 }
 
 // layout returns the job's layout, or one without tensors if it cannot be had.

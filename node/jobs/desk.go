@@ -108,7 +108,7 @@ func (d *desk) constants(ctx context.Context, run block.CID, spec *ledger.RunSpe
 	if err != nil || !beside.Tensors.Defined() {
 		return err
 	}
-	if _, err := d.artifacts.makeWhole(ctx, runs.Fetch{Run: run, Manifest: beside.Tensors}); err != nil {
+	if err := d.artifacts.makeWhole(ctx, runs.Fetch{Run: run, Manifest: beside.Tensors}); err != nil {
 		return err
 	}
 	a, err := d.artifacts.store.Open(beside.Tensors)
@@ -136,8 +136,7 @@ func (d *desk) train(ctx context.Context, t *training) (done runs.Trained, res t
 	if job.From.Defined() { // a further attempt trains on from the site's own last one
 		from.Manifest, from.Owner = job.From, d.self
 	}
-	elements, err := d.artifacts.makeWhole(ctx, from)
-	if err != nil {
+	if err = d.artifacts.makeWhole(ctx, from); err != nil {
 		return done, res, err
 	}
 	task := train.Task{Kind: train.Train, Round: job.Round, Attempt: job.Attempt, Seed: d.seed(job)}
@@ -162,13 +161,13 @@ func (d *desk) train(ctx context.Context, t *training) (done runs.Trained, res t
 	if err != nil || res.Skip != "" {
 		return done, res, err
 	}
-	done, err = d.take(ctx, job, res, elements)
+	done, err = d.take(ctx, job, res)
 	return done, res, err
 }
 
 // take takes over an update.
-func (d *desk) take(ctx context.Context, job runs.Train, res train.Result, elements uint64) (done runs.Trained, err error) {
-	c, err := update.Take(ctx, d.artifacts.store, res, job.Spec.Layout, elements)
+func (d *desk) take(ctx context.Context, job runs.Train, res train.Result) (done runs.Trained, err error) {
+	c, err := update.Training{Spec: job.Spec, Base: job.Base, Result: res}.Take(ctx, d.artifacts.store)
 	if err != nil {
 		return done, err
 	}

@@ -67,7 +67,7 @@ func (d *desk) measureBase(ctx context.Context, t *training) (of *ledger.Measure
 	if known := d.bases.newest(job.Run); known.model == job.Base { // for an earlier attempt
 		return &known.figures, nil
 	}
-	_, err := d.artifacts.makeWhole(ctx, runs.Fetch{Run: job.Run, Manifest: job.Base, Layout: job.Spec.Layout})
+	err := d.artifacts.makeWhole(ctx, runs.Fetch{Run: job.Run, Manifest: job.Base, Layout: job.Spec.Layout})
 	var res train.Result
 	began := time.Now()
 	if err == nil {

@@ -94,7 +94,11 @@ func newTestJobs(t *testing.T, h *testHost, trainer train.Trainer) *Jobs {
 // testArtifact puts a small artifact into the store.
 func testArtifact(t *testing.T, j *Jobs) block.CID {
 	t.Helper()
-	b, err := j.artifacts.store.NewArtifact(tensor.Layout{Tensors: []tensor.Tensor{{Name: "w", DType: tensor.F32, Shape: []uint64{4}}}}, 0)
+	cut, err := (tensor.Layout{Tensors: []tensor.Tensor{{Name: "w", DType: tensor.F32, Shape: []uint64{4}}}}).Cut(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := j.artifacts.store.NewArtifact(cut)
 	if err != nil {
 		t.Fatal(err)
 	}

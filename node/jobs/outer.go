@@ -76,24 +76,11 @@ func (a *artifacts) stateBlock(ctx context.Context, job runs.Fetch) (block.Block
 	return b, s, nil
 }
 
-// openState opens the slots of a state that the machine takes to be held, fetching what was lost of it.
-func (a *artifacts) openState(ctx context.Context, f runs.Fetch) (slots map[string]*shardReader, err error) {
+// heldState returns a state that the machine takes to be held. Its block, if it was lost, is fetched and stored again.
+func (a *artifacts) heldState(ctx context.Context, f runs.Fetch) (reduction.State, error) {
 	b, s, err := a.stateBlock(ctx, f)
 	if err == nil && !a.store.Has(b.CID) {
-		err = a.putState(b) // it went bad, and was fetched again
+		err = a.putState(b)
 	}
-	if err != nil {
-		return nil, err
-	}
-	slots = map[string]*shardReader{}
-	for slot, manifest := range s.Slots {
-		if slots[slot], err = a.open(ctx, manifest, f); err != nil {
-			delete(slots, slot)
-			for _, r := range slots {
-				_ = r.artifact.Close() // opened to read
-			}
-			return nil, err
-		}
-	}
-	return slots, nil
+	return s, err
 }

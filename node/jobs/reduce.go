@@ -114,22 +114,20 @@ func (j *Jobs) tryReduce(r *reducing, spec *ledger.RunSpec) (runs.Reduced, error
 	if err != nil {
 		return done, err // a run that this program does not know is declined, and comes not here
 	}
-	in, err := j.openInputs(r.wanted, job, spec)
+	in, err := reduction.Open(
+		reduction.Round{Strategy: strategy, Number: job.Round, Base: job.Base, State: job.State, Sealed: job.Inputs},
+		&inputs{r.wanted, j.artifacts, job, spec.Layout},
+	)
 	if err != nil {
 		return done, err
 	}
-	defer in.close()
-	base := in.base.artifact
-	out, err := reduction.NewOutput(j.artifacts.store, base, strategy.Slots())
+	defer in.Close()
+	out, err := reduction.NewOutput(j.artifacts.store, in.Like, strategy.Slots())
 	if err != nil {
 		return done, err
 	}
-	res, err := aggregate.Reduce(j.ctx, aggregate.Job{Strategy: strategy, Round: job.Round, Shape: aggregate.ShapeOf(base), Base: in.base, State: in.state, Inputs: in.inputs}, j.spoilt(out.Sink()))
-	var bad *aggregate.NotFiniteError
-	if errors.As(err, &bad) {
-		culprit := job.Inputs[bad.Input]
-		update := in.inputs[bad.Input].Update.(*shardReader)
-		done.Bad = &runs.BadInput{Site: culprit.Site, Shard: update.artifact.Manifest.Shards[bad.Shard], Err: bad.Error()}
+	res, err := aggregate.Reduce(j.ctx, in.Job, j.spoilt(out.Sink()))
+	if done.Bad = in.Bad(err); done.Bad != nil {
 		return done, out.Abort()
 	}
 	if err != nil {
@@ -184,59 +182,37 @@ func (j *Jobs) tell(job runs.Reduce, spec *ledger.RunSpec, verdicts []string) {
 	}
 }
 
-// inputs is what a reduction reads, open.
+// inputs are where a node's reduction has its inputs from: its store, and what has gone from there is fetched first.
 type inputs struct {
-	base   *shardReader
-	state  map[string]aggregate.ShardReader // by slot; nil: none
-	inputs []aggregate.Input
-	opened []*shardReader
+	ctx       context.Context
+	artifacts *artifacts
+	job       runs.Reduce
+	layout    block.CID
 }
 
-// openInputs opens the base and the updates; what has gone from the store is fetched first.
-func (j *Jobs) openInputs(ctx context.Context, job runs.Reduce, spec *ledger.RunSpec) (in *inputs, err error) {
-	in = &inputs{}
-	defer func() {
-		if err != nil {
-			in.close()
-		}
-	}()
-	open := func(f runs.Fetch) (*shardReader, error) {
-		r, err := j.artifacts.openArtifact(ctx, f)
-		if err == nil {
-			in.opened = append(in.opened, r)
-		}
-		return r, err
+// Open implements reduction.Source. A shard that went bad leaves the store by Get, unless there is a good copy, so that it is
+// fetched again.
+func (in *inputs) Open(p reduction.Part) (*reduction.Reader, error) {
+	f := runs.Fetch{Run: in.job.Run, Manifest: p.Manifest, Layout: in.layout}
+	switch p.As {
+	case reduction.Update:
+		f.Owner = p.Site
+	case reduction.Slot:
+		f = in.state()
 	}
-	if in.base, err = open(runs.Fetch{Run: job.Run, Manifest: job.Base, Layout: spec.Layout}); err != nil {
-		return in, err
+	a, err := in.artifacts.open(in.ctx, p.Manifest, f)
+	if err != nil {
+		return nil, err
 	}
-	if job.State.Defined() {
-		slots, err := j.artifacts.openState(ctx, runs.Fetch{Run: job.Run, Manifest: job.State, Layout: spec.Layout, State: true})
-		if err != nil {
-			return in, err
-		}
-		in.begin(slots)
-	}
-	in.inputs, err = reduction.Inputs(job.Inputs, func(i ledger.Input, base bool) (aggregate.ShardReader, error) {
-		if base {
-			return open(runs.Fetch{Run: job.Run, Manifest: i.Base, Layout: spec.Layout})
-		}
-		return open(runs.Fetch{Run: job.Run, Manifest: i.Manifest, Layout: spec.Layout, Owner: i.Site})
-	})
-	return in, err
+	again := func(i int, _ error) ([]byte, error) { return in.artifacts.store.Get(a.Manifest.Shards[i]) }
+	return &reduction.Reader{Artifact: a, Bad: again}, nil
 }
 
-// begin takes the slots of the state that the round begins with.
-func (in *inputs) begin(slots map[string]*shardReader) {
-	in.state = map[string]aggregate.ShardReader{}
-	for slot, r := range slots {
-		in.state[slot] = r
-		in.opened = append(in.opened, r)
-	}
+// State implements reduction.Source.
+func (in *inputs) State(block.CID) (reduction.State, error) {
+	return in.artifacts.heldState(in.ctx, in.state())
 }
 
-func (in *inputs) close() {
-	for _, r := range in.opened {
-		_ = r.artifact.Close() // opened to read
-	}
+func (in *inputs) state() runs.Fetch {
+	return runs.Fetch{Run: in.job.Run, Manifest: in.job.State, Layout: in.layout, State: true}
 }

@@ -5,26 +5,25 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/weft-mesh/weft/aggregate"
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/node/index"
 	"github.com/weft-mesh/weft/runs"
 )
 
-// openWhole is openArtifact for what is read by others, who do not verify, such as a trainer: it is read through first, and
+// openWhole is open for what is read by others, who do not verify, such as a trainer: it is read through first, and
 // what went bad on the disk is fetched again.
-func (a *artifacts) openWhole(ctx context.Context, f runs.Fetch) (*shardReader, error) {
+func (a *artifacts) openWhole(ctx context.Context, f runs.Fetch) (*blockstore.Artifact, error) {
 	var bad error
 	for range 2 { // once again after the damage is repaired
-		r, err := a.openArtifact(ctx, f)
+		r, err := a.open(ctx, f.Manifest, f)
 		if err != nil {
 			return nil, err
 		}
 		if bad = a.check(ctx, f.Manifest); bad == nil {
 			return r, nil
 		}
-		_ = r.artifact.Close() // opened to read
+		_ = r.Close() // opened to read
 		if !errors.As(bad, new(*blockstore.CorruptError)) && !errors.Is(bad, blockstore.ErrNotFound) && !errors.Is(bad, blockstore.ErrIncomplete) {
 			return nil, bad
 		}
@@ -32,13 +31,13 @@ func (a *artifacts) openWhole(ctx context.Context, f runs.Fetch) (*shardReader, 
 	return nil, fmt.Errorf("it goes bad as soon as it is stored: %w", bad)
 }
 
-// makeWhole makes sure that an artifact is on this site's disk, good in full, and returns the elements of its shards.
-func (a *artifacts) makeWhole(ctx context.Context, f runs.Fetch) (elements uint64, err error) {
+// makeWhole makes sure that an artifact is on this site's disk, good in full.
+func (a *artifacts) makeWhole(ctx context.Context, f runs.Fetch) error {
 	r, err := a.openWhole(ctx, f)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	return r.artifact.Manifest.ShardElements, r.artifact.Close()
+	return r.Close()
 }
 
 // check verifies an artifact. One that went bad is told of, and fetched again.
@@ -48,25 +47,6 @@ func (a *artifacts) check(ctx context.Context, manifest block.CID) error {
 		a.host.WentBad(context.WithoutCancel(ctx), err) // it is so whoever has asked
 	}
 	return err
-}
-
-// shardReader reads an artifact's shards, verified.
-type shardReader struct {
-	store    blockstore.Store
-	artifact *blockstore.Artifact
-}
-
-var _ aggregate.ShardReader = (*shardReader)(nil)
-
-// ReadShard implements aggregate.ShardReader. A shard that went bad leaves the store by Get, unless there
-// is a good copy, so that it is fetched again.
-func (r *shardReader) ReadShard(i int, buf []byte) ([]byte, error) {
-	c := r.artifact.Manifest.Shards[i]
-	data, err := r.artifact.ReadShard(i, buf)
-	if err == nil && c.Verify(data) == nil {
-		return data, nil
-	}
-	return r.store.Get(c)
 }
 
 // holds reports whether an artifact is in the store, complete.

@@ -13,7 +13,7 @@ import (
 
 // Store takes what a reduction makes.
 type Store interface {
-	NewArtifact(l tensor.Layout, shardElements uint64) (*blockstore.Builder, error)
+	NewArtifact(cut *tensor.Cut) (*blockstore.Builder, error)
 	Put(b block.Block) error
 }
 
@@ -30,8 +30,8 @@ type part struct {
 	shards  []block.CID
 }
 
-func newPart(store Store, l tensor.Layout, shardElements uint64) (*part, error) {
-	b, err := store.NewArtifact(l, shardElements)
+func newPart(store Store, cut *tensor.Cut) (*part, error) {
+	b, err := store.NewArtifact(cut)
 	return &part{builder: b}, err
 }
 
@@ -44,11 +44,15 @@ func (p *part) write(i int, data []byte) error {
 // NewOutput returns the output of a reduction whose base this is, and whose outer step has these slots.
 func NewOutput(store Store, base *blockstore.Artifact, slots []string) (o *Output, err error) {
 	o = &Output{store: store, slots: map[string]*part{}}
-	if o.model, err = newPart(store, base.Layout, base.Manifest.ShardElements); err != nil {
+	if o.model, err = newPart(store, base.Cut()); err != nil {
 		return nil, err
 	}
 	for _, slot := range slots {
-		p, err := newPart(store, StateLayout(base.Layout), base.Manifest.ShardElements)
+		cut, err := StateLayout(base.Layout).Cut(base.Manifest.ShardElements)
+		if err != nil {
+			return nil, errors.Join(err, o.Abort())
+		}
+		p, err := newPart(store, cut)
 		if err != nil {
 			return nil, errors.Join(err, o.Abort())
 		}

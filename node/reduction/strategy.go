@@ -12,11 +12,11 @@ import (
 // Strategy returns how a run makes its models. What this program does not know, or cannot do in a run, comes back as an
 // [aggregate.SpecError], which names the field.
 func Strategy(spec *ledger.RunSpec) (s aggregate.Strategy, err error) {
-	outer, params, err := spec.Strategy.Read()
+	method, err := spec.Strategy.Read()
 	if err != nil {
 		return s, &aggregate.SpecError{Field: "strategy", Why: err.Error()}
 	}
-	if s, err = aggregate.NewStrategy(spec.Rule, outer, params); err != nil {
+	if s, err = aggregate.NewStrategy(spec.Rule, method.Outer, method.Params); err != nil {
 		return s, err
 	}
 	if spec.Late == ledger.Carry && !s.CarriesLate() {

@@ -86,8 +86,8 @@ func TestParseStrategy(t *testing.T) {
 		"":                                   {Rule: "fedavg", Late: ledger.Carry},
 		"outer: none\n":                      {Rule: "fedavg", Late: ledger.Carry},
 		"rule: clip\n":                       {Rule: "clip", Late: ledger.Drop},
-		"rule: clip\nparams: {norm: 1.5}\n":  {Rule: "clip", Late: ledger.Drop, Strategy: ledger.NewStrategy("", map[string]string{"norm": "1.5"})},
-		"params: {lr: 0.5}\n":                {Rule: "fedavg", Late: ledger.Drop, Strategy: ledger.NewStrategy("", map[string]string{"lr": "0.5"})},
+		"rule: clip\nparams: {norm: 1.5}\n":  {Rule: "clip", Late: ledger.Drop, Strategy: ledger.NewStrategy(ledger.Method{Params: map[string]string{"norm": "1.5"}})},
+		"params: {lr: 0.5}\n":                {Rule: "fedavg", Late: ledger.Drop, Strategy: ledger.NewStrategy(ledger.Method{Params: map[string]string{"lr": "0.5"}})},
 		"rule: clip\nlate: {policy: drop}\n": {Rule: "clip", Late: ledger.Drop},
 	} {
 		r, err := Parse("run.yaml", []byte(ok+text))

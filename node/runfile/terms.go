@@ -77,7 +77,7 @@ func (t *Terms) Spec(name string) (s ledger.RunSpec, field string, err error) {
 	for k, v := range t.Params {
 		params[k] = string(v)
 	}
-	s.Strategy = ledger.NewStrategy(t.Outer, params)
+	s.Strategy = ledger.NewStrategy(ledger.Method{Outer: t.Outer, Params: params})
 	if t.Rounds == 0 {
 		return s, "rounds", errors.New("missing; say how many, 1 or more")
 	}

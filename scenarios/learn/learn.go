@@ -20,6 +20,7 @@ import (
 	"github.com/weft-mesh/weft/train"
 	"github.com/weft-mesh/weft/train/builtin"
 	"github.com/weft-mesh/weft/train/builtin/corpus"
+	"github.com/weft-mesh/weft/train/update"
 )
 
 // Learner is the workload that really learns: the embedded trainer on the embedded texts, real artifacts
@@ -42,8 +43,7 @@ type Learner struct {
 
 	known    map[block.CID]sim.Artifact
 	trained  map[string]sim.Trained
-	reduced  map[block.CID]sim.Reduced // by what they depend on
-	states   map[block.CID]reduction.State
+	reduced  map[block.CID]sim.Reduced    // by what they depend on
 	measured map[string][]builtin.Quality // on each kind of text, by the model's file
 	selects  bool                         // the run's sites measure models
 	figures  map[block.CID]ledger.Measured
@@ -54,6 +54,8 @@ var (
 	_ sim.Workload   = (*Learner)(nil)
 	_ sim.Poisonable = (*Learner)(nil)
 	_ sim.Measurer   = (*Learner)(nil)
+
+	_ reduction.Source = (*Learner)(nil)
 )
 
 // heldoutBytes of each kind of held-out text are measured: more changes the second decimal, and costs
@@ -64,7 +66,7 @@ const heldoutBytes = 2 << 10
 func New(ctx context.Context, s *scenarios.Scenario, dir string, note func(string, ...any)) (*Learner, error) {
 	l := &Learner{
 		ctx: ctx, s: s, dir: dir, note: note, store: blockstore.NewMemory(blockstore.Options{}), hyper: map[string]string{},
-		known: map[block.CID]sim.Artifact{}, trained: map[string]sim.Trained{}, reduced: map[block.CID]sim.Reduced{}, states: map[block.CID]reduction.State{}, measured: map[string][]builtin.Quality{}, figures: map[block.CID]ledger.Measured{},
+		known: map[block.CID]sim.Artifact{}, trained: map[string]sim.Trained{}, reduced: map[block.CID]sim.Reduced{}, measured: map[string][]builtin.Quality{}, figures: map[block.CID]ledger.Measured{},
 	}
 	for k, v := range s.Run.Train {
 		l.hyper[k] = string(v)
@@ -202,7 +204,7 @@ func (l *Learner) train(site int, j runs.Train, seed uint64) (done sim.Trained, 
 	if err != nil {
 		return done, err
 	}
-	manifest, err := l.store.Import(l.ctx, res.Update, blockstore.ImportOptions{Layout: l.layout, Finite: true})
+	manifest, err := update.Training{Spec: j.Spec, Base: j.Base, Result: res}.Take(l.ctx, l.store)
 	if err != nil {
 		return done, err
 	}
@@ -279,58 +281,18 @@ func (l *Learner) Reduce(j runs.Reduce) (sim.Reduced, error) {
 const reduceRate = 1e9
 
 func (l *Learner) average(j runs.Reduce) (done sim.Reduced, err error) {
-	var opened []*blockstore.Artifact
-	defer func() {
-		for _, a := range opened {
-			err = errors.Join(err, a.Close())
-		}
-	}()
-	open := func(manifest block.CID) (*blockstore.Artifact, error) {
-		a, err := l.store.Open(manifest)
-		if err == nil {
-			opened = append(opened, a)
-		}
-		return a, err
-	}
-	base, err := open(j.Base)
+	in, err := reduction.Open(reduction.Round{Strategy: l.strategy, Number: j.Round, Base: j.Base, State: j.State, Sealed: j.Inputs}, l)
 	if err != nil {
 		return done, err
 	}
-	var inputs []aggregate.Input
-	var updates []*blockstore.Artifact
-	for _, in := range j.Inputs {
-		u, err := open(in.Manifest)
-		if err != nil {
-			return done, err
-		}
-		input := aggregate.Input{Weight: in.Weight, Update: u}
-		if in.Base.Defined() {
-			if input.Base, err = open(in.Base); err != nil {
-				return done, err
-			}
-		}
-		updates, inputs = append(updates, u), append(inputs, input)
-	}
-	done.Took = time.Duration(float64(base.Data().Size()) * float64(len(inputs)) / reduceRate * float64(time.Second))
-	var state map[string]aggregate.ShardReader
-	for slot, manifest := range l.states[j.State].Slots {
-		a, err := open(manifest)
-		if err != nil {
-			return done, err
-		}
-		if state == nil {
-			state = map[string]aggregate.ShardReader{}
-		}
-		state[slot] = a
-	}
-	out, err := reduction.NewOutput(l.store, base, l.strategy.Slots())
+	defer in.Close()
+	done.Took = time.Duration(float64(in.Like.Layout.Bytes()) * float64(len(j.Inputs)) / reduceRate * float64(time.Second))
+	out, err := reduction.NewOutput(l.store, in.Like, l.strategy.Slots())
 	if err != nil {
 		return done, err
 	}
-	_, err = aggregate.Reduce(l.ctx, aggregate.Job{Strategy: l.strategy, Round: j.Round, Shape: aggregate.ShapeOf(base), Base: base, State: state, Inputs: inputs}, out.Sink())
-	var bad *aggregate.NotFiniteError
-	if errors.As(err, &bad) {
-		done.Bad = &runs.BadInput{Site: j.Inputs[bad.Input].Site, Shard: updates[bad.Input].Manifest.Shards[bad.Shard], Err: bad.Error()}
+	_, err = aggregate.Reduce(l.ctx, in.Job, out.Sink())
+	if done.Bad = in.Bad(err); done.Bad != nil {
 		return done, out.Abort()
 	}
 	if err != nil {
@@ -341,19 +303,30 @@ func (l *Learner) average(j runs.Reduce) (done sim.Reduced, err error) {
 		return done, err
 	}
 	if made.State.Defined() {
-		done.State = l.addState(made, base.Manifest.Layout)
+		done.State = l.addState(made, in.Like.Manifest.Layout)
 	}
 	done.Model, err = l.add(made.Model.Manifest)
 	return done, err
 }
 
+// Open implements reduction.Source.
+func (l *Learner) Open(p reduction.Part) (*reduction.Reader, error) {
+	a, err := l.store.Open(p.Manifest)
+	return &reduction.Reader{Artifact: a}, err
+}
+
+// State implements reduction.Source.
+func (l *Learner) State(name block.CID) (reduction.State, error) {
+	data, err := l.store.Get(name)
+	if err != nil {
+		return reduction.State{}, err
+	}
+	return reduction.DecodeState(data)
+}
+
 // addState takes the outer step's state after a reduction.
 func (l *Learner) addState(made reduction.Made, layout block.CID) sim.Artifact {
-	s, a := reduction.State{Slots: map[string]block.CID{}}, sim.Artifact{Manifest: made.State, Layout: layout}
-	for slot, m := range made.Slots {
-		s.Slots[slot] = m.Manifest
-		a.Bytes += l.known[l.base].Bytes // both are float32
-	}
-	l.states[made.State], l.known[made.State] = s, a
+	a := sim.Artifact{Manifest: made.State, Layout: layout, Bytes: int64(len(made.Slots)) * l.known[l.base].Bytes} // all are float32
+	l.known[made.State] = a
 	return a
 }

@@ -47,7 +47,7 @@ func (l *Learner) away(base, update block.CID, scale float64) (block.CID, error)
 		return block.CID{}, err
 	}
 	defer to.Close()
-	b, err := l.store.NewArtifact(from.Layout, from.Manifest.ShardElements)
+	b, err := l.store.NewArtifact(from.Cut())
 	if err != nil {
 		return block.CID{}, err
 	}

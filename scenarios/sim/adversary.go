@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -148,8 +149,30 @@ func (l *Liar) Sign(kind ledger.Kind, body ledger.Body) *ledger.Signed {
 	return ledger.Sign(l.s.w.genesis.Block().CID, l.s.id, kind, body, func(data []byte) []byte { return sign(l.s.id, data) })
 }
 
+// SignBytes signs a statement whose body is these bytes.
+func (l *Liar) SignBytes(kind ledger.Kind, body []byte) *ledger.Signed {
+	l.s.traffic.Signed++
+	return &ledger.Signed{From: l.Self(), Kind: kind, Body: body, Sig: sign(l.Self(), ledger.SigningBytes(l.Ledger().Mesh(), kind, body))}
+}
+
 // Send sends a message as the site.
 func (l *Liar) Send(s round.Send) { l.s.w.net.send(l.s, s) }
+
+// Utter sends bytes as the site, to one site or to all, who take them as nodes do: what they do not know they pass over, and
+// what no correct site says they hold against it.
+func (l *Liar) Utter(to peer.ID, data []byte) {
+	m, err := round.DecodeMessage(data)
+	switch {
+	case err == nil:
+		l.Send(round.Send{To: to, Message: m})
+	case !errors.Is(err, ledger.ErrUnknown):
+		for _, s := range l.s.w.sites {
+			if s != l.s {
+				l.s.w.observe(s.i, trace.Rejected{Subject: trace.Of(l.Self()), Why: err.Error()})
+			}
+		}
+	}
+}
 
 // Say sends a statement to all sites.
 func (l *Liar) Say(s *ledger.Signed) {

@@ -35,6 +35,7 @@ var AdversaryKinds = []AdversaryKind{
 	{"times-100", "makes its updates a hundred times as large", func() Adversary { return &Poisoned{How: Times100} }},
 	{"nan", "puts NaN into its updates", func() Adversary { return &Poisoned{How: NaN} }},
 	{"stale", "announces copies as its updates: an old one, another site's, the base itself", func() Adversary { return &Stale{} }},
+	{"futurist", "speaks as a later version might: fields and kinds that nobody knows, in all that it says", func() Adversary { return &Futurist{} }},
 	{"metric-liar", "trains honestly, and states figures of models that nobody can have measured", func() Adversary { return &MetricLiar{} }},
 }
 

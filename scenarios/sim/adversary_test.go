@@ -250,11 +250,20 @@ var expectations = map[string]expectation{
 		deeds:  []string{"signed in another's name", "altered what another signed", "forged evidence", "forged a certificate"},
 		expect: func(p *lied) { p.noticed(ledger.ErrSignature.Error()) },
 	},
-	"rusher":      {deeds: []string{"prevoted ahead of time", "precommitted ahead of time"}},
-	"forgetful":   {deeds: []string{"forgot a vote or a lock"}}, // see TestForgetful
-	"sign-flip":   {deeds: []string{"spoilt an update: sign-flip"}, expect: (*lied).included},
-	"times-100":   {deeds: []string{"spoilt an update: times-100"}, expect: (*lied).included},
-	"nan":         {deeds: []string{"spoilt an update: nan"}, expect: (*lied).excluded},
+	"rusher":    {deeds: []string{"prevoted ahead of time", "precommitted ahead of time"}},
+	"forgetful": {deeds: []string{"forgot a vote or a lock"}}, // see TestForgetful
+	"sign-flip": {deeds: []string{"spoilt an update: sign-flip"}, expect: (*lied).included},
+	"times-100": {deeds: []string{"spoilt an update: times-100"}, expect: (*lied).included},
+	"nan":       {deeds: []string{"spoilt an update: nan"}, expect: (*lied).excluded},
+	"futurist": {
+		deeds: []string{
+			"said a known kind with an unknown field: update", "said a known kind with an unknown field: consent", "said a known kind with an unknown field: ready",
+			"said a known kind with an unknown field: prevote", "said a known kind with an unknown field: precommit", "said a known kind with an unknown field: proposal",
+			"sent a head with an unknown field", "sent a certificate with an unknown field",
+			"said an unknown kind", "sent unknown contents", "sent evidence of an unknown kind", "was ready for an entry of an unknown kind",
+		},
+		expect: (*lied).tolerated,
+	},
 	"metric-liar": {}, // see TestMetricLiar: here nobody measures
 	"stale":       {deeds: []string{"announced an old update of its own", "announced another's old update", "announced another's update", "announced the base as its update"}},
 }
@@ -272,6 +281,33 @@ func (p *lied) included() {
 	p.Helper()
 	if _, n := p.counted(); n == 0 {
 		p.Error("no update of a liar was aggregated: what keeps them out?")
+	}
+}
+
+// tolerated holds that what a later version says is neither held against who says it nor against who passes it on, and counts by
+// what is known of it: its updates go into models with the fields that nobody knows.
+func (p *lied) tolerated() {
+	p.Helper()
+	for _, why := range []error{ledger.ErrMalformed, ledger.ErrSignature} { // what nodes ban for
+		if n := p.seen[why.Error()]; n > 0 {
+			p.Errorf("%d times refused: %v", n, why)
+		}
+	}
+	later := 0
+	for _, c := range p.Machine(0).Ledger().Runs()[0].Commits {
+		for _, u := range c.Sealed.Updates {
+			switch unknown := u.Update.Unknown(); {
+			case p.Honest(p.index[u.Update.From]) && len(unknown) > 0:
+				p.Errorf("an update of an honest site has fields %q", unknown)
+			case slices.Equal(unknown, []string{"later"}):
+				later++
+			case !p.Honest(p.index[u.Update.From]):
+				p.Errorf("an update of a liar has lost its field: %q", unknown)
+			}
+		}
+	}
+	if later == 0 {
+		p.Error("no update with an unknown field went into a model")
 	}
 }
 

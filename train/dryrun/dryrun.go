@@ -49,7 +49,6 @@ type Run struct {
 	trainer   train.Trainer
 	base      block.CID // manifest of the next round's
 	layout    block.CID
-	shard     uint64    // elements
 	constants block.CID // manifest; undefined: none
 	aliases   map[string]string
 	adapter   string   // its configuration
@@ -154,7 +153,7 @@ func (d *Run) importBase(ctx context.Context) (err error) {
 	}
 	d.base, d.constants, d.aliases, d.adapter, d.local = i.Weights, i.Beside.Tensors, i.Beside.Aliases, i.Beside.Adapter, i.Local
 	m, err := blockstore.ReadManifest(d.store, d.base)
-	d.layout, d.shard = m.Layout, m.ShardElements
+	d.layout = m.Layout
 	return err
 }
 
@@ -200,7 +199,7 @@ func (d *Run) Round(ctx context.Context, report func(train.Progress)) (r Round, 
 	}
 	var made block.CID
 	if err == nil {
-		made, err = update.Take(ctx, d.store, res, d.layout, d.shard)
+		made, err = update.Training{Spec: &ledger.RunSpec{Layout: d.layout}, Base: d.base, Result: res}.Take(ctx, d.store)
 		res.Settle(err)
 	}
 	switch {

@@ -1,11 +1,9 @@
 // Package update is what becomes of a trainer's result: the update that a site offers, its metrics, and the seed of a task.
-// The node and a dry run of a trainer have it in common.
+// The node, a dry run of a trainer and the simulator's workload that learns have it in common.
 package update
 
 import (
-	"context"
 	"encoding/binary"
-	"errors"
 	"log/slog"
 	"maps"
 	"math"
@@ -13,29 +11,9 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/blockstore"
-	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/tensor"
 	"github.com/weft-mesh/weft/train"
 )
-
-// Take checks what a trainer made of a task, and takes it over from its folder. The store holds the layout.
-func Take(ctx context.Context, store *blockstore.Disk, res train.Result, layout block.CID, shard uint64) (block.CID, error) {
-	if res.Samples == 0 {
-		return block.CID{}, errors.New("the trainer says that it saw no samples: they are the update's weight")
-	}
-	c, err := store.Import(ctx, res.Update, blockstore.ImportOptions{Layout: layout, ShardElements: shard, Finite: true})
-	switch {
-	case errors.Is(err, blockstore.ErrLayout):
-		return c, hint.Add(err, "an update has the tensors of its base: their names, shapes and dtypes")
-	case errors.Is(err, tensor.ErrNotFinite):
-		return c, hint.Add(err, "training has diverged: a smaller learning rate, or clipped gradients, may help")
-	case errors.Is(err, tensor.ErrSafetensors), errors.Is(err, tensor.ErrInvalid):
-		return c, hint.Add(err, "an update is a safetensors file, as docs/trainers.md has it under The files")
-	}
-	return c, err
-}
 
 // Metrics returns those of a trainer's metrics that a site can state, at most so many.
 func Metrics(log *slog.Logger, all map[string]float64, most int) map[string]float64 {

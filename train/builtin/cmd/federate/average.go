@@ -30,7 +30,7 @@ func average(ctx context.Context, path string, updates []train.Result) (err erro
 		}
 		inputs = append(inputs, aggregate.Input{Weight: u.Samples, Update: a})
 	}
-	b, err := store.NewArtifact(first.Layout, first.Manifest.ShardElements)
+	b, err := store.NewArtifact(first.Cut())
 	if err != nil {
 		return err
 	}
