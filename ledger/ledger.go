@@ -71,6 +71,9 @@ func newRun(e *Entry, spec *RunSpec, unknown []string, protocol uint64) *Run {
 	if r.selects {
 		r.Terms, _ = spec.Selection.Read() // what cannot be read is in force nowhere
 	}
+	if r.Terms.Cross != "" && protocol < CrossProtocol {
+		r.Terms = Terms{} // programs of that protocol cannot read them
+	}
 	return r
 }
 

@@ -183,9 +183,8 @@ func (o *operator) checkKnown(spec *ledger.RunSpec) error {
 		field, why := reduction.Wrong(err)
 		return api.RefuseField(field, "correct the run's description, or start a weft that knows it", errors.New(why))
 	}
-	if in := o.views.now().protocol.Number; !spec.Selection.IsZero() && in < ledger.SelectionProtocol {
-		return api.RefuseField("evaluate", fmt.Sprintf("raise it once every site runs weft >= %s: weft roster protocol %d %s", ledger.NewestWeft, ledger.SelectionProtocol, ledger.NewestWeft),
-			fmt.Errorf("evaluate, best and stop_after need protocol %d, the mesh goes by %d", ledger.SelectionProtocol, in))
+	if err := o.checkSelection(spec); err != nil {
+		return err
 	}
 	for _, site := range o.views.now().roster.ByName() {
 		if p, known := o.programs.of(site.ID); known && p.Protocol < since {
@@ -194,6 +193,27 @@ func (o *operator) checkKnown(spec *ledger.RunSpec) error {
 		}
 	}
 	return nil
+}
+
+// checkSelection refuses terms that would not be in force, or that a mesh of so many sites cannot keep.
+func (o *operator) checkSelection(spec *ledger.RunSpec) error {
+	v := o.views.now()
+	terms, _ := spec.Selection.Read() // it was checked
+	need := func(field, what string, number uint64) error {
+		if spec.Selection.IsZero() || v.protocol.Number >= number {
+			return nil
+		}
+		return api.RefuseField(field, fmt.Sprintf("raise it once every site runs weft >= %s: weft roster protocol %d %s", ledger.NewestWeft, number, ledger.NewestWeft),
+			fmt.Errorf("%s need protocol %d, the mesh goes by %d", what, number, v.protocol.Number))
+	}
+	if terms.Cross == "" {
+		return need("evaluate", "evaluate, best and stop_after", ledger.SelectionProtocol)
+	}
+	if n := v.roster.Len(); n > ledger.MaxCross {
+		return api.RefuseField("cross_evaluate", "leave it out",
+			fmt.Errorf("the mesh has %d sites, at most %d: each site would evaluate the updates of all others, and what it finds would not fit its statement", n, ledger.MaxCross))
+	}
+	return need("cross_evaluate", "cross-site evaluations", ledger.CrossProtocol)
 }
 
 // Evaluate has the site's trainer measure a model of a run once it is free: a committed one, or what the run began with. It

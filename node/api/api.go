@@ -132,6 +132,7 @@ type RunStatus struct {
 	History    []RoundStatus      `json:"history"`              // committed rounds
 	Figures    []ModelFigures     `json:"figures,omitempty"`    // what the sites measured of the models that any of them measured, ascending
 	Best       *BestModel         `json:"best,omitempty"`       // of those, by the run's terms; absent where it has none
+	Cross      CrossFigures       `json:"cross,omitempty"`      // what the sites measured of the last round's updates, if the run asked for it
 	Unmeasured bool               `json:"unmeasured,omitempty"` // it is over, and its last model still to be measured
 	Early      bool               `json:"early,omitempty"`      // it ended before its last round, as no better model was expected
 }
@@ -141,6 +142,15 @@ type ModelFigures struct {
 	Round uint64                     `json:"round"` // that yielded it; 0: what the run began with
 	Model block.CID                  `json:"model"`
 	Sites map[string]ledger.Measured `json:"sites"` // by name
+}
+
+// CrossFigures is what the sites measured of updates: by who measured, then by whose update, both by name.
+type CrossFigures map[string]map[string]CrossFigure
+
+// CrossFigure is what a site measured of an update.
+type CrossFigure struct {
+	Samples uint64             `json:"samples"`
+	Metrics map[string]float64 `json:"metrics"`
 }
 
 // BestModel is the best model of a run so far.

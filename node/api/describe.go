@@ -19,7 +19,7 @@ func DescribeRun(l *ledger.Ledger, r *ledger.Run, history []RoundStatus, figures
 	s := RunStatus{
 		ID: r.ID, Name: r.Spec.Name, Round: min(r.Round, r.Spec.Rounds), Rounds: r.Spec.Rounds, Done: uint64(len(r.Commits)), Base: r.Base, Spec: r.Spec,
 		MinSites: uint64(r.Spec.Needed(l.Roster())), Updates: []string{}, Takes: []string{}, History: history,
-		Figures: figures, Early: r.Plateau > 0, Unmeasured: r.Measurable(), Best: DescribeBest(r),
+		Figures: figures, Early: r.Plateau > 0, Unmeasured: r.Measurable(), Best: DescribeBest(r), Cross: describeCross(l, r),
 	}
 	switch {
 	case r.Closed > 0:

@@ -185,6 +185,6 @@ func (d *desk) take(ctx context.Context, job runs.Train, res train.Result, eleme
 	}
 	return runs.Trained{
 		Run: job.Run, Round: job.Round, Opened: job.Opened, Attempt: job.Attempt,
-		Manifest: c, Samples: min(res.Samples, ledger.MaxSamples), Metrics: update.Metrics(d.log, res.Metrics, ledger.MaxMetrics),
+		Manifest: c, Samples: min(res.Samples, ledger.MaxSamples), Metrics: update.Metrics(d.log, res.Metrics, ledger.MaxMetrics), Lent: d.site.Cross.Measured,
 	}, nil
 }

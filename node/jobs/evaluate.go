@@ -98,6 +98,7 @@ func (j *Jobs) measure(job runs.Measure) {
 		found := runs.Measured{Run: job.Run, Model: job.Model}
 		if j.site.Evaluate {
 			found.Figures = j.measureLast(job)
+			found.Cross = j.measureUpdates(job)
 		}
 		j.report(found)
 	})

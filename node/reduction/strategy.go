@@ -40,9 +40,11 @@ func KnownNames(spec *ledger.RunSpec) (s aggregate.Strategy, since uint64, err e
 	if _, err = spec.Constants.Read(); err != nil {
 		return s, constantsSince, &aggregate.SpecError{Field: "model", Why: err.Error()}
 	}
-	switch _, err = spec.Selection.Read(); {
+	switch terms, err := spec.Selection.Read(); {
 	case err != nil:
 		return s, ledger.SelectionProtocol, &aggregate.SpecError{Field: "selection", Why: err.Error()}
+	case terms.Cross != "":
+		return s, ledger.CrossProtocol, nil
 	case !spec.Selection.IsZero():
 		return s, ledger.SelectionProtocol, nil
 	case !spec.Constants.IsZero():
