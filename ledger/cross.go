@@ -92,7 +92,7 @@ func (c *CrossRows) UnmarshalJSON(b []byte) error {
 // Crossed returns the updates that the sites measure once the run is over: those of the newest committed seal, if the run asks
 // for it and they are not too many. They are kept until the closing entry.
 func (r *Run) Crossed() []SealedUpdate {
-	if r.Terms.Cross != CrossLast || r.Closing != nil || len(r.Commits) == 0 {
+	if r.Terms.Cross != CrossLast || len(r.Commits) == 0 || !r.Active() && !r.Measurable() {
 		return nil
 	}
 	sealed := r.Commits[len(r.Commits)-1].Sealed.Updates
@@ -100,6 +100,11 @@ func (r *Run) Crossed() []SealedUpdate {
 		return nil
 	}
 	return sealed
+}
+
+// Crosses reports whether an update is one of those that are kept for it.
+func (r *Run) Crosses(manifest block.CID) bool {
+	return slices.ContainsFunc(r.Crossed(), func(s SealedUpdate) bool { return s.Update.Update().Manifest == manifest })
 }
 
 // Crosses reports whether a site may measure an update: one that its author has lent to the others, or its own.

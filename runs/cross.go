@@ -4,7 +4,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
 )
 
@@ -20,11 +19,6 @@ func (c *closing) crossed() (list []ledger.Input) {
 		}
 	}
 	return list
-}
-
-// keepsCrossed reports whether an update of the newest committed seal stays for that.
-func (p *state) keepsCrossed(manifest block.CID) bool {
-	return slices.ContainsFunc(p.run.Crossed(), func(s ledger.SealedUpdate) bool { return s.Update.Update().Manifest == manifest })
 }
 
 // fitCross returns rows with as many metrics as there is room for, the same in each; without room for one there are no rows.

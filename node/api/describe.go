@@ -199,8 +199,11 @@ func Signers(l *ledger.Ledger, height uint64) []string {
 }
 
 // Marks says what is unusual of a site's update in the round: repeated, if more than one training stands behind it; late; capped,
-// if it counts for less than its samples though it is in time.
+// if it counts for less than its samples though it is in time; skipped, if there is none as the site has said so.
 func (r *RoundStatus) Marks(site string) (marks []string) {
+	if _, skipped := r.Skipped[site]; skipped && !slices.Contains(r.Sites, site) {
+		return []string{"skipped"}
+	}
 	if r.Attempts[site] > 1 {
 		marks = append(marks, "repeated")
 	}

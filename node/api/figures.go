@@ -58,6 +58,20 @@ func describeCross(l *ledger.Ledger, r *ledger.Run) CrossFigures {
 	return all
 }
 
+// Names returns the sites that have measured, those whose updates they have, and the metrics that they found.
+func (f CrossFigures) Names() (by, of, metrics []string) {
+	by = slices.Sorted(maps.Keys(f))
+	for _, found := range f {
+		for site, row := range found {
+			of = append(of, site)
+			metrics = slices.AppendSeq(metrics, maps.Keys(row.Metrics))
+		}
+	}
+	slices.Sort(of)
+	slices.Sort(metrics)
+	return by, slices.Compact(of), slices.Compact(metrics)
+}
+
 // adding is a list to which figures are added.
 type adding struct {
 	list []ModelFigures

@@ -1,8 +1,6 @@
 package index
 
 import (
-	"slices"
-
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
 )
@@ -95,7 +93,7 @@ func (k *Keeper) Keeps(m block.CID, u Use) bool {
 		return false
 	case u.As == AsDraft:
 		return r.Active() && u.Round == r.Round
-	case crossed(r, m):
+	case r.Crosses(m):
 		return true
 	case counted(r, m, u.Round):
 		return k.keepUpdates || r.Spec.KeepUpdates
@@ -103,15 +101,10 @@ func (k *Keeper) Keeps(m block.CID, u Use) bool {
 	return r.Active() && u.Round+lateMax(r) >= r.Round
 }
 
-// crossed reports whether the sites are still to measure an update, or may be when no further round is committed.
-func crossed(r *ledger.Run, m block.CID) bool {
-	return (r.Active() || r.Measurable()) && slices.ContainsFunc(r.Crossed(), func(s ledger.SealedUpdate) bool { return s.Update.Update().Manifest == m })
-}
-
 // KeepsUpdate reports whether an update that the machine forgets is kept all the same.
 func (k *Keeper) KeepsUpdate(m block.CID, u Use) bool {
 	r := k.ledger.Run(u.Run)
-	return r != nil && (crossed(r, m) || (k.keepUpdates || r.Spec.KeepUpdates) && counted(r, m, u.Round))
+	return r != nil && (r.Crosses(m) || (k.keepUpdates || r.Spec.KeepUpdates) && counted(r, m, u.Round))
 }
 
 // counted reports whether an update that came in a round went into a committed model.

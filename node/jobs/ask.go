@@ -2,11 +2,9 @@ package jobs
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/index"
 	"github.com/weft-mesh/weft/train"
@@ -75,25 +73,7 @@ func (j *Jobs) Claim(ctx context.Context, manifest block.CID, shards []block.CID
 // Ask has the trainer do a task of kind Evaluate or Generate with a model of a run, once it is free. It returns ErrNotFound if
 // the model is not held here: what is not kept is not fetched for this.
 func (j *Jobs) Ask(ctx context.Context, run block.CID, spec *ledger.RunSpec, model block.CID, task train.Task) (train.Result, time.Duration, error) {
-	done, held := j.artifacts.reads(model)
-	defer done()
-	if !held {
-		return train.Result{}, 0, fmt.Errorf("model %s: %w", model, blockstore.ErrNotFound)
-	}
-	leave, err := j.desk.turns.take(ctx, run, 0)
-	if err != nil {
-		return train.Result{}, 0, err
-	}
-	defer leave()
-	if err := j.artifacts.check(ctx, model); err != nil {
-		return train.Result{}, 0, err
-	}
-	began := time.Now()
-	res, err := j.desk.ask(ctx, run, spec, model, task, nil)
-	if err != nil {
-		err = &TrainerError{err}
-	}
-	return res, time.Since(began), err
+	return j.desk.askFree(ctx, run, spec, model, task)
 }
 
 // TrainerError is an error of the site's trainer.

@@ -15,21 +15,21 @@ const crossFetch = 2 * time.Minute
 
 // measureUpdates has the trainer measure updates of a run that is over, if the site wants that. One that cannot be had, or that
 // the trainer fails at, is left out.
-func (j *Jobs) measureUpdates(job runs.Measure) (rows []ledger.CrossRow) {
-	if !j.site.Cross.Measure {
+func (d *desk) measureUpdates(ctx context.Context, job runs.Measure) (rows []ledger.CrossRow) {
+	if !d.site.Cross.Measure {
 		return nil
 	}
 	for _, u := range job.Updates {
-		res, err := j.measureUpdate(job, u)
-		name := j.host.Seen().SiteName(u.Site)
+		res, err := d.measureUpdate(ctx, job, u)
+		name := d.artifacts.host.Seen().SiteName(u.Site)
 		if err != nil {
 			brief, _ := train.Explain(err)
-			j.log.Warn("a site's last update was not measured", "run", job.Run.Short(), "name", job.Spec.Name, "site", name, "error", brief)
+			d.log.Warn("a site's last update was not measured", "run", job.Run.Short(), "name", job.Spec.Name, "site", name, "error", brief)
 			continue
 		}
-		found := update.Measured(j.log, res, 0)
+		found := update.Measured(d.log, res, 0)
 		if len(found.Metrics) > 0 {
-			j.log.Info("measured an update", metricAttrs(found.Metrics, "run", job.Run.Short(), "site", name)...)
+			d.log.Info("measured an update", metricAttrs(found.Metrics, "run", job.Run.Short(), "site", name)...)
 			rows = append(rows, ledger.CrossRow{Site: u.Site, Samples: found.Samples, Metrics: found.Metrics})
 		}
 	}
@@ -37,14 +37,14 @@ func (j *Jobs) measureUpdates(job runs.Measure) (rows []ledger.CrossRow) {
 }
 
 // measureUpdate has the trainer measure an update, which is fetched if it is not here.
-func (j *Jobs) measureUpdate(job runs.Measure, u ledger.Input) (train.Result, error) {
-	done, _ := j.artifacts.reads(u.Manifest) // so that it stays
+func (d *desk) measureUpdate(ctx context.Context, job runs.Measure, u ledger.Input) (train.Result, error) {
+	done, _ := d.artifacts.reads(u.Manifest) // so that it stays
 	defer done()
-	ctx, cancel := context.WithTimeout(j.ctx, crossFetch)
+	soon, cancel := context.WithTimeout(ctx, crossFetch)
 	defer cancel()
-	if _, err := j.artifacts.makeWhole(ctx, runs.Fetch{Run: job.Run, Manifest: u.Manifest, Layout: job.Spec.Layout, Owner: u.Site}); err != nil {
+	if _, err := d.artifacts.makeWhole(soon, runs.Fetch{Run: job.Run, Manifest: u.Manifest, Layout: job.Spec.Layout, Owner: u.Site}); err != nil {
 		return train.Result{}, err
 	}
-	res, _, err := j.Ask(j.ctx, job.Run, job.Spec, u.Manifest, Evaluation(job.Round))
+	res, _, err := d.askFree(ctx, job.Run, job.Spec, u.Manifest, Evaluation(job.Round))
 	return res, err
 }
