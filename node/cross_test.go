@@ -144,6 +144,10 @@ func TestCrossEvaluateOff(t *testing.T) {
 		if err := o.checkSelection(spec); (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%d sites: %v", n, err)
 		}
+		v.protocol.Number = ledger.SelectionProtocol
+		if err := o.checkSelection(spec); err == nil || want == "" && !strings.Contains(err.Error(), "need protocol 4") {
+			t.Errorf("under protocol 3: %v", err)
+		}
 	}
 }
 
