@@ -121,6 +121,9 @@ def tasks(
     optimizer and scheduler are anything with a state_dict, or lists of such (a scaler, an average
     of weights). state "keep" lets theirs go on from round to round, at a node that gives a
     ``state_dir`` also in another process; "reset" begins every task with what they are now.
+    "average" keeps them, and has the sites average the optimizer's moments like weights: the run
+    begins with a model that the script makes, three times the bytes with Adam, and exports have
+    the weights alone.
 
     params "adapter" sends a PEFT adapter alone, "auto" does so if the model has one. strict is
     that of ``load``.

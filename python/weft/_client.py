@@ -7,12 +7,12 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from . import _arrays, _model, _names, _own, safetensors
+from . import _arrays, _model, _moments, _names, _own, safetensors
 from ._change import UNCHANGED, Change
 from ._desk import Desk, Message, NodeDesk
 from ._metrics import MAX_METRICS, Metrics
 from ._task import Task
-from ._types import Cancelled, Error, Update
+from ._types import Cancelled, Error, LayoutError, Update
 from ._unrounded import unrounded
 from ._warn import warn
 
@@ -222,6 +222,11 @@ class Client:
             return
         base = safetensors.open_file(task.base)  # anew: the script may have changed its views of it
         layout = {name: info for name, info in base.infos.items() if info.dtype in _arrays.WEIGHTS}
+        if task._moments and not _moments.split(params)[1]:
+            raise LayoutError(
+                "the run averages the optimizer's state with the model, and the update has none",
+                'loop over weft.tasks(model, optimizer, ..., state="average"), which sends it',
+            )
         tensors = _fit(params, layout, task)
         change = Change(base, tensors)
         safetensors.write_like(tensors, body["update"], layout, change.see, lambda name, value: unrounded(base, name, value))

@@ -55,7 +55,7 @@ def tasks(
 ) -> Iterator[Task]:
     """See weft.tasks."""
     work = Work(model, optimizer, scheduler, samples, evaluate, generate, state, params, strict)
-    weights = _model.weights(model, params)
+    _model.weights(model, params)  # what cannot be sent is told before a task comes
     if _client is None:
         start("auto")
     assert _client is not None
@@ -66,7 +66,7 @@ def tasks(
     first = not _ranks.other_rank()
     if first:
         print(f"weft: no node started this script ({_SOCKET} is not set): it runs alone, one round on its own weights", file=sys.stderr)
-    _client.sit_at(AloneDesk(weights, evaluate is not None, first))
+    _client.sit_at(AloneDesk(work.initial(whole=False), evaluate is not None, first))
     return _loop.run(_client, work)
 
 
