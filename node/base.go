@@ -36,6 +36,15 @@ func (b *base) manifests() []block.CID {
 	return []block.CID{b.weights}
 }
 
+// noted returns the base with a further note.
+func (b base) noted(note string) base {
+	if b.note != "" {
+		note = b.note + "; " + note
+	}
+	b.note = note
+	return b
+}
+
 // dropBase ends the use of a base for a run that is not asked for.
 func (o *operator) dropBase(b base, use index.Use) {
 	for _, manifest := range b.manifests() {
@@ -68,7 +77,18 @@ func (o *operator) takeBase(ctx context.Context, req api.RunRequest, spec *ledge
 		return b, err
 	}
 	b.layout = m.Layout
-	return b, o.checkState(spec, m)
+	l, err := o.layoutOf(m)
+	if err != nil {
+		return b, err
+	}
+	if note := checkpoint.OptimizerNote(l); note != "" {
+		if !spec.Plain() {
+			return b, api.RefuseField("rule", "rule: fedavg without an outer step, or scripts that keep the state at each site",
+				errors.New("the sites average the optimizer's state with the model, which only the mean of parameters leaves what it is"))
+		}
+		b = b.noted(note)
+	}
+	return b, o.checkState(spec, m, l)
 }
 
 // takeModel returns a model of an earlier run, which is held here, with that run's constants. Where the new run leaves other tensors
@@ -118,6 +138,7 @@ func (o *operator) partAnew(ctx context.Context, model block.CID, was ledger.Bes
 		return b, err
 	}
 	defer func() { err = errors.Join(err, m.Close()) }()
+	m.KeepOptimizer()
 	f, err := os.CreateTemp(o.home.Path(site.TaskDir), "from-*.safetensors")
 	if err != nil {
 		return b, err
@@ -223,14 +244,10 @@ func (o *operator) layoutOf(m blockstore.Manifest) (l tensor.Layout, err error) 
 }
 
 // checkState refuses a model whose outer step's state could not be kept.
-func (o *operator) checkState(spec *ledger.RunSpec, m blockstore.Manifest) error {
+func (o *operator) checkState(spec *ledger.RunSpec, m blockstore.Manifest, l tensor.Layout) error {
 	s, _, err := o.knows(spec)
 	if err != nil {
 		return err // checkKnown has looked
-	}
-	l, err := o.layoutOf(m)
-	if err != nil {
-		return err
 	}
 	if err := reduction.CheckState(s.Slots(), l, m.ShardElements); err != nil {
 		return api.RefuseField("outer", "choose an outer step without a state, such as none", err)

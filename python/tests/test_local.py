@@ -82,7 +82,7 @@ class TestLocal(unittest.TestCase):
         self.assertEqual(len(run.result["measured"]), 4)  # what it began with, too
         self.assertEqual(run.result["model"], rows[-1]["model"])
         sites = {"site-1", "site-2"}  # by whom, of whom
-        self.assertEqual({by: set(of) for by, of in run.result["cross"].items()}, {by: sites for by in sites})
+        self.assertEqual({by: set(of) for by, of in run.result["cross"].items()}, dict.fromkeys(sites, sites))
         self.assertEqual(run.status["cross"], run.result["cross"])
         for which in (1, "latest"):
             self.assertEqual(len(run.model(which, "plain")["w"]), 2)

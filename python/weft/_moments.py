@@ -17,9 +17,10 @@ PREFIX = "optimizer/"  # checkpoint.Optimizer of the node, which leaves them out
 _STEP = "step"  # a number for each weight; averages may have fractions
 
 _BEGIN = (
-    'begin the run with a model that such a script makes, model: {init: trainer} in the run file; '
-    'a file or an exported model has the weights alone'
+    "begin the run with a model that such a script makes, model: {init: trainer} in the run file; "
+    "a file or an exported model has the weights alone"
 )
+_OTHER = "the run began with another optimizer or model: all sites' scripts have the same"
 
 
 def split(params: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -71,12 +72,15 @@ class Moments:
             for index, name, weight in _weights(optimizer, weights):
                 if found := common.pop((str(i), name), None):
                     own["state"][index] = {**own["state"].get(index, {}), **_as(found, weight)}
-            optimizer.load_state_dict(own)
+            try:
+                optimizer.load_state_dict(own)
+            except (KeyError, ValueError) as e:
+                raise LayoutError(f"the base's optimizer state is not one of {type(optimizer).__name__}: {e!r}", _OTHER) from e
         if common:
             number, name = min(common)
             raise LayoutError(
                 f"the base has the state of optimizer {number} for {name!r}, which is no weight that this script's optimizer trains",
-                "the run began with another optimizer or model",
+                _OTHER,
             )
 
 
