@@ -204,6 +204,8 @@ func trainerText(r *api.RunStatus) string {
 	switch {
 	case r.Phase != api.PhaseTraining:
 		return ""
+	case r.TrainerWaits != "":
+		return r.TrainerWaits
 	case r.Queued:
 		return "waits for its turn: the trainer works for another run"
 	case r.Heard.IsZero():

@@ -99,7 +99,7 @@ func TestConfigErrors(t *testing.T) {
 		{"name: north\ntrainer:\n  builtin: {workers: 1}\n", "config.yaml:3: trainer.builtin.data: missing"},
 		{"name: north\ntrainer:\n  builtin: {data: builtin:news}\n", "config.yaml:3: trainer.builtin.data: no such sample"},
 		{"name: north\ntrainer:\n  synthetic: {}\n  dir: x\n", `config.yaml:4: unknown field "dir"`},
-		{"name: north\ntrainer:\n  excec: [a]\n", `config.yaml:3: "excec" is no trainer; there are builtin, exec, synthetic`},
+		{"name: north\ntrainer:\n  excec: [a]\n", `config.yaml:3: "excec" is no trainer; there are attach, builtin, exec, synthetic`},
 		{"name: north\ntrainer: 3\n", "config.yaml:2: trainer: none chosen"},
 		{"name: north\ntrainer:\n  builtin: {data: a.txt}\ntrain:\n  mode: full\n", "config.yaml:5: train.mode: a site may not choose this"},
 		{strings.Repeat("#", maxConfig+1), "config.yaml: 1048577 bytes, at most"},

@@ -20,6 +20,7 @@ type Training struct {
 	Heard    time.Time      // when the trainer said so; zero until it has the task
 	Last     train.Progress // what it said
 	Process  int            // ID of its process; 0 if it is none, or has no task
+	Waits    string         // what keeps the trainer from having the task, such as a process that is to come; empty: nothing
 }
 
 // Failure returns how the last training of a run failed, or else the last evaluation; nil if neither did.
@@ -42,7 +43,7 @@ func (j *Jobs) Standing(run block.CID) (t *Training, open bool) {
 	if now := j.training[run]; now != nil {
 		t = &Training{Round: now.job.Round, Measures: now.measures.Load(), Queued: now.queued.Load()}
 		if last := now.heard.Load(); last != nil {
-			t.Heard, t.Last, t.Process = last.at, last.Progress, j.desk.process(run)
+			t.Heard, t.Last, t.Process, t.Waits = last.at, last.Progress, j.desk.process(run), j.desk.waiting()
 		}
 	}
 	return t, open

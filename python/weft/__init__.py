@@ -33,6 +33,7 @@ Of several processes (torchrun, accelerate, srun, mpirun) only the first speaks 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from os import PathLike
 from typing import Any
 
 from . import _session, safetensors
@@ -80,15 +81,19 @@ Model = Task  # its name until 0.1
 _check_neighbours(__file__)
 
 
-def init(framework: str = "auto") -> None:
-    """Finds the node that started this script (WEFT_SOCKET). Call it once, before anything else
-    here, on every rank if there are several; ``tasks`` calls it if the script did not.
+def init(framework: str = "auto", *, node: str | PathLike[str] | None = None) -> None:
+    """Finds the node that started this script (WEFT_SOCKET), or comes to one that did not: node is
+    the directory of a site whose config.yaml says ``trainer: {attach: true}``. Call it once, before
+    anything else here, on every rank if there are several; ``tasks`` calls it if the script did not.
+
+    A script that comes to a node is its trainer for as long as the process lives. What it dies of
+    does not matter: the next that comes gets the task that it had in hand.
 
     framework says what tasks have as params: ``"torch"`` tensors, ``"numpy"`` arrays,
     ``"plain"`` memoryviews of floats, or ``"auto"``: torch tensors if the script has imported
     torch by the time it receives, else numpy arrays if numpy is installed, else plain.
     """
-    _session.start(framework)
+    _session.start(framework, node)
 
 
 def tasks(

@@ -162,6 +162,9 @@ class Client:
             except Error as e:
                 self._desk.fail(e)
                 raise
+            except OSError:
+                self._ask(task)  # its folder goes with a task that is no longer wanted
+                raise
         elif update.params is not None:
             raise ValueError(f"task kind {task.kind!r} wants metrics only: Update(samples=..., metrics=...)")
         work = task._work
@@ -235,6 +238,14 @@ class Client:
         _own.offer(task, params)
         if change.unchanged and len(body["metrics"]) < MAX_METRICS:
             body["metrics"].setdefault(UNCHANGED, 1.0)
+
+    def _ask(self, task: Task) -> None:
+        """Raises Cancelled if task is no longer wanted."""
+        try:
+            self._desk.wanted(task.id)
+        except Cancelled:
+            self._task = None
+            raise
 
     def _in_hand(self, what: str) -> Task:
         if self._task is None:
