@@ -45,6 +45,9 @@ func TestStrategyIsNoMatterOfValidity(t *testing.T) {
 		"step":             {map[string]any{"outer": "nesterov"}, true},
 		"parameters":       {map[string]any{"params": map[string]any{"norm": "1"}}, true},
 		"empty":            {map[string]any{}, true},
+		"state":            {map[string]any{"outer": "nesterov", "state": block.Sum(block.DagCBOR, nil)}, true},
+		"state of no step": {map[string]any{"state": block.Sum(block.DagCBOR, nil)}, false},
+		"raw state":        {map[string]any{"outer": "nesterov", "state": block.Sum(block.Raw, nil)}, false},
 		"number":           {5, false},
 		"text":             {"", false},
 		"null":             {cbor.RawMessage{0xf6}, false},
@@ -89,6 +92,11 @@ func TestNewStrategy(t *testing.T) {
 	outer, got, err := ledger.NewStrategy("nesterov", params).Read()
 	if err != nil || outer != "nesterov" || !maps.Equal(got, params) {
 		t.Errorf("%s %v %v", outer, got, err)
+	}
+	state := block.Sum(block.DagCBOR, []byte("state"))
+	outer, got, err = ledger.NewStrategy("nesterov", params).WithState(state).Read()
+	if err != nil || outer != "nesterov" || !maps.Equal(got, params) || ledger.NewStrategy("nesterov", params).WithState(state).State() != state {
+		t.Errorf("with a state: %s %v %v", outer, got, err)
 	}
 	for _, outer := range []string{"", "none"} {
 		if s := ledger.NewStrategy(outer, map[string]string{}); !s.IsZero() {

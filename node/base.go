@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,6 +18,7 @@ import (
 	"github.com/weft-mesh/weft/node/jobs"
 	"github.com/weft-mesh/weft/node/reduction"
 	"github.com/weft-mesh/weft/node/site"
+	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/tensor"
 	"github.com/weft-mesh/weft/train"
 )
@@ -25,15 +27,27 @@ import (
 type base struct {
 	weights, layout block.CID
 	constants       ledger.Constants
-	note            string // for the operator
+	state           block.CID            // that the outer step begins with; undefined: none
+	slots           map[string]block.CID // of the state
+	note            string               // for the operator
 }
 
-// manifests returns the artifacts that it consists of.
-func (b *base) manifests() []block.CID {
+// parts returns the artifacts that it consists of, each with what a run has it for.
+func (b *base) parts(run block.CID) (list []part) {
+	list = append(list, part{b.weights, index.Use{Run: run, As: index.AsModel}})
 	if tensors := b.constants.Tensors(); tensors.Defined() {
-		return []block.CID{b.weights, tensors}
+		list = append(list, part{tensors, index.Use{Run: run, As: index.AsModel}})
 	}
-	return []block.CID{b.weights}
+	for _, slot := range slices.Sorted(maps.Keys(b.slots)) {
+		list = append(list, part{b.slots[slot], index.Use{Run: run, As: index.AsModel, Of: b.state}})
+	}
+	return list
+}
+
+// part is an artifact of a base.
+type part struct {
+	manifest block.CID
+	use      index.Use
 }
 
 // noted returns the base with a further note.
@@ -46,9 +60,9 @@ func (b base) noted(note string) base {
 }
 
 // dropBase ends the use of a base for a run that is not asked for.
-func (o *operator) dropBase(b base, use index.Use) {
-	for _, manifest := range b.manifests() {
-		o.jobs.Drop(manifest, use)
+func (o *operator) dropBase(b base, run block.CID) {
+	for _, p := range b.parts(run) {
+		o.jobs.Drop(p.manifest, p.use)
 	}
 }
 
@@ -104,8 +118,11 @@ func (o *operator) takeModel(ctx context.Context, req api.RunRequest, spec *ledg
 		return b, err
 	}
 	b = base{weights: from.Model, constants: earlier.Constants}
-	for _, manifest := range b.manifests() {
-		err := o.jobs.Check(ctx, manifest)
+	if b, err = o.withState(ctx, b, spec, from); err != nil {
+		return b, err
+	}
+	for _, p := range b.parts(from.Run) {
+		err := o.jobs.Check(ctx, p.manifest)
 		switch {
 		case errors.Is(err, blockstore.ErrNotFound), errors.Is(err, blockstore.ErrIncomplete):
 			return b, api.RefuseField(field, api.NotHeldHint, err)
@@ -127,6 +144,46 @@ func (o *operator) takeModel(ctx context.Context, req api.RunRequest, spec *ledg
 		return b, nil
 	}
 	return o.partAnew(ctx, from.Model, was, req, spec)
+}
+
+// withState adds the outer step's state that a model of an earlier run was committed with, if the new run has the same step: it
+// goes on as if the run had.
+func (o *operator) withState(ctx context.Context, b base, spec *ledger.RunSpec, from api.ModelOf) (base, error) {
+	var was *ledger.RunSpec
+	var state block.CID
+	err := o.box.ask(ctx, func(m *round.Machine) {
+		r := m.Ledger().Run(from.Run)
+		was = r.Spec
+		for number := uint64(1); ; number++ {
+			model, begun := r.BaseOf(number)
+			if !begun {
+				return
+			}
+			if model == from.Model {
+				state = r.StateOf(number)
+			}
+		}
+	})
+	if err != nil || !state.Defined() || !sameStep(was, spec) {
+		return b, err
+	}
+	data, err := o.store.Get(state)
+	if err != nil {
+		return b, api.RefuseField("model.from", api.NotHeldHint, fmt.Errorf("the outer step's state %s: %w", state, err))
+	}
+	s, err := reduction.DecodeState(data)
+	if err != nil {
+		return b, err
+	}
+	b.state, b.slots = state, s.Slots
+	return b.noted("the outer step goes on with its state of that round"), nil
+}
+
+// sameStep reports whether two runs have the same outer step, with the same parameters.
+func sameStep(a, b *ledger.RunSpec) bool {
+	outer, params, err := a.Strategy.Read()
+	other, others, wrong := b.Strategy.Read()
+	return err == nil && wrong == nil && outer == other && maps.Equal(params, others)
 }
 
 // partAnew takes in a model of an earlier run as one that other tensors stay at the sites of. Those of the earlier run, whose values

@@ -122,6 +122,9 @@ func vectors(t *testing.T) []vector {
 	crossing := *spec
 	crossing.Selection = ledger.NewSelection(ledger.Terms{Cross: ledger.CrossLast})
 	add("crossing run description", "body", crossing)
+	going := *spec
+	going.Strategy, going.Late, going.LateNum, going.LateDen, going.LateMax = ledger.NewStrategy("nesterov", nil).WithState(block.Sum(block.DagCBOR, []byte("state"))), ledger.Drop, 0, 0, 0
+	add("run description that goes on with a state", "body", going)
 	rows := []ledger.CrossRow{{Site: g.Sites[1].ID, Samples: 40, Metrics: map[string]float64{"accuracy": 0.5}}, {Site: g.Sites[2].ID, Samples: 40, Metrics: map[string]float64{"accuracy": 0.75}}}
 	crossed := titled("measured with rows", g.Sites[2].ID, ledger.KindMeasured, &ledger.LastMeasured{Run: run, Model: model, Figures: figures, Cross: ledger.NewCrossRows(rows)})
 	add("closing entry with rows", "Entry", &ledger.Entry{Mesh: mesh, Height: 4, Parent: commit.CID(), Body: &ledger.Closing{Run: run, Figures: []ledger.Signed{crossed}}})

@@ -244,7 +244,7 @@ type RunRequest struct {
 	Model string         `json:"model,omitempty"` // safetensors file, or folder as Hugging Face has them, to start from; it is copied
 	Init  bool           `json:"init,omitempty"`  // let the site's trainer make the initial model: the embedded one from Spec.Train
 	Wide  bool           `json:"wide,omitempty"`  // take it in as F32, whatever its type: so are the common models then
-	From  *ModelOf       `json:"from,omitempty"`  // model of an earlier run that this site holds; an outer step begins without its state
+	From  *ModelOf       `json:"from,omitempty"`  // model of an earlier run that this site holds; the same outer step begins with the state of that round
 }
 
 // ModelOf names a model of a run: a committed one, or what the run began with.

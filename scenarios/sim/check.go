@@ -193,6 +193,7 @@ func (c *checker) extend(s *site, e *ledger.Entry) {
 			return
 		}
 		c.bases[e.Run()] = []block.CID{body.(*ledger.RunSpec).Base}
+		c.states[e.Run()] = body.(*ledger.RunSpec).Strategy.State()
 		c.best.opened(e.Run(), body.(*ledger.RunSpec))
 	case *ledger.Seal:
 		c.seals[e.CID()] = e
