@@ -49,7 +49,8 @@ func (m *Model) Size() (int64, error) {
 
 // Write writes the file, verified shard by shard.
 func (m *Model) Write(w io.Writer) error {
-	if m.constants == nil && len(m.aliases) == 0 && !(m.leave.Optimizer && HasOptimizer(m.weights.Layout)) {
+	less := m.leave.Optimizer && HasOptimizer(m.weights.Layout)
+	if m.constants == nil && len(m.aliases) == 0 && !less {
 		return m.weights.Export(w)
 	}
 	weights, end := stream(m.weights)
