@@ -22,6 +22,7 @@ type Update struct {
 	Samples  uint64             `cbor:"samples" json:"samples"`
 	Metrics  map[string]float64 `cbor:"metrics" json:"metrics"`
 	Figures  Figures            `cbor:"figures,omitzero" json:"figures,omitzero"` // of the base; absent if its author has not measured it
+	Lent     bool               `cbor:"lent,omitempty" json:"lent,omitempty"`     // the other sites may measure it, if the run asks for that
 }
 
 // Check implements [Body].

@@ -14,7 +14,6 @@ import (
 	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/api"
-	"github.com/weft-mesh/weft/node/index"
 	"github.com/weft-mesh/weft/node/jobs"
 	"github.com/weft-mesh/weft/node/reduction"
 	"github.com/weft-mesh/weft/node/site"
@@ -98,29 +97,28 @@ func (o *operator) OpenRun(ctx context.Context, req api.RunRequest) (reply api.R
 	if err != nil {
 		return reply, err
 	}
-	spec.Base, spec.Layout, spec.Constants = base.weights, base.layout, base.constants
+	spec.Base, spec.Layout, spec.Constants, spec.Strategy = base.weights, base.layout, base.constants, spec.Strategy.WithState(base.state)
 	if err := o.checkKnown(spec); err != nil {
 		return reply, err
 	}
 	reply = api.RunReply{Run: spec.ID(), Note: base.note}
-	use := index.Use{Run: reply.Run, As: index.AsModel}
-	for _, manifest := range base.manifests() {
-		m, err := blockstore.ReadManifest(o.store, manifest)
+	for _, p := range base.parts(reply.Run) {
+		m, err := blockstore.ReadManifest(o.store, p.manifest)
 		if err != nil {
 			return reply, err
 		}
-		switch held, added := o.jobs.Claim(ctx, manifest, m.Shards, use); {
+		switch held, added := o.jobs.Claim(ctx, p.manifest, m.Shards, p.use); {
 		case !held: // an earlier run's model of these very bytes was removed just now
-			o.dropBase(base, use)
+			o.dropBase(base, reply.Run)
 			return reply, hint.Add(fmt.Errorf("the model was removed with an earlier run as it was taken in: %w", blockstore.ErrNotFound), "try again")
 		case !added:
-			o.dropBase(base, use)
+			o.dropBase(base, reply.Run)
 			return reply, api.ErrStopped
 		}
-		o.exchange.Added(append(m.Shards, manifest)...)
+		o.exchange.Added(append(m.Shards, p.manifest)...)
 	}
 	if !o.box.deliver(ctx, runs.OpenRun{Spec: spec}) {
-		o.dropBase(base, use)
+		o.dropBase(base, reply.Run)
 		return reply, api.ErrStopped
 	}
 	return reply, nil
@@ -140,7 +138,7 @@ func (o *operator) describe(req api.RunRequest) (*ledger.RunSpec, error) {
 		return nil, bad("name a safetensors file or a model of an earlier run, or let the site's trainer make the model", "exactly one of model, init and from says what the run starts from")
 	case unreadable != nil:
 		return nil, api.RefuseField("local", "correct the run's description", unreadable)
-	case spec.By != "" || spec.Base.Defined() || spec.Layout.Defined() || asked.Tensors.Defined() || len(asked.Aliases) > 0 || asked.Adapter != "" || len(spec.Nonce) > 0:
+	case spec.By != "" || spec.Base.Defined() || spec.Strategy.State().Defined() || spec.Layout.Defined() || asked.Tensors.Defined() || len(asked.Aliases) > 0 || asked.Adapter != "" || len(spec.Nonce) > 0:
 		return nil, bad("", "by, base, layout, constants but for local, and nonce are for the node to fill in")
 	case req.Model != "" && !filepath.IsAbs(req.Model):
 		return nil, bad("give the full path: the node has a working directory of its own", "model: %q is a relative path", req.Model)
@@ -183,9 +181,8 @@ func (o *operator) checkKnown(spec *ledger.RunSpec) error {
 		field, why := reduction.Wrong(err)
 		return api.RefuseField(field, "correct the run's description, or start a weft that knows it", errors.New(why))
 	}
-	if in := o.views.now().protocol.Number; !spec.Selection.IsZero() && in < ledger.SelectionProtocol {
-		return api.RefuseField("evaluate", fmt.Sprintf("raise it once every site runs weft >= %s: weft roster protocol %d %s", ledger.NewestWeft, ledger.SelectionProtocol, ledger.NewestWeft),
-			fmt.Errorf("evaluate, best and stop_after need protocol %d, the mesh goes by %d", ledger.SelectionProtocol, in))
+	if err := o.checkSelection(spec); err != nil {
+		return err
 	}
 	for _, site := range o.views.now().roster.ByName() {
 		if p, known := o.programs.of(site.ID); known && p.Protocol < since {
@@ -194,6 +191,27 @@ func (o *operator) checkKnown(spec *ledger.RunSpec) error {
 		}
 	}
 	return nil
+}
+
+// checkSelection refuses terms that would not be in force, or that a mesh of so many sites cannot keep.
+func (o *operator) checkSelection(spec *ledger.RunSpec) error {
+	v := o.views.now()
+	terms, _ := spec.Selection.Read() // it was checked
+	need := func(field, what string, number uint64) error {
+		if spec.Selection.IsZero() || v.protocol.Number >= number {
+			return nil
+		}
+		return api.RefuseField(field, fmt.Sprintf("raise it once every site runs weft >= %s: weft roster protocol %d %s", ledger.NewestWeft, number, ledger.NewestWeft),
+			fmt.Errorf("%s need protocol %d, the mesh goes by %d", what, number, v.protocol.Number))
+	}
+	if terms.Cross == "" {
+		return need("evaluate", "evaluate, best and stop_after", ledger.SelectionProtocol)
+	}
+	if n := v.roster.Len(); n > ledger.MaxCross {
+		return api.RefuseField("cross_evaluate", "leave it out",
+			fmt.Errorf("the mesh has %d sites, at most %d: each site would evaluate the updates of all others, and what it finds would not fit its statement", n, ledger.MaxCross))
+	}
+	return need("cross_evaluate", "cross-site evaluations", ledger.CrossProtocol)
 }
 
 // Evaluate has the site's trainer measure a model of a run once it is free: a committed one, or what the run began with. It

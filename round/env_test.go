@@ -394,7 +394,7 @@ func (e *env) trained(s *simSite) bool {
 		}
 		e.hold(s, manifest)
 		e.step(s, runs.Trained{
-			Run: run, Round: j.Round, Opened: j.Opened, Attempt: j.Attempt, Manifest: manifest, Samples: s.samples(), Metrics: map[string]float64{"loss": 1}, Figures: s.figures,
+			Run: run, Round: j.Round, Opened: j.Opened, Attempt: j.Attempt, Manifest: manifest, Samples: s.samples(), Metrics: map[string]float64{"loss": 1}, Figures: s.figures, Lent: s.num < 4,
 		})
 		return true
 	}

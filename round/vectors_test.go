@@ -116,6 +116,18 @@ func vectors(t *testing.T) []vector {
 	add("selecting run description", "body", selecting)
 	measured := statement(2, ledger.KindMeasured, &ledger.LastMeasured{Run: run, Model: model, Figures: figures})
 	add("closing entry", "Entry", &ledger.Entry{Mesh: mesh, Height: 4, Parent: commit.CID(), Body: &ledger.Closing{Run: run, Figures: []ledger.Signed{measured}}})
+	lent := upd(2)
+	lent.Lent = true
+	add("lent update body", "body", lent)
+	crossing := *spec
+	crossing.Selection = ledger.NewSelection(ledger.Terms{Cross: ledger.CrossLast})
+	add("crossing run description", "body", crossing)
+	going := *spec
+	going.Strategy, going.Late, going.LateNum, going.LateDen, going.LateMax = ledger.NewStrategy(ledger.Method{Outer: "nesterov"}).WithState(block.Sum(block.DagCBOR, []byte("state"))), ledger.Drop, 0, 0, 0
+	add("run description that goes on with a state", "body", going)
+	rows := []ledger.CrossRow{{Site: g.Sites[1].ID, Samples: 40, Metrics: map[string]float64{"accuracy": 0.5}}, {Site: g.Sites[2].ID, Samples: 40, Metrics: map[string]float64{"accuracy": 0.75}}}
+	crossed := titled("measured with rows", g.Sites[2].ID, ledger.KindMeasured, &ledger.LastMeasured{Run: run, Model: model, Figures: figures, Cross: ledger.NewCrossRows(rows)})
+	add("closing entry with rows", "Entry", &ledger.Entry{Mesh: mesh, Height: 4, Parent: commit.CID(), Body: &ledger.Closing{Run: run, Figures: []ledger.Signed{crossed}}})
 	add("close entry", "Entry", &ledger.Entry{Mesh: mesh, Height: 2, Parent: openEntry.CID(), Body: &ledger.Close{Run: run, Stops: []ledger.Signed{stop}}})
 
 	statement(1, consensus.KindReady, &consensus.Ready{Height: 3, Entry: commit.CID(), Data: commit.Block().Data})

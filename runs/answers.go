@@ -25,6 +25,7 @@ type Trained struct {
 	Samples  uint64
 	Metrics  map[string]float64
 	Figures  *ledger.Measured // of the base; nil: it was not measured
+	Lent     bool             // the site lets others measure the update
 }
 
 // TrainFailed answers Train. The machine asks again after a while.
@@ -76,6 +77,7 @@ type Measured struct {
 	Run     block.CID
 	Model   block.CID
 	Figures ledger.Measured
+	Cross   []ledger.CrossRow // of the updates, as far as they were measured
 }
 
 // OpenRun asks the mesh for a run. Its base must be held.

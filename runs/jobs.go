@@ -62,12 +62,13 @@ type Reduce struct {
 	Inputs []ledger.Input // in seal order
 }
 
-// Measure asks for what the site finds of the last model of a run, which is held. Answer Measured.
+// Measure asks for what the site finds of the last model of a run, which is held, and of updates, which may not be. Answer Measured.
 type Measure struct {
-	Run   block.CID
-	Spec  *ledger.RunSpec
-	Round uint64 // that the model came out of
-	Model block.CID
+	Run     block.CID
+	Spec    *ledger.RunSpec
+	Round   uint64 // that the model came out of
+	Model   block.CID
+	Updates []ledger.Input // of its seal, ascending by site, its own among them; none unless the run asks for it
 }
 
 func (Consider) job()  {}

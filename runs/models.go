@@ -58,10 +58,13 @@ func (m *models) holdBest(r *ledger.Run) {
 	}
 }
 
-// holdBase is hold for the base and the constants of a run that a site asks for, which may have the others fetch so much and
-// no more.
+// holdBase is hold for the base of a run that a site asks for, its constants, and the state that its outer step begins with; it may
+// have the others fetch so much and no more.
 func (m *models) holdBase(run block.CID, spec *ledger.RunSpec) bool {
 	held := m.holdFor(run, model{spec.Base, spec.Layout, false}, spec.By)
+	if state := spec.Strategy.State(); state.Defined() {
+		held = m.holdFor(run, model{state, spec.Layout, true}, spec.By) && held
+	}
 	if tensors := spec.Constants.Tensors(); tensors.Defined() {
 		held = m.holdFor(run, model{manifest: tensors}, spec.By) && held
 	}

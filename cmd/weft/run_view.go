@@ -103,7 +103,7 @@ func runText(out *term.Out, r *api.RunStatus) string {
 	if text := trainerText(r); text != "" {
 		b.WriteString(strings.Repeat(" ", indent) + hanging(out, text, nil))
 	}
-	if text := ruleText(r.Spec); text != "" {
+	for _, text := range termsTexts(r.Spec) {
 		b.WriteString(strings.Repeat(" ", indent) + hanging(out, text, nil))
 	}
 	if r.Unknown != "" {
@@ -118,7 +118,9 @@ func runText(out *term.Out, r *api.RunStatus) string {
 	if text := bestText(r); text != "" {
 		b.WriteString(strings.Repeat(" ", indent) + hanging(out, text, nil))
 	}
-	if r.Unmeasured {
+	if terms, err := r.Spec.Selection.Read(); r.Unmeasured && err == nil && terms.Cross != "" {
+		b.WriteString(strings.Repeat(" ", indent) + "the sites measure the last model, and each other's last updates\n")
+	} else if r.Unmeasured {
 		b.WriteString(strings.Repeat(" ", indent) + "the sites measure the last model\n")
 	}
 	if r.Waits != "" {
@@ -133,6 +135,31 @@ func runText(out *term.Out, r *api.RunStatus) string {
 		}
 	}
 	return b.String()
+}
+
+// termsTexts say what a run does that most do not: how it makes its models, what stays at the sites, what they measure.
+func termsTexts(s *ledger.RunSpec) (texts []string) {
+	if s == nil {
+		return nil
+	}
+	if text := ruleText(s); text != "" {
+		texts = append(texts, text)
+	}
+	if beside, err := s.Constants.Read(); err == nil && len(beside.Local) > 0 {
+		texts = append(texts, "stays at each site: "+strings.Join(quoted(beside.Local), ", "))
+	}
+	if terms, err := s.Selection.Read(); err == nil && terms.Cross != "" {
+		texts = append(texts, "the sites measure each other's last updates, where config.yaml permits it")
+	}
+	return texts
+}
+
+// quoted returns texts that others have written, safe to show.
+func quoted(list []string) (safe []string) {
+	for _, s := range list {
+		safe = append(safe, strconv.Quote(s))
+	}
+	return safe
 }
 
 // ruleText says how a run makes its models, if not by the mean of parameters: its rule, its outer step and their parameters.
@@ -167,6 +194,8 @@ func trainerText(r *api.RunStatus) string {
 	switch {
 	case r.Phase != api.PhaseTraining:
 		return ""
+	case r.TrainerWaits != "":
+		return r.TrainerWaits
 	case r.Queued:
 		return "waits for its turn: the trainer works for another run"
 	case r.Heard.IsZero():

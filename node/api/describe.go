@@ -19,7 +19,7 @@ func DescribeRun(l *ledger.Ledger, r *ledger.Run, history []RoundStatus, figures
 	s := RunStatus{
 		ID: r.ID, Name: r.Spec.Name, Round: min(r.Round, r.Spec.Rounds), Rounds: r.Spec.Rounds, Done: uint64(len(r.Commits)), Base: r.Base, Spec: r.Spec,
 		MinSites: uint64(r.Spec.Needed(l.Roster())), Updates: []string{}, Takes: []string{}, History: history,
-		Figures: figures, Early: r.Plateau > 0, Unmeasured: r.Measurable(), Best: DescribeBest(r),
+		Figures: figures, Early: r.Plateau > 0, Unmeasured: r.Measurable(), Best: DescribeBest(r), Cross: describeCross(l, r),
 	}
 	switch {
 	case r.Closed > 0:
@@ -199,8 +199,11 @@ func Signers(l *ledger.Ledger, height uint64) []string {
 }
 
 // Marks says what is unusual of a site's update in the round: repeated, if more than one training stands behind it; late; capped,
-// if it counts for less than its samples though it is in time.
+// if it counts for less than its samples though it is in time; skipped, if there is none as the site has said so.
 func (r *RoundStatus) Marks(site string) (marks []string) {
+	if _, skipped := r.Skipped[site]; skipped && !slices.Contains(r.Sites, site) {
+		return []string{"skipped"}
+	}
 	if r.Attempts[site] > 1 {
 		marks = append(marks, "repeated")
 	}

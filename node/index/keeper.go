@@ -6,7 +6,7 @@ import (
 )
 
 // What is kept: committed models by the site's policy (keep_models of each run, the newest), each with the outer step's state
-// that was committed with it, the best and what may become that, and what runs began with; models that a run still needs; updates that can still count; if the run
+// that was committed with it, the best and what may become that, and what runs began with; models that a run still needs; updates that can still count, or that the sites are to measure; if the run
 // or the site keeps updates, those that went into a model, and the models without which late ones say nothing. The rest is
 // removed after each commit and at start, as the machine's own Forget is lost in a crash.
 
@@ -93,6 +93,8 @@ func (k *Keeper) Keeps(m block.CID, u Use) bool {
 		return false
 	case u.As == AsDraft:
 		return r.Active() && u.Round == r.Round
+	case r.Crosses(m):
+		return true
 	case counted(r, m, u.Round):
 		return k.keepUpdates || r.Spec.KeepUpdates
 	}
@@ -102,7 +104,7 @@ func (k *Keeper) Keeps(m block.CID, u Use) bool {
 // KeepsUpdate reports whether an update that the machine forgets is kept all the same.
 func (k *Keeper) KeepsUpdate(m block.CID, u Use) bool {
 	r := k.ledger.Run(u.Run)
-	return r != nil && (k.keepUpdates || r.Spec.KeepUpdates) && counted(r, m, u.Round)
+	return r != nil && (r.Crosses(m) || (k.keepUpdates || r.Spec.KeepUpdates) && counted(r, m, u.Round))
 }
 
 // counted reports whether an update that came in a round went into a committed model.

@@ -62,6 +62,14 @@ func (d *desk) process(run block.CID) int {
 	return 0
 }
 
+// waiting says what a task waits for before the trainer can have it, such as a process that is to come; nothing if it does not.
+func (d *desk) waiting() string {
+	if t, ok := d.trainer.(interface{ Waiting() string }); ok {
+		return t.Waiting()
+	}
+	return ""
+}
+
 // listen begins to keep the last word of a training's trainer, until stop. It warns once if none comes for long.
 func (d *desk) listen(t *training) (report func(train.Progress), stop func()) {
 	t.hear(train.Progress{})
@@ -184,6 +192,6 @@ func (d *desk) take(ctx context.Context, job runs.Train, res train.Result) (done
 	}
 	return runs.Trained{
 		Run: job.Run, Round: job.Round, Opened: job.Opened, Attempt: job.Attempt,
-		Manifest: c, Samples: min(res.Samples, ledger.MaxSamples), Metrics: update.Metrics(d.log, res.Metrics, ledger.MaxMetrics),
+		Manifest: c, Samples: min(res.Samples, ledger.MaxSamples), Metrics: update.Metrics(d.log, res.Metrics, ledger.MaxMetrics), Lent: d.site.Cross.Measured,
 	}, nil
 }

@@ -33,6 +33,7 @@ keep_updates: true
 evaluate: {every: 2}
 best: {metric: val_loss, mode: min, by: median, min_delta: 1e-3}
 stop_after: 3
+cross_evaluate: last
 `
 
 func TestParse(t *testing.T) {
@@ -48,7 +49,7 @@ func TestParse(t *testing.T) {
 		t.Errorf("got %+v", s)
 	}
 	terms, err := s.Selection.Read()
-	if every := uint64(2); err != nil || *terms.Every != every || *terms.Best != (ledger.Best{Metric: "val_loss", Mode: ledger.Min, By: ledger.ByMedian, MinDelta: 1e-3}) || terms.StopAfter != 3 {
+	if every := uint64(2); err != nil || *terms.Every != every || *terms.Best != (ledger.Best{Metric: "val_loss", Mode: ledger.Min, By: ledger.ByMedian, MinDelta: 1e-3}) || terms.StopAfter != 3 || terms.Cross != ledger.CrossLast {
 		t.Errorf("got %+v, %v", terms, err)
 	}
 	if want := map[string]string{"steps": "100", "lr": "0.0010", "text": "yes", "big": "1_000", "modules": `["q_proj",2,{"deep":[true,1e-3,"1e-3",0.1,null]}]`}; !maps.Equal(s.Train, want) {
@@ -160,6 +161,8 @@ func TestParseSaysWhere(t *testing.T) {
 		{ok + "best: {metric: accuracy, mode: max, delta: 1}\n", "run.yaml:4: best: unknown field \"delta\""},
 		{ok + "evaluate: false\nbest: accuracy:max\n", "run.yaml:5: best: best without evaluation"},
 		{ok + "stop_after: 3\n", "run.yaml:4: stop_after: best is missing"},
+		{ok + "cross_evaluate: first\n", "run.yaml:4: cross_evaluate: \"first\", want last"},
+		{ok + "evaluate: false\ncross_evaluate: last\n", "run.yaml:5: cross_evaluate: with evaluate: false"},
 		{ok + "name: b\n", "run.yaml:4: "},
 		{ok + "train: &a\n  x: *a\n", "run.yaml:4: anchors"},
 		{"rounds: 1\n", "run.yaml: name: missing"},

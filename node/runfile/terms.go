@@ -28,6 +28,7 @@ type Terms struct {
 	Evaluate    yamlfile.Value             `yaml:"evaluate" json:"evaluate,omitempty"`
 	Best        yamlfile.Value             `yaml:"best" json:"best,omitempty"`
 	StopAfter   yamlfile.Count             `yaml:"stop_after" json:"stop_after,omitempty"`
+	Cross       string                     `yaml:"cross_evaluate" json:"cross_evaluate,omitempty"`
 }
 
 // Weights says what a site's update weighs in the mean.

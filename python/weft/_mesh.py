@@ -161,7 +161,8 @@ class Run:
 
     def model(self, which: int | str = "latest", framework: str = "auto") -> dict[str, Any]:
         """The tensors of a round's model, by the round's number; "latest" is the newest that this
-        site holds, "best" the best by the run's terms."""
+        site holds, "best" the best by the run's terms. Of a run with ``local:`` these are the
+        common tensors; `weft model export --local` adds the site's own."""
         if which == "best":
             best = self.status.get("best")
             if not best:

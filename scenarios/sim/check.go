@@ -30,6 +30,7 @@ const (
 	PromiseApproved  = "the roster changes as a quorum of it has approved"
 	PromiseCause     = "nobody is dropped without cause"
 	PromiseBest      = "the best model is the one that the certified figures give, and no majority's gain is invented"
+	PromiseCross     = "what is said of an update has been found of it, and its site permits that"
 	PromiseIncluded  = "no valid update that all hold in time is left out twice"
 )
 
@@ -54,6 +55,7 @@ type checker struct {
 	dropped dropped
 	regrets regrets
 	best    selection
+	cross   crossed
 }
 
 // certified is a decided entry as the first site had it.
@@ -86,6 +88,7 @@ func newChecker(w *World) *checker {
 	c.dropped.of(c)
 	c.regrets.of(c)
 	c.best.of(c)
+	c.cross.of(c)
 	return c
 }
 
@@ -190,6 +193,7 @@ func (c *checker) extend(s *site, e *ledger.Entry) {
 			return
 		}
 		c.bases[e.Run()] = []block.CID{body.(*ledger.RunSpec).Base}
+		c.states[e.Run()] = body.(*ledger.RunSpec).Strategy.State()
 		c.best.opened(e.Run(), body.(*ledger.RunSpec))
 	case *ledger.Seal:
 		c.seals[e.CID()] = e
@@ -202,6 +206,7 @@ func (c *checker) extend(s *site, e *ledger.Entry) {
 		c.committed(s, b)
 	case *ledger.Closing:
 		c.best.closed(b)
+		c.cross.closed(b)
 	case *ledger.Changed:
 		c.approved(s, b)
 		c.changed(b)
@@ -242,6 +247,7 @@ func (c *checker) committed(s *site, m *ledger.Commit) {
 	}
 	c.bases[m.Run], c.states[m.Run] = append(models, m.Model), m.State
 	c.best.committed(m, ledger.As[ledger.Seal](sealed))
+	c.cross.committed(m, ledger.As[ledger.Seal](sealed))
 	c.newest = []block.CID{m.Model}
 	if m.State.Defined() {
 		c.newest = append(c.newest, m.State)

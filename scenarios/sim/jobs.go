@@ -46,12 +46,17 @@ func (s *site) finds(model block.CID) ledger.Measured {
 	return ledger.Measured{}
 }
 
-// measure measures the last model of a run.
+// measure measures the last model of a run, and of the updates that it is asked for those that are here.
 func (s *site) measure(j runs.Measure) {
 	m := s.finds(j.Model)
-	s.later(s.pace(time.Duration(m.Took)*time.Millisecond), func() {
-		s.happen(runs.Measured{Run: j.Run, Model: j.Model, Figures: m})
-	})
+	done, took := runs.Measured{Run: j.Run, Model: j.Model, Figures: m}, m.Took
+	for _, u := range j.Updates {
+		if of := s.finds(u.Manifest); s.has(u.Manifest) && of.Samples > 0 {
+			done.Cross = append(done.Cross, ledger.CrossRow{Site: u.Site, Samples: of.Samples, Metrics: of.Metrics})
+			took += of.Took
+		}
+	}
+	s.later(s.pace(time.Duration(took)*time.Millisecond), func() { s.happen(done) })
 }
 
 // later does something in this life of the site.
@@ -98,7 +103,7 @@ func (s *site) train(j runs.Train) {
 		s.announced[j.Opened] = done.Update.Manifest
 		s.happen(runs.Trained{
 			Run: j.Run, Round: j.Round, Opened: j.Opened, Attempt: j.Attempt,
-			Manifest: done.Update.Manifest, Samples: done.Samples, Metrics: done.Metrics, Figures: done.Figures,
+			Manifest: done.Update.Manifest, Samples: done.Samples, Metrics: done.Metrics, Figures: done.Figures, Lent: !s.Unlent,
 		})
 	})
 }

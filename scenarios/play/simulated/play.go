@@ -11,7 +11,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/reduction"
 	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/scenarios"
@@ -147,7 +146,7 @@ func (p *play) config() (sim.Config, error) {
 	}
 	selects := !spec.Selection.IsZero()
 	if selects {
-		c.Protocol = ledger.SelectionProtocol
+		_, c.Protocol, _ = reduction.KnownNames(&spec) // it was checked
 	}
 	if y := p.s.Trainer.Synthetic; y != nil {
 		strategy, err := reduction.Strategy(&spec)
