@@ -170,7 +170,7 @@ func (x *crash) start(nodes ...*local.Node) {
 // await polls until what is true.
 func (x *crash) await(what string, is func() bool) {
 	x.t.Helper()
-	for end := time.Now().Add(crashLimit); !is(); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(crashLimit); !is(); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(end) {
 			for _, n := range x.mesh.Nodes {
 				s, err := n.Client.Status(x.ctx)
