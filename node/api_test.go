@@ -277,6 +277,7 @@ func FuzzRunRequest(f *testing.F) {
 
 // A program that runs a node in itself may have it without the local API.
 func TestNoAPI(t *testing.T) {
+	t.Parallel()
 	s := newTestMesh(t, 1, nil)[0]
 	h, err := site.Open(s.dir)
 	if err != nil {

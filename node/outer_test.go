@@ -69,6 +69,7 @@ func heldStates(t *testing.T, dir string, states []block.CID) (held []bool) {
 // TestNesterovRun: the outer step's state is committed with each model, kept as long as that, computed anew from kept updates, and
 // fetched by a site that has missed rounds or lost its disk.
 func TestNesterovRun(t *testing.T) {
+	t.Parallel()
 	sites := newTestMesh(t, 4, func(name, config string) string {
 		if name == "d" {
 			return config + "keep_models: 2\n"

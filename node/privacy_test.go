@@ -86,7 +86,7 @@ func TestPrivacy(t *testing.T) {
 			private = append(append(private, m), manifest.Shards...)
 		}
 	}
-	if len(private) < 6*(1+3) {
+	if len(private) < 6*(1+2) {
 		t.Fatalf("%d private blocks", len(private))
 	}
 	e := a.newcomer("e")

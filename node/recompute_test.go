@@ -107,7 +107,7 @@ func TestRecomputeFindsALie(t *testing.T) {
 		}
 	})
 	for i, got := range recomputed(t, sites[0].dir, block.CID{}) {
-		if got.Outcome != archive.Differs || !strings.Contains(got.Why, "1 of 3 shards differ, the first is shard 1 (of ") {
+		if got.Outcome != archive.Differs || !strings.Contains(got.Why, "1 of 2 shards differ, the first is shard 1 (of ") {
 			t.Errorf("round %d: %+v", i+1, got)
 		}
 	}

@@ -455,6 +455,7 @@ func TestExitErrorOfForeignPackage(t *testing.T) {
 
 // A process that is busy when it is to end hears of it by SIGTERM, and may save what it has.
 func TestExecGrace(t *testing.T) {
+	t.Parallel()
 	e := play(t, "saves")
 	e.cfg.StopGrace, e.cfg.Dir = 3*time.Second, t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())

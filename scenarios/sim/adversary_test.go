@@ -312,7 +312,7 @@ func (p *lied) tolerated() {
 }
 
 func TestAdversaries(t *testing.T) {
-	seeds := uint64(6)
+	seeds := uint64(4)
 	if testing.Short() {
 		seeds = 2
 	}
