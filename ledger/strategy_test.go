@@ -97,7 +97,7 @@ func TestNewStrategy(t *testing.T) {
 	with := ledger.NewStrategy(ledger.Method{Outer: "nesterov", Params: params}).WithState(state)
 	m, err = with.Read()
 	if err != nil || m.Outer != "nesterov" || !maps.Equal(m.Params, params) || with.State() != state {
-		t.Errorf("with a state: %s %v %v", outer, got, err)
+		t.Errorf("with a state: %+v, %v", m, err)
 	}
 	for _, outer := range []string{"", "none"} {
 		if s := ledger.NewStrategy(ledger.Method{Outer: outer, Params: map[string]string{}}); !s.IsZero() {

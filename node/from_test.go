@@ -91,7 +91,9 @@ func TestFromWithState(t *testing.T) {
 	}
 	upAll(sites[:3])
 	a, d := sites[0], sites[3]
-	nesterov := func(lr string) ledger.Strategy { return ledger.NewStrategy(ledger.Method{Outer: "nesterov", Params: map[string]string{"lr": lr}}) }
+	nesterov := func(lr string) ledger.Strategy {
+		return ledger.NewStrategy(ledger.Method{Outer: "nesterov", Params: map[string]string{"lr": lr}})
+	}
 	first := a.start(ledger.RunSpec{Name: "first", Rounds: 2, MinSites: 3, Strategy: nesterov("0.5")})
 	r := a.awaitRounds(first, 2)
 	second := func(lr string) (api.RunReply, api.RunStatus) {
