@@ -59,13 +59,13 @@ func (s *Seal) apply(l *Ledger, e *Entry) {
 	r.Seals = append(r.Seals, SealAt{e.Height, e.CID(), s})
 }
 
-// Inputs returns what the seal's round is reduced from, in seal order.
-func (s *Seal) Inputs() []Input {
+// Inputs returns what the round of a seal of the run is reduced from, in seal order.
+func (r *Run) Inputs(s *Seal) []Input {
 	list := make([]Input, len(s.Updates))
 	for i := range s.Updates {
 		u := s.Updates[i].Update.Update()
 		list[i] = Input{Site: s.Updates[i].Update.From, Manifest: u.Manifest, Weight: s.Updates[i].Weight}
-		if u.Round != s.Round {
+		if u.Round != s.Round && r.Spec.Late == Carry {
 			list[i].Base = u.Base
 		}
 	}
@@ -174,5 +174,5 @@ type Input struct {
 	Site     peer.ID
 	Manifest block.CID
 	Weight   uint64
-	Base     block.CID // undefined: the round's; else a late update's own
+	Base     block.CID // undefined: it counts as it is; else a late update that is carried over from its own base
 }

@@ -89,7 +89,7 @@ func (l *Ledger) Staleness(r *Run, s *Signed) (uint64, error) {
 		return 0, fmt.Errorf("a seal has dropped it as invalid")
 	}
 	stale := r.Round - u.Round
-	if stale > 0 && (r.Spec.Late != Carry || stale > r.Spec.LateMax) {
+	if stale > r.Spec.LateRounds() {
 		return 0, fmt.Errorf("%d rounds late, the run's policy drops it", stale)
 	}
 	return stale, nil

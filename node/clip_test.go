@@ -49,7 +49,7 @@ func TestClipRun(t *testing.T) {
 	for _, s := range slices.Backward(sites) {
 		r = s.awaitRounds(run, 6)
 	}
-	if _, params, err := r.Spec.Strategy.Read(); err != nil || r.Spec.Late != ledger.Drop || params["norm"] != "0.1" {
+	if _, params, err := r.Spec.Strategy.Read(); err != nil || r.Spec.Late != ledger.Average || params["norm"] != "0.1" {
 		t.Errorf("the run's description: %+v", r.Spec)
 	}
 	base := r.Spec.Base

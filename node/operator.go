@@ -149,11 +149,11 @@ func (o *operator) describe(req api.RunRequest) (*ledger.RunSpec, error) {
 	if _, err := rand.Read(spec.Nonce); err != nil {
 		return nil, err
 	}
-	spec.Default()
+	spec.Default(o.views.now().protocol.Number)
 	check := spec
 	check.Base = o.mesh // stands for those to come
 	check.Layout = check.Base
-	if err := check.Validate(o.views.now().roster); err != nil {
+	if err := check.Validate(o.views.now().roster, o.views.now().protocol.Number); err != nil {
 		const correct = "correct the run's description"
 		var wrong *ledger.SpecError
 		if errors.As(err, &wrong) {

@@ -441,7 +441,7 @@ func (e *env) spec(rounds uint64) *ledger.RunSpec {
 	layout := block.Sum(block.DagCBOR, []byte("layout"))
 	base := block.Sum(block.DagCBOR, []byte("base"))
 	s := &ledger.RunSpec{Name: "r", By: e.sites[0].self, Base: base, Layout: layout, Rounds: rounds, Nonce: make([]byte, 16)}
-	s.Default()
+	s.Default(1)
 	return s
 }
 

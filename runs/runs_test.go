@@ -81,7 +81,7 @@ func newMesh(t *testing.T) *mesh {
 	})
 	m.runs.Begin()
 	m.spec = &ledger.RunSpec{Name: "r", By: m.sites[0], Base: name("base"), Layout: name("layout"), Rounds: 3, Nonce: make([]byte, 16)}
-	m.spec.Default()
+	m.spec.Default(1)
 	m.decide(&ledger.Open{Spec: *m.out.Sign(ledger.KindOpen, m.spec)})
 	m.runs.Considered(Considered{Run: m.run().ID, Accept: true})
 	m.work()

@@ -144,12 +144,12 @@ func (p *state) stopTraining() {
 
 // mayFinish reports whether a training under way can still yield an update that counts.
 func (p *state) mayFinish(t *Train, r *ledger.Run, latest *ledger.SealAt) bool {
-	carry := r.Spec.Late == ledger.Carry && !p.Ledger.JoinedAfter(p.Self, t.Opened)
-	if t.Opened == r.Opened && (latest == nil || carry && !slices.Contains(latest.Contributors(), p.Self)) {
+	late := r.Spec.LateRounds() > 0 && !p.Ledger.JoinedAfter(p.Self, t.Opened)
+	if t.Opened == r.Opened && (latest == nil || late && !slices.Contains(latest.Contributors(), p.Self)) {
 		return true
 	}
 	stale := r.Round - t.Round
-	return carry && stale > 0 && stale <= r.Spec.LateMax && t.Round > r.Counted[p.Self]
+	return late && stale > 0 && stale <= r.Spec.LateRounds() && t.Round > r.Counted[p.Self]
 }
 
 // trainOn returns when a site whose update is out trains on from it, if too few updates are in for a seal

@@ -167,7 +167,7 @@ func judge(err error) (*Recomputed, error) {
 
 // inputs opens the sealed updates, and the bases if any of them was late or changes are combined.
 func (k *kept) inputs(run *ledger.Run, c *ledger.CommitAt, changes bool) (list []aggregate.Input, base aggregate.ShardReader, err error) {
-	list, err = reduction.Inputs(c.Sealed.Inputs(), func(i ledger.Input, base bool) (aggregate.ShardReader, error) {
+	list, err = reduction.Inputs(run.Inputs(c.Sealed), func(i ledger.Input, base bool) (aggregate.ShardReader, error) {
 		name := k.ledger.Name(i.Site)
 		if base {
 			return k.artifact(i.Base, "the model that "+name+"'s late update began from")

@@ -47,8 +47,8 @@ func (k *Keeper) need(r *ledger.Run, newest int) {
 	}
 	k.add(r.Base, r.State)
 	oldest := uint64(1) // round whose updates may still come in
-	if r.Round > lateMax(r) {
-		oldest = r.Round - lateMax(r)
+	if late := r.Spec.LateRounds(); r.Round > late {
+		oldest = r.Round - late
 	}
 	for i := oldest; i <= r.Round; i++ {
 		if base, ok := r.BaseOf(i); ok {
@@ -73,7 +73,7 @@ func (k *Keeper) needBases(r *ledger.Run) {
 		if ok && !r.Spec.Plain() {
 			k.add(base, r.StateOf(c.Round))
 		}
-		for _, in := range c.Sealed.Inputs() {
+		for _, in := range r.Inputs(c.Sealed) {
 			if ok && in.Base.Defined() {
 				k.models[in.Base], k.models[base] = true, true
 			}
@@ -96,7 +96,7 @@ func (k *Keeper) Keeps(m block.CID, u Use) bool {
 	case counted(r, m, u.Round):
 		return k.keepUpdates || r.Spec.KeepUpdates
 	}
-	return r.Active() && u.Round+lateMax(r) >= r.Round
+	return r.Active() && u.Round+r.Spec.LateRounds() >= r.Round
 }
 
 // KeepsUpdate reports whether an update that the machine forgets is kept all the same.
@@ -107,7 +107,7 @@ func (k *Keeper) KeepsUpdate(m block.CID, u Use) bool {
 
 // counted reports whether an update that came in a round went into a committed model.
 func counted(r *ledger.Run, m block.CID, came uint64) bool {
-	for i := came; i <= came+lateMax(r) && i >= 1 && i <= uint64(len(r.Commits)); i++ {
+	for i := came; i <= came+r.Spec.LateRounds() && i >= 1 && i <= uint64(len(r.Commits)); i++ {
 		for _, u := range r.Commits[i-1].Sealed.Updates {
 			if u.Update.Update().Manifest == m {
 				return true
@@ -115,12 +115,4 @@ func counted(r *ledger.Run, m block.CID, came uint64) bool {
 		}
 	}
 	return false
-}
-
-// lateMax returns by how many rounds an update may be late.
-func lateMax(r *ledger.Run) uint64 {
-	if r.Spec.Late == ledger.Carry {
-		return r.Spec.LateMax
-	}
-	return 0
 }

@@ -44,6 +44,7 @@ type checker struct {
 	version uint64           // changes so far
 	seals   map[block.CID]*ledger.Entry
 	bases   map[block.CID][]block.CID // run -> its models: base, then each commit's
+	carries map[block.CID]bool        // runs whose late updates count from their own bases
 	states  map[block.CID]block.CID   // run -> the outer step's state after its newest commit
 	newest  []block.CID               // committed model, and the state with it
 	counted map[counted]uint64        // round of the newest update that went into a model
@@ -73,7 +74,7 @@ type place struct {
 
 func newChecker(w *World) *checker {
 	c := &checker{
-		w: w, mesh: w.genesis.Block().CID, seals: map[block.CID]*ledger.Entry{}, bases: map[block.CID][]block.CID{}, states: map[block.CID]block.CID{},
+		w: w, mesh: w.genesis.Block().CID, seals: map[block.CID]*ledger.Entry{}, bases: map[block.CID][]block.CID{}, carries: map[block.CID]bool{}, states: map[block.CID]block.CID{},
 		spoken: map[place]uint64{}, counted: map[counted]uint64{}, ever: map[peer.ID]bool{},
 	}
 	for _, site := range w.genesis.Sites {
@@ -190,6 +191,7 @@ func (c *checker) extend(s *site, e *ledger.Entry) {
 			return
 		}
 		c.bases[e.Run()] = []block.CID{body.(*ledger.RunSpec).Base}
+		c.carries[e.Run()] = body.(*ledger.RunSpec).Late == ledger.Carry
 		c.best.opened(e.Run(), body.(*ledger.RunSpec))
 	case *ledger.Seal:
 		c.seals[e.CID()] = e
@@ -228,7 +230,7 @@ func (c *checker) committed(s *site, m *ledger.Commit) {
 		body := u.Update.Update()
 		c.count(m, u.Update.From, body.Round)
 		in := ledger.Input{Site: u.Update.From, Manifest: body.Manifest, Weight: u.Weight}
-		if body.Round != m.Round {
+		if body.Round != m.Round && c.carries[m.Run] {
 			in.Base = body.Base
 		}
 		j.Inputs = append(j.Inputs, in)

@@ -205,13 +205,13 @@ func (t *Trial) fault(rng *rand.Rand, kind FaultKind, site int) Fault {
 // Config returns the trial as a world's configuration, with adversaries that have done nothing yet.
 func (t *Trial) Config() Config {
 	work := t.Work
-	spec := work.Spec("trial", t.Rounds)
+	spec, protocol := work.Spec("trial", t.Rounds), uint64(0)
+	if t.Selection != nil { // these go by the newest rules, the others by the first
+		spec.Selection, protocol, work.Figures = ledger.NewSelection(*t.Selection), ledger.Newest, true
+		spec.Late = ledger.Average
+	}
 	if !t.Late {
 		spec.Late, spec.LateNum, spec.LateDen, spec.LateMax = ledger.Drop, 0, 0, 0
-	}
-	protocol := uint64(0)
-	if t.Selection != nil {
-		spec.Selection, protocol, work.Figures = ledger.NewSelection(*t.Selection), ledger.SelectionProtocol, true
 	}
 	rng := rand.New(rand.NewPCG(t.Seed, 4))
 	c := Config{Protocol: protocol, Seed: t.Seed, Faults: t.Faults, Workload: &work, Plan: t.Plan, Check: true}

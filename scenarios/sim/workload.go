@@ -77,7 +77,7 @@ func (y *Synthetic) Spec(name string, rounds uint64) *ledger.RunSpec {
 	base := y.add(Artifact{Manifest: block.Sum(block.DagCBOR, []byte("base "+name)), Layout: layout, Bytes: y.Bytes})
 	nonce := block.Sum(block.Raw, []byte(name)).Digest()
 	s := &ledger.RunSpec{Name: name, Base: base.Manifest, Layout: layout, Rounds: rounds, Nonce: nonce[:16]}
-	s.Default()
+	s.Default(1)
 	return s
 }
 
