@@ -19,6 +19,7 @@ type RunSpec struct {
 	Rule        string            `cbor:"rule" json:"rule"`                             // its name; a site that does not know it takes no part
 	Strategy    Strategy          `cbor:"strategy,omitzero" json:"strategy,omitzero"`   // outer step and parameters; absent where there are none
 	Selection   Selection         `cbor:"selection,omitzero" json:"selection,omitzero"` // evaluation and the best model; absent where it says nothing of them
+	Bounds      Bounds            `cbor:"bounds,omitzero" json:"bounds,omitzero"`       // how far one site may move a model; absent where it says nothing of it
 	MinSites    uint64            `cbor:"min_sites" json:"min_sites"`                   // fewest updates in a seal; 0: a quorum
 	SampleCap   uint64            `cbor:"sample_cap" json:"sample_cap"`
 	Late        LatePolicy        `cbor:"late" json:"late"`
@@ -75,7 +76,7 @@ func (e *SpecError) Unwrap() error { return ErrMalformed }
 
 // Validate says what is wrong with the description for a mesh with this roster that goes by this protocol, if anything: with its form and sizes. Whether
 // this program knows the names in it is no part of that, or sites of two versions would disagree about what is decided; nor are
-// Strategy, Selection and Constants, which earlier versions pass over.
+// Strategy, Selection and Constants, nor Bounds before protocol 4, which earlier versions pass over.
 func (s *RunSpec) Validate(r *Roster, protocol uint64) error {
 	bad := func(field, format string, args ...any) error {
 		return &SpecError{s.Name, field, fmt.Sprintf(format, args...)}
@@ -104,6 +105,9 @@ func (s *RunSpec) Validate(r *Roster, protocol uint64) error {
 	}
 	if err := s.checkLate(protocol, bad); err != nil {
 		return err
+	}
+	if _, err := s.Bounds.Read(); err != nil && protocol >= BoundsProtocol {
+		return bad("bounds", "%v", err)
 	}
 	for k, v := range s.Train {
 		if len(k) == 0 || len(k) > maxTrainValue || len(v) > maxTrainValue {

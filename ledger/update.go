@@ -22,6 +22,7 @@ type Update struct {
 	Samples  uint64             `cbor:"samples" json:"samples"`
 	Metrics  map[string]float64 `cbor:"metrics" json:"metrics"`
 	Figures  Figures            `cbor:"figures,omitzero" json:"figures,omitzero"` // of the base; absent if its author has not measured it
+	Norm     Norm               `cbor:"norm,omitzero" json:"norm,omitzero"`       // of the change to the base; absent in runs without bounds
 }
 
 // Check implements [Body].

@@ -150,6 +150,9 @@ func (o *operator) describe(req api.RunRequest) (*ledger.RunSpec, error) {
 		return nil, err
 	}
 	spec.Default(o.views.now().protocol.Number)
+	if err := o.checkProtocol(&spec); err != nil {
+		return nil, err
+	}
 	check := spec
 	check.Base = o.mesh // stands for those to come
 	check.Layout = check.Base
@@ -183,14 +186,30 @@ func (o *operator) checkKnown(spec *ledger.RunSpec) error {
 		field, why := reduction.Wrong(err)
 		return api.RefuseField(field, "correct the run's description, or start a weft that knows it", errors.New(why))
 	}
-	if in := o.views.now().protocol.Number; !spec.Selection.IsZero() && in < ledger.SelectionProtocol {
-		return api.RefuseField("evaluate", fmt.Sprintf("raise it once every site runs weft >= %s: weft roster protocol %d %s", ledger.NewestWeft, ledger.SelectionProtocol, ledger.NewestWeft),
-			fmt.Errorf("evaluate, best and stop_after need protocol %d, the mesh goes by %d", ledger.SelectionProtocol, in))
-	}
 	for _, site := range o.views.now().roster.ByName() {
 		if p, known := o.programs.of(site.ID); known && p.Protocol < since {
 			return api.Refuse(http.StatusConflict, "weft peers shows what each site runs; let its operator start a newer weft first",
 				"site %q runs weft %s, which does not know what this run asks for (it knows protocol %d, the run needs %d)", site.Name, p.Weft, p.Protocol, since)
+		}
+	}
+	return nil
+}
+
+// checkProtocol refuses to ask for what the protocol in force does not have.
+func (o *operator) checkProtocol(spec *ledger.RunSpec) error {
+	in := o.views.now().protocol.Number
+	for _, needs := range []struct {
+		protocol    uint64
+		asked       bool
+		field, what string
+	}{
+		{ledger.SelectionProtocol, !spec.Selection.IsZero(), "evaluate", "evaluate, best and stop_after need"},
+		{ledger.AverageProtocol, spec.Late == ledger.Average, "late", "late: average needs"},
+		{ledger.BoundsProtocol, !spec.Bounds.IsZero(), "share", "share and max_change need"},
+	} {
+		if needs.asked && in < needs.protocol {
+			return api.RefuseField(needs.field, fmt.Sprintf("raise it once every site runs weft >= %s: weft roster protocol %d %s", ledger.NewestWeft, needs.protocol, ledger.NewestWeft),
+				fmt.Errorf("%s protocol %d, the mesh goes by %d", needs.what, needs.protocol, in))
 		}
 	}
 	return nil

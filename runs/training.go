@@ -126,7 +126,7 @@ func (p *state) train(r *ledger.Run, latest *ledger.SealAt, ready bool) {
 	} else if self.skips(r.Opened) && (p.phase.at == Enough || p.now() < p.pace.openedAt[r.Opened]+skipPatience && p.offers.awaits(p.Reaches)) {
 		return
 	}
-	next := Train{Run: r.ID, Spec: r.Spec, Round: r.Round, Opened: r.Opened, Attempt: 1, Base: r.Base, Unmeasured: !r.Terms.Measures(r.Round-1, false)}
+	next := Train{Run: r.ID, Spec: r.Spec, Round: r.Round, Opened: r.Opened, Attempt: 1, Base: r.Base, Bounded: r.Bounded, Unmeasured: !r.Terms.Measures(r.Round-1, false)}
 	if own != nil {
 		next.Attempt, next.From = own.Attempt+1, own.Manifest
 	}

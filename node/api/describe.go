@@ -82,6 +82,7 @@ func DescribeRound(l *ledger.Ledger, c *ledger.CommitAt) RoundStatus {
 		s.SiteSamples[name], s.Weights[name], s.Attempts[name], s.Metrics[name] = u.Samples, c.Sealed.Updates[i].Weight, u.Attempt, u.Metrics
 	}
 	slices.Sort(s.Sites)
+	s.weigh(l, c.Sealed)
 	return s
 }
 
@@ -199,7 +200,8 @@ func Signers(l *ledger.Ledger, height uint64) []string {
 }
 
 // Marks says what is unusual of a site's update in the round: repeated, if more than one training stands behind it; late; capped,
-// if it counts for less than its samples though it is in time.
+// if it counts for less than its samples though it is in time; heavy, if it has more than half of the weight; long, if its change
+// has more than ten times the median norm.
 func (r *RoundStatus) Marks(site string) (marks []string) {
 	if r.Attempts[site] > 1 {
 		marks = append(marks, "repeated")
@@ -208,6 +210,12 @@ func (r *RoundStatus) Marks(site string) (marks []string) {
 		marks = append(marks, "late")
 	} else if r.Weights[site] < r.SiteSamples[site] && !r.equal() {
 		marks = append(marks, "capped")
+	}
+	if r.heavy(site) {
+		marks = append(marks, "heavy")
+	}
+	if r.long(site) {
+		marks = append(marks, "long")
 	}
 	return marks
 }

@@ -168,9 +168,18 @@ func (d *desk) train(ctx context.Context, t *training) (done runs.Trained, res t
 
 // take takes over an update.
 func (d *desk) take(ctx context.Context, job runs.Train, res train.Result, elements uint64) (done runs.Trained, err error) {
-	c, err := update.Take(ctx, d.artifacts.store, res, job.Spec.Layout, elements)
+	want := update.Wanted{Layout: job.Spec.Layout, Shard: elements}
+	if job.Bounded {
+		bounds, err := job.Spec.Bounds.Read()
+		if err != nil {
+			return done, err // such a description was never valid
+		}
+		want.Base, want.MaxChange = job.Base, bounds.MaxChange
+	}
+	taken, err := update.Take(ctx, d.artifacts.store, res, want)
+	c := taken.Manifest
 	if err != nil {
-		return done, err
+		return done, errors.Join(err, d.artifacts.abandon(c))
 	}
 	m, err := blockstore.ReadManifest(d.artifacts.store, c)
 	if err != nil {
@@ -185,6 +194,6 @@ func (d *desk) take(ctx context.Context, job runs.Train, res train.Result, eleme
 	}
 	return runs.Trained{
 		Run: job.Run, Round: job.Round, Opened: job.Opened, Attempt: job.Attempt,
-		Manifest: c, Samples: min(res.Samples, ledger.MaxSamples), Metrics: update.Metrics(d.log, res.Metrics, ledger.MaxMetrics),
+		Manifest: c, Samples: min(res.Samples, ledger.MaxSamples), Metrics: update.Metrics(d.log, res.Metrics, ledger.MaxMetrics), Norm: taken.Norm,
 	}, nil
 }

@@ -112,6 +112,22 @@ func TestParseStrategy(t *testing.T) {
 	}
 }
 
+// How far one site may move a model is in the description where the file says it, and else leaves no field.
+func TestParseBounds(t *testing.T) {
+	const ok = "name: a\nrounds: 1\nmodel: {init: trainer}\n"
+	for text, want := range map[string]ledger.Bounded{
+		"": {}, "share: open\n": {Share: ledger.OpenShare}, "max_change: 1e3\n": {MaxChange: 1000}, "share: open\nmax_change: 0.5\n": {Share: ledger.OpenShare, MaxChange: 0.5},
+	} {
+		r, err := Parse("run.yaml", []byte(ok+text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := r.Spec.Bounds.Read(); err != nil || got != want || r.Spec.Bounds.IsZero() != (want == ledger.Bounded{}) {
+			t.Errorf("%q: %+v, %v", text, got, err)
+		}
+	}
+}
+
 // What stays at the sites stands with what the node puts beside the weights; nothing said leaves no field.
 func TestParseLocal(t *testing.T) {
 	const ok = "name: a\nrounds: 1\nmodel: {init: trainer}\n"
@@ -158,6 +174,9 @@ func TestParseSaysWhere(t *testing.T) {
 		{ok + "attempts: many\n", "run.yaml:4: attempts: want a whole number"},
 		{ok + "train:\n  steps: [.inf]\n", "run.yaml:5: train.steps: "},
 		{ok + "dtype: bf16\n", "run.yaml:4: dtype: \"bf16\", want f32, or keep"},
+		{ok + "share: all\n", "run.yaml:4: share: \"all\", want open"},
+		{ok + "max_change: 0\n", "run.yaml:4: max_change: \"0\", want a number above 0"},
+		{ok + "max_change: .nan\n", "run.yaml:4: max_change: "},
 		{ok + "weights: none\n", "run.yaml:4: weights: \"none\", want samples or equal"},
 		{ok + "weights: equal\nsample_cap: 9\n", "run.yaml:5: sample_cap: with weights: equal"},
 		{ok + "weights: equal\nlate: {policy: carry}\n", "run.yaml:5: late: with weights: equal"},

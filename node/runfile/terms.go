@@ -22,6 +22,8 @@ type Terms struct {
 	MinSites    yamlfile.Count             `yaml:"min_sites" json:"min_sites,omitempty"`
 	Weights     Weights                    `yaml:"weights" json:"weights,omitempty"`
 	SampleCap   yamlfile.Count             `yaml:"sample_cap" json:"sample_cap,omitempty"`
+	Share       ledger.Share               `yaml:"share" json:"share,omitempty"`
+	MaxChange   yamlfile.Scalar            `yaml:"max_change" json:"max_change,omitempty"`
 	Attempts    yamlfile.Count             `yaml:"attempts" json:"attempts,omitempty"`
 	Late        Late                       `yaml:"late" json:"late,omitzero"`
 	KeepUpdates bool                       `yaml:"keep_updates" json:"keep_updates,omitempty"`
@@ -88,6 +90,9 @@ func (t *Terms) Spec(name string) (s ledger.RunSpec, field string, err error) {
 		return s, field, err
 	}
 	if s.Selection, field, err = t.selection(); err != nil {
+		return s, field, err
+	}
+	if s.Bounds, field, err = t.bounds(); err != nil {
 		return s, field, err
 	}
 	if _, err := reduction.Strategy(&s); err != nil {

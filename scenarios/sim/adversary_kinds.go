@@ -36,6 +36,8 @@ var AdversaryKinds = []AdversaryKind{
 	{"nan", "puts NaN into its updates", func() Adversary { return &Poisoned{How: NaN} }},
 	{"stale", "announces copies as its updates: an old one, another site's, the base itself", func() Adversary { return &Stale{} }},
 	{"metric-liar", "trains honestly, and states figures of models that nobody can have measured", func() Adversary { return &MetricLiar{} }},
+	{"max-float", "puts the largest finite number into its updates", func() Adversary { return &Poisoned{How: MaxFloat} }},
+	{"boaster", "trains honestly, and states 2^40 samples", func() Adversary { return Boaster{} }},
 }
 
 // AdversaryNames returns the names of all kinds.

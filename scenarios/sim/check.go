@@ -30,6 +30,7 @@ const (
 	PromiseApproved  = "the roster changes as a quorum of it has approved"
 	PromiseCause     = "nobody is dropped without cause"
 	PromiseBest      = "the best model is the one that the certified figures give, and no majority's gain is invented"
+	PromiseShare     = "no f sites have more than half of a round's weight"
 	PromiseIncluded  = "no valid update that all hold in time is left out twice"
 )
 
@@ -195,6 +196,7 @@ func (c *checker) extend(s *site, e *ledger.Entry) {
 		c.best.opened(e.Run(), body.(*ledger.RunSpec))
 	case *ledger.Seal:
 		c.seals[e.CID()] = e
+		c.shares(s, b)
 		c.left.sealed(b)
 		c.dropped.sealed(b)
 		c.best.sealed(b)

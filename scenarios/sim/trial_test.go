@@ -97,7 +97,7 @@ func (t *Trial) selects() *Trial {
 	}
 	for i := range t.Liars {
 		if rng.IntN(2) == 0 {
-			t.Liars[i].Adversary = (&MetricLiar{}).Name()
+			t.Liars[i].Adversary = []string{(&MetricLiar{}).Name(), Boaster{}.Name(), string(MaxFloat)}[t.Seed%3]
 		}
 	}
 	return t
@@ -137,7 +137,7 @@ func (t *Trial) draw(rng *rand.Rand, name string) {
 
 // adversary draws a kind; those that attack the agreement itself more often than the many others.
 func (t *Trial) adversary(rng *rand.Rand) string {
-	names := slices.DeleteFunc(AdversaryNames(), func(name string) bool { return name == "metric-liar" }) // see selects
+	names := slices.DeleteFunc(AdversaryNames(), func(name string) bool { return slices.Contains([]string{"metric-liar", "boaster", "max-float"}, name) }) // see selects
 	if rng.IntN(2) == 0 {
 		names = []string{"equivocator", "splitter", "double-voter", "colluder"}
 	}

@@ -198,11 +198,12 @@ func (d *Run) Round(ctx context.Context, report func(train.Progress)) (r Round, 
 	if r.Skipped = res.Skip; err == nil && r.Skipped != "" {
 		return r, nil
 	}
-	var made block.CID
+	var taken update.Taken
 	if err == nil {
-		made, err = update.Take(ctx, d.store, res, d.layout, d.shard)
+		taken, err = update.Take(ctx, d.store, res, update.Wanted{Layout: d.layout, Shard: d.shard, Base: d.base})
 		res.Settle(err)
 	}
+	made := taken.Manifest
 	switch {
 	case ctx.Err() != nil:
 		return r, ctx.Err()

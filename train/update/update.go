@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/weft-mesh/weft/aggregate"
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/hint"
@@ -20,12 +21,57 @@ import (
 	"github.com/weft-mesh/weft/train"
 )
 
-// Take checks what a trainer made of a task, and takes it over from its folder. The store holds the layout.
-func Take(ctx context.Context, store *blockstore.Disk, res train.Result, layout block.CID, shard uint64) (block.CID, error) {
+// Wanted is what an update has to be.
+type Wanted struct {
+	Layout    block.CID
+	Shard     uint64    // elements of a shard
+	Base      block.CID // from which its change is measured, and held whole; undefined: it is not
+	MaxChange float64   // as in a run's bounds
+}
+
+// Taken is an update in the store.
+type Taken struct {
+	Manifest block.CID
+	Norm     float64 // of its change, if that was measured
+}
+
+// Take checks what a trainer made of a task, and takes it over from its folder. The store holds the layout. What is refused for its
+// change is named, and in the store.
+func Take(ctx context.Context, store *blockstore.Disk, res train.Result, want Wanted) (t Taken, err error) {
+	if t.Manifest, err = takeIn(ctx, store, res, want); err != nil || !want.Base.Defined() {
+		return t, err
+	}
+	c, err := compare(ctx, store, want.Base, t.Manifest)
+	if err == nil {
+		err = c.Check(want.MaxChange)
+	}
+	if errors.Is(err, aggregate.ErrTooLong) {
+		err = hint.Add(err, "training has diverged: a smaller learning rate, or clipped gradients, may help; or the run allows more (max_change)")
+	}
+	t.Norm = c.Norm
+	return t, err
+}
+
+// compare measures an update beside its base, both of which are held.
+func compare(ctx context.Context, store *blockstore.Disk, base, update block.CID) (c aggregate.Change, err error) {
+	from, err := store.Open(base)
+	if err != nil {
+		return c, err
+	}
+	defer func() { err = errors.Join(err, from.Close()) }()
+	to, err := store.Open(update)
+	if err != nil {
+		return c, err
+	}
+	defer func() { err = errors.Join(err, to.Close()) }()
+	return aggregate.Compare(ctx, aggregate.ShapeOf(from), from, to)
+}
+
+func takeIn(ctx context.Context, store *blockstore.Disk, res train.Result, want Wanted) (block.CID, error) {
 	if res.Samples == 0 {
 		return block.CID{}, errors.New("the trainer says that it saw no samples: they are the update's weight")
 	}
-	c, err := store.Import(ctx, res.Update, blockstore.ImportOptions{Layout: layout, ShardElements: shard, Finite: true})
+	c, err := store.Import(ctx, res.Update, blockstore.ImportOptions{Layout: want.Layout, ShardElements: want.Shard, Finite: true})
 	switch {
 	case errors.Is(err, blockstore.ErrLayout):
 		return c, hint.Add(err, "an update has the tensors of its base: their names, shapes and dtypes")
