@@ -24,13 +24,18 @@ func Compare(ctx context.Context, shape Shape, base, update ShardReader) (c Chan
 	return c, err
 }
 
-// Limit returns the norm that a change must not exceed: most, or if that is 0 a thousand times the norm of the base, at least that
-// of a base whose elements are 2^-10. That prevents overflow and no more.
+// Limit returns the norm that a change must not exceed: most, or if that is 0 a thousand times the norm of the base. A base that is
+// nearly zero, with a norm below that of elements of 2^-10, tells nothing of the size of a model, which a linear one begins with:
+// then a thousand times the norm of elements of 2^10. That prevents overflow and no more.
 func (c Change) Limit(most float64) float64 {
-	if most > 0 {
+	ones := math.Sqrt(float64(c.Elements)) // the norm of elements of 1
+	switch {
+	case most > 0:
 		return most
+	case c.Base < float64(0x1p-10*ones):
+		return 1000 * float64(0x1p10*ones)
 	}
-	return 1000 * max(c.Base, float64(0x1p-10*math.Sqrt(float64(c.Elements))))
+	return 1000 * c.Base
 }
 
 // Check says whether a run takes the update, whose changes may have the norm most, or, if that is 0, what [Change.Limit] gives. It

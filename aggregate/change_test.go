@@ -58,8 +58,10 @@ func TestCheckChange(t *testing.T) {
 	}{
 		{aggregate.Change{Norm: 1000, Base: 1, Elements: 4}, 0, true},
 		{aggregate.Change{Norm: math.Nextafter(1000, 2000), Base: 1, Elements: 4}, 0, false},
-		{aggregate.Change{Norm: 1000, Base: 0, Elements: 1 << 20}, 0, true}, // of a base of zeros too
-		{aggregate.Change{Norm: 1001, Base: 0, Elements: 1 << 20}, 0, false},
+		{aggregate.Change{Norm: 1000 << 20, Base: 0, Elements: 1 << 20}, 0, true}, // zeros, as a linear model begins with
+		{aggregate.Change{Norm: 1000<<20 + 1, Base: 0, Elements: 1 << 20}, 0, false},
+		{aggregate.Change{Norm: 1000, Base: 1, Elements: 1 << 20}, 0, true}, // elements of 2^-10
+		{aggregate.Change{Norm: 1001, Base: 1, Elements: 1 << 20}, 0, false},
 		{aggregate.Change{Norm: 2, Base: 1, Elements: 4}, 1.5, false},
 		{aggregate.Change{Norm: 1e9, Base: 1, Elements: 4}, 1e10, true},
 		{aggregate.Change{Norm: math.Inf(1), Base: 1, Elements: 4}, math.MaxFloat64, false},

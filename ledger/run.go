@@ -20,6 +20,7 @@ type RunSpec struct {
 	Strategy    Strategy          `cbor:"strategy,omitzero" json:"strategy,omitzero"`   // outer step and parameters; absent where there are none
 	Selection   Selection         `cbor:"selection,omitzero" json:"selection,omitzero"` // evaluation and the best model; absent where it says nothing of them
 	Bounds      Bounds            `cbor:"bounds,omitzero" json:"bounds,omitzero"`       // how far one site may move a model; absent where it says nothing of it
+	Continues   Continues         `cbor:"continues,omitzero" json:"continues,omitzero"` // an earlier run from whose model it goes on; absent where it continues none
 	MinSites    uint64            `cbor:"min_sites" json:"min_sites"`                   // fewest updates in a seal; 0: a quorum
 	SampleCap   uint64            `cbor:"sample_cap" json:"sample_cap"`
 	Late        LatePolicy        `cbor:"late" json:"late"`
@@ -76,7 +77,7 @@ func (e *SpecError) Unwrap() error { return ErrMalformed }
 
 // Validate says what is wrong with the description for a mesh with this roster that goes by this protocol, if anything: with its form and sizes. Whether
 // this program knows the names in it is no part of that, or sites of two versions would disagree about what is decided; nor are
-// Strategy, Selection and Constants, nor Bounds before protocol 4, which earlier versions pass over.
+// Strategy, Selection, Constants and Continues, nor Bounds before protocol 4, which earlier versions pass over.
 func (s *RunSpec) Validate(r *Roster, protocol uint64) error {
 	bad := func(field, format string, args ...any) error {
 		return &SpecError{s.Name, field, fmt.Sprintf(format, args...)}

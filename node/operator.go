@@ -205,6 +205,7 @@ func (o *operator) checkProtocol(spec *ledger.RunSpec) error {
 	}{
 		{ledger.SelectionProtocol, !spec.Selection.IsZero(), "evaluate", "evaluate, best and stop_after need"},
 		{ledger.AverageProtocol, spec.Late == ledger.Average, "late", "late: average needs"},
+		{ledger.ContinuesProtocol, !spec.Continues.IsZero(), "continues", "a rewind needs"},
 		{ledger.BoundsProtocol, !spec.Bounds.IsZero(), "share", "share and max_change need"},
 	} {
 		if needs.asked && in < needs.protocol {
@@ -278,9 +279,9 @@ func (o *operator) roundOf(ctx context.Context, run, model block.CID) (number ui
 			return
 		}
 		found = r.Spec.Base == model
-		for i := range r.Commits {
-			if c := &r.Commits[i]; !found && c.Model == model {
-				number, found = c.Round, true
+		for i, c := range m.Ledger().Lineage(r) {
+			if !found && c.Model == model {
+				number, found = uint64(i)+1, true
 			}
 		}
 	})

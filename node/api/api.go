@@ -133,6 +133,7 @@ type RunStatus struct {
 	Figures    []ModelFigures     `json:"figures,omitempty"`    // what the sites measured of the models that any of them measured, ascending
 	Best       *BestModel         `json:"best,omitempty"`       // of those, by the run's terms; absent where it has none
 	Unmeasured bool               `json:"unmeasured,omitempty"` // it is over, and its last model still to be measured
+	Continues  *Rewound           `json:"continues,omitempty"`  // an earlier run that it goes on from; absent where it began by itself
 	Early      bool               `json:"early,omitempty"`      // it ended before its last round, as no better model was expected
 }
 

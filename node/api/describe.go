@@ -21,6 +21,9 @@ func DescribeRun(l *ledger.Ledger, r *ledger.Run, history []RoundStatus, figures
 		MinSites: uint64(r.Spec.Needed(l.Roster())), Updates: []string{}, Takes: []string{}, History: history,
 		Figures: figures, Early: r.Plateau > 0, Unmeasured: r.Measurable(), Best: DescribeBest(r),
 	}
+	if earlier, round := l.Continued(r); earlier != nil {
+		s.Continues = &Rewound{Run: earlier.ID, Round: round}
+	}
 	switch {
 	case r.Closed > 0:
 		s.Phase, s.Stop = PhaseStopped, summaryStops(l, ledger.As[ledger.Close](l.At(r.Closed).Entry))

@@ -31,7 +31,7 @@ func TestKeeper(t *testing.T) {
 		{"over", run(6, 5, ledger.Carry), 2, "045"},
 	} {
 		k := &Keeper{models: map[block.CID]bool{}}
-		k.need(c.run, c.newest)
+		k.need(c.run, c.run.Commits, c.newest)
 		got := ""
 		for i := '0'; i <= '9'; i++ {
 			if k.models[name(string(i))] {
