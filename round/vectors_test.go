@@ -116,7 +116,12 @@ func vectors(t *testing.T) []vector {
 	add("selecting run description", "body", selecting)
 	averaging := *spec
 	averaging.Late = ledger.Average
+	averaging.Bounds = ledger.NewBounds(ledger.Bounded{Share: ledger.OpenShare, MaxChange: 1000})
+	averaging.Continues = ledger.NewContinues(ledger.Earlier{Run: run, Round: 3})
 	add("averaging run description", "body", averaging)
+	normed := upd(2)
+	normed.Norm = ledger.NewNorm(2.5)
+	add("update with norm body", "body", normed)
 	measured := statement(2, ledger.KindMeasured, &ledger.LastMeasured{Run: run, Model: model, Figures: figures})
 	add("closing entry", "Entry", &ledger.Entry{Mesh: mesh, Height: 4, Parent: commit.CID(), Body: &ledger.Closing{Run: run, Figures: []ledger.Signed{measured}}})
 	add("close entry", "Entry", &ledger.Entry{Mesh: mesh, Height: 2, Parent: openEntry.CID(), Body: &ledger.Close{Run: run, Stops: []ledger.Signed{stop}}})
