@@ -43,7 +43,7 @@ var mutants = []mutant{
 	{"a ground is not judged", "runs", "(*Runs).Agrees", "return p.sameGround(b.Ground)\n", "return true\n", 4, "accuser"},
 	{"weights are left out", "ledger", "(*Run).Inputs", "Weight: s.Updates[i].Weight", "Weight: 1", 0, ""},
 	{"a late update is taken against the wrong base", "ledger", "(*Run).Inputs", "list[i].Base = u.Base\n", "", 0, ""},
-	{"samples are believed", "ledger", "(*Ledger).Weights", "weights[i] = min(weights[i], most)", "_ = most", 0, "boaster"},
+	{"samples are believed", "ledger", "(*Ledger).Weights", "weights[i] = min(weights[i], most)", "weights[i] = max(weights[i], most-most)", 0, "boaster"},
 	{"a late update is carried over where it is to be averaged", "ledger", "(*Run).Inputs", "u.Round != s.Round && r.Spec.Late == Carry", "u.Round != s.Round", 0, ""},
 	{"an update counts twice", "ledger", "(*Ledger).Staleness", "case u.Round <= r.Counted[s.From]:", "case false:", 0, ""},
 	{"evidence of two views blames the honest", "ledger", "(*Vote).Excludes", "v.Height == o.Height && v.View == o.View && v.Entry != o.Entry", "v.Height == o.Height && v.Entry != o.Entry", 4, "forger"},
