@@ -53,6 +53,7 @@ func (s *reporter) Status(context.Context) (api.Status, error) {
 			st.Pending = append(st.Pending, api.PendingRun{Run: r.status.ID, Spec: r.status.Spec})
 		}
 	}
+	api.Link(st.Runs)
 	if p := s.problem(shot); p.Text != "" {
 		st.Problem, st.Hint = p.Text, p.Hint
 	}
