@@ -7,7 +7,6 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 )
@@ -95,57 +94,4 @@ func TestWatchHoldsTheNewestOfEachPeer(t *testing.T) {
 			t.Fatal("a watch of a closed transport is open")
 		}
 	})
-}
-
-func TestConduct(t *testing.T) {
-	var c conduct
-	now := time.Unix(1e9, 0)
-	strike := func(weight int) time.Duration {
-		_, until := c.strike("p", weight, now)
-		if until.IsZero() {
-			return 0
-		}
-		return until.Sub(now)
-	}
-	banned := func() bool {
-		i := PeerInfo{ID: "p"}
-		c.fill(&i, now)
-		return !i.Banned.IsZero()
-	}
-	for range 1000 { // one in ten seconds is forgiven for ever
-		if strike(1) != 0 {
-			t.Fatal("banned for a strike in ten seconds")
-		}
-		now = now.Add(strikeFade)
-	}
-	for _, want := range []time.Duration{banMin, 2 * banMin, 4 * banMin} {
-		for i := range maxStrikes + 1 {
-			got := strike(1)
-			if (got != 0) != (i == maxStrikes) || got != 0 && got != want {
-				t.Fatalf("strike %d: banned for %v, want %v", i, got, want)
-			}
-		}
-		if strike(100) != 0 || !banned() {
-			t.Fatal("what is in flight during a ban counts twice")
-		}
-		now = now.Add(want)
-		if banned() {
-			t.Fatal("banned for too long")
-		}
-	}
-	for range 20 {
-		now = now.Add(banMax)
-		if got := strike(maxStrikes + 1); got > banMax {
-			t.Fatalf("banned for %v", got)
-		}
-	}
-	now = now.Add(banMax + banForget + 1)
-	if got := strike(maxStrikes + 1); got != banMin {
-		t.Fatalf("after long good conduct banned for %v", got)
-	}
-	i := PeerInfo{ID: "p"}
-	c.drop("p", 3)
-	if c.fill(&i, now); i.Dropped != 3 || i.Rejected == 0 || i.Banned != now.Add(banMin) {
-		t.Fatalf("%+v", i)
-	}
 }

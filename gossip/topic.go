@@ -12,6 +12,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/zeebo/blake3"
+
+	"github.com/weft-mesh/weft/gossip/conduct"
 )
 
 // gossipProtocols are the versions of gossipsub that are spoken; floodsub and 1.0 are not, for
@@ -177,13 +179,13 @@ func (t tracer) RejectMessage(msg *pubsub.Message, reason string) {
 	case pubsub.RejectValidationFailed,
 		pubsub.RejectUnexpectedSignature,
 		pubsub.RejectUnexpectedAuthInfo:
-		t.m.blame(msg.ReceivedFrom, strikeMessage, "message rejected", nil)
+		t.m.blame(msg.ReceivedFrom, conduct.Message, "message rejected", nil)
 	}
 }
 
 func (t tracer) DropRPC(rpc *pubsub.RPC, p peer.ID) {
 	if n := len(rpc.GetPublish()); n > 0 {
-		t.m.conduct.drop(p, n)
+		t.m.conduct.Drop(p, n)
 	}
 }
 

@@ -20,6 +20,7 @@ type neighbour struct {
 	answered   uint64        // height from which it was sent certificates last
 	answeredAt time.Duration
 	forkAt     time.Duration // before then it is not shown our side of a fork again
+	answers    answers
 }
 
 func (p *neighbour) connect(yes bool)        { p.connected = yes }
@@ -49,7 +50,7 @@ func NewNeighbours(every time.Duration) *Neighbours {
 func (n *Neighbours) of(id peer.ID) *neighbour {
 	p := n.known[id]
 	if p == nil {
-		p = &neighbour{askedAt: -time.Hour, answeredAt: -time.Hour}
+		p = &neighbour{askedAt: -time.Hour, answeredAt: -time.Hour, answers: answers{left: answerBurst}}
 		n.known[id] = p
 	}
 	return p
@@ -139,6 +140,9 @@ func (n *Neighbours) ShowFork(id peer.ID, now, pause time.Duration) bool {
 	p.spare(now + pause)
 	return true
 }
+
+// Split reports whether another entry is certified at any height.
+func (n *Neighbours) Split() bool { return len(n.forked) > 0 }
 
 // Forked notes that another entry is certified at a height; it reports whether that is news.
 func (n *Neighbours) Forked(height uint64) bool {

@@ -19,6 +19,7 @@ func (m *Machine) receive(r Received) {
 	if r.From == m.self {
 		return
 	}
+	m.neighbours.Earned(r.From, r.Bytes, m.out.now)
 	var err error
 	switch msg := r.Message; {
 	case msg.Statement != nil:
