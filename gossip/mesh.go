@@ -50,6 +50,7 @@ type Mesh struct {
 	direct    *direct
 	links     *links
 	conduct   conduct.Conduct
+	inflow    inflow
 	book      *book
 	records   *records
 	seeker    *seeker

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 )
@@ -94,4 +95,22 @@ func TestWatchHoldsTheNewestOfEachPeer(t *testing.T) {
 			t.Fatal("a watch of a closed transport is open")
 		}
 	})
+}
+
+// A neighbour that floods gossip is cut short, and nobody else is.
+func TestInflow(t *testing.T) {
+	var f inflow
+	now := time.Unix(1e9, 0)
+	passed := 0
+	for k := range 200000 {
+		if f.allow("flood", 1, now.Add(time.Duration(k)*10*time.Microsecond)) {
+			passed++
+		}
+	}
+	if most := inflowBurst + 2*inflowRate; passed > most+1 || passed < most-10 {
+		t.Errorf("%d of 200,000 messages in two seconds, want %d", passed, most)
+	}
+	if !f.allow("another", 1, now) {
+		t.Error("another neighbour is held up")
+	}
 }

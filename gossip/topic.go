@@ -86,10 +86,13 @@ func messageID(msg *pb.Message) string {
 	return string(d[:])
 }
 
-// inspect drops whatever comes from a peer that left the roster while its connection closes.
-func (m *Mesh) inspect(from peer.ID, _ *pubsub.RPC) error {
+// inspect drops whatever comes from a peer that left the roster while its connection closes, and what is too much of any.
+func (m *Mesh) inspect(from peer.ID, rpc *pubsub.RPC) error {
 	if !m.host.gate.admits(from) {
 		return ErrStranger
+	}
+	if n := len(rpc.GetPublish()); n > 0 && !m.inflow.allow(from, n, time.Now()) {
+		return ErrFull
 	}
 	return nil
 }
