@@ -203,6 +203,9 @@ scenarios/nodetest < node/config: configures them
 scenarios/nodetest < node/site: makes their directories
 scenarios/nodetest < train: the synthetic trainer
 scenarios/nodetest < yamlfile: sizes and times as a configuration has them
+scenarios/siege < block consensus ledger peerlog round: messages that no correct site sends
+scenarios/siege < gossip: a host with a site's key
+scenarios/siege < node/api node/site scenarios/local: honest sites, and the key of another
 scenarios/netem         < scenarios/local: a test bed says where each node listens and how it is started
 scenarios/netem         < scenarios/netem/netns scenarios/netem/shape: the emulators that test beds are made of
 scenarios/play/real     < block: models have CIDs

@@ -8,30 +8,35 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// What one neighbour may bring to gossipsub, before anything is looked at: its queue of messages to judge is one for all. A relayer
-// of a mesh of hundreds stays far below; what is dropped is not marked as seen, and asked for again.
+// What one neighbour may bring to gossipsub, before anything of it is looked at: messages that wait to be judged share one queue.
+// Each site of the mesh says a few dozen things a second at most, and any neighbour may pass on what they say. What is dropped is not
+// marked as seen, and asked for again.
 const (
-	inflowRate  = 4096 // messages a second
-	inflowBurst = 4 * inflowRate
+	inflowLeast = 256      // messages a second
+	inflowSite  = 64       // and for each site of the mesh
+	inflowBytes = 16 << 10 // bytes a second for each message
+	inflowBurst = 4        // seconds of both at once
 )
 
-// inflow counts the messages that each neighbour publishes or relays.
+// inflow counts what each neighbour publishes or relays.
 type inflow struct {
 	mu    sync.Mutex
-	peers map[peer.ID]*rate.Limiter
+	peers map[peer.ID]*flow
 }
 
-// allow reports whether a neighbour may bring so many more.
-func (f *inflow) allow(p peer.ID, messages int, now time.Time) bool {
+type flow struct{ messages, bytes *rate.Limiter }
+
+// allow reports whether a neighbour may bring so many more messages, of so many bytes, in a mesh of so many sites.
+func (f *inflow) allow(p peer.ID, messages, bytes, sites int, now time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.peers == nil {
-		f.peers = map[peer.ID]*rate.Limiter{}
+		f.peers = map[peer.ID]*flow{}
 	}
-	l := f.peers[p]
-	if l == nil {
-		l = rate.NewLimiter(inflowRate, inflowBurst)
+	l, most := f.peers[p], inflowLeast+inflowSite*sites
+	if l == nil || l.messages.Burst() != inflowBurst*most {
+		l = &flow{rate.NewLimiter(rate.Limit(most), inflowBurst*most), rate.NewLimiter(rate.Limit(most*inflowBytes), inflowBurst*most*inflowBytes)}
 		f.peers[p] = l
 	}
-	return l.AllowN(now, messages)
+	return l.messages.AllowN(now, messages) && l.bytes.AllowN(now, bytes)
 }

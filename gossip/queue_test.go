@@ -103,14 +103,24 @@ func TestInflow(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	passed := 0
 	for k := range 200000 {
-		if f.allow("flood", 1, now.Add(time.Duration(k)*10*time.Microsecond)) {
+		if f.allow("flood", 1, 200, 4, now.Add(time.Duration(k)*10*time.Microsecond)) {
 			passed++
 		}
 	}
-	if most := inflowBurst + 2*inflowRate; passed > most+1 || passed < most-10 {
+	const rate = inflowLeast + 4*inflowSite
+	if most := (inflowBurst + 2) * rate; passed > most+1 || passed < most-10 {
 		t.Errorf("%d of 200,000 messages in two seconds, want %d", passed, most)
 	}
-	if !f.allow("another", 1, now) {
+	passed = 0
+	for k := range 200 {
+		if f.allow("large", 1, 1<<20, 4, now.Add(time.Duration(k)*10*time.Millisecond)) {
+			passed++
+		}
+	}
+	if most := (inflowBurst + 2) * rate * inflowBytes >> 20; passed > most+1 || passed < most-1 {
+		t.Errorf("%d of 200 MiB in two seconds, want %d", passed, most)
+	}
+	if !f.allow("another", 1, 200, 4, now) {
 		t.Error("another neighbour is held up")
 	}
 }

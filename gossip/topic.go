@@ -91,7 +91,11 @@ func (m *Mesh) inspect(from peer.ID, rpc *pubsub.RPC) error {
 	if !m.host.gate.admits(from) {
 		return ErrStranger
 	}
-	if n := len(rpc.GetPublish()); n > 0 && !m.inflow.allow(from, n, time.Now()) {
+	list, bytes := rpc.GetPublish(), 0
+	for _, msg := range list {
+		bytes += len(msg.GetData())
+	}
+	if len(list) > 0 && !m.inflow.allow(from, len(list), bytes, len(m.sites()), time.Now()) {
 		return ErrFull
 	}
 	return nil

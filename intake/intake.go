@@ -77,6 +77,10 @@ func (i *Intake) Judge(now time.Time, from peer.ID, m *round.Message, bytes int,
 	case len(m.Certified) > 0:
 		return i.certified(now, from, m.Certified, bytes, at)
 	}
+	c := claimOf(from, m, at)
+	if i.spent(now, c) {
+		return Drop, nil
+	}
 	err := m.Verify(i.mesh, at.Roster(), i.verify)
 	stranger := errors.Is(err, ledger.ErrStranger)
 	switch {
@@ -91,10 +95,56 @@ func (i *Intake) Judge(now time.Time, from peer.ID, m *round.Message, bytes int,
 		}
 		return Strike, err
 	}
+	return i.charge(now, c, bytes, stranger), nil
+}
+
+// claim is what a statement, or evidence, says it is, before its signatures are checked.
+type claim struct {
+	said   *ledger.Signed // nil: evidence
+	author peer.ID        // who is charged for it
+	of     sort
+	past   bool // it is about what is over or decided: it may be answered, and says nothing to others
+}
+
+func claimOf(from peer.ID, m *round.Message, at Standing) claim {
+	c := claim{said: m.Statement}
 	if m.Evidence != nil {
-		return i.evidence(now, from, m, bytes, stranger), nil
+		c.author, c.of = m.Evidence.A.From, proof // nobody else can have made it
+	} else if body, err := m.Statement.Open(); err == nil { // it was opened when it was decoded
+		c.author, c.of, c.past = m.Statement.From, sort(m.Statement.Kind), isOver(body, at) || isLate(body, at.Height())
 	}
-	return i.statement(now, from, m.Statement, bytes, stranger, at), nil
+	if c.past || !at.Roster().Has(c.author) {
+		c.author, c.of = from, brought
+	}
+	return c
+}
+
+// spent reports whether nothing more is taken of who would be charged for something, or it was here a moment ago: then its
+// signature need not be checked.
+func (i *Intake) spent(now time.Time, c claim) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if again, soon := i.heard.again(now, c.said); again {
+		return soon
+	}
+	return i.rations.empty(now, c.author, c.of)
+}
+
+// charge takes what is right from the ration of its author.
+func (i *Intake) charge(now time.Time, c claim, bytes int, stranger bool) Verdict {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	switch again, soon := i.heard.again(now, c.said); {
+	case soon:
+		return Drop
+	case !again && !i.rations.take(now, c.author, c.of, bytes):
+		return Drop
+	}
+	i.heard.note(now, c.said)
+	if stranger || c.past {
+		return Keep
+	}
+	return Relay
 }
 
 // look checks what evidence and proposals bring along.
@@ -117,48 +167,6 @@ func (i *Intake) look(m *round.Message, at Standing) error {
 		return nil
 	}
 	return err
-}
-
-func (i *Intake) evidence(now time.Time, from peer.ID, m *round.Message, bytes int, stranger bool) Verdict {
-	author := m.Evidence.A.From // nobody else can have made it
-	if stranger {
-		author = from
-	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	switch {
-	case !i.rations.take(now, author, proof, bytes):
-		return Drop
-	case stranger:
-		return Keep
-	}
-	return Relay
-}
-
-func (i *Intake) statement(now time.Time, from peer.ID, s *ledger.Signed, bytes int, stranger bool, at Standing) Verdict {
-	body, err := s.Open()
-	if err != nil {
-		return Drop // it was opened when it was decoded
-	}
-	over, late := isOver(body, at), isLate(body, at.Height())
-	author, of := s.From, sortOf(body)
-	joins := s.Kind == ledger.KindJoin // whose author is no site yet
-	if over || late || stranger || joins && !at.Roster().Has(author) {
-		author, of = from, brought
-	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	switch again, soon := i.heard.again(now, s); {
-	case soon:
-		return Drop
-	case !again && !i.rations.take(now, author, of, bytes):
-		return Drop
-	}
-	i.heard.note(now, s)
-	if stranger || late || over {
-		return Keep // it may be answered, and says nothing to others
-	}
-	return Relay
 }
 
 // isLate reports whether a statement is of a height that has been decided here.

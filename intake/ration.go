@@ -12,17 +12,15 @@ import (
 	"github.com/weft-mesh/weft/ledger"
 )
 
-// sort is a sort of messages, each with a ration of its own.
-type sort int
+// sort is a sort of messages, each with a ration of its own: a kind of statement, or one of these.
+type sort string
 
 const (
-	agreement sort = iota // statements of the agreement, of an author: several a height
-	affair                // those about runs and the roster
-	proof                 // evidence against an author
-	brought               // what a neighbour brings that no author is charged for
-	head                  // heads of a neighbour
-	decided               // decided entries of a neighbour that do not follow this site's ledger
-	flood                 // added to head and decided: more than any site ever sends
+	proof   sort = "evidence"         // against an author
+	brought sort = "brought"          // what a neighbour brings that no author is charged for
+	head    sort = "head"             // of a neighbour
+	decided sort = "decided"          // entries of a neighbour that do not follow this site's ledger
+	flood        = sort(" in floods") // added to head and decided: more than any site ever sends
 )
 
 // ration is how much of a sort is taken of one site: so many in a second in the long run, and so many at once.
@@ -31,24 +29,31 @@ type ration struct {
 	burst int
 }
 
-// The fastest meshes decide some fifty heights a second, with four or so statements of each site; a site that leaves 64 views behind
-// says 128 votes at once. Consents, updates and the like come by the round. A neighbour shows its head every two seconds in turn, and
-// three times a second at most when it lacks something; 256 messages wait at most for a connection that stalled.
+// A statement of each kind of the agreement is said at a height, and the fastest meshes decide some ten heights a second; a site
+// that leaves 64 views behind says 64 votes of a kind at once. Consents, updates and the like come by the round. A neighbour shows
+// its head every two seconds in turn, and three times a second at most when it lacks something; 256 messages wait at most for a
+// connection that stalled. What is dropped here is said again.
 var allowed = map[sort]ration{
-	agreement:       {256, 1024},
-	affair:          {16, 256},
-	proof:           {1, 8},
-	brought:         {256, 1024},
-	head:            {4, 32},
-	decided:         {4, 32},
-	head + flood:    {16, 256},
-	decided + flood: {16, 256},
+	sort(consensus.KindReady):    {64, 384}, // one for each entry that it comes to mean
+	sort(consensus.KindProposal): {32, 192},
+	sort(ledger.KindPrevote):     {32, 192},
+	sort(ledger.KindPrecommit):   {32, 192},
+	sort(ledger.KindJoin):        {32, 192},
+	proof:                        {1, 8},
+	brought:                      {64, 512},
+	head:                         {4, 32},
+	decided:                      {4, 32},
+	head + flood:                 {16, 256},
+	decided + flood:              {16, 256},
 }
 
-// Bytes of what one site says, or brings.
+// affair is for the kinds that are about runs and the roster.
+var affair = ration{8, 64}
+
+// Bytes of what one site says, or brings: a large entry is told, and proposed, with up to a megabyte.
 const (
-	byteRate  = 4 << 20
-	byteBurst = 32 << 20
+	byteRate  = 1 << 20
+	byteBurst = 4 << 20
 )
 
 // rations are what is left to each site, by sort.
@@ -68,19 +73,23 @@ func (r rations) take(now time.Time, who peer.ID, of sort, bytes int) bool {
 	}
 	l := a.sorts[of]
 	if l == nil {
-		l = rate.NewLimiter(allowed[of].rate, allowed[of].burst)
+		most, special := allowed[of]
+		if !special {
+			most = affair
+		}
+		l = rate.NewLimiter(most.rate, most.burst)
 		a.sorts[of] = l
 	}
 	return l.AllowN(now, 1) && (bytes == 0 || a.bytes.AllowN(now, bytes))
 }
 
-// sortOf returns the sort of a statement.
-func sortOf(body ledger.Body) sort {
-	switch body.(type) {
-	case *consensus.Ready, *consensus.Proposal, *ledger.Vote, *ledger.Join:
-		return agreement
+// empty reports whether a site has used up what it is allowed of a sort, or in all.
+func (r rations) empty(now time.Time, who peer.ID, of sort) bool {
+	a := r[who]
+	if a == nil || a.sorts[of] == nil {
+		return false
 	}
-	return affair
+	return a.sorts[of].TokensAt(now) < 1 || a.bytes.TokensAt(now) < 1
 }
 
 const (
@@ -111,10 +120,16 @@ func newHeard() heard {
 
 // again reports whether a statement was let through before, and whether that was so short a time ago that it says nothing now.
 func (h heard) again(now time.Time, s *ledger.Signed) (again, soon bool) {
+	if s == nil {
+		return false, false
+	}
 	last, again := h.last.Get(said{s.From, s.Kind, s.ID()})
 	return again, again && now.Sub(last) < againAfter
 }
 
 func (h heard) note(now time.Time, s *ledger.Signed) {
+	if s == nil {
+		return
+	}
 	h.last.Add(said{s.From, s.Kind, s.ID()}, now)
 }
