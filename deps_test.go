@@ -302,7 +302,7 @@ var pure = map[string]map[string]string{
 }
 
 // libp2pOnly are the packages that may use libp2p's hosts and streams.
-var libp2pOnly = []string{"gossip", "exchange", "node", "cmd/weft"}
+var libp2pOnly = []string{"gossip", "exchange", "node", "cmd/weft", "scenarios/siege"}
 
 const module = "github.com/weft-mesh/weft/"
 

@@ -30,7 +30,9 @@ func (a *answers) refill(now time.Duration) {
 	a.at = now
 }
 
-func (a *answers) earn(bytes int) { a.left = max(a.left, min(a.left+answerPer*int64(bytes), answerMost)) }
+func (a *answers) earn(bytes int) {
+	a.left = max(a.left, min(a.left+answerPer*int64(bytes), answerMost))
+}
 
 // take charges for bytes; false: there are not so many left.
 func (a *answers) take(bytes int) bool {
