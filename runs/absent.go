@@ -1,13 +1,16 @@
 package runs
 
 import (
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/ledger"
 )
 
-// A round waits for who may yet come, and not for who is gone. All here is judgement, of this site alone: which seal is valid does
-// not depend on it, nor with which seals of others this site agrees.
+// A round waits for who may yet come, and not for who is gone. All here is the judgement of this site alone: which seal is valid
+// does not depend on it.
 
 // Presence tells which other sites are there.
 type Presence interface {
@@ -18,12 +21,12 @@ type Presence interface {
 	Gone(id peer.ID, opened, earlier time.Duration) (left, before bool)
 }
 
-// awaits counts the sites that may yet offer an update of the round: those that are there, and those that have left since it was
-// opened. Who was gone before is not awaited.
-func awaits(p *state) (here, left int) {
+// awaits counts the sites that may yet offer an update of the round, beside those that a seal lists: those that are there, and
+// those that have left since it was opened. Who was gone before is not awaited.
+func awaits(p *state, listed []peer.ID) (here, left int) {
 	opened := p.pace.openedAt[p.run.Opened]
 	for _, c := range p.offers.order {
-		if !c.awaited {
+		if _, in := slices.BinarySearchFunc(listed, c.id, ledger.CompareIDs); !c.awaited || in {
 			continue
 		}
 		if c.id == p.Self {
@@ -40,11 +43,22 @@ func awaits(p *state) (here, left int) {
 	return here, left
 }
 
+// waitsBeside reports whether a first seal leaves out a site for which this site still waits: whoever formed it may have lost sight
+// of a site that is there. While too few updates count here, no deadline is set here either, and the others' word is good.
+func waitsBeside(p *state, s *ledger.Seal) bool {
+	if p.phase.at != Enough {
+		return false
+	}
+	here, left := awaits(p, s.Contributors())
+	by, rested := p.pace.rested()
+	return here > 0 || left > 0 && !(rested && p.now() >= by)
+}
+
 // noteRest notes since when all who are there have delivered, and enough are in: then only those are missing who are gone.
 func noteRest(p *state) {
 	here, left := 1, 0
 	if p.phase.at == Enough && p.offers.awaited > 0 {
-		here, left = awaits(p)
+		here, left = awaits(p, nil)
 	}
 	p.pace.rest(p.now(), here == 0, left > 0, p.Timing.Deadline)
 }
