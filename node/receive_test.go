@@ -37,7 +37,7 @@ func TestHandle(t *testing.T) {
 		m := round.Message{Statement: statement(t, mesh, key, from, ledger.KindPrevote, &ledger.Vote{Height: height})}
 		return m.Encode()
 	}
-	another := round.Message{Statement: statement(t, testCID(block.DagCBOR, "another mesh"), 1, 1, ledger.KindPrevote, &ledger.Vote{Height: 6})}
+	another := round.Message{Statement: statement(t, testCID(block.DagCBOR, "another mesh"), 1, 1, ledger.KindPrevote, &ledger.Vote{Height: 8})}
 	head := round.Message{Head: &round.Head{Height: 4}}
 	for _, c := range []struct {
 		name   string
@@ -50,7 +50,7 @@ func TestHandle(t *testing.T) {
 		{"late", vote(1, 1, 5), gossip.Ignore, true},
 		{"head", head.Encode(), gossip.Ignore, true},
 		{"of a stranger", vote(2, 2, 6), gossip.Ignore, true},
-		{"signed by another", vote(2, 1, 6), gossip.Reject, false},
+		{"signed by another", vote(2, 1, 7), gossip.Reject, false},
 		{"of another mesh", another.Encode(), gossip.Reject, false},
 		{"malformed", []byte{0xa0}, gossip.Reject, false},
 		{"height 0", vote(1, 1, 0), gossip.Reject, false},

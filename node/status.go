@@ -53,7 +53,11 @@ func (s *reporter) Status(context.Context) (api.Status, error) {
 			st.Pending = append(st.Pending, api.PendingRun{Run: r.status.ID, Spec: r.status.Spec})
 		}
 	}
-	if p := s.problem(shot); p.Text != "" {
+	p := s.problem(shot)
+	if p.Text == "" {
+		p = s.missing(st.Runs)
+	}
+	if p.Text != "" {
 		st.Problem, st.Hint = p.Text, p.Hint
 	}
 	total := s.exchange.Stats().Total
@@ -92,6 +96,10 @@ func (s *reporter) runStatus(shown *shownRun) api.RunStatus {
 	if !shown.sealed {
 		st.Waits = s.waits(&st)
 	}
+	if st.Waits == "" {
+		st.Awaits = s.awaits(&st, shown.sealed)
+	}
+	s.addWhy(&st)
 	return st
 }
 
