@@ -263,8 +263,13 @@ var expectations = map[string]expectation{
 	},
 	"pretender": {deeds: []string{"was ready for what it does not hold", "prevoted unseen", "precommitted unseen"}},
 	"forger": {
-		deeds:  []string{"signed in another's name", "altered what another signed", "forged evidence", "forged a certificate"},
-		expect: func(p *lied) { p.noticed(ledger.ErrSignature.Error()) },
+		deeds: []string{"signed in another's name", "altered what another signed", "forged evidence", "forged a certificate"},
+		expect: func(p *lied) {
+			p.noticed(ledger.ErrSignature.Error())
+			if p.Banned(len(p.sites)-1) == 0 {
+				p.Error("nobody has banned it")
+			}
+		},
 	},
 	"rusher":    {deeds: []string{"prevoted ahead of time", "precommitted ahead of time"}},
 	"forgetful": {deeds: []string{"forgot a vote or a lock"}}, // see TestForgetful
