@@ -51,7 +51,7 @@ func waitsBeside(p *state, s *ledger.Seal) bool {
 	}
 	here, left := awaits(p, s.Contributors())
 	by, rested := p.pace.rested()
-	return here > 0 || left > 0 && !(rested && p.now() >= by)
+	return here > 0 || left > 0 && (!rested || p.now() < by)
 }
 
 // noteRest notes since when all who are there have delivered, and enough are in: then only those are missing who are gone.
