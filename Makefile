@@ -145,3 +145,11 @@ picture: build $(PYTOOLS)/done ## docs/demo.svg anew: what weft demo shows in a 
 .PHONY: base
 base: ## pretrain the embedded base anew (docs/base-model.md)
 	go generate ./train/builtin/base
+
+.PHONY: siege
+siege: build ## four real sites under each attack of scenarios/siege, and a table (half an hour to an hour)
+	go test ./scenarios/siege -run TestSiege -v -count 1 -timeout 3h -siege $(CURDIR)/dist/weft $(if $(TIME),-siege-time $(TIME)) $(if $(REPEATS),-siege-repeats $(REPEATS))
+
+.PHONY: siege-short
+siege-short: build ## the same, four seconds each, judged by bans and growth alone
+	go test ./scenarios/siege -run TestSiege -v -count 1 -timeout 10m -siege $(CURDIR)/dist/weft -siege-time 4s -siege-repeats 0

@@ -27,7 +27,9 @@ blockstore/blockstoretest < block blockstore tensor
 exchange                < block: what it exchanges
 aggregate               < tensor
 aggregate/aggregatetest < aggregate block tensor
+gossip/conduct          <
 gossip                  < block: a mesh is known by the CID of its genesis
+gossip < gossip/conduct: whom to ban
 trace                   < block
 ledger                  < block
 consensus               < block ledger
@@ -36,6 +38,7 @@ peerlog                 < block ledger
 membership              < block ledger trace
 runs                    < block ledger trace
 round                   < block consensus ledger membership peerlog runs trace
+intake                  < block consensus ledger round
 train < hint: a trainer's error says what to do
 train < ledger: limits of an update
 train < tensor: the synthetic trainer writes a model
@@ -134,7 +137,7 @@ node < checkpoint: takes in what a run begins with, and gives models out with it
 node < exchange: starts it
 node < gossip: starts it
 node < hint: errors say what to do
-node < consensus: a late vote is told from a timely one
+node < intake: judges messages
 node < membership: changes of the roster that are asked for
 node < runs: what the operator asks for, and models that went bad
 node < trace: what the protocol did
@@ -156,6 +159,8 @@ scenarios/sim           < round: its machines are what is simulated
 scenarios/sim           < consensus peerlog: adversaries forge their statements
 scenarios/sim           < membership: the check of what a machine keeps knows how much of it there may be
 scenarios/sim           < runs: it does the jobs of runs
+scenarios/sim           < intake: judges messages as nodes do
+scenarios/sim           < gossip/conduct: bans as nodes do
 scenarios/sim           < trace: checks and faults go by the lines that machines trace
 scenarios               < block: a recording names models
 scenarios               < ledger: a scenario says what its mesh withstands
@@ -199,6 +204,9 @@ scenarios/nodetest < node/config: configures them
 scenarios/nodetest < node/site: makes their directories
 scenarios/nodetest < train: the synthetic trainer
 scenarios/nodetest < yamlfile: sizes and times as a configuration has them
+scenarios/siege < block consensus ledger peerlog round: messages that no correct site sends
+scenarios/siege < gossip: a host with a site's key
+scenarios/siege < node/api node/site scenarios/local: honest sites, and the key of another
 scenarios/netem         < scenarios/local: a test bed says where each node listens and how it is started
 scenarios/netem         < scenarios/netem/netns scenarios/netem/shape: the emulators that test beds are made of
 scenarios/play/real     < block: models have CIDs
@@ -295,7 +303,7 @@ var pure = map[string]map[string]string{
 }
 
 // libp2pOnly are the packages that may use libp2p's hosts and streams.
-var libp2pOnly = []string{"gossip", "exchange", "node", "cmd/weft"}
+var libp2pOnly = []string{"gossip", "exchange", "node", "cmd/weft", "scenarios/siege"}
 
 const module = "github.com/weft-mesh/weft/"
 

@@ -16,7 +16,7 @@ import (
 // fromLedger is all that an agreement uses of package ledger, and why. What an entry says is not among it.
 var fromLedger = map[string]string{
 	"Roster": "who votes", "CompareIDs": "the order of sites",
-	"Signed": "a statement", "Kind": "a statement", "Body": "a statement", "BodyOf": "a statement", "Register": "a statement",
+	"Signed": "a statement", "Verifier": "checks a statement", "Kind": "a statement", "Body": "a statement", "BodyOf": "a statement", "Register": "a statement",
 	"Vote": "a vote", "KindPrevote": "a vote", "KindPrecommit": "a vote",
 	"Certificate": "a certificate", "CertVote": "a certificate",
 	"MaxEntry": "a limit", "MaxSites": "a limit", "MaxProposal": "a limit", "MaxSmall": "a limit", "ErrMalformed": "why a statement is refused",

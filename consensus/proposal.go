@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"fmt"
 
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
 )
 
@@ -25,6 +28,36 @@ type Proposal struct {
 func (p *Proposal) Check() error {
 	if len(p.Entry) > ledger.MaxEntry || p.Height == 0 || len(p.Polka) > ledger.MaxSites || p.ValidView < -1 || p.ValidView >= 0 && uint64(p.ValidView) >= p.View {
 		return fmt.Errorf("valid view %d in view %d, %d prevotes", p.ValidView, p.View, len(p.Polka))
+	}
+	return nil
+}
+
+// Sound says whether the prevotes that a proposal brings along stand for it, by their bytes and the keys of the sites that known
+// tells of: whether they are a quorum's depends on the roster.
+func (p *Proposal) Sound(mesh block.CID, known func(peer.ID) bool, verify ledger.Verifier) error {
+	entry := block.Sum(block.DagCBOR, p.Entry)
+	for i := range p.Polka {
+		s := &p.Polka[i]
+		v, err := ledger.BodyOf[ledger.Vote](s, ledger.KindPrevote)
+		if err != nil {
+			return fmt.Errorf("proposal: %w", err)
+		}
+		if err := p.stands(v, entry); err != nil {
+			return err
+		}
+		if known(s.From) {
+			if err := s.CheckSignature(mesh, s.From.String(), verify); err != nil {
+				return fmt.Errorf("proposal: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// stands says whether a prevote stands for the proposal of an entry.
+func (p *Proposal) stands(v *ledger.Vote, entry block.CID) error {
+	if v.Height != p.Height || !is(p.ValidView, v.View) || v.Entry != entry {
+		return fmt.Errorf("proposal: %w: a prevote of height %d view %d stands for valid view %d", ledger.ErrMalformed, v.Height, v.View, p.ValidView)
 	}
 	return nil
 }

@@ -149,8 +149,11 @@ func (a *Agreement) receivePolka(b *Proposal, e Entry) (proof int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		if v.Height != b.Height || !is(b.ValidView, v.View) || v.Entry != e.CID() || voted[s.From] {
-			return 0, fmt.Errorf("proposal: %w: a prevote of height %d view %d stands for valid view %d", ledger.ErrMalformed, v.Height, v.View, b.ValidView)
+		if err := b.stands(v, e.CID()); err != nil {
+			return 0, err
+		}
+		if voted[s.From] {
+			return 0, fmt.Errorf("proposal: %w: two prevotes of %s", ledger.ErrMalformed, a.roster.Name(s.From))
 		}
 		if err := a.out.Verify(s); err != nil {
 			return 0, err

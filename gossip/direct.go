@@ -11,6 +11,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
+
+	"github.com/weft-mesh/weft/gossip/conduct"
 )
 
 // direct carries messages to one site: one long-lived stream per direction and pair, on which
@@ -60,7 +62,7 @@ func (m *Mesh) Send(_ context.Context, to peer.ID, data []byte) error {
 		return fmt.Errorf("send to %s: %w", to, ErrStranger)
 	}
 	if err := m.direct.outbox(to).lane.push(appendFrame(nil, data)); err != nil {
-		m.conduct.drop(to, 1)
+		m.conduct.Drop(to, 1)
 		return fmt.Errorf("send to %s: %w", to, err)
 	}
 	return nil
@@ -99,7 +101,7 @@ func (d *direct) write(p peer.ID, o *outbox, frame parcel) {
 		err = d.try(p, o, frame)
 	}
 	if err != nil {
-		d.m.conduct.drop(p, 1+o.lane.clear())
+		d.m.conduct.Drop(p, 1+o.lane.clear())
 		d.m.log.Debug("messages dropped", "peer", p, "err", err)
 	}
 }
@@ -153,7 +155,7 @@ func (d *direct) serve(s network.Stream) {
 	err := d.read(p, s)
 	_ = s.Reset()
 	if errors.Is(err, ErrFrame) {
-		d.m.blame(p, strikeFrame, "direct stream refused", err)
+		d.m.blame(p, conduct.Frame, "direct stream refused", err)
 	}
 }
 
@@ -178,7 +180,7 @@ func (d *direct) read(p peer.ID, s network.Stream) error {
 			return ErrStranger // since a moment ago; the connection is being closed
 		}
 		if d.m.handle(p, data) == Reject {
-			d.m.blame(p, strikeMessage, "direct message rejected", nil)
+			d.m.blame(p, conduct.Message, "direct message rejected", nil)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package gossip
 import (
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
@@ -43,3 +44,21 @@ func (m *Mesh) LinkState(p peer.ID) (state string) {
 	})
 	return state
 }
+
+// What is allowed of unfinished handshakes.
+const (
+	MaxHandshakes  = maxHandshakes
+	MaxFromNetwork = maxFromNetwork
+)
+
+// Handshakes are the unfinished ones over TCP.
+type Handshakes struct{ *handshakes }
+
+// NewHandshakes returns none.
+func NewHandshakes() Handshakes { return Handshakes{newHandshakes()} }
+
+// Begin notes a connection that was accepted.
+func (h Handshakes) Begin(c network.ConnMultiaddrs) { h.begin(c) }
+
+// End notes that it is known whose a connection is.
+func (h Handshakes) End(c network.ConnMultiaddrs) { h.end(c) }

@@ -18,6 +18,7 @@ type gate struct {
 	roster  func(peer.ID) bool
 	visitor func(peer.ID) bool // nil: nobody is
 	log     *slog.Logger
+	knocks  *handshakes
 
 	mu     sync.Mutex
 	banned map[peer.ID]time.Time
@@ -58,10 +59,14 @@ func (g *gate) InterceptPeerDial(p peer.ID) bool { return g.admits(p) }
 func (g *gate) InterceptAddrDial(peer.ID, multiaddr.Multiaddr) bool { return true }
 
 // InterceptAccept allows every address: who it is shows in the handshake.
-func (g *gate) InterceptAccept(network.ConnMultiaddrs) bool { return true }
+func (g *gate) InterceptAccept(c network.ConnMultiaddrs) bool {
+	g.knocks.begin(c)
+	return true
+}
 
 // InterceptSecured refuses strangers once the handshake has shown who they are.
 func (g *gate) InterceptSecured(_ network.Direction, p peer.ID, c network.ConnMultiaddrs) bool {
+	g.knocks.end(c)
 	if g.admits(p) {
 		return true
 	}

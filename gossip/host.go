@@ -56,7 +56,7 @@ func NewHost(c HostConfig) (*Host, error) {
 	if c.Network == nil {
 		c.Network = transports()
 	}
-	g := &gate{roster: c.Roster, visitor: c.Visitor, log: c.Log, banned: map[peer.ID]time.Time{}, told: map[peer.ID]struct{}{}}
+	g := &gate{roster: c.Roster, visitor: c.Visitor, log: c.Log, knocks: newHandshakes(), banned: map[peer.ID]time.Time{}, told: map[peer.ID]struct{}{}}
 	resources, err := newResources(c.Peers)
 	if err != nil {
 		return nil, fmt.Errorf("start host: %w", err)

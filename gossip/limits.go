@@ -23,19 +23,6 @@ const (
 	recordsTimeout = 10 * time.Second // for an exchange of address records
 )
 
-// Who misbehaves is blamed; blame fades; too much of it and connections are refused for a while,
-// each time longer. A correct relayer judges a message before it passes it on, so it is never
-// blamed for another's message, and a few strikes only forgive what was in flight while the ledger moved.
-const (
-	strikeMessage = 1                // a rejected message
-	strikeFrame   = 4                // bytes that are not of the protocol
-	maxStrikes    = 16               // more than these and the peer is banned
-	strikeFade    = 10 * time.Second // one strike is forgiven after so long
-	banMin        = 30 * time.Second
-	banMax        = time.Hour
-	banForget     = 2 * time.Hour // good conduct after which the next ban is a short one again
-)
-
 // Dialing.
 const (
 	dialMin     = 250 * time.Millisecond // first wait before dialing again

@@ -17,6 +17,7 @@ import (
 	"github.com/multiformats/go-multiaddr"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/gossip/conduct"
 )
 
 // Config says which mesh a site takes part in and what it does with its messages.
@@ -48,7 +49,8 @@ type Mesh struct {
 	topic     *pubsub.Topic
 	direct    *direct
 	links     *links
-	conduct   conduct
+	conduct   conduct.Conduct
+	inflow    inflow
 	book      *book
 	records   *records
 	seeker    *seeker
@@ -201,12 +203,15 @@ func (m *Mesh) drop(p peer.ID, why string) {
 	})
 }
 
+// Blame counts a message of p that was found later to be such as no correct site sends.
+func (m *Mesh) Blame(p peer.ID, err error) { m.blame(p, conduct.Message, "message refused", err) }
+
 // blame counts a misdeed of p, and bans it when there are too many.
 func (m *Mesh) blame(p peer.ID, weight int, what string, err error) {
 	if p == m.host.ID() || m.life.ctx.Err() != nil {
 		return
 	}
-	fresh, until := m.conduct.strike(p, weight, time.Now())
+	fresh, until := m.conduct.Strike(p, weight, time.Now())
 	level := slog.LevelDebug // who goes on and on does not fill the log
 	if fresh {
 		level = slog.LevelWarn
@@ -257,7 +262,10 @@ func (m *Mesh) Peers() []PeerInfo {
 				i.Addrs = append(i.Addrs, a)
 			}
 		}
-		m.conduct.fill(&i, now)
+		did := m.conduct.Of(p)
+		if i.Rejected, i.Dropped = did.Rejected, did.Dropped; now.Before(did.Banned) {
+			i.Banned = did.Banned
+		}
 		infos = append(infos, i)
 	}
 	return infos

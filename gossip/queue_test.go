@@ -97,55 +97,30 @@ func TestWatchHoldsTheNewestOfEachPeer(t *testing.T) {
 	})
 }
 
-func TestConduct(t *testing.T) {
-	var c conduct
+// A neighbour that floods gossip is cut short, and nobody else is.
+func TestInflow(t *testing.T) {
+	var f inflow
 	now := time.Unix(1e9, 0)
-	strike := func(weight int) time.Duration {
-		_, until := c.strike("p", weight, now)
-		if until.IsZero() {
-			return 0
-		}
-		return until.Sub(now)
-	}
-	banned := func() bool {
-		i := PeerInfo{ID: "p"}
-		c.fill(&i, now)
-		return !i.Banned.IsZero()
-	}
-	for range 1000 { // one in ten seconds is forgiven for ever
-		if strike(1) != 0 {
-			t.Fatal("banned for a strike in ten seconds")
-		}
-		now = now.Add(strikeFade)
-	}
-	for _, want := range []time.Duration{banMin, 2 * banMin, 4 * banMin} {
-		for i := range maxStrikes + 1 {
-			got := strike(1)
-			if (got != 0) != (i == maxStrikes) || got != 0 && got != want {
-				t.Fatalf("strike %d: banned for %v, want %v", i, got, want)
-			}
-		}
-		if strike(100) != 0 || !banned() {
-			t.Fatal("what is in flight during a ban counts twice")
-		}
-		now = now.Add(want)
-		if banned() {
-			t.Fatal("banned for too long")
+	passed := 0
+	for k := range 200000 {
+		if f.allow("flood", 1, 200, 4, now.Add(time.Duration(k)*10*time.Microsecond)) {
+			passed++
 		}
 	}
-	for range 20 {
-		now = now.Add(banMax)
-		if got := strike(maxStrikes + 1); got > banMax {
-			t.Fatalf("banned for %v", got)
+	const rate = inflowLeast + 4*inflowSite
+	if most := (inflowBurst + 2) * rate; passed > most+1 || passed < most-10 {
+		t.Errorf("%d of 200,000 messages in two seconds, want %d", passed, most)
+	}
+	passed = 0
+	for k := range 200 {
+		if f.allow("large", 1, 1<<20, 4, now.Add(time.Duration(k)*10*time.Millisecond)) {
+			passed++
 		}
 	}
-	now = now.Add(banMax + banForget + 1)
-	if got := strike(maxStrikes + 1); got != banMin {
-		t.Fatalf("after long good conduct banned for %v", got)
+	if most := (inflowBurst + 2) * rate * inflowBytes >> 20; passed > most+1 || passed < most-1 {
+		t.Errorf("%d of 200 MiB in two seconds, want %d", passed, most)
 	}
-	i := PeerInfo{ID: "p"}
-	c.drop("p", 3)
-	if c.fill(&i, now); i.Dropped != 3 || i.Rejected == 0 || i.Banned != now.Add(banMin) {
-		t.Fatalf("%+v", i)
+	if !f.allow("another", 1, 200, 4, now) {
+		t.Error("another neighbour is held up")
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
+
+	"github.com/weft-mesh/weft/gossip/conduct"
 )
 
 // recordsProtocol carries address records: the opener writes frames, one signed record each, and
@@ -164,7 +166,7 @@ func (r *records) serve(s network.Stream) {
 	}
 	_ = s.Reset()
 	if errors.Is(err, ErrFrame) || errors.Is(err, ErrRecord) {
-		r.m.blame(p, strikeFrame, "addresses refused", err)
+		r.m.blame(p, conduct.Frame, "addresses refused", err)
 	}
 }
 

@@ -1,8 +1,6 @@
 package gossip
 
 import (
-	"time"
-
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/network"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
@@ -15,7 +13,6 @@ const (
 	connsPerPeer   = 8
 	streamsPerPeer = 256
 	memoryPerPeer  = 256 << 20 // receive windows; reserved, seldom used
-	handshakes     = 128       // connections of which it is not yet known whose they are
 )
 
 // newResources returns limits for a mesh of so many peers. Libp2p's own scale with the machine's memory, and
@@ -25,15 +22,16 @@ func newResources(peers int) (network.ResourceManager, error) {
 	n := rcmgr.LimitVal(peers)
 	limits := rcmgr.PartialLimitConfig{
 		System: rcmgr.ResourceLimits{
-			Conns: 2*n + handshakes, ConnsInbound: 2*n + handshakes, ConnsOutbound: 2*n + handshakes,
+			Conns: 2*n + maxArriving + maxDialing, ConnsInbound: 2*n + maxArriving, ConnsOutbound: 2*n + maxDialing,
 			Streams: 64 * n, StreamsInbound: 64 * n, StreamsOutbound: 64 * n,
-			FD:     2*n + handshakes,
+			FD:     2*n + maxArriving + maxDialing,
 			Memory: rcmgr.LimitVal64(1<<30 + int64(peers)*(16<<20)),
 		},
+		// Each direction has room of its own: who is dialed does not wait for strangers that knock.
 		Transient: rcmgr.ResourceLimits{
-			Conns: handshakes, ConnsInbound: handshakes, ConnsOutbound: handshakes,
+			Conns: maxArriving + maxDialing, ConnsInbound: maxArriving, ConnsOutbound: maxDialing,
 			Streams: 4 * n, StreamsInbound: 4 * n, StreamsOutbound: 4 * n,
-			FD:     handshakes,
+			FD:     maxArriving + maxDialing,
 			Memory: 1 << 30,
 		},
 		PeerDefault: rcmgr.ResourceLimits{
@@ -51,19 +49,19 @@ func newResources(peers int) (network.ResourceManager, error) {
 	}
 	defaults := rcmgr.DefaultLimits
 	libp2p.SetDefaultServiceLimits(&defaults)
-	perAddr := []rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: 2*peers + handshakes}}
-	perNet := []rcmgr.ConnLimitPerSubnet{{PrefixLength: 64, ConnCount: 2*peers + handshakes}}
-	burst := rate.Limit{RPS: 10, Burst: 4 * peers}
-	return rcmgr.NewResourceManager(
+	// Where a connection comes from limits only those of which it is not known yet whose they are (handshakes, inbound): libp2p
+	// counts those of the roster, and those that this site dials, into the same limits.
+	free := []rcmgr.ConnLimitPerSubnet{{PrefixLength: 0, ConnCount: 4 * (peers + maxArriving + maxDialing)}}
+	manager, err := rcmgr.NewResourceManager(
 		rcmgr.NewFixedLimiter(limits.Build(defaults.Scale(int64(1+peers/32)<<30, 4096))), // what is left: identify, ping
 		rcmgr.WithMetricsDisabled(),
-		rcmgr.WithLimitPerSubnet(perAddr, perNet),
-		rcmgr.WithConnRateLimiters(&rate.Limiter{SubnetRateLimiter: rate.SubnetLimiter{
-			IPv4SubnetLimits: []rate.SubnetLimit{{PrefixLength: 32, Limit: burst}},
-			IPv6SubnetLimits: []rate.SubnetLimit{{PrefixLength: 64, Limit: burst}},
-			GracePeriod:      time.Minute,
-		}}),
+		rcmgr.WithLimitPerSubnet(free, free),
+		rcmgr.WithConnRateLimiters(&rate.Limiter{}),
 	)
+	if err != nil {
+		return nil, err
+	}
+	return newInbound(manager, peers), nil
 }
 
 func unlimited() rcmgr.ResourceLimits {

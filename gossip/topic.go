@@ -12,6 +12,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/zeebo/blake3"
+
+	"github.com/weft-mesh/weft/gossip/conduct"
 )
 
 // gossipProtocols are the versions of gossipsub that are spoken; floodsub and 1.0 are not, for
@@ -84,10 +86,17 @@ func messageID(msg *pb.Message) string {
 	return string(d[:])
 }
 
-// inspect drops whatever comes from a peer that left the roster while its connection closes.
-func (m *Mesh) inspect(from peer.ID, _ *pubsub.RPC) error {
+// inspect drops whatever comes from a peer that left the roster while its connection closes, and what is too much of any.
+func (m *Mesh) inspect(from peer.ID, rpc *pubsub.RPC) error {
 	if !m.host.gate.admits(from) {
 		return ErrStranger
+	}
+	list, bytes := rpc.GetPublish(), 0
+	for _, msg := range list {
+		bytes += len(msg.GetData())
+	}
+	if len(list) > 0 && !m.inflow.allow(from, len(list), bytes, len(m.sites()), time.Now()) {
+		return ErrFull
 	}
 	return nil
 }
@@ -177,13 +186,13 @@ func (t tracer) RejectMessage(msg *pubsub.Message, reason string) {
 	case pubsub.RejectValidationFailed,
 		pubsub.RejectUnexpectedSignature,
 		pubsub.RejectUnexpectedAuthInfo:
-		t.m.blame(msg.ReceivedFrom, strikeMessage, "message rejected", nil)
+		t.m.blame(msg.ReceivedFrom, conduct.Message, "message rejected", nil)
 	}
 }
 
 func (t tracer) DropRPC(rpc *pubsub.RPC, p peer.ID) {
 	if n := len(rpc.GetPublish()); n > 0 {
-		t.m.conduct.drop(p, n)
+		t.m.conduct.Drop(p, n)
 	}
 }
 

@@ -38,6 +38,24 @@ func (c *Certificate) Verify(mesh block.CID, r *Roster, e *Entry, verify Verifie
 	return nil
 }
 
+// Sound says whether a certificate can be one for this entry, as far as its bytes and the keys of the sites that known tells of
+// show: without the roster in force at its height. No correct site sends one that is not, whatever it knows.
+func (c *Certificate) Sound(mesh block.CID, e *Entry, known func(peer.ID) bool, verify Verifier) error {
+	if c.Mesh != mesh || c.Height != e.Height || c.Entry != e.CID() {
+		return fmt.Errorf("certificate of height %d: %w: it is for another entry", e.Height, ErrMalformed)
+	}
+	data := SigningBytes(mesh, KindPrecommit, block.Encode(Vote{c.Height, c.View, c.Entry}))
+	for i, v := range c.Votes {
+		switch {
+		case i > 0 && CompareIDs(c.Votes[i-1].From, v.From) >= 0:
+			return fmt.Errorf("certificate of height %d: %w: sites must ascend and differ", c.Height, ErrMalformed)
+		case known(v.From) && !verify(v.From, data, v.Sig):
+			return fmt.Errorf("certificate of height %d: %s: %w", c.Height, v.From, ErrSignature)
+		}
+	}
+	return nil
+}
+
 // checkVotes says whether every signature is of another site, in order, and covers data.
 func checkVotes(votes []CertVote, r *Roster, data []byte, verify Verifier) error {
 	for i, v := range votes {

@@ -88,7 +88,7 @@ func (n *Node) open(closers *[]func() error) error {
 	n.sender = newSender(n.log)
 	n.loop = &loop{
 		self: h.ID, start: n.start, machine: machine, log: log, tracker: newTracker(machine.Ledger(), mute), shots: newSnapshots(h, n.opt.Knows, version(n.opt.Agent)),
-		knows: n.opt.Knows, programs: n.programs, box: n.box, views: n.views, events: n.events, shelf: n.shelf, sender: n.sender, index: n.index, moved: n.moved,
+		knows: n.opt.Knows, programs: n.programs, box: n.box, views: n.views, events: n.events, shelf: n.shelf, sender: n.sender, index: n.index, moved: n.moved, blame: n.blame,
 	}
 	n.loop.show()
 	return nil
@@ -188,7 +188,7 @@ func (n *Node) connect(closers *[]func() error) error {
 		return hint.Add(err, "if another program listens there, change listen in "+n.home.Path(site.ConfigFile))
 	}
 	*closers = append(*closers, n.host.Close)
-	receive := &receiver{n.mesh, n.views, n.verifier, n.events, n.box}
+	receive := newReceiver(n.mesh, n.views, n.verifier, n.programs, n.events, n.box)
 	n.gossip, err = gossip.New(gossip.Config{
 		Host: n.host, Mesh: n.mesh, Sites: n.gate.sought, Bootstrap: bootstrap,
 		AddressFile: n.home.Path(site.AddressFile), Handler: receive.handle, Log: n.log,

@@ -112,7 +112,7 @@ func TestUnknownIsIgnored(t *testing.T) {
 	body := block.Encode(map[string]any{"new": 1})
 	said := &ledger.Signed{From: b.id, Kind: "new", Body: body, Sig: sign(h.Key, ledger.SigningBytes(a.node.mesh, "new", body))}
 	n := a.node
-	r := &receiver{n.mesh, n.views, n.verifier, n.events, n.box}
+	r := newReceiver(n.mesh, n.views, n.verifier, n.programs, n.events, n.box)
 	for name, c := range map[string]struct {
 		data []byte
 		want gossip.Verdict

@@ -46,6 +46,7 @@ type loop struct {
 	jobs     *jobs.Jobs
 	explain  func(d trace.Diverged) // tells the operator how models differ
 	moved    func()                 // tells the network that somebody has come or gone
+	blame    func(peer.ID, error)   // tells the network that a peer has sent what no correct site sends
 }
 
 // employ adds what the loop gives work to, before it runs.
@@ -68,9 +69,8 @@ func (l *loop) run(ctx context.Context) error {
 			ask(l.machine)
 			l.show()
 			continue
-		case q := <-l.box.queue:
-			l.take(q)
-			l.stepWaiting(batch - 1)
+		case <-l.box.queue.wake:
+			l.stepWaiting()
 		case <-alarm.C:
 			l.step(round.Alarm{})
 		}
@@ -118,21 +118,14 @@ func (l *loop) step(ev round.Event) {
 	}
 }
 
-// take steps an event from the queue.
-func (l *loop) take(q queued) {
-	l.box.room.Release(q.bytes)
-	l.step(q.event)
-}
-
-// stepWaiting steps events that are in the queue already.
-func (l *loop) stepWaiting(most int) {
-	for range most {
-		select {
-		case q := <-l.box.queue:
-			l.take(q)
-		default:
+// stepWaiting steps events that are in the queue.
+func (l *loop) stepWaiting() {
+	for range batch {
+		ev, ok := l.box.queue.take()
+		if !ok {
 			return
 		}
+		l.step(ev)
 	}
 }
 
@@ -175,6 +168,9 @@ func (l *loop) do(w round.Work) error {
 	}
 	for i := range w.Send {
 		l.sender.send(&w.Send[i])
+	}
+	for _, b := range w.Blame {
+		l.blame(b.Peer, b.Why)
 	}
 	for _, j := range w.Jobs {
 		l.jobs.Start(l.machine.Ledger(), j)

@@ -3,46 +3,33 @@ package node
 import (
 	"context"
 
-	"golang.org/x/sync/semaphore"
-
 	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/round"
 )
 
 // mailbox is how the other goroutines reach the loop.
 type mailbox struct {
-	queue chan queued
-	room  *semaphore.Weighted // for the bytes in the queue
+	queue *queue
 	asks  chan func(*round.Machine)
 	done  chan struct{} // closed when the loop has ended
 }
 
-// queued is an event that waits for the machine, and the bytes of the message that it came in.
-type queued struct {
-	event round.Event
-	bytes int64
-}
-
 func newMailbox() *mailbox {
-	return &mailbox{
-		queue: make(chan queued, queueEvents), room: semaphore.NewWeighted(queueBytes),
-		asks: make(chan func(*round.Machine)), done: make(chan struct{}),
-	}
+	return &mailbox{queue: newQueue(queueEvents, queueBytes), asks: make(chan func(*round.Machine)), done: make(chan struct{})}
 }
 
-// deliver queues an event for the machine; false means that the node ends.
+// deliver queues what has happened at this site; false means that the node ends.
 func (b *mailbox) deliver(ctx context.Context, ev round.Event) bool {
-	return b.enqueue(ctx, queued{event: ev})
-}
-
-func (b *mailbox) enqueue(ctx context.Context, q queued) bool {
 	select {
-	case b.queue <- q:
-		return true
 	case <-b.done:
-	case <-ctx.Done():
+		return false
+	default:
 	}
-	return false
+	if ctx.Err() != nil {
+		return false
+	}
+	b.queue.put(ev)
+	return true
 }
 
 // ask runs f on the loop's goroutine, where the machine may be read, and waits for it.

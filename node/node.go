@@ -180,6 +180,9 @@ func (n *Node) moved() {
 	n.trust()
 }
 
+// blame tells that a peer has sent what no correct site sends.
+func (n *Node) blame(p peer.ID, why error) { n.gossip.Blame(p, why) }
+
 // scrub looks for blocks that went bad, slowly, once a day.
 func (n *Node) scrub(ctx context.Context) error {
 	for {

@@ -20,21 +20,26 @@ const (
 type reach struct {
 	mu       sync.Mutex
 	up       map[peer.ID]bool
+	gone     map[peer.ID]time.Time // since when who was connected is not
 	awaiting map[chan<- peer.ID]struct{}
 }
 
 func newReach() *reach {
-	return &reach{up: map[peer.ID]bool{}, awaiting: map[chan<- peer.ID]struct{}{}}
+	return &reach{up: map[peer.ID]bool{}, gone: map[peer.ID]time.Time{}, awaiting: map[chan<- peer.ID]struct{}{}}
 }
 
 func (r *reach) set(p peer.ID, up bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !up {
+		if r.up[p] {
+			r.gone[p] = time.Now()
+		}
 		delete(r.up, p)
 		return
 	}
 	r.up[p] = true
+	delete(r.gone, p)
 	for c := range r.awaiting {
 		select {
 		case c <- p:
@@ -54,6 +59,14 @@ func (r *reach) has(p peer.ID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.up[p]
+}
+
+// left returns since when a site that was connected is not.
+func (r *reach) left(p peer.ID) (since time.Time, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	since, ok = r.gone[p]
+	return since, ok
 }
 
 // providers yields, on the returned channel, the connected sites and those that connect later, all of

@@ -1,8 +1,9 @@
 package node
 
 import (
-	"context"
+	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -31,12 +32,12 @@ func TestHandle(t *testing.T) {
 	v.height = 5
 	n.views.show(&v)
 	mesh, box := n.mesh, n.box
-	r := &receiver{mesh, n.views, n.verifier, newTestEvents(t, filepath.Join(t.TempDir(), site.TraceFile)), box}
+	r := newReceiver(mesh, n.views, n.verifier, n.programs, newTestEvents(t, filepath.Join(t.TempDir(), site.TraceFile)), box)
 	vote := func(key, from int, height uint64) []byte {
 		m := round.Message{Statement: statement(t, mesh, key, from, ledger.KindPrevote, &ledger.Vote{Height: height})}
 		return m.Encode()
 	}
-	another := round.Message{Statement: statement(t, testCID(block.DagCBOR, "another mesh"), 1, 1, ledger.KindPrevote, &ledger.Vote{Height: 6})}
+	another := round.Message{Statement: statement(t, testCID(block.DagCBOR, "another mesh"), 1, 1, ledger.KindPrevote, &ledger.Vote{Height: 8})}
 	head := round.Message{Head: &round.Head{Height: 4}}
 	for _, c := range []struct {
 		name   string
@@ -49,36 +50,78 @@ func TestHandle(t *testing.T) {
 		{"late", vote(1, 1, 5), gossip.Ignore, true},
 		{"head", head.Encode(), gossip.Ignore, true},
 		{"of a stranger", vote(2, 2, 6), gossip.Ignore, true},
-		{"signed by another", vote(2, 1, 6), gossip.Reject, false},
+		{"signed by another", vote(2, 1, 7), gossip.Reject, false},
 		{"of another mesh", another.Encode(), gossip.Reject, false},
 		{"malformed", []byte{0xa0}, gossip.Reject, false},
 		{"height 0", vote(1, 1, 0), gossip.Reject, false},
 	} {
 		got := r.handle(t.Context(), testID(t, 3), c.data)
-		if got != c.want || (len(box.queue) == 1) != c.queued {
-			t.Errorf("%s: %s, %d queued", c.name, got, len(box.queue))
+		ev, queued := box.queue.take()
+		if got != c.want || queued != c.queued {
+			t.Errorf("%s: %s, queued: %v", c.name, got, queued)
 		}
-		if len(box.queue) > 0 {
-			box.room.Release(int64(len(c.data)))
-			if m, ok := (<-box.queue).event.(round.Received); !ok || m.From != testID(t, 3) {
-				t.Errorf("%s: queued %+v", c.name, m)
-			}
+		if m, ok := ev.(round.Received); queued && (!ok || m.From != testID(t, 3) || m.Bytes != len(c.data)) {
+			t.Errorf("%s: queued %+v", c.name, ev)
 		}
 	}
-	if !box.room.TryAcquire(queueBytes) {
-		t.Fatal("bytes of messages that were taken still count")
+	for view := range uint64(queueEvents) {
+		box.queue.bring(round.Received{From: testID(t, 3), Message: &round.Message{Attempt: view}}, 1)
 	}
-	if got := r.handle(t.Context(), testID(t, 3), vote(1, 1, 6)); got != gossip.Ignore || len(box.queue) > 0 {
-		t.Errorf("in a flood: %s, %d queued", got, len(box.queue))
+	if got := r.handle(t.Context(), testID(t, 3), vote(1, 1, 7)); got != gossip.Ignore {
+		t.Errorf("a neighbour whose messages take all room: %s", got)
 	}
-	box.room.Release(queueBytes)
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	for range cap(box.queue) {
-		box.queue <- queued{event: round.Alarm{}}
+	if got := r.handle(t.Context(), testID(t, 4), vote(1, 1, 8)); got != gossip.Accept {
+		t.Errorf("another, while one floods: %s", got)
 	}
-	if got := r.handle(ended, testID(t, 3), vote(1, 1, 6)); got != gossip.Ignore {
-		t.Errorf("at the end, with a full queue: %s", got)
+}
+
+// A flood delays nobody else's messages, and what happens at this site goes first.
+func TestQueueIsFair(t *testing.T) {
+	q := newQueue(100, 1000)
+	bring := func(from peer.ID, attempt uint64, bytes int) bool {
+		return q.bring(round.Received{From: from, Message: &round.Message{Attempt: attempt}}, bytes)
+	}
+	for i := range uint64(30) {
+		bring("flood", i, 100)
+	}
+	if q.bytes != 1000 || q.count != 10 {
+		t.Fatalf("%d messages, %d bytes", q.count, q.bytes)
+	}
+	for i := range uint64(3) {
+		if !bring("honest", i, 50) {
+			t.Fatal("no room beside a flood")
+		}
+	}
+	if bring("flood", 99, 100) {
+		t.Error("the flood gets more than the rest")
+	}
+	q.put(round.Alarm{})
+	var order []string
+	for {
+		select {
+		case <-q.wake:
+		default:
+			t.Fatal("something waits, and nobody is woken")
+		}
+		ev, ok := q.take()
+		if !ok {
+			break
+		}
+		switch e := ev.(type) {
+		case round.Received:
+			order = append(order, fmt.Sprintf("%s%d", string(e.From), e.Message.Attempt))
+		default:
+			order = append(order, "own")
+		}
+		if q.count == 0 {
+			break
+		}
+	}
+	if got := strings.Join(order[:7], " "); got != "own flood0 honest0 flood1 honest1 flood2 honest2" {
+		t.Errorf("taken in the order %s", got)
+	}
+	if q.bytes != 0 || len(q.lines) != 0 || len(q.turn) != 0 {
+		t.Errorf("empty, and keeps %d bytes of %d neighbours", q.bytes, len(q.lines))
 	}
 }
 

@@ -60,7 +60,7 @@ func (s *snapshots) take(m *round.Machine, v *view, t *tracker) {
 	}
 	status := api.Status{
 		Site: v.ownName(s.home), ID: s.home.ID, Mesh: l.Mesh(), MeshName: s.home.Genesis.Name, Faults: s.home.Genesis.Faults,
-		Sites: r.Len(), Quorum: r.Quorum(), Height: l.Height(), Head: l.Head(), Observes: !r.Has(s.home.ID),
+		Sites: r.Len(), Quorum: r.Quorum(), Lying: r.F(), Height: l.Height(), Head: l.Head(), Observes: !r.Has(s.home.ID),
 		Weft: s.version, Protocol: l.Protocol(l.Height() + 1).Number, Newest: ledger.Newest, Asked: len(changes),
 	}
 	for _, id := range m.Named() {
@@ -113,6 +113,7 @@ func (s *snapshots) run(m *round.Machine, r *ledger.Run, k *track) *shownRun {
 		st.Phase = k.phase
 		describeTakes(m, r, k, &st)
 		st.Skipped = told.hear(m, r)
+		describeMissing(m, r, &st)
 	} else {
 		st.Takes = api.Counted(told.history)
 	}

@@ -54,7 +54,11 @@ func (s *reporter) Status(context.Context) (api.Status, error) {
 		}
 	}
 	api.Link(st.Runs)
-	if p := s.problem(shot); p.Text != "" {
+	p := s.problem(shot)
+	if p.Text == "" {
+		p = s.missing(st.Runs)
+	}
+	if p.Text != "" {
 		st.Problem, st.Hint = p.Text, p.Hint
 	}
 	total := s.exchange.Stats().Total
@@ -93,6 +97,10 @@ func (s *reporter) runStatus(shown *shownRun) api.RunStatus {
 	if !shown.sealed {
 		st.Waits = s.waits(&st)
 	}
+	if st.Waits == "" {
+		st.Awaits = s.awaits(&st, shown.sealed)
+	}
+	s.addWhy(&st)
 	return st
 }
 

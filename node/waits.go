@@ -44,6 +44,33 @@ func (s *reporter) waits(st *api.RunStatus) string {
 	return text
 }
 
+// awaits says what comes next in a round that goes on, and of whom.
+func (s *reporter) awaits(st *api.RunStatus, sealed bool) string {
+	if sealed {
+		return "the model: a quorum of the sites that take part computes it and agrees"
+	}
+	var coming, away []string
+	for _, site := range s.views.now().roster.ByName() {
+		switch name := site.Name; {
+		case slices.Contains(st.Declined, name) || slices.Contains(st.Updates, name) || skips(st, name):
+		case site.ID == s.home.ID:
+			coming = append(coming, "this site")
+		case s.reach.has(site.ID):
+			coming = append(coming, name)
+		default:
+			away = append(away, name)
+		}
+	}
+	text := "a seal: enough updates are here"
+	if len(coming) > 0 {
+		text = "updates of " + strings.Join(coming, ", ")
+	}
+	if len(away) > 0 {
+		text += "; away, and not waited for once all others have delivered: " + strings.Join(away, ", ")
+	}
+	return text
+}
+
 // others says of the sites that do not take part why.
 func others(s *api.RunStatus) (text string) {
 	if len(s.Silent) > 0 {

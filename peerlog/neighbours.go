@@ -20,9 +20,14 @@ type neighbour struct {
 	answered   uint64        // height from which it was sent certificates last
 	answeredAt time.Duration
 	forkAt     time.Duration // before then it is not shown our side of a fork again
+	answers    answers
+	heardAt    time.Duration // when it last said something of its own that is new
+	partedAt   time.Duration // when its connection ended
 }
 
 func (p *neighbour) connect(yes bool)        { p.connected = yes }
+func (p *neighbour) part(now time.Duration)  { p.connected, p.partedAt = false, now }
+func (p *neighbour) heard(now time.Duration) { p.heardAt = now }
 func (p *neighbour) shown(now time.Duration) { p.askedAt = now }
 func (p *neighbour) stands(height uint64)    { p.height = height }
 
@@ -39,6 +44,7 @@ type Neighbours struct {
 	headAt time.Duration // when the next head is due
 	last   peer.ID       // that got the last head in turn
 	forked map[uint64]bool
+	began  time.Duration // before then nothing is known: whoever is not known counts as heard at that time
 }
 
 // NewNeighbours returns no neighbours; a head is due every so often.
@@ -49,7 +55,7 @@ func NewNeighbours(every time.Duration) *Neighbours {
 func (n *Neighbours) of(id peer.ID) *neighbour {
 	p := n.known[id]
 	if p == nil {
-		p = &neighbour{askedAt: -time.Hour, answeredAt: -time.Hour}
+		p = &neighbour{askedAt: -time.Hour, answeredAt: -time.Hour, answers: answers{left: answerBurst}, heardAt: n.began}
 		n.known[id] = p
 	}
 	return p
@@ -58,9 +64,30 @@ func (n *Neighbours) of(id peer.ID) *neighbour {
 // Connect notes that a site can be reached.
 func (n *Neighbours) Connect(id peer.ID) { n.of(id).connect(true) }
 
+// Begin notes that the site starts.
+func (n *Neighbours) Begin(now time.Duration) { n.began = now }
+
+// Heard notes that a site has said something new.
+func (n *Neighbours) Heard(id peer.ID, now time.Duration) { n.of(id).heard(now) }
+
+// Gone reports whether a site has left since a time, opened, and said nothing since, or was gone before: it is not connected, and has
+// said nothing since that, nor since a time earlier than opened. Of who was never connected only what it says shows that it lives.
+func (n *Neighbours) Gone(id peer.ID, opened, earlier time.Duration) (left, before bool) {
+	p := n.known[id]
+	switch {
+	case p == nil:
+		return false, n.began < earlier
+	case p.connected:
+		return false, false
+	case p.partedAt >= opened && p.partedAt > n.began:
+		return p.heardAt <= p.partedAt, false
+	}
+	return false, p.heardAt < max(earlier, p.partedAt)
+}
+
 // Disconnect notes that a peer cannot be reached; what is known of it stays if it is a site.
-func (n *Neighbours) Disconnect(id peer.ID, isSite bool) {
-	n.of(id).connect(false)
+func (n *Neighbours) Disconnect(id peer.ID, isSite bool, now time.Duration) {
+	n.of(id).part(now)
 	if !isSite {
 		delete(n.known, id)
 	}
@@ -139,6 +166,9 @@ func (n *Neighbours) ShowFork(id peer.ID, now, pause time.Duration) bool {
 	p.spare(now + pause)
 	return true
 }
+
+// Split reports whether another entry is certified at any height.
+func (n *Neighbours) Split() bool { return len(n.forked) > 0 }
 
 // Forked notes that another entry is certified at a height; it reports whether that is news.
 func (n *Neighbours) Forked(height uint64) bool {

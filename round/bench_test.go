@@ -97,7 +97,7 @@ func (c *crowd) drain() {
 		for i := range c.machines {
 			if i != p.from && (p.to < 0 || p.to == i) {
 				c.steps++
-				c.step(i, Received{c.machines[p.from].self, p.msg})
+				c.step(i, Received{c.machines[p.from].self, p.msg, 0})
 			}
 		}
 	}

@@ -55,16 +55,22 @@ func (m *Machine) answer(to peer.ID, height uint64) {
 	}
 }
 
+// sendCertified sends a batch of certified entries. Those that the site was sent before are charged to it.
 func (m *Machine) sendCertified(to peer.ID, from uint64) {
 	msg := &Message{}
-	size := 0
-	last := m.ledger.LastFor(to)
-	for h := from; h <= last && len(msg.Certified) < maxCertified && size < batchBytes; h++ {
+	size, again := 0, 0
+	last, given := m.ledger.LastFor(to), m.neighbours.Given(to)
+	h := from
+	for ; h <= last && len(msg.Certified) < maxCertified && size < batchBytes; h++ {
 		c := m.ledger.At(h).Certified()
-		size += len(c.Entry) + len(c.Certificate.Votes)*(ledger.MaxSignature+64)
+		bytes := len(c.Entry) + len(c.Certificate.Votes)*(ledger.MaxSignature+64)
+		if size += bytes; h <= given {
+			again += bytes
+		}
 		msg.Certified = append(msg.Certified, c)
 	}
-	if len(msg.Certified) > 0 {
+	if len(msg.Certified) > 0 && m.neighbours.MayAnswer(to, again, m.out.now) {
+		m.neighbours.Give(to, h-1)
 		m.out.send(to, msg)
 	}
 }
@@ -109,14 +115,20 @@ func (m *Machine) giveEvidence(to peer.ID, head *Head) {
 		return // by a roster that is not known here yet
 	}
 	m.proofs.Gap(to, head.Named, m.roster(), m.ledger.RosterAt(head.Height+1), func(e *peerlog.Evidence) {
-		m.out.send(to, &Message{Evidence: e})
+		if m.neighbours.MayAnswer(to, e.A.Size()+e.B.Size(), m.out.now) {
+			m.out.send(to, &Message{Evidence: e})
+		}
 	})
 }
 
 // fillIn sends a site of our height the statements that its head lacks and ours has, and those of which
 // it has another version: their author has signed twice for one place.
 func (m *Machine) fillIn(to peer.ID, head *Head) {
-	all := func(s *ledger.Signed) { m.out.send(to, &Message{Statement: s}) }
+	all := func(s *ledger.Signed) {
+		if m.neighbours.MayAnswer(to, s.Size(), m.out.now) {
+			m.out.send(to, &Message{Statement: s})
+		}
+	}
 	others := func(s *ledger.Signed) {
 		if s.From != to {
 			all(s)
@@ -142,26 +154,26 @@ func (m *Machine) receiveCertified(from peer.ID, list []ledger.Certified) error 
 		switch number := m.consensus.Number(); {
 		case e.Height == 0 || e.Height > number:
 			return nil
+		case e.Height < number && m.ledger.At(e.Height).Entry.CID() == e.CID():
+			continue
 		case e.Height < number:
-			if m.ledger.At(e.Height).Entry.CID() != e.CID() && cert.Verify(m.ledger.Mesh(), m.ledger.RosterAt(e.Height), e, m.cfg.Verify) == nil {
-				m.fork(from, e, cert)
+			if err := proven(m, from, e, cert); err != nil {
+				return err
 			}
+			m.fork(from, e, cert)
 			continue
 		}
+		if err := proven(m, from, e, cert); err != nil {
+			return err
+		}
 		if err := m.ledger.Check(e); errors.Is(err, ledger.ErrNewer) {
-			if forged := cert.Verify(m.ledger.Mesh(), m.roster(), e, m.cfg.Verify); forged != nil {
-				return fmt.Errorf("from %s: %w", m.ledger.Name(from), forged)
-			}
 			m.halt(err)
 			return nil
 		} else if err != nil {
-			if e.Parent != m.ledger.Head() && cert.Verify(m.ledger.Mesh(), m.roster(), e, m.cfg.Verify) == nil {
+			if e.Parent != m.ledger.Head() {
 				m.out.Trace(trace.Forked{Subject: trace.At(e.Height).Of(from), Entry: e.CID(), Why: "a certified entry follows another than ours: more sites lie than the mesh withstands"})
 			}
 			return err
-		}
-		if err := cert.Verify(m.ledger.Mesh(), m.roster(), e, m.cfg.Verify); err != nil {
-			return fmt.Errorf("from %s: %w", m.ledger.Name(from), err)
 		}
 		m.decide(e, cert)
 		if m.halted != nil {
@@ -172,4 +184,18 @@ func (m *Machine) receiveCertified(from peer.ID, list []ledger.Certified) error 
 		m.sendHead(from)
 	}
 	return nil
+}
+
+// proven says whether a certificate is a quorum's. Who sends one that is not is blamed, as nobody passes certificates on unseen;
+// unless the ledgers of two sides differ, and with them their rosters.
+func proven(m *Machine, from peer.ID, e *ledger.Entry, cert *ledger.Certificate) error {
+	err := cert.Verify(m.ledger.Mesh(), m.ledger.RosterAt(e.Height), e, m.cfg.Verify)
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("from %s: %w", m.ledger.Name(from), err)
+	if !m.neighbours.Split() {
+		m.out.blame(from, err)
+	}
+	return err
 }

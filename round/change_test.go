@@ -354,7 +354,7 @@ func TestRemovedSiteLiesAboutItsHeight(t *testing.T) {
 	e.stabilize()
 	liar := e.sites[3]
 	for _, s := range e.sites[:3] {
-		e.step(s, Received{liar.self, &Message{Head: &Head{Height: math.MaxUint64, Entry: e.sites[0].ledger.Head(), Past: []consensus.Votes{}}}})
+		e.step(s, Received{liar.self, &Message{Head: &Head{Height: math.MaxUint64, Entry: e.sites[0].ledger.Head(), Past: []consensus.Votes{}}}, 0})
 		e.step(s, Approve{&ledger.Change{Remove: &e.known[3]}})
 	}
 	e.pass(time.Minute, func() bool { return e.sites[0].roster().Version() == 1 })
@@ -380,7 +380,7 @@ func TestTooManyApprovals(t *testing.T) {
 		rng.Shuffle(len(approvals), func(i, j int) { approvals[i], approvals[j] = approvals[j], approvals[i] })
 		asked := 0
 		for _, a := range approvals {
-			s.Step(e.now, Received{liar.self, &Message{Statement: a}})
+			s.Step(e.now, Received{liar.self, &Message{Statement: a}, 0})
 			for _, t := range s.Ready().Trace {
 				if t.Kind() == (trace.ChangeAsked{}).Kind() {
 					asked++
@@ -417,7 +417,7 @@ func TestWithdrawnApprovalsDecideNothing(t *testing.T) {
 	e.stabilize()
 	told := &Message{Statement: liar.out.Sign(consensus.KindReady, &consensus.Ready{Height: 1, Entry: forged.CID(), Data: forged.Block().Data})}
 	for _, s := range e.sites[:3] {
-		e.step(s, Received{liar.self, told})
+		e.step(s, Received{liar.self, told, 0})
 	}
 	e.pass(time.Minute, func() bool { return one.ledger.Height() > 0 })
 	for _, s := range e.sites[:3] {
@@ -438,7 +438,7 @@ func TestWithdrawals(t *testing.T) {
 	e.stabilize()
 	one, two := e.sites[0], e.sites[1]
 	c := &ledger.Change{Remove: &e.known[3]}
-	tell := func(s *ledger.Signed) { e.step(one, Received{two.self, &Message{Statement: s}}) }
+	tell := func(s *ledger.Signed) { e.step(one, Received{two.self, &Message{Statement: s}, 0}) }
 	withdraw := func(serial uint64, withdrawn bool) *ledger.Signed {
 		return two.out.Sign(ledger.KindWithdraw, &ledger.Withdraw{Change: c.ID(), Serial: serial, Withdrawn: withdrawn})
 	}

@@ -45,7 +45,7 @@ func FuzzDecodeMessage(f *testing.F) {
 			t.Fatalf("decodes to a message that does not decode: %v", err) // only unknown fields were lost
 		}
 		_ = m.Verify(e.genesis.Block().CID, e.genesis.Roster(), testVerify)
-		e.sites[0].Step(e.now, Received{e.sites[1].self, m}) // must not panic
+		e.sites[0].Step(e.now, Received{e.sites[1].self, m, 0}) // must not panic
 		e.sites[0].Ready()
 	})
 }

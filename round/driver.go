@@ -21,6 +21,7 @@ type Work struct {
 	Send  []Send
 	Jobs  []runs.Job
 	Trace []trace.Event
+	Blame []Blame       // whoever sent what no correct site sends, as only the ledger could show
 	Alarm time.Duration // when to Step next if nothing happens before; 0: never
 	Halt  error         // a ledger.NewerError: the mesh goes on by what this program does not know, and the machine does no more
 }
@@ -66,6 +67,12 @@ type Send struct {
 	Message *Message
 }
 
+// Blame says that a peer has sent what no correct site sends.
+type Blame struct {
+	Peer peer.ID
+	Why  error
+}
+
 // Event is something that happened to the site: one of this package, an answer to a job, or a wish of
 // its operator about runs (both in package runs).
 type Event interface{ IsEvent() }
@@ -74,6 +81,7 @@ type Event interface{ IsEvent() }
 type Received struct {
 	From    peer.ID
 	Message *Message
+	Bytes   int // that it has come in; 0: not known
 }
 
 // Connected says that a site can be reached now.

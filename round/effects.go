@@ -31,6 +31,9 @@ func (x *effects) Save(s *ledger.Signed)  { x.save(Record{Statement: s}) }
 func (x *effects) Start(j runs.Job)       { x.work.Jobs = append(x.work.Jobs, j) }
 func (x *effects) Trace(e trace.Event)    { x.work.Trace = append(x.work.Trace, e) }
 func (x *effects) Name(id peer.ID) string { return x.ledger.Roster().Name(id) }
+func (x *effects) blame(from peer.ID, why error) {
+	x.work.Blame = append(x.work.Blame, Blame{from, why})
+}
 func (x *effects) send(to peer.ID, msg *Message) {
 	x.work.Send = append(x.work.Send, Send{to, msg})
 }

@@ -405,7 +405,7 @@ func (e *env) deliver(i int) {
 	l := e.wire[i]
 	e.wire = slices.Delete(e.wire, i, i+1)
 	if to := e.sites[l.to-1]; !to.down {
-		e.step(to, Received{e.sites[l.from-1].self, l.msg})
+		e.step(to, Received{e.sites[l.from-1].self, l.msg, 0})
 	}
 }
 

@@ -208,11 +208,11 @@ func TestManyCandidates(t *testing.T) {
 	var named []block.CID
 	for i := range byte(200) {
 		named = append(named, block.Sum(block.DagCBOR, []byte{i}))
-		one.Step(e.now, Received{two.self, &Message{Attempt: 1, Statement: two.out.Sign(consensus.KindReady, &consensus.Ready{Height: at, Entry: named[i]})}})
+		one.Step(e.now, Received{two.self, &Message{Attempt: 1, Statement: two.out.Sign(consensus.KindReady, &consensus.Ready{Height: at, Entry: named[i]})}, 0})
 	}
 	for i := range 3 * consensus.MaxTold {
 		seal := e.sealOf(r, e.offer(two, r, 1, fmt.Sprint("a", i)), e.offer(e.sites[3], r, 1, "b"), e.offer(three, r, 1, "c"))
-		one.Step(e.now, Received{three.self, &Message{Attempt: 1, Statement: three.out.Sign(consensus.KindReady, &consensus.Ready{Height: at, Entry: seal.CID(), Data: seal.Block().Data})}})
+		one.Step(e.now, Received{three.self, &Message{Attempt: 1, Statement: three.out.Sign(consensus.KindReady, &consensus.Ready{Height: at, Entry: seal.CID(), Data: seal.Block().Data})}, 0})
 	}
 	for _, x := range one.Ready().Trace {
 		if _, refused := x.(trace.Rejected); refused {

@@ -74,7 +74,7 @@ func New(cfg Config) (*Machine, error) {
 	m.proofs = peerlog.NewProofs(out)
 	m.members = membership.New(membership.Config{Self: cfg.Self, Ledger: l, Verify: cfg.Verify, Out: out})
 	m.runs = runs.New(runs.Config{
-		Self: cfg.Self, Ledger: l, Timing: cfg.Timing.runs(), Out: out, Proofs: m.proofs, Voice: m.voice, Reaches: m.neighbours.Reaches, Strict: cfg.Strict,
+		Self: cfg.Self, Ledger: l, Timing: cfg.Timing.runs(), Out: out, Proofs: m.proofs, Voice: m.voice, Sites: m.neighbours, Strict: cfg.Strict,
 	})
 	m.consensus = consensus.New(consensus.Config{
 		Mesh: l.Mesh(), Self: cfg.Self, Timing: cfg.Timing.consensus(), Voice: m.voice, Out: votes{out, m.proofs},
@@ -148,7 +148,7 @@ func (m *Machine) Step(now time.Duration, ev Event) {
 	case Connected:
 		m.connect(e.Peer)
 	case Disconnected:
-		m.neighbours.Disconnect(e.Peer, m.roster().Has(e.Peer))
+		m.neighbours.Disconnect(e.Peer, m.roster().Has(e.Peer), m.out.now)
 		m.version++
 	case runs.Considered:
 		m.runs.Considered(e)
@@ -182,6 +182,7 @@ func (m *Machine) Step(now time.Duration, ev Event) {
 func (m *Machine) begin() {
 	if !m.begun {
 		m.begun = true
+		m.neighbours.Begin(m.out.now)
 		m.consensus.Begin()
 		m.runs.Begin()
 	}

@@ -19,6 +19,7 @@ func (m *Machine) receive(r Received) {
 	if r.From == m.self {
 		return
 	}
+	m.neighbours.Earned(r.From, r.Bytes, m.out.now)
 	var err error
 	switch msg := r.Message; {
 	case msg.Statement != nil:
@@ -76,8 +77,11 @@ func (m *Machine) keepEarly(r Received) {
 // receiveVote takes a statement of the agreement. An older one that its author has to repeat is answered
 // with that height's certificate; a newer one says that this site lags.
 func (m *Machine) receiveVote(r Received, height uint64) error {
-	s := r.Message.Statement
-	switch number := m.consensus.Number(); {
+	s, number := r.Message.Statement, m.consensus.Number()
+	if height+1 >= number { // older ones anybody may say again
+		m.neighbours.Heard(s.From, m.out.now)
+	}
+	switch {
 	case height < number:
 		m.consensus.ComparePast(s)
 		if r.Message.Attempt > 1 { // the first may only have been overtaken by the others' votes

@@ -177,7 +177,7 @@ func TestLaterEntryHalts(t *testing.T) {
 			one, two := e.sites[0], e.sites[1]
 			cert := e.certify(x, e.sites[1:]...)
 			certified := func(c *ledger.Certificate) Received {
-				return Received{two.self, &Message{Attempt: 1, Certified: []ledger.Certified{{Entry: x.Block().Data, Certificate: *c}}}}
+				return Received{two.self, &Message{Attempt: 1, Certified: []ledger.Certified{{Entry: x.Block().Data, Certificate: *c}}}, 0}
 			}
 			e.tell(one, two.out.Sign(consensus.KindReady, &consensus.Ready{Height: x.Height, Entry: x.CID(), Data: x.Block().Data}))
 			forged := *cert
@@ -380,7 +380,7 @@ func TestState(t *testing.T) {
 		t.Error("it may vote for a state that it has not computed")
 	}
 	cert := e.certify(x, e.sites[1:]...)
-	e.step(one, Received{e.sites[1].self, &Message{Attempt: 1, Certified: []ledger.Certified{{Entry: x.Block().Data, Certificate: *cert}}}})
+	e.step(one, Received{e.sites[1].self, &Message{Attempt: 1, Certified: []ledger.Certified{{Entry: x.Block().Data, Certificate: *cert}}}, 0})
 	if one.ledger.Head() != x.CID() || one.Ready().Halt != nil {
 		t.Error("it does not follow")
 	}

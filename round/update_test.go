@@ -22,7 +22,7 @@ func openedEnv(t *testing.T, rounds uint64) (*env, *ledger.Run) {
 // tell hands statements to a site, from whoever has signed them.
 func (e *env) tell(s *simSite, stmts ...*ledger.Signed) {
 	for _, stmt := range stmts {
-		e.step(s, Received{stmt.From, &Message{Attempt: 1, Statement: stmt}})
+		e.step(s, Received{stmt.From, &Message{Attempt: 1, Statement: stmt}, 0})
 	}
 }
 
@@ -132,7 +132,7 @@ func TestSameModelAnotherLayout(t *testing.T) {
 		return e.next(ledger.Entry{Body: &ledger.Open{Spec: *s.out.Sign(ledger.KindOpen, spec)}})
 	}
 	fetches := func(x *ledger.Entry) (f runs.Fetch, found bool) {
-		one.Step(e.now, Received{ledger.As[ledger.Open](x).Spec.From, &Message{Statement: e.sites[1].out.Sign(consensus.KindReady, &consensus.Ready{Height: x.Height, Entry: x.CID(), Data: x.Block().Data})}})
+		one.Step(e.now, Received{ledger.As[ledger.Open](x).Spec.From, &Message{Statement: e.sites[1].out.Sign(consensus.KindReady, &consensus.Ready{Height: x.Height, Entry: x.CID(), Data: x.Block().Data})}, 0})
 		for _, j := range one.Ready().Jobs {
 			if f, found = j.(runs.Fetch); found {
 				return f, true

@@ -21,6 +21,7 @@ var _ = handle(ledger.KindConsent, kind{
 
 func (p *state) noteConsent(s *ledger.Signed, b *ledger.Consent) {
 	if c := p.offers.of(s.From); c.answer(s, b) {
+		p.Sites.Heard(s.From, p.now())
 		p.recount(c)
 	}
 }

@@ -61,9 +61,18 @@ type contributor struct {
 	updates []*update // in the order in which they came
 	best    *update   // with which the site would be in a seal formed now; nil: with none
 	awaited bool      // it may yet offer one of this round
+	first   uint64    // opening of its first update that was held here; 0: none was yet
 	skipped *ledger.Skip
 	consent *ledger.Signed
 	accepts bool
+}
+
+// before reports whether an update of the site was held here for an earlier opening, and notes the first.
+func (c *contributor) before(opened uint64) bool {
+	if c.first == 0 {
+		c.first = opened
+	}
+	return c.first < opened
 }
 
 // said reports whether the site has answered on the run.

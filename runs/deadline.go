@@ -12,15 +12,19 @@ func (p *state) noteEnough() {
 		return
 	}
 	if p.phase.at != Enough {
-		p.pace.suffice(p.now())
+		p.pace.suffice(p.run.Opened, p.now())
 	}
 	p.phase.on(Suffice)
 }
 
-// sealTime reports whether this site would seal now: all participants' updates are in, or the soft
-// deadline has passed with enough of them.
+// sealTime reports whether this site would seal now: all participants' updates are in, or enough of them, and the soft
+// deadline has passed, or only those are missing who are gone.
 func (p *state) sealTime() bool {
-	return p.phase.at == Enough && (p.offers.awaited == 0 || p.sealDeadlinePassed())
+	if p.phase.at != Enough {
+		return false
+	}
+	by, rested := p.pace.rested()
+	return p.offers.awaited == 0 || p.sealDeadlinePassed() || rested && p.now() >= by
 }
 
 func (p *state) sealDeadlinePassed() bool {
@@ -51,6 +55,9 @@ func (p *state) deadlines(f func(time.Duration)) {
 	}
 	if d, ok := p.sealDeadline(); ok {
 		f(d)
+	}
+	if by, rested := p.pace.rested(); rested {
+		f(by)
 	}
 	if p.offers.of(p.Self).skips(p.run.Opened) {
 		f(p.pace.openedAt[p.run.Opened] + skipPatience)

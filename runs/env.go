@@ -43,14 +43,14 @@ type Timing struct {
 
 // Config is what a site's runs are given for good.
 type Config struct {
-	Self    peer.ID
-	Ledger  *ledger.Ledger
-	Timing  Timing
-	Out     Out
-	Proofs  Proofs
-	Voice   Voice
-	Reaches func(peer.ID) bool // is the site connected with a peer?
-	Strict  bool               // panic on an illegal move of a run's regions
+	Self   peer.ID
+	Ledger *ledger.Ledger
+	Timing Timing
+	Out    Out
+	Proofs Proofs
+	Voice  Voice
+	Sites  Presence
+	Strict bool // panic on an illegal move of a run's regions
 }
 
 // env is what all runs of a site share.

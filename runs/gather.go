@@ -67,10 +67,13 @@ func (p *state) lost(manifest block.CID) {
 	}
 }
 
-// hasUpdate notes that an update is held, and how long it took: deadlines follow from that.
+// hasUpdate notes that an update is held, and how long it took: deadlines follow from that. A site's first in the run says nothing
+// of the next ones: its trainer's process starts with it, reads its data and compiles.
 func (p *state) hasUpdate(u *update) {
 	u.arrive(p.now())
-	p.pace.arrived(u.Opened, p.now(), 5*p.roster().Len())
+	if c := p.offers.of(u.statement.From); c.before(u.Opened) {
+		p.pace.arrived(u.Opened, p.now(), 5*p.roster().Len())
+	}
 	p.recount(p.offers.of(u.statement.From))
 	p.Out.Trace(trace.Held{Subject: trace.In(u.Run, u.Round).Of(u.statement.From), Update: u.Manifest})
 }

@@ -47,7 +47,8 @@ func (r *Runs) Agrees(e *ledger.Entry) bool {
 	switch b := e.Body.(type) {
 	case *ledger.Seal:
 		if b.Number == 0 {
-			return p.sealDeadlinePassed() || !p.offers.omits(b, p.run.Round) // one that leaves a site out has to wait for this site's own deadline
+			// One that leaves a site out has to wait for this site's own deadline.
+			return p.sealDeadlinePassed() || !p.offers.omits(b, p.run.Round) && !waitsBeside(p, b)
 		}
 		return p.sameGround(b.Ground)
 	case *ledger.Void:

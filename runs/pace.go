@@ -13,7 +13,9 @@ type pace struct {
 	openedAt map[uint64]time.Duration // when each opening began here
 	arrivals []time.Duration          // how long updates took, of the last rounds
 	usual    time.Duration            // how long nine in ten of them took at most, when this round began; 0: not known yet
+	median   time.Duration            // how long half of them took at most
 	enoughAt time.Duration            // since when enough are in for a seal
+	restBy   time.Duration            // when nobody is waited for any more who is gone; 0: others are
 }
 
 func newPace(opened uint64, now time.Duration) pace {
@@ -29,7 +31,7 @@ func (c *pace) begin(now time.Duration) {
 
 // open begins a round, or the same again.
 func (c *pace) open(opened uint64, now time.Duration) {
-	c.openedAt[opened] = now
+	c.openedAt[opened], c.restBy = now, 0
 	if len(c.openedAt) > ledger.MaxStale+2 { // no older update can count
 		delete(c.openedAt, slices.Min(slices.Collect(maps.Keys(c.openedAt))))
 	}
@@ -51,12 +53,17 @@ func (c *pace) arrived(opened uint64, now time.Duration, most int) {
 func (c *pace) lookBack(least int) {
 	if len(c.arrivals) > least {
 		sorted := slices.Sorted(slices.Values(c.arrivals))
-		c.usual = sorted[len(sorted)*9/10]
+		c.usual, c.median = sorted[len(sorted)*9/10], sorted[len(sorted)/2]
 	}
 }
 
-// suffice notes since when enough updates are in.
-func (c *pace) suffice(now time.Duration) { c.enoughAt = now }
+// suffice notes since when enough updates are in for the round of an opening.
+func (c *pace) suffice(opened uint64, now time.Duration) {
+	c.enoughAt = now
+	if c.usual == 0 {
+		c.median = now - c.openedAt[opened]
+	}
+}
 
 // deadline returns the soft deadline of the round of an opening, once enough updates are in. It is measured: in
 // the first round, as long again as the last of the fewest updates took; later 1.5 times what they took or the

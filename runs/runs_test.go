@@ -83,8 +83,8 @@ func newMeshUnder(t *testing.T, protocol uint64) *mesh {
 	m.out = &out{self: m.sites[0], mesh: m.ledger.Mesh()}
 	m.runs = New(Config{
 		Self: m.sites[0], Ledger: m.ledger, Out: m.out, Proofs: m.out, Voice: m.out, Strict: true,
-		Timing:  Timing{Deadline: 2 * time.Second, Unavailable: 2 * time.Minute, Retry: 5 * time.Second},
-		Reaches: func(peer.ID) bool { return true },
+		Timing: Timing{Deadline: 2 * time.Second, Unavailable: 2 * time.Minute, Retry: 5 * time.Second},
+		Sites:  allThere{},
 	})
 	m.runs.Begin()
 	m.spec = &ledger.RunSpec{Name: "r", By: m.sites[0], Base: name("base"), Layout: name("layout"), Rounds: 3, Nonce: make([]byte, 16)}
@@ -268,3 +268,10 @@ func TestDeadlineIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// allThere are sites that are all connected.
+type allThere struct{}
+
+func (allThere) Reaches(peer.ID) bool                                           { return true }
+func (allThere) Heard(peer.ID, time.Duration)                                   {}
+func (allThere) Gone(peer.ID, time.Duration, time.Duration) (left, before bool) { return false, false }

@@ -36,6 +36,7 @@ func (r *Runs) noteSkip(s *ledger.Signed, b *ledger.Skip) {
 		return
 	}
 	c.skip(b)
+	p.Sites.Heard(s.From, p.now())
 	p.recount(c)
 	p.Out.Trace(trace.Skipped{Subject: trace.In(b.Run, b.Round).Of(s.From), Why: b.Reason})
 	if s.From == p.Self {

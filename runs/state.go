@@ -94,6 +94,7 @@ func (p *state) follow() {
 	}
 	hasState := p.models.holdState(r.ID, r.State, r.Spec.Layout)
 	p.seekAll()
+	noteRest(p)
 	latest := r.Latest()
 	if latest != nil && hasBase && hasState {
 		p.reduce(r, latest)

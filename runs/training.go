@@ -120,10 +120,10 @@ func (p *state) train(r *ledger.Run, latest *ledger.SealAt, ready bool) {
 	self := p.offers.of(p.Self)
 	own := self.offer(r.Opened)
 	if own != nil {
-		if at, ok := p.trainOn(own); !ok || p.now() < at || p.offers.coming(r.Opened, p.Reaches) >= r.Spec.Needed(p.roster()) {
+		if at, ok := p.trainOn(own); !ok || p.now() < at || p.offers.coming(r.Opened, p.Sites.Reaches) >= r.Spec.Needed(p.roster()) {
 			return
 		}
-	} else if self.skips(r.Opened) && (p.phase.at == Enough || p.now() < p.pace.openedAt[r.Opened]+skipPatience && p.offers.awaits(p.Reaches)) {
+	} else if self.skips(r.Opened) && (p.phase.at == Enough || p.now() < p.pace.openedAt[r.Opened]+skipPatience && p.offers.awaits(p.Sites.Reaches)) {
 		return
 	}
 	next := Train{Run: r.ID, Spec: r.Spec, Round: r.Round, Opened: r.Opened, Attempt: 1, Base: r.Base, Bounded: r.Bounded, Unmeasured: !r.Terms.Measures(r.Round-1, false)}

@@ -46,6 +46,9 @@ func (p *state) noteUpdate(s *ledger.Signed) error {
 		return nil // late, not wrong
 	}
 	known := p.offers.add(s, u)
+	if u.Opened == p.run.Opened {
+		p.Sites.Heard(s.From, p.now())
+	}
 	if s.From == p.Self {
 		p.Out.Publish(s, 0, func(uint64) bool { return p.canCount(u) }) // and it is held, or sought after a restart
 		p.unsought = p.unsought || !p.begun

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 
@@ -49,12 +50,17 @@ func meshText(out *term.Out, g *ledger.Genesis, self string) string {
 		}
 		t.Row(s.Name, s.ID.String(), mark)
 	}
-	lost := r.Len() - r.Quorum()
+	lying := 0
+	if g.Faults == ledger.Byzantine {
+		lying = r.F()
+	}
 	text := out.Bold(g.Name) + "\n" +
 		out.Dim("mesh    ") + g.Block().CID.String() + "\n" +
-		out.Dim("faults  ") + string(g.Faults) + ": goes on with " + term.Plural(lost, "site") + " lost"
-	if g.Faults == ledger.Byzantine {
-		text += ", " + term.Plural(r.F(), "site") + " lying"
-	}
+		out.Dim("faults  ") + string(g.Faults) + ": " + goesOnText(r.Len()-r.Quorum(), lying)
 	return text + "\n" + out.Dim("sites   ") + term.Plural(r.Len(), "site") + ", a quorum is " + term.Plural(r.Quorum(), "site") + "\n\n" + t.Text(out.Columns(), out.Dim)
+}
+
+// goesOnText says with how many absent and how many lying sites a mesh goes on.
+func goesOnText(absent, lying int) string {
+	return fmt.Sprintf("goes on with %s absent, and %d lying", term.Plural(absent, "site"), lying)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -128,8 +129,11 @@ func runText(out *term.Out, r *api.RunStatus) string {
 	} else if r.Unmeasured {
 		b.WriteString(strings.Repeat(" ", indent) + "the sites measure the last model\n")
 	}
-	if r.Waits != "" {
-		b.WriteString(strings.Repeat(" ", indent) + hanging(out, "waits for "+r.Waits, nil))
+	if text := cmp.Or(r.Waits, r.Awaits); text != "" {
+		b.WriteString(strings.Repeat(" ", indent) + hanging(out, "waits for "+text, nil))
+	}
+	for _, m := range r.Missing {
+		b.WriteString(strings.Repeat(" ", indent) + hanging(out, fmt.Sprintf("%s is in none of the last %d seals, since round %d: %s", m.Site, m.Seals, m.Since, m.Why), out.Bad))
 	}
 	if len(r.History) > 0 {
 		rows := withFigures(r)

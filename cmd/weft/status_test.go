@@ -43,6 +43,7 @@ func TestStatusText(t *testing.T) {
 	got := statusText(out, s, "")
 	want := `site    hospital-a  ` + s.ID.String() + `
 mesh    letters  ` + s.Mesh.Short() + `  faults: byzantine  3 of 3 sites up
+        goes on with 0 sites absent, and 0 lying
 ledger  height 5  head ` + s.Head.Short() + `
 node    sent 1.2 kB, received 5.0 MB  memory 60.0 MB  up 1m15s
 

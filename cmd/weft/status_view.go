@@ -24,6 +24,7 @@ func statusText(out *term.Out, s *api.Status, id string) string {
 	}
 	fmt.Fprintf(&b, "%s%s  %s\n", label("site"), out.Bold(s.Site), s.ID)
 	fmt.Fprintf(&b, "%s%s  %s  faults: %s  %s\n", label("mesh"), s.MeshName, s.Mesh.Short(), s.Faults, up)
+	fmt.Fprintf(&b, "%s%s\n", label(""), goesOnText(s.Sites-s.Quorum, s.Lying))
 	fmt.Fprintf(&b, "%sheight %d  head %s\n", label("ledger"), s.Height, s.Head.Short())
 	fmt.Fprintf(&b, "%ssent %s, received %s  memory %s  up %s\n", label("node"), term.Bytes(s.Sent), term.Bytes(s.Received),
 		term.Bytes(s.Memory), term.Duration(s.Uptime.Truncate(time.Second)))

@@ -65,7 +65,8 @@ type Status struct {
 	Observes bool           `json:"observes,omitempty"` // this site is not in the roster: not yet, or no longer
 	Sites    int            `json:"sites"`
 	Quorum   int            `json:"quorum"`
-	Up       int            `json:"up"` // sites that can be reached, this one included
+	Lying    int            `json:"lying"` // so many sites may lie
+	Up       int            `json:"up"`    // sites that can be reached, this one included
 	Height   uint64         `json:"height"`
 	Head     block.CID      `json:"head"`
 	Runs     []RunStatus    `json:"runs"`
@@ -126,6 +127,8 @@ type RunStatus struct {
 	MinSites     uint64             `json:"min_sites"`               // fewest updates in a round
 	Failure      *Failure           `json:"failure,omitempty"`       // why the last training failed, or the last evaluation, until another goes well
 	Waits        string             `json:"waits,omitempty"`         // what the round waits for, where it does not go on
+	Awaits       string             `json:"awaits,omitempty"`        // what comes next, and of whom, where it goes on
+	Missing      []MissingSite      `json:"missing,omitempty"`       // sites that are in none of the newest seals, two at least
 	Unknown      string             `json:"unknown,omitempty"`       // what of it this site's program does not know, which keeps it from taking part
 	Stop         string             `json:"stop,omitempty"`          // who ended it early, and why
 	Base         block.CID          `json:"base"`
@@ -137,6 +140,14 @@ type RunStatus struct {
 	Unmeasured   bool               `json:"unmeasured,omitempty"` // it is over, and its last model still to be measured
 	Continues    *Rewound           `json:"continues,omitempty"`  // an earlier run that it goes on from; absent where it began by itself
 	Early        bool               `json:"early,omitempty"`      // it ended before its last round, as no better model was expected
+}
+
+// MissingSite is a site whose updates are in none of the newest seals of a run.
+type MissingSite struct {
+	Site  string `json:"site"`
+	Seals int    `json:"seals"` // in a row
+	Since uint64 `json:"since"` // the first of their rounds
+	Why   string `json:"why"`   // as far as it is known at this site
 }
 
 // ModelFigures is what the sites measured of a model of a run.

@@ -179,6 +179,14 @@ func (l *Liar) Say(s *ledger.Signed) {
 	l.Send(round.Send{Message: &round.Message{Attempt: 1 + l.rng.Uint64N(1<<32), Statement: s}})
 }
 
+// Whisper says a statement to one site, as gossip has it: that site passes it on if it finds it good.
+func (l *Liar) Whisper(to peer.ID, s *ledger.Signed) {
+	m := &round.Message{Attempt: 1 + l.rng.Uint64N(1<<32), Statement: s}
+	if i, known := l.s.w.index[to]; known {
+		l.s.w.net.relay(l.s, l.s.w.sites[i], m, len(m.Encode()), map[int]bool{l.s.i: true})
+	}
+}
+
 // Repeat says a statement to all sites, and twice again.
 func (l *Liar) Repeat(s *ledger.Signed) {
 	for _, d := range repeats {

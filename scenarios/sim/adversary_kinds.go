@@ -27,6 +27,7 @@ var AdversaryKinds = []AdversaryKind{
 	{"gatecrasher", "wants another roster: changes that no quorum approves of, and its votes when it is removed", func() Adversary { return &Gatecrasher{} }},
 	{"replayer", "says again what it has heard: old heights, old views, old runs, as if it were new", func() Adversary { return &Replayer{} }},
 	{"spammer", "floods the mesh with candidates, far votes, early messages, junk runs, false heads and empty evidence", func() Adversary { return &Spammer{} }},
+	{"framer", "has honest sites pass on what every machine refuses, so that they ban each other", func() Adversary { return &Framer{} }},
 	{"pretender", "is ready and votes for whatever it hears of, before it holds it", func() Adversary { return &Pretender{} }},
 	{"forger", "forges other sites' statements, certificates and evidence", func() Adversary { return &Forger{} }},
 	{"rusher", "votes nil in views that have not come, to drag the others on", func() Adversary { return &Rusher{} }},

@@ -245,10 +245,31 @@ var expectations = map[string]expectation{
 		},
 		expect: func(p *lied) { p.noticed(ledger.ErrMalformed.Error()) },
 	},
+	"framer": {
+		deeds: []string{
+			"proposed what is another's to propose", "was ready for what is not valid", "was ready for an entry with the bytes of another", "said again what others had said",
+		},
+		expect: func(p *lied) {
+			framed := 0
+			for id := range p.about[ledger.ErrInvalid.Error()] {
+				if p.Honest(p.index[id]) {
+					framed++
+				}
+			}
+			if framed == 0 {
+				p.Error("no honest site has passed on what machines refuse")
+			}
+		},
+	},
 	"pretender": {deeds: []string{"was ready for what it does not hold", "prevoted unseen", "precommitted unseen"}},
 	"forger": {
-		deeds:  []string{"signed in another's name", "altered what another signed", "forged evidence", "forged a certificate"},
-		expect: func(p *lied) { p.noticed(ledger.ErrSignature.Error()) },
+		deeds: []string{"signed in another's name", "altered what another signed", "forged evidence", "forged a certificate"},
+		expect: func(p *lied) {
+			p.noticed(ledger.ErrSignature.Error())
+			if p.Banned(len(p.sites)-1) == 0 {
+				p.Error("nobody has banned it")
+			}
+		},
 	},
 	"rusher":    {deeds: []string{"prevoted ahead of time", "precommitted ahead of time"}},
 	"forgetful": {deeds: []string{"forgot a vote or a lock"}}, // see TestForgetful

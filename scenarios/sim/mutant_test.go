@@ -53,6 +53,7 @@ var mutants = []mutant{
 	{"a joiner's signature is not checked", "ledger", "(*Ledger).checkJoin", "return c.Join.CheckSignature(l.mesh, l.Name(c.Join.From), l.verify)\n", "return nil\n", 4, "gatecrasher"},
 	{"an approval that was taken back counts", "round", "(*app).Stance", "if a.members.StandsBehind(c) {", "if true {", 4, "gatecrasher"},
 	{"the votes of who was removed count", "ledger", "(*Signed).VerifyIn", "case !r.Has(s.From):", "case false:", 0, "gatecrasher"},
+	{"who passes on what the machine refuses is blamed", "round", "(*Machine).receive", "		m.out.Trace(trace.Rejected{", "		m.out.blame(r.From, err)\n		m.out.Trace(trace.Rejected{", 4, "framer"},
 	{"a view does not end", "consensus", "(*Agreement).timeouts", "case h.precommitBy > 0 && a.out.Now() >= h.precommitBy, h.votes", "case h.votes", 0, ""},
 }
 

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/weft-mesh/weft/intake"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -69,7 +70,7 @@ func (t *network) stopped(s *site) {
 func (t *network) dial(a, b *site) {
 	lifeA, lifeB := a.life, b.life
 	t.w.after(dialDelay+time.Duration(t.rng.Int64N(int64(dialSpread))), func() {
-		if a.life != lifeA || b.life != lifeB || !a.up || !b.up || t.joined[a.i*t.n+b.i] || t.cuts[a.i*t.n+b.i] > 0 || !t.linked(a, b) {
+		if a.life != lifeA || b.life != lifeB || !a.up || !b.up || t.joined[a.i*t.n+b.i] || t.cuts[a.i*t.n+b.i] > 0 || !t.linked(a, b) || a.bans(b) || b.bans(a) {
 			return
 		}
 		t.joined[a.i*t.n+b.i], t.joined[b.i*t.n+a.i] = true, true
@@ -133,7 +134,7 @@ func (t *network) arrives(from int, to *site) bool {
 // send sends a message to one site or, over gossip, to all.
 func (t *network) send(from *site, s round.Send) {
 	size := int64(len(s.Message.Encode()))
-	ev := round.Received{From: from.id, Message: s.Message}
+	ev := round.Received{From: from.id, Message: s.Message, Bytes: int(size)}
 	if s.To != "" {
 		if to, known := t.w.index[s.To]; known && t.reaches(from.i, to) {
 			t.carry(from.i, from.i, to, 0, size, ev)
@@ -197,6 +198,37 @@ func (t *network) carry(author, by, to int, delay time.Duration, size int64, ev 
 		}
 		t.w.queue.push(event{at: t.w.now + d, to: dest, life: dest.life, from: int32(by), ev: ev})
 	}
+}
+
+// relay carries a message to a site, which passes it on to those that it reaches if it finds it good, each of whom does likewise,
+// once. Who brings it is its neighbour, not its author.
+func (t *network) relay(by, to *site, m *round.Message, size int, passed map[int]bool) {
+	if !t.reaches(by.i, to.i) {
+		return
+	}
+	by.traffic.MessagesSent++
+	by.traffic.MessageBytesSent += int64(size)
+	life := to.life
+	t.w.after(t.paths[by.i*t.n+to.i].Latency+t.delay, func() {
+		if to.life != life || !to.up || passed[to.i] || !t.arrives(by.i, to) {
+			return
+		}
+		passed[to.i] = true
+		r := round.Received{From: by.id, Message: m, Bytes: size}
+		verdict := to.judge(&r)
+		if verdict < intake.Keep {
+			return
+		}
+		to.happen(r)
+		if verdict < intake.Relay {
+			return
+		}
+		for _, next := range t.w.sites {
+			if !passed[next.i] {
+				t.relay(to, next, m, size, passed)
+			}
+		}
+	})
 }
 
 // transfer takes bytes from one site to another and returns how long it lasts: as long as the

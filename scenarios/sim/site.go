@@ -7,6 +7,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/gossip/conduct"
+	"github.com/weft-mesh/weft/intake"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/trace"
@@ -42,6 +44,11 @@ type site struct {
 	steps    uint64             // since it looked at what the machine keeps
 	acts     []round.Event      // of the operator, for when it is up
 	wants    map[block.CID]bool // changes of the roster that the operator has approved of
+
+	intake   *intake.Intake        // judges what comes
+	conduct  *conduct.Conduct      // of the others
+	banned   map[int]time.Duration // whom it refuses, until when
+	bannedBy int                   // how often others have banned it
 
 	// What faults do to it at the moment.
 	slow    float64       // times as slow, over Site.Slow
@@ -113,6 +120,7 @@ func (s *site) boot() {
 	s.up, s.machine, s.clock = true, m, clock{Clock: s.Clock, boot: s.w.now}
 	s.alarm, s.syncing, s.unsynced, s.inbox = 0, false, round.Work{}, nil
 	s.training, s.fetching = map[block.CID]*runs.Train{}, nil
+	s.intake, s.conduct, s.banned = intake.New(s.w.genesis.Block().CID, verify), &conduct.Conduct{}, map[int]time.Duration{}
 	s.w.observe(s.i, trace.Up{})
 	s.happen(round.Alarm{})
 	s.w.net.started(s)
@@ -199,6 +207,9 @@ func (s *site) work() {
 	}
 	if s.w.cfg.Work != nil {
 		s.w.cfg.Work(s.w.now, s.i, w)
+	}
+	for _, b := range w.Blame {
+		s.blame(b.Peer, b.Why)
 	}
 	if s.w.check != nil {
 		s.w.check.saving(s, w.Save)

@@ -116,7 +116,7 @@ func (w *World) Run(until time.Duration, done func() bool) error {
 		case h.do != nil:
 			h.do()
 		case h.to.life == h.life && h.to.up && w.net.arrives(int(h.from), h.to):
-			h.to.happen(h.ev)
+			h.to.arrives(h.ev)
 		}
 		if w.check != nil {
 			w.check.event()
