@@ -289,7 +289,7 @@ func normsText(r *api.RoundStatus, sites []string) string {
 
 func perSite(of map[string]float64, sites []string, text func(float64) string) string {
 	if len(of) == 0 {
-		return "-"
+		return "" // a table in which no round says it has no column for it
 	}
 	if sites == nil {
 		return "max " + text(slices.Max(slices.Collect(maps.Values(of))))
