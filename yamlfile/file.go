@@ -26,6 +26,7 @@ func Decode(name string, data []byte, most int, into any) (*File, error) {
 	if len(data) > most {
 		return nil, &Error{File: name, Text: fmt.Sprintf("%d bytes, at most %d", len(data), most)}
 	}
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) // Windows' editors mark UTF-8 so
 	f := &File{name: name}
 	tree, err := parser.ParseBytes(data, 0)
 	if err != nil {

@@ -33,6 +33,10 @@ func TestDecode(t *testing.T) {
 	if _, err := Decode("f.yaml", []byte(text), 1000, &s); err != nil {
 		t.Fatal(err)
 	}
+	var marked sample
+	if _, err := Decode("f.yaml", []byte("\xef\xbb\xbf"+text), 1000, &marked); err != nil || marked.Note != "d" {
+		t.Errorf("with the mark of Windows' editors: %+v, %v", marked, err)
+	}
 	if s.Count != 3 || s.Size != 1536 || time.Duration(s.For) != 26*time.Hour || s.Free["a"] != "0.10" || s.Free["b"] != "yes" || s.Free["c"] != "x" || s.List[1].Note != "c" || s.Note != "d" {
 		t.Errorf("got %+v", s)
 	}

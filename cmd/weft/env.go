@@ -58,7 +58,11 @@ func defaultDir() string {
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return ".weft"
+		return homeless
 	}
 	return filepath.Join(home, ".weft")
 }
+
+// homeless is the site's directory where nobody has said which, and there is no home: it is whatever folder a command was started in,
+// so that none is made there.
+const homeless = ".weft"

@@ -68,6 +68,9 @@ func (c *initSite) run(_ context.Context, e *env, _ []string) error {
 	if err != nil {
 		return err
 	}
+	if e.dir == homeless {
+		return usage("there is no home directory to put the site in: --dir DIR, or $%s", dirEnv)
+	}
 	id, err := site.InitConfig(e.dir, text)
 	if err != nil {
 		return err
