@@ -116,7 +116,7 @@ func vectors(t *testing.T) []vector {
 	add("selecting run description", "body", selecting)
 	averaging := *spec
 	averaging.Late = ledger.Average
-	averaging.Bounds = ledger.NewBounds(ledger.Bounded{Share: ledger.OpenShare, MaxChange: 1000})
+	averaging.Bounds = ledger.NewBounds(ledger.Bounded{Share: ledger.OpenShare, MaxChange: 1000.5})
 	averaging.Continues = ledger.NewContinues(ledger.Earlier{Run: run, Round: 3})
 	add("averaging run description", "body", averaging)
 	normed := upd(2)

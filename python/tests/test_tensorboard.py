@@ -50,7 +50,7 @@ class TestTensorBoard(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         found = json.loads(done.stdout)
         rows = run.history()
-        metrics = set().union(*rows) - {"round", "site", "samples", "weight", "attempts", "marks", "took_s", "height", "model"}
+        metrics = set().union(*rows) - {"round", "site", "samples", "weight", "attempts", "marks", "took_s", "height", "model", "share", "norm", "norm_ratio"}
         self.assertIn("error", metrics)
         self.assertEqual(sorted(found), ["mean", "site/site-1", "site/site-2"])
         own = {tag: found["site/site-1"].pop(tag) for tag in list(found["site/site-1"]) if tag.startswith("step/")}
