@@ -155,6 +155,7 @@ func (c *tryRun) config(command []string) (config try.Config, err error) {
 	if config.Model, err = c.model(); err != nil {
 		return config, err
 	}
+	config.Run.Bounds = ledger.NewBounds(ledger.Bounded{Share: ledger.OpenShare}) // the sites are all one person's, and the mean is that of the papers
 	config.Run.Constants = ledger.NewConstants(ledger.Beside{Local: c.local})
 	if _, err := config.Run.Constants.Read(); err != nil {
 		return config, usage("--local: at most %d patterns of 1 to %d bytes", ledger.MaxLocal, ledger.MaxTensorName)

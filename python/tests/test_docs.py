@@ -71,6 +71,7 @@ class TestDocuments(unittest.TestCase):
             self.addCleanup(node.close)
             own = code.startswith("import torch") or plain
             before = f"import os\nos.chdir({folder!r})\n" + ("" if own else BEFORE)
+            code = code.replace('weft.init(node="/var/lib/weft")', "weft.init()")  # test_attach.py has a node that it comes to
             if "weft.mesh(" in code:
                 before += "\nweft.mesh = Notebook\n"
             if "weft.local(" in code:
