@@ -36,9 +36,11 @@ peerlog                 < block ledger
 membership              < block ledger trace
 runs                    < block ledger trace
 round                   < block consensus ledger membership peerlog runs trace
+train/proctree <
 train < hint: a trainer's error says what to do
 train < ledger: limits of an update
 train < tensor: the synthetic trainer writes a model
+train < train/proctree: ends a trainer with all that it has started
 train < yamlfile: settings are read from config.yaml
 checkpoint < block: artifacts go by CID
 checkpoint < blockstore: a checkpoint is taken into a store
@@ -218,6 +220,7 @@ cmd/weft                < node/archive: what a site's directory says without its
 cmd/weft                < node/config node/site: weft init writes them
 cmd/weft                < node/wal: which of its errors say that the log is damaged
 cmd/weft                < train/dryrun: weft trainer test
+cmd/weft                < train/proctree: weft up waits for what a trainer's processes leave behind
 cmd/weft                < trace: which events the log of weft up tells, in which words
 cmd/weft                < ledger: what a genesis is made of, and what entries say
 cmd/weft                < checkpoint: a model goes out as a folder

@@ -73,6 +73,7 @@ func (n *Node) open(closers *[]func() error) error {
 	}
 	if n.trainer = n.opt.Trainer; n.trainer == nil {
 		env := h.TrainerEnv(h.Path(site.TaskDir), n.log)
+		env.NoteDir = h.Path(site.ProcessDir)
 		if n.trainer, err = h.Config.Trainer.New(env); err != nil {
 			return err
 		}

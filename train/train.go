@@ -40,6 +40,7 @@ type Task struct {
 	Seed      uint64            `json:"seed"`                // differs by site, round and attempt
 	Config    map[string]string `json:"config"`              // the run's hyperparameters, overlaid by the site's own
 	Generate  *Generation       `json:"generate,omitempty"`  // of Generate: what to go on from, and how
+	Over      bool              `json:"-"`                   // the run is over: there will be no next round to keep a process for
 }
 
 // Result is what a trainer made of a task.

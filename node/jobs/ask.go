@@ -57,7 +57,12 @@ func (j *Jobs) Waits(run block.CID) bool { return j.answers.waits(run) }
 func (j *Jobs) Answered(run block.CID) { j.answers.given(run) }
 
 // Problem returns what goes wrong at the moment, if anything.
-func (j *Jobs) Problem() Problem { return j.problems.first() }
+func (j *Jobs) Problem() Problem {
+	if p := j.problems.first(); p.Text != "" {
+		return p
+	}
+	return j.desk.left()
+}
 
 // Holds reports whether an artifact is in the store, complete.
 func (j *Jobs) Holds(manifest block.CID) bool { return j.artifacts.holds(manifest) }

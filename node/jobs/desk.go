@@ -62,6 +62,26 @@ func (d *desk) process(run block.CID) int {
 	return 0
 }
 
+// over tells the trainer that a run is over: what works for it is not kept.
+func (d *desk) over(run block.CID) {
+	if t, ok := d.trainer.(interface{ Over(run string) }); ok {
+		t.Over(run.String())
+	}
+}
+
+// left says which processes the trainer could not end.
+func (d *desk) left() (p Problem) {
+	t, ok := d.trainer.(interface{ Left() []int })
+	if !ok {
+		return p
+	}
+	if pids := t.Left(); len(pids) > 0 {
+		p.Text = fmt.Sprintf("processes of the trainer are left that cannot be ended: %v", pids)
+		p.Hint = "the device's driver may hang: what they hold, such as a GPU's memory, may be missing until they end or the machine is restarted"
+	}
+	return p
+}
+
 // listen begins to keep the last word of a training's trainer, until stop. It warns once if none comes for long.
 func (d *desk) listen(t *training) (report func(train.Progress), stop func()) {
 	t.hear(train.Progress{})
@@ -88,7 +108,7 @@ func (d *desk) newTask(ctx context.Context, run block.CID, spec *ledger.RunSpec,
 	if err = d.constants(ctx, run, spec, &task); err != nil {
 		return task, err
 	}
-	if slices.Contains(d.artifacts.host.Seen().Over(), run) {
+	if task.Over = slices.Contains(d.artifacts.host.Seen().Over(), run); task.Over {
 		task.StateDir = d.states.left(run)
 	} else if task.StateDir, err = d.states.folder(run); err != nil {
 		return task, err
