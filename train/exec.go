@@ -195,6 +195,9 @@ func (e *Exec) run(ctx context.Context, task Task, report func(Progress)) (res R
 		if !fresh && errors.As(err, &exit) && !exit.Asked {
 			continue // it ended between two tasks: this one starts it again
 		}
+		if errors.Is(err, ErrWorker) {
+			s.proc.stop(e.cfg.StopGrace) // it waits for workers that can do nothing
+		}
 		return res, err
 	}
 }

@@ -62,6 +62,12 @@ func (p proc) has(mark string) bool {
 	return err == nil && slices.Contains(strings.Split(string(data), "\x00"), mark)
 }
 
+// Of returns the process that has a number now, none if there is no such process.
+func Of(pid int) Process {
+	p, _ := readProc(pid)
+	return p.Process
+}
+
 // begun returns when a process began, 0 if it is gone.
 func begun(pid int) uint64 {
 	p, _ := readProc(pid)

@@ -14,6 +14,9 @@ func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true
 // Adopt has nothing to do where orphans go to the system's first process.
 func Adopt(context.Context) error { return nil }
 
+// Of returns none.
+func Of(int) Process { return Process{} }
+
 func begun(int) uint64 { return 0 }
 
 func boot() string { return "" }
