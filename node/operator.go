@@ -94,7 +94,9 @@ func (o *operator) OpenRun(ctx context.Context, req api.RunRequest) (reply api.R
 	if err != nil {
 		return reply, err
 	}
-	base, err := o.takeBase(ctx, req, spec)
+	offer := o.jobs.Offer()
+	defer offer.End()
+	base, err := o.takeBase(ctx, req, spec, offer)
 	if err != nil {
 		return reply, err
 	}
@@ -109,10 +111,10 @@ func (o *operator) OpenRun(ctx context.Context, req api.RunRequest) (reply api.R
 		if err != nil {
 			return reply, err
 		}
-		switch held, added := o.jobs.Claim(ctx, manifest, m.Shards, use); {
-		case !held: // an earlier run's model of these very bytes was removed just now
+		switch held, added := offer.Claim(ctx, manifest, m.Shards, use); {
+		case !held: // it went bad in the very moment
 			o.dropBase(base, use)
-			return reply, hint.Add(fmt.Errorf("the model was removed with an earlier run as it was taken in: %w", blockstore.ErrNotFound), "try again")
+			return reply, hint.Add(fmt.Errorf("the model that was just taken in: %w", blockstore.ErrNotFound), "try again")
 		case !added:
 			o.dropBase(base, use)
 			return reply, api.ErrStopped

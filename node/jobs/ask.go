@@ -8,7 +8,6 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/node/index"
 	"github.com/weft-mesh/weft/train"
 )
 
@@ -72,10 +71,8 @@ func (j *Jobs) Check(ctx context.Context, manifest block.CID) error {
 	return j.artifacts.check(ctx, manifest)
 }
 
-// Claim notes a use of an artifact that is in the store; held is false if it is not there, added if the node ends.
-func (j *Jobs) Claim(ctx context.Context, manifest block.CID, shards []block.CID, u index.Use) (held, added bool) {
-	return j.artifacts.claim(ctx, manifest, shards, u)
-}
+// Offer returns what keeps content that is taken in until it has got its use. Its owner ends it.
+func (j *Jobs) Offer() *Offer { return &Offer{artifacts: j.artifacts} }
 
 // Ask has the trainer do a task of kind Evaluate or Generate with a model of a run, once it is free. It returns ErrNotFound if
 // the model is not held here: what is not kept is not fetched for this.

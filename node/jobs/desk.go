@@ -187,6 +187,9 @@ func (d *desk) train(ctx context.Context, t *training) (done runs.Trained, res t
 
 // take takes over an update.
 func (d *desk) take(ctx context.Context, job runs.Train, res train.Result) (done runs.Trained, err error) {
+	offer := &Offer{artifacts: d.artifacts}
+	offer.Begin()
+	defer offer.End()
 	c, err := update.Training{Spec: job.Spec, Base: job.Base, Result: res}.Take(ctx, d.artifacts.store)
 	if err != nil {
 		return done, err
@@ -196,8 +199,8 @@ func (d *desk) take(ctx context.Context, job runs.Train, res train.Result) (done
 		return done, err
 	}
 	use := index.Use{Run: job.Run, As: index.AsUpdate, Round: d.artifacts.host.Seen().Round(job.Run)}
-	switch held, added := d.artifacts.claim(ctx, c, m.Shards, use); {
-	case !held: // an earlier update of these very bytes was removed just now
+	switch held, added := offer.Claim(ctx, c, m.Shards, use); {
+	case !held: // it went bad in the very moment
 		return done, fmt.Errorf("update %s: %w", c, blockstore.ErrNotFound)
 	case !added:
 		return done, ctx.Err()
