@@ -184,7 +184,7 @@ func (o *operator) takeIn(ctx context.Context, path, field string, spec *ledger.
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission):
 		return b, api.RefuseField(field, "the node must be able to read the file", err)
 	case errors.Is(err, checkpoint.ErrUnusable), errors.Is(err, tensor.ErrSafetensors), errors.Is(err, tensor.ErrInvalid), errors.Is(err, tensor.ErrNotFinite), errors.Is(err, blockstore.ErrChanged):
-		return b, api.RefuseField(field, train.BaseHint, err)
+		return b, api.RefuseField(field, train.HintOfBase(err), err)
 	case err != nil:
 		return b, fmt.Errorf("take in the model: %w", err)
 	}
