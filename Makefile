@@ -73,6 +73,16 @@ $(FRAMEWORKS)/done: $(PYTOOLS)/done
 frameworks: $(FRAMEWORKS)/done ## the Python package with the newest PyTorch, transformers, PEFT
 	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(FRAMEWORKS)/bin/python -m unittest discover -s python/tests -t python -p 'real_*.py'
 
+# What reads CAR files elsewhere: IPLD's own packages (npm), and Kubo, built from source, whose newest versions "go install" refuses.
+KUBO = v0.38.0
+IPLD = @ipld/car@5.4.7 @ipld/dag-cbor@10.0.2 @noble/hashes@2.4.0 multiformats@14.0.5
+.PHONY: ipfs
+ipfs: ## the ledger's and a model's CAR file, read by IPLD's packages and by Kubo
+	mkdir -p dist/ipfs && cp tools/ipfs/check.mjs dist/ipfs
+	test -d dist/ipfs/node_modules || npm install --prefix dist/ipfs --no-save --no-audit --no-fund $(IPLD)
+	test -x dist/ipfs/bin/ipfs || GOBIN=$(CURDIR)/dist/ipfs/bin go install github.com/ipfs/kubo/cmd/ipfs@$(KUBO)
+	WEFT_IPFS=$(CURDIR)/dist/ipfs go test ./cmd/weft -run 'TestIPFS' -count 1 -v
+
 PLATFORMS = linux/amd64 linux/arm64 darwin/arm64
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' python/weft/__init__.py)
 .PHONY: wheels

@@ -96,6 +96,7 @@ node/archive < node/site: what lies where
 node/archive < node/steps: reads the curves of trainings
 node/archive < node/wal: reads the log
 node/archive < round: records of the log
+node/archive < tensor: the shards of a model lie in its file as its layout says
 node/archive < trace: when an entry was decided
 node/index < atomicfile: the file is replaced whole
 node/index < block: CIDs
