@@ -55,7 +55,11 @@ func FuzzDirectory(f *testing.F) {
 		must(t, s.Scrub(t.Context(), func(error) {}))
 		must(t, s.Put(loose))
 		whole.Store(t, s)
-		if err := s.Check(t.Context(), whole.CID); err != nil {
+		err = s.Check(t.Context(), whole.CID)
+		if errors.As(err, new(*blockstore.CorruptError)) { // a header, which it has repaired: no CID covers that
+			err = s.Check(t.Context(), whole.CID)
+		}
+		if err != nil {
 			t.Fatalf("stored again, and not whole: %v", err)
 		}
 		must(t, s.Close())
