@@ -73,15 +73,23 @@ $(FRAMEWORKS)/done: $(PYTOOLS)/done
 frameworks: $(FRAMEWORKS)/done ## the Python package with the newest PyTorch, transformers, PEFT
 	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(FRAMEWORKS)/bin/python -m unittest discover -s python/tests -t python -p 'real_*.py'
 
-# What reads CAR files elsewhere: IPLD's own packages (npm), and Kubo, built from source, whose newest versions "go install" refuses.
-KUBO = v0.38.0
+# What reads CAR files elsewhere: IPLD's own packages (npm), and Kubo, built from its source, as "go install" refuses a module that
+# excludes others.
+KUBO = v0.42.0
 IPLD = @ipld/car@5.4.7 @ipld/dag-cbor@10.0.2 @noble/hashes@2.4.0 multiformats@14.0.5
 .PHONY: ipfs
 ipfs: ## the ledger's and a model's CAR file, read by IPLD's packages and by Kubo
 	mkdir -p dist/ipfs && cp tools/ipfs/check.mjs dist/ipfs
 	test -d dist/ipfs/node_modules || npm install --prefix dist/ipfs --no-save --no-audit --no-fund $(IPLD)
-	test -x dist/ipfs/bin/ipfs || GOBIN=$(CURDIR)/dist/ipfs/bin go install github.com/ipfs/kubo/cmd/ipfs@$(KUBO)
-	WEFT_IPFS=$(CURDIR)/dist/ipfs go test ./cmd/weft -run 'TestIPFS' -count 1 -v
+	test -x dist/ipfs/bin/ipfs || $(MAKE) dist/ipfs/bin/ipfs
+	WEFT_IPFS=$(CURDIR)/dist/ipfs go test ./cmd/weft -run TestIPFS -count 1 -v
+
+dist/ipfs/bin/ipfs:
+	rm -rf dist/ipfs/kubo
+	cp -r $$(GOFLAGS=-mod=mod go mod download -json github.com/ipfs/kubo@$(KUBO) | sed -n 's/.*"Dir": "\(.*\)".*/\1/p') dist/ipfs/kubo
+	chmod -R u+w dist/ipfs/kubo
+	cd dist/ipfs/kubo && go build -o ../bin/ipfs ./cmd/ipfs
+	rm -rf dist/ipfs/kubo
 
 PLATFORMS = linux/amd64 linux/arm64 darwin/arm64
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' python/weft/__init__.py)
