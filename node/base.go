@@ -53,13 +53,13 @@ func sources(req api.RunRequest) (n int) {
 	return n
 }
 
-// takeBase returns the model that a run starts from, in the store, which an offer keeps there.
-func (o *operator) takeBase(ctx context.Context, req api.RunRequest, spec *ledger.RunSpec, offer *jobs.Offer) (b base, err error) {
+// takeBase returns the model that a run starts from, in the store, which an intake keeps there.
+func (o *operator) takeBase(ctx context.Context, req api.RunRequest, spec *ledger.RunSpec, intake *jobs.Intake) (b base, err error) {
 	if req.From != nil {
-		offer.Begin()
+		intake.Begin()
 		b, err = o.takeModel(ctx, req, spec)
 	} else {
-		b, err = o.takeFile(ctx, req, spec, offer)
+		b, err = o.takeFile(ctx, req, spec, intake)
 	}
 	if err != nil {
 		return b, err
@@ -151,9 +151,9 @@ func (o *operator) widen(ctx context.Context, b base) (base, error) {
 	return base{weights: i.Weights, constants: b.constants, note: i.Note()}, err
 }
 
-// takeFile takes in the model that a run starts from; the file of the request stays as it is. The offer begins once there is a file:
+// takeFile takes in the model that a run starts from; the file of the request stays as it is. The intake begins once there is a file:
 // the trainer may take its time.
-func (o *operator) takeFile(ctx context.Context, req api.RunRequest, spec *ledger.RunSpec, offer *jobs.Offer) (b base, err error) {
+func (o *operator) takeFile(ctx context.Context, req api.RunRequest, spec *ledger.RunSpec, intake *jobs.Intake) (b base, err error) {
 	path, field := req.Model, "model.file"
 	if req.Init {
 		field = "model.init"
@@ -166,7 +166,7 @@ func (o *operator) takeFile(ctx context.Context, req api.RunRequest, spec *ledge
 			return b, err
 		}
 	}
-	offer.Begin()
+	intake.Begin()
 	return o.takeIn(ctx, path, field, spec, blockstore.ImportOptions{Wide: req.Wide, Keep: !req.Init})
 }
 

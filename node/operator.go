@@ -94,9 +94,9 @@ func (o *operator) OpenRun(ctx context.Context, req api.RunRequest) (reply api.R
 	if err != nil {
 		return reply, err
 	}
-	offer := o.jobs.Offer()
-	defer offer.End()
-	base, err := o.takeBase(ctx, req, spec, offer)
+	intake := o.jobs.Intake()
+	defer intake.End()
+	base, err := o.takeBase(ctx, req, spec, intake)
 	if err != nil {
 		return reply, err
 	}
@@ -111,7 +111,7 @@ func (o *operator) OpenRun(ctx context.Context, req api.RunRequest) (reply api.R
 		if err != nil {
 			return reply, err
 		}
-		switch held, added := offer.Claim(ctx, manifest, m.Shards, use); {
+		switch held, added := intake.Claim(ctx, manifest, m.Shards, use); {
 		case !held: // it went bad in the very moment
 			o.dropBase(base, use)
 			return reply, hint.Add(fmt.Errorf("the model that was just taken in: %w", blockstore.ErrNotFound), "try again")

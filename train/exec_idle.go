@@ -52,7 +52,7 @@ func (e *Exec) end(ctx context.Context, s *seat, why string) error {
 	if err := s.proc.desk.settle(ctx); err != nil {
 		return err
 	}
-	e.log.Info("trainer is told to stop: "+why, "pid", s.proc.cmd.Process.Pid)
+	e.log.Info("trainer is told to stop", "why", why, "pid", s.proc.cmd.Process.Pid)
 	s.proc.stop(e.cfg.StopGrace)
 	return nil
 }

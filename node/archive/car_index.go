@@ -28,13 +28,16 @@ type carPage struct {
 }
 
 // indexed returns the index of a ledger's blocks, and its pages.
-func indexed(l *ledger.Ledger, blocks iter.Seq2[block.Block, error]) (index block.Block, pages []block.Block) {
+func indexed(l *ledger.Ledger, blocks iter.Seq2[block.Block, error]) (index block.Block, pages []block.Block, err error) {
 	page := carPage{}
 	turn := func() {
 		pages = append(pages, block.Of(page))
 		page.Blocks = nil
 	}
-	for b := range blocks { // of a ledger in memory: there are no errors
+	for b, err := range blocks {
+		if err != nil {
+			return index, nil, err
+		}
 		if page.Blocks = append(page.Blocks, block.FromDigest(block.Raw, b.CID.Digest())); len(page.Blocks) == pageLinks {
 			turn()
 		}
@@ -46,13 +49,16 @@ func indexed(l *ledger.Ledger, blocks iter.Seq2[block.Block, error]) (index bloc
 	for _, p := range pages {
 		root.Pages = append(root.Pages, p.CID)
 	}
-	return block.Of(root), pages
+	return block.Of(root), pages, nil
 }
 
 // writeLedgerCAR writes a ledger below its index.
 func writeLedgerCAR(w io.Writer, g *ledger.Genesis, l *ledger.Ledger) error {
 	blocks := ledgerBlocks(g, l)
-	index, pages := indexed(l, blocks)
+	index, pages, err := indexed(l, blocks)
+	if err != nil {
+		return err
+	}
 	return WriteCAR(w, []block.CID{index.CID}, func(yield func(block.Block, error) bool) {
 		if !yield(index, nil) {
 			return

@@ -87,7 +87,10 @@ func TestIndexPages(t *testing.T) {
 			}
 		}
 	}
-	index, pages := indexed(ledger.NewLedger(g, ledger.VerifySignature), all)
+	index, pages, err := indexed(ledger.NewLedger(g, ledger.VerifySignature), all)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var root carIndex
 	if err := block.Decode(index.Data, &root); err != nil || root.Genesis != g.Block().CID.String() || root.Head != root.Genesis || len(root.Pages) != 3 || len(pages) != 3 {
 		t.Fatalf("%+v, %d pages, %v", root, len(pages), err)

@@ -71,8 +71,8 @@ func (j *Jobs) Check(ctx context.Context, manifest block.CID) error {
 	return j.artifacts.check(ctx, manifest)
 }
 
-// Offer returns what keeps content that is taken in until it has got its use. Its owner ends it.
-func (j *Jobs) Offer() *Offer { return &Offer{artifacts: j.artifacts} }
+// Intake returns what keeps content that is taken in until it has got its use. Its owner ends it.
+func (j *Jobs) Intake() *Intake { return &Intake{artifacts: j.artifacts} }
 
 // Ask has the trainer do a task of kind Evaluate or Generate with a model of a run, once it is free. It returns ErrNotFound if
 // the model is not held here: what is not kept is not fetched for this.

@@ -187,9 +187,9 @@ func (d *desk) train(ctx context.Context, t *training) (done runs.Trained, res t
 
 // take takes over an update.
 func (d *desk) take(ctx context.Context, job runs.Train, res train.Result) (done runs.Trained, err error) {
-	offer := &Offer{artifacts: d.artifacts}
-	offer.Begin()
-	defer offer.End()
+	intake := &Intake{artifacts: d.artifacts}
+	intake.Begin()
+	defer intake.End()
 	c, err := update.Training{Spec: job.Spec, Base: job.Base, Result: res}.Take(ctx, d.artifacts.store)
 	if err != nil {
 		return done, err
@@ -199,7 +199,7 @@ func (d *desk) take(ctx context.Context, job runs.Train, res train.Result) (done
 		return done, err
 	}
 	use := index.Use{Run: job.Run, As: index.AsUpdate, Round: d.artifacts.host.Seen().Round(job.Run)}
-	switch held, added := offer.Claim(ctx, c, m.Shards, use); {
+	switch held, added := intake.Claim(ctx, c, m.Shards, use); {
 	case !held: // it went bad in the very moment
 		return done, fmt.Errorf("update %s: %w", c, blockstore.ErrNotFound)
 	case !added:

@@ -8,23 +8,23 @@ import (
 	"github.com/weft-mesh/weft/node/index"
 )
 
-// Offer is something that is taken into the store, and gets its first use once it is there. Its content may be what is just being
-// removed, since artifacts are named by their content: until it is noted what it is for, or the offer ends, nothing is removed.
-type Offer struct {
+// Intake is of something that is taken into the store, and gets its first use once it is there. Its content may be what is just being
+// removed, since artifacts are named by their content: until it is noted what it is for, or the intake ends, nothing is removed.
+type Intake struct {
 	artifacts *artifacts
 	over      func() // nil: it has not begun
 }
 
 // Begin keeps all that the store has, from now on.
-func (o *Offer) Begin() {
-	if o.over == nil {
-		o.over = o.artifacts.holdAll()
+func (i *Intake) Begin() {
+	if i.over == nil {
+		i.over = i.artifacts.holdAll()
 	}
 }
 
 // Claim notes a use of an artifact that is in the store; held is false if it is not there, added if the node ends.
-func (o *Offer) Claim(ctx context.Context, manifest block.CID, shards []block.CID, u index.Use) (held, added bool) {
-	a := o.artifacts
+func (i *Intake) Claim(ctx context.Context, manifest block.CID, shards []block.CID, u index.Use) (held, added bool) {
+	a := i.artifacts
 	a.keep.Lock() // so that it is not just being removed
 	defer a.keep.Unlock()
 	held = a.holds(manifest)
@@ -32,9 +32,9 @@ func (o *Offer) Claim(ctx context.Context, manifest block.CID, shards []block.CI
 }
 
 // End lets go of what has got no use.
-func (o *Offer) End() {
-	if o.over != nil {
-		o.over()
+func (i *Intake) End() {
+	if i.over != nil {
+		i.over()
 	}
 }
 
@@ -45,11 +45,11 @@ func (a *artifacts) holdAll() (over func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	end := make(chan struct{})
-	a.offered[end] = true
+	a.intakes[end] = true
 	return sync.OnceFunc(func() {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		delete(a.offered, end)
+		delete(a.intakes, end)
 		close(end)
 	})
 }

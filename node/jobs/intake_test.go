@@ -19,17 +19,17 @@ import (
 
 // An update whose bytes are those of an artifact that is no longer needed: whenever that is removed, the update is held once it has
 // been taken. The schedules say at which of the steps the last uses of older contents end.
-func TestOfferOfWhatIsRemoved(t *testing.T) {
+func TestTakenInWhileRemoved(t *testing.T) {
 	for seed := range uint64(8) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { offered(t, rand.New(rand.NewPCG(seed, 0))) })
+			synctest.Test(t, func(t *testing.T) { takenIn(t, rand.New(rand.NewPCG(seed, 0))) })
 		})
 	}
 }
 
-// offered takes six updates of the same bytes, and removes the use of each at a step of the next one's way: before it is taken in,
+// takenIn takes six updates of the same bytes, and removes the use of each at a step of the next one's way: before it is taken in,
 // when it is taken in and has no use yet, or when it has.
-func offered(t *testing.T, choice *rand.Rand) {
+func takenIn(t *testing.T, choice *rand.Rand) {
 	run, h := block.Sum(block.DagCBOR, []byte("run")), &testHost{}
 	j := newTestJobs(t, h, nil)
 	base, c := artifactOf(t, j, 1), testArtifact(t, j)
