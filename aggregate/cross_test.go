@@ -48,8 +48,9 @@ func TestSameBitsOnAllProcessors(t *testing.T) {
 	}
 	for _, target := range targets {
 		t.Run(target.name, func(t *testing.T) {
+			t.Parallel()
 			binary := filepath.Join(t.TempDir(), "golden")
-			build := exec.Command(goTool, "build", "-gcflags=github.com/weft-mesh/weft/...=-S", "-o", binary, "./testdata/golden")
+			build := exec.Command(goTool, "build", "-ldflags=-s -w", "-gcflags=github.com/weft-mesh/weft/...=-S", "-o", binary, "./testdata/golden")
 			build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH="+target.arch, target.env)
 			assembly, err := build.CombinedOutput()
 			if err != nil {

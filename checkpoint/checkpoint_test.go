@@ -134,7 +134,7 @@ func TestSplitAndMerge(t *testing.T) {
 		t.Errorf("constants: %v", f)
 	}
 	var merged bytes.Buffer
-	if err := Merge(&merged, bytes.NewReader(weights), bytes.NewReader(constants), p.Aliases, nil); err != nil {
+	if err := Merge(&merged, bytes.NewReader(weights), bytes.NewReader(constants), p.Aliases, Leave{}); err != nil {
 		t.Fatal(err)
 	}
 	back, names := read(t, merged.Bytes())
@@ -149,13 +149,13 @@ func TestSplitAndMerge(t *testing.T) {
 		}
 		return l
 	}
-	if n, err := MergedSize(layout(weights), layout(constants), p.Aliases, nil); err != nil || n != int64(merged.Len()) {
+	if n, err := MergedSize(layout(weights), layout(constants), p.Aliases, Leave{}); err != nil || n != int64(merged.Len()) {
 		t.Errorf("size %d, %v; want %d", n, err, merged.Len())
 	}
-	if err := Merge(&merged, bytes.NewReader(weights), bytes.NewReader(weights), nil, nil); !errors.Is(err, tensor.ErrInvalid) {
+	if err := Merge(&merged, bytes.NewReader(weights), bytes.NewReader(weights), nil, Leave{}); !errors.Is(err, tensor.ErrInvalid) {
 		t.Errorf("a name twice: %v", err)
 	}
-	if err := Merge(&merged, bytes.NewReader(weights[:len(weights)-1]), nil, nil, nil); err == nil {
+	if err := Merge(&merged, bytes.NewReader(weights[:len(weights)-1]), nil, nil, Leave{}); err == nil {
 		t.Error("weights that are cut off are merged")
 	}
 }

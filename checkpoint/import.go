@@ -46,6 +46,7 @@ func Import(ctx context.Context, store *blockstore.Disk, path, dir string, local
 		return i, err
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
+	local = c.localState(local)
 	if err := c.SetLocal(local); err != nil {
 		return i, err
 	}

@@ -63,7 +63,7 @@ func TestLocal(t *testing.T) {
 		{local, file{"body.weight": personal["body.weight"], "mask": personal["mask"]}, 0},
 	} {
 		var merged bytes.Buffer
-		if err := Merge(&merged, bytes.NewReader(weights), bytes.NewReader(constants), p.Aliases, x.without); err != nil {
+		if err := Merge(&merged, bytes.NewReader(weights), bytes.NewReader(constants), p.Aliases, Leave{Local: x.without}); err != nil {
 			t.Fatal(err)
 		}
 		if f, aliases := read(t, merged.Bytes()); !same(f, x.want) || len(aliases) != x.aliases {

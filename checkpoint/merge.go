@@ -10,15 +10,21 @@ import (
 	"github.com/weft-mesh/weft/tensor"
 )
 
+// Leave says what of a model is not written.
+type Leave struct {
+	Local     tensor.Patterns // of the constants those that match: first values of tensors that each site has its own of
+	Optimizer bool            // the state of optimizers
+}
+
 // MergedSize returns the size of the file that Merge writes.
-func MergedSize(weights, constants tensor.Layout, metadata map[string]string, without tensor.Patterns) (int64, error) {
-	u, err := union(weights, constants, without)
+func MergedSize(weights, constants tensor.Layout, metadata map[string]string, leave Leave) (int64, error) {
+	u, err := union(weights, constants, leave)
 	return int64(len(u.header(metadata))) + int64(u.kept.Bytes()), err
 }
 
 // Merge writes the weights and the constants of a model, two safetensors files in canonical form, as one. There may be no
-// constants; those that match a pattern of without are left out.
-func Merge(w io.Writer, weights, constants io.Reader, metadata map[string]string, without tensor.Patterns) error {
+// constants.
+func Merge(w io.Writer, weights, constants io.Reader, metadata map[string]string, leave Leave) error {
 	a, err := canonical(weights)
 	if err != nil {
 		return fmt.Errorf("weights: %w", err)
@@ -29,7 +35,7 @@ func Merge(w io.Writer, weights, constants io.Reader, metadata map[string]string
 			return fmt.Errorf("constants: %w", err)
 		}
 	}
-	u, err := union(a, b, without)
+	u, err := union(a, b, leave)
 	if err != nil {
 		return err
 	}
@@ -71,14 +77,15 @@ type joined struct {
 }
 
 // union merges two layouts. A name that both have is an error: such constants are a lying opener's.
-func union(weights, constants tensor.Layout, without tensor.Patterns) (u joined, err error) {
+func union(weights, constants tensor.Layout, leave Leave) (u joined, err error) {
 	u = joined{constant: map[string]bool{}, left: map[string]bool{}}
 	for _, t := range constants.Tensors {
-		u.constant[t.Name], u.left[t.Name] = true, without.Match(t.Name)
+		u.constant[t.Name], u.left[t.Name] = true, leave.Local.Match(t.Name)
 	}
 	u.all.Tensors = slices.Concat(weights.Tensors, constants.Tensors)
 	slices.SortFunc(u.all.Tensors, func(a, b tensor.Tensor) int { return cmp.Compare(a.Name, b.Name) })
 	for _, t := range u.all.Tensors {
+		u.left[t.Name] = u.left[t.Name] || leave.Optimizer && IsOptimizer(t.Name)
 		if !u.left[t.Name] {
 			u.kept.Tensors = append(u.kept.Tensors, t)
 		}

@@ -16,17 +16,17 @@ type Model struct {
 	weights   *blockstore.Artifact
 	constants *blockstore.Artifact // nil: none
 	metadata  map[string]string
-	local     tensor.Patterns
+	leave     Leave
 }
 
 // OpenModel opens a model, by its manifest, and what its run has beside the weights, without the tensors that each site has its own
-// of. If that names none as such, their first values are part of the model.
+// of, and without the state of optimizers. If that names none as such, the first values of a site's own are part of the model.
 func OpenModel(open func(block.CID) (*blockstore.Artifact, error), weights block.CID, beside ledger.Beside) (*Model, error) {
 	a, err := open(weights)
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{weights: a, metadata: beside.Metadata(), local: beside.Local}
+	m := &Model{weights: a, metadata: beside.Metadata(), leave: Leave{Local: beside.Local, Optimizer: true}}
 	if beside.Tensors.Defined() {
 		if m.constants, err = open(beside.Tensors); err != nil {
 			return nil, errors.Join(fmt.Errorf("the run's constants: %w", err), a.Close())
@@ -35,28 +35,32 @@ func OpenModel(open func(block.CID) (*blockstore.Artifact, error), weights block
 	return m, nil
 }
 
+// KeepOptimizer has the state of optimizers written too: the file is what a run begins with.
+func (m *Model) KeepOptimizer() { m.leave.Optimizer = false }
+
 // Size returns the size of the file.
 func (m *Model) Size() (int64, error) {
 	var constants tensor.Layout
 	if m.constants != nil {
 		constants = m.constants.Layout
 	}
-	return MergedSize(m.weights.Layout, constants, m.metadata, m.local)
+	return MergedSize(m.weights.Layout, constants, m.metadata, m.leave)
 }
 
 // Write writes the file, verified shard by shard.
 func (m *Model) Write(w io.Writer) error {
-	if m.constants == nil && len(m.metadata) == 0 {
+	less := m.leave.Optimizer && HasOptimizer(m.weights.Layout)
+	if m.constants == nil && len(m.metadata) == 0 && !less {
 		return m.weights.Export(w)
 	}
 	weights, end := stream(m.weights)
 	defer end()
 	if m.constants == nil {
-		return Merge(w, weights, nil, m.metadata, nil)
+		return Merge(w, weights, nil, m.metadata, m.leave)
 	}
 	constants, end := stream(m.constants)
 	defer end()
-	return Merge(w, weights, constants, m.metadata, m.local)
+	return Merge(w, weights, constants, m.metadata, m.leave)
 }
 
 // stream returns the artifact's file, and what ends its writing, to its end or before.

@@ -45,7 +45,7 @@ func merged(t *testing.T, dir string) []byte {
 		t.Fatal(err)
 	}
 	var b bytes.Buffer
-	if err := Merge(&b, bytes.NewReader(weights), bytes.NewReader(constants), p.Aliases, nil); err != nil {
+	if err := Merge(&b, bytes.NewReader(weights), bytes.NewReader(constants), p.Aliases, Leave{}); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()

@@ -61,13 +61,25 @@ func (l *Ledger) CheckMeasured(r *Run, s *Signed) error {
 	case s.Size() > l.roster.UpdateBytes():
 		return fmt.Errorf("%d bytes, at most %d", s.Size(), l.roster.UpdateBytes())
 	}
-	return nil
+	return r.checkCross(s.From, m.Cross)
 }
 
 func (c *Closing) apply(l *Ledger, e *Entry) {
 	r := l.runs[c.Run]
 	r.Closing = &ClosingAt{e.Height, c}
 	r.choose(l, uint64(len(r.Commits)), c.Measured())
+}
+
+// Cross returns what the sites of a decided entry measured of the last updates, by who measured.
+func (c *Closing) Cross() map[peer.ID][]CrossRow {
+	of := map[peer.ID][]CrossRow{}
+	for i := range c.Figures {
+		body, _ := BodyOf[LastMeasured](&c.Figures[i], KindMeasured) // it was checked
+		if rows, err := body.Cross.Read(); err == nil && len(rows) > 0 {
+			of[c.Figures[i].From] = rows
+		}
+	}
+	return of
 }
 
 // Measured returns the figures of a decided entry by site.

@@ -48,10 +48,12 @@ type Run struct {
 	Closed   uint64   // height of the entry that ended it early; 0: none has
 	Plateau  uint64   // height of the commit with which no better model was expected; 0: none
 	Terms    Terms    // of evaluation and the best model, as far as they are in force
+	Bounded  bool     // the protocol that it was opened under has bounds
+	Bounds   Bounded  // as far as they are in force
 	Round    uint64   // current, from 1; Spec.Rounds+1 when all are done
 	Opened   uint64   // height of the entry that opened the current round
 	Base     block.CID
-	State    block.CID          // of the outer step, that Base was committed with; undefined: none
+	State    block.CID          // of the outer step, that Base was committed with, or the run begins with; undefined: none
 	Seals    []SealAt           // of the current opening
 	Commits  []CommitAt         // one a round
 	Counted  map[peer.ID]uint64 // newest round of which a committed seal lists an update of a site
@@ -66,10 +68,17 @@ type Run struct {
 func newRun(e *Entry, spec *RunSpec, unknown []string, protocol uint64) *Run {
 	r := &Run{
 		ID: e.Run(), Spec: spec, Unknown: unknown, Height: e.Height, Round: 1, Opened: e.Height, Base: spec.Base,
-		Counted: map[peer.ID]uint64{}, spoilt: map[block.CID]bool{}, selects: protocol >= SelectionProtocol,
+		Counted: map[peer.ID]uint64{}, spoilt: map[block.CID]bool{}, selects: protocol >= SelectionProtocol, Bounded: protocol >= BoundsProtocol,
 	}
+	r.State = spec.Strategy.State()
 	if r.selects {
 		r.Terms, _ = spec.Selection.Read() // what cannot be read is in force nowhere
+	}
+	if r.Terms.Cross != "" && protocol < CrossProtocol {
+		r.Terms = Terms{} // programs of that protocol cannot read them
+	}
+	if r.Bounded {
+		r.Bounds, _ = spec.Bounds.Read() // the description was valid
 	}
 	return r
 }
@@ -125,10 +134,13 @@ func (r *Run) BaseOf(round uint64) (block.CID, bool) {
 
 // StateOf returns the outer step's state that a round started from, undefined if there was none.
 func (r *Run) StateOf(round uint64) block.CID {
-	if round < 2 || round-2 >= uint64(len(r.Commits)) {
-		return block.CID{}
+	switch {
+	case round == 1:
+		return r.Spec.Strategy.State()
+	case round >= 2 && round-2 < uint64(len(r.Commits)):
+		return r.Commits[round-2].State
 	}
-	return r.Commits[round-2].State
+	return block.CID{}
 }
 
 // NewLedger returns the empty ledger of a mesh.

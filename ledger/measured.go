@@ -17,6 +17,7 @@ type LastMeasured struct {
 	Run     block.CID `cbor:"run" json:"run"`
 	Model   block.CID `cbor:"model" json:"model"` // manifest
 	Figures Figures   `cbor:"figures" json:"figures"`
+	Cross   CrossRows `cbor:"cross,omitzero" json:"cross,omitzero"` // of the last updates; absent where there are none
 }
 
 // Check implements [Body].

@@ -8,7 +8,8 @@ import (
 )
 
 // Selection is what a run's description says of evaluation and of its best model: [Terms], each absent where the run says nothing.
-// It is in force in runs that were opened under protocol [SelectionProtocol] or later.
+// It is in force in runs that were opened under protocol [SelectionProtocol] or later, one with [Cross] in those under
+// [CrossProtocol] or later: programs before that cannot read it.
 type Selection struct{ Passed }
 
 // SelectionProtocol is the protocol number that brings [Selection] and [Closing].
@@ -19,6 +20,7 @@ type Terms struct {
 	Every     *uint64 `cbor:"every,omitempty" json:"every,omitempty"`           // models between two that are measured; nil: as each site likes; 0: none is
 	Best      *Best   `cbor:"best,omitempty" json:"best,omitempty"`             // nil: no model is chosen
 	StopAfter uint64  `cbor:"stop_after,omitempty" json:"stop_after,omitempty"` // models in a row that are no better, after which the run is over; 0: never
+	Cross     Cross   `cbor:"cross,omitempty" json:"cross,omitempty"`           // updates that the sites measure; empty: none
 }
 
 // Best says which model is the best.
@@ -76,6 +78,10 @@ func (t *Terms) Check() error {
 	}
 	b := t.Best
 	switch {
+	case t.Cross != "" && t.Cross != CrossLast:
+		return fmt.Errorf("cross %.40q, want %s", t.Cross, CrossLast)
+	case t.Cross != "" && t.Every != nil && *t.Every == 0:
+		return fmt.Errorf("cross without evaluation: nobody measures anything")
 	case b == nil && t.StopAfter > 0:
 		return fmt.Errorf("stop_after without best: nothing says which model is better")
 	case b == nil:

@@ -10,14 +10,16 @@ import (
 )
 
 // Strategy is what a run's description says of its strategy beside the rule: [Method]. It is DAG-CBOR as its opener wrote it,
-// {outer: text, params: {text: text}}, each absent if empty; a description that says nothing has none. Those who compute models
+// {outer: text, params: {text: text}, state: link}, each absent if empty; a description that says nothing has none. Those who compute models
 // read it, and take no part in a run of which they cannot.
 type Strategy struct{ Passed }
 
-// Method is how models are made, beside the rule: the outer step and the parameters of both.
+// Method is how models are made, beside the rule: the outer step, the parameters of both, and the state that the outer step
+// begins with.
 type Method struct {
 	Outer  string            `cbor:"outer,omitempty" json:"outer,omitempty"` // its name; empty: none
 	Params map[string]string `cbor:"params,omitempty" json:"params,omitempty"`
+	State  block.CID         `cbor:"state,omitzero" json:"state,omitzero"` // of an earlier run; undefined: all zero
 }
 
 // maxParams is the most parameters that a rule and an outer step have.
@@ -48,9 +50,29 @@ func (s Strategy) Read() (m Method, err error) {
 	return m, nil
 }
 
+// WithState returns the field for an outer step that begins with a state of an earlier run; undefined is no state.
+func (s Strategy) WithState(state block.CID) Strategy {
+	m, err := s.Read()
+	if err != nil || !state.Defined() {
+		return s
+	}
+	m.State = state
+	return NewStrategy(m)
+}
+
+// State returns the name of the state that the outer step begins with, undefined if it begins with none, or this program cannot
+// read the field.
+func (s Strategy) State() block.CID {
+	m, _ := s.Read()
+	return m.State
+}
+
 func (m *Method) check() error {
 	if m.Outer != "" && !ValidName(m.Outer) || len(m.Params) > maxParams {
 		return fmt.Errorf("outer step %.40q, %d parameters", m.Outer, len(m.Params))
+	}
+	if m.State.Defined() && (m.State.Codec() != block.DagCBOR || m.Outer == "") {
+		return fmt.Errorf("state %s of outer step %.40q", m.State, m.Outer)
 	}
 	for k, v := range m.Params {
 		if !ValidName(k) || !ValidName(v) {

@@ -23,7 +23,7 @@ func firstSpec(strategy any) map[string]any {
 	}
 	model := block.Sum(block.DagCBOR, []byte("model"))
 	s := ledger.RunSpec{Name: "run", By: by, Base: model, Layout: model, Rounds: 1}
-	s.Default()
+	s.Default(1)
 	data := block.Encode(&s)
 	if err := cbor.Unmarshal(data, &m); err != nil {
 		panic(err)
@@ -45,6 +45,9 @@ func TestStrategyIsNoMatterOfValidity(t *testing.T) {
 		"step":             {map[string]any{"outer": "nesterov"}, true},
 		"parameters":       {map[string]any{"params": map[string]any{"norm": "1"}}, true},
 		"empty":            {map[string]any{}, true},
+		"state":            {map[string]any{"outer": "nesterov", "state": block.Sum(block.DagCBOR, nil)}, true},
+		"state of no step": {map[string]any{"state": block.Sum(block.DagCBOR, nil)}, false},
+		"raw state":        {map[string]any{"outer": "nesterov", "state": block.Sum(block.Raw, nil)}, false},
 		"number":           {5, false},
 		"text":             {"", false},
 		"null":             {cbor.RawMessage{0xf6}, false},
@@ -89,6 +92,12 @@ func TestNewStrategy(t *testing.T) {
 	m, err := ledger.NewStrategy(ledger.Method{Outer: "nesterov", Params: params}).Read()
 	if err != nil || m.Outer != "nesterov" || !maps.Equal(m.Params, params) || m.String() != "outer step nesterov, norm 1.5" {
 		t.Errorf("%s, %v", m, err)
+	}
+	state := block.Sum(block.DagCBOR, []byte("state"))
+	with := ledger.NewStrategy(ledger.Method{Outer: "nesterov", Params: params}).WithState(state)
+	m, err = with.Read()
+	if err != nil || m.Outer != "nesterov" || !maps.Equal(m.Params, params) || with.State() != state {
+		t.Errorf("with a state: %+v, %v", m, err)
 	}
 	for _, outer := range []string{"", "none"} {
 		if s := ledger.NewStrategy(ledger.Method{Outer: outer, Params: map[string]string{}}); !s.IsZero() {

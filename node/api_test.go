@@ -269,7 +269,7 @@ func FuzzRunRequest(f *testing.F) {
 			return
 		}
 		spec.Base, spec.Layout = testCID(block.DagCBOR, "b"), testCID(block.DagCBOR, "l")
-		if err := spec.Validate(n.views.now().roster); err != nil {
+		if err := spec.Validate(n.views.now().roster, n.views.now().protocol.Number); err != nil {
 			t.Errorf("described a run that is not valid: %v", err)
 		}
 	})
@@ -277,6 +277,7 @@ func FuzzRunRequest(f *testing.F) {
 
 // A program that runs a node in itself may have it without the local API.
 func TestNoAPI(t *testing.T) {
+	t.Parallel()
 	s := newTestMesh(t, 1, nil)[0]
 	h, err := site.Open(s.dir)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,6 +18,7 @@ import (
 	"github.com/weft-mesh/weft/node/jobs"
 	"github.com/weft-mesh/weft/node/reduction"
 	"github.com/weft-mesh/weft/node/site"
+	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/tensor"
 	"github.com/weft-mesh/weft/train"
 )
@@ -25,21 +27,42 @@ import (
 type base struct {
 	weights, layout block.CID
 	constants       ledger.Constants
-	note            string // for the operator
+	state           block.CID            // that the outer step begins with; undefined: none
+	slots           map[string]block.CID // of the state
+	note            string               // for the operator
 }
 
-// manifests returns the artifacts that it consists of.
-func (b *base) manifests() []block.CID {
+// parts returns the artifacts that it consists of, each with what a run has it for.
+func (b *base) parts(run block.CID) (list []part) {
+	list = append(list, part{b.weights, index.Use{Run: run, As: index.AsModel}})
 	if tensors := b.constants.Tensors(); tensors.Defined() {
-		return []block.CID{b.weights, tensors}
+		list = append(list, part{tensors, index.Use{Run: run, As: index.AsModel}})
 	}
-	return []block.CID{b.weights}
+	for _, slot := range slices.Sorted(maps.Keys(b.slots)) {
+		list = append(list, part{b.slots[slot], index.Use{Run: run, As: index.AsModel, Of: b.state}})
+	}
+	return list
+}
+
+// part is an artifact of a base.
+type part struct {
+	manifest block.CID
+	use      index.Use
+}
+
+// noted returns the base with a further note.
+func (b base) noted(note string) base {
+	if b.note != "" {
+		note = b.note + "; " + note
+	}
+	b.note = note
+	return b
 }
 
 // dropBase ends the use of a base for a run that is not asked for.
-func (o *operator) dropBase(b base, use index.Use) {
-	for _, manifest := range b.manifests() {
-		o.jobs.Drop(manifest, use)
+func (o *operator) dropBase(b base, run block.CID) {
+	for _, p := range b.parts(run) {
+		o.jobs.Drop(p.manifest, p.use)
 	}
 }
 
@@ -69,7 +92,18 @@ func (o *operator) takeBase(ctx context.Context, req api.RunRequest, spec *ledge
 		return b, err
 	}
 	b.layout = m.Layout
-	return b, o.checkState(spec, m)
+	l, err := o.layoutOf(m)
+	if err != nil {
+		return b, err
+	}
+	if note := checkpoint.OptimizerNote(l); note != "" {
+		if !spec.Plain() {
+			return b, api.RefuseField("rule", "rule: fedavg without an outer step, or scripts that keep the state at each site",
+				errors.New("the sites average the optimizer's state with the model, which only the mean of parameters leaves what it is"))
+		}
+		b = b.noted(note)
+	}
+	return b, o.checkState(spec, m, l)
 }
 
 // takeModel returns a model of an earlier run, which is held here, with that run's constants. Where the new run leaves other tensors
@@ -85,8 +119,11 @@ func (o *operator) takeModel(ctx context.Context, req api.RunRequest, spec *ledg
 		return b, err
 	}
 	b = base{weights: from.Model, constants: earlier.Constants}
-	for _, manifest := range b.manifests() {
-		err := o.jobs.Check(ctx, manifest)
+	if b, err = o.withState(ctx, b, spec, from); err != nil {
+		return b, err
+	}
+	for _, p := range b.parts(from.Run) {
+		err := o.jobs.Check(ctx, p.manifest)
 		switch {
 		case errors.Is(err, blockstore.ErrNotFound), errors.Is(err, blockstore.ErrIncomplete):
 			return b, api.RefuseField(field, api.NotHeldHint, err)
@@ -110,6 +147,46 @@ func (o *operator) takeModel(ctx context.Context, req api.RunRequest, spec *ledg
 	return o.partAnew(ctx, from.Model, was, req, spec)
 }
 
+// withState adds the outer step's state that a model of an earlier run was committed with, if the new run has the same step: it
+// goes on as if the run had.
+func (o *operator) withState(ctx context.Context, b base, spec *ledger.RunSpec, from api.ModelOf) (base, error) {
+	var was *ledger.RunSpec
+	var state block.CID
+	err := o.box.ask(ctx, func(m *round.Machine) {
+		r := m.Ledger().Run(from.Run)
+		was = r.Spec
+		for number := uint64(1); ; number++ {
+			model, begun := r.BaseOf(number)
+			if !begun {
+				return
+			}
+			if model == from.Model {
+				state = r.StateOf(number)
+			}
+		}
+	})
+	if err != nil || !state.Defined() || !sameStep(was, spec) {
+		return b, err
+	}
+	data, err := o.store.Get(state)
+	if err != nil {
+		return b, api.RefuseField("model.from", api.NotHeldHint, fmt.Errorf("the outer step's state %s: %w", state, err))
+	}
+	s, err := reduction.DecodeState(data)
+	if err != nil {
+		return b, err
+	}
+	b.state, b.slots = state, s.Slots
+	return b.noted("the outer step goes on with its state of that round"), nil
+}
+
+// sameStep reports whether two runs have the same outer step, with the same parameters.
+func sameStep(a, b *ledger.RunSpec) bool {
+	one, err := a.Strategy.Read()
+	other, wrong := b.Strategy.Read()
+	return err == nil && wrong == nil && one.Outer == other.Outer && maps.Equal(one.Params, other.Params)
+}
+
 // partAnew takes in a model of an earlier run as one that other tensors stay at the sites of. Those of the earlier run, whose values
 // are each site's own, are what that run began with.
 func (o *operator) partAnew(ctx context.Context, model block.CID, was ledger.Beside, req api.RunRequest, spec *ledger.RunSpec) (b base, err error) {
@@ -119,6 +196,7 @@ func (o *operator) partAnew(ctx context.Context, model block.CID, was ledger.Bes
 		return b, err
 	}
 	defer func() { err = errors.Join(err, m.Close()) }()
+	m.KeepOptimizer()
 	f, err := os.CreateTemp(o.home.Path(site.TaskDir), "from-*.safetensors")
 	if err != nil {
 		return b, err
@@ -226,14 +304,10 @@ func (o *operator) layoutOf(m blockstore.Manifest) (l tensor.Layout, err error) 
 }
 
 // checkState refuses a model whose outer step's state could not be kept.
-func (o *operator) checkState(spec *ledger.RunSpec, m blockstore.Manifest) error {
+func (o *operator) checkState(spec *ledger.RunSpec, m blockstore.Manifest, l tensor.Layout) error {
 	s, _, err := o.knows(spec)
 	if err != nil {
 		return err // checkKnown has looked
-	}
-	l, err := o.layoutOf(m)
-	if err != nil {
-		return err
 	}
 	if err := reduction.CheckState(s.Slots(), l, m.ShardElements); err != nil {
 		return api.RefuseField("outer", "choose an outer step without a state, such as none", err)

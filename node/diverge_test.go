@@ -13,6 +13,7 @@ import (
 // TestDiverge: a machine that computes one shard wrong is found out by all, itself included, and the mesh goes on
 // without it.
 func TestDiverge(t *testing.T) {
+	t.Parallel()
 	sites := newTestMesh(t, 4, nil)
 	sites[3].spoil = func(shard int, data []byte) {
 		if shard == 1 {
@@ -28,7 +29,7 @@ func TestDiverge(t *testing.T) {
 			want = "another model than this site"
 		}
 		s.await("the shard named", func(st *api.Status) bool {
-			return strings.Contains(st.Problem, want) && strings.Contains(st.Problem, "1 of 3 shards differ, the first is shard 1 (of ")
+			return strings.Contains(st.Problem, want) && strings.Contains(st.Problem, "1 of 2 shards differ, the first is shard 1 (of ")
 		})
 	}
 	d, wrong := sites[3], block.CID{}

@@ -28,6 +28,7 @@ func knowsMedian(spec *ledger.RunSpec) (aggregate.Strategy, uint64, error) {
 // TestUnknownRule: a site whose program does not know a run's rule follows the ledger through all that the run comes to, takes
 // no part in it, and says why.
 func TestUnknownRule(t *testing.T) {
+	t.Parallel()
 	sites := newTestMesh(t, 4, nil)
 	for _, s := range sites[:3] {
 		s.knows = knowsMedian
@@ -78,6 +79,7 @@ func TestUnknownRule(t *testing.T) {
 
 // TestOlderSites: a node does not ask for a run that, as its head says, a site's program is too old for.
 func TestOlderSites(t *testing.T) {
+	t.Parallel()
 	sites := newTestMesh(t, 2, nil)
 	a := sites[0]
 	a.knows = func(*ledger.RunSpec) (aggregate.Strategy, uint64, error) {
@@ -99,6 +101,7 @@ func TestOlderSites(t *testing.T) {
 
 // TestUnknownIsIgnored: what a later version says is not passed on, and nobody is blamed for it.
 func TestUnknownIsIgnored(t *testing.T) {
+	t.Parallel()
 	sites := newTestMesh(t, 2, nil)
 	a, b := sites[0], sites[1]
 	a.up()
@@ -126,6 +129,7 @@ func TestUnknownIsIgnored(t *testing.T) {
 
 // TestProtocolNeedsNewer: a node stops where a protocol comes into force that it does not know, and does not start again.
 func TestProtocolNeedsNewer(t *testing.T) {
+	t.Parallel()
 	sites := newTestMesh(t, 1, nil)
 	a := sites[0]
 	a.up()

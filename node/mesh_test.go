@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,6 +25,9 @@ import (
 
 // patience is how long a test waits for what must come; nothing is measured with it.
 const patience = 60 * time.Second
+
+// modelBytes is how much the models of most tests weigh: two shards.
+const modelBytes = 1_100_000
 
 // quick is a timing for sites on one machine.
 func quick() round.Timing {
@@ -89,6 +93,11 @@ func newFaultyMesh(t *testing.T, faults ledger.Faults, n int, edit func(name, co
 	return sites
 }
 
+// takesTime is an edit for a run that goes on for as long as a test looks at it: each training takes a while.
+func takesTime(_, config string) string {
+	return strings.Replace(config, "seed: 1", "seed: 1, time: 300ms", 1)
+}
+
 // newTestSite makes a site's directory, in no mesh yet.
 func newTestSite(t *testing.T, dir, name string, edit func(name, config string) string) *testSite {
 	t.Helper()
@@ -97,7 +106,7 @@ func newTestSite(t *testing.T, dir, name string, edit func(name, config string) 
 	if s.id, err = site.Init(s.dir, name); err != nil {
 		t.Fatal(err)
 	}
-	config := "name: " + name + "\nlisten: [/ip4/127.0.0.1/tcp/0]\naccept: auto\ntrainer: {synthetic: {bytes: 2500KB, seed: 1}}\n"
+	config := "name: " + name + "\nlisten: [/ip4/127.0.0.1/tcp/0]\naccept: auto\ntrainer: {synthetic: {bytes: " + strconv.Itoa(modelBytes) + ", seed: 1}}\n"
 	if edit != nil {
 		config = edit(name, config)
 	}

@@ -14,7 +14,6 @@ import (
 	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/api"
-	"github.com/weft-mesh/weft/node/index"
 	"github.com/weft-mesh/weft/node/jobs"
 	"github.com/weft-mesh/weft/node/reduction"
 	"github.com/weft-mesh/weft/node/site"
@@ -100,29 +99,28 @@ func (o *operator) OpenRun(ctx context.Context, req api.RunRequest) (reply api.R
 	if err != nil {
 		return reply, err
 	}
-	spec.Base, spec.Layout, spec.Constants = base.weights, base.layout, base.constants
+	spec.Base, spec.Layout, spec.Constants, spec.Strategy = base.weights, base.layout, base.constants, spec.Strategy.WithState(base.state)
 	if err := o.checkKnown(spec); err != nil {
 		return reply, err
 	}
 	reply = api.RunReply{Run: spec.ID(), Note: base.note}
-	use := index.Use{Run: reply.Run, As: index.AsModel}
-	for _, manifest := range base.manifests() {
-		m, err := blockstore.ReadManifest(o.store, manifest)
+	for _, p := range base.parts(reply.Run) {
+		m, err := blockstore.ReadManifest(o.store, p.manifest)
 		if err != nil {
 			return reply, err
 		}
-		switch held, added := intake.Claim(ctx, manifest, m.Shards, use); {
+		switch held, added := intake.Claim(ctx, p.manifest, m.Shards, p.use); {
 		case !held: // it went bad in the very moment
-			o.dropBase(base, use)
+			o.dropBase(base, reply.Run)
 			return reply, hint.Add(fmt.Errorf("the model that was just taken in: %w", blockstore.ErrNotFound), "try again")
 		case !added:
-			o.dropBase(base, use)
+			o.dropBase(base, reply.Run)
 			return reply, api.ErrStopped
 		}
-		o.exchange.Added(append(m.Shards, manifest)...)
+		o.exchange.Added(append(m.Shards, p.manifest)...)
 	}
 	if !o.box.deliver(ctx, runs.OpenRun{Spec: spec}) {
-		o.dropBase(base, use)
+		o.dropBase(base, reply.Run)
 		return reply, api.ErrStopped
 	}
 	return reply, nil
@@ -142,7 +140,7 @@ func (o *operator) describe(req api.RunRequest) (*ledger.RunSpec, error) {
 		return nil, bad("name a safetensors file or a model of an earlier run, or let the site's trainer make the model", "exactly one of model, init and from says what the run starts from")
 	case unreadable != nil:
 		return nil, api.RefuseField("local", "correct the run's description", unreadable)
-	case spec.By != "" || spec.Base.Defined() || spec.Layout.Defined() || asked.Tensors.Defined() || len(asked.Aliases) > 0 || asked.Adapter != "" || len(spec.Nonce) > 0:
+	case spec.By != "" || spec.Base.Defined() || spec.Strategy.State().Defined() || spec.Layout.Defined() || asked.Tensors.Defined() || len(asked.Aliases) > 0 || asked.Adapter != "" || len(spec.Nonce) > 0:
 		return nil, bad("", "by, base, layout, constants but for local, and nonce are for the node to fill in")
 	case req.Model != "" && !filepath.IsAbs(req.Model):
 		return nil, bad("give the full path: the node has a working directory of its own", "model: %q is a relative path", req.Model)
@@ -151,11 +149,14 @@ func (o *operator) describe(req api.RunRequest) (*ledger.RunSpec, error) {
 	if _, err := rand.Read(spec.Nonce); err != nil {
 		return nil, err
 	}
-	spec.Default()
+	spec.Default(o.views.now().protocol.Number)
+	if err := o.checkProtocol(&spec); err != nil {
+		return nil, err
+	}
 	check := spec
 	check.Base = o.mesh // stands for those to come
 	check.Layout = check.Base
-	if err := check.Validate(o.views.now().roster); err != nil {
+	if err := check.Validate(o.views.now().roster, o.views.now().protocol.Number); err != nil {
 		const correct = "correct the run's description"
 		var wrong *ledger.SpecError
 		if errors.As(err, &wrong) {
@@ -185,14 +186,37 @@ func (o *operator) checkKnown(spec *ledger.RunSpec) error {
 		field, why := reduction.Wrong(err)
 		return api.RefuseField(field, "correct the run's description, or start a weft that knows it", errors.New(why))
 	}
-	if in := o.views.now().protocol.Number; !spec.Selection.IsZero() && in < ledger.SelectionProtocol {
-		return api.RefuseField("evaluate", fmt.Sprintf("raise it once every site runs weft >= %s: weft roster protocol %d %s", ledger.NewestWeft, ledger.SelectionProtocol, ledger.NewestWeft),
-			fmt.Errorf("evaluate, best and stop_after need protocol %d, the mesh goes by %d", ledger.SelectionProtocol, in))
-	}
 	for _, site := range o.views.now().roster.ByName() {
 		if p, known := o.programs.of(site.ID); known && p.Protocol < since {
 			return api.Refuse(http.StatusConflict, "weft peers shows what each site runs; let its operator start a newer weft first",
 				"site %q runs weft %s, which does not know what this run asks for (it knows protocol %d, the run needs %d)", site.Name, p.Weft, p.Protocol, since)
+		}
+	}
+	return nil
+}
+
+// checkProtocol refuses to ask for what the protocol in force does not have, or that a mesh of so many sites cannot keep.
+func (o *operator) checkProtocol(spec *ledger.RunSpec) error {
+	v := o.views.now()
+	terms, _ := spec.Selection.Read() // it was checked
+	if n := v.roster.Len(); terms.Cross != "" && n > ledger.MaxCross {
+		return api.RefuseField("cross_evaluate", "leave it out",
+			fmt.Errorf("the mesh has %d sites, at most %d: each site would evaluate the updates of all others, and what it finds would not fit its statement", n, ledger.MaxCross))
+	}
+	for _, needs := range []struct {
+		protocol    uint64
+		asked       bool
+		field, what string
+	}{
+		{ledger.CrossProtocol, terms.Cross != "", "cross_evaluate", "cross-site evaluations need"},
+		{ledger.SelectionProtocol, !spec.Selection.IsZero(), "evaluate", "evaluate, best and stop_after need"},
+		{ledger.AverageProtocol, spec.Late == ledger.Average, "late", "late: average needs"},
+		{ledger.ContinuesProtocol, !spec.Continues.IsZero(), "continues", "a rewind needs"},
+		{ledger.BoundsProtocol, !spec.Bounds.IsZero(), "share", "share and max_change need"},
+	} {
+		if in := v.protocol.Number; needs.asked && in < needs.protocol {
+			return api.RefuseField(needs.field, fmt.Sprintf("raise it once every site runs weft >= %s: weft roster protocol %d %s", ledger.NewestWeft, needs.protocol, ledger.NewestWeft),
+				fmt.Errorf("%s protocol %d, the mesh goes by %d", needs.what, needs.protocol, in))
 		}
 	}
 	return nil
@@ -261,9 +285,9 @@ func (o *operator) roundOf(ctx context.Context, run, model block.CID) (number ui
 			return
 		}
 		found = r.Spec.Base == model
-		for i := range r.Commits {
-			if c := &r.Commits[i]; !found && c.Model == model {
-				number, found = c.Round, true
+		for i, c := range m.Ledger().Lineage(r) {
+			if !found && c.Model == model {
+				number, found = uint64(i)+1, true
 			}
 		}
 	})

@@ -19,6 +19,7 @@ func readAll(r io.Reader) ([]byte, error) { return io.ReadAll(r) }
 
 // Four sites train three rounds; all hold the same models, which are the weighted means of the updates.
 func TestRounds(t *testing.T) {
+	t.Parallel()
 	sites := newTestMesh(t, 4, func(name, config string) string {
 		if name == "a" {
 			config += "keep_updates: true\nkeep_models: 10\n"
@@ -48,7 +49,7 @@ func TestRounds(t *testing.T) {
 	checkPhases(t, first)
 	checkMeans(t, sites[0], first)
 	checkVerify(t, sites, first)
-	if st, err := sites[1].client.Status(t.Context()); err != nil || st.Received < 3*3*2_500_000 || st.Memory == 0 || st.Up != 4 || st.Problem != "" {
+	if st, err := sites[1].client.Status(t.Context()); err != nil || st.Received < 3*3*modelBytes || st.Memory == 0 || st.Up != 4 || st.Problem != "" {
 		t.Errorf("status %+v, %v", st, err)
 	}
 }

@@ -29,7 +29,7 @@ func (g *skipper) Run(ctx context.Context, task train.Task, report func(train.Pr
 // next one. A round that has too few updates without it says so, and asks it again.
 func TestSkip(t *testing.T) {
 	t.Parallel()
-	sites := newTestMesh(t, 3, func(_, config string) string { return strings.Replace(config, "seed: 1", "seed: 1, time: 300ms", 1) })
+	sites := newTestMesh(t, 3, takesTime)
 	once, often := &skipper{round: 2}, &skipper{round: 3}
 	once.often.Store(1)
 	sites[1].trainer = once

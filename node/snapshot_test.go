@@ -12,6 +12,7 @@ import (
 // TestSnapshot: who asks where a site stands is answered while the loop is at work, by what it was after its last step; and what a
 // snapshot has told stays as it was.
 func TestSnapshot(t *testing.T) {
+	t.Parallel()
 	s := newTestMesh(t, 1, nil)[0]
 	s.up()
 	run := s.start(ledger.RunSpec{Name: "told", Rounds: 3})

@@ -53,6 +53,7 @@ func (s *reporter) Status(context.Context) (api.Status, error) {
 			st.Pending = append(st.Pending, api.PendingRun{Run: r.status.ID, Spec: r.status.Spec})
 		}
 	}
+	api.Link(st.Runs)
 	if p := s.problem(shot); p.Text != "" {
 		st.Problem, st.Hint = p.Text, p.Hint
 	}
@@ -73,6 +74,7 @@ func (s *reporter) runStatus(shown *shownRun) api.RunStatus {
 	t, open := s.jobs.Standing(st.ID)
 	if t != nil {
 		st.Trains, st.Queued, st.Measures, st.Heard, st.Process = t.Round, t.Queued, t.Measures, t.Heard, t.Process
+		st.TrainerWaits = t.Waits
 		st.Step, st.Steps, st.Metrics = t.Last.Step, t.Last.Steps, t.Last.Metrics
 	}
 	if f := s.jobs.Failure(st.ID); f != nil {

@@ -43,7 +43,7 @@ for task in weft.tasks(weights, counter, samples=1):
 `
 
 const (
-	turnRounds = 4
+	turnRounds = 3
 	turnSteps  = 20 // of a training
 )
 
@@ -133,6 +133,7 @@ func checkCounted(t *testing.T, r api.RunStatus) {
 
 // Two runs that both need every site take turns at each, from opening to opening, and what their trainings keep goes on exactly.
 func TestTurns(t *testing.T) {
+	t.Parallel()
 	step := "0.005"
 	if *apart {
 		step = "0.1"
@@ -173,6 +174,7 @@ func TestTurns(t *testing.T) {
 
 // With room for two processes two runs train at the same time, each in one process from the first round to the last.
 func TestTurnsAtOnce(t *testing.T) {
+	t.Parallel()
 	sites := countingMesh(t, "0.005", "  max_processes: 2\n")
 	runs := []block.CID{}
 	for _, name := range []string{"first", "second"} {

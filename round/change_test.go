@@ -244,7 +244,7 @@ func TestJoinedLate(t *testing.T) {
 
 // TestRandomRosters plays random schedules in which operators also change the roster.
 func TestRandomRosters(t *testing.T) {
-	seeds := 10
+	seeds := 6
 	if testing.Short() {
 		seeds = 4
 	}

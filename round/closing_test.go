@@ -14,6 +14,12 @@ func measuringEnv(t *testing.T, terms ledger.Terms) (*env, *ledger.Run) {
 	t.Helper()
 	g := testGenesis(4, ledger.Byzantine)
 	g.Under(ledger.SelectionProtocol, "test")
+	return measuringEnvOf(t, g, terms)
+}
+
+// measuringEnvOf is measuringEnv for the mesh of a genesis.
+func measuringEnvOf(t *testing.T, g *ledger.Genesis, terms ledger.Terms) (*env, *ledger.Run) {
+	t.Helper()
 	e := newEnvOf(t, g, 0)
 	for _, s := range e.sites {
 		s.figures = &ledger.Measured{Samples: 10, Metrics: map[string]float64{"loss": float64(s.num)}, Took: 40_000}

@@ -368,7 +368,7 @@ func (e *env) job(s *simSite, j runs.Job) {
 
 func (e *env) fetch(s *simSite, j runs.Fetch) {
 	if why := e.liars[j.Manifest]; why != "" {
-		s.queue = append(s.queue, runs.Fetched{Manifest: j.Manifest, Layout: j.Layout, Invalid: why})
+		s.queue = append(s.queue, runs.Fetched{Manifest: j.Manifest, Layout: j.Layout, Base: j.Base, Invalid: why})
 		return
 	}
 	for num := range e.holds[j.Manifest] {
@@ -377,7 +377,7 @@ func (e *env) fetch(s *simSite, j runs.Fetch) {
 			if !e.holds[j.Manifest][s.num] {
 				e.hold(s, j.Manifest)
 			}
-			s.queue = append(s.queue, runs.Fetched{Manifest: j.Manifest, Layout: j.Layout})
+			s.queue = append(s.queue, runs.Fetched{Manifest: j.Manifest, Layout: j.Layout, Base: j.Base})
 			return
 		}
 	}
@@ -394,7 +394,7 @@ func (e *env) trained(s *simSite) bool {
 		}
 		e.hold(s, manifest)
 		e.step(s, runs.Trained{
-			Run: run, Round: j.Round, Opened: j.Opened, Attempt: j.Attempt, Manifest: manifest, Samples: s.samples(), Metrics: map[string]float64{"loss": 1}, Figures: s.figures,
+			Run: run, Round: j.Round, Opened: j.Opened, Attempt: j.Attempt, Manifest: manifest, Samples: s.samples(), Metrics: map[string]float64{"loss": 1}, Figures: s.figures, Lent: s.num < 4,
 		})
 		return true
 	}
@@ -441,7 +441,7 @@ func (e *env) spec(rounds uint64) *ledger.RunSpec {
 	layout := block.Sum(block.DagCBOR, []byte("layout"))
 	base := block.Sum(block.DagCBOR, []byte("base"))
 	s := &ledger.RunSpec{Name: "r", By: e.sites[0].self, Base: base, Layout: layout, Rounds: rounds, Nonce: make([]byte, 16)}
-	s.Default()
+	s.Default(1)
 	return s
 }
 

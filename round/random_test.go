@@ -13,7 +13,7 @@ import (
 // every record saved, checkSave holds safety; after the faults end, the run must finish, with the
 // same models at every site.
 func TestRandomSchedules(t *testing.T) {
-	seeds := 25
+	seeds := 12 // FuzzSchedule searches on
 	if testing.Short() {
 		seeds = 10
 	}

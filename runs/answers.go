@@ -25,6 +25,8 @@ type Trained struct {
 	Samples  uint64
 	Metrics  map[string]float64
 	Figures  *ledger.Measured // of the base; nil: it was not measured
+	Lent     bool             // the site lets others measure the update
+	Norm     float64          // of the change to the base, if the job is bounded
 }
 
 // TrainFailed answers Train. The machine asks again after a while.
@@ -49,6 +51,8 @@ type Fetched struct {
 	Layout   block.CID // as in Fetch
 	State    bool      // as in Fetch
 	Invalid  string    // why, or empty
+	Base     block.CID // as in Fetch
+	Norm     float64   // of an update's change to Base, if that is defined
 }
 
 // Lost says that an artifact is not held any more: the driver's policy has removed it, or its disk
@@ -76,6 +80,7 @@ type Measured struct {
 	Run     block.CID
 	Model   block.CID
 	Figures ledger.Measured
+	Cross   []ledger.CrossRow // of the updates, as far as they were measured
 }
 
 // OpenRun asks the mesh for a run. Its base must be held.

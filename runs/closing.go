@@ -75,7 +75,7 @@ func (c *closing) begin() {
 		return
 	}
 	expected, slowest := c.before()
-	c.expected, c.wait = expected, max(c.env.Timing.Closing, 2*slowest)
+	c.expected, c.wait = expected, max(c.env.Timing.Closing, 2*slowest*c.evaluations())
 	c.due = c.env.now() + c.wait
 	c.env.touch()
 }
@@ -88,8 +88,11 @@ func (c *closing) ask() {
 		return
 	}
 	c.asked = true
-	c.env.Out.Start(Measure{Run: r.ID, Spec: r.Spec, Round: last, Model: r.Base})
+	c.env.Out.Start(Measure{Run: r.ID, Spec: r.Spec, Round: last, Model: r.Base, Updates: c.crossed()})
 }
+
+// evaluations returns how many a site does at the end: of the last model, and of the updates that are measured too.
+func (c *closing) evaluations() time.Duration { return time.Duration(1 + len(c.run.Crossed())) }
 
 // before returns the sites that measured models of the run, and how long the slowest of them took, leaving out as many as may lie.
 func (c *closing) before() (sites map[peer.ID]bool, slowest time.Duration) {
@@ -122,11 +125,14 @@ func (c *closing) state(e Measured) {
 	if len(e.Figures.Metrics) == 0 || !c.run.Measurable() || c.said[c.env.Self] != nil {
 		return
 	}
-	sign := func(f ledger.Figures) *ledger.Signed {
-		return c.env.Out.Sign(ledger.KindMeasured, &ledger.LastMeasured{Run: e.Run, Model: e.Model, Figures: f})
+	sign := func(f ledger.Figures, rows ledger.CrossRows) *ledger.Signed {
+		return c.env.Out.Sign(ledger.KindMeasured, &ledger.LastMeasured{Run: e.Run, Model: e.Model, Figures: f, Cross: rows})
 	}
-	fits := fit(e.Figures, &c.run.Terms, func(f ledger.Figures) bool { return sign(f).Size() <= c.env.roster().UpdateBytes() })
-	s := sign(ledger.NewFigures(fits))
+	room := c.env.roster().UpdateBytes()
+	fits := fit(e.Figures, &c.run.Terms, func(f ledger.Figures) bool { return sign(f, ledger.CrossRows{}).Size() <= room })
+	figures := ledger.NewFigures(fits)
+	rows := fitCross(e.Cross, &c.run.Terms, func(r ledger.CrossRows) bool { return sign(figures, r).Size() <= room })
+	s := sign(figures, rows)
 	if fits.Check() != nil || c.env.Ledger.CheckMeasured(c.run, s) != nil {
 		c.env.Out.Trace(trace.MetricsDropped{Subject: trace.In(e.Run, uint64(len(c.run.Commits)))})
 		return
@@ -162,7 +168,7 @@ func (c *closing) time() bool {
 
 // overdue reports whether this site waits no longer. For its own trainer it waits longer than for others.
 func (c *closing) overdue() bool {
-	busy := c.asked && !c.answered && c.env.now() < c.due+maxEvaluation
+	busy := c.asked && !c.answered && c.env.now() < c.due+c.evaluations()*maxEvaluation
 	return c.expected != nil && c.env.now() >= c.due && !busy
 }
 
@@ -210,6 +216,6 @@ func (c *closing) agrees(d *ledger.Closing) bool {
 func (c *closing) deadline(f func(time.Duration)) {
 	if c.expected != nil && c.run.Measurable() {
 		f(c.due)
-		f(c.due + maxEvaluation)
+		f(c.due + c.evaluations()*maxEvaluation)
 	}
 }

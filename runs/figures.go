@@ -38,12 +38,7 @@ func fill(v *env, u *ledger.Update, of *ledger.Measured, terms *ledger.Terms) {
 
 // fit returns figures with as many metrics as there is room for, that by which the best model is chosen before the others.
 func fit(of ledger.Measured, terms *ledger.Terms, room func(ledger.Figures) bool) ledger.Measured {
-	names := slices.Sorted(maps.Keys(of.Metrics))
-	if by := terms.Best; by != nil {
-		if i := slices.Index(names, by.Metric); i > 0 {
-			names = slices.Insert(slices.Delete(names, i, i+1), 0, by.Metric)
-		}
-	}
+	names := bestFirst(slices.Sorted(maps.Keys(of.Metrics)), terms)
 	fits := ledger.Measured{Samples: of.Samples, Took: of.Took, Metrics: map[string]float64{}}
 	for _, name := range names {
 		fits.Metrics[name] = of.Metrics[name]
@@ -52,4 +47,14 @@ func fit(of ledger.Measured, terms *ledger.Terms, room func(ledger.Figures) bool
 		}
 	}
 	return fits
+}
+
+// bestFirst puts the metric by which the best model is chosen before the others.
+func bestFirst(names []string, terms *ledger.Terms) []string {
+	if by := terms.Best; by != nil {
+		if i := slices.Index(names, by.Metric); i > 0 {
+			names = slices.Insert(slices.Delete(names, i, i+1), 0, by.Metric)
+		}
+	}
+	return names
 }

@@ -28,6 +28,7 @@ type Train struct {
 	Base    block.CID // of the round; held
 	From    block.CID // own update to train on from, held; undefined in the first attempt
 
+	Bounded    bool // the change to the base has a norm that the site states, and must not exceed the run's bound
 	Unmeasured bool // the run's terms do not ask for what the site finds of the base
 }
 
@@ -42,6 +43,7 @@ type Fetch struct {
 	Layout   block.CID // another layout is refused; the model's if it is a state, undefined if it is a run's constants
 	Owner    peer.ID   // whose update; empty for what every site may have
 	State    bool      // it is an outer step's state
+	Base     block.CID // of an update whose change is measured: what it was trained from; else undefined
 }
 
 // Forget says that an artifact is no longer needed: end its fetch, delete it if it is an update.
@@ -62,12 +64,13 @@ type Reduce struct {
 	Inputs []ledger.Input // in seal order
 }
 
-// Measure asks for what the site finds of the last model of a run, which is held. Answer Measured.
+// Measure asks for what the site finds of the last model of a run, which is held, and of updates, which may not be. Answer Measured.
 type Measure struct {
-	Run   block.CID
-	Spec  *ledger.RunSpec
-	Round uint64 // that the model came out of
-	Model block.CID
+	Run     block.CID
+	Spec    *ledger.RunSpec
+	Round   uint64 // that the model came out of
+	Model   block.CID
+	Updates []ledger.Input // of its seal, ascending by site, its own among them; none unless the run asks for it
 }
 
 func (Consider) job()  {}

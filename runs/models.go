@@ -58,10 +58,13 @@ func (m *models) holdBest(r *ledger.Run) {
 	}
 }
 
-// holdBase is hold for the base and the constants of a run that a site asks for, which may have the others fetch so much and
-// no more.
+// holdBase is hold for the base of a run that a site asks for, its constants, and the state that its outer step begins with; it may
+// have the others fetch so much and no more.
 func (m *models) holdBase(run block.CID, spec *ledger.RunSpec) bool {
 	held := m.holdFor(run, model{spec.Base, spec.Layout, false}, spec.By)
+	if state := spec.Strategy.State(); state.Defined() {
+		held = m.holdFor(run, model{state, spec.Layout, true}, spec.By) && held
+	}
 	if tensors := spec.Constants.Tensors(); tensors.Defined() {
 		held = m.holdFor(run, model{manifest: tensors}, spec.By) && held
 	}
@@ -105,7 +108,7 @@ func (m *models) drop(what model) { delete(m.held, what) }
 // sought, so that it is not asked for again.
 func (m *models) fetched(e Fetched) (useless bool) {
 	what := model{e.Manifest, e.Layout, e.State}
-	if _, sought := m.sought[what]; !sought {
+	if _, sought := m.sought[what]; !sought || e.Base.Defined() { // an update may have a model's bytes, and be refused for its change
 		return false
 	}
 	if e.Invalid != "" {

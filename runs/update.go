@@ -133,7 +133,7 @@ func (p *state) dropUpdates(sealed *ledger.Seal) {
 	p.offers.keep(func(c *contributor, u *update) bool {
 		_, err := p.Ledger.Staleness(r, u.statement)
 		counts := r.Active() && (err == nil || latest != nil && latest.Lists(u.Manifest))
-		if counts || used[c.id] && r.Spec.KeepUpdates {
+		if counts || used[c.id] && r.Spec.KeepUpdates || u.held && r.Crosses(u.Manifest) {
 			stay[u.Manifest] = true
 		} else if u.held || u.sought || c.id == p.Self {
 			gone = append(gone, u.Manifest)

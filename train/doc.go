@@ -3,7 +3,7 @@
 //
 // A [Trainer] gets a [Task] (a base model as a safetensors file, and what to do
 // with it) and yields a [Result] (an update as a safetensors file, the number of
-// samples it saw, metrics). Three trainers implement it: [Exec] runs the user's own
+// samples it saw, metrics). Four trainers implement it: [Exec] runs the user's own
 // process, train/builtin is a small transformer in pure Go, and [Synthetic] only takes
 // time and bytes, for benchmarks and tests of the mesh.
 //
@@ -13,6 +13,7 @@
 // HTTP and JSON on a Unix socket, whose path the process finds in the variable
 // WEFT_SOCKET. Weights never pass through the socket: a task names the file of
 // its base, an update names a file that the process wrote into the task's folder.
+// [Attach] speaks in the same way with a process that somebody else has started, and that comes to it.
 // The process asks, the node answers:
 //
 //	GET  /v1/task?wait=30   the next task, kind "stop" at the end, 204 if none came in 30 s

@@ -4,11 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -24,9 +21,6 @@ import (
 const (
 	// socketEnv tells the process where its node listens.
 	socketEnv = "WEFT_SOCKET"
-	// maxSocketPath is the longest path of a Unix socket on every system: sun_path has 104
-	// bytes on macOS and 108 on Linux, one of them for the final zero.
-	maxSocketPath = 103
 	// drainTime is how long output is still read after the process and all it has started ended; only what cannot be ended
 	// holds it open longer.
 	drainTime = time.Second
@@ -39,8 +33,7 @@ type process struct {
 	tree      *proctree.Tree
 	left      func([]proctree.Process) // is told what outlives the process for good
 	desk      *desk
-	server    *http.Server
-	socketDir string
+	counter   *counter
 	output    [2]*os.File // our ends of its stdout and stderr
 	tail      tail        // of stderr
 	throttle  throttle
@@ -53,8 +46,8 @@ type process struct {
 func startProcess(cfg ExecConfig, program string, log *slog.Logger, task Task, left func([]proctree.Process)) (*process, error) {
 	p := &process{log: log, desk: newDesk(), left: left, exited: make(chan struct{})}
 	p.task.Store(&task)
-	socket, err := p.listen(cfg.RunDir)
-	if err != nil {
+	var err error
+	if p.counter, err = openCounter(p.desk, cfg.RunDir); err != nil {
 		return nil, err
 	}
 	p.cmd = &exec.Cmd{
@@ -62,7 +55,7 @@ func startProcess(cfg ExecConfig, program string, log *slog.Logger, task Task, l
 		Args: cfg.Command,
 		Dir:  cfg.Dir,
 		// Without it what a Python script prints would stay in its buffer until it ends.
-		Env: slices.Concat([]string{"PYTHONUNBUFFERED=1"}, firstRank(os.Environ()), cfg.Env, []string{socketEnv + "=" + socket}),
+		Env: slices.Concat([]string{"PYTHONUNBUFFERED=1"}, firstRank(os.Environ()), cfg.Env, []string{socketEnv + "=" + p.counter.socket}),
 	}
 	started := make(chan error)
 	go p.live(started, cfg.NoteDir)
@@ -73,37 +66,6 @@ func startProcess(cfg ExecConfig, program string, log *slog.Logger, task Task, l
 	return p, nil
 }
 
-// listen opens the desk to callers on a new socket, in a new folder only this user can enter.
-func (p *process) listen(runDir string) (socket string, err error) {
-	for _, parent := range []string{runDir, os.TempDir()} {
-		if parent == "" {
-			continue
-		}
-		if p.socketDir, err = os.MkdirTemp(parent, "trainer-"); err != nil {
-			return "", fmt.Errorf("folder for the trainer's socket: %w", err)
-		}
-		if socket, err = filepath.Abs(filepath.Join(p.socketDir, "s")); err == nil && len(socket) <= maxSocketPath {
-			break
-		}
-		os.Remove(p.socketDir)
-		socket = ""
-	}
-	if socket == "" {
-		return "", hint.Add(fmt.Errorf("no folder for the trainer's socket: paths have at most %d bytes", maxSocketPath), "set TMPDIR to a short path")
-	}
-	l, err := net.Listen("unix", socket)
-	if err == nil {
-		err = os.Chmod(socket, 0o600)
-	}
-	if err != nil {
-		os.RemoveAll(p.socketDir)
-		return "", fmt.Errorf("trainer's socket: %w", err)
-	}
-	p.server = newServer(p.desk)
-	go func() { _ = p.server.Serve(l) }() // until closeSocket, which is its error
-	return socket, nil
-}
-
 // live is the process' whole life. It keeps its thread, because the kernel ties the signal
 // for orphans (see proctree.Start) to the thread that started the child, not to the node.
 func (p *process) live(started chan<- error, notes string) {
@@ -111,7 +73,7 @@ func (p *process) live(started chan<- error, notes string) {
 	defer runtime.UnlockOSThread()
 	drained, err := p.start(notes)
 	if err != nil {
-		p.closeSocket()
+		p.counter.close()
 		started <- err
 		return
 	}
@@ -133,15 +95,9 @@ func (p *process) live(started chan<- error, notes string) {
 	if werr != nil && !errors.As(werr, &exit) {
 		p.log.Error("wait for trainer", "err", werr)
 	}
-	p.closeSocket()
+	p.counter.close()
 	p.log.Info("trainer ended", "pid", p.cmd.Process.Pid, "status", p.status())
 	close(p.exited)
-}
-
-// closeSocket ends every call, and leaves nothing in the file system.
-func (p *process) closeSocket() {
-	p.server.Close()
-	os.RemoveAll(p.socketDir)
 }
 
 // pids returns the numbers of processes.

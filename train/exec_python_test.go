@@ -140,7 +140,7 @@ func TestPythonTorchExample(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	var sites []*Exec
-	for _, kind := range []string{"shakespeare", "dolly", "wikitext"} {
+	for _, kind := range []string{"shakespeare", "dolly"} {
 		sample := filepath.Join("builtin", "corpus", "samples", kind)
 		sites = append(sites, script(t, nil, train, "--data", sample+".train.txt.gz", "--heldout", sample+".heldout.txt.gz"))
 	}
@@ -266,6 +266,7 @@ func average(t *testing.T, base string, updates []Result) {
 
 // A task says how long it may take, in which its update is still in time, and may be answered by a reason why there is none.
 func TestPythonBounded(t *testing.T) {
+	t.Parallel()
 	e := script(t, nil, "testdata/bounded.py")
 	e.cfg.Timeout = 10 * time.Second
 	task := func(config map[string]string) Task {

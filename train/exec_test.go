@@ -331,7 +331,7 @@ func TestExecClose(t *testing.T) {
 		if status := e.seats.all[0].proc.status(); status != "exit status 0" {
 			t.Errorf("told to stop it ended with %s", status)
 		}
-		if _, err := os.Stat(e.seats.all[0].proc.socketDir); !errors.Is(err, os.ErrNotExist) {
+		if _, err := os.Stat(e.seats.all[0].proc.counter.dir); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("the socket's folder is left: %v", err)
 		}
 		if _, err := ran(e, t.Context(), newTask(t, Train), ignore); !errors.Is(err, ErrClosed) {
@@ -455,6 +455,7 @@ func TestExitErrorOfForeignPackage(t *testing.T) {
 
 // A process that is busy when it is to end hears of it by SIGTERM, and may save what it has.
 func TestExecGrace(t *testing.T) {
+	t.Parallel()
 	e := play(t, "saves")
 	e.cfg.StopGrace, e.cfg.Dir = 3*time.Second, t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -66,6 +66,7 @@ func (e *SettingError) Unwrap() error { return e.Err }
 
 // kinds are the factories by the field of config.yaml that chooses each kind. A program adds others by importing their packages.
 var kinds = map[string]func() Settings{
+	"attach":    func() Settings { return &AttachSettings{} },
 	"exec":      func() Settings { return &ExecSettings{} },
 	"synthetic": func() Settings { return &SyntheticSettings{} },
 }

@@ -59,7 +59,7 @@ func TestCrash(t *testing.T) {
 			x := newCrash(t, c.faults, c.sites, uint64(seed))
 			for i := range hurts {
 				x.killOne(killPoints[i%len(killPoints)], i%c.sites)
-				if i%3 == 1 {
+				if i%4 == 1 {
 					x.killAll()
 				}
 			}
@@ -115,7 +115,7 @@ func newCrashSites(t *testing.T, faults ledger.Faults, sites []local.Site, seed 
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := local.Config{Exe: weftBinary(t), Dir: dir, Name: "crash", Faults: faults}
+	c := local.Config{Exe: "weft", Dir: dir, Name: "crash", Faults: faults}
 	for i, s := range sites {
 		s.Name = fmt.Sprintf("site-%d", i+1)
 		c.Sites = append(c.Sites, s)
@@ -170,7 +170,7 @@ func (x *crash) start(nodes ...*local.Node) {
 // await polls until what is true.
 func (x *crash) await(what string, is func() bool) {
 	x.t.Helper()
-	for end := time.Now().Add(crashLimit); !is(); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(crashLimit); !is(); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(end) {
 			for _, n := range x.mesh.Nodes {
 				s, err := n.Client.Status(x.ctx)

@@ -18,7 +18,7 @@ var rewrite = flag.Bool("rewrite", false, "write what weft verify says of testda
 // of its ledger, and computed anew from the updates that it keeps. Words may change, and the golden text with them;
 // what it says may not.
 func TestVerifyDirectory(t *testing.T) {
-	weft := weftBinary(t)
+	t.Parallel()
 	const fixture = "../../testdata/directory-1"
 	site, car := nodetest.Unpack(t, filepath.Join(fixture, "site.tar.gz")), filepath.Join(fixture, "ledger.car")
 	for _, c := range []struct {
@@ -33,7 +33,7 @@ func TestVerifyDirectory(t *testing.T) {
 		{"recompute.json", []string{"--recompute", "--json", site}},
 	} {
 		var stderr bytes.Buffer
-		cmd := exec.Command(weft, append([]string{"verify"}, c.args...)...)
+		cmd := exec.Command("weft", append([]string{"verify"}, c.args...)...)
 		cmd.Stderr = &stderr
 		got, err := cmd.Output()
 		if err != nil || stderr.Len() > 0 {

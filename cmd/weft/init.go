@@ -25,6 +25,7 @@ type initSite struct {
 	exec   string
 	accept string
 
+	attach   bool
 	evaluate bool
 }
 
@@ -49,7 +50,8 @@ that whoever founds the mesh needs.`,
 	f.StringVar(&c.data, "data", "", "text for the embedded trainer: a `file` or builtin:NAME; default "+builtin.DefaultData)
 	f.StringVar(&c.exec, "exec", "", "train by this `command`, which runs in the working directory")
 	f.BoolVar(&c.evaluate, "evaluate", false, "have the trainer measure each model before it trains from it")
-	cmd.MarkFlagsMutuallyExclusive("data", "exec")
+	f.BoolVar(&c.attach, "attach", false, "train by a script that you start yourself, in a notebook or by a scheduler: weft.init(node=DIR)")
+	cmd.MarkFlagsMutuallyExclusive("data", "exec", "attach")
 	f.StringVar(&c.accept, "accept", "", "take part in runs: auto, or ask (the default)")
 	return cmd
 }
@@ -74,6 +76,8 @@ func (c *initSite) run(_ context.Context, e *env, _ []string) error {
 	e.out.Printf("configuration   %s\n", filepath.Join(e.dir, "config.yaml"))
 	e.out.Printf("peer ID         %s\n", id)
 	switch {
+	case c.attach:
+		e.out.Printf("trains by       the script that says weft.init(node=%q)\n", e.dir)
 	case c.exec != "":
 		e.out.Printf("trains by       %s\n", c.exec)
 	case c.data == "":
@@ -119,7 +123,10 @@ func (c *initSite) edit(tree *yamlfile.Tree) error {
 			return err
 		}
 	}
-	if c.exec != "" {
+	switch {
+	case c.attach:
+		return tree.SetValue("trainer", map[string]bool{"attach": true})
+	case c.exec != "":
 		return c.editExec(tree)
 	}
 	if c.data == "" {

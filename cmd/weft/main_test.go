@@ -2,55 +2,29 @@ package main
 
 import (
 	"errors"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
+// TestMain puts a program "weft" at the head of PATH: this very test binary, which does as weft does where it is started by that name.
 func TestMain(m *testing.M) {
-	testscript.Main(cleaned{m}, map[string]func(){"weft": main})
-}
-
-// cleaned removes the binary after the tests.
-type cleaned struct{ m *testing.M }
-
-func (c cleaned) Run() int {
-	code := c.m.Run()
-	if binary.dir != "" {
-		_ = os.RemoveAll(binary.dir)
+	// Tests of this package mostly wait for processes; -parallel says otherwise.
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		panic(err)
 	}
-	return code
-}
-
-var binary struct {
-	once sync.Once
-	dir  string
-	out  []byte
-	err  error
-}
-
-// weftBinary returns the path of the program, built once.
-func weftBinary(t *testing.T) string {
-	t.Helper()
-	binary.once.Do(func() {
-		if binary.dir, binary.err = os.MkdirTemp("", "weft-test-"); binary.err == nil {
-			binary.out, binary.err = exec.Command("go", "build", "-o", filepath.Join(binary.dir, "weft"), ".").CombinedOutput()
-		}
-	})
-	if binary.err != nil {
-		t.Fatalf("build weft: %v\n%s", binary.err, binary.out)
-	}
-	return filepath.Join(binary.dir, "weft")
+	testscript.Main(m, map[string]func(){"weft": main})
 }
 
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata", RequireExplicitExec: true, UpdateScripts: os.Getenv("UPDATE") != "",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": exitsWith, "await": await},

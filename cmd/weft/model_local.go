@@ -40,7 +40,7 @@ func openPersonal(ctx context.Context, e *env, from reader, model block.CID, of 
 	e.err.Printf("weft: with this site's own %s, as its last update left them\n", strings.Join(beside.Local, " "))
 	r, w := io.Pipe()
 	go func() {
-		w.CloseWithError(errors.Join(checkpoint.Merge(w, common, own, beside.Metadata(), nil), common.Close(), own.Close()))
+		w.CloseWithError(errors.Join(checkpoint.Merge(w, common, own, beside.Metadata(), checkpoint.Leave{Optimizer: true}), common.Close(), own.Close()))
 	}()
 	return r, nil
 }

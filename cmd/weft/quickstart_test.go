@@ -5,17 +5,16 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/weft-mesh/weft/scenarios/local"
 )
 
 // command is a block of a page of docs and the terminal it is typed in.
@@ -40,7 +39,8 @@ func page(t *testing.T, name string) (list []command) {
 		}
 		c := command{terminal: terminal}
 		for in.Scan() && in.Text() != "```" {
-			c.text += listens.ReplaceAllStringFunc(in.Text(), func(string) string { return freePort(t) }) + "\n"
+			line := listens.ReplaceAllStringFunc(in.Text(), func(string) string { return freeAddress(t) })
+			c.text += steps.ReplaceAllString(line, "steps: 3") + "\n"
 		}
 		list = append(list, c)
 	}
@@ -53,15 +53,17 @@ func page(t *testing.T, name string) (list []command) {
 // listens is where a page's command says which port a site listens on.
 var listens = regexp.MustCompile(`/ip4/127\.0\.0\.1/tcp/\d+`)
 
-// freePort returns an address that nobody listens on: a machine that runs the tests may run a node too, on the port that
+// steps is how many steps a page's run trains in a round: more than its commands need to be shown.
+var steps = regexp.MustCompile(`steps: \d+`)
+
+// freeAddress returns one that nobody listens on: a machine that runs the tests may run a node too, on the port that
 // the page names.
-func freePort(t *testing.T) string {
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
+func freeAddress(t *testing.T) string {
+	ports, err := local.FreePorts(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return "/ip4/127.0.0.1/tcp/" + strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	return local.Loopback(ports[0])
 }
 
 // terminal is a shell that stays open, as a person's does.
@@ -97,7 +99,7 @@ func openTerminal(t *testing.T, name, dir string) *terminal {
 	s := &terminal{name: name, done: make(chan struct{}), more: make(chan struct{}, 1)}
 	s.cmd = exec.Command("bash", "--noprofile", "--norc", "-e")
 	s.cmd.Dir = dir
-	s.cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(weftBinary(t))+":"+os.Getenv("PATH"), "NO_COLOR=1")
+	s.cmd.Env = append(os.Environ(), "NO_COLOR=1")
 	s.cmd.Stdout, s.cmd.Stderr = s, s
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var err error
@@ -136,11 +138,12 @@ func (s *terminal) until(t *testing.T, from int, text string) {
 	}
 }
 
-// TestQuickstart types docs/quickstart.md as it is printed, but for the ports: three sites, six terminals.
+// TestQuickstart types docs/quickstart.md as it is printed, but for the ports and the number of steps: three sites, six terminals.
 func TestQuickstart(t *testing.T) {
 	if testing.Short() {
 		t.Skip("trains a model")
 	}
+	t.Parallel()
 	terminals := map[string]*terminal{}
 	typePage(t, terminals, t.TempDir(), page(t, "quickstart.md"))
 	for _, site := range []string{"hospital-a", "hospital-b", "hospital-c"} {

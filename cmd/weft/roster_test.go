@@ -17,6 +17,7 @@ func TestRosterPage(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts five nodes")
 	}
+	t.Parallel()
 	dir := t.TempDir()
 	terminals := map[string]*terminal{}
 	list := page(t, "roster.md")

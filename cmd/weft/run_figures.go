@@ -89,9 +89,10 @@ func evalKey(r *api.RunStatus, rows []api.RoundStatus) string {
 	return ""
 }
 
-// sitesWith returns the sites that have any part in a round: whose updates count, or who measured its model.
+// sitesWith returns the sites that have any part in a round: whose updates count, who measured its model, or who skipped it.
 func sitesWith(r *api.RoundStatus) []string {
 	sites := append(slices.Clone(r.Sites), slices.Collect(maps.Keys(r.Metrics))...)
+	sites = slices.AppendSeq(sites, maps.Keys(r.Skipped))
 	slices.Sort(sites)
 	return slices.Compact(sites)
 }

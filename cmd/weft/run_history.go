@@ -22,6 +22,7 @@ type runHistory struct {
 	metric string
 	csv    bool
 	steps  bool   // this site's own trainings, by step
+	cross  bool   // what the sites measured of each other's last updates
 	board  string // folder for TensorBoard
 }
 
@@ -37,7 +38,9 @@ has eval_ before its name. --csv writes a row for each round and site, for panda
 a spreadsheet: samples, weight in the mean, every metric, and the model; round 0 is
 what the run began with. --tensorboard writes the curves of all metrics for
 TensorBoard. --steps shows curves within the rounds, by step, in the place of rounds: of
-this site's own newest 50 trainings, as no site tells the others its own. ` + runArgument + "\nIf none goes on, the last is shown.",
+this site's own newest 50 trainings, as no site tells the others its own. --cross shows
+what the sites measured of each other's last updates, if the run asked for it; its --csv
+has a row for each site that measured and each whose update it measured. ` + runArgument + "\nIf none goes on, the last is shown.",
 		Example: `  weft run history
   weft run history letters --metric eval_accuracy
   weft run history letters --csv > letters.csv
@@ -50,6 +53,7 @@ this site's own newest 50 trainings, as no site tells the others its own. ` + ru
 	cmd.Flags().StringVar(&c.metric, "metric", "", "metric to show; default the loss, if there is one")
 	cmd.Flags().BoolVar(&c.csv, "csv", false, "write CSV, a row for each round and site")
 	cmd.Flags().BoolVar(&c.steps, "steps", false, "show this site's own trainings, by step")
+	cmd.Flags().BoolVar(&c.cross, "cross", false, "show what each site measured of each site's last update")
 	cmd.Flags().StringVar(&c.board, "tensorboard", "", "write TensorBoard's event files to this `folder`: of each site, of their mean, and this site's by step")
 	e.jsonFlag(cmd)
 	return cmd
@@ -61,6 +65,8 @@ func (c *runHistory) run(ctx context.Context, e *env, args []string) error {
 		return usage("--csv, --json or --tensorboard, not two of them")
 	case c.steps && c.board != "":
 		return usage("--tensorboard has the curves by step, too")
+	case c.cross && (c.steps || c.board != ""):
+		return usage("--cross is no curve: leave out --steps and --tensorboard")
 	case c.metric != "" && (c.csv || e.json || c.board != ""):
 		return usage("--csv, --json and --tensorboard have all metrics; --metric is for the curve")
 	}
@@ -74,6 +80,8 @@ func (c *runHistory) run(ctx context.Context, e *env, args []string) error {
 		return err
 	case c.steps:
 		return c.runSteps(ctx, e, from, r)
+	case c.cross:
+		return c.runCross(e, r)
 	case e.json:
 		return e.printJSON(r.History)
 	case c.csv:
@@ -83,6 +91,20 @@ func (c *runHistory) run(ctx context.Context, e *env, args []string) error {
 		return writeCurves(ctx, e, from, r, withFigures(r), c.board)
 	}
 	return c.show(e.out, r)
+}
+
+// runCross shows what the sites measured of each other's last updates.
+func (c *runHistory) runCross(e *env, r *api.RunStatus) error {
+	switch {
+	case len(r.Cross) == 0:
+		return fail(nil, "a run file says cross_evaluate: last, and each site's config.yaml whether it measures and is measured; it is done when the run is over", "no site has measured updates of run %s", r.Name)
+	case e.json:
+		return e.printJSON(r.Cross)
+	case c.csv:
+		return writeCross(e.out, r.Cross)
+	}
+	e.out.Printf("%s%s", runHead(e.out, r), crossText(e.out, r, c.metric))
+	return nil
 }
 
 // find returns the run to show.
@@ -104,7 +126,7 @@ func (c *runHistory) show(out *term.Out, r *api.RunStatus) error {
 	if c.metric != "" && !slices.Contains(names, metric) {
 		return fail(nil, "it has: "+strings.Join(names, ", "), "run %s has no metric %q", r.Name, metric)
 	}
-	out.Printf("%s%s\n%s%s", runHead(out, r), curveText(out, r, rows, metric), historyText(out, r, rows, metric), metricsNote(out, names, metric))
+	out.Printf("%s%s\n%s%s%s", runHead(out, r), curveText(out, r, rows, metric), historyText(out, r, rows, metric), crossText(out, r, metric), metricsNote(out, names, metric))
 	return nil
 }
 
@@ -134,20 +156,22 @@ func metricNames(rounds []api.RoundStatus) []string {
 // writeHistory writes the rounds as CSV (RFC 4180), a row for each round and site.
 func writeHistory(w io.Writer, rounds []api.RoundStatus, metrics []string) error {
 	out := csv.NewWriter(w)
-	_ = out.Write(slices.Concat([]string{"round", "site", "samples", "weight", "attempts", "marks"}, metrics, []string{"took_s", "height", "model"}))
+	_ = out.Write(slices.Concat([]string{"round", "site", "samples", "weight", "attempts", "marks", "share", "norm", "norm_ratio"}, metrics, []string{"took_s", "height", "model"}))
+	of := func(figures map[string]float64, name string) string {
+		if v, ok := figures[name]; ok {
+			return strconv.FormatFloat(v, 'g', -1, 64)
+		}
+		return ""
+	}
 	for _, r := range rounds {
 		took := "" // measured by an earlier life of the node
 		if r.Took > 0 {
 			took = strconv.FormatFloat(r.Took.Seconds(), 'f', 3, 64)
 		}
 		for _, site := range sitesWith(&r) {
-			row := []string{strconv.FormatUint(r.Round, 10), site, strconv.FormatUint(r.SiteSamples[site], 10), strconv.FormatUint(r.Weights[site], 10), strconv.FormatUint(r.Attempts[site], 10), strings.Join(r.Marks(site), " ")}
+			row := []string{strconv.FormatUint(r.Round, 10), site, strconv.FormatUint(r.SiteSamples[site], 10), strconv.FormatUint(r.Weights[site], 10), strconv.FormatUint(r.Attempts[site], 10), strings.Join(r.Marks(site), " "), of(r.Shares, site), of(r.Norms, site), of(r.NormRatios, site)}
 			for _, k := range metrics {
-				value := ""
-				if v, ok := r.Metrics[site][k]; ok {
-					value = strconv.FormatFloat(v, 'g', -1, 64)
-				}
-				row = append(row, value)
+				row = append(row, of(r.Metrics[site], k))
 			}
 			_ = out.Write(append(row, took, strconv.FormatUint(r.Height, 10), r.Model.String()))
 		}

@@ -103,7 +103,7 @@ func runText(out *term.Out, r *api.RunStatus) string {
 	if text := trainerText(r); text != "" {
 		b.WriteString(strings.Repeat(" ", indent) + hanging(out, text, nil))
 	}
-	if text := ruleText(r.Spec); text != "" {
+	for _, text := range termsTexts(r.Spec) {
 		b.WriteString(strings.Repeat(" ", indent) + hanging(out, text, nil))
 	}
 	if r.Unknown != "" {
@@ -118,7 +118,14 @@ func runText(out *term.Out, r *api.RunStatus) string {
 	if text := bestText(r); text != "" {
 		b.WriteString(strings.Repeat(" ", indent) + hanging(out, text, nil))
 	}
-	if r.Unmeasured {
+	if n := len(r.History); n > 0 {
+		for _, text := range r.History[n-1].Warnings() {
+			b.WriteString(strings.Repeat(" ", indent) + hanging(out, out.Bad("warning: ")+text, nil))
+		}
+	}
+	if terms, err := r.Spec.Selection.Read(); r.Unmeasured && err == nil && terms.Cross != "" {
+		b.WriteString(strings.Repeat(" ", indent) + "the sites measure the last model, and each other's last updates\n")
+	} else if r.Unmeasured {
 		b.WriteString(strings.Repeat(" ", indent) + "the sites measure the last model\n")
 	}
 	if r.Waits != "" {
@@ -133,6 +140,31 @@ func runText(out *term.Out, r *api.RunStatus) string {
 		}
 	}
 	return b.String()
+}
+
+// termsTexts say what a run does that most do not: how it makes its models, what stays at the sites, what they measure.
+func termsTexts(s *ledger.RunSpec) (texts []string) {
+	if s == nil {
+		return nil
+	}
+	if text := ruleText(s); text != "" {
+		texts = append(texts, text)
+	}
+	if beside, err := s.Constants.Read(); err == nil && len(beside.Local) > 0 {
+		texts = append(texts, "stays at each site: "+strings.Join(quoted(beside.Local), ", "))
+	}
+	if terms, err := s.Selection.Read(); err == nil && terms.Cross != "" {
+		texts = append(texts, "the sites measure each other's last updates, where config.yaml permits it")
+	}
+	return texts
+}
+
+// quoted returns texts that others have written, safe to show.
+func quoted(list []string) (safe []string) {
+	for _, s := range list {
+		safe = append(safe, strconv.Quote(s))
+	}
+	return safe
 }
 
 // ruleText says how a run makes its models, if not by the mean of parameters: its rule, its outer step and their parameters.
@@ -167,6 +199,8 @@ func trainerText(r *api.RunStatus) string {
 	switch {
 	case r.Phase != api.PhaseTraining:
 		return ""
+	case r.TrainerWaits != "":
+		return r.TrainerWaits
 	case r.Queued:
 		return "waits for its turn: the trainer works for another run"
 	case r.Heard.IsZero():
@@ -211,7 +245,7 @@ func historyText(out *term.Out, run *api.RunStatus, rounds []api.RoundStatus, ke
 	if measured != "" {
 		columns = append(columns, term.Column{Name: measured + ", all", Right: true, Shrink: true})
 	}
-	t := term.NewTable(append(columns, term.Column{Name: "samples", Right: true}, term.Column{Name: "took", Right: true}, term.Column{Name: "model"}, term.Column{Name: "marks", Optional: true, Wrap: true})...)
+	t := term.NewTable(append(columns, term.Column{Name: "samples", Right: true}, term.Column{Name: "share %", Right: true, Optional: true}, term.Column{Name: "norm", Right: true, Optional: true}, term.Column{Name: "took", Right: true}, term.Column{Name: "model"}, term.Column{Name: "marks", Optional: true, Wrap: true})...)
 	for _, r := range rounds {
 		cells := []string{strconv.FormatUint(r.Round, 10), strconv.Itoa(len(r.Sites))}
 		for _, s := range across {
@@ -230,13 +264,41 @@ func historyText(out *term.Out, run *api.RunStatus, rounds []api.RoundStatus, ke
 		if r.Took > 0 {
 			took = term.Duration(r.Took)
 		}
-		t.Row(append(cells, strconv.FormatUint(r.Samples, 10), took, modelText(run, &r), marksText(run, &r))...)
+		t.Row(append(cells, strconv.FormatUint(r.Samples, 10), sharesText(&r, across), normsText(&r, across), took, modelText(run, &r), marksText(run, &r))...)
 	}
 	text := t.Text(out.Columns(), out.Dim)
 	if across != nil {
 		text = out.Dim(key+" by site") + "\n" + text
 	}
 	return text
+}
+
+// sharesText is each site's part of a round's weight, or, if the sites have no columns, the largest.
+func sharesText(r *api.RoundStatus, sites []string) string {
+	return perSite(r.Shares, sites, func(v float64) string { return strconv.FormatFloat(100*v, 'f', 0, 64) })
+}
+
+// normsText is how long each site's change is beside the median's, or, if the sites have no columns, the largest of that.
+func normsText(r *api.RoundStatus, sites []string) string {
+	return perSite(r.NormRatios, sites, func(v float64) string { return strconv.FormatFloat(v, 'g', 2, 64) })
+}
+
+func perSite(of map[string]float64, sites []string, text func(float64) string) string {
+	if len(of) == 0 {
+		return "-"
+	}
+	if sites == nil {
+		return "max " + text(slices.Max(slices.Collect(maps.Values(of))))
+	}
+	parts := make([]string, len(sites))
+	for i, site := range sites {
+		if v, ok := of[site]; ok {
+			parts[i] = text(v)
+		} else {
+			parts[i] = "-"
+		}
+	}
+	return strings.Join(parts, "/")
 }
 
 // marksText says whether a round's model is the best, and names the sites whose updates are unusual; many of a kind are counted.

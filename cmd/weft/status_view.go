@@ -70,7 +70,7 @@ func asksText(out *term.Out, s *api.Status) string {
 func asksRunsText(out *term.Out, s *api.Status) string {
 	text := ""
 	for _, p := range s.Pending {
-		text += out.Dim(fmt.Sprintf("%-*s", indent, "asks")) + fmt.Sprintf("%s, %s%s: take part with `weft run accept %s`\n", out.Bold(p.Spec.Name), term.Plural(p.Spec.Rounds, "round"), prefixed(", ", ruleText(p.Spec)), p.Run.Short())
+		text += out.Dim(fmt.Sprintf("%-*s", indent, "asks")) + fmt.Sprintf("%s, %s%s: take part with `weft run accept %s`\n", out.Bold(p.Spec.Name), term.Plural(p.Spec.Rounds, "round"), prefixed(", ", strings.Join(termsTexts(p.Spec), ", ")), p.Run.Short())
 	}
 	return text
 }

@@ -36,6 +36,7 @@ type tryRun struct {
 	train    []string // key=value
 	evaluate bool
 	best     string
+	cross    bool
 	alone    bool
 	kills    []string
 	keep     string
@@ -80,6 +81,7 @@ names a file. The first failure of a script ends the try.`,
 	f.StringArrayVar(&c.train, "train", nil, "a hyperparameter of the run, `key=value`; may be repeated")
 	f.BoolVar(&c.evaluate, "evaluate", false, "every site measures every model, the last one too")
 	f.StringVar(&c.best, "best", "", "choose the best model by a `metric:max` or metric:min that the script measures; implies --evaluate")
+	f.BoolVar(&c.cross, "cross-evaluate", false, "at the end every site measures every site's last update; implies --evaluate")
 	f.BoolVar(&c.alone, "alone", false, "have each site train alone too, in as many rounds, and compare; implies --evaluate")
 	f.StringArrayVar(&c.kills, "kill", nil, "kill a site's node while it trains, `site@round`, and start it again when the others have ended that round")
 	f.StringVar(&c.keep, "keep", "", "make the sites' directories in this `folder` and keep them")
@@ -130,8 +132,11 @@ func (c *tryRun) run(ctx context.Context, e *env, command []string) (err error) 
 // config reads the flags.
 func (c *tryRun) config(command []string) (config try.Config, err error) {
 	config = try.Config{
-		Heading: "weft try", About: strings.Join(command, " "), Keep: int(c.rounds) + 1, Measure: c.evaluate || c.alone || c.best != "",
+		Heading: "weft try", About: strings.Join(command, " "), Keep: int(c.rounds) + 1, Measure: c.evaluate || c.alone || c.cross || c.best != "",
 		Run: ledger.RunSpec{Name: "try", Rounds: c.rounds, Attempts: 1, Late: ledger.Drop},
+	}
+	if c.cross {
+		config.Cross = ledger.CrossLast
 	}
 	if config.Run.Train, err = keyValues(c.train); err != nil {
 		return config, err

@@ -47,7 +47,7 @@ func TestTryInterrupted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(weftBinary(t), "try", "--", "python3", "train.py")
+	cmd := exec.Command("weft", "try", "--", "python3", "train.py")
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "PYTHONPATH="+python, "PYTHONDONTWRITEBYTECODE=1", "TMPDIR="+temp)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out

@@ -49,7 +49,8 @@ func previousBinary(t *testing.T) string {
 		missing(fmt.Sprintf("unpack commit %s: %v: %s", commit, err, out))
 	}
 	binary := filepath.Join(dir, "weft-previous")
-	build := exec.Command("go", "build", "-o", binary, "./cmd/weft")
+	// With -trimpath the build cache knows packages wherever they were unpacked.
+	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, "./cmd/weft")
 	build.Dir = dir
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build commit %s: %v\n%s", commit, err, out)
@@ -62,11 +63,12 @@ func TestVersions(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds an older program")
 	}
-	previous, current := previousBinary(t), weftBinary(t)
+	t.Parallel()
+	previous := previousBinary(t)
 	for _, opener := range []string{"old", "new"} {
 		t.Run(opener+" opener", func(t *testing.T) {
 			t.Parallel()
-			m := mixedMesh(t, current, previous, opener)
+			m := mixedMesh(t, previous, opener)
 			reply, err := m.Nodes[0].Client.Start(t.Context(), api.RunRequest{Spec: ledger.RunSpec{Name: "mixed", Rounds: 3}, Init: true})
 			if err != nil {
 				t.Fatal(err)
@@ -107,7 +109,7 @@ func TestVersions(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			for _, exe := range []string{previous, current} {
+			for _, exe := range []string{previous, "weft"} {
 				for _, n := range m.Nodes {
 					if out, err := exec.Command(exe, "verify", n.Dir).CombinedOutput(); err != nil {
 						t.Errorf("%s: %v\n%s", n.Name, err, out)
@@ -119,13 +121,13 @@ func TestVersions(t *testing.T) {
 }
 
 // mixedMesh starts four sites, two of them with each program; that of the first is named.
-func mixedMesh(t *testing.T, current, previous, first string) *local.Mesh {
+func mixedMesh(t *testing.T, previous, first string) *local.Mesh {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "weft-versions-") // t.TempDir's paths are too long for a Unix socket
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := local.Config{Exe: current, Dir: dir, Name: "versions", Faults: ledger.Byzantine, First: true}
+	c := local.Config{Exe: "weft", Dir: dir, Name: "versions", Faults: ledger.Byzantine, First: true}
 	for i := range 4 {
 		s := local.Site{Name: fmt.Sprintf("site-%d", i+1), Trainer: "{synthetic: {bytes: 300kB, time: 200ms}}"}
 		if old := i%2 == 0 == (first == "old"); old {

@@ -103,37 +103,40 @@ const (
 
 // RunStatus is a run as one site sees it.
 type RunStatus struct {
-	ID         block.CID          `json:"id"`
-	Name       string             `json:"name"`
-	Round      uint64             `json:"round"` // current, from 1; the last when all are done
-	Rounds     uint64             `json:"rounds"`
-	Done       uint64             `json:"done"` // committed rounds
-	Phase      Phase              `json:"phase"`
-	Measures   bool               `json:"measures,omitempty"` // the training has not begun: its trainer measures the base first
-	Queued     bool               `json:"queued,omitempty"`   // the training waits for its turn: the trainer works for other runs
-	Trains     uint64             `json:"trains,omitempty"`   // round of the training under way; one that is over is trained on to offer the update late
-	Step       uint64             `json:"step"`               // of the training under way
-	Steps      uint64             `json:"steps"`
-	Metrics    map[string]float64 `json:"metrics,omitempty"`  // newest of the training under way
-	Heard      time.Time          `json:"heard,omitzero"`     // when the trainer was last heard of; absent until it has the task
-	Process    int                `json:"process,omitempty"`  // ID of the trainer's process while it has the task, if it is one
-	Updates    []string           `json:"updates"`            // sites whose updates of this round are held here
-	Takes      []string           `json:"takes"`              // sites that take part; of a run that is over, or read without a node, those whose updates counted
-	Declined   []string           `json:"declined,omitempty"` // sites that have said that they do not
-	Silent     []string           `json:"silent,omitempty"`   // sites that have not answered yet, while the run lasts
-	Skipped    map[string]string  `json:"skipped,omitempty"`  // sites that have said that they offer nothing in this round, and why
-	MinSites   uint64             `json:"min_sites"`          // fewest updates in a round
-	Failure    *Failure           `json:"failure,omitempty"`  // why the last training failed, or the last evaluation, until another goes well
-	Waits      string             `json:"waits,omitempty"`    // what the round waits for, where it does not go on
-	Unknown    string             `json:"unknown,omitempty"`  // what of it this site's program does not know, which keeps it from taking part
-	Stop       string             `json:"stop,omitempty"`     // who ended it early, and why
-	Base       block.CID          `json:"base"`
-	Spec       *ledger.RunSpec    `json:"spec"`
-	History    []RoundStatus      `json:"history"`              // committed rounds
-	Figures    []ModelFigures     `json:"figures,omitempty"`    // what the sites measured of the models that any of them measured, ascending
-	Best       *BestModel         `json:"best,omitempty"`       // of those, by the run's terms; absent where it has none
-	Unmeasured bool               `json:"unmeasured,omitempty"` // it is over, and its last model still to be measured
-	Early      bool               `json:"early,omitempty"`      // it ended before its last round, as no better model was expected
+	ID           block.CID          `json:"id"`
+	Name         string             `json:"name"`
+	Round        uint64             `json:"round"` // current, from 1; the last when all are done
+	Rounds       uint64             `json:"rounds"`
+	Done         uint64             `json:"done"` // committed rounds
+	Phase        Phase              `json:"phase"`
+	Measures     bool               `json:"measures,omitempty"` // the training has not begun: its trainer measures the base first
+	Queued       bool               `json:"queued,omitempty"`   // the training waits for its turn: the trainer works for other runs
+	Trains       uint64             `json:"trains,omitempty"`   // round of the training under way; one that is over is trained on to offer the update late
+	Step         uint64             `json:"step"`               // of the training under way
+	Steps        uint64             `json:"steps"`
+	Metrics      map[string]float64 `json:"metrics,omitempty"`       // newest of the training under way
+	Heard        time.Time          `json:"heard,omitzero"`          // when the trainer was last heard of; absent until it has the task
+	Process      int                `json:"process,omitempty"`       // ID of the trainer's process while it has the task, if it is one
+	TrainerWaits string             `json:"trainer_waits,omitempty"` // what keeps the trainer from the task under way, such as a process that is to come
+	Updates      []string           `json:"updates"`                 // sites whose updates of this round are held here
+	Takes        []string           `json:"takes"`                   // sites that take part; of a run that is over, or read without a node, those whose updates counted
+	Declined     []string           `json:"declined,omitempty"`      // sites that have said that they do not
+	Silent       []string           `json:"silent,omitempty"`        // sites that have not answered yet, while the run lasts
+	Skipped      map[string]string  `json:"skipped,omitempty"`       // sites that have said that they offer nothing in this round, and why
+	MinSites     uint64             `json:"min_sites"`               // fewest updates in a round
+	Failure      *Failure           `json:"failure,omitempty"`       // why the last training failed, or the last evaluation, until another goes well
+	Waits        string             `json:"waits,omitempty"`         // what the round waits for, where it does not go on
+	Unknown      string             `json:"unknown,omitempty"`       // what of it this site's program does not know, which keeps it from taking part
+	Stop         string             `json:"stop,omitempty"`          // who ended it early, and why
+	Base         block.CID          `json:"base"`
+	Spec         *ledger.RunSpec    `json:"spec"`
+	History      []RoundStatus      `json:"history"`              // committed rounds
+	Figures      []ModelFigures     `json:"figures,omitempty"`    // what the sites measured of the models that any of them measured, ascending
+	Best         *BestModel         `json:"best,omitempty"`       // of those, by the run's terms; absent where it has none
+	Cross        CrossFigures       `json:"cross,omitempty"`      // what the sites measured of the last round's updates, if the run asked for it
+	Unmeasured   bool               `json:"unmeasured,omitempty"` // it is over, and its last model still to be measured
+	Continues    *Rewound           `json:"continues,omitempty"`  // an earlier run that it goes on from; absent where it began by itself
+	Early        bool               `json:"early,omitempty"`      // it ended before its last round, as no better model was expected
 }
 
 // ModelFigures is what the sites measured of a model of a run.
@@ -141,6 +144,15 @@ type ModelFigures struct {
 	Round uint64                     `json:"round"` // that yielded it; 0: what the run began with
 	Model block.CID                  `json:"model"`
 	Sites map[string]ledger.Measured `json:"sites"` // by name
+}
+
+// CrossFigures is what the sites measured of updates: by who measured, then by whose update, both by name.
+type CrossFigures map[string]map[string]CrossFigure
+
+// CrossFigure is what a site measured of an update.
+type CrossFigure struct {
+	Samples uint64             `json:"samples"`
+	Metrics map[string]float64 `json:"metrics"`
 }
 
 // BestModel is the best model of a run so far.
@@ -159,12 +171,15 @@ type RoundStatus struct {
 	Sites       []string                      `json:"sites"`   // whose updates counted
 	Samples     uint64                        `json:"samples"` // in all
 	SiteSamples map[string]uint64             `json:"site_samples"`
-	Weights     map[string]uint64             `json:"weights"`           // of the sites' updates in the mean: samples, capped, less if late
-	Late        map[string]uint64             `json:"late,omitempty"`    // rounds by which updates were late, if they were
-	Skipped     map[string]string             `json:"skipped,omitempty"` // sites that offered nothing, and why, as heard here; none for rounds before a restart
-	Attempts    map[string]uint64             `json:"attempts"`          // how many trainings stand behind each update: more than one if the site waited for others
-	Metrics     map[string]map[string]float64 `json:"metrics"`           // by site
-	Took        time.Duration                 `json:"took"`              // as measured here; 0 for rounds before a restart
+	Weights     map[string]uint64             `json:"weights"`               // of the sites' updates in the mean: samples, capped, less if late
+	Shares      map[string]float64            `json:"shares"`                // of the sum of the weights
+	Norms       map[string]float64            `json:"norms,omitempty"`       // of what the updates change of their bases; none in runs of protocols before 4
+	NormRatios  map[string]float64            `json:"norm_ratios,omitempty"` // to the median of the round's
+	Late        map[string]uint64             `json:"late,omitempty"`        // rounds by which updates were late, if they were
+	Skipped     map[string]string             `json:"skipped,omitempty"`     // sites that offered nothing, and why, as heard here; none for rounds before a restart
+	Attempts    map[string]uint64             `json:"attempts"`              // how many trainings stand behind each update: more than one if the site waited for others
+	Metrics     map[string]map[string]float64 `json:"metrics"`               // by site
+	Took        time.Duration                 `json:"took"`                  // as measured here; 0 for rounds before a restart
 	Phases      map[Phase]time.Duration       `json:"phases,omitempty"`
 	Held        bool                          `json:"held"` // the model is on this site's disk
 }
@@ -233,7 +248,7 @@ type RunRequest struct {
 	Model string         `json:"model,omitempty"` // safetensors file, or folder as Hugging Face has them, to start from; it is copied
 	Init  bool           `json:"init,omitempty"`  // let the site's trainer make the initial model: the embedded one from Spec.Train
 	Wide  bool           `json:"wide,omitempty"`  // take it in as F32, whatever its type: so are the common models then
-	From  *ModelOf       `json:"from,omitempty"`  // model of an earlier run that this site holds; an outer step begins without its state
+	From  *ModelOf       `json:"from,omitempty"`  // model of an earlier run that this site holds; the same outer step begins with the state of that round
 }
 
 // ModelOf names a model of a run: a committed one, or what the run began with.

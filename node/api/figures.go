@@ -42,6 +42,36 @@ func AddClosing(list []ModelFigures, l *ledger.Ledger, r *ledger.Run) []ModelFig
 	return a.list
 }
 
+// describeCross describes what the sites measured of the last round's updates, once that is decided.
+func describeCross(l *ledger.Ledger, r *ledger.Run) CrossFigures {
+	if r.Closing == nil || r.Terms.Cross == "" {
+		return nil
+	}
+	all := CrossFigures{}
+	for by, rows := range r.Closing.Cross() {
+		of := map[string]CrossFigure{}
+		for _, row := range rows {
+			of[l.Name(row.Site)] = CrossFigure{row.Samples, row.Metrics}
+		}
+		all[l.Name(by)] = of
+	}
+	return all
+}
+
+// Names returns the sites that have measured, those whose updates they have, and the metrics that they found.
+func (f CrossFigures) Names() (by, of, metrics []string) {
+	by = slices.Sorted(maps.Keys(f))
+	for _, found := range f {
+		for site, row := range found {
+			of = append(of, site)
+			metrics = slices.AppendSeq(metrics, maps.Keys(row.Metrics))
+		}
+	}
+	slices.Sort(of)
+	slices.Sort(metrics)
+	return by, slices.Compact(of), slices.Compact(metrics)
+}
+
 // adding is a list to which figures are added.
 type adding struct {
 	list []ModelFigures

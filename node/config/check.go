@@ -89,6 +89,8 @@ func CheckBootstrap(s string) (peer.AddrInfo, error) {
 
 func (c *Config) checkRest() *fieldError {
 	switch {
+	case c.Cross.Measure && !c.Evaluate:
+		return &fieldError{"cross_evaluate.measure", "the trainer of this site measures nothing: evaluate is false", "evaluate: true; or leave measure out"}
 	case c.KeepModels < 1:
 		return &fieldError{"keep_models", fmt.Sprintf("%d: at least the newest model is kept", c.KeepModels), ""}
 	case !slices.Contains([]string{"text", "json"}, c.Log.Format):

@@ -26,10 +26,17 @@ type Config struct {
 	Trainer     Trainer                   `yaml:"trainer"`
 	Accept      Accept                    `yaml:"accept"`
 	Evaluate    bool                      `yaml:"evaluate"`
+	Cross       Cross                     `yaml:"cross_evaluate"`
 	KeepModels  yamlfile.Count            `yaml:"keep_models"`
 	KeepUpdates bool                      `yaml:"keep_updates"`
 	Log         Log                       `yaml:"log"`
 	Train       map[string]yamlfile.Value `yaml:"train"`
+}
+
+// Cross is whether this site has a part in the cross-site evaluation of runs that ask for it.
+type Cross struct {
+	Measure  bool `yaml:"measure"`  // with its data it measures the others' last updates
+	Measured bool `yaml:"measured"` // the others may measure its own
 }
 
 // Log is what the node says of itself on standard error.

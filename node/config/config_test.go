@@ -44,6 +44,7 @@ accept:
   - run: b
     from: south
 evaluate: true
+cross_evaluate: {measure: true, measured: true}
 keep_models: 7
 keep_updates: true
 log: {level: debug, format: json}
@@ -57,7 +58,7 @@ train: {batch: 4, lr: 0.10, name: "x", flag: yes}
 		Bootstrap: []string{"/ip4/10.0.0.7/tcp/4801/p2p/12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5"},
 		Trainer:   Trainer{&train.ExecSettings{Exec: []string{"python3", "train.py", "--fast"}, Dir: "scripts", Env: []string{"CUDA_VISIBLE_DEVICES=0"}}, []string{"exec"}},
 		Accept:    Accept{Policy: AcceptList, Rules: []AcceptRule{{Run: "alpaca-*"}, {Run: "b", From: "south"}}},
-		Evaluate:  true, KeepModels: 7, KeepUpdates: true, Log: Log{Level: Level(slog.LevelDebug), Format: "json"},
+		Evaluate:  true, Cross: Cross{Measure: true, Measured: true}, KeepModels: 7, KeepUpdates: true, Log: Log{Level: Level(slog.LevelDebug), Format: "json"},
 		Train: map[string]yamlfile.Value{"batch": "4", "lr": "0.10", "name": "x", "flag": "yes"},
 	}
 	if !reflect.DeepEqual(c, want) {
@@ -80,6 +81,7 @@ func TestConfigErrors(t *testing.T) {
 		{ok + "listen:\n  - /ip4/127.0.0.1/tcp/0\n  - somewhere\n", `config.yaml:5: listen[1]: "somewhere" is not a multiaddr`},
 		{ok + "listen: []\n", "config.yaml:3: listen: the site listens nowhere"},
 		{ok + "bootstrap: [/ip4/10.0.0.7/tcp/4801]\n", "config.yaml:3: bootstrap[0]: "},
+		{ok + "cross_evaluate: {measure: true}\n", "config.yaml:3: cross_evaluate.measure: the trainer of this site measures nothing"},
 		{ok + "keep_models: 0\n", "config.yaml:3: keep_models: 0: at least the newest"},
 		{ok + "keep_models: many\n", "config.yaml:3: "},
 		{ok + "keep_models: many\n", "config.yaml:3: keep_models: want a whole number"},
@@ -97,7 +99,7 @@ func TestConfigErrors(t *testing.T) {
 		{"name: north\ntrainer:\n  builtin: {workers: 1}\n", "config.yaml:3: trainer.builtin.data: missing"},
 		{"name: north\ntrainer:\n  builtin: {data: builtin:news}\n", "config.yaml:3: trainer.builtin.data: no such sample"},
 		{"name: north\ntrainer:\n  synthetic: {}\n  dir: x\n", `config.yaml:4: unknown field "dir"`},
-		{"name: north\ntrainer:\n  excec: [a]\n", `config.yaml:3: "excec" is no trainer; there are builtin, exec, synthetic`},
+		{"name: north\ntrainer:\n  excec: [a]\n", `config.yaml:3: "excec" is no trainer; there are attach, builtin, exec, synthetic`},
 		{"name: north\ntrainer: 3\n", "config.yaml:2: trainer: none chosen"},
 		{"name: north\ntrainer:\n  builtin: {data: a.txt}\ntrain:\n  mode: full\n", "config.yaml:5: train.mode: a site may not choose this"},
 		{strings.Repeat("#", maxConfig+1), "config.yaml: 1048577 bytes, at most"},

@@ -168,7 +168,10 @@ func (a *artifacts) checkInput(ctx context.Context, job runs.Fetch, m blockstore
 		return nil // a model, such as the base itself
 	}
 	spec := a.host.Seen().Spec(job.Run)
-	if spec == nil {
+	switch {
+	case spec == nil && job.State:
+		return nil // of a run that is asked for; one that is cut otherwise keeps it from going on, as the opener could anyhow
+	case spec == nil:
 		return fmt.Errorf("run %s is not known yet", job.Run)
 	}
 	why, err := reduction.Unfit(spec, m, func(manifest block.CID) (blockstore.Manifest, error) {

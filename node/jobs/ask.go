@@ -2,11 +2,9 @@ package jobs
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/train"
 )
@@ -21,6 +19,7 @@ type Training struct {
 	Heard    time.Time      // when the trainer said so; zero until it has the task
 	Last     train.Progress // what it said
 	Process  int            // ID of its process; 0 if it is none, or has no task
+	Waits    string         // what keeps the trainer from having the task, such as a process that is to come; empty: nothing
 }
 
 // Failure returns how the last training of a run failed, or else the last evaluation; nil if neither did.
@@ -43,7 +42,7 @@ func (j *Jobs) Standing(run block.CID) (t *Training, open bool) {
 	if now := j.training[run]; now != nil {
 		t = &Training{Round: now.job.Round, Measures: now.measures.Load(), Queued: now.queued.Load()}
 		if last := now.heard.Load(); last != nil {
-			t.Heard, t.Last, t.Process = last.at, last.Progress, j.desk.process(run)
+			t.Heard, t.Last, t.Process, t.Waits = last.at, last.Progress, j.desk.process(run), j.desk.waiting()
 		}
 	}
 	return t, open
@@ -77,25 +76,7 @@ func (j *Jobs) Intake() *Intake { return &Intake{artifacts: j.artifacts} }
 // Ask has the trainer do a task of kind Evaluate or Generate with a model of a run, once it is free. It returns ErrNotFound if
 // the model is not held here: what is not kept is not fetched for this.
 func (j *Jobs) Ask(ctx context.Context, run block.CID, spec *ledger.RunSpec, model block.CID, task train.Task) (train.Result, time.Duration, error) {
-	done, held := j.artifacts.reads(model)
-	defer done()
-	if !held {
-		return train.Result{}, 0, fmt.Errorf("model %s: %w", model, blockstore.ErrNotFound)
-	}
-	leave, err := j.desk.turns.take(ctx, run, 0)
-	if err != nil {
-		return train.Result{}, 0, err
-	}
-	defer leave()
-	if err := j.artifacts.check(ctx, model); err != nil {
-		return train.Result{}, 0, err
-	}
-	began := time.Now()
-	res, err := j.desk.ask(ctx, run, spec, model, task, nil)
-	if err != nil {
-		err = &TrainerError{err}
-	}
-	return res, time.Since(began), err
+	return j.desk.askFree(ctx, run, spec, model, task)
 }
 
 // TrainerError is an error of the site's trainer.

@@ -82,6 +82,14 @@ func (d *desk) left() (p Problem) {
 	return p
 }
 
+// waiting says what a task waits for before the trainer can have it, such as a process that is to come; nothing if it does not.
+func (d *desk) waiting() string {
+	if t, ok := d.trainer.(interface{ Waiting() string }); ok {
+		return t.Waiting()
+	}
+	return ""
+}
+
 // listen begins to keep the last word of a training's trainer, until stop. It warns once if none comes for long.
 func (d *desk) listen(t *training) (report func(train.Progress), stop func()) {
 	t.hear(train.Progress{})
@@ -190,9 +198,10 @@ func (d *desk) take(ctx context.Context, job runs.Train, res train.Result) (done
 	intake := &Intake{artifacts: d.artifacts}
 	intake.Begin()
 	defer intake.End()
-	c, err := update.Training{Spec: job.Spec, Base: job.Base, Result: res}.Take(ctx, d.artifacts.store)
+	taken, err := update.Training{Spec: job.Spec, Base: job.Base, Bounded: job.Bounded, Result: res}.Take(ctx, d.artifacts.store)
+	c := taken.Manifest
 	if err != nil {
-		return done, err
+		return done, errors.Join(err, d.artifacts.abandon(c))
 	}
 	m, err := blockstore.ReadManifest(d.artifacts.store, c)
 	if err != nil {
@@ -207,6 +216,6 @@ func (d *desk) take(ctx context.Context, job runs.Train, res train.Result) (done
 	}
 	return runs.Trained{
 		Run: job.Run, Round: job.Round, Opened: job.Opened, Attempt: job.Attempt,
-		Manifest: c, Samples: min(res.Samples, ledger.MaxSamples), Metrics: update.Metrics(d.log, res.Metrics, ledger.MaxMetrics),
+		Manifest: c, Samples: min(res.Samples, ledger.MaxSamples), Metrics: update.Metrics(d.log, res.Metrics, ledger.MaxMetrics), Norm: taken.Norm, Lent: d.site.Cross.Measured,
 	}, nil
 }

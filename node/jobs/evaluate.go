@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/train"
@@ -57,6 +59,29 @@ func (d *desk) ask(ctx context.Context, run block.CID, spec *ledger.RunSpec, mod
 	return res, err
 }
 
+// askFree is ask once the trainer is free, with a model that is held.
+func (d *desk) askFree(ctx context.Context, run block.CID, spec *ledger.RunSpec, model block.CID, task train.Task) (train.Result, time.Duration, error) {
+	done, held := d.artifacts.reads(model)
+	defer done()
+	if !held {
+		return train.Result{}, 0, fmt.Errorf("model %s: %w", model, blockstore.ErrNotFound)
+	}
+	leave, err := d.turns.take(ctx, run, 0)
+	if err != nil {
+		return train.Result{}, 0, err
+	}
+	defer leave()
+	if err := d.artifacts.check(ctx, model); err != nil {
+		return train.Result{}, 0, err
+	}
+	began := time.Now()
+	res, err := d.ask(ctx, run, spec, model, task, nil)
+	if err != nil {
+		err = &TrainerError{err}
+	}
+	return res, time.Since(began), err
+}
+
 // measureBase has the trainer measure what is to be trained from, if the site and the run want that, and returns what it found.
 // That it fails keeps nobody from training. The run has its turn.
 func (d *desk) measureBase(ctx context.Context, t *training) (of *ledger.Measured, failed error) {
@@ -98,6 +123,7 @@ func (j *Jobs) measure(job runs.Measure) {
 		found := runs.Measured{Run: job.Run, Model: job.Model}
 		if j.site.Evaluate {
 			found.Figures = j.measureLast(job)
+			found.Cross = j.desk.measureUpdates(j.ctx, job)
 		}
 		j.report(found)
 	})

@@ -32,6 +32,9 @@ type Knows func(*ledger.RunSpec) (s aggregate.Strategy, since uint64, err error)
 // constantsSince is the protocol number whose programs were the first to know a run's constants. They need not be in force.
 const constantsSince = 3
 
+// stateSince is the same for the state of an earlier run that an outer step begins with.
+const stateSince = 4
+
 // KnownNames is the [Knows] of this program.
 func KnownNames(spec *ledger.RunSpec) (s aggregate.Strategy, since uint64, err error) {
 	if s, err = Strategy(spec); err != nil {
@@ -40,9 +43,20 @@ func KnownNames(spec *ledger.RunSpec) (s aggregate.Strategy, since uint64, err e
 	if _, err = spec.Constants.Read(); err != nil {
 		return s, constantsSince, &aggregate.SpecError{Field: "model", Why: err.Error()}
 	}
-	switch _, err = spec.Selection.Read(); {
+	if _, err = spec.Bounds.Read(); err != nil {
+		return s, ledger.BoundsProtocol, &aggregate.SpecError{Field: "bounds", Why: err.Error()}
+	}
+	switch terms, err := spec.Selection.Read(); {
 	case err != nil:
 		return s, ledger.SelectionProtocol, &aggregate.SpecError{Field: "selection", Why: err.Error()}
+	case terms.Cross != "":
+		return s, ledger.CrossProtocol, nil
+	case spec.Strategy.State().Defined():
+		return s, stateSince, nil
+	case !spec.Bounds.IsZero():
+		return s, ledger.BoundsProtocol, nil
+	case spec.Late == ledger.Average:
+		return s, ledger.AverageProtocol, nil
 	case !spec.Selection.IsZero():
 		return s, ledger.SelectionProtocol, nil
 	case !spec.Constants.IsZero():

@@ -14,7 +14,7 @@ import (
 
 // selection returns what the terms say of evaluation and the best model; on error also the field that is at fault.
 func (t *Terms) selection() (s ledger.Selection, field string, err error) {
-	terms := ledger.Terms{StopAfter: uint64(t.StopAfter)}
+	terms := ledger.Terms{StopAfter: uint64(t.StopAfter), Cross: ledger.Cross(t.Cross)}
 	if terms.Every, err = every(t.Evaluate); err != nil {
 		return s, "evaluate", err
 	}
@@ -22,6 +22,12 @@ func (t *Terms) selection() (s ledger.Selection, field string, err error) {
 		if terms.Best, err = best(t.Best); err != nil {
 			return s, "best", err
 		}
+	}
+	switch {
+	case t.Cross != "" && terms.Cross != ledger.CrossLast:
+		return s, "cross_evaluate", fmt.Errorf("%.40q, want last: the updates of the last round", t.Cross)
+	case t.Cross != "" && terms.Every != nil && *terms.Every == 0:
+		return s, "cross_evaluate", errors.New("with evaluate: false no site measures anything")
 	}
 	if t.StopAfter > 0 && t.Best == "" {
 		return s, "stop_after", errors.New("best is missing, which says when a model is better than another")

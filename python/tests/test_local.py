@@ -72,7 +72,7 @@ class TestLocal(unittest.TestCase):
 
     def test_a_run(self):
         with contextlib.redirect_stderr(io.StringIO()) as shown:
-            run = weft.local([sys.executable, TRAIN], sites=2, rounds=3, evaluate=True, train={"lr": 0.2}, alone=False)
+            run = weft.local([sys.executable, TRAIN], sites=2, rounds=3, evaluate=True, cross_evaluate=True, train={"lr": 0.2}, alone=False)
         self.assertEqual(repr(run), "Run('try', 3 of 3 rounds, done)")
         self.assertIn("round 3", shown.getvalue())
         rows = run.history()
@@ -81,6 +81,9 @@ class TestLocal(unittest.TestCase):
         self.assertEqual(run.status["spec"]["train"], {"lr": "0.2"})
         self.assertEqual(len(run.result["measured"]), 4)  # what it began with, too
         self.assertEqual(run.result["model"], rows[-1]["model"])
+        sites = {"site-1", "site-2"}  # by whom, of whom
+        self.assertEqual({by: set(of) for by, of in run.result["cross"].items()}, dict.fromkeys(sites, sites))
+        self.assertEqual(run.status["cross"], run.result["cross"])
         for which in (1, "latest"):
             self.assertEqual(len(run.model(which, "plain")["w"]), 2)
         self.assertEqual(len(list(self.temp.glob("weft-try-*"))), 1)

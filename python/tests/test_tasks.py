@@ -32,6 +32,22 @@ def step(x, y):
 """
 
 
+# A model of three numbers, and in the place of an optimizer what counts steps.
+COUNTING = """
+import weft
+from array import array
+
+class Counter:
+    n = 0
+    def state_dict(self):
+        return {"n": self.n}
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+weights, counter = {"w": array("f", [0, 0, 0])}, Counter()
+"""
+
+
 class TaskTest(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory(prefix="weft-")
@@ -241,25 +257,14 @@ class TestPlain(TaskTest):
 
     def test_an_update_whose_fate_is_unknown(self):
         """The node stops while it takes an update: whether the state that goes with it is in force shows in the next task."""
-        script = """
-            import weft
-            from array import array
-
-            class Counter:
-                n = 0
-                def state_dict(self):
-                    return {"n": self.n}
-                def load_state_dict(self, state):
-                    self.n = state["n"]
-
-            weights, counter = {"w": array("f", [0, 0, 0])}, Counter()
-            for task in weft.tasks(weights, counter, samples=1):
-                with task:
-                    for _ in task.steps([0], 5):
-                        counter.n += 1
-                    print(task.round, counter.n)
-                    task.send()
-        """
+        script = COUNTING + """
+for task in weft.tasks(weights, counter, samples=1):
+    with task:
+        for _ in task.steps([0], 5):
+            counter.n += 1
+        print(task.round, counter.n)
+        task.send()
+"""
         for taken, want in ((True, ["1 5", "2 10"]), (False, ["1 5", "1 5", "2 10"])):
             node, lost = self.node(rounds=2), []
             answer = node.answer
@@ -277,27 +282,16 @@ class TestPlain(TaskTest):
 
     def test_a_skipped_round_leaves_nothing(self):
         """What a training has changed before the round is skipped is taken back: the optimizer has counted the others' steps alone."""
-        script = """
-            import weft
-            from array import array
-
-            class Counter:
-                n = 0
-                def state_dict(self):
-                    return {"n": self.n}
-                def load_state_dict(self, state):
-                    self.n = state["n"]
-
-            weights, counter = {"w": array("f", [0, 0, 0])}, Counter()
-            for task in weft.tasks(weights, counter, samples=1):
-                for _ in task.steps([0], 5):
-                    counter.n += 1
-                    if task.round == 2 and counter.n == 8:
-                        break
-                if task.round == 2:
-                    task.skip("enough")
-                print(task.round, counter.n)
-        """
+        script = COUNTING + """
+for task in weft.tasks(weights, counter, samples=1):
+    for _ in task.steps([0], 5):
+        counter.n += 1
+        if task.round == 2 and counter.n == 8:
+            break
+    if task.round == 2:
+        task.skip("enough")
+    print(task.round, counter.n)
+"""
         node = self.node(rounds=3)
         done = self.run_at(node, script)
         self.assertEqual(done.stdout.split("\n")[:3], ["1 5", "2 8", "3 10"])
@@ -357,7 +351,7 @@ class TestPlain(TaskTest):
 
     def test_wrong_use(self):
         for call, error, words in (
-            (lambda: weft.tasks({}, state="average"), ValueError, "state 'average': not one of keep, reset"),
+            (lambda: weft.tasks({}, state="mean"), ValueError, "state 'mean': not one of keep, reset, average"),
             (lambda: weft.tasks({}, params="some"), ValueError, "params 'some': not one of auto, adapter, all"),
             (lambda: weft.tasks(3), TypeError, "the model is a int: want a torch.nn.Module, or a dict of arrays"),
             (lambda: weft.tasks({}, optimizer=3), TypeError, "optimizer is a int: want one with state_dict"),

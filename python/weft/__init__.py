@@ -33,6 +33,7 @@ Of several processes (torchrun, accelerate, srun, mpirun) only the first speaks 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from os import PathLike
 from typing import Any
 
 from . import _session, safetensors
@@ -80,15 +81,19 @@ Model = Task  # its name until 0.1
 _check_neighbours(__file__)
 
 
-def init(framework: str = "auto") -> None:
-    """Finds the node that started this script (WEFT_SOCKET). Call it once, before anything else
-    here, on every rank if there are several; ``tasks`` calls it if the script did not.
+def init(framework: str = "auto", *, node: str | PathLike[str] | None = None) -> None:
+    """Finds the node that started this script (WEFT_SOCKET), or comes to one that did not: node is
+    the directory of a site whose config.yaml says ``trainer: {attach: true}``. Call it once, before
+    anything else here, on every rank if there are several; ``tasks`` calls it if the script did not.
+
+    A script that comes to a node is its trainer for as long as the process lives. What it dies of
+    does not matter: the next that comes gets the task that it had in hand.
 
     framework says what tasks have as params: ``"torch"`` tensors, ``"numpy"`` arrays,
     ``"plain"`` memoryviews of floats, or ``"auto"``: torch tensors if the script has imported
     torch by the time it receives, else numpy arrays if numpy is installed, else plain.
     """
-    _session.start(framework)
+    _session.start(framework, node)
 
 
 def tasks(
@@ -121,6 +126,9 @@ def tasks(
     optimizer and scheduler are anything with a state_dict, or lists of such (a scaler, an average
     of weights). state "keep" lets theirs go on from round to round, at a node that gives a
     ``state_dir`` also in another process; "reset" begins every task with what they are now.
+    "average" keeps them, and has the sites average the optimizer's moments like weights: the run
+    begins with a model that the script makes, three times the bytes with Adam, and exports have
+    the weights alone.
 
     params "adapter" sends a PEFT adapter alone, "auto" does so if the model has one. strict is
     that of ``load``.

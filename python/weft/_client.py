@@ -7,12 +7,12 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from . import _arrays, _model, _names, _own, safetensors
+from . import _arrays, _model, _moments, _names, _own, safetensors
 from ._change import UNCHANGED, Change
 from ._desk import Desk, Message, NodeDesk
 from ._metrics import MAX_METRICS, Metrics
 from ._task import Task
-from ._types import Cancelled, Error, Update
+from ._types import Cancelled, Error, LayoutError, Update
 from ._unrounded import unrounded
 from ._warn import warn
 
@@ -162,6 +162,9 @@ class Client:
             except Error as e:
                 self._desk.fail(e)
                 raise
+            except OSError:
+                self._ask(task)  # its folder goes with a task that is no longer wanted
+                raise
         elif update.params is not None:
             raise ValueError(f"task kind {task.kind!r} wants metrics only: Update(samples=..., metrics=...)")
         work = task._work
@@ -223,6 +226,11 @@ class Client:
             return
         base = safetensors.open_file(task.base)  # anew: the script may have changed its views of it
         layout = {name: info for name, info in base.infos.items() if info.dtype in _arrays.WEIGHTS}
+        if task._moments and not _moments.split(params)[1]:
+            raise LayoutError(
+                "the run averages the optimizer's state with the model, and the update has none",
+                'loop over weft.tasks(model, optimizer, ..., state="average"), which sends it',
+            )
         tensors = _fit(params, layout, task)
         change = Change(base, tensors)
         safetensors.write_like(tensors, body["update"], layout, change.see, lambda name, value: unrounded(base, name, value))
@@ -231,6 +239,14 @@ class Client:
         _own.offer(task, params)
         if change.unchanged and len(body["metrics"]) < MAX_METRICS:
             body["metrics"].setdefault(UNCHANGED, 1.0)
+
+    def _ask(self, task: Task) -> None:
+        """Raises Cancelled if task is no longer wanted."""
+        try:
+            self._desk.wanted(task.id)
+        except Cancelled:
+            self._task = None
+            raise
 
     def _in_hand(self, what: str) -> Task:
         if self._task is None:

@@ -22,6 +22,9 @@ class Bridge:
     def __init__(self, trainer: Any, params: Params, state: State) -> None:
         if not hasattr(trainer, "fit_loop"):
             raise Error(f"{type(trainer).__name__} has no fit_loop", "weft.lightning knows lightning.Trainer, of 2.6 and newer")
+        if state == "average":
+            hint = 'state="keep", or the loop over weft.tasks'
+            raise Error("Lightning makes its optimizers after the run has begun, and a run that averages their state begins with it", hint)
         if trainer.world_size > 1:
             raise Error(f"the Trainer has {trainer.world_size} devices", "loop over weft.tasks on every rank, or train on one device")
         self._trainer = trainer

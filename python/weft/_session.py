@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from . import _loop, _model, _ranks
+from ._attach import Attachment
 from ._client import Client
 from ._desk import AloneDesk, NodeDesk
 from ._task import Task
@@ -22,14 +23,29 @@ _TRY = (
 )
 
 _client: Client | None = None
+_attached: Attachment | None = None
 
 
-def start(framework: str) -> None:
+def start(framework: str, node: str | os.PathLike[str] | None = None) -> None:
     """Begins the conversation, see weft.init."""
-    global _client
+    global _client, _attached
     if _client is not None:
-        raise Error("init was called before", "call it once, at the start of the script")
-    _client = Client(os.environ.get(_SOCKET, ""), framework)
+        ended = isinstance(_client.desk, NodeDesk) and _client.desk.stopped
+        if _attached is not None and node is not None and _attached.lasts(node) and not ended:
+            return  # a notebook's cell that runs once more
+        if _attached is None or node is None:
+            raise Error("init was called before", "call it once, at the start of the script")
+        _attached.close()
+    path = os.environ.get(_SOCKET, "")
+    if node is not None:
+        _attached = Attachment(node, comes=not _ranks.other_rank())
+        path = _attached.socket
+    _client = Client(path, framework)
+
+
+def _has_node() -> bool:
+    """Whether a node has started this script, or the script has come to one."""
+    return _attached is not None or bool(os.environ.get(_SOCKET))
 
 
 def client() -> Client:
@@ -55,18 +71,18 @@ def tasks(
 ) -> Iterator[Task]:
     """See weft.tasks."""
     work = Work(model, optimizer, scheduler, samples, evaluate, generate, state, params, strict)
-    weights = _model.weights(model, params)
+    _model.weights(model, params)  # what cannot be sent is told before a task comes
     if _client is None:
         start("auto")
     assert _client is not None
-    if os.environ.get(_SOCKET):
+    if _has_node():
         if not _share(_client):
             _check_rank()
         return _loop.run(_client, work)
     first = not _ranks.other_rank()
     if first:
         print(f"weft: no node started this script ({_SOCKET} is not set): it runs alone, one round on its own weights", file=sys.stderr)
-    _client.sit_at(AloneDesk(weights, evaluate is not None, first))
+    _client.sit_at(AloneDesk(work.initial(whole=False), evaluate is not None, first))
     return _loop.run(_client, work)
 
 
@@ -80,7 +96,7 @@ def _share(client: Client) -> bool:
 
 
 def _check_socket() -> None:
-    if not os.environ.get(_SOCKET):
+    if not _has_node():
         raise Error(f"no node: {_SOCKET} is not set", _TRY)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import _moments
 from ._config import seed32, typed
 from ._metrics import MAX_METRICS
 from ._steps import steps
@@ -77,7 +78,7 @@ class Task:
     """The task's number at this node."""
 
     def __init__(self, message: Message, params: Mapping[str, Any], client: Client, constants: Iterable[str] = ()) -> None:
-        self.params = params
+        self.params, self._moments = _moments.split(params)
         self.kind = message["kind"]
         self.round = message["round"]
         self.total_rounds = message["rounds"]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from . import _model, _random, _statefile
 from ._loader import Cursor
+from ._moments import Moments
 from ._types import LayoutError
 from ._warn import warn
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-State = Literal["keep", "reset"]
-STATES = ("keep", "reset")
+State = Literal["keep", "reset", "average"]
+STATES = ("keep", "reset", "average")
 
 _KEPT = "weft-kept.safetensors"  # after the last update that the node took
 _OFFERED = "weft-offered.safetensors"  # the same, while the node is asked
@@ -53,6 +54,7 @@ class Work:
         self._renews = False  # the script makes a loader for each task, which has no place to go on from
         self._parts = _stateful("optimizer", optimizer) | _stateful("scheduler", scheduler)
         self._has_optimizer = optimizer is not None
+        self._moments = Moments(list(_stateful("optimizer", optimizer).values())) if state == "average" else None
         self._policy = state
         self._params: _model.Params = params
         self._strict = strict
@@ -64,11 +66,14 @@ class Work:
 
     def tensors(self) -> dict[str, Any]:
         """What a site sends, under all names of tied weights."""
-        return _model.weights(self.model, self._params)
+        weights = _model.weights(self.model, self._params)
+        return weights if self._moments is None else weights | self._moments.tensors(weights)
 
-    def initial(self) -> dict[str, Any]:
-        """What a run begins with, under all names of tied weights."""
-        return _model.checkpoint(self.model, self._params)
+    def initial(self, *, whole: bool = True) -> dict[str, Any]:
+        """What a run begins with, under all names of tied weights; unless whole without what is no weight."""
+        weights = _model.weights(self.model, self._params)
+        begins = _model.checkpoint(self.model, self._params) if whole else weights
+        return begins if self._moments is None else begins | self._moments.initial(weights)
 
     def said(self) -> dict[str, str]:
         """What the file of initial() says beside its tensors."""
@@ -82,6 +87,13 @@ class Work:
             self._load_states(copy.deepcopy(self._initial))
         elif self._fresh or self._run != task.run or not self._answered:
             self._take_back(task)
+        if self._moments is not None:
+            self._moments.load(_model.weights(self.model, self._params), task._moments)
+        elif task._moments:
+            raise LayoutError(
+                "the run averages the optimizer's state with the model, and this script does not",
+                'weft.tasks(model, optimizer, ..., state="average")',
+            )
         self._fresh, self._run, self._answered = False, task.run, False
 
     def measure(self, task: Task) -> dict[str, Any]:
@@ -177,7 +189,7 @@ class Work:
     def before_send(self, task: Task) -> None:
         """Writes what the next round goes on with, should the node take the update."""
         folder = _folder(task)
-        if folder is None or task.kind != "train" or self._policy != "keep" or not self._parts:
+        if folder is None or task.kind != "train" or self._policy == "reset" or not self._parts:
             return
         state = {
             "key": _key(task),

@@ -42,6 +42,7 @@ type Site struct {
 	Outside  bool                  // not in the genesis: it is to be added
 	Keep     int                   // models that its disk keeps; 0: as a site does that does not say
 	Evaluate bool                  // its trainer measures each model before it trains from it
+	Cross    bool                  // it has its part in cross-site evaluation
 }
 
 // Mesh is a mesh on this machine.
@@ -123,6 +124,9 @@ func (m *Mesh) config(c *Config, site int, listen []string) string {
 	}
 	if s.Evaluate {
 		b.WriteString("evaluate: true\n")
+	}
+	if s.Cross {
+		b.WriteString("cross_evaluate: {measure: true, measured: true}\n")
 	}
 	if s.Announce != "" {
 		fmt.Fprintf(&b, "announce: [%s]\n", s.Announce)

@@ -18,10 +18,10 @@ import (
 	"github.com/weft-mesh/weft/node/api"
 )
 
-// Twenty sites train ten rounds while up to f of them at a time are stopped, killed or cut off, and come
+// Thirteen sites train six rounds while up to f of them at a time are stopped, killed or cut off, and come
 // back. In the end all hold the same ledger and the same models.
 func TestChurn(t *testing.T) {
-	weather{sites: 20, rounds: 10}.test(t)
+	weather{sites: 13, rounds: 6}.test(t)
 }
 
 // The same with ways between sites that break all the time, lost packets, one site that is ten times
@@ -40,7 +40,7 @@ type weather struct {
 	blackout bool    // whether all sites are killed at one moment
 }
 
-// test runs with seed 1, or with those that WEFT_VNODE_SEEDS says, and then with twenty sites. With -short
+// test runs with seed 1, or with those that WEFT_VNODE_SEEDS says (make vnode), and then with twenty sites and ten rounds. With -short
 // or the race detector it has seven.
 func (w weather) test(t *testing.T) {
 	from, to := 1, 1

@@ -37,6 +37,8 @@ var AdversaryKinds = []AdversaryKind{
 	{"stale", "announces copies as its updates: an old one, another site's, the base itself", func() Adversary { return &Stale{} }},
 	{"futurist", "speaks as a later version might: fields and kinds that nobody knows, in all that it says", func() Adversary { return &Futurist{} }},
 	{"metric-liar", "trains honestly, and states figures of models that nobody can have measured", func() Adversary { return &MetricLiar{} }},
+	{"max-float", "puts the largest finite number into its updates", func() Adversary { return &Poisoned{How: MaxFloat} }},
+	{"boaster", "trains honestly, and states 2^40 samples", func() Adversary { return Boaster{} }},
 }
 
 // AdversaryNames returns the names of all kinds.

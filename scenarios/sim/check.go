@@ -30,6 +30,8 @@ const (
 	PromiseApproved  = "the roster changes as a quorum of it has approved"
 	PromiseCause     = "nobody is dropped without cause"
 	PromiseBest      = "the best model is the one that the certified figures give, and no majority's gain is invented"
+	PromiseCross     = "what is said of an update has been found of it, and its site permits that"
+	PromiseShare     = "no f sites have more than half of a round's weight"
 	PromiseIncluded  = "no valid update that all hold in time is left out twice"
 )
 
@@ -44,6 +46,7 @@ type checker struct {
 	version uint64           // changes so far
 	seals   map[block.CID]*ledger.Entry
 	bases   map[block.CID][]block.CID // run -> its models: base, then each commit's
+	carries map[block.CID]bool        // runs whose late updates count from their own bases
 	states  map[block.CID]block.CID   // run -> the outer step's state after its newest commit
 	newest  []block.CID               // committed model, and the state with it
 	counted map[counted]uint64        // round of the newest update that went into a model
@@ -54,6 +57,7 @@ type checker struct {
 	dropped dropped
 	regrets regrets
 	best    selection
+	cross   crossed
 }
 
 // certified is a decided entry as the first site had it.
@@ -73,7 +77,7 @@ type place struct {
 
 func newChecker(w *World) *checker {
 	c := &checker{
-		w: w, mesh: w.genesis.Block().CID, seals: map[block.CID]*ledger.Entry{}, bases: map[block.CID][]block.CID{}, states: map[block.CID]block.CID{},
+		w: w, mesh: w.genesis.Block().CID, seals: map[block.CID]*ledger.Entry{}, bases: map[block.CID][]block.CID{}, carries: map[block.CID]bool{}, states: map[block.CID]block.CID{},
 		spoken: map[place]uint64{}, counted: map[counted]uint64{}, ever: map[peer.ID]bool{},
 	}
 	for _, site := range w.genesis.Sites {
@@ -86,6 +90,7 @@ func newChecker(w *World) *checker {
 	c.dropped.of(c)
 	c.regrets.of(c)
 	c.best.of(c)
+	c.cross.of(c)
 	return c
 }
 
@@ -190,9 +195,12 @@ func (c *checker) extend(s *site, e *ledger.Entry) {
 			return
 		}
 		c.bases[e.Run()] = []block.CID{body.(*ledger.RunSpec).Base}
+		c.states[e.Run()] = body.(*ledger.RunSpec).Strategy.State()
+		c.carries[e.Run()] = body.(*ledger.RunSpec).Late == ledger.Carry
 		c.best.opened(e.Run(), body.(*ledger.RunSpec))
 	case *ledger.Seal:
 		c.seals[e.CID()] = e
+		c.shares(s, b)
 		c.left.sealed(b)
 		c.dropped.sealed(b)
 		c.best.sealed(b)
@@ -202,6 +210,7 @@ func (c *checker) extend(s *site, e *ledger.Entry) {
 		c.committed(s, b)
 	case *ledger.Closing:
 		c.best.closed(b)
+		c.cross.closed(b)
 	case *ledger.Changed:
 		c.approved(s, b)
 		c.changed(b)
@@ -228,7 +237,7 @@ func (c *checker) committed(s *site, m *ledger.Commit) {
 		body := u.Update.Update()
 		c.count(m, u.Update.From, body.Round)
 		in := ledger.Input{Site: u.Update.From, Manifest: body.Manifest, Weight: u.Weight}
-		if body.Round != m.Round {
+		if body.Round != m.Round && c.carries[m.Run] {
 			in.Base = body.Base
 		}
 		j.Inputs = append(j.Inputs, in)
@@ -242,6 +251,7 @@ func (c *checker) committed(s *site, m *ledger.Commit) {
 	}
 	c.bases[m.Run], c.states[m.Run] = append(models, m.Model), m.State
 	c.best.committed(m, ledger.As[ledger.Seal](sealed))
+	c.cross.committed(m, ledger.As[ledger.Seal](sealed))
 	c.newest = []block.CID{m.Model}
 	if m.State.Defined() {
 		c.newest = append(c.newest, m.State)

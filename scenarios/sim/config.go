@@ -42,6 +42,7 @@ type Site struct {
 	Up, Down  float64       // bytes/s of its access link; 0: unlimited
 	Slow      float64       // its trainings and reductions take so many times as long; 0: once
 	Decline   bool          // its operator declines every run
+	Unlent    bool          // no other site may measure its updates
 	Adversary Adversary     // nil: honest
 }
 

@@ -185,7 +185,7 @@ func TestWrongBase(t *testing.T) {
 }
 
 func TestDivergence(t *testing.T) {
-	task := newTask(t, map[string]string{"mode": "full", "lr": "1", "steps": "15", "batch": "2", "warmup": "0"})
+	task := newTask(t, map[string]string{"mode": "full", "lr": "1", "steps": "3", "batch": "2", "warmup": "0"})
 	r, err := newTrainer(t, 0).Run(t.Context(), task, nil)
 	if err != nil && !errors.Is(err, ErrDiverged) {
 		t.Errorf("error %v", err)

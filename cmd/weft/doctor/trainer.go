@@ -25,7 +25,11 @@ func (c *Config) trainer(ctx context.Context, settings *config.Config, tell func
 	if isExec {
 		c.gpu(ctx, own, tell)
 	}
+	_, attach := settings.Trainer.Settings.(*train.AttachSettings)
 	switch {
+	case attach:
+		tell(Finding{Check: "trainer", Level: Good, Text: fmt.Sprintf("a script that you start, which says weft.init(node=%q)", c.Dir)})
+		return
 	case settings.Trainer.Initial():
 		tell(Finding{Check: "trainer", Level: Good, Text: "the embedded one"})
 		return

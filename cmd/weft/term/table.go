@@ -146,3 +146,20 @@ func (t *Table) line(b *strings.Builder, cells []string, widths []int) {
 	}
 	b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 }
+
+// Matrix is a table of what there is of each pair of names.
+func Matrix(corner string, rows, columns []string, cell func(row, column string) string) *Table {
+	head := []Column{{Name: corner}}
+	for _, name := range columns {
+		head = append(head, Column{Name: name, Right: true, Shrink: true})
+	}
+	t := NewTable(head...)
+	for _, row := range rows {
+		cells := []string{row}
+		for _, column := range columns {
+			cells = append(cells, cell(row, column))
+		}
+		t.Row(cells...)
+	}
+	return t
+}

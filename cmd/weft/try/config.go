@@ -21,6 +21,7 @@ type Config struct {
 	Model   string         // full path of the safetensors file that the run starts from; empty: a site's trainer makes it
 	Measure bool           // every site's trainer measures every model
 	Best    *ledger.Best   // by which of those figures the best model is chosen; nil: none is
+	Cross   ledger.Cross   // updates that the sites measure, each those of the others too
 	Kills   []Kill
 	Keep    int // models that each site keeps
 }
@@ -45,6 +46,9 @@ func (c *Config) Validate() error {
 	}
 	if c.Best != nil && !c.Measure {
 		return fmt.Errorf("the best model by %s needs models that are measured", c.Best.Metric)
+	}
+	if c.Cross != "" && !c.Measure {
+		return fmt.Errorf("sites whose trainers measure nothing do not measure updates")
 	}
 	down := map[uint64]map[int]bool{} // by round
 	for _, k := range c.Kills {

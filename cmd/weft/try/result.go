@@ -25,6 +25,7 @@ type Result struct {
 	Rounds     []api.RoundStatus `json:"rounds"`
 	Measured   []Figures         `json:"measured,omitempty"` // of the base and each round's model, by site; null: nobody did
 	Best       *BestModel        `json:"best,omitempty"`
+	Cross      api.CrossFigures  `json:"cross,omitempty"`         // what the sites measured of the last round's updates, by who and whose
 	Alone      []Alone           `json:"alone,omitempty"`         // what each site got alone, in as many rounds
 	Output     string            `json:"output,omitempty"`        // file that the model, or the best one, was written to
 	Started    time.Duration     `json:"started_ns"`              // until all nodes answered
@@ -69,7 +70,7 @@ func (r *Result) collect(sites []Site, last []*api.Status) error {
 		}
 	}
 	run := runOf(last[0], r.Run)
-	r.Base, r.Rounds, r.Model = run.Spec.Base, run.History, r.Sites[0].Model
+	r.Base, r.Rounds, r.Model, r.Cross = run.Spec.Base, run.History, r.Sites[0].Model, run.Cross
 	if len(run.Figures) > 0 {
 		r.Measured = measured(run)
 	}
@@ -137,6 +138,7 @@ func (r *Result) Text(out *term.Out) string {
 	if len(r.Alone) > 0 && len(r.metrics()) > 0 {
 		b.WriteString(r.aloneText(out))
 	}
+	b.WriteString(r.crossText(out))
 	num := func(name string) term.Column { return term.Column{Name: name, Right: true} }
 	t := term.NewTable(term.Column{Name: "site"}, num("rounds"), num("sent"), num("received"), num("peak memory"), term.Column{Name: "model"})
 	for _, s := range r.Sites {
@@ -169,6 +171,27 @@ func (r *Result) aloneText(out *term.Out) string {
 	}
 	head := fmt.Sprintf("\nEach site alone, in as many rounds, and together: %s, on its own data and, as a mean, on the others'\n\n", metric)
 	return head + t.Text(out.Columns(), out.Dim)
+}
+
+// crossText shows one metric of what the sites measured of each other's last updates: that by which the best model is chosen, or
+// else the first.
+func (r *Result) crossText(out *term.Out) string {
+	by, of, metrics := r.Cross.Names()
+	if len(metrics) == 0 {
+		return ""
+	}
+	metric := metrics[0]
+	if r.Best != nil && slices.Contains(metrics, r.Best.Metric) {
+		metric = r.Best.Metric
+	}
+	t := term.Matrix("measured by", by, of, func(by, of string) string {
+		v, has := r.Cross[by][of].Metrics[metric]
+		if !has {
+			return "-"
+		}
+		return fmt.Sprintf("%.3f", v)
+	})
+	return fmt.Sprintf("\nEach site's last update, measured with each site's data: %s\n\n", metric) + t.Text(out.Columns(), out.Dim)
 }
 
 // rounded returns a deviation, 0 for what is left of a difference of equal numbers.

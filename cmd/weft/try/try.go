@@ -33,7 +33,7 @@ type Try struct {
 func New(c Config, out *term.Out) (*Try, error) {
 	mesh := local.Config{Exe: c.Exe, Dir: c.Dir, Name: c.Run.Name, Faults: ledger.Byzantine}
 	for _, s := range c.Sites {
-		mesh.Sites = append(mesh.Sites, local.Site{Name: s.Name, Trainer: s.Trainer, Keep: c.Keep, Evaluate: c.Measure})
+		mesh.Sites = append(mesh.Sites, local.Site{Name: s.Name, Trainer: s.Trainer, Keep: c.Keep, Evaluate: c.Measure, Cross: c.Cross != ""})
 	}
 	m, err := local.New(mesh)
 	if err != nil {
@@ -116,7 +116,7 @@ func (t *Try) open(ctx context.Context) (block.CID, error) {
 	}
 	t.Screen.Say("%s", what)
 	spec := t.cfg.Run
-	spec.MinSites, spec.Selection = t.cfg.minSites(), ledger.NewSelection(ledger.Terms{Best: t.cfg.Best})
+	spec.MinSites, spec.Selection = t.cfg.minSites(), ledger.NewSelection(ledger.Terms{Best: t.cfg.Best, Cross: t.cfg.Cross})
 	reply, err := t.mesh.Nodes[0].Client.Start(ctx, api.RunRequest{Spec: spec, Model: t.cfg.Model, Init: t.cfg.Model == "", Wide: true})
 	if refused := new(api.Error); errors.As(err, &refused) && refused.Field == "model.init" {
 		return block.CID{}, &ScriptError{t.cfg.Sites[0].Name, refused.Message, refused.Hint}

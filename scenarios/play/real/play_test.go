@@ -34,7 +34,7 @@ func parse(t *testing.T, text string) *scenarios.Scenario {
 }
 
 func TestPlay(t *testing.T) {
-	t.Setenv("TMPDIR", shortDir(t))
+	t.Parallel()
 	r, err := Play(t.Context(), parse(t, clinics), nil, os.Args[0], "", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +54,6 @@ func TestPlay(t *testing.T) {
 	if len(r.Faults) != 1 || !slices.Equal(r.Faults[0].Sites, []int{2}) || r.Faults[0].To-r.Faults[0].From != time.Second {
 		t.Errorf("faults: %+v", r.Faults)
 	}
-	empty(t)
 }
 
 // TestRefused: what can only be simulated is refused with its line, before anything starts.
@@ -103,6 +102,7 @@ func TestPlayLearns(t *testing.T) {
 	if testing.Short() {
 		t.Skip("trains models")
 	}
+	t.Parallel()
 	alone := &scenarios.Recording{Curves: []scenarios.Curve{{Name: scenarios.Alone, Site: "site-1"}, {Name: scenarios.Federated}}}
 	r, err := Play(t.Context(), parse(t, readers), alone, os.Args[0], "", nil)
 	if err != nil {

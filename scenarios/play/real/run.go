@@ -59,8 +59,9 @@ func Run(ctx context.Context, c Config, see func(at time.Duration, last []*api.S
 // found makes the sites' directories.
 func (c *Config) found(dir string, bed netem.TestBed) (*local.Mesh, error) {
 	mesh := local.Config{Exe: c.Exe, Dir: dir, Name: "scenario", Faults: c.Faults, Reach: bed.Reach}
+	terms, _ := c.Run.Spec.Selection.Read() // it was checked
 	for i, s := range c.Sites {
-		site := local.Site{Name: s.Name, Trainer: s.Trainer, Outside: s.Outside, Evaluate: !c.Run.Spec.Selection.IsZero()}
+		site := local.Site{Name: s.Name, Trainer: s.Trainer, Outside: s.Outside, Evaluate: !c.Run.Spec.Selection.IsZero(), Cross: terms.Cross != ""}
 		if c.Models != "" {
 			site.Keep = int(c.Run.Spec.Rounds) + 1
 		}

@@ -34,14 +34,7 @@ func scriptScenario(t *testing.T, script string) *scenarios.Scenario {
 		}
 		t.Skip("no python3")
 	}
-	python, err := filepath.Abs("../../../python")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("PYTHONPATH", python)
-	t.Setenv("PYTHONDONTWRITEBYTECODE", "1")
 	data := filepath.Join(t.TempDir(), "rows.csv")
-	t.Setenv("TMPDIR", shortDir(t)) // which is to be empty in the end
 	rows := strings.Builder{}
 	rows.WriteString("x,y,label\n")
 	for i := range 120 {
@@ -60,6 +53,7 @@ func scriptScenario(t *testing.T, script string) *scenarios.Scenario {
 
 // TestPlayScript: each site's trainer is the user's script, on the site's part of the data; one site crashes meanwhile.
 func TestPlayScript(t *testing.T) {
+	t.Parallel()
 	train, err := filepath.Abs("../../../examples/plain/train.py")
 	if err != nil {
 		t.Fatal(err)
@@ -76,11 +70,11 @@ func TestPlayScript(t *testing.T) {
 			t.Errorf("%s: %d rounds, %v", s.Name, s.Rounds, s.Models)
 		}
 	}
-	empty(t)
 }
 
 // TestPlayScriptThatFails: the first failure ends it, and says which site's, and where.
 func TestPlayScriptThatFails(t *testing.T) {
+	t.Parallel()
 	script := filepath.Join(t.TempDir(), "train.py")
 	text := `import os, weft
 for task in weft.tasks({"w": memoryview(bytearray(4)).cast("f")}, samples=1):
@@ -94,5 +88,4 @@ for task in weft.tasks({"w": memoryview(bytearray(4)).cast("f")}, samples=1):
 	if err == nil || !strings.Contains(err.Error(), "clinic-3: trainer") || !strings.Contains(err.Error(), "ValueError: no labels (train.py:4)") {
 		t.Errorf("got %v", err)
 	}
-	empty(t)
 }
