@@ -28,7 +28,7 @@ func exports(t *testing.T) (ledger, model string) {
 		{"verify", ledger},
 		{"model", "export", "latest", "--run", "long", "--car", "-o", model},
 	} {
-		if out, err := exec.Command(weftBinary(t), append([]string{"--dir", site}, args...)...).CombinedOutput(); err != nil {
+		if out, err := exec.Command("weft", append([]string{"--dir", site}, args...)...).CombinedOutput(); err != nil {
 			t.Fatalf("weft %v: %v\n%s", args, err, out)
 		}
 	}
