@@ -73,6 +73,24 @@ $(FRAMEWORKS)/done: $(PYTOOLS)/done
 frameworks: $(FRAMEWORKS)/done ## the Python package with the newest PyTorch, transformers, PEFT
 	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(FRAMEWORKS)/bin/python -m unittest discover -s python/tests -t python -p 'real_*.py'
 
+# What reads CAR files elsewhere: IPLD's own packages (npm), and Kubo, built from its source, as "go install" refuses a module that
+# excludes others.
+KUBO = v0.42.0
+IPLD = @ipld/car@5.4.7 @ipld/dag-cbor@10.0.2 @noble/hashes@2.4.0 multiformats@14.0.5
+.PHONY: ipfs
+ipfs: ## the ledger's and a model's CAR file, read by IPLD's packages and by Kubo
+	mkdir -p dist/ipfs && cp tools/ipfs/check.mjs dist/ipfs
+	test -d dist/ipfs/node_modules || npm install --prefix dist/ipfs --no-save --no-audit --no-fund $(IPLD)
+	test -x dist/ipfs/bin/ipfs || $(MAKE) dist/ipfs/bin/ipfs
+	WEFT_IPFS=$(CURDIR)/dist/ipfs go test ./cmd/weft -run TestIPFS -count 1 -v
+
+dist/ipfs/bin/ipfs:
+	rm -rf dist/ipfs/kubo
+	cp -r $$(GOFLAGS=-mod=mod go mod download -json github.com/ipfs/kubo@$(KUBO) | sed -n 's/.*"Dir": "\(.*\)".*/\1/p') dist/ipfs/kubo
+	chmod -R u+w dist/ipfs/kubo
+	cd dist/ipfs/kubo && go build -o ../bin/ipfs ./cmd/ipfs
+	rm -rf dist/ipfs/kubo
+
 PLATFORMS = linux/amd64 linux/arm64 darwin/arm64
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' python/weft/__init__.py)
 .PHONY: wheels
@@ -127,10 +145,11 @@ vnode: SEEDS = 20
 vnode: ## twenty whole nodes in virtual time, under SEEDS schedules of faults
 	WEFT_VNODE_SEEDS=$(SEEDS) go test ./scenarios/nodetest -count 1 -timeout 0 -v
 
+# A minute to shorten each input that is new, which is the default, leaves no time to find any.
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME
 	@grep -rlE '^func Fuzz' --include '*_test.go' . | xargs grep -HoE '^func Fuzz\w+' | sed 's/:func /\t/' | while read -r file name; do \
-		echo "$$name ($$(dirname $$file))"; go test $$(dirname $$file) -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) || exit 1; done
+		echo "$$name ($$(dirname $$file))"; go test $$(dirname $$file) -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x || exit 1; done
 
 .PHONY: bench
 bench: ## benchmarks, to bench/<commit>.txt, compared with the newest before

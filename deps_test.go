@@ -39,9 +39,11 @@ membership              < block ledger trace
 runs                    < block ledger trace
 round                   < block consensus ledger membership peerlog runs trace
 intake                  < block consensus ledger round
+train/proctree <
 train < hint: a trainer's error says what to do
 train < ledger: limits of an update
 train < tensor: the synthetic trainer writes a model
+train < train/proctree: ends a trainer with all that it has started
 train < yamlfile: settings are read from config.yaml
 checkpoint < block: artifacts go by CID
 checkpoint < blockstore: a checkpoint is taken into a store
@@ -98,6 +100,7 @@ node/archive < node/site: what lies where
 node/archive < node/steps: reads the curves of trainings
 node/archive < node/wal: reads the log
 node/archive < round: records of the log
+node/archive < tensor: the shards of a model lie in its file as its layout says
 node/archive < trace: when an entry was decided
 node/index < atomicfile: the file is replaced whole
 node/index < block: CIDs
@@ -227,6 +230,7 @@ cmd/weft                < node/archive: what a site's directory says without its
 cmd/weft                < node/config node/site: weft init writes them
 cmd/weft                < node/wal: which of its errors say that the log is damaged
 cmd/weft                < train/dryrun: weft trainer test
+cmd/weft                < train/proctree: weft up waits for what a trainer's processes leave behind
 cmd/weft                < trace: which events the log of weft up tells, in which words
 cmd/weft                < ledger: what a genesis is made of, and what entries say
 cmd/weft                < checkpoint: a model goes out as a folder

@@ -145,3 +145,25 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// One CID has one text: what is read is written as it was, in base32, or, from another base, as one that reads back.
+func FuzzParse(f *testing.F) {
+	for _, c := range []CID{Sum(Raw, nil), Sum(DagCBOR, []byte("x"))} {
+		f.Add(c.String())
+		f.Add(c.Short())
+	}
+	f.Add("bafyr4i")
+	f.Add("QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG")
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := Parse(text)
+		if err != nil {
+			if c.Defined() || !errors.Is(err, ErrCID) {
+				t.Fatalf("%v, %v", c, err)
+			}
+			return
+		}
+		if again, err := Parse(c.String()); err != nil || again != c || text[0] == 'b' && c.String() != text {
+			t.Fatalf("%q is %s, %s, %v", text, c, again, err)
+		}
+	})
+}

@@ -71,7 +71,7 @@ func (d *folder) dataOffset(path string, size int64, cut *tensor.Cut) (int64, er
 	if err != nil {
 		return 0, err
 	}
-	if offset+int64(cut.Bytes()) != size {
+	if offset+int64(cut.Bytes()) != size || offset%tensor.DataAlign != 0 { // no header of the store's ends elsewhere
 		return 0, fmt.Errorf("%s: %w: %d bytes, with a header of %d and data of %d", d.relative(path), tensor.ErrInvalid, size, offset, cut.Bytes())
 	}
 	return offset, nil

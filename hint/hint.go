@@ -1,6 +1,28 @@
 package hint
 
-import "errors"
+import (
+	"errors"
+	"strings"
+)
+
+// bare are the characters that mean themselves to every shell, beside letters and digits.
+const bare = "%+,-./:=@_"
+
+// Shell writes a command's words as a shell reads them back: in hints and elsewhere, commands have names that others chose.
+func Shell(words ...string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		if quoted[i] = w; w == "" || strings.ContainsFunc(w, special) {
+			quoted[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(quoted, " ")
+}
+
+// special reports whether a character may mean something else than itself.
+func special(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(bare, r)
+}
 
 // Error is an error with what to do about it.
 type Error struct {

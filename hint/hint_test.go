@@ -3,6 +3,7 @@ package hint_test
 import (
 	"errors"
 	"fmt"
+	"os/exec"
 	"testing"
 
 	"github.com/weft-mesh/weft/hint"
@@ -35,5 +36,22 @@ func TestErrors(t *testing.T) {
 	}
 	if !errors.Is(hinted, full) || hinted.Error() != "disk full\n  hint: free some space" {
 		t.Errorf("got %q", hinted)
+	}
+}
+
+// A name that somebody chose comes through a shell as it is, and runs nothing.
+func TestShell(t *testing.T) {
+	sh, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skip("no shell")
+	}
+	for _, word := range []string{"a=12D3Koo", "ward $(touch x) 7=12D3", "it's", "`id`", "", "a;b|c&d", "*", "~", "$HOME", "a\\nb", "\n", "é", "!!", `"`, "a\tb"} {
+		out, err := exec.Command(sh, "-c", "printf '<%s>' "+hint.Shell(word, "end")).CombinedOutput()
+		if want := "<" + word + "><end>"; err != nil || string(out) != want {
+			t.Errorf("%q comes through as %q, %v", word, out, err)
+		}
+	}
+	if got := hint.Shell("python3", "train.py", "--lr=0.1"); got != "python3 train.py --lr=0.1" {
+		t.Error(got)
 	}
 }

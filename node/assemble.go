@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,7 +43,7 @@ func (n *Node) open(closers *[]func() error) error {
 		return err
 	}
 	after(n.events.close)
-	if n.store, err = blockstore.OpenDisk(h.Path(site.StoreDir), blockstore.Options{Logger: n.log, ScrubBytesPerSecond: scrubRate}); err != nil {
+	if n.store, err = openStore(h.Path(site.StoreDir), n.log); err != nil {
 		return err
 	}
 	after(n.store.Close)
@@ -73,6 +74,7 @@ func (n *Node) open(closers *[]func() error) error {
 	}
 	if n.trainer = n.opt.Trainer; n.trainer == nil {
 		env := h.TrainerEnv(h.Path(site.TaskDir), n.log)
+		env.NoteDir = h.Path(site.ProcessDir)
 		if n.trainer, err = h.Config.Trainer.New(env); err != nil {
 			return err
 		}
@@ -92,6 +94,15 @@ func (n *Node) open(closers *[]func() error) error {
 	}
 	n.loop.show()
 	return nil
+}
+
+// openStore opens the site's store.
+func openStore(path string, log *slog.Logger) (*blockstore.Disk, error) {
+	store, err := blockstore.OpenDisk(path, blockstore.Options{Logger: log, ScrubBytesPerSecond: scrubRate})
+	if errors.Is(err, blockstore.ErrFormat) {
+		err = hint.Add(err, "a newer weft may have written it: start that one. If it was this one, only the file format is damaged: write into it what it should hold; the store is as it was")
+	}
+	return store, err
 }
 
 // restore opens the log and hands its records to a new machine. mute: the log said that an earlier one is gone.

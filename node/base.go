@@ -76,12 +76,13 @@ func sources(req api.RunRequest) (n int) {
 	return n
 }
 
-// takeBase returns the model that a run starts from, in the store.
-func (o *operator) takeBase(ctx context.Context, req api.RunRequest, spec *ledger.RunSpec) (b base, err error) {
+// takeBase returns the model that a run starts from, in the store, which an intake keeps there.
+func (o *operator) takeBase(ctx context.Context, req api.RunRequest, spec *ledger.RunSpec, intake *jobs.Intake) (b base, err error) {
 	if req.From != nil {
+		intake.Begin()
 		b, err = o.takeModel(ctx, req, spec)
 	} else {
-		b, err = o.takeFile(ctx, req, spec)
+		b, err = o.takeFile(ctx, req, spec, intake)
 	}
 	if err != nil {
 		return b, err
@@ -228,8 +229,9 @@ func (o *operator) widen(ctx context.Context, b base) (base, error) {
 	return base{weights: i.Weights, constants: b.constants, note: i.Note()}, err
 }
 
-// takeFile takes in the model that a run starts from; the file of the request stays as it is.
-func (o *operator) takeFile(ctx context.Context, req api.RunRequest, spec *ledger.RunSpec) (b base, err error) {
+// takeFile takes in the model that a run starts from; the file of the request stays as it is. The intake begins once there is a file:
+// the trainer may take its time.
+func (o *operator) takeFile(ctx context.Context, req api.RunRequest, spec *ledger.RunSpec, intake *jobs.Intake) (b base, err error) {
 	path, field := req.Model, "model.file"
 	if req.Init {
 		field = "model.init"
@@ -242,6 +244,7 @@ func (o *operator) takeFile(ctx context.Context, req api.RunRequest, spec *ledge
 			return b, err
 		}
 	}
+	intake.Begin()
 	return o.takeIn(ctx, path, field, spec, blockstore.ImportOptions{Wide: req.Wide, Keep: !req.Init})
 }
 
@@ -259,7 +262,7 @@ func (o *operator) takeIn(ctx context.Context, path, field string, spec *ledger.
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission):
 		return b, api.RefuseField(field, "the node must be able to read the file", err)
 	case errors.Is(err, checkpoint.ErrUnusable), errors.Is(err, tensor.ErrSafetensors), errors.Is(err, tensor.ErrInvalid), errors.Is(err, tensor.ErrNotFinite), errors.Is(err, blockstore.ErrChanged):
-		return b, api.RefuseField(field, train.BaseHint, err)
+		return b, api.RefuseField(field, train.HintOfBase(err), err)
 	case err != nil:
 		return b, fmt.Errorf("take in the model: %w", err)
 	}

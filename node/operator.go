@@ -93,7 +93,9 @@ func (o *operator) OpenRun(ctx context.Context, req api.RunRequest) (reply api.R
 	if err != nil {
 		return reply, err
 	}
-	base, err := o.takeBase(ctx, req, spec)
+	intake := o.jobs.Intake()
+	defer intake.End()
+	base, err := o.takeBase(ctx, req, spec, intake)
 	if err != nil {
 		return reply, err
 	}
@@ -107,10 +109,10 @@ func (o *operator) OpenRun(ctx context.Context, req api.RunRequest) (reply api.R
 		if err != nil {
 			return reply, err
 		}
-		switch held, added := o.jobs.Claim(ctx, p.manifest, m.Shards, p.use); {
-		case !held: // an earlier run's model of these very bytes was removed just now
+		switch held, added := intake.Claim(ctx, p.manifest, m.Shards, p.use); {
+		case !held: // it went bad in the very moment
 			o.dropBase(base, reply.Run)
-			return reply, hint.Add(fmt.Errorf("the model was removed with an earlier run as it was taken in: %w", blockstore.ErrNotFound), "try again")
+			return reply, hint.Add(fmt.Errorf("the model that was just taken in: %w", blockstore.ErrNotFound), "try again")
 		case !added:
 			o.dropBase(base, reply.Run)
 			return reply, api.ErrStopped

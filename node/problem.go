@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/node/jobs"
 	"github.com/weft-mesh/weft/node/site"
 )
@@ -34,7 +35,7 @@ func (s *reporter) outside(shot *snapshot, up int) jobs.Problem {
 	if name, was := s.views.now().names[s.home.ID]; was {
 		if _, goesOn := r.Find(name); goesOn {
 			return stuck(fmt.Sprintf("the mesh has given site %q another key, and this one no longer takes part", name),
-				fmt.Sprintf("start the node in the directory with the new key (weft up --dir), or have the other sites give it one: weft roster replace %s=PEERID", name))
+				fmt.Sprintf("start the node in the directory with the new key (weft up --dir), or have the other sites give it one: weft roster replace %s", hint.Shell(name+"=PEERID")))
 		}
 		return stuck("this site was removed from the mesh's roster and no longer takes part",
 			"to come back it needs a new key, so a new directory (weft init --dir), and weft roster add at the other sites")
@@ -49,7 +50,7 @@ func (s *reporter) outside(shot *snapshot, up int) jobs.Problem {
 	if _, taken := r.Find(own); taken {
 		ask = "replace" // its name is there, with another key
 	}
-	p.Hint = fmt.Sprintf("have the operators of %d sites run: weft roster %s %s=%s", r.Quorum(), ask, own, s.home.ID)
+	p.Hint = fmt.Sprintf("have the operators of %d sites run: weft roster %s %s", r.Quorum(), ask, hint.Shell(own+"="+s.home.ID.String()))
 	if up == 0 {
 		p.Text += ", and no site lets it in yet" + s.unreachable()
 		p.Hint += "; or, if they have, start this node with the address of a site that has approved (weft up --bootstrap)"

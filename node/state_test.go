@@ -122,6 +122,7 @@ func TestStateFolder(t *testing.T) {
 	}
 	gone := func(*api.Status) bool { _, err := os.Stat(folder); return os.IsNotExist(err) }
 	s.await("the folder's end", gone)
+	s.await("the trainer's end", func(*api.Status) bool { return s.node.trainer.(*train.Exec).Process(run.String()) == 0 })
 	// A crash came before the folder's end; another run's is not known.
 	s.down()
 	other := filepath.Join(s.dir, site.StateDir, block.Sum(block.DagCBOR, []byte("other")).String())

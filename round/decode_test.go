@@ -50,6 +50,49 @@ func FuzzDecodeMessage(f *testing.F) {
 	})
 }
 
+// A member signs whatever it likes, of any kind: nobody panics over it, and what is decided is decided by all alike, which the mesh
+// of the test holds.
+func FuzzSignedLiar(f *testing.F) {
+	seeds := newEnv(f, 4, ledger.Byzantine)
+	seeds.open(seeds.spec(1))
+	seen := map[ledger.Kind]bool{}
+	for range 40 {
+		for _, l := range seeds.wire {
+			if s := l.msg.Statement; s != nil && !seen[s.Kind] {
+				seen[s.Kind] = true
+				f.Add(string(s.Kind), s.Body)
+			}
+		}
+		seeds.stabilize()
+		for _, s := range seeds.sites {
+			seeds.trained(s)
+		}
+	}
+	f.Add("withdraw", block.Encode(ledger.Withdraw{Change: seeds.genesis.Block().CID, Version: 1, Serial: 1 << 63, Withdrawn: true}))
+	f.Add("of tomorrow", []byte{0xa0})
+	f.Fuzz(func(t *testing.T, kind string, body []byte) {
+		e := newEnv(t, 4, ledger.Byzantine)
+		e.open(e.spec(2))
+		e.stabilize()
+		liar, mesh := e.sites[3], e.genesis.Block().CID
+		if len(kind) > 255 {
+			return
+		}
+		sent := &ledger.Signed{From: liar.self, Kind: ledger.Kind(kind), Body: body, Sig: testSign(liar.self, ledger.SigningBytes(mesh, ledger.Kind(kind), body))}
+		m, err := DecodeMessage((&Message{Statement: sent}).Encode())
+		if err != nil || m.Verify(mesh, e.genesis.Roster(), testVerify) != nil {
+			return
+		}
+		for _, s := range e.sites[:3] {
+			e.step(s, Received{liar.self, m, 0})
+			e.step(s, Received{e.sites[0].self, m, 0}) // an honest site passes it on
+		}
+		e.trained(e.sites[0])
+		e.trained(e.sites[1])
+		e.stabilize()
+	})
+}
+
 func FuzzDecodeEntry(f *testing.F) {
 	e := newEnv(f, 4, ledger.Byzantine)
 	e.open(e.spec(1))

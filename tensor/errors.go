@@ -8,6 +8,8 @@ import (
 var (
 	// ErrInvalid is returned for a layout, or for what is said of one, that breaks a rule or a limit.
 	ErrInvalid = errors.New("not valid")
+	// ErrTooMany is the ErrInvalid of more tensors, or longer names of them, than a layout can have.
+	ErrTooMany = fmt.Errorf("%w: too many tensors", ErrInvalid)
 	// ErrNotFinite is returned, as an ElementError, for an element that is NaN or infinite.
 	ErrNotFinite = errors.New("element is not finite")
 	// ErrSafetensors is returned for a file that is not valid safetensors, or beyond weft's limits.

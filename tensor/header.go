@@ -218,7 +218,7 @@ func (h Header) Canonical() bool {
 		}
 		end += t.Bytes()
 	}
-	return h.DataOffset%headerAlign == 0
+	return h.DataOffset%DataAlign == 0
 }
 
 // ByName returns the tensors in canonical order.

@@ -9,9 +9,9 @@ import (
 	"strconv"
 )
 
-// headerAlign is what the offset of a file's data is a multiple of, so that a mapped file's
+// DataAlign is what the offset of a file's data is a multiple of, so that a mapped file's
 // elements can be read in place.
-const headerAlign = 8
+const DataAlign = 8
 
 // SafetensorsHeader returns the first bytes of the layout's safetensors file: the header's
 // length and the header, padded with spaces to a multiple of 8. Equal layouts have equal
@@ -31,12 +31,15 @@ func (l Layout) HeaderWithAliases(aliases map[string]string) []byte {
 		metadata = appendString(append(metadata, ':'), aliases[alias])
 	}
 	text := l.appendHeader(make([]byte, lengthBytes), string(metadata)+"},")
-	return pad(text, (len(text)+headerAlign-1)/headerAlign*headerAlign)
+	return pad(text, (len(text)+DataAlign-1)/DataAlign*DataAlign)
 }
 
 // headerOfSize is SafetensorsHeader in size bytes, to repair that of another writer. It
-// returns nil if the header is longer.
+// returns nil if the header is longer, or the data would not begin where a canonical file's may.
 func (l Layout) headerOfSize(size int) []byte {
+	if size%DataAlign != 0 {
+		return nil
+	}
 	text := l.SafetensorsHeader()
 	if len(text) > size {
 		text = l.appendHeader(make([]byte, lengthBytes), "")

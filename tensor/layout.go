@@ -84,7 +84,7 @@ func (l Layout) widest() (size int) {
 // ascending, known types, at least one element, and all limits.
 func (l Layout) Validate() error {
 	if len(l.Tensors) > MaxTensors {
-		return fmt.Errorf("layout: %w: %d tensors, at most %d", ErrInvalid, len(l.Tensors), MaxTensors)
+		return fmt.Errorf("layout: %w: %d, at most %d", ErrTooMany, len(l.Tensors), MaxTensors)
 	}
 	var total uint64
 	for i, t := range l.Tensors {
@@ -102,7 +102,7 @@ func (l Layout) Validate() error {
 		return fmt.Errorf("layout: %w: no elements", ErrInvalid)
 	}
 	if n := len(block.Encode(l)); n > block.MaxSize {
-		return fmt.Errorf("layout: %w: %d bytes encoded, a block has at most %d", ErrInvalid, n, block.MaxSize)
+		return fmt.Errorf("layout: %w: the names and shapes of its %d take %d bytes, at most %d", ErrTooMany, len(l.Tensors), n, block.MaxSize)
 	}
 	return nil
 }

@@ -59,8 +59,8 @@ func TestLayoutValidate(t *testing.T) {
 		"too many bytes":   {[]tensor.Tensor{of("x", tensor.F32, tensor.MaxBytes/4), of("y", tensor.F16)}, `tensor "y"`},
 		"descending":       {[]tensor.Tensor{of("b", tensor.F32), of("a", tensor.F32)}, `tensor "a" after "b"`},
 		"twice":            {[]tensor.Tensor{of("b", tensor.F32), of("b", tensor.F32)}, `tensor "b" after "b"`},
-		"too many":         {many, "65537 tensors"},
-		"too large":        {wordy, "encoded"},
+		"too many":         {many, "too many tensors: 65537"},
+		"too large":        {wordy, "take 8408012 bytes"},
 	} {
 		l := tensor.Layout{Tensors: c.tensors}
 		err := l.Validate()

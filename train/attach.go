@@ -124,7 +124,7 @@ func (a *Attach) enter(pid int) (*visitor, error) {
 	default:
 	}
 	if a.here != nil {
-		return nil, refuse(taskOver, "end it first; of several ranks the first alone comes", "another process (%d) is attached to this node", a.here.pid)
+		return nil, refuse(taskOver, "end it first; of several ranks the first alone comes; if it is a worker, "+guard, "another process (%d) is attached to this node", a.here.pid)
 	}
 	v := &visitor{pid: pid, desk: newDesk(), gone: make(chan struct{})}
 	var err error

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/hint"
+	"github.com/weft-mesh/weft/train/proctree"
 )
 
 // ExecConfig says how to run the user's process.
@@ -32,12 +33,17 @@ type ExecConfig struct {
 	Log *slog.Logger
 	// StopGrace is how long the process may go on after SIGTERM, to save what it has, before SIGKILL ends it. SIGTERM comes when
 	// it has not put a task down, or not ended, some seconds after it could hear of it. 0 is 20 s: with those seconds it is less
-	// than the half minute that clusters' schedulers give.
+	// than the half minute that clusters' schedulers give. For a process that has processes of its own, such as torchrun, it is 30 s.
 	StopGrace time.Duration
 	// Timeout is the longest that a task may take; 0 is without limit.
 	Timeout time.Duration
 	// MaxProcesses is how many processes may live at a time, each for a run; 0 is 1.
 	MaxProcesses int
+	// Idle is how long a process without a task is kept for the run's next one; 0 is until the run is over.
+	Idle time.Duration
+	// NoteDir is a folder of this trainer's own in which each start is noted, so that what is left of a node that was killed is
+	// ended when the next trainer is made; empty: none.
+	NoteDir string
 }
 
 // A line that the process writes is a record with this message, the line in this attribute, and the run's name and the round of
@@ -53,6 +59,11 @@ const (
 	defaultStopGrace = 20 * time.Second
 	// quietGrace is how long the process may go on before SIGTERM: some training steps, after which it hears of a task's end.
 	quietGrace = 5 * time.Second
+	// launcherQuiet and launcherGrace are that and defaultStopGrace for a launcher.
+	launcherQuiet = 10 * time.Second
+	launcherGrace = 30 * time.Second
+	// overIdle is how long the process of a run that is over is kept for a next question about its models.
+	overIdle = 30 * time.Second
 	// killGrace is how long the kernel may take over SIGKILL.
 	killGrace = 2 * time.Second
 	// quietAfter is when the log says that a new process has not asked for its task; importing
@@ -70,6 +81,7 @@ type Exec struct {
 	closed chan struct{} // closed by Close
 	seats  *seats
 	lastID atomic.Uint64
+	left   leftovers
 }
 
 var _ Trainer = (*Exec)(nil)
@@ -94,14 +106,25 @@ func NewExec(cfg ExecConfig) (*Exec, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cfg.StopGrace <= 0 {
-		cfg.StopGrace = defaultStopGrace
-	}
 	log := cfg.Log
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Exec{cfg: cfg, program: program, log: log, closed: make(chan struct{}), seats: newSeats(max(1, cfg.MaxProcesses))}, nil
+	e := &Exec{cfg: cfg, program: program, log: log, closed: make(chan struct{}), seats: newSeats(max(1, cfg.MaxProcesses))}
+	return e, e.sweep()
+}
+
+// sweep ends what an earlier life of the node has left, before anything is started beside it.
+func (e *Exec) sweep() error {
+	if e.cfg.NoteDir == "" {
+		return nil
+	}
+	ended, left, err := proctree.Sweep(e.cfg.NoteDir, killGrace)
+	if len(ended) > 0 {
+		e.log.Warn("processes of the trainer were left by a node that was killed; they are ended", "pids", pids(ended))
+	}
+	e.left.add(left)
+	return err
 }
 
 // findProgram resolves name as the shell would that starts in dir.
@@ -146,7 +169,7 @@ func (e *Exec) run(ctx context.Context, task Task, report func(Progress)) (res R
 	if err != nil {
 		return Result{}, err
 	}
-	defer e.seats.leave(s)
+	defer func() { e.leave(s, task.Over) }()
 	if task, err = absolute(task); err != nil {
 		return Result{}, err
 	}
@@ -160,7 +183,7 @@ func (e *Exec) run(ctx context.Context, task Task, report func(Progress)) (res R
 	for {
 		fresh := !s.lives()
 		if fresh {
-			p, err := startProcess(e.cfg, e.program, e.log, task)
+			p, err := startProcess(e.cfg, e.program, e.log, task, e.left.add)
 			if err != nil {
 				return Result{}, err
 			}
@@ -171,6 +194,9 @@ func (e *Exec) run(ctx context.Context, task Task, report func(Progress)) (res R
 		var exit *ExitError
 		if !fresh && errors.As(err, &exit) && !exit.Asked {
 			continue // it ended between two tasks: this one starts it again
+		}
+		if errors.Is(err, ErrWorker) {
+			s.proc.stop(e.cfg.StopGrace) // it waits for workers that can do nothing
 		}
 		return res, err
 	}
@@ -198,16 +224,14 @@ func (e *Exec) Process(run string) int {
 	return 0
 }
 
+// Left returns the processes that outlive the trainers which have started them, and cannot be ended.
+func (e *Exec) Left() []int { return pids(e.left.now()) }
+
 // dismiss ends the idle process of another run, as Close would: it has that run's model and optimizer in its memory, and
-// perhaps an older state of the script, which is edited between two runs. It hears first what became of its last update, or what it
-// keeps for the next round would be lost. One that has made a run's first model has trained nothing.
+// perhaps an older state of the script, which is edited between two runs. One that has made a run's first model has trained nothing.
 func (e *Exec) dismiss(ctx context.Context, s *seat, task Task) error {
 	if s.lives() && (task.Kind == Init || s.of != "" && s.of != task.Run) {
-		if err := s.proc.desk.settle(ctx); err != nil {
-			return err
-		}
-		e.log.Info("trainer is told to stop: the next task is of another run", "pid", s.proc.cmd.Process.Pid)
-		s.proc.stop(e.cfg.StopGrace)
+		return e.end(ctx, s, "the next task is of another run")
 	}
 	return nil
 }

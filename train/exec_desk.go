@@ -15,6 +15,7 @@ import (
 type desk struct {
 	mu     sync.Mutex
 	job    *job
+	holder caller // who got the job
 	taken  uint64 // the last update that was taken: it may be sent again, as its answer can be lost
 	sent   *job   // the last that was sent; whether it is taken may still be open
 	closed bool
@@ -119,29 +120,47 @@ func (d *desk) isTaken(j *job) bool {
 	return j.taken
 }
 
-// take waits for a task and hands it out. It returns nil if none came within wait or ctx
-// ended, and stopped once the desk is closed. Asking puts down the task in hand.
-func (d *desk) take(ctx context.Context, wait time.Duration) (j *job, stopped bool) {
+// take waits for a task and hands it out. It returns nil if none came within wait or ctx ended, and stopped once the desk is closed.
+// Asking puts down the task in hand; it is refused to another process while the one that has the task lives.
+func (d *desk) take(ctx context.Context, wait time.Duration, c caller) (j *job, stopped bool, err error) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if j := d.job; j != nil && j.taken && !j.isOver {
-		j.putDown(Result{}, ErrNoUpdate)
+	if err := d.putBack(c); err != nil {
+		return nil, false, err
 	}
 	for ctx.Err() == nil {
 		if d.closed {
-			return nil, true
+			return nil, true, nil
 		}
 		if j := d.job; j != nil && !j.taken && !j.cancelled {
-			j.taken = true
-			return j, false
+			j.taken, d.holder = true, c
+			return j, false, nil
 		}
 		if !d.sleep(ctx, timer.C) {
 			break
 		}
 	}
-	return nil, false
+	return nil, false, nil
+}
+
+// putBack puts down the task in hand if a caller may do that by asking for another. The mutex is held.
+func (d *desk) putBack(c caller) error {
+	j := d.job
+	inHand := j != nil && j.taken && !j.isOver
+	switch {
+	case c.imports:
+		if inHand {
+			j.putDown(Result{}, c.worker()) // who waits for such a worker may wait for ever
+		}
+		return &refusal{status: notYours, error: c.worker()}
+	case inHand && !c.is(d.holder) && d.holder.lives():
+		return c.second(d.holder)
+	case inHand:
+		j.putDown(Result{}, ErrNoUpdate)
+	}
+	return nil
 }
 
 // sleep waits, without the mutex, for a change of the desk; false means that it waited in vain.

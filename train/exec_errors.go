@@ -19,6 +19,8 @@ var (
 	ErrDir = errors.New("working directory")
 	// ErrTimeout is returned for a task that takes longer than the trainer may.
 	ErrTimeout = errors.New("the trainer takes too long")
+	// ErrWorker is returned for a task whose script has started workers that begin it anew.
+	ErrWorker = errors.New("a worker of the script has imported the script, and asks for a task of its own")
 	// ErrNoUpdate is returned for a task that the process put down without an update.
 	ErrNoUpdate = hint.Add(
 		errors.New("trainer asked for its next task without sending an update for this one"),

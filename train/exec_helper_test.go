@@ -211,6 +211,39 @@ var parts = map[string]func(){
 		mustOK(p.progress(m.ID))
 		hang()
 	},
+	// two has a child ask for a task while it has one, and tells what that was told.
+	"two": func() {
+		p := newPlayer()
+		m, _ := p.receive()
+		child := exec.Command(os.Args[0])
+		child.Env = append(os.Environ(), partEnv+"=asks")
+		said, err := child.CombinedOutput()
+		check(err)
+		fmt.Printf("%s", said)
+		mustOK(p.send(m, pidMetric()))
+	},
+	"asks": func() {
+		status, body := newPlayer().call("GET", "/v1/task", "")
+		fmt.Printf("child %d was told %d %s", os.Getpid(), status, body)
+	},
+	// restarted has a child that takes the task and dies of it, as a rank does that its launcher starts again.
+	"restarted": func() {
+		for _, part := range []string{"silent", "one task"} {
+			child := exec.Command(os.Args[0])
+			child.Env = append(os.Environ(), partEnv+"="+part)
+			check(child.Run())
+		}
+	},
+	// worker has a task, and something of it that begins the script anew.
+	"worker": func() {
+		p := newPlayer()
+		p.receive()
+		status, _ := p.call("GET", "/v1/task?worker=1", "")
+		if status != notYours {
+			check(fmt.Errorf("a worker was told %d", status))
+		}
+		hang()
+	},
 	// node runs a trainer of its own, so that a test can kill the node.
 	"node": func() {
 		e, err := NewExec(ExecConfig{Command: []string{os.Args[0]}, Env: []string{partEnv + "=hang"}})

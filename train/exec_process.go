@@ -15,20 +15,23 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/hint"
+	"github.com/weft-mesh/weft/train/proctree"
 )
 
 const (
 	// socketEnv tells the process where its node listens.
 	socketEnv = "WEFT_SOCKET"
-	// drainTime is how long output is still read after the process ended; only a child that
-	// left the process group can hold it open longer.
+	// drainTime is how long output is still read after the process and all it has started ended; only what cannot be ended
+	// holds it open longer.
 	drainTime = time.Second
 )
 
-// process is one life of the user's process: it, its process group, its desk and its socket.
+// process is one life of the user's process: it, all that it starts, its desk and its socket.
 type process struct {
 	log       *slog.Logger
 	cmd       *exec.Cmd
+	tree      *proctree.Tree
+	left      func([]proctree.Process) // is told what outlives the process for good
 	desk      *desk
 	counter   *counter
 	output    [2]*os.File // our ends of its stdout and stderr
@@ -40,8 +43,8 @@ type process struct {
 }
 
 // startProcess starts a life. The desk is open before the process can ask for it.
-func startProcess(cfg ExecConfig, program string, log *slog.Logger, task Task) (*process, error) {
-	p := &process{log: log, desk: newDesk(), exited: make(chan struct{})}
+func startProcess(cfg ExecConfig, program string, log *slog.Logger, task Task, left func([]proctree.Process)) (*process, error) {
+	p := &process{log: log, desk: newDesk(), left: left, exited: make(chan struct{})}
 	p.task.Store(&task)
 	var err error
 	if p.counter, err = openCounter(p.desk, cfg.RunDir); err != nil {
@@ -52,11 +55,10 @@ func startProcess(cfg ExecConfig, program string, log *slog.Logger, task Task) (
 		Args: cfg.Command,
 		Dir:  cfg.Dir,
 		// Without it what a Python script prints would stay in its buffer until it ends.
-		Env:         slices.Concat([]string{"PYTHONUNBUFFERED=1"}, firstRank(os.Environ()), cfg.Env, []string{socketEnv + "=" + p.counter.socket}),
-		SysProcAttr: ownGroup(),
+		Env: slices.Concat([]string{"PYTHONUNBUFFERED=1"}, firstRank(os.Environ()), cfg.Env, []string{socketEnv + "=" + p.counter.socket}),
 	}
 	started := make(chan error)
-	go p.live(started)
+	go p.live(started, cfg.NoteDir)
 	if err := <-started; err != nil {
 		return nil, hint.Add(fmt.Errorf("%w: %w", ErrCommand, err), "is the program built for this machine?")
 	}
@@ -65,21 +67,24 @@ func startProcess(cfg ExecConfig, program string, log *slog.Logger, task Task) (
 }
 
 // live is the process' whole life. It keeps its thread, because the kernel ties the signal
-// for orphans (see ownGroup) to the thread that started the child, not to the node.
-func (p *process) live(started chan<- error) {
+// for orphans (see proctree.Start) to the thread that started the child, not to the node.
+func (p *process) live(started chan<- error, notes string) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	drained, err := p.start()
+	drained, err := p.start(notes)
 	if err != nil {
 		p.counter.close()
 		started <- err
 		return
 	}
 	started <- nil
-	werr := p.cmd.Wait()
-	// What the process left in its group, such as data loaders, ends with it. Its own number
+	werr := p.tree.Wait()
+	// What the process has left behind, such as data loaders or ranks, ends with it. Its own number
 	// was free only since Wait; the kernel does not give it out again this soon.
-	killGroup(p.cmd.Process.Pid, syscall.SIGKILL)
+	if left := p.tree.End(killGrace); len(left) > 0 {
+		p.log.Error("processes of the trainer outlive SIGKILL; hint: the device's driver may hang", "pids", pids(left))
+		p.left(left)
+	}
 	select {
 	case <-drained:
 	case <-time.After(drainTime):
@@ -95,8 +100,16 @@ func (p *process) live(started chan<- error) {
 	close(p.exited)
 }
 
+// pids returns the numbers of processes.
+func pids(of []proctree.Process) (list []int) {
+	for _, p := range of {
+		list = append(list, p.PID)
+	}
+	return list
+}
+
 // start starts the command with its output read; drained is closed when both outputs ended.
-func (p *process) start() (drained <-chan struct{}, err error) {
+func (p *process) start(notes string) (drained <-chan struct{}, err error) {
 	var theirs [2]*os.File
 	defer func() {
 		for _, f := range theirs {
@@ -111,7 +124,7 @@ func (p *process) start() (drained <-chan struct{}, err error) {
 	}
 	// As files, not as writers: Wait would otherwise wait for every heir of the pipe.
 	p.cmd.Stdout, p.cmd.Stderr = theirs[0], theirs[1]
-	if err := p.cmd.Start(); err != nil {
+	if p.tree, err = proctree.Start(p.cmd, p.cmd.Env[len(p.cmd.Env)-1], notes); err != nil {
 		p.closeOutput()
 		return nil, err
 	}
@@ -195,25 +208,39 @@ func (p *process) stop(grace time.Duration) {
 	p.settle(nil, grace)
 }
 
-// settle waits until done is closed or the process has ended; past grace it ends the process
-// and its group by SIGTERM, then SIGKILL.
+// settle waits until done is closed or the process has ended; past a grace it ends the process by SIGTERM, and all that it has
+// started by SIGKILL.
 func (p *process) settle(done <-chan struct{}, grace time.Duration) {
-	if p.await(done, min(grace, quietGrace)) {
+	quiet, grace := patience(p.tree.Launches(), grace)
+	if p.await(done, quiet) {
 		return
 	}
 	p.condemned.Store(true)
-	for _, step := range []struct {
-		sig  syscall.Signal
-		wait time.Duration
-	}{{syscall.SIGTERM, grace}, {syscall.SIGKILL, killGrace}} {
-		p.log.Warn("trainer does not stop: sending a signal", "pid", p.cmd.Process.Pid, "signal", step.sig.String())
-		killGroup(p.cmd.Process.Pid, step.sig)
-		if p.await(nil, step.wait) {
-			return
-		}
+	p.log.Warn("trainer does not stop: sending a signal", "pid", p.cmd.Process.Pid, "signal", syscall.SIGTERM.String())
+	p.tree.Signal(syscall.SIGTERM)
+	if p.await(nil, grace) {
+		return
 	}
-	// Only a call that the kernel cannot interrupt, such as a driver's, outlasts SIGKILL.
-	p.log.Error("trainer outlived SIGKILL; hint: the device's driver may hang", "pid", p.cmd.Process.Pid)
+	p.log.Warn("trainer does not stop: sending a signal", "pid", p.cmd.Process.Pid, "signal", syscall.SIGKILL.String())
+	p.tree.Signal(syscall.SIGKILL) // and to the rest once this one has ended
+	if !p.await(nil, 2*killGrace) {
+		// Only a call that the kernel cannot interrupt, such as a driver's, outlasts SIGKILL.
+		p.log.Error("trainer outlived SIGKILL; hint: the device's driver may hang", "pid", p.cmd.Process.Pid)
+		p.left(p.tree.End(0))
+	}
+}
+
+// patience returns how long a process may go on before SIGTERM, and after it, 0 of which is what is usual. A launcher is given longer:
+// it looks after its ranks only every few seconds, and has them end before it does.
+func patience(launches bool, grace time.Duration) (quiet, after time.Duration) {
+	quiet, after = quietGrace, defaultStopGrace
+	if launches {
+		quiet, after = launcherQuiet, launcherGrace
+	}
+	if grace > 0 {
+		quiet, after = min(grace, quiet), grace
+	}
+	return quiet, after
 }
 
 func (p *process) await(done <-chan struct{}, limit time.Duration) bool {

@@ -21,6 +21,7 @@ type seat struct {
 	of   string   // the run of its last task, empty if that was to make one's model
 
 	living atomic.Pointer[working] // for who has not the seat
+	turn   atomic.Uint64           // grows each time it is taken
 }
 
 // working is a process and the run that it works for.
@@ -59,7 +60,7 @@ func (s *seats) take(ctx context.Context, closed <-chan struct{}, task Task) (*s
 		at = slices.IndexFunc(s.free, func(o *seat) bool { return !o.lives() || o.of == "" && task.Kind != Init })
 	}
 	own := s.free[max(0, at)]
-	s.free = slices.DeleteFunc(s.free, func(o *seat) bool { return o == own })
+	s.occupy(own)
 	select {
 	case <-closed:
 		s.put(own)
@@ -67,6 +68,31 @@ func (s *seats) take(ctx context.Context, closed <-chan struct{}, task Task) (*s
 	default:
 		return own, nil
 	}
+}
+
+// takeIdle returns a seat for which ok holds, nil if none is idle or all are just being taken.
+func (s *seats) takeIdle(ok func(*seat) bool) *seat {
+	select {
+	case <-s.idle:
+	default:
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := slices.IndexFunc(s.free, ok)
+	if at < 0 {
+		s.idle <- struct{}{}
+		return nil
+	}
+	own := s.free[at]
+	s.occupy(own)
+	return own
+}
+
+// occupy takes a seat from those that are idle; mu is held.
+func (s *seats) occupy(own *seat) {
+	s.free = slices.DeleteFunc(s.free, func(o *seat) bool { return o == own })
+	own.turn.Add(1)
 }
 
 // leave gives a seat back.

@@ -32,7 +32,7 @@ func newServer(d *desk) *http.Server {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		reply(w, nil, refuse(notFound, "the calls are in docs/trainers.md", "no such call: %s %.80q", r.Method, r.URL.Path))
 	})
-	return &http.Server{Handler: mux, ReadHeaderTimeout: headerTime, MaxHeaderBytes: maxHeaderBytes}
+	return &http.Server{Handler: mux, ConnContext: withPeer, ReadHeaderTimeout: headerTime, MaxHeaderBytes: maxHeaderBytes}
 }
 
 // reply writes v as JSON, or err as a refusal.
@@ -66,8 +66,10 @@ func (d *desk) serveTask(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	j, stopped := d.take(r.Context(), min(time.Duration(wait)*time.Second, maxWait))
+	j, stopped, err := d.take(r.Context(), min(time.Duration(wait)*time.Second, maxWait), callerOf(r))
 	switch {
+	case err != nil:
+		reply(w, nil, err)
 	case stopped:
 		reply(w, stopMessage{stop}, nil)
 	case j == nil:

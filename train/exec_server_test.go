@@ -350,17 +350,17 @@ func TestLongPoll(t *testing.T) {
 	d, j := newDesk(), newJob(7, newTask(t, Train), time.Time{}, ignore)
 	gone, leave := context.WithCancel(t.Context())
 	leave()
-	if got, _ := d.take(gone, time.Minute); got != nil {
+	if got, _, _ := d.take(gone, time.Minute, caller{}); got != nil {
 		t.Error("a task for nobody")
 	}
 	got := make(chan *job)
-	go func() { j, _ := d.take(t.Context(), time.Minute); got <- j }()
+	go func() { j, _, _ := d.take(t.Context(), time.Minute, caller{}); got <- j }()
 	d.offer(j)
 	if <-got != j {
 		t.Error("another task")
 	}
 	stopped := make(chan bool)
-	go func() { _, s := d.take(t.Context(), time.Minute); stopped <- s }()
+	go func() { _, s, _ := d.take(t.Context(), time.Minute, caller{}); stopped <- s }()
 	d.close()
 	if !<-stopped {
 		t.Error("not told to stop")

@@ -19,7 +19,8 @@ type ExecSettings struct {
 	Env  []string `yaml:"env"`  // NAME=value, over the node's own
 
 	Timeout yamlfile.Duration `yaml:"timeout"` // the longest that a task may take; 0: without limit
-	Grace   yamlfile.Duration `yaml:"grace"`   // to save after SIGTERM; 0: 20s
+	Grace   yamlfile.Duration `yaml:"grace"`   // to save after SIGTERM; 0: 20s, 30s for a launcher
+	Idle    yamlfile.Duration `yaml:"idle"`    // how long a process is kept without a task; 0: until its run is over
 
 	MaxProcesses yamlfile.Count `yaml:"max_processes"` // that work at a time, each for a run; 0: 1
 }
@@ -47,7 +48,10 @@ func (s *ExecSettings) Check() error {
 
 // New finds the command; the process is started by the first task.
 func (s *ExecSettings) New(e Env) (Trainer, error) {
-	t, err := NewExec(ExecConfig{Command: s.Exec, Dir: s.dir(e), Env: s.Env, RunDir: e.RunDir, Log: e.Log, StopGrace: time.Duration(s.Grace), Timeout: time.Duration(s.Timeout), MaxProcesses: int(s.MaxProcesses)})
+	t, err := NewExec(ExecConfig{
+		Command: s.Exec, Dir: s.dir(e), Env: s.Env, RunDir: e.RunDir, NoteDir: e.NoteDir, Log: e.Log,
+		StopGrace: time.Duration(s.Grace), Timeout: time.Duration(s.Timeout), Idle: time.Duration(s.Idle), MaxProcesses: int(s.MaxProcesses),
+	})
 	switch {
 	case err == nil:
 		return t, nil

@@ -92,6 +92,7 @@ func (r *refusal) MarshalJSON() ([]byte, error) {
 // Statuses of refusals.
 const (
 	badRequest    = 400 // not the JSON asked for
+	notYours      = 403 // another process has the task
 	notFound      = 404 // no such call
 	taskOver      = 409 // the task is over: go on with the next
 	tooLarge      = 413 // body over maxBody

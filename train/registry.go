@@ -34,10 +34,11 @@ var ErrHyperparameter = errors.New("invalid hyperparameter")
 
 // Env is what a site gives a trainer that it makes.
 type Env struct {
-	Dir    string       // the site's directory, at which relative paths of the settings start
-	Config string       // the file that has the settings, for errors
-	RunDir string       // for sockets and the like
-	Log    *slog.Logger // nil drops what the trainer says
+	Dir     string       // the site's directory, at which relative paths of the settings start
+	Config  string       // the file that has the settings, for errors
+	RunDir  string       // for sockets and the like
+	NoteDir string       // for notes of processes, of this node alone; empty: none are kept
+	Log     *slog.Logger // nil drops what the trainer says
 }
 
 // Local returns a path of the settings, which starts at the site's directory.

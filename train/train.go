@@ -1,6 +1,12 @@
 package train
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/weft-mesh/weft/tensor"
+)
 
 // Kind says what a task asks for.
 type Kind string
@@ -15,6 +21,14 @@ const (
 // BaseHint says what a file must be for a run to begin with it, and how to make it so.
 const BaseHint = "a model is a safetensors file, or a folder as Hugging Face has them, whose weights are F32, F16 or BF16 (F64 becomes F32), all finite, " +
 	"beside whole numbers and truth values; in Python weft.save(model, FILE) writes one"
+
+// HintOfBase says what to do about a model that no run can begin with.
+func HintOfBase(err error) string {
+	if errors.Is(err, tensor.ErrTooMany) {
+		return fmt.Sprintf("a model has at most %d tensors, whose names and shapes take at most %d MiB: let the run exchange a part of it, such as an adapter, or join the experts of a layer in one tensor", tensor.MaxTensors, tensor.MaxShardBytes>>20)
+	}
+	return BaseHint
+}
 
 // LocalFile is the file in a run's folder with the site's own values of the tensors that each site has its own of. The trainer
 // writes it, as safetensors, when it has sent an update; it outlives the run.
@@ -40,6 +54,7 @@ type Task struct {
 	Seed      uint64            `json:"seed"`                // differs by site, round and attempt
 	Config    map[string]string `json:"config"`              // the run's hyperparameters, overlaid by the site's own
 	Generate  *Generation       `json:"generate,omitempty"`  // of Generate: what to go on from, and how
+	Over      bool              `json:"-"`                   // the run is over: there will be no next round to keep a process for
 }
 
 // Result is what a trainer made of a task.

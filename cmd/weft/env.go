@@ -34,13 +34,13 @@ func (e *env) jsonFlag(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&e.json, "json", false, "write JSON, for machines")
 }
 
-// printJSON writes v as indented JSON.
+// printJSON writes v as indented JSON. What could command a terminal is escaped.
 func (e *env) printJSON(v any) error {
 	b, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return err
 	}
-	e.out.Println(string(b))
+	e.out.Println(term.PlainJSON(b))
 	return nil
 }
 

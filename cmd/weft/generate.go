@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -74,9 +75,9 @@ func showGenerated(e *env, made api.Generated) error {
 	if e.json {
 		return e.printJSON(made)
 	}
-	e.out.Printf("%s", made.Text)
 	if !strings.HasSuffix(made.Text, "\n") {
-		e.out.Println()
+		made.Text += "\n"
 	}
-	return nil
+	_, err := io.WriteString(e.out, made.Text)
+	return err
 }

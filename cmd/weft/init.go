@@ -5,11 +5,11 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/node/config"
 	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/train"
@@ -87,7 +87,7 @@ func (c *initSite) run(_ context.Context, e *env, _ []string) error {
 		e.out.Printf("trains on       %s, a sample; for your own text --data FILE, for your own script --exec COMMAND\n", builtin.DefaultData)
 	}
 	e.out.Printf("\n")
-	e.out.Printf("Send this to whoever founds the mesh:\n\n  --site %s\n", strconv.Quote(c.name+"="+id.String()))
+	e.out.Printf("Send this to whoever founds the mesh:\n\n  --site %s\n", hint.Shell(c.name+"="+id.String()))
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/weft-mesh/weft/cmd/weft/outfile"
 	"github.com/weft-mesh/weft/cmd/weft/term"
+	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/node/archive"
 )
@@ -30,7 +31,8 @@ func newLedger(e *env) *cobra.Command {
 		Short: "Show what the mesh decided, entry by entry, and who signed",
 		Long: `Show what the mesh decided, entry by entry, and who signed. With --car write the
 genesis, all entries and their certificates into a CAR file, which anyone can check
-with ` + "`weft verify`" + ` and which IPFS tools read.`,
+with ` + "`weft verify`" + ` and which IPFS tools read, pin and keep: its root is an index that
+names genesis and head, and lists every block of the file.`,
 		Example: `  weft ledger
   weft ledger --from 10 --limit 5
   weft ledger --json | jq '.[] | select(.kind == "seal") | .entry.seal.updates[].update.body.samples'
@@ -92,7 +94,7 @@ func (c *ledgerShow) export(e *env) error {
 		return err
 	}
 	if !outfile.IsStdout(c.car) {
-		e.out.Printf("wrote %s; anyone can check it: weft verify %s\n", c.car, c.car)
+		e.out.Printf("wrote %s; anyone can check it: weft verify %s\n", c.car, hint.Shell(c.car))
 	}
 	return nil
 }

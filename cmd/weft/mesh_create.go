@@ -11,6 +11,7 @@ import (
 
 	"github.com/weft-mesh/weft/cmd/weft/outfile"
 	"github.com/weft-mesh/weft/cmd/weft/term"
+	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/site"
 )
@@ -68,7 +69,7 @@ func (c *meshCreate) run(_ context.Context, e *env, args []string) error {
 	if err := c.write(e.out, g.Block().Data); err != nil || outfile.IsStdout(c.to) {
 		return err
 	}
-	e.out.Printf("wrote %s: send it to every site, each runs `weft mesh join %s`\n\n", c.to, c.to)
+	e.out.Printf("wrote %s: send it to every site, each runs `weft mesh join %s`\n\n", c.to, hint.Shell(c.to))
 	return joinIfListed(e, g)
 }
 

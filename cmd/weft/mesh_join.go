@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weft-mesh/weft/cmd/weft/term"
+	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/site"
 )
@@ -58,9 +59,9 @@ func joined(e *env, g *ledger.Genesis) error {
 	}
 	e.out.Printf(`weft up --bootstrap ADDR
 This key is not one of those above. It takes part once the operators of a quorum of sites have run
-  weft roster %s %s=%s
+  weft roster %s %s
 and ADDR is where it reaches one of them (weft status shows it there).
-`, ask, h.Config.Name, h.ID)
+`, ask, hint.Shell(h.Config.Name+"="+h.ID.String()))
 	return nil
 }
 

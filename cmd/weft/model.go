@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/node/api"
 )
 
@@ -53,7 +54,7 @@ func runWith(ctx context.Context, c reader, name string, model block.CID) (*api.
 		return nil, err
 	}
 	if findRunOf(&api.Status{Runs: []api.RunStatus{*of}}, model) == nil {
-		return nil, fail(nil, "`weft run history "+of.Name+"` shows its models", "run %s has no model %s", of.Name, model)
+		return nil, fail(nil, "`weft run history "+hint.Shell(of.Name)+"` shows its models", "run %s has no model %s", of.Name, model)
 	}
 	return of, nil
 }

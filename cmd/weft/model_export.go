@@ -14,12 +14,14 @@ import (
 	"github.com/weft-mesh/weft/cmd/weft/outfile"
 	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/node/api"
+	"github.com/weft-mesh/weft/node/archive"
 )
 
 // modelExport is `weft model export`.
 type modelExport struct {
 	to, of, hf, peft, like string
 	local                  bool // with the site's own tensors
+	car                    bool // as a CAR file
 }
 
 func newModelExport(e *env) *cobra.Command {
@@ -41,6 +43,9 @@ there yet.
 adapter_config.json if its model came with it, by weft.tasks or weft.save of a PEFT
 model, from a folder of PEFT, or by the embedded trainer.
 
+With --car the file is a CAR file for IPFS tools: the model's manifest, layout and shards,
+as the mesh names them by CID, and those of what a run's model has beside its weights.
+
 In a run whose file says local, a model is without the tensors that stay at the sites.
 With --local this site's own are added, as they are after its last update.`,
 		Example: `  weft model export latest -o adapter.safetensors
@@ -49,6 +54,7 @@ With --local this site's own are added, as they are after its last update.`,
   weft model export trwvfrza -o adapter.safetensors
   weft model export 3 -o - | sha256sum
   weft model export latest --local -o ours.safetensors
+  weft model export latest --car -o model.car
   weft model export latest --hf ./tuned --like ./bert-base
   weft model export best --peft ./adapter`,
 		Args: cobra.ExactArgs(1),
@@ -59,6 +65,7 @@ With --local this site's own are added, as they are after its last update.`,
 	cmd.Flags().StringVar(&c.peft, "peft", "", "`folder` to write in the place of a file: an adapter's")
 	cmd.Flags().StringVar(&c.like, "like", "", "with --hf: `folder` whose configuration, tokenizer and other small files are copied")
 	cmd.Flags().BoolVar(&c.local, "local", false, "add this site's own tensors, where the run leaves some at the sites")
+	cmd.Flags().BoolVar(&c.car, "car", false, "write a CAR file, for IPFS tools")
 	cmd.ValidArgs = []string{latest, best}
 	cmd.Flags().StringVar(&c.of, "run", "", "the run: name, CID or the CID's end; default the only one that has a model")
 	_ = cmd.RegisterFlagCompletionFunc("run", e.completeRunFlag)
@@ -76,6 +83,9 @@ func (c *modelExport) run(ctx context.Context, e *env, args []string) error {
 	model, of, err := findModel(ctx, from, args[0], c.of)
 	if err != nil {
 		return err
+	}
+	if c.car {
+		return c.writeCAR(ctx, e, from, model, of)
 	}
 	body, err := c.open(ctx, e, from, model, of)
 	if err != nil {
@@ -107,8 +117,49 @@ func (c *modelExport) check() error {
 		return usage("-o, --hf and --peft are places: say one")
 	case c.hf == "" && c.like != "":
 		return usage("--like goes with --hf")
+	case c.car && (c.to == "" || c.local):
+		return usage("--car writes the common model, as the mesh has it, and into a file: with -o, and without --local")
 	}
 	return nil
+}
+
+// writeCAR writes a model as a CAR file, with what its run has beside the weights.
+func (c *modelExport) writeCAR(ctx context.Context, e *env, from reader, model block.CID, of *api.RunStatus) error {
+	of, err := runOf(ctx, from, model, of)
+	if err != nil {
+		return err
+	}
+	manifests := []block.CID{model}
+	if of != nil {
+		if tensors := of.Spec.Constants.Tensors(); tensors.Defined() {
+			manifests = append(manifests, tensors)
+		}
+	}
+	f, err := outfile.Create(c.to, e.out)
+	if err != nil {
+		return err
+	}
+	defer f.Discard()
+	if err := archive.WriteModelCAR(ctx, f, from, manifests...); err != nil {
+		return err
+	}
+	if err := f.Commit(); err != nil || outfile.IsStdout(c.to) {
+		return err
+	}
+	e.out.Printf("%s  %s  model %s\n", c.to, term.Bytes(f.Size()), model)
+	return nil
+}
+
+// runOf returns the run that a model was named with, or one that has it; nil if none has.
+func runOf(ctx context.Context, from reader, model block.CID, of *api.RunStatus) (*api.RunStatus, error) {
+	if of != nil {
+		return of, nil
+	}
+	s, err := from.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return findRunOf(s, model), nil
 }
 
 // writeFolder writes a model as a folder.
@@ -134,14 +185,10 @@ func (c *modelExport) writeFolder(e *env, dir string, body io.Reader, model bloc
 // open returns the model's file: with the constants of the run that was named with it, or of one that has it; what is no model of
 // any is as it is stored.
 func (c *modelExport) open(ctx context.Context, e *env, from reader, model block.CID, of *api.RunStatus) (io.ReadCloser, error) {
-	if of == nil {
-		s, err := from.Status(ctx)
-		if err != nil {
-			return nil, err
-		}
-		of = findRunOf(s, model)
-	}
+	of, err := runOf(ctx, from, model, of)
 	switch {
+	case err != nil:
+		return nil, err
 	case of == nil && c.local:
 		return nil, fail(nil, "`weft run history` shows the models of a run", "--local: no run has the model %s", model)
 	case of == nil:

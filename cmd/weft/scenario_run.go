@@ -13,6 +13,7 @@ import (
 
 	"github.com/weft-mesh/weft/cmd/weft/outfile"
 	"github.com/weft-mesh/weft/cmd/weft/term"
+	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/scenarios"
 	"github.com/weft-mesh/weft/scenarios/library"
 	"github.com/weft-mesh/weft/scenarios/play/real"
@@ -181,7 +182,7 @@ func locate(name string, err error) error {
 
 // replay is the command that plays it again.
 func (c *scenarioRun) replay(name string, seed uint64) string {
-	again := fmt.Sprintf("weft scenario run %s --seed %d", name, seed)
+	again := fmt.Sprintf("weft scenario run %s --seed %d", hint.Shell(name), seed)
 	if c.sites != 0 {
 		again += fmt.Sprintf(" --sites %d", c.sites)
 	}

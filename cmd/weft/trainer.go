@@ -14,6 +14,7 @@ import (
 
 	"github.com/weft-mesh/weft/cmd/weft/outfile"
 	"github.com/weft-mesh/weft/cmd/weft/term"
+	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/train"
 	"github.com/weft-mesh/weft/train/dryrun"
 )
@@ -57,7 +58,7 @@ embedded trainer makes its own. Copies of it are kept below $TMPDIR meanwhile.`,
   weft --dir ./a trainer test`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 && cmd.ArgsLenAtDash() != 0 {
-				return usage("the command stands after --: weft trainer test --base FILE -- %s", strings.Join(args, " "))
+				return usage("the command stands after --: weft trainer test --base FILE -- %s", hint.Shell(args...))
 			}
 			return nil
 		},

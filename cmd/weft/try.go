@@ -15,6 +15,7 @@ import (
 	"github.com/weft-mesh/weft/cmd/weft/outfile"
 	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/cmd/weft/try"
+	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/runfile"
 	"github.com/weft-mesh/weft/scenarios/local"
@@ -65,7 +66,7 @@ names a file. The first failure of a script ends the try.`,
   weft try --keep ./try -- python3 train.py    then: weft --dir try/site-1 ledger`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 && cmd.ArgsLenAtDash() != 0 {
-				return usage("the command stands after --: weft try -- %s", strings.Join(args, " "))
+				return usage("the command stands after --: weft try -- %s", hint.Shell(args...))
 			}
 			return cobra.MinimumNArgs(1)(cmd, args)
 		},

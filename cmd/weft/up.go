@@ -16,6 +16,7 @@ import (
 	"github.com/weft-mesh/weft/node"
 	"github.com/weft-mesh/weft/node/config"
 	"github.com/weft-mesh/weft/node/site"
+	"github.com/weft-mesh/weft/train/proctree"
 )
 
 // up is `weft up`.
@@ -49,6 +50,11 @@ func (c *up) run(ctx context.Context, e *env, _ []string) error {
 	}
 	log := newLogger(e.err, h.Config.Log)
 	quietLibp2p(log)
+	adopts, done := context.WithCancel(context.WithoutCancel(ctx)) // a trainer's processes end after ctx
+	defer done()
+	if err := proctree.Adopt(adopts); err != nil {
+		log.Warn("what a trainer's processes leave behind is not waited for", "error", err)
+	}
 	n, err := node.New(h, node.Options{Log: log, Agent: "weft/" + version()})
 	if err != nil {
 		return err

@@ -68,11 +68,7 @@ func (a *Archive) Report() *Report {
 
 // WriteCAR writes the ledger as a CAR file, which [VerifyCAR] checks.
 func (a *Archive) WriteCAR(w io.Writer) error {
-	roots := []block.CID{a.ledger.Mesh()}
-	if a.ledger.Height() > 0 {
-		roots = append(roots, a.ledger.Head())
-	}
-	return WriteCAR(w, roots, ledgerBlocks(a.genesis, a.ledger))
+	return writeLedgerCAR(w, a.genesis, a.ledger)
 }
 
 // Status says what the ledger knows: the mesh and its runs.

@@ -20,7 +20,7 @@ const (
 
 // A CAR file (Content Addressable aRchive, version 1, https://ipld.io/specs/transport/car/carv1/)
 // is a header that names roots, and blocks: here a mesh's genesis, its entries and their
-// certificates. Any IPFS tool reads it.
+// certificates below an index of them, or a model. Any IPFS tool reads it.
 
 const cidLength = 4 + block.DigestSize // version, codec, multihash code, multihash length: one byte each
 

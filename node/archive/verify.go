@@ -61,15 +61,11 @@ func unverified(l *ledger.Ledger, err error) error {
 	return fmt.Errorf("%w: after height %d: %w", ErrChain, l.Height(), err)
 }
 
-// VerifyCAR verifies a CAR file whose first root is a genesis and whose second, if there is one,
-// is the head entry.
+// VerifyCAR verifies a CAR file of a ledger, as [Archive.WriteCAR] writes it, or earlier versions, with genesis and head as roots.
 func VerifyCAR(r io.Reader) (*Report, error) {
 	roots, blocks, err := ReadCAR(r)
 	if err != nil {
 		return nil, err
-	}
-	if len(roots) == 0 || len(roots) > 2 {
-		return nil, fmt.Errorf("%w: %d roots, want the genesis and the head", ErrChain, len(roots))
 	}
 	found := chain{entries: map[block.CID][]byte{}, certificates: map[block.CID]*ledger.Certificate{}}
 	for b, err := range blocks {
@@ -78,16 +74,20 @@ func VerifyCAR(r io.Reader) (*Report, error) {
 		}
 		found.add(b)
 	}
-	g, err := ledger.DecodeGenesis(found.entries[roots[0]])
+	genesis, head, err := found.ends(roots)
+	if err != nil {
+		return nil, err
+	}
+	g, err := ledger.DecodeGenesis(found.entries[genesis])
 	if errors.Is(err, ledger.ErrNewer) {
 		return nil, err
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: its first root is no genesis: %w", ErrChain, err)
+		return nil, fmt.Errorf("%w: its root is no genesis, and no index that names one: %w", ErrChain, err)
 	}
 	l := ledger.NewLedger(g, ledger.VerifySignature)
-	if len(roots) == 2 && roots[1] != roots[0] {
-		if err := found.append(l, roots[1]); err != nil {
+	if head != genesis {
+		if err := found.append(l, head); err != nil {
 			return nil, err
 		}
 	}

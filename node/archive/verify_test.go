@@ -3,6 +3,7 @@ package archive
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -39,6 +40,7 @@ func TestVerifyCAR(t *testing.T) {
 	forged.Votes[0].Sig[5] ^= 1
 	few := *c
 	few.Votes = c.Votes[:1]
+	index := block.Of(carIndex{g.Block().CID.String(), e.CID().String(), []block.CID{}})
 	other := *g
 	other.Name = "another mesh"
 	for _, x := range []struct {
@@ -49,6 +51,9 @@ func TestVerifyCAR(t *testing.T) {
 	}{
 		{"good", carOf(t, good, g.Block(), e.Block(), block.Of(c)), nil, ""},
 		{"in another order", carOf(t, good, block.Of(c), e.Block(), g.Block()), nil, ""},
+		{"with an index", carOf(t, []block.CID{index.CID}, index, g.Block(), e.Block(), block.Of(c)), nil, ""},
+		{"an index of what is not there", carOf(t, []block.CID{index.CID}, index, g.Block(), block.Of(c)), ErrChain, "is missing"},
+		{"an index of no CIDs", carOf(t, []block.CID{block.Of(carIndex{"x", "y", nil}).CID}, block.Of(carIndex{"x", "y", nil}), g.Block()), ErrChain, "its index"},
 		{"genesis alone", carOf(t, good[:1], g.Block()), nil, ""},
 		{"no roots", carOf(t, nil, g.Block()), ErrChain, "roots"},
 		{"no genesis", carOf(t, good, e.Block(), block.Of(c)), ErrChain, "no genesis"},
@@ -68,6 +73,43 @@ func TestVerifyCAR(t *testing.T) {
 		if x.name == "good" && (r.Height != 1 || r.Head != e.CID() || r.Signers[0].Count+r.Signers[1].Count != 2 || r.Runs[0].By != "a") {
 			t.Errorf("report %+v", r)
 		}
+	}
+}
+
+// A long ledger's index has pages that IPFS takes, which list every block once, in order, as raw ones.
+func TestIndexPages(t *testing.T) {
+	g, _, _ := testChain(t)
+	const n = 2*pageLinks + 7
+	all := func(yield func(block.Block, error) bool) {
+		for i := range n {
+			if !yield(block.New(block.DagCBOR, []byte(fmt.Sprint(i))), nil) {
+				return
+			}
+		}
+	}
+	index, pages, err := indexed(ledger.NewLedger(g, ledger.VerifySignature), all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var root carIndex
+	if err := block.Decode(index.Data, &root); err != nil || root.Genesis != g.Block().CID.String() || root.Head != root.Genesis || len(root.Pages) != 3 || len(pages) != 3 {
+		t.Fatalf("%+v, %d pages, %v", root, len(pages), err)
+	}
+	at := 0
+	for i, p := range pages {
+		var page carPage
+		if err := block.Decode(p.Data, &page); err != nil || p.CID != root.Pages[i] || len(p.Data) > 1<<20 {
+			t.Fatalf("page %d of %d bytes: %v", i, len(p.Data), err)
+		}
+		for _, c := range page.Blocks {
+			if c != block.FromDigest(block.Raw, block.New(block.DagCBOR, []byte(fmt.Sprint(at))).CID.Digest()) {
+				t.Fatalf("block %d is %s", at, c)
+			}
+			at++
+		}
+	}
+	if at != n {
+		t.Errorf("%d of %d blocks", at, n)
 	}
 }
 
@@ -110,6 +152,8 @@ func TestCARBytes(t *testing.T) {
 func FuzzReadCAR(f *testing.F) {
 	g, e, c := testChain(f)
 	f.Add(carOf(f, []block.CID{g.Block().CID, e.CID()}, g.Block(), e.Block(), block.Of(c)))
+	index := block.Of(carIndex{g.Block().CID.String(), e.CID().String(), []block.CID{}})
+	f.Add(carOf(f, []block.CID{index.CID}, index, g.Block(), e.Block(), block.Of(c)))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		roots, blocks, err := ReadCAR(bytes.NewReader(data))

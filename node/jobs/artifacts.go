@@ -28,6 +28,7 @@ type artifacts struct {
 
 	mu      sync.Mutex
 	reading map[chan struct{}]block.CID // models that the operator wants something of; closed when it is done
+	intakes map[chan struct{}]bool      // under way; closed when they are over
 }
 
 // reads keeps an artifact in the store until done is called, if it is there.
@@ -47,10 +48,13 @@ func (a *artifacts) reads(manifest block.CID) (done func(), held bool) {
 	}, held
 }
 
-// readBy returns the end of one of those who read an artifact, nil if there are none.
+// readBy returns the end of one of those who read an artifact, or may just be taking it in, nil if there are none.
 func (a *artifacts) readBy(manifest block.CID) <-chan struct{} {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	for end := range a.intakes {
+		return end
+	}
 	for end, of := range a.reading {
 		if of == manifest {
 			return end

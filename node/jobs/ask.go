@@ -6,7 +6,6 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/node/index"
 	"github.com/weft-mesh/weft/train"
 )
 
@@ -56,7 +55,12 @@ func (j *Jobs) Waits(run block.CID) bool { return j.answers.waits(run) }
 func (j *Jobs) Answered(run block.CID) { j.answers.given(run) }
 
 // Problem returns what goes wrong at the moment, if anything.
-func (j *Jobs) Problem() Problem { return j.problems.first() }
+func (j *Jobs) Problem() Problem {
+	if p := j.problems.first(); p.Text != "" {
+		return p
+	}
+	return j.desk.left()
+}
 
 // Holds reports whether an artifact is in the store, complete.
 func (j *Jobs) Holds(manifest block.CID) bool { return j.artifacts.holds(manifest) }
@@ -66,10 +70,8 @@ func (j *Jobs) Check(ctx context.Context, manifest block.CID) error {
 	return j.artifacts.check(ctx, manifest)
 }
 
-// Claim notes a use of an artifact that is in the store; held is false if it is not there, added if the node ends.
-func (j *Jobs) Claim(ctx context.Context, manifest block.CID, shards []block.CID, u index.Use) (held, added bool) {
-	return j.artifacts.claim(ctx, manifest, shards, u)
-}
+// Intake returns what keeps content that is taken in until it has got its use. Its owner ends it.
+func (j *Jobs) Intake() *Intake { return &Intake{artifacts: j.artifacts} }
 
 // Ask has the trainer do a task of kind Evaluate or Generate with a model of a run, once it is free. It returns ErrNotFound if
 // the model is not held here: what is not kept is not fetched for this.

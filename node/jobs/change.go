@@ -59,11 +59,15 @@ func (a *artifacts) tryMeasure(ctx context.Context, job runs.Fetch) (norm float6
 	return c.Norm, "", nil
 }
 
-// abandon removes an artifact that was taken in and is of no use, unless it has one already.
+// abandon removes an artifact that was taken in and is of no use, unless it has one already. While something else is taken in,
+// whose content it may be, it stays, and goes with what is found of no use at the next start.
 func (a *artifacts) abandon(manifest block.CID) error {
 	a.keep.Lock()
 	defer a.keep.Unlock()
-	if !manifest.Defined() || len(a.index.Uses(manifest)) > 0 {
+	a.mu.Lock()
+	others := len(a.intakes) > 1 // one is its own
+	a.mu.Unlock()
+	if others || !manifest.Defined() || len(a.index.Uses(manifest)) > 0 {
 		return nil
 	}
 	return a.store.DeleteArtifact(manifest)

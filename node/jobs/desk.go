@@ -62,6 +62,26 @@ func (d *desk) process(run block.CID) int {
 	return 0
 }
 
+// over tells the trainer that a run is over: what works for it is not kept.
+func (d *desk) over(run block.CID) {
+	if t, ok := d.trainer.(interface{ Over(run string) }); ok {
+		t.Over(run.String())
+	}
+}
+
+// left says which processes the trainer could not end.
+func (d *desk) left() (p Problem) {
+	t, ok := d.trainer.(interface{ Left() []int })
+	if !ok {
+		return p
+	}
+	if pids := t.Left(); len(pids) > 0 {
+		p.Text = fmt.Sprintf("processes of the trainer are left that cannot be ended: %v", pids)
+		p.Hint = "the device's driver may hang: what they hold, such as a GPU's memory, may be missing until they end or the machine is restarted"
+	}
+	return p
+}
+
 // waiting says what a task waits for before the trainer can have it, such as a process that is to come; nothing if it does not.
 func (d *desk) waiting() string {
 	if t, ok := d.trainer.(interface{ Waiting() string }); ok {
@@ -96,7 +116,7 @@ func (d *desk) newTask(ctx context.Context, run block.CID, spec *ledger.RunSpec,
 	if err = d.constants(ctx, run, spec, &task); err != nil {
 		return task, err
 	}
-	if slices.Contains(d.artifacts.host.Seen().Over(), run) {
+	if task.Over = slices.Contains(d.artifacts.host.Seen().Over(), run); task.Over {
 		task.StateDir = d.states.left(run)
 	} else if task.StateDir, err = d.states.folder(run); err != nil {
 		return task, err
@@ -175,6 +195,9 @@ func (d *desk) train(ctx context.Context, t *training) (done runs.Trained, res t
 
 // take takes over an update.
 func (d *desk) take(ctx context.Context, job runs.Train, res train.Result) (done runs.Trained, err error) {
+	intake := &Intake{artifacts: d.artifacts}
+	intake.Begin()
+	defer intake.End()
 	taken, err := update.Training{Spec: job.Spec, Base: job.Base, Bounded: job.Bounded, Result: res}.Take(ctx, d.artifacts.store)
 	c := taken.Manifest
 	if err != nil {
@@ -185,8 +208,8 @@ func (d *desk) take(ctx context.Context, job runs.Train, res train.Result) (done
 		return done, err
 	}
 	use := index.Use{Run: job.Run, As: index.AsUpdate, Round: d.artifacts.host.Seen().Round(job.Run)}
-	switch held, added := d.artifacts.claim(ctx, c, m.Shards, use); {
-	case !held: // an earlier update of these very bytes was removed just now
+	switch held, added := intake.Claim(ctx, c, m.Shards, use); {
+	case !held: // it went bad in the very moment
 		return done, fmt.Errorf("update %s: %w", c, blockstore.ErrNotFound)
 	case !added:
 		return done, ctx.Err()

@@ -104,7 +104,7 @@ func New(c Config) (*Jobs, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &artifacts{store: c.Store, index: c.Index, blocks: c.Blocks, host: c.Host, reading: map[chan struct{}]block.CID{}}
+	a := &artifacts{store: c.Store, index: c.Index, blocks: c.Blocks, host: c.Host, reading: map[chan struct{}]block.CID{}, intakes: map[chan struct{}]bool{}}
 	j := &Jobs{
 		host: c.Host, self: c.Self, site: c.Site, log: c.Log, spoil: c.Spoil, knows: c.Knows,
 		artifacts: a, desk: newDesk(c, a, states), answers: newAnswers(), problems: newProblems(),

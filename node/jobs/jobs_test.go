@@ -30,6 +30,8 @@ type testHost struct {
 	seal block.CID
 	spec *ledger.RunSpec
 	said chan round.Event // nil: nobody listens
+
+	round func() uint64 // the current one; nil: 1
 }
 
 func (h *testHost) Deliver(_ context.Context, ev round.Event) bool {
@@ -40,13 +42,19 @@ func (h *testHost) Deliver(_ context.Context, ev round.Event) bool {
 }
 func (h *testHost) Seen() Seen                     { return h }
 func (h *testHost) WentBad(context.Context, error) {}
-func (h *testHost) Round(block.CID) uint64         { return 1 }
 func (h *testHost) Counted(block.CID) uint64       { return 0 }
 func (h *testHost) Seal(block.CID) block.CID       { return h.seal }
 func (h *testHost) Spec(block.CID) *ledger.RunSpec { return h.spec }
 func (h *testHost) Over() []block.CID              { return nil }
 func (h *testHost) SiteName(peer.ID) string        { return "another" }
 func (h *testHost) Added(...block.CID)             {}
+
+func (h *testHost) Round(block.CID) uint64 {
+	if h.round != nil {
+		return h.round()
+	}
+	return 1
+}
 
 func (h *testHost) Providers(ctx context.Context, _ peer.ID) <-chan peer.ID {
 	none := make(chan peer.ID)
@@ -92,7 +100,10 @@ func newTestJobs(t *testing.T, h *testHost, trainer train.Trainer) *Jobs {
 }
 
 // testArtifact puts a small artifact into the store.
-func testArtifact(t *testing.T, j *Jobs) block.CID {
+func testArtifact(t *testing.T, j *Jobs) block.CID { return artifactOf(t, j, 0) }
+
+// artifactOf puts one whose first byte is given.
+func artifactOf(t *testing.T, j *Jobs, first byte) block.CID {
 	t.Helper()
 	cut, err := (tensor.Layout{Tensors: []tensor.Tensor{{Name: "w", DType: tensor.F32, Shape: []uint64{4}}}}).Cut(0)
 	if err != nil {
@@ -102,7 +113,7 @@ func testArtifact(t *testing.T, j *Jobs) block.CID {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.WriteShard(0, make([]byte, 16)); err != nil {
+	if _, err := b.WriteShard(0, append([]byte{first}, make([]byte, 15)...)); err != nil {
 		t.Fatal(err)
 	}
 	c, err := b.Commit()

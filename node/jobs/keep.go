@@ -54,6 +54,7 @@ func (j *Jobs) forgetStates(l *ledger.Ledger) {
 				return // it is removed at the next start
 			}
 			defer leave()
+			j.desk.over(run)
 			if err := j.desk.states.remove(run); err != nil {
 				j.log.Warn("the trainer's folder of a run that is over is not removed; it is at the next start", "run", run.Short(), "error", err)
 			}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
-	"github.com/weft-mesh/weft/node/index"
 	"github.com/weft-mesh/weft/runs"
 )
 
@@ -56,12 +55,4 @@ func (a *artifacts) holds(manifest block.CID) bool {
 		return false
 	}
 	return found.Close() == nil
-}
-
-// claim notes a use of an artifact, if it is in the store; added is false if the node ends.
-func (a *artifacts) claim(ctx context.Context, manifest block.CID, shards []block.CID, u index.Use) (held, added bool) {
-	a.keep.Lock() // so that it is not just being removed
-	defer a.keep.Unlock()
-	held = a.holds(manifest)
-	return held, held && a.index.Add(ctx, manifest, shards, u)
 }

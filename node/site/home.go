@@ -34,6 +34,7 @@ const (
 	StepsDir    = "steps"        // the curves of its trainings, a file for each run
 	StateDir    = "state"        // a folder for each run that its trainer keeps things in
 	TaskDir     = "tmp"          // folders of tasks
+	ProcessDir  = "processes"    // notes of the processes that its trainer has started
 	lockFile    = "lock"         // locked while a node runs; its process ID
 )
 

@@ -1,6 +1,8 @@
 package site
 
 import (
+	"bytes"
+	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
@@ -40,6 +42,10 @@ func ParseKey(text string) (crypto.PrivKey, error) {
 	}
 	if key.Type() != crypto.Ed25519 {
 		return nil, fmt.Errorf("%w: it is %s, want Ed25519", ErrKey, key.Type())
+	}
+	raw, err := key.Raw() // the seed, and the public key that follows from it
+	if err != nil || len(raw) != ed25519.PrivateKeySize || !bytes.Equal(ed25519.NewKeyFromSeed(raw[:ed25519.SeedSize]), raw) {
+		return nil, fmt.Errorf("%w: its halves do not match: it is damaged", ErrKey)
 	}
 	return key, nil
 }

@@ -1,7 +1,9 @@
 package site
 
 import (
+	"bytes"
 	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"os"
 	"path/filepath"
@@ -93,6 +95,25 @@ func TestParseKey(t *testing.T) {
 	}
 	if _, err := ParseKey(mustFormat(t, other)); !errors.Is(err, ErrKey) || !strings.Contains(err.Error(), "Ed25519") {
 		t.Errorf("another kind of key: %v", err)
+	}
+}
+
+// A flipped bit in either half of a key is noticed, wherever it is.
+func TestParseDamagedKey(t *testing.T) {
+	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := crypto.MarshalPrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 8 * len(data) {
+		bad := bytes.Clone(data)
+		bad[i/8] ^= 1 << (i % 8)
+		if _, err := ParseKey(base64.StdEncoding.EncodeToString(bad)); !errors.Is(err, ErrKey) {
+			t.Fatalf("bit %d of %d: %v", i, 8*len(data), err)
+		}
 	}
 }
 

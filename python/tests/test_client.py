@@ -1,11 +1,13 @@
 import math
 import os
+import subprocess
+import sys
 import tempfile
 import unittest
 import warnings
 from array import array
 
-from support import FakeNode, numpy, run_script, torch
+from support import FakeNode, environment, numpy, run_script, torch
 
 import weft
 from weft import safetensors
@@ -237,6 +239,38 @@ class TestRefused(ClientTest):
         c.receive()
         with self.assertRaisesRegex(weft.Error, "does not answer.*hint: it has ended"):
             weft.Client(self.node.path + "x").receive()
+
+
+class TestWorkers(unittest.TestCase):
+    def test_one_that_imports_the_script_says_so(self):
+        node = FakeNode()
+        self.addCleanup(node.close)
+        with tempfile.TemporaryDirectory() as folder:
+            script = os.path.join(folder, "train.py")
+            with open(script, "w") as f:
+                f.write(
+                    "import multiprocessing, weft\n"
+                    "weft.init('plain')\n"
+                    "weft.is_running()\n"
+                    "if __name__ == '__main__':\n"
+                    "    p = multiprocessing.get_context('spawn').Process(target=print)\n"
+                    "    p.start(); p.join()\n"
+                )
+            done = subprocess.run([sys.executable, script], env=environment(WEFT_SOCKET=node.path), capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual([path for _, path, _ in node.calls], ["/v1/task?wait=30", "/v1/task?wait=30&worker=1"])
+
+    def test_a_fork_has_another_name(self):
+        from weft import _http
+
+        own = _http._name()
+        self.assertEqual(own, _http._name())
+        read, write = os.pipe()
+        if os.fork() == 0:
+            os.write(write, _http._name().encode())
+            os._exit(0)
+        os.wait()
+        self.assertNotEqual(os.read(read, 64).decode(), own)
 
 
 class TestModule(ClientTest):

@@ -76,7 +76,7 @@ class NodeDesk(Desk):
 
     def poll(self, wait: int) -> Message | None:
         """As next, but None too when none came within so many seconds."""
-        status, reply = self._call("GET", f"/v1/task?wait={wait}")
+        status, reply = self._call("GET", f"/v1/task?wait={wait}{'&worker=1' if _imports() else ''}")
         if status == 204:
             return None
         if reply.get("kind") != "stop":
@@ -122,6 +122,12 @@ class NodeDesk(Desk):
         if status >= 300:
             raise Error(str(reply.get("error", f"status {status}")), str(reply.get("hint", "")))
         return status, reply
+
+
+def _imports() -> bool:
+    """Whether this is a worker process that multiprocessing has started, and which imports the script for that."""
+    process = sys.modules.get("multiprocessing.process")
+    return process is not None and getattr(process.current_process(), "_inheriting", False)
 
 
 class AloneDesk(Desk):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import IO, Any
 
 from ._types import Error
@@ -49,7 +50,7 @@ class Socket:
             # No timeouts: the node is on this machine, and its death closes the socket.
             conn.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             conn.sock.connect(self.path)
-            conn.request(method, path, data, {"Content-Type": "application/json"})
+            conn.request(method, path, data, {"Content-Type": "application/json", "Weft-Process": _name()})
             response = conn.getresponse()
             if to is None:
                 return response.status, response.read(self._max_reply + 1)
@@ -60,6 +61,17 @@ class Socket:
             raise Unreachable(f"the node at {self.path} does not answer: {e or type(e).__name__}", self._gone) from e
         finally:
             conn.close()
+
+
+_named: tuple[int, str] = (0, "")
+
+
+def _name() -> str:
+    """A name of this process, for a node that cannot see which one speaks: from another container, say."""
+    global _named
+    if _named[0] != os.getpid():  # a fork has the name of its parent
+        _named = os.getpid(), os.urandom(16).hex()
+    return _named[1]
 
 
 class Unreachable(Error):

@@ -146,7 +146,7 @@ func (d *Run) importBase(ctx context.Context) (err error) {
 	case errors.Is(err, checkpoint.ErrLocal):
 		return hint.Add(fmt.Errorf("%w: %w", ErrBase, err), "a pattern is of whole names: * stands for any text, dots too")
 	case err != nil:
-		return hint.Add(fmt.Errorf("%w: %w", ErrBase, err), train.BaseHint)
+		return hint.Add(fmt.Errorf("%w: %w", ErrBase, err), train.HintOfBase(err))
 	}
 	if note := i.Rounded.String(); note != "" {
 		d.conf.Log.Warn("the model was converted", "how", note)

@@ -97,7 +97,7 @@ func (m *liveModel) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 // View wraps what is too wide for the terminal, which bubbletea would cut off, and leaves out the end of what is too high,
 // where bubbletea would leave out the beginning.
 func (m *liveModel) View() string {
-	lines := strings.Split(ansi.Hardwrap(m.frame(), m.columns(), false), "\n")
+	lines := strings.Split(ansi.Hardwrap(Plain(m.frame()), m.columns(), false), "\n")
 	if m.height > 1 && len(lines) > m.height {
 		lines = append(lines[:m.height-1], "…")
 	}

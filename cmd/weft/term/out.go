@@ -53,11 +53,13 @@ func (o *Out) Err() error {
 	return nil
 }
 
-// Printf writes formatted text; Err tells if that failed.
-func (o *Out) Printf(format string, args ...any) { _, _ = fmt.Fprintf(o, format, args...) }
+// Printf writes formatted text, as Plain has it; Err tells if that failed.
+func (o *Out) Printf(format string, args ...any) {
+	_, _ = io.WriteString(o, Plain(fmt.Sprintf(format, args...)))
+}
 
-// Println writes a line.
-func (o *Out) Println(args ...any) { _, _ = fmt.Fprintln(o, args...) }
+// Println writes a line, as Printf does.
+func (o *Out) Println(args ...any) { _, _ = io.WriteString(o, Plain(fmt.Sprintln(args...))) }
 
 // Columns returns the width that tables may take: the terminal's.
 func (o *Out) Columns() int {

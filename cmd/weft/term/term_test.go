@@ -3,6 +3,7 @@ package term
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"slices"
@@ -112,6 +113,36 @@ func TestLogQuotes(t *testing.T) {
 	want := `peer misbehaves  what="a\x1b[2J"  raw="a\x9b2J"  lines="a\nb"  plain=a/b` + "\n"
 	if got := b.String()[len("01-02 15:04:05  "):]; got != want {
 		t.Errorf("got %swant %s", got, want)
+	}
+}
+
+// What others have written reaches a terminal as text alone, in JSON escaped.
+func TestPlain(t *testing.T) {
+	const text = "a\x1b[2J\u009b2Jb\u202ec\x1b[31mred\x1b[0m\x07\te\u0301é\u2066\U000e0041 🙂\n"
+	if got, want := Plain(text), "a[2J2Jbc\x1b[31mred\x1b[0m\te\u0301é 🙂\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	data, err := json.Marshal(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back string
+	safe := PlainJSON(data)
+	if err := json.Unmarshal([]byte(safe), &back); err != nil || back != text {
+		t.Errorf("%q, %v", back, err)
+	}
+	if Plain(safe) != safe || strings.Contains(safe, "\x1b") {
+		t.Errorf("%q", safe)
+	}
+	var b bytes.Buffer
+	out := New(&b)
+	out.Printf("%s", "\u009b")
+	out.Println("\u202e")
+	if b.String() != "\n" {
+		t.Errorf("%q", b.String())
+	}
+	if _, err := out.Write([]byte("\x9b")); err != nil || b.String() != "\n\x9b" {
+		t.Error("bytes are no text")
 	}
 }
 

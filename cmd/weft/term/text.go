@@ -3,11 +3,54 @@ package term
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf16"
 
 	"github.com/charmbracelet/x/ansi"
 )
+
+// colour is how weft asks a terminal for one.
+var colour = regexp.MustCompile(`^\x1b\[[0-9;]*m`)
+
+// Plain returns a text without what would command a terminal or reorder what it shows. Names are checked where they come in, but
+// what others write reaches a terminal in other ways too. Colours stay, which are weft's own, line ends and tabs.
+func Plain(text string) string {
+	if strings.IndexFunc(text, commands) < 0 {
+		return text
+	}
+	var b strings.Builder
+	for i, r := range text {
+		if !commands(r) || r == '\x1b' && colour.MatchString(text[i:]) {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// commands reports whether a character may do more than be shown.
+func commands(r rune) bool {
+	return !unicode.IsPrint(r) && r != '\n' && r != '\t' && r != '\r'
+}
+
+// PlainJSON returns JSON with those characters escaped, which is the same value.
+func PlainJSON(data []byte) string {
+	var b strings.Builder
+	for _, r := range string(data) {
+		switch {
+		case !commands(r):
+			b.WriteRune(r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
+}
 
 // Bar returns a bar of width columns, done of all of it filled; empty if all is 0.
 func Bar(width int, done, all uint64) string {

@@ -1,0 +1,47 @@
+package node
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/weft-mesh/weft/hint"
+)
+
+// A bit that is flipped in the store's format ends the start with what to do, and the store as it was.
+func TestDamagedFormat(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "store")
+	open := func() error {
+		s, err := openStore(dir, slog.New(slog.DiscardHandler))
+		if err != nil {
+			return err
+		}
+		return s.Close()
+	}
+	if err := open(); err != nil {
+		t.Fatal(err)
+	}
+	format := filepath.Join(dir, "format")
+	good, err := os.ReadFile(format)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range good {
+		bad := []byte(string(good))
+		bad[i] ^= 4
+		if err := os.WriteFile(format, bad, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := open(); err == nil || !strings.Contains(hint.Of(err), "file format is damaged") || !strings.Contains(err.Error(), strings.TrimSpace(string(good))) {
+			t.Fatalf("byte %d: %v", i, err)
+		}
+	}
+	if err := os.WriteFile(format, good, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := open(); err != nil {
+		t.Errorf("mended: %v", err)
+	}
+}
