@@ -148,6 +148,10 @@ func (s *RunSpec) Needed(r *Roster) int {
 	return int(s.MinSites)
 }
 
+// Takers returns the fewest sites that must take part, with this roster in force: those that a seal must list, and a quorum, as
+// only a site that holds the updates is ready for a seal.
+func (s *RunSpec) Takers(r *Roster) int { return max(r.Quorum(), s.Needed(r)) }
+
 // LateRounds returns how many rounds late an update may count: none if the policy is to drop it.
 func (s *RunSpec) LateRounds() uint64 {
 	if s.Late != Carry {

@@ -42,7 +42,7 @@ func (n *Node) open(closers *[]func() error) error {
 		return err
 	}
 	after(n.events.close)
-	if n.store, err = blockstore.OpenDisk(h.Path(site.StoreDir), blockstore.Options{Logger: n.log, ScrubBytesPerSecond: scrubRate}); err != nil {
+	if n.store, err = blockstore.OpenDisk(h.Path(site.StoreDir), blockstore.Options{Logger: n.log, ScrubBytesPerSecond: scrubRate, Reserve: uint64(h.Config.DiskReserve)}); err != nil {
 		return err
 	}
 	after(n.store.Close)

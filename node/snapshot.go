@@ -2,7 +2,6 @@ package node
 
 import (
 	"maps"
-	"slices"
 	"sync/atomic"
 
 	"github.com/weft-mesh/weft/block"
@@ -152,13 +151,12 @@ func (t *toldRun) keep(r *shownRun, measurable bool) *shownRun {
 
 // describeTakes says what the sites have answered, and whose updates are here.
 func describeTakes(m *round.Machine, r *ledger.Run, k *track, st *api.RunStatus) {
-	takes := m.Participants(r.ID)
 	for _, site := range m.Ledger().Roster().ByName() {
 		if k.held[site.ID] {
 			st.Updates = append(st.Updates, site.Name)
 		}
 		switch {
-		case slices.Contains(takes, site.ID):
+		case m.Participates(r.ID, site.ID):
 			st.Takes = append(st.Takes, site.Name)
 		case m.Said(r.ID, site.ID).Declines:
 			st.Declined = append(st.Declined, site.Name)

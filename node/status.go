@@ -16,6 +16,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/exchange"
 	"github.com/weft-mesh/weft/gossip"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/node/jobs"
 	"github.com/weft-mesh/weft/node/site"
@@ -50,7 +51,13 @@ func (s *reporter) Status(context.Context) (api.Status, error) {
 	for _, r := range shot.runs {
 		st.Runs = append(st.Runs, s.runStatus(r))
 		if r.active && s.jobs.Waits(r.status.ID) {
-			st.Pending = append(st.Pending, api.PendingRun{Run: r.status.ID, Spec: r.status.Spec})
+			st.Pending = append(st.Pending, s.pending(r.status.ID, r.status.Spec))
+		}
+	}
+	st.NotOpen = s.notOpen(s.views.now())
+	for _, a := range st.NotOpen {
+		if s.jobs.Waits(a.Run) {
+			st.Pending = append(st.Pending, s.pending(a.Run, a.Spec))
 		}
 	}
 	if p := s.problem(shot); p.Text != "" {
@@ -61,6 +68,11 @@ func (s *reporter) Status(context.Context) (api.Status, error) {
 	st.Addrs, st.Up, st.Memory = fullAddrs(s.host, s.home.ID), s.views.now().up(s.reach.list(), s.home.ID), peakMemory()
 	st.Since, st.Uptime = s.start, time.Since(s.start)
 	return st, nil
+}
+
+// pending describes a run that waits for the operator.
+func (s *reporter) pending(run block.CID, spec *ledger.RunSpec) api.PendingRun {
+	return api.PendingRun{Run: run, Spec: spec, Held: s.jobs.Appraisal(run).Held}
 }
 
 // runStatus adds to a run of a snapshot what its jobs say.

@@ -36,6 +36,7 @@ func (m *Machine) head() *Head {
 	head := &Head{Height: m.ledger.Height(), Entry: m.ledger.Head(), Named: m.proofs.Bitmap(m.roster())}
 	head.Now, head.Past = m.consensus.Seen()
 	head.Runs = m.runs.Heads()
+	head.Asks, head.Asked = m.runs.AskedHeads()
 	head.Changes = m.members.Heads()
 	head.Weft, head.Protocol = m.cfg.Weft, m.ledger.Understands()
 	return head
@@ -126,6 +127,7 @@ func (m *Machine) fillIn(to peer.ID, head *Head) {
 	if m.observes() || !m.roster().Has(to) {
 		return // an observer is shown the ledger and who asks to join, and shows no more
 	}
+	m.runs.AskedGap(head.Asks, head.Asked, all)
 	m.consensus.Gap(&head.Now, head.Past, others)
 	m.runs.Gap(head.Runs, others)
 }

@@ -107,16 +107,8 @@ func (m *Machine) Participates(run block.CID, id peer.ID) bool { return m.runs.P
 // Said returns what a site has said of a run, as far as this site knows.
 func (m *Machine) Said(run block.CID, id peer.ID) runs.Said { return m.runs.Said(run, id) }
 
-// Participants returns the sites that have said, as far as this site knows, that they take part in a run.
-func (m *Machine) Participants(run block.CID) []peer.ID {
-	var ids []peer.ID
-	for _, s := range m.roster().Sites() {
-		if m.runs.Participates(run, s.ID) {
-			ids = append(ids, s.ID)
-		}
-	}
-	return ids
-}
+// Asked returns the runs that are asked for and not open.
+func (m *Machine) Asked() []runs.AskedRun { return m.runs.Asked() }
 
 // Named returns the sites that have been proven to lie.
 func (m *Machine) Named() []peer.ID { return m.proofs.Named(m.roster()) }
@@ -305,6 +297,7 @@ func (m *Machine) decide(e *ledger.Entry, cert *ledger.Certificate) {
 func (m *Machine) advance(e *ledger.Entry) {
 	m.consensus.Advance(e.Height+1, e.CID(), m.roster())
 	m.members.Advance()
+	m.runs.Advance()
 	if c := ledger.As[ledger.Changed](e); c != nil {
 		m.changed(e, c)
 	} else {

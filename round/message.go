@@ -37,6 +37,8 @@ type Head struct {
 	Named   []byte                  `cbor:"named"` // whom it can prove to lie: a bit for each roster position
 	Runs    []runs.RunHead          `cbor:"runs"`
 	Changes []membership.ChangeHead `cbor:"changes"`
+	Asks    []uint64                `cbor:"asks,omitempty"`  // serials of the sites' lists of what they ask for, by roster position, 0 for none
+	Asked   []runs.AskedHead        `cbor:"asked,omitempty"` // runs that are asked for
 	// What the sender runs, for people and for an opener that would not ask too much; nothing else depends on it.
 	Weft     string `cbor:"weft,omitempty"`     // version
 	Protocol uint64 `cbor:"protocol,omitempty"` // newest number that it knows
@@ -105,12 +107,19 @@ func (h *Head) check() error {
 		return fmt.Errorf("%d runs, %d past heights", len(h.Runs), len(h.Past))
 	case len(h.Changes) > membership.MaxShown:
 		return fmt.Errorf("%d changes of the roster", len(h.Changes))
+	case len(h.Asks) > ledger.MaxSites || len(h.Asked) > runs.MaxAskedShown:
+		return fmt.Errorf("%d lists, %d runs that are asked for", len(h.Asks), len(h.Asked))
 	case h.Weft != "" && !ledger.ValidName(h.Weft):
 		return fmt.Errorf("weft %.80q", h.Weft)
 	}
 	for _, c := range h.Changes {
 		if len(c.Serials) > ledger.MaxSites {
 			return fmt.Errorf("%d withdrawals of a change", len(c.Serials))
+		}
+	}
+	for _, a := range h.Asked {
+		if len(a.Consents) > ledger.MaxSites {
+			return fmt.Errorf("%d consents to a run", len(a.Consents))
 		}
 	}
 	return nil

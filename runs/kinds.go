@@ -13,6 +13,8 @@ type kind struct {
 	receive func(r *Runs, s *ledger.Signed, body ledger.Body) error
 	// restore takes an own statement of the log.
 	restore func(r *Runs, s *ledger.Signed, body ledger.Body) error
+	// asked takes a statement about what is asked for, and not open; it reports whether that is news. nil: there is none of that kind.
+	asked func(a *asks, s *ledger.Signed, body ledger.Body) bool
 }
 
 var kinds = map[ledger.Kind]kind{}
@@ -39,15 +41,30 @@ func (r *Runs) Receive(s *ledger.Signed) (early bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	k, about := kinds[s.Kind], body.(ofRun)
+	k := kinds[s.Kind]
+	if k.asked != nil && r.asks.inForce() && !r.has(s, body) {
+		if !r.env.observes() {
+			k.asked(r.asks, s, body)
+		}
+		return false, nil // what opens a run brings what was said of it
+	}
 	if k.receive == nil {
 		return false, nil
 	}
 	at, _ := body.(ledger.AtHeight)
-	if r.env.Ledger.Run(about.OfRun()) == nil || at != nil && at.At() > r.env.Ledger.Height() {
+	if !r.has(s, body) || at != nil && at.At() > r.env.Ledger.Height() {
 		return true, nil
 	}
 	return false, k.receive(r, s, body)
+}
+
+// has reports whether the ledger has the run that a statement is about.
+func (r *Runs) has(s *ledger.Signed, body ledger.Body) bool {
+	if s.Kind == ledger.KindOpen {
+		return r.env.Ledger.Run(s.ID()) != nil
+	}
+	about, ok := body.(ofRun)
+	return ok && r.env.Ledger.Run(about.OfRun()) != nil
 }
 
 // Restore takes an own statement of the log.

@@ -88,6 +88,9 @@ func (p *state) follow() {
 		p.asked()
 		p.Out.Start(Consider{r.ID, r.Spec})
 	}
+	if !p.accepted() && r.Asked && r.Round == 1 {
+		return // only who takes part fetches what one site alone has made
+	}
 	hasBase, hasConstants := p.models.holdRound(r, p.constants)
 	if !p.accepted() {
 		return

@@ -36,6 +36,8 @@ var AdversaryKinds = []AdversaryKind{
 	{"nan", "puts NaN into its updates", func() Adversary { return &Poisoned{How: NaN} }},
 	{"stale", "announces copies as its updates: an old one, another site's, the base itself", func() Adversary { return &Stale{} }},
 	{"futurist", "speaks as a later version might: fields and kinds that nobody knows, in all that it says", func() Adversary { return &Futurist{} }},
+	{"asker", "asks for runs without end and takes them back, and would open them without consents", func() Adversary { return &Asker{} }},
+	{"baseless", "asks for runs that start from models which nobody has", func() Adversary { return &Asker{Baseless: true} }},
 	{"metric-liar", "trains honestly, and states figures of models that nobody can have measured", func() Adversary { return &MetricLiar{} }},
 }
 

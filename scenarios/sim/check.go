@@ -31,6 +31,7 @@ const (
 	PromiseCause     = "nobody is dropped without cause"
 	PromiseBest      = "the best model is the one that the certified figures give, and no majority's gain is invented"
 	PromiseCross     = "what is said of an update has been found of it, and its site permits that"
+	PromiseConsented = "a run opens once a quorum has consented, and nobody fetches a model before"
 	PromiseIncluded  = "no valid update that all hold in time is left out twice"
 )
 
@@ -192,6 +193,7 @@ func (c *checker) extend(s *site, e *ledger.Entry) {
 			c.w.fail(s.i, PromiseOneEntry, err.Error())
 			return
 		}
+		c.consented(s, e.Run(), b)
 		c.bases[e.Run()] = []block.CID{body.(*ledger.RunSpec).Base}
 		c.states[e.Run()] = body.(*ledger.RunSpec).Strategy.State()
 		c.best.opened(e.Run(), body.(*ledger.RunSpec))

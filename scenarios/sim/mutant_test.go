@@ -51,6 +51,9 @@ var mutants = []mutant{
 	{"a joiner's signature is not checked", "ledger", "(*Ledger).checkJoin", "return c.Join.CheckSignature(l.mesh, l.Name(c.Join.From), l.verify)\n", "return nil\n", 4, "gatecrasher"},
 	{"an approval that was taken back counts", "round", "(*app).Stance", "if a.members.StandsBehind(c) {", "if true {", 4, "gatecrasher"},
 	{"the votes of who was removed count", "ledger", "(*Signed).VerifyIn", "case !r.Has(s.From):", "case false:", 0, "gatecrasher"},
+	{"a run opens without a quorum of consents", "ledger", "(*Open).checkConsents", "len(o.Consents) < n", "len(o.Consents) < 1", 4, "asker"},
+	{"a base is fetched before its run is open", "runs", "(*Runs).Holds", "if r.asks.inForce() {", "if false {", 4, "baseless"},
+	{"what is asked for is kept without end", "runs", "(*asks).noteOpen", "!slices.Contains(listed.Runs, s.ID()) ||", "", 4, "asker"},
 	{"a view does not end", "consensus", "(*Agreement).timeouts", "case h.precommitBy > 0 && a.out.Now() >= h.precommitBy, h.votes", "case h.votes", 0, ""},
 }
 
@@ -136,7 +139,7 @@ func TestMutants(t *testing.T) {
 	for _, m := range mutants {
 		t.Run(strings.ReplaceAll(m.name, " ", "-"), func(t *testing.T) {
 			bin := m.build(t)
-			out, err := exec.Command(bin, "-test.run", "^TestTrials$", "-seeds", "2000", "-noshrink", fmt.Sprintf("-roster=%v", m.liar == "gatecrasher"), "-sites", fmt.Sprint(m.sites), "-liar", m.liar).CombinedOutput()
+			out, err := exec.Command(bin, "-test.run", "^TestTrials$", "-seeds", "2000", "-noshrink", fmt.Sprintf("-roster=%v", m.liar == "gatecrasher"), fmt.Sprintf("-asks=%v", m.liar == "asker" || m.liar == "baseless"), "-sites", fmt.Sprint(m.sites), "-liar", m.liar).CombinedOutput()
 			if err == nil {
 				t.Fatal("2000 trials have not found it")
 			}

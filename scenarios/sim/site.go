@@ -28,20 +28,21 @@ type site struct {
 	announced map[uint64]block.CID // its updates by opening, the newest attempt
 
 	// The process.
-	up       bool
-	life     uint32 // counts starts and crashes
-	machine  *round.Machine
-	clock    clock
-	alarm    time.Duration // when it rings next, in world time; 0: not
-	wakeAt   time.Duration // when the machine wants to be woken; never before alarm
-	syncing  bool          // records are on their way to the disk
-	unsynced round.Work    // what waits for that
-	inbox    []round.Event // what came meanwhile
-	training map[block.CID]*runs.Train
-	fetching []*fetch
-	steps    uint64             // since it looked at what the machine keeps
-	acts     []round.Event      // of the operator, for when it is up
-	wants    map[block.CID]bool // changes of the roster that the operator has approved of
+	up        bool
+	life      uint32 // counts starts and crashes
+	machine   *round.Machine
+	clock     clock
+	alarm     time.Duration // when it rings next, in world time; 0: not
+	wakeAt    time.Duration // when the machine wants to be woken; never before alarm
+	syncing   bool          // records are on their way to the disk
+	unsynced  round.Work    // what waits for that
+	inbox     []round.Event // what came meanwhile
+	training  map[block.CID]*runs.Train
+	fetching  []*fetch
+	steps     uint64 // since it looked at what the machine keeps
+	allowance runs.Allowance
+	acts      []round.Event      // of the operator, for when it is up
+	wants     map[block.CID]bool // changes of the roster that the operator has approved of
 
 	// What faults do to it at the moment.
 	slow    float64       // times as slow, over Site.Slow
@@ -112,7 +113,7 @@ func (s *site) boot() {
 	s.life++
 	s.up, s.machine, s.clock = true, m, clock{Clock: s.Clock, boot: s.w.now}
 	s.alarm, s.syncing, s.unsynced, s.inbox = 0, false, round.Work{}, nil
-	s.training, s.fetching = map[block.CID]*runs.Train{}, nil
+	s.training, s.fetching, s.allowance = map[block.CID]*runs.Train{}, nil, runs.Allowance{}
 	s.w.observe(s.i, trace.Up{})
 	s.happen(round.Alarm{})
 	s.w.net.started(s)

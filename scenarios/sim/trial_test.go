@@ -32,6 +32,8 @@ type Trial struct {
 	Sync    time.Duration `json:"sync"` // of the slowest disk
 	Work    Synthetic     `json:"work"`
 
+	Asks bool `json:"asks,omitempty"` // runs are asked for before they are opened
+
 	Selection *ledger.Terms `json:"selection,omitempty"` // the sites measure models by these terms; nil: the first protocol is in force
 }
 
@@ -103,6 +105,18 @@ func (t *Trial) selects() *Trial {
 	return t
 }
 
+// asksFirst has runs asked for before they are opened; a liar in two then asks for many.
+func (t *Trial) asksFirst() *Trial {
+	t.Asks = true
+	rng := rand.New(rand.NewPCG(t.Seed, 7))
+	for i := range t.Liars {
+		if rng.IntN(2) == 0 {
+			t.Liars[i].Adversary = (&Asker{Baseless: rng.IntN(3) == 0}).Name()
+		}
+	}
+	return t
+}
+
 // draw draws who lies and what goes wrong. Who loses its disk counts as one that the mesh must
 // withstand, as it has forgotten what it held.
 func (t *Trial) draw(rng *rand.Rand, name string) {
@@ -138,7 +152,7 @@ func (t *Trial) draw(rng *rand.Rand, name string) {
 // adversary draws a kind; those that attack the agreement itself more often than the many others.
 func (t *Trial) adversary(rng *rand.Rand) string {
 	names := slices.DeleteFunc(AdversaryNames(), func(name string) bool {
-		return name == "metric-liar" || name == "futurist" // see selects; one kind more would change all that is drawn
+		return name == "metric-liar" || name == "asker" || name == "baseless" || name == "futurist" // see selects and asksFirst; one kind more would change all that is drawn
 	})
 	if rng.IntN(2) == 0 {
 		names = []string{"equivocator", "splitter", "double-voter", "colluder"}
@@ -214,6 +228,9 @@ func (t *Trial) Config() Config {
 	protocol := uint64(0)
 	if t.Selection != nil {
 		spec.Selection, protocol, work.Figures = ledger.NewSelection(*t.Selection), ledger.SelectionProtocol, true
+	}
+	if t.Asks {
+		protocol = ledger.AskProtocol
 	}
 	rng := rand.New(rand.NewPCG(t.Seed, 4))
 	c := Config{Protocol: protocol, Seed: t.Seed, Faults: t.Faults, Workload: &work, Plan: t.Plan, Check: true}

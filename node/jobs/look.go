@@ -1,0 +1,102 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/yamlfile"
+)
+
+const (
+	maxLook    = 8 << 20     // bytes of the manifests and layouts of a run, read before the site consents
+	lookHourly = 16          // runs of one opener that are looked at in an hour
+	lookWait   = time.Minute // for a manifest, before the opener's other runs have their turn
+)
+
+// looks are those at one opener's runs, one at a time, so that the opener has one budget of memory at each site.
+type looks struct {
+	turn sync.Mutex
+	at   []time.Time // of the last hour
+}
+
+// errGone says that a run is not asked for any more, or is over.
+var errGone = errors.New("the run is gone")
+
+// wait waits; it reports whether the run is still there.
+func (a *appraisals) wait(ctx context.Context, run block.CID, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return a.host.Seen().Live(run)
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// look returns how large the model of a run is.
+func (a *appraisals) look(ctx context.Context, run block.CID, spec *ledger.RunSpec) (bytes uint64, err error) {
+	a.mu.Lock()
+	of := a.looks[spec.By]
+	if of == nil {
+		of = &looks{}
+		a.looks[spec.By] = of
+	}
+	a.mu.Unlock()
+	for wait := retryMin; ; wait = min(2*wait, retryMax) {
+		bytes, err = of.look(func() (uint64, error) { return a.artifacts.look(ctx, run, spec) })
+		if err == nil || ctx.Err() != nil || errors.Is(err, errUnusable) {
+			return bytes, err
+		}
+		a.log.Debug("a run is looked at later", "run", run.Short(), "error", err)
+		if !a.wait(ctx, run, wait) {
+			return 0, errGone
+		}
+	}
+}
+
+// errOften says that an opener's runs were looked at often enough for now.
+var errOften = fmt.Errorf("%d runs of that site were looked at in an hour", lookHourly)
+
+// look takes one look, if another may be taken now.
+func (l *looks) look(f func() (uint64, error)) (uint64, error) {
+	l.turn.Lock()
+	defer l.turn.Unlock()
+	for len(l.at) > 0 && time.Since(l.at[0]) > time.Hour {
+		l.at = l.at[1:]
+	}
+	if len(l.at) >= lookHourly {
+		return 0, errOften
+	}
+	bytes, err := f()
+	if err == nil || errors.Is(err, errUnusable) {
+		l.at = append(l.at, time.Now())
+	}
+	return bytes, err
+}
+
+// look returns the bytes of the artifacts that a run begins with, by their manifests and layouts, of which it keeps nothing.
+func (a *artifacts) look(ctx context.Context, run block.CID, spec *ledger.RunSpec) (bytes uint64, err error) {
+	list := []runs.Fetch{{Run: run, Manifest: spec.Base, Layout: spec.Layout}}
+	if tensors := spec.Constants.Tensors(); tensors.Defined() {
+		list = append(list, runs.Fetch{Run: run, Manifest: tensors})
+	}
+	read := 0
+	for _, job := range list {
+		ctx, cancel := context.WithTimeout(ctx, lookWait)
+		manifest, layout, m, err := a.outline(ctx, job, func(c block.CID) (block.Block, error) { return a.fetchBlock(ctx, c, job.Owner) })
+		cancel()
+		if err != nil {
+			return 0, err
+		}
+		if read += len(manifest.Data) + len(layout.Data); read > maxLook {
+			return 0, fmt.Errorf("%w: its manifests and layouts have more than %s", errUnusable, yamlfile.Size(maxLook))
+		}
+		bytes += m.Bytes
+	}
+	return bytes, nil
+}
