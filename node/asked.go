@@ -11,6 +11,7 @@ import (
 
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/api"
+	"github.com/weft-mesh/weft/node/index"
 	"github.com/weft-mesh/weft/runs"
 )
 
@@ -94,6 +95,21 @@ func (o *operator) checkAsked(a *runs.AskedRun, accept bool) error {
 		return api.Refuse(http.StatusConflict, "try again once the site that asks for it can be reached (weft peers)", "the manifest of the run's model is not here yet, which says how large it is")
 	}
 	return nil
+}
+
+// dropAsked removes what runs were to begin with that this site asks for no longer.
+func (l *loop) dropAsked(old, now *view) {
+	for i := range old.asked {
+		spec, run := old.asked[i].Spec, old.asked[i].Run
+		if spec.By != l.self || now.askedFor(run) != nil || now.runs[run] != nil {
+			continue
+		}
+		use := index.Use{Run: run, As: index.AsModel}
+		l.jobs.Drop(spec.Base, use)
+		if tensors := spec.Constants.Tensors(); tensors.Defined() {
+			l.jobs.Drop(tensors, use)
+		}
+	}
 }
 
 // checkAsking refuses to ask for one more run, if this site asks for as many as it may.

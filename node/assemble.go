@@ -38,9 +38,7 @@ func (n *Node) open(closers *[]func() error) error {
 	}
 	after(lock.Close)
 	n.start = time.Now()
-	if n.events, err = openEvents(h.Path(site.TraceFile), n.views.now().ownName(h), n.log); err != nil {
-		return err
-	}
+	n.events = openEvents(h.Path(site.TraceFile), n.views.now().ownName(h), n.log)
 	after(n.events.close)
 	if n.store, err = blockstore.OpenDisk(h.Path(site.StoreDir), blockstore.Options{Logger: n.log, ScrubBytesPerSecond: scrubRate, Reserve: uint64(h.Config.DiskReserve)}); err != nil {
 		return err
@@ -54,15 +52,14 @@ func (n *Node) open(closers *[]func() error) error {
 	if n.index, err = index.Open(h.Path(site.IndexFile), n.store, n.log); err != nil {
 		return err
 	}
+	n.clearStore(machine)
 	n.shelf = newShelf(n.store, n.log, func(err error) {
 		select {
 		case n.bad <- err:
 		default: // it is found again, at the latest by the scrub
 		}
 	})
-	if err := n.shelf.fill(h.Genesis, machine.Ledger()); err != nil {
-		return err
-	}
+	n.shelf.fill(h.Genesis, machine.Ledger())
 	for _, r := range machine.Ledger().Runs() {
 		for i := range r.Commits {
 			commitTo(n.index, r.Commits[i].Commit)

@@ -219,6 +219,7 @@ func (l *loop) publishView() {
 		l.moved()
 	}
 	l.newlyAllowed(old, now)
+	l.dropAsked(old, now)
 	l.jobs.GoneOn(now)
 }
 

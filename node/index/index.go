@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -74,8 +73,8 @@ func Open(path string, store blockstore.Store, log *slog.Logger) (*Index, error)
 	for _, info := range store.Artifacts() {
 		m, err := blockstore.ReadManifest(store, info.Manifest)
 		if err != nil || len(x.uses[info.Manifest]) == 0 {
-			if err := store.DeleteArtifact(info.Manifest); err != nil {
-				return nil, fmt.Errorf("remove an artifact that nothing needs: %w", err)
+			if err := store.DeleteArtifact(info.Manifest); err != nil { // a full disk is no reason not to start
+				log.Warn("an artifact that nothing needs is not removed; it is at the next start", "artifact", info.Manifest, "error", err)
 			}
 			continue
 		}

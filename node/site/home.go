@@ -201,7 +201,8 @@ func (h *Home) Lock() (io.Closer, error) {
 		pid, _ := io.ReadAll(io.LimitReader(f, 32)) // only to tell the user
 		return nil, hint.Add(fmt.Errorf("%s: %w (process %s)", h.Dir, ErrInUse, strings.TrimSpace(string(pid))), "weft status asks it how it is; each site needs a directory of its own (--dir)")
 	}
-	if err := errors.Join(f.Truncate(0), writeAt(f, fmt.Sprintln(os.Getpid()))); err != nil {
+	err = errors.Join(f.Truncate(0), writeAt(f, fmt.Sprintln(os.Getpid())))
+	if err != nil && !errors.Is(err, syscall.ENOSPC) { // on a full disk it is locked without saying by whom
 		return nil, errors.Join(fmt.Errorf("lock: %w", err), f.Close())
 	}
 	return f, nil
