@@ -265,6 +265,8 @@ var expectations = map[string]expectation{
 		expect: (*lied).tolerated,
 	},
 	"metric-liar": {}, // see TestMetricLiar: here nobody measures
+	"asker":       {}, // see TestAskers: here nothing is asked for
+	"baseless":    {},
 	"stale":       {deeds: []string{"announced an old update of its own", "announced another's old update", "announced another's update", "announced the base as its update"}},
 }
 

@@ -53,7 +53,7 @@ var mutants = []mutant{
 	{"the votes of who was removed count", "ledger", "(*Signed).VerifyIn", "case !r.Has(s.From):", "case false:", 0, "gatecrasher"},
 	{"a run opens without a quorum of consents", "ledger", "(*Open).checkConsents", "len(o.Consents) < n", "len(o.Consents) < 1", 4, "asker"},
 	{"a base is fetched before its run is open", "runs", "(*Runs).Holds", "if r.asks.inForce() {", "if false {", 4, "baseless"},
-	{"what is asked for is kept without end", "runs", "(*asks).noteOpen", "!slices.Contains(listed.Runs, s.ID()) ||", "", 4, "asker"},
+	{"what is asked for is kept without end", "runs", "(*asks).noteOpen", "!slices.Contains(listed.Runs, s.ID()) ||", "", 4, "baseless"},
 	{"a view does not end", "consensus", "(*Agreement).timeouts", "case h.precommitBy > 0 && a.out.Now() >= h.precommitBy, h.votes", "case h.votes", 0, ""},
 }
 
