@@ -118,6 +118,7 @@ node/jobs < tensor: layouts
 node/jobs < train: tasks
 node/jobs < train/update: takes over a result
 node/jobs < node/steps: the curves of trainings
+node/jobs < yamlfile: sizes as a configuration has them
 node/steps < atomicfile: a file that has grown is written anew
 node/steps < block: runs have CIDs
 node/steps < ledger: how many metrics there may be

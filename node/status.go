@@ -50,13 +50,13 @@ func (s *reporter) Status(context.Context) (api.Status, error) {
 	st.Runs = []api.RunStatus{}
 	for _, r := range shot.runs {
 		st.Runs = append(st.Runs, s.runStatus(r))
-		if r.active && s.jobs.Waits(r.status.ID) {
+		if r.active && s.jobs.Appraisal(r.status.ID).Waits {
 			st.Pending = append(st.Pending, s.pending(r.status.ID, r.status.Spec))
 		}
 	}
 	st.NotOpen = s.notOpen(s.views.now())
 	for _, a := range st.NotOpen {
-		if s.jobs.Waits(a.Run) {
+		if s.jobs.Appraisal(a.Run).Waits {
 			st.Pending = append(st.Pending, s.pending(a.Run, a.Spec))
 		}
 	}

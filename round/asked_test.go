@@ -67,7 +67,9 @@ func TestAskedEntry(t *testing.T) {
 	e := newAskedEnv(t, 4)
 	spec := e.spec(1)
 	run := spec.ID()
-	consent := func(site int, c ledger.Consent) ledger.Signed { return *e.sites[site-1].out.Sign(ledger.KindConsent, &c) }
+	consent := func(site int, c ledger.Consent) ledger.Signed {
+		return *e.sites[site-1].out.Sign(ledger.KindConsent, &c)
+	}
 	yes := func(site int) ledger.Signed {
 		return consent(site, ledger.Consent{Run: run, Accept: true, Serial: 1, Samples: 7})
 	}

@@ -42,7 +42,10 @@ func (m *Machine) receiveStatement(r Received) error {
 		return err
 	}
 	if s.From == m.self {
-		return m.receiveOwn(s)
+		if runs.Handles(s.Kind) {
+			return m.runs.ReceiveOwn(s)
+		}
+		return m.members.ReceiveOwn(s) // most were relayed and say nothing new
 	}
 	if j, ok := body.(*ledger.Join); ok {
 		return m.receiveJoin(r.From, s, j)
@@ -65,20 +68,6 @@ func (m *Machine) receiveStatement(r Received) error {
 		m.keepEarly(r)
 	}
 	return err
-}
-
-// receiveOwn takes an own statement that another site shows; most were relayed and say nothing new.
-func (m *Machine) receiveOwn(s *ledger.Signed) error {
-	if !runs.Handles(s.Kind) {
-		return m.members.ReceiveOwn(s)
-	}
-	if m.observes() {
-		return nil
-	}
-	if err := m.out.Verify(s); err != nil {
-		return err
-	}
-	return m.runs.ReceiveOwn(s)
 }
 
 // keepEarly keeps a statement that cannot be judged yet: its author is ahead of this site.

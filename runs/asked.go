@@ -57,12 +57,12 @@ func (r *Runs) opened(run block.CID, o *ledger.Open) {
 	k := r.asks.opened(run)
 	p := r.of(run)
 	for i := range o.Consents {
-		p.noteAnswer(&o.Consents[i])
+		noteAnswer(p, &o.Consents[i])
 	}
 	if k != nil {
 		for _, site := range r.env.roster().Sites() {
 			if s := k.consents[site.ID]; s != nil {
-				p.noteAnswer(s)
+				noteAnswer(p, s)
 			}
 		}
 		if k.weighed {
@@ -70,7 +70,7 @@ func (r *Runs) opened(run block.CID, o *ledger.Open) {
 		}
 	}
 	for _, s := range r.asks.recall(run) {
-		p.noteAnswer(s)
+		noteAnswer(p, s)
 	}
 	if own := p.offers.of(p.Self); own.said() {
 		p.asked()
@@ -82,7 +82,7 @@ func (r *Runs) opened(run block.CID, o *ledger.Open) {
 	}
 }
 
-// ReceiveOwn takes an own statement that another site shows, whose signature was checked. This site's log may have lost it: then it
+// ReceiveOwn takes an own statement that another site shows. This site's log may have lost it: then it
 // is adopted, so that its next word has a higher serial.
 func (r *Runs) ReceiveOwn(s *ledger.Signed) error {
 	body, err := s.Open()
@@ -92,6 +92,9 @@ func (r *Runs) ReceiveOwn(s *ledger.Signed) error {
 	k := kinds[s.Kind]
 	if k.asked == nil || r.env.observes() || !r.asks.inForce() || r.has(s, body) {
 		return nil
+	}
+	if err := r.env.Out.Verify(s); err != nil {
+		return err
 	}
 	before := r.asks.ownAnswer(body)
 	if !k.asked(r.asks, s, body) {

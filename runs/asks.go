@@ -41,10 +41,10 @@ func (a *asks) find(run block.CID) *ask {
 	return nil
 }
 
-// own returns the runs that this site asks for.
+// own returns the runs that this site asks for, the first of them if it asked for more by an older protocol.
 func (a *asks) own() (ids []block.CID) {
 	for _, k := range a.list {
-		if k.spec.By == a.env.Self {
+		if k.spec.By == a.env.Self && len(ids) < ledger.MaxAsked {
 			ids = append(ids, k.id)
 		}
 	}

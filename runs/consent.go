@@ -29,7 +29,7 @@ var _ = handle(ledger.KindConsent, kind{
 })
 
 // noteAnswer takes a consent that was given before the run was opened.
-func (p *state) noteAnswer(s *ledger.Signed) {
+func noteAnswer(p *state, s *ledger.Signed) {
 	b, _ := ledger.BodyOf[ledger.Consent](s, ledger.KindConsent) // it was read when it came
 	p.noteConsent(s, b)
 }

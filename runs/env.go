@@ -13,6 +13,7 @@ import (
 type Out interface {
 	Now() time.Duration
 	Sign(kind ledger.Kind, body ledger.Body) *ledger.Signed
+	Verify(s *ledger.Signed) error // signed by a site of the roster
 	Save(s *ledger.Signed)
 	// Publish sends a statement to all now, and again as long as it matters, at most most times; 0: without limit.
 	Publish(s *ledger.Signed, most uint64, matters func(sends uint64) bool)

@@ -34,6 +34,7 @@ type out struct {
 
 func (o *out) Now() time.Duration                                { return o.now }
 func (o *out) Save(*ledger.Signed)                               {}
+func (o *out) Verify(*ledger.Signed) error                       { return nil }
 func (o *out) Publish(*ledger.Signed, uint64, func(uint64) bool) {}
 func (o *out) Start(j Job)                                       { o.jobs = append(o.jobs, j) }
 func (o *out) Trace(trace.Event)                                 {}

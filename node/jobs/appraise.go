@@ -20,6 +20,7 @@ import (
 
 // Appraisal is what a site makes of a run that is asked for, or was opened by others.
 type Appraisal struct {
+	Waits  bool   // for the operator's answer
 	Bytes  uint64 // of its model, with what it has beside its weights; 0: its manifest is not here yet
 	Held   string // why this site does not consent by itself, as it does to other runs; empty if nothing holds it back
 	Refuse string // why it cannot take part; empty if it can
@@ -53,10 +54,12 @@ func newAppraisals(c Config, a *artifacts, w *answers) *appraisals {
 func (a *appraisals) of(run block.CID) Appraisal {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	k := Appraisal{}
 	if known := a.all[run]; known != nil {
-		return *known
+		k = *known
 	}
-	return Appraisal{}
+	k.Waits = a.answers.waits(run)
+	return k
 }
 
 // begin notes that a run is appraised; it reports whether that is news. Those of runs that are gone are forgotten.
