@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	maxLook    = 8 << 20     // bytes of the manifests and layouts of a run, read before the site consents
-	lookHourly = 16          // runs of one opener that are looked at in an hour
-	lookWait   = time.Minute // for a manifest, before the opener's other runs have their turn
+	maxLook    = 8 << 20          // bytes of the manifests and layouts of a run, read before the site consents
+	lookHourly = 16               // runs of one opener that are looked at in an hour
+	lookWait   = 20 * time.Second // for a manifest, before the opener's other runs have their turn; then it is sought again
 )
 
 // looks are those at one opener's runs, one at a time, so that the opener has one budget of memory at each site.
