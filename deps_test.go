@@ -44,6 +44,7 @@ checkpoint < block: artifacts go by CID
 checkpoint < blockstore: a checkpoint is taken into a store
 checkpoint < ledger: what a run has beside its weights
 checkpoint < tensor: headers and layouts
+train/update < aggregate: the norm of an update's change
 train/update < block: artifacts go by CID
 train/update < blockstore: an update is taken over into the store
 train/update < hint: what is refused says why

@@ -90,6 +90,8 @@
 // So it depends on how the model is cut into shards, which is the run's, and on nothing
 // else; whoever computes parts of it elsewhere has to give the sum of each shard.
 //
+// [Compare] measures an update and its base so, for the norm that its author states.
+//
 // Every strategy blames the same input for the same updates, and the first by shard, input
 // and element ([NotFiniteError]). Out of finite inputs an outer step may still leave the
 // range of a type, round after round; that is nobody's ([OverflowError]).

@@ -16,6 +16,8 @@ var (
 	ErrNotFinite = errors.New("element is NaN, infinite or beyond its type's range")
 	// ErrOverflow is returned, as an OverflowError, for a step out of a type's range.
 	ErrOverflow = errors.New("the step leaves the range of numbers")
+	// ErrTooLong is returned, as a TooLongError, for an update that changes its base by too much.
+	ErrTooLong = errors.New("too long a change")
 	// ErrSpec is returned, as a SpecError, for a strategy that this program does not know.
 	ErrSpec = errors.New("strategy is not known")
 )
@@ -62,3 +64,12 @@ type SpecError struct {
 
 func (e *SpecError) Error() string { return e.Field + ": " + e.Why }
 func (e *SpecError) Unwrap() error { return ErrSpec }
+
+// TooLongError says by how much an update changes its base, and how much its run allows. It is an ErrTooLong.
+type TooLongError struct{ Norm, Limit float64 }
+
+func (e *TooLongError) Error() string {
+	return fmt.Sprintf("it changes the model by a norm of %.4g, the run allows %.4g: %v", e.Norm, e.Limit, ErrTooLong)
+}
+
+func (e *TooLongError) Unwrap() error { return ErrTooLong }

@@ -40,10 +40,7 @@ func (w *measureWorker) compute(ctx context.Context, i int) error {
 			}
 			addSquares(&sums, s.first, x)
 		}
-		w.shard[j] = 0
-		for _, sum := range sums {
-			w.shard[j] += sum
-		}
+		w.shard[j] = total(sums)
 	}
 	return nil
 }

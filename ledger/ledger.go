@@ -48,6 +48,8 @@ type Run struct {
 	Closed   uint64   // height of the entry that ended it early; 0: none has
 	Plateau  uint64   // height of the commit with which no better model was expected; 0: none
 	Terms    Terms    // of evaluation and the best model, as far as they are in force
+	Bounded  bool     // the protocol that it was opened under has bounds
+	Bounds   Bounded  // as far as they are in force
 	Round    uint64   // current, from 1; Spec.Rounds+1 when all are done
 	Opened   uint64   // height of the entry that opened the current round
 	Base     block.CID
@@ -68,7 +70,7 @@ type Run struct {
 func newRun(e *Entry, spec *RunSpec, unknown []string, protocol uint64) *Run {
 	r := &Run{
 		ID: e.Run(), Spec: spec, Unknown: unknown, Height: e.Height, Round: 1, Opened: e.Height, Base: spec.Base,
-		Counted: map[peer.ID]uint64{}, spoilt: map[block.CID]bool{}, selects: protocol >= SelectionProtocol, Asked: protocol >= AskProtocol,
+		Counted: map[peer.ID]uint64{}, spoilt: map[block.CID]bool{}, selects: protocol >= SelectionProtocol, Asked: protocol >= AskProtocol, Bounded: protocol >= BoundsProtocol,
 	}
 	r.State = spec.Strategy.State()
 	if r.selects {
@@ -76,6 +78,9 @@ func newRun(e *Entry, spec *RunSpec, unknown []string, protocol uint64) *Run {
 	}
 	if r.Terms.Cross != "" && protocol < CrossProtocol {
 		r.Terms = Terms{} // programs of that protocol cannot read them
+	}
+	if r.Bounded {
+		r.Bounds, _ = spec.Bounds.Read() // the description was valid
 	}
 	return r
 }

@@ -30,7 +30,7 @@ func (o *Open) check(l *Ledger, e *Entry) error {
 	if err != nil {
 		return invalid(e, "%v", err)
 	}
-	if err := spec.Validate(l.roster); err != nil {
+	if err := spec.Validate(l.roster, l.Protocol(e.Height).Number); err != nil {
 		return invalid(e, "%v", err)
 	}
 	if spec.By != o.Spec.From {

@@ -8,14 +8,6 @@ import (
 	"github.com/weft-mesh/weft/block"
 )
 
-// LatePolicy says what becomes of an update that misses its round's seal.
-type LatePolicy string
-
-const (
-	Drop  LatePolicy = "drop"  // it is forgotten
-	Carry LatePolicy = "carry" // it counts in a later round, with less weight
-)
-
 // RunSpec is a run as its opener signs it: what is trained, how, and for how long. It never carries code.
 type RunSpec struct {
 	Name        string            `cbor:"name" json:"name"`
@@ -27,6 +19,8 @@ type RunSpec struct {
 	Rule        string            `cbor:"rule" json:"rule"`                             // its name; a site that does not know it takes no part
 	Strategy    Strategy          `cbor:"strategy,omitzero" json:"strategy,omitzero"`   // outer step and parameters; absent where there are none
 	Selection   Selection         `cbor:"selection,omitzero" json:"selection,omitzero"` // evaluation and the best model; absent where it says nothing of them
+	Bounds      Bounds            `cbor:"bounds,omitzero" json:"bounds,omitzero"`       // how far one site may move a model; absent where it says nothing of it
+	Continues   Continues         `cbor:"continues,omitzero" json:"continues,omitzero"` // an earlier run from whose model it goes on; absent where it continues none
 	MinSites    uint64            `cbor:"min_sites" json:"min_sites"`                   // fewest updates in a seal; 0: a quorum
 	SampleCap   uint64            `cbor:"sample_cap" json:"sample_cap"`
 	Late        LatePolicy        `cbor:"late" json:"late"`
@@ -50,31 +44,18 @@ func (s *RunSpec) Check() error { return nil }
 // ID returns the run's name: the CID of its description. One that was read from a statement is named by that: see [Signed.ID].
 func (s *RunSpec) ID() block.CID { return block.Of(s).CID }
 
-// Default fills what the opener left open.
-func (s *RunSpec) Default() {
+// Default fills what the opener left open, as runs that are opened under a protocol have it.
+func (s *RunSpec) Default(protocol uint64) {
 	if s.Rule == "" {
 		s.Rule = "fedavg"
 	}
-	if s.Late == "" {
-		s.Late = s.late()
-	}
-	if s.Late == Carry && s.LateDen == 0 {
-		s.LateNum, s.LateDen, s.LateMax = 1, 2, 2
-	}
+	s.defaultLate(protocol)
 	if s.Attempts == 0 {
 		s.Attempts = 3
 	}
 	if s.Train == nil {
 		s.Train = map[string]string{}
 	}
-}
-
-// late returns the policy of a run that names none: only a mean of parameters takes late updates from their own bases.
-func (s *RunSpec) late() LatePolicy {
-	if s.Plain() {
-		return Carry
-	}
-	return Drop
 }
 
 // Plain reports whether the run averages parameters and does nothing else, as every program can.
@@ -94,10 +75,10 @@ func (e *SpecError) Error() string { return fmt.Sprintf("run %q: %s: %s", e.Run,
 // Unwrap returns ErrMalformed.
 func (e *SpecError) Unwrap() error { return ErrMalformed }
 
-// Validate says what is wrong with the description for a mesh with this roster, if anything: with its form and sizes. Whether
+// Validate says what is wrong with the description for a mesh with this roster that goes by this protocol, if anything: with its form and sizes. Whether
 // this program knows the names in it is no part of that, or sites of two versions would disagree about what is decided; nor are
-// Strategy, Selection and Constants, which earlier versions pass over.
-func (s *RunSpec) Validate(r *Roster) error {
+// Strategy, Selection, Constants and Continues, nor Bounds before protocol 4, which earlier versions pass over.
+func (s *RunSpec) Validate(r *Roster, protocol uint64) error {
 	bad := func(field, format string, args ...any) error {
 		return &SpecError{s.Name, field, fmt.Sprintf(format, args...)}
 	}
@@ -123,14 +104,11 @@ func (s *RunSpec) Validate(r *Roster) error {
 	case len(s.Train) > maxTrain:
 		return bad("train", "%d hyperparameters, at most %d", len(s.Train), maxTrain)
 	}
-	switch s.Late {
-	case Drop:
-	case Carry:
-		if s.LateNum == 0 || s.LateNum > s.LateDen || s.LateDen > 1000 || s.LateMax == 0 || s.LateMax > MaxStale {
-			return bad("late", "weight %d/%d for up to %d rounds: want 0 < num <= den <= 1000 and 1 to %d rounds", s.LateNum, s.LateDen, s.LateMax, MaxStale)
-		}
-	default:
-		return bad("late", "policy %q, want %q or %q", s.Late, Drop, Carry)
+	if err := s.checkLate(protocol, bad); err != nil {
+		return err
+	}
+	if _, err := s.Bounds.Read(); err != nil && protocol >= BoundsProtocol {
+		return bad("bounds", "%v", err)
 	}
 	for k, v := range s.Train {
 		if len(k) == 0 || len(k) > maxTrainValue || len(v) > maxTrainValue {
@@ -151,14 +129,6 @@ func (s *RunSpec) Needed(r *Roster) int {
 // Takers returns the fewest sites that must take part, with this roster in force: those that a seal must list, and a quorum, as
 // only a site that holds the updates is ready for a seal.
 func (s *RunSpec) Takers(r *Roster) int { return max(r.Quorum(), s.Needed(r)) }
-
-// LateRounds returns how many rounds late an update may count: none if the policy is to drop it.
-func (s *RunSpec) LateRounds() uint64 {
-	if s.Late != Carry {
-		return 0
-	}
-	return s.LateMax
-}
 
 // Weight returns the integer weight of an update that is stale rounds late: its samples, capped,
 // times (LateNum/LateDen)^stale rounded down. 0 means that it cannot count.

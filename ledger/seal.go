@@ -59,13 +59,13 @@ func (s *Seal) apply(l *Ledger, e *Entry) {
 	r.Seals = append(r.Seals, SealAt{e.Height, e.CID(), s})
 }
 
-// Inputs returns what the seal's round is reduced from, in seal order.
-func (s *Seal) Inputs() []Input {
+// Inputs returns what the round of a seal of the run is reduced from, in seal order.
+func (r *Run) Inputs(s *Seal) []Input {
 	list := make([]Input, len(s.Updates))
 	for i := range s.Updates {
 		u := s.Updates[i].Update.Update()
 		list[i] = Input{Site: s.Updates[i].Update.From, Manifest: u.Manifest, Weight: s.Updates[i].Weight}
-		if u.Round != s.Round {
+		if u.Round != s.Round && r.Spec.Late == Carry {
 			list[i].Base = u.Base
 		}
 	}
@@ -102,7 +102,6 @@ func (s *Seal) check(l *Ledger, e *Entry) error {
 		}
 		return nil // the rest was checked with the seal before
 	}
-	var total uint64
 	for i := range s.Updates {
 		if i > 0 && CompareIDs(s.Updates[i-1].Update.From, s.Updates[i].Update.From) >= 0 {
 			return invalid(e, "sites must ascend and differ")
@@ -110,7 +109,18 @@ func (s *Seal) check(l *Ledger, e *Entry) error {
 		if err := l.checkSealed(r, &s.Updates[i]); err != nil {
 			return invalid(e, "update of %s: %v", l.roster.Name(s.Updates[i].Update.From), err)
 		}
-		if total += s.Updates[i].Weight; total >= 1<<53 {
+	}
+	return l.checkWeights(r, e, s)
+}
+
+// checkWeights holds the weights of a round's first seal.
+func (l *Ledger) checkWeights(r *Run, e *Entry, s *Seal) error {
+	var total uint64
+	for i, w := range l.Weights(r, s) {
+		if s.Updates[i].Weight != w {
+			return invalid(e, "update of %s: weight %d, its samples give %d", l.roster.Name(s.Updates[i].Update.From), s.Updates[i].Weight, w)
+		}
+		if total += w; total >= 1<<53 {
 			return invalid(e, "weights sum to 2^53 or more")
 		}
 	}
@@ -122,8 +132,8 @@ func (l *Ledger) checkSealed(r *Run, s *SealedUpdate) error {
 	if err != nil {
 		return err
 	}
-	if w := r.Spec.Weight(s.Update.Update().Samples, stale); s.Weight != w || w == 0 {
-		return fmt.Errorf("weight %d, its samples give %d", s.Weight, w)
+	if r.Spec.Weight(s.Update.Update().Samples, stale) == 0 {
+		return fmt.Errorf("its samples give no weight, %d rounds late", stale)
 	}
 	return s.Update.Verify(l.mesh, l.roster, l.verify)
 }
@@ -174,5 +184,5 @@ type Input struct {
 	Site     peer.ID
 	Manifest block.CID
 	Weight   uint64
-	Base     block.CID // undefined: the round's; else a late update's own
+	Base     block.CID // undefined: it counts as it is; else a late update that is carried over from its own base
 }

@@ -23,7 +23,7 @@ func firstSpec(strategy any) map[string]any {
 	}
 	model := block.Sum(block.DagCBOR, []byte("model"))
 	s := ledger.RunSpec{Name: "run", By: by, Base: model, Layout: model, Rounds: 1}
-	s.Default()
+	s.Default(1)
 	data := block.Encode(&s)
 	if err := cbor.Unmarshal(data, &m); err != nil {
 		panic(err)

@@ -22,6 +22,7 @@ type Update struct {
 	Samples  uint64             `cbor:"samples" json:"samples"`
 	Metrics  map[string]float64 `cbor:"metrics" json:"metrics"`
 	Figures  Figures            `cbor:"figures,omitzero" json:"figures,omitzero"` // of the base; absent if its author has not measured it
+	Norm     Norm               `cbor:"norm,omitzero" json:"norm,omitzero"`       // of the change to the base; absent in runs without bounds
 	Lent     bool               `cbor:"lent,omitempty" json:"lent,omitempty"`     // the other sites may measure it, if the run asks for that
 }
 
@@ -90,7 +91,7 @@ func (l *Ledger) Staleness(r *Run, s *Signed) (uint64, error) {
 		return 0, fmt.Errorf("a seal has dropped it as invalid")
 	}
 	stale := r.Round - u.Round
-	if stale > 0 && (r.Spec.Late != Carry || stale > r.Spec.LateMax) {
+	if stale > r.Spec.LateRounds() {
 		return 0, fmt.Errorf("%d rounds late, the run's policy drops it", stale)
 	}
 	return stale, nil

@@ -269,7 +269,7 @@ func FuzzRunRequest(f *testing.F) {
 			return
 		}
 		spec.Base, spec.Layout = testCID(block.DagCBOR, "b"), testCID(block.DagCBOR, "l")
-		if err := spec.Validate(n.views.now().roster); err != nil {
+		if err := spec.Validate(n.views.now().roster, n.views.now().protocol.Number); err != nil {
 			t.Errorf("described a run that is not valid: %v", err)
 		}
 	})

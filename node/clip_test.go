@@ -50,7 +50,7 @@ func TestClipRun(t *testing.T) {
 	for _, s := range slices.Backward(sites) {
 		r = s.awaitRounds(run, 6)
 	}
-	if m, err := r.Spec.Strategy.Read(); err != nil || r.Spec.Late != ledger.Drop || m.Params["norm"] != "0.1" {
+	if m, err := r.Spec.Strategy.Read(); err != nil || r.Spec.Late != ledger.Average || m.Params["norm"] != "0.1" {
 		t.Errorf("the run's description: %+v", r.Spec)
 	}
 	base := r.Spec.Base

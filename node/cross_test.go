@@ -100,8 +100,8 @@ func (s *testSite) lastUpdates(run block.CID) (list []block.CID) {
 	for _, e := range entries {
 		if seal := ledger.As[ledger.Seal](e.Entry); seal != nil && seal.Run == run {
 			list = list[:0]
-			for _, in := range seal.Inputs() {
-				list = append(list, in.Manifest)
+			for i := range seal.Updates {
+				list = append(list, seal.Updates[i].Update.Update().Manifest)
 			}
 		}
 	}
@@ -141,11 +141,11 @@ func TestCrossEvaluateOff(t *testing.T) {
 		v.roster = wideRoster(n)
 		o.views = newViews(&v)
 		spec := &ledger.RunSpec{Selection: ledger.NewSelection(ledger.Terms{Cross: ledger.CrossLast})}
-		if err := o.checkSelection(spec); (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
+		if err := o.checkProtocol(spec); (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%d sites: %v", n, err)
 		}
 		v.protocol.Number = ledger.SelectionProtocol
-		if err := o.checkSelection(spec); err == nil || want == "" && !strings.Contains(err.Error(), "need protocol 4") {
+		if err := o.checkProtocol(spec); err == nil || want == "" && !strings.Contains(err.Error(), "need protocol 4") {
 			t.Errorf("under protocol 3: %v", err)
 		}
 	}

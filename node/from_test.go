@@ -24,11 +24,11 @@ func TestFrom(t *testing.T) {
 	sites := newTestMesh(t, 4, func(_, config string) string { return config + "keep_models: 1\n" })
 	upAll(sites[:3])
 	a, d := sites[0], sites[3]
-	first, err := a.client.Start(t.Context(), api.RunRequest{Spec: ledger.RunSpec{Name: "first", Rounds: 3, MinSites: 3}, Model: path})
+	first, err := a.client.Start(t.Context(), api.RunRequest{Spec: ledger.RunSpec{Name: "first", Rounds: 4, MinSites: 3}, Model: path})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := a.awaitRounds(first.Run, 3)
+	r := a.awaitRounds(first.Run, 4)
 	from := func(run, model block.CID) (api.RunReply, error) {
 		return a.client.Start(t.Context(), api.RunRequest{Spec: ledger.RunSpec{Name: "second", Rounds: 2, MinSites: 3}, From: &api.ModelOf{Run: run, Model: model}})
 	}

@@ -157,11 +157,14 @@ func (o *operator) describe(req api.RunRequest) (*ledger.RunSpec, error) {
 	if _, err := rand.Read(spec.Nonce); err != nil {
 		return nil, err
 	}
-	spec.Default()
+	spec.Default(o.views.now().protocol.Number)
+	if err := o.checkProtocol(&spec); err != nil {
+		return nil, err
+	}
 	check := spec
 	check.Base = o.mesh // stands for those to come
 	check.Layout = check.Base
-	if err := check.Validate(o.views.now().roster); err != nil {
+	if err := check.Validate(o.views.now().roster, o.views.now().protocol.Number); err != nil {
 		const correct = "correct the run's description"
 		var wrong *ledger.SpecError
 		if errors.As(err, &wrong) {
@@ -194,9 +197,6 @@ func (o *operator) checkKnown(spec *ledger.RunSpec) error {
 		field, why := reduction.Wrong(err)
 		return api.RefuseField(field, "correct the run's description, or start a weft that knows it", errors.New(why))
 	}
-	if err := o.checkSelection(spec); err != nil {
-		return err
-	}
 	for _, site := range o.views.now().roster.ByName() {
 		if p, known := o.programs.of(site.ID); known && p.Protocol < since {
 			return api.Refuse(http.StatusConflict, "weft peers shows what each site runs; let its operator start a newer weft first",
@@ -206,25 +206,31 @@ func (o *operator) checkKnown(spec *ledger.RunSpec) error {
 	return nil
 }
 
-// checkSelection refuses terms that would not be in force, or that a mesh of so many sites cannot keep.
-func (o *operator) checkSelection(spec *ledger.RunSpec) error {
+// checkProtocol refuses to ask for what the protocol in force does not have, or that a mesh of so many sites cannot keep.
+func (o *operator) checkProtocol(spec *ledger.RunSpec) error {
 	v := o.views.now()
 	terms, _ := spec.Selection.Read() // it was checked
-	need := func(field, what string, number uint64) error {
-		if spec.Selection.IsZero() || v.protocol.Number >= number {
-			return nil
-		}
-		return api.RefuseField(field, fmt.Sprintf("raise it once every site runs weft >= %s: weft roster protocol %d %s", ledger.NewestWeft, number, ledger.NewestWeft),
-			fmt.Errorf("%s need protocol %d, the mesh goes by %d", what, number, v.protocol.Number))
-	}
-	if terms.Cross == "" {
-		return need("evaluate", "evaluate, best and stop_after", ledger.SelectionProtocol)
-	}
-	if n := v.roster.Len(); n > ledger.MaxCross {
+	if n := v.roster.Len(); terms.Cross != "" && n > ledger.MaxCross {
 		return api.RefuseField("cross_evaluate", "leave it out",
 			fmt.Errorf("the mesh has %d sites, at most %d: each site would evaluate the updates of all others, and what it finds would not fit its statement", n, ledger.MaxCross))
 	}
-	return need("cross_evaluate", "cross-site evaluations", ledger.CrossProtocol)
+	for _, needs := range []struct {
+		protocol    uint64
+		asked       bool
+		field, what string
+	}{
+		{ledger.CrossProtocol, terms.Cross != "", "cross_evaluate", "cross-site evaluations need"},
+		{ledger.SelectionProtocol, !spec.Selection.IsZero(), "evaluate", "evaluate, best and stop_after need"},
+		{ledger.AverageProtocol, spec.Late == ledger.Average, "late", "late: average needs"},
+		{ledger.ContinuesProtocol, !spec.Continues.IsZero(), "continues", "a rewind needs"},
+		{ledger.BoundsProtocol, !spec.Bounds.IsZero(), "share", "share and max_change need"},
+	} {
+		if in := v.protocol.Number; needs.asked && in < needs.protocol {
+			return api.RefuseField(needs.field, fmt.Sprintf("raise it once every site runs weft >= %s: weft roster protocol %d %s", ledger.NewestWeft, needs.protocol, ledger.NewestWeft),
+				fmt.Errorf("%s protocol %d, the mesh goes by %d", needs.what, needs.protocol, in))
+		}
+	}
+	return nil
 }
 
 // Evaluate has the site's trainer measure a model of a run once it is free: a committed one, or what the run began with. It
@@ -290,9 +296,9 @@ func (o *operator) roundOf(ctx context.Context, run, model block.CID) (number ui
 			return
 		}
 		found = r.Spec.Base == model
-		for i := range r.Commits {
-			if c := &r.Commits[i]; !found && c.Model == model {
-				number, found = c.Round, true
+		for i, c := range m.Ledger().Lineage(r) {
+			if !found && c.Model == model {
+				number, found = uint64(i)+1, true
 			}
 		}
 	})

@@ -99,7 +99,7 @@ func TestNesterovRun(t *testing.T) {
 	if held := heldStates(t, a.dir, states); slices.Contains(held, false) {
 		t.Errorf("who keeps updates keeps the states that they went into: %v", held)
 	}
-	if held := heldStates(t, d.dir, states); !slices.Equal(held, []bool{false, false, false, false, true, true}) {
-		t.Errorf("with keep_models: 2 there are %v", held)
+	if held := heldStates(t, d.dir, states); !slices.Equal(held, []bool{false, false, false, true, true, true}) {
+		t.Errorf("of the last three, which all keep, there are %v", held)
 	}
 }

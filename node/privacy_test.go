@@ -231,7 +231,7 @@ func offerCut(t *testing.T, n *Node, from block.CID) block.CID {
 	return c
 }
 
-// Only the newest models and what the run began with stay, updates go with the commit, and leftovers at the next start.
+// Only the newest three models, which keep_models adds to, and what the run began with stay, updates go with the commit, and leftovers at the next start.
 func TestKeep(t *testing.T) {
 	t.Parallel()
 	sites := newTestMesh(t, 2, func(name, config string) string {
@@ -242,23 +242,23 @@ func TestKeep(t *testing.T) {
 	})
 	upAll(sites)
 	a, b := sites[0], sites[1]
-	run := a.start(ledger.RunSpec{Name: "keep", Rounds: 3, MinSites: 2})
-	a.awaitRounds(run, 3)
-	b.awaitRounds(run, 3)
+	run := a.start(ledger.RunSpec{Name: "keep", Rounds: 5, MinSites: 2})
+	a.awaitRounds(run, 5)
+	b.awaitRounds(run, 5)
 	want := func(s *testSite, n int) {
 		s.t.Helper()
 		s.await("the rest to be removed", func(*api.Status) bool { return len(s.node.store.Artifacts()) == n })
-		for _, h := range s.awaitRounds(run, 3).History {
-			if h.Held != (h.Round == 3) {
+		for _, h := range s.awaitRounds(run, 5).History {
+			if h.Held != (h.Round > 2) {
 				t.Errorf("site %s, round %d: held %v", s.name, h.Round, h.Held)
 			}
 		}
 	}
-	want(a, 2)
-	want(b, 2+6)
+	want(a, 4)
+	want(b, 4+10)
 	testArtifact(t, a.node.store, 3)                                                                                        // a crash came before its use was noted
 	a.node.index.Add(t.Context(), testArtifact(t, a.node.store, 4), nil, index.Use{Run: run, As: index.AsUpdate, Round: 1}) // a Forget was lost
 	a.down()
 	a.up(b)
-	want(a, 2)
+	want(a, 4)
 }

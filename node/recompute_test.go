@@ -126,8 +126,8 @@ func sealedUpdates(t *testing.T, dir string, number uint64) (list []block.CID) {
 	}
 	for _, e := range entries {
 		if seal := ledger.As[ledger.Seal](e.Entry); seal != nil && seal.Round == number {
-			for _, in := range seal.Inputs() {
-				list = append(list, in.Manifest)
+			for i := range seal.Updates {
+				list = append(list, seal.Updates[i].Update.Update().Manifest)
 			}
 		}
 	}

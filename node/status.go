@@ -60,6 +60,7 @@ func (s *reporter) Status(context.Context) (api.Status, error) {
 			st.Pending = append(st.Pending, s.pending(a.Run, a.Spec))
 		}
 	}
+	api.Link(st.Runs)
 	if p := s.problem(shot); p.Text != "" {
 		st.Problem, st.Hint = p.Text, p.Hint
 	}

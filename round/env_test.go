@@ -373,7 +373,7 @@ func (e *env) job(s *simSite, j runs.Job) {
 
 func (e *env) fetch(s *simSite, j runs.Fetch) {
 	if why := e.liars[j.Manifest]; why != "" {
-		s.queue = append(s.queue, runs.Fetched{Manifest: j.Manifest, Layout: j.Layout, Invalid: why})
+		s.queue = append(s.queue, runs.Fetched{Manifest: j.Manifest, Layout: j.Layout, Base: j.Base, Invalid: why})
 		return
 	}
 	for num := range e.holds[j.Manifest] {
@@ -382,7 +382,7 @@ func (e *env) fetch(s *simSite, j runs.Fetch) {
 			if !e.holds[j.Manifest][s.num] {
 				e.hold(s, j.Manifest)
 			}
-			s.queue = append(s.queue, runs.Fetched{Manifest: j.Manifest, Layout: j.Layout})
+			s.queue = append(s.queue, runs.Fetched{Manifest: j.Manifest, Layout: j.Layout, Base: j.Base})
 			return
 		}
 	}
@@ -446,7 +446,7 @@ func (e *env) spec(rounds uint64) *ledger.RunSpec {
 	layout := block.Sum(block.DagCBOR, []byte("layout"))
 	base := block.Sum(block.DagCBOR, []byte("base"))
 	s := &ledger.RunSpec{Name: "r", By: e.sites[0].self, Base: base, Layout: layout, Rounds: rounds, Nonce: make([]byte, 16)}
-	s.Default()
+	s.Default(1)
 	return s
 }
 

@@ -80,7 +80,7 @@ func vectors(t *testing.T) []vector {
 		return statementAs(g.Sites[site].ID, kind, body)
 	}
 	spec := &ledger.RunSpec{Name: "tumour", By: g.Sites[0].ID, Base: model, Layout: layout, Rounds: 5, Nonce: make([]byte, 16), Train: map[string]string{"lr": "0.001", "steps": "100"}}
-	spec.Default()
+	spec.Default(1)
 	open := statement(0, ledger.KindOpen, spec)
 	run := spec.ID()
 	stop := statement(0, ledger.KindStop, &ledger.Stop{Run: run, Reason: "enough"})
@@ -122,6 +122,14 @@ func vectors(t *testing.T) []vector {
 	selecting := *spec
 	selecting.Selection = ledger.NewSelection(ledger.Terms{Every: &every, Best: &ledger.Best{Metric: "accuracy", Mode: ledger.Max, By: ledger.ByMedian, MinDelta: 0.125}, StopAfter: 3})
 	add("selecting run description", "body", selecting)
+	averaging := *spec
+	averaging.Late = ledger.Average
+	averaging.Bounds = ledger.NewBounds(ledger.Bounded{Share: ledger.OpenShare, MaxChange: 1000})
+	averaging.Continues = ledger.NewContinues(ledger.Earlier{Run: run, Round: 3})
+	add("averaging run description", "body", averaging)
+	normed := upd(2)
+	normed.Norm = ledger.NewNorm(2.5)
+	add("update with norm body", "body", normed)
 	measured := statement(2, ledger.KindMeasured, &ledger.LastMeasured{Run: run, Model: model, Figures: figures})
 	add("closing entry", "Entry", &ledger.Entry{Mesh: mesh, Height: 4, Parent: commit.CID(), Body: &ledger.Closing{Run: run, Figures: []ledger.Signed{measured}}})
 	lent := upd(2)

@@ -16,6 +16,9 @@ func (p *state) trained(e Trained) {
 		Run: e.Run, Round: e.Round, Opened: e.Opened, Attempt: e.Attempt, Base: job.Base,
 		Manifest: e.Manifest, Samples: e.Samples, Metrics: e.Metrics, Lent: e.Lent && p.run.Terms.Cross != "",
 	}
+	if p.run.Bounded {
+		u.Norm = ledger.NewNorm(e.Norm)
+	}
 	p.training.succeeded()
 	p.touch()
 	fill(p.env, u, e.Figures, &p.run.Terms)

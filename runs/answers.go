@@ -28,6 +28,7 @@ type Trained struct {
 	Metrics  map[string]float64
 	Figures  *ledger.Measured // of the base; nil: it was not measured
 	Lent     bool             // the site lets others measure the update
+	Norm     float64          // of the change to the base, if the job is bounded
 }
 
 // TrainFailed answers Train. The machine asks again after a while.
@@ -52,6 +53,8 @@ type Fetched struct {
 	Layout   block.CID // as in Fetch
 	State    bool      // as in Fetch
 	Invalid  string    // why, or empty
+	Base     block.CID // as in Fetch
+	Norm     float64   // of an update's change to Base, if that is defined
 }
 
 // Lost says that an artifact is not held any more: the driver's policy has removed it, or its disk

@@ -28,7 +28,7 @@ var (
 
 // Ask is the wish of this site's operator for a run.
 func (r *Runs) Ask(spec *ledger.RunSpec) {
-	if err := spec.Validate(r.env.roster()); err != nil || r.env.Ledger.Run(spec.ID()) != nil || len(r.asks.own()) >= ledger.MaxAsked {
+	if err := spec.Validate(r.env.roster(), r.env.Ledger.Protocol(r.env.Ledger.Height()+1).Number); err != nil || r.env.Ledger.Run(spec.ID()) != nil || len(r.asks.own()) >= ledger.MaxAsked {
 		return // the driver has checked and told the operator
 	}
 	s := r.env.Out.Sign(ledger.KindOpen, spec)

@@ -172,7 +172,7 @@ func (a *asks) noteOpen(s *ledger.Signed, spec *ledger.RunSpec) bool {
 	switch {
 	case listed == nil || !slices.Contains(listed.Runs, s.ID()) || a.find(s.ID()) != nil:
 		return false
-	case spec.By != s.From || spec.Validate(a.env.roster()) != nil:
+	case spec.By != s.From || spec.Validate(a.env.roster(), a.env.Ledger.Protocol(a.env.Ledger.Height()+1).Number) != nil:
 		return false
 	}
 	a.add(s, spec)

@@ -38,6 +38,20 @@ func (u *update) spoil(why string) { u.invalid = why }
 // lose notes that the update is not held any more, nor being fetched.
 func (u *update) lose() { u.held, u.sought = false, false }
 
+// measuredFrom returns the model that the update's change is measured from, undefined in runs without bounds.
+func (u *update) measuredFrom(r *ledger.Run) block.CID {
+	if !r.Bounded {
+		return block.CID{}
+	}
+	return u.Base
+}
+
+// says reports whether the update's author has stated this norm of its change.
+func (u *update) says(norm float64) bool {
+	stated, ok := u.Norm.Read()
+	return ok && stated == norm
+}
+
 // usable reports whether the update can be averaged.
 func (u *update) usable() bool { return u.held && u.invalid == "" }
 

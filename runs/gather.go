@@ -1,6 +1,8 @@
 package runs
 
 import (
+	"fmt"
+
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/trace"
 )
@@ -32,7 +34,7 @@ func (p *state) seekAll() {
 // seek has an announced update fetched.
 func (p *state) seek(u *update) {
 	if u.seek() {
-		p.Out.Start(Fetch{Run: p.run.ID, Manifest: u.Manifest, Layout: p.run.Spec.Layout, Owner: u.statement.From})
+		p.Out.Start(Fetch{Run: p.run.ID, Manifest: u.Manifest, Layout: p.run.Spec.Layout, Owner: u.statement.From, Base: u.measuredFrom(p.run)})
 	}
 }
 
@@ -43,9 +45,11 @@ func (p *state) fetched(e Fetched) {
 	}
 	for _, u := range p.offers.updates[e.Manifest] {
 		switch {
-		case u.held:
+		case u.held || u.measuredFrom(p.run) != e.Base: // equal bytes may be offered for rounds of other bases
 		case e.Invalid != "":
 			p.spoilUpdate(u, e.Invalid)
+		case p.run.Bounded && !u.says(e.Norm):
+			p.spoilUpdate(u, fmt.Sprintf("it changes the model by a norm of %.6g, and says otherwise", e.Norm))
 		default:
 			p.hasUpdate(u)
 		}

@@ -36,6 +36,7 @@ type Train struct {
 	Base    block.CID // of the round; held
 	From    block.CID // own update to train on from, held; undefined in the first attempt
 
+	Bounded    bool // the change to the base has a norm that the site states, and must not exceed the run's bound
 	Unmeasured bool // the run's terms do not ask for what the site finds of the base
 }
 
@@ -50,6 +51,7 @@ type Fetch struct {
 	Layout   block.CID // another layout is refused; the model's if it is a state, undefined if it is a run's constants
 	Owner    peer.ID   // whose update; empty for what every site may have
 	State    bool      // it is an outer step's state
+	Base     block.CID // of an update whose change is measured: what it was trained from; else undefined
 }
 
 // Forget says that an artifact is no longer needed: end its fetch, delete it if it is an update.

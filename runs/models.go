@@ -141,7 +141,7 @@ func (m *models) drop(what model) { delete(m.held, what) }
 // sought, so that it is not asked for again.
 func (m *models) fetched(e Fetched) (useless bool) {
 	what := model{e.Manifest, e.Layout, e.State}
-	if _, sought := m.sought[what]; !sought {
+	if _, sought := m.sought[what]; !sought || e.Base.Defined() { // an update may have a model's bytes, and be refused for its change
 		return false
 	}
 	if e.Invalid != "" {

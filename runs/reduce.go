@@ -88,7 +88,7 @@ func (p *state) reduce(r *ledger.Run, latest *ledger.SealAt) {
 	if _, made := c.made(latest.CID); made || c.reducing == latest.CID || c.bad[latest.CID] != nil || !p.offers.holds(latest.Seal) {
 		return
 	}
-	j := Reduce{Run: r.ID, Round: r.Round, Seal: latest.CID, Base: r.Base, State: r.State, Inputs: latest.Inputs()}
+	j := Reduce{Run: r.ID, Round: r.Round, Seal: latest.CID, Base: r.Base, State: r.State, Inputs: r.Inputs(latest.Seal)}
 	for _, in := range j.Inputs {
 		if in.Base.Defined() && !p.models.hold(r.ID, in.Base, r.Spec.Layout) {
 			return

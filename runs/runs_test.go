@@ -22,6 +22,7 @@ type mesh struct {
 	out    *out
 	runs   *Runs
 	spec   *ledger.RunSpec
+	norm   float64 // of every change, as fetches find it
 }
 
 // out keeps what the site asks for. No site is proven to lie, and this one may speak.
@@ -62,7 +63,10 @@ func name(format string, args ...any) block.CID {
 }
 
 // newMesh returns a mesh that has opened a run in which all take part.
-func newMesh(t *testing.T) *mesh {
+func newMesh(t *testing.T) *mesh { return newMeshUnder(t, 1) }
+
+// newMeshUnder is newMesh under a protocol.
+func newMeshUnder(t *testing.T, protocol uint64) *mesh {
 	m := &mesh{t: t}
 	var members []ledger.Site
 	for i := range 4 {
@@ -73,6 +77,9 @@ func newMesh(t *testing.T) *mesh {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if protocol > 1 {
+		genesis.Under(protocol, "test")
+	}
 	m.ledger = ledger.NewLedger(genesis, func(peer.ID, []byte, []byte) bool { return true })
 	m.out = &out{self: m.sites[0], mesh: m.ledger.Mesh()}
 	m.runs = New(Config{
@@ -82,7 +89,7 @@ func newMesh(t *testing.T) *mesh {
 	})
 	m.runs.Begin()
 	m.spec = &ledger.RunSpec{Name: "r", By: m.sites[0], Base: name("base"), Layout: name("layout"), Rounds: 3, Nonce: make([]byte, 16)}
-	m.spec.Default()
+	m.spec.Default(protocol)
 	m.decide(&ledger.Open{Spec: *m.out.Sign(ledger.KindOpen, m.spec)})
 	m.runs.Considered(Considered{Run: m.run().ID, Accept: true})
 	m.work()
@@ -118,7 +125,7 @@ func (m *mesh) work() {
 		m.out.jobs = m.out.jobs[1:]
 		switch j := j.(type) {
 		case Fetch:
-			m.runs.Fetched(Fetched{Manifest: j.Manifest, Layout: j.Layout})
+			m.runs.Fetched(Fetched{Manifest: j.Manifest, Layout: j.Layout, Base: j.Base, Norm: m.norm})
 		case Reduce:
 			m.runs.Reduced(Reduced{Seal: j.Seal, Model: name("model of %s", j.Seal)})
 		}

@@ -23,8 +23,11 @@ func (p *state) firstSeal() *ledger.Seal {
 	s := &ledger.Seal{Run: r.ID, Round: r.Round, Opened: r.Opened}
 	for _, c := range p.offers.order {
 		if u := c.best; u != nil {
-			s.Updates = append(s.Updates, ledger.SealedUpdate{Update: *u.statement, Weight: r.Spec.Weight(u.Samples, r.Round-u.Round)})
+			s.Updates = append(s.Updates, ledger.SealedUpdate{Update: *u.statement})
 		}
+	}
+	for i, w := range p.Ledger.Weights(r, s) {
+		s.Updates[i].Weight = w
 	}
 	return s
 }

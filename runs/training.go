@@ -126,7 +126,7 @@ func (p *state) train(r *ledger.Run, latest *ledger.SealAt, ready bool) {
 	} else if self.skips(r.Opened) && (p.phase.at == Enough || p.now() < p.pace.openedAt[r.Opened]+skipPatience && p.offers.awaits(p.Reaches)) {
 		return
 	}
-	next := Train{Run: r.ID, Spec: r.Spec, Round: r.Round, Opened: r.Opened, Attempt: 1, Base: r.Base, Unmeasured: !r.Terms.Measures(r.Round-1, false)}
+	next := Train{Run: r.ID, Spec: r.Spec, Round: r.Round, Opened: r.Opened, Attempt: 1, Base: r.Base, Bounded: r.Bounded, Unmeasured: !r.Terms.Measures(r.Round-1, false)}
 	if own != nil {
 		next.Attempt, next.From = own.Attempt+1, own.Manifest
 	}
@@ -144,12 +144,12 @@ func (p *state) stopTraining() {
 
 // mayFinish reports whether a training under way can still yield an update that counts.
 func (p *state) mayFinish(t *Train, r *ledger.Run, latest *ledger.SealAt) bool {
-	carry := r.Spec.Late == ledger.Carry && !p.Ledger.JoinedAfter(p.Self, t.Opened)
-	if t.Opened == r.Opened && (latest == nil || carry && !slices.Contains(latest.Contributors(), p.Self)) {
+	late := r.Spec.LateRounds() > 0 && !p.Ledger.JoinedAfter(p.Self, t.Opened)
+	if t.Opened == r.Opened && (latest == nil || late && !slices.Contains(latest.Contributors(), p.Self)) {
 		return true
 	}
 	stale := r.Round - t.Round
-	return carry && stale > 0 && stale <= r.Spec.LateMax && t.Round > r.Counted[p.Self]
+	return late && stale > 0 && stale <= r.Spec.LateRounds() && t.Round > r.Counted[p.Self]
 }
 
 // trainOn returns when a site whose update is out trains on from it, if too few updates are in for a seal

@@ -70,7 +70,7 @@ func modelOf(r *api.RunStatus, which string, number uint64) (block.CID, error) {
 	case which == latest:
 		return block.CID{}, fail(nil, "`weft run watch` shows how far it is; --run names another", "run %s has no committed round yet", r.Name)
 	case number == 0:
-		return r.Spec.Base, nil
+		return r.Began(), nil
 	}
 	for _, h := range r.History {
 		if h.Round == number {

@@ -10,7 +10,7 @@ import (
 
 func newRun(e *env) *cobra.Command {
 	return newGroup(&cobra.Command{Use: "run", Short: "Open, watch, list, answer and stop runs"},
-		newRunStart(e), newRunWatch(e), newRunHistory(e), newRunList(e), newRunAccept(e), newRunDecline(e), newRunStop(e))
+		newRunStart(e), newRunWatch(e), newRunHistory(e), newRunList(e), newRunAccept(e), newRunDecline(e), newRunStop(e), newRunRewind(e))
 }
 
 // runArgument explains RUN in the help of commands that take it.

@@ -156,20 +156,22 @@ func metricNames(rounds []api.RoundStatus) []string {
 // writeHistory writes the rounds as CSV (RFC 4180), a row for each round and site.
 func writeHistory(w io.Writer, rounds []api.RoundStatus, metrics []string) error {
 	out := csv.NewWriter(w)
-	_ = out.Write(slices.Concat([]string{"round", "site", "samples", "weight", "attempts", "marks"}, metrics, []string{"took_s", "height", "model"}))
+	_ = out.Write(slices.Concat([]string{"round", "site", "samples", "weight", "attempts", "marks", "share", "norm", "norm_ratio"}, metrics, []string{"took_s", "height", "model"}))
+	of := func(figures map[string]float64, name string) string {
+		if v, ok := figures[name]; ok {
+			return strconv.FormatFloat(v, 'g', -1, 64)
+		}
+		return ""
+	}
 	for _, r := range rounds {
 		took := "" // measured by an earlier life of the node
 		if r.Took > 0 {
 			took = strconv.FormatFloat(r.Took.Seconds(), 'f', 3, 64)
 		}
 		for _, site := range sitesWith(&r) {
-			row := []string{strconv.FormatUint(r.Round, 10), site, strconv.FormatUint(r.SiteSamples[site], 10), strconv.FormatUint(r.Weights[site], 10), strconv.FormatUint(r.Attempts[site], 10), strings.Join(r.Marks(site), " ")}
+			row := []string{strconv.FormatUint(r.Round, 10), site, strconv.FormatUint(r.SiteSamples[site], 10), strconv.FormatUint(r.Weights[site], 10), strconv.FormatUint(r.Attempts[site], 10), strings.Join(r.Marks(site), " "), of(r.Shares, site), of(r.Norms, site), of(r.NormRatios, site)}
 			for _, k := range metrics {
-				value := ""
-				if v, ok := r.Metrics[site][k]; ok {
-					value = strconv.FormatFloat(v, 'g', -1, 64)
-				}
-				row = append(row, value)
+				row = append(row, of(r.Metrics[site], k))
 			}
 			_ = out.Write(append(row, took, strconv.FormatUint(r.Height, 10), r.Model.String()))
 		}

@@ -67,7 +67,7 @@ func (c *runStart) run(ctx context.Context, e *env, args []string) error {
 	if reply.Note != "" {
 		e.err.Printf("weft: %s\n", reply.Note)
 	}
-	if err := c.awaitOpen(ctx, e, reply.Run, req.Spec.Name); err != nil || !c.watch {
+	if err := awaitOpen(ctx, e, reply.Run, req.Spec.Name, c.watch); err != nil || !c.watch {
 		return err
 	}
 	return watchStatus(ctx, e, reply.Run.String())
@@ -145,7 +145,7 @@ func locateField(r runfile.Run, err error) error {
 }
 
 // awaitOpen waits until the ledger has the run, and says meanwhile who has consented and what is waited for.
-func (c *runStart) awaitOpen(ctx context.Context, e *env, id block.CID, name string) error {
+func awaitOpen(ctx context.Context, e *env, id block.CID, name string, watch bool) error {
 	begun, changed, said, waits := time.Now(), time.Now(), "", ""
 	for wait := openPoll; ; wait = min(2*wait, watchEvery/2) {
 		s, err := e.client().Status(ctx)
@@ -163,7 +163,7 @@ func (c *runStart) awaitOpen(ctx context.Context, e *env, id block.CID, name str
 			said = waits
 			e.err.Printf("waiting for %s\n", waits)
 		}
-		if !c.watch && time.Since(changed) > openWait {
+		if !watch && time.Since(changed) > openWait {
 			e.out.Printf("run %s (%s) is asked for, and opens without this command; it waits for %s\n`weft run stop %s` takes it back\n", name, id.Short(), waits, id.Short())
 			return nil
 		}

@@ -118,6 +118,11 @@ func runText(out *term.Out, r *api.RunStatus) string {
 	if text := bestText(r); text != "" {
 		b.WriteString(strings.Repeat(" ", indent) + hanging(out, text, nil))
 	}
+	if n := len(r.History); n > 0 {
+		for _, text := range r.History[n-1].Warnings() {
+			b.WriteString(strings.Repeat(" ", indent) + hanging(out, out.Bad("warning: ")+text, nil))
+		}
+	}
 	if terms, err := r.Spec.Selection.Read(); r.Unmeasured && err == nil && terms.Cross != "" {
 		b.WriteString(strings.Repeat(" ", indent) + "the sites measure the last model, and each other's last updates\n")
 	} else if r.Unmeasured {
@@ -240,7 +245,7 @@ func historyText(out *term.Out, run *api.RunStatus, rounds []api.RoundStatus, ke
 	if measured != "" {
 		columns = append(columns, term.Column{Name: measured + ", all", Right: true, Shrink: true})
 	}
-	t := term.NewTable(append(columns, term.Column{Name: "samples", Right: true}, term.Column{Name: "took", Right: true}, term.Column{Name: "model"}, term.Column{Name: "marks", Optional: true, Wrap: true})...)
+	t := term.NewTable(append(columns, term.Column{Name: "samples", Right: true}, term.Column{Name: "share %", Right: true, Optional: true}, term.Column{Name: "norm", Right: true, Optional: true}, term.Column{Name: "took", Right: true}, term.Column{Name: "model"}, term.Column{Name: "marks", Optional: true, Wrap: true})...)
 	for _, r := range rounds {
 		cells := []string{strconv.FormatUint(r.Round, 10), strconv.Itoa(len(r.Sites))}
 		for _, s := range across {
@@ -259,13 +264,41 @@ func historyText(out *term.Out, run *api.RunStatus, rounds []api.RoundStatus, ke
 		if r.Took > 0 {
 			took = term.Duration(r.Took)
 		}
-		t.Row(append(cells, strconv.FormatUint(r.Samples, 10), took, modelText(run, &r), marksText(run, &r))...)
+		t.Row(append(cells, strconv.FormatUint(r.Samples, 10), sharesText(&r, across), normsText(&r, across), took, modelText(run, &r), marksText(run, &r))...)
 	}
 	text := t.Text(out.Columns(), out.Dim)
 	if across != nil {
 		text = out.Dim(key+" by site") + "\n" + text
 	}
 	return text
+}
+
+// sharesText is each site's part of a round's weight, or, if the sites have no columns, the largest.
+func sharesText(r *api.RoundStatus, sites []string) string {
+	return perSite(r.Shares, sites, func(v float64) string { return strconv.FormatFloat(100*v, 'f', 0, 64) })
+}
+
+// normsText is how long each site's change is beside the median's, or, if the sites have no columns, the largest of that.
+func normsText(r *api.RoundStatus, sites []string) string {
+	return perSite(r.NormRatios, sites, func(v float64) string { return strconv.FormatFloat(v, 'g', 2, 64) })
+}
+
+func perSite(of map[string]float64, sites []string, text func(float64) string) string {
+	if len(of) == 0 {
+		return "-"
+	}
+	if sites == nil {
+		return "max " + text(slices.Max(slices.Collect(maps.Values(of))))
+	}
+	parts := make([]string, len(sites))
+	for i, site := range sites {
+		if v, ok := of[site]; ok {
+			parts[i] = text(v)
+		} else {
+			parts[i] = "-"
+		}
+	}
+	return strings.Join(parts, "/")
 }
 
 // marksText says whether a round's model is the best, and names the sites whose updates are unusual; many of a kind are counted.

@@ -121,7 +121,7 @@ func (m *mesh) newEntry(v Vote) (*ledger.Entry, block.CID) {
 		Name: v.String(), By: m.ids[m.model.cfg.Liar], Base: base, Layout: layout,
 		Rounds: 1, Nonce: make([]byte, 16),
 	}
-	spec.Default()
+	spec.Default(1)
 	e := &ledger.Entry{Mesh: m.genesis.Block().CID, Height: 1, Parent: m.genesis.Block().CID, Body: &ledger.Open{Spec: *m.lie(ledger.KindOpen, spec)}}
 	return e, base
 }

@@ -136,6 +136,7 @@ type RunStatus struct {
 	Best         *BestModel         `json:"best,omitempty"`       // of those, by the run's terms; absent where it has none
 	Cross        CrossFigures       `json:"cross,omitempty"`      // what the sites measured of the last round's updates, if the run asked for it
 	Unmeasured   bool               `json:"unmeasured,omitempty"` // it is over, and its last model still to be measured
+	Continues    *Rewound           `json:"continues,omitempty"`  // an earlier run that it goes on from; absent where it began by itself
 	Early        bool               `json:"early,omitempty"`      // it ended before its last round, as no better model was expected
 }
 
@@ -171,12 +172,15 @@ type RoundStatus struct {
 	Sites       []string                      `json:"sites"`   // whose updates counted
 	Samples     uint64                        `json:"samples"` // in all
 	SiteSamples map[string]uint64             `json:"site_samples"`
-	Weights     map[string]uint64             `json:"weights"`           // of the sites' updates in the mean: samples, capped, less if late
-	Late        map[string]uint64             `json:"late,omitempty"`    // rounds by which updates were late, if they were
-	Skipped     map[string]string             `json:"skipped,omitempty"` // sites that offered nothing, and why, as heard here; none for rounds before a restart
-	Attempts    map[string]uint64             `json:"attempts"`          // how many trainings stand behind each update: more than one if the site waited for others
-	Metrics     map[string]map[string]float64 `json:"metrics"`           // by site
-	Took        time.Duration                 `json:"took"`              // as measured here; 0 for rounds before a restart
+	Weights     map[string]uint64             `json:"weights"`               // of the sites' updates in the mean: samples, capped, less if late
+	Shares      map[string]float64            `json:"shares"`                // of the sum of the weights
+	Norms       map[string]float64            `json:"norms,omitempty"`       // of what the updates change of their bases; none in runs of protocols before 4
+	NormRatios  map[string]float64            `json:"norm_ratios,omitempty"` // to the median of the round's
+	Late        map[string]uint64             `json:"late,omitempty"`        // rounds by which updates were late, if they were
+	Skipped     map[string]string             `json:"skipped,omitempty"`     // sites that offered nothing, and why, as heard here; none for rounds before a restart
+	Attempts    map[string]uint64             `json:"attempts"`              // how many trainings stand behind each update: more than one if the site waited for others
+	Metrics     map[string]map[string]float64 `json:"metrics"`               // by site
+	Took        time.Duration                 `json:"took"`                  // as measured here; 0 for rounds before a restart
 	Phases      map[Phase]time.Duration       `json:"phases,omitempty"`
 	Held        bool                          `json:"held"` // the model is on this site's disk
 }

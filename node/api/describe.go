@@ -21,6 +21,9 @@ func DescribeRun(l *ledger.Ledger, r *ledger.Run, history []RoundStatus, figures
 		MinSites: uint64(r.Spec.Needed(l.Roster())), Updates: []string{}, Takes: []string{}, History: history,
 		Figures: figures, Early: r.Plateau > 0, Unmeasured: r.Measurable(), Best: DescribeBest(r), Cross: describeCross(l, r),
 	}
+	if earlier, round := l.Continued(r); earlier != nil {
+		s.Continues = &Rewound{Run: earlier.ID, Round: round}
+	}
 	switch {
 	case r.Closed > 0:
 		s.Phase, s.Stop = PhaseStopped, summaryStops(l, ledger.As[ledger.Close](l.At(r.Closed).Entry))
@@ -82,6 +85,7 @@ func DescribeRound(l *ledger.Ledger, c *ledger.CommitAt) RoundStatus {
 		s.SiteSamples[name], s.Weights[name], s.Attempts[name], s.Metrics[name] = u.Samples, c.Sealed.Updates[i].Weight, u.Attempt, u.Metrics
 	}
 	slices.Sort(s.Sites)
+	s.weigh(l, c.Sealed)
 	return s
 }
 
@@ -199,7 +203,8 @@ func Signers(l *ledger.Ledger, height uint64) []string {
 }
 
 // Marks says what is unusual of a site's update in the round: repeated, if more than one training stands behind it; late; capped,
-// if it counts for less than its samples though it is in time; skipped, if there is none as the site has said so.
+// if it counts for less than its samples though it is in time; heavy, if it has more than half of the weight; long, if its change
+// has more than ten times the median norm; skipped, if there is none as the site has said so.
 func (r *RoundStatus) Marks(site string) (marks []string) {
 	if _, skipped := r.Skipped[site]; skipped && !slices.Contains(r.Sites, site) {
 		return []string{"skipped"}
@@ -211,6 +216,12 @@ func (r *RoundStatus) Marks(site string) (marks []string) {
 		marks = append(marks, "late")
 	} else if r.Weights[site] < r.SiteSamples[site] && !r.equal() {
 		marks = append(marks, "capped")
+	}
+	if r.heavy(site) {
+		marks = append(marks, "heavy")
+	}
+	if r.long(site) {
+		marks = append(marks, "long")
 	}
 	return marks
 }

@@ -97,6 +97,7 @@ func (a *Archive) Status(context.Context) (*api.Status, error) {
 		}
 		s.Runs = append(s.Runs, d)
 	}
+	api.Link(s.Runs)
 	return s, nil
 }
 

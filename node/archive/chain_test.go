@@ -65,7 +65,7 @@ func testChain(t testing.TB) (g *ledger.Genesis, e *ledger.Entry, c *ledger.Cert
 		machines[string(id)] = m
 	}
 	spec := &ledger.RunSpec{Name: "x", By: chainID(t, 1), Base: chainCID(block.DagCBOR, "b"), Layout: chainCID(block.DagCBOR, "l"), Rounds: 1, Nonce: make([]byte, 16)}
-	spec.Default()
+	spec.Default(1)
 	var inbox []func()
 	var drive func(id string, ev round.Event)
 	drive = func(id string, ev round.Event) {

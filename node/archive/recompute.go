@@ -80,7 +80,7 @@ func (k *kept) recompute(ctx context.Context, run *ledger.Run, c *ledger.CommitA
 		return &Recomputed{Differs, "the commit has a state, and the outer step keeps none"}, nil
 	}
 	base, _ := run.BaseOf(c.Round)
-	in, err := reduction.Open(reduction.Round{Strategy: strategy, Number: c.Round, Base: base, State: run.StateOf(c.Round), Sealed: c.Sealed.Inputs()}, k)
+	in, err := reduction.Open(reduction.Round{Strategy: strategy, Number: c.Round, Base: base, State: run.StateOf(c.Round), Sealed: run.Inputs(c.Sealed)}, k)
 	if missing := new(reduction.MissingError); errors.As(err, &missing) {
 		return &Recomputed{NotKept, k.whats(missing.Parts)}, nil
 	}

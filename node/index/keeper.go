@@ -5,10 +5,17 @@ import (
 	"github.com/weft-mesh/weft/ledger"
 )
 
-// What is kept: committed models by the site's policy (keep_models of each run, the newest), each with the outer step's state
-// that was committed with it, the best and what may become that, and what runs began with; models that a run still needs; updates that can still count, or that the sites are to measure; if the run
+// What is kept: committed models by the site's policy (keep_models of each run, the newest; of a run that may be rewound at least
+// three, and the newest three of whose rounds the number is a multiple of ten), each with the outer step's state
+// that was committed with it, also where an earlier run made them which the run continues; the best and what may become that, and what runs began with; models that a run still needs; updates that can still count, or that the sites are to measure; if the run
 // or the site keeps updates, those that went into a model, and the models without which late ones say nothing. The rest is
 // removed after each commit and at start, as the machine's own Forget is lost in a crash.
+
+// What a run can be rewound to at every site.
+const (
+	newestKept = 3  // of its newest rounds, and of those whose number is a multiple of
+	tens       = 10 // this
+)
 
 // Keeper decides what is kept, by a ledger.
 type Keeper struct {
@@ -21,15 +28,21 @@ type Keeper struct {
 func NewKeeper(l *ledger.Ledger, newest int, keepUpdates bool) *Keeper {
 	k := &Keeper{ledger: l, keepUpdates: keepUpdates, models: map[block.CID]bool{}}
 	for _, r := range l.Runs() {
-		k.need(r, newest)
+		k.need(r, l.Lineage(r), newest)
 	}
 	return k
 }
 
-// need notes the models of a run that are kept.
-func (k *Keeper) need(r *ledger.Run, newest int) {
-	for i := max(0, len(r.Commits)-newest); i < len(r.Commits); i++ {
-		k.add(r.Commits[i].Model, r.Commits[i].State)
+// need notes the models of a run that are kept, given the commits that led to them.
+func (k *Keeper) need(r *ledger.Run, lineage []ledger.CommitAt, newest int) {
+	if r.Bounded {
+		newest = max(newest, newestKept)
+		for i, n := len(lineage)/tens*tens, 0; i > 0 && n < newestKept; i, n = i-tens, n+1 {
+			k.add(lineage[i-1].Model, lineage[i-1].State)
+		}
+	}
+	for _, c := range lineage[max(0, len(lineage)-newest):] {
+		k.add(c.Model, c.State)
 	}
 	if k.keepUpdates || r.Spec.KeepUpdates {
 		k.needBases(r)
@@ -47,8 +60,8 @@ func (k *Keeper) need(r *ledger.Run, newest int) {
 	}
 	k.add(r.Base, r.State)
 	oldest := uint64(1) // round whose updates may still come in
-	if r.Round > lateMax(r) {
-		oldest = r.Round - lateMax(r)
+	if late := r.Spec.LateRounds(); r.Round > late {
+		oldest = r.Round - late
 	}
 	for i := oldest; i <= r.Round; i++ {
 		if base, ok := r.BaseOf(i); ok {
@@ -73,7 +86,7 @@ func (k *Keeper) needBases(r *ledger.Run) {
 		if ok && !r.Spec.Plain() {
 			k.add(base, r.StateOf(c.Round))
 		}
-		for _, in := range c.Sealed.Inputs() {
+		for _, in := range r.Inputs(c.Sealed) {
 			if ok && in.Base.Defined() {
 				k.models[in.Base], k.models[base] = true, true
 			}
@@ -98,7 +111,7 @@ func (k *Keeper) Keeps(m block.CID, u Use) bool {
 	case counted(r, m, u.Round):
 		return k.keepUpdates || r.Spec.KeepUpdates
 	}
-	return r.Active() && u.Round+lateMax(r) >= r.Round
+	return r.Active() && u.Round+r.Spec.LateRounds() >= r.Round
 }
 
 // KeepsUpdate reports whether an update that the machine forgets is kept all the same.
@@ -109,7 +122,7 @@ func (k *Keeper) KeepsUpdate(m block.CID, u Use) bool {
 
 // counted reports whether an update that came in a round went into a committed model.
 func counted(r *ledger.Run, m block.CID, came uint64) bool {
-	for i := came; i <= came+lateMax(r) && i >= 1 && i <= uint64(len(r.Commits)); i++ {
+	for i := came; i <= came+r.Spec.LateRounds() && i >= 1 && i <= uint64(len(r.Commits)); i++ {
 		for _, u := range r.Commits[i-1].Sealed.Updates {
 			if u.Update.Update().Manifest == m {
 				return true
@@ -117,12 +130,4 @@ func counted(r *ledger.Run, m block.CID, came uint64) bool {
 		}
 	}
 	return false
-}
-
-// lateMax returns by how many rounds an update may be late.
-func lateMax(r *ledger.Run) uint64 {
-	if r.Spec.Late == ledger.Carry {
-		return r.Spec.LateMax
-	}
-	return 0
 }

@@ -175,9 +175,10 @@ func (d *desk) train(ctx context.Context, t *training) (done runs.Trained, res t
 
 // take takes over an update.
 func (d *desk) take(ctx context.Context, job runs.Train, res train.Result) (done runs.Trained, err error) {
-	c, err := update.Training{Spec: job.Spec, Base: job.Base, Result: res}.Take(ctx, d.artifacts.store)
+	taken, err := update.Training{Spec: job.Spec, Base: job.Base, Bounded: job.Bounded, Result: res}.Take(ctx, d.artifacts.store)
+	c := taken.Manifest
 	if err != nil {
-		return done, err
+		return done, errors.Join(err, d.artifacts.abandon(c))
 	}
 	m, err := blockstore.ReadManifest(d.artifacts.store, c)
 	if err != nil {
@@ -192,6 +193,6 @@ func (d *desk) take(ctx context.Context, job runs.Train, res train.Result) (done
 	}
 	return runs.Trained{
 		Run: job.Run, Round: job.Round, Opened: job.Opened, Attempt: job.Attempt,
-		Manifest: c, Samples: min(res.Samples, ledger.MaxSamples), Metrics: update.Metrics(d.log, res.Metrics, ledger.MaxMetrics), Lent: d.site.Cross.Measured,
+		Manifest: c, Samples: min(res.Samples, ledger.MaxSamples), Metrics: update.Metrics(d.log, res.Metrics, ledger.MaxMetrics), Norm: taken.Norm, Lent: d.site.Cross.Measured,
 	}, nil
 }

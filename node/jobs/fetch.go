@@ -23,6 +23,7 @@ type fetching struct {
 type wanted struct {
 	manifest, layout block.CID
 	state            bool
+	base             block.CID // of one update for rounds of two bases, each is measured
 }
 
 // endFetches ends the fetches of an artifact and returns them. The mutex is held.
@@ -38,7 +39,7 @@ func (j *Jobs) endFetches(manifest block.CID) (ending []*fetching) {
 
 // fetch has an artifact fetched, unless that is under way. The mutex is held.
 func (j *Jobs) fetch(job runs.Fetch) {
-	what := wanted{job.Manifest, job.Layout, job.State}
+	what := wanted{job.Manifest, job.Layout, job.State, job.Base}
 	if j.fetching[what] != nil || j.closed {
 		return
 	}
@@ -48,15 +49,19 @@ func (j *Jobs) fetch(job runs.Fetch) {
 	j.spawn(func() {
 		defer cancel()
 		invalid, err := j.Obtain(ctx, job)
+		useless, norm := invalid != "", 0.0
+		if err == nil && !useless && job.Base.Defined() {
+			norm, invalid, err = j.artifacts.measure(ctx, job, j.log)
+		}
 		j.mu.Lock()
 		delete(j.fetching, what)
 		close(f.done)
 		j.mu.Unlock()
-		if invalid != "" {
+		if useless { // one whose change is too long stays until the round is over: another site may have offered the same bytes
 			j.drop(job)
 		}
 		if err == nil {
-			j.report(runs.Fetched{Manifest: job.Manifest, Layout: job.Layout, State: job.State, Invalid: invalid})
+			j.report(runs.Fetched{Manifest: job.Manifest, Layout: job.Layout, State: job.State, Invalid: invalid, Base: job.Base, Norm: norm})
 		}
 	})
 }

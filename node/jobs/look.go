@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/node/reduction"
 	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/tensor"
 	"github.com/weft-mesh/weft/yamlfile"
 )
 
@@ -86,17 +90,57 @@ func (a *artifacts) look(ctx context.Context, run block.CID, spec *ledger.RunSpe
 		list = append(list, runs.Fetch{Run: run, Manifest: tensors})
 	}
 	read := 0
-	for _, job := range list {
+	count := func(blocks ...block.Block) error {
+		for _, b := range blocks {
+			read += len(b.Data)
+		}
+		if read > maxLook {
+			return fmt.Errorf("%w: its manifests and layouts have more than %s", errUnusable, yamlfile.Size(maxLook))
+		}
+		return nil
+	}
+	take := func(ctx context.Context, job runs.Fetch, layoutOf func(block.CID) (block.Block, error)) (block.Block, error) {
+		manifest, layout, m, err := a.outline(ctx, job, layoutOf)
+		if err != nil {
+			return layout, err
+		}
+		bytes += m.Bytes
+		return layout, count(manifest, layout)
+	}
+	for i, job := range list {
 		ctx, cancel := context.WithTimeout(ctx, lookWait)
-		manifest, layout, m, err := a.outline(ctx, job, func(c block.CID) (block.Block, error) { return a.fetchBlock(ctx, c, job.Owner) })
+		layout, err := take(ctx, job, func(c block.CID) (block.Block, error) { return a.fetchBlock(ctx, c, job.Owner) })
+		if state := spec.Strategy.State(); err == nil && i == 0 && state.Defined() {
+			err = a.lookState(ctx, runs.Fetch{Run: run, Manifest: state, State: true}, layout, count, take)
+		}
 		cancel()
 		if err != nil {
 			return 0, err
 		}
-		if read += len(manifest.Data) + len(layout.Data); read > maxLook {
-			return 0, fmt.Errorf("%w: its manifests and layouts have more than %s", errUnusable, yamlfile.Size(maxLook))
-		}
-		bytes += m.Bytes
 	}
 	return bytes, nil
+}
+
+// lookState takes a look at the state of an earlier run that an outer step begins with.
+func (a *artifacts) lookState(ctx context.Context, job runs.Fetch, model block.Block, count func(...block.Block) error,
+	take func(context.Context, runs.Fetch, func(block.CID) (block.Block, error)) (block.Block, error)) error {
+	b, s, err := a.stateBlock(ctx, job)
+	if err != nil {
+		return err
+	}
+	if err := count(b); err != nil {
+		return err
+	}
+	l, err := tensor.DecodeLayout(model.Data)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errUnusable, err)
+	}
+	layout := reduction.StateLayout(l).Block()
+	for _, slot := range slices.Sorted(maps.Keys(s.Slots)) {
+		f := runs.Fetch{Run: job.Run, Manifest: s.Slots[slot], Layout: layout.CID, State: true}
+		if _, err := take(ctx, f, func(block.CID) (block.Block, error) { return layout, nil }); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -43,6 +43,9 @@ func KnownNames(spec *ledger.RunSpec) (s aggregate.Strategy, since uint64, err e
 	if _, err = spec.Constants.Read(); err != nil {
 		return s, constantsSince, &aggregate.SpecError{Field: "model", Why: err.Error()}
 	}
+	if _, err = spec.Bounds.Read(); err != nil {
+		return s, ledger.BoundsProtocol, &aggregate.SpecError{Field: "bounds", Why: err.Error()}
+	}
 	switch terms, err := spec.Selection.Read(); {
 	case err != nil:
 		return s, ledger.SelectionProtocol, &aggregate.SpecError{Field: "selection", Why: err.Error()}
@@ -50,6 +53,10 @@ func KnownNames(spec *ledger.RunSpec) (s aggregate.Strategy, since uint64, err e
 		return s, ledger.CrossProtocol, nil
 	case spec.Strategy.State().Defined():
 		return s, stateSince, nil
+	case !spec.Bounds.IsZero():
+		return s, ledger.BoundsProtocol, nil
+	case spec.Late == ledger.Average:
+		return s, ledger.AverageProtocol, nil
 	case !spec.Selection.IsZero():
 		return s, ledger.SelectionProtocol, nil
 	case !spec.Constants.IsZero():

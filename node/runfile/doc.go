@@ -11,11 +11,13 @@
 //	min_sites: 2                   # fewest updates in a round; default: a quorum
 //	weights: samples               # what a site's update counts: samples, or equal
 //	sample_cap: 100000             # a site counts as at most so many samples; default: no cap
+//	share: open                    # a site may have more than half of a round's weight; default: none has
+//	max_change: 1000               # norm of an update's change from which it is refused; default: by its base
 //	attempts: 1                    # 1: a site waits for too few others without training on; default 1, at most 4
 //	late:                          # what becomes of an update that misses its round
-//	  policy: carry                #   carry or drop; default carry
-//	  weight: 1/2                  #   carry: weight for each round it is late; default 1/2
-//	  max: 2                       #   carry: rounds late at most; default 2
+//	  policy: average              #   average: it counts in a later round, with less weight; drop; default average
+//	  weight: 1/2                  #   average: weight for each round it is late; default 1/2
+//	  max: 2                       #   average: rounds late at most; default 2
 //	keep_updates: false            # keep every site's updates, for weft verify --recompute
 //	evaluate: true                 # the sites that can measure the common models: every one; {every: 5}: every fifth; default: as each site likes
 //	best: val_loss:min             # the best model is kept: least val_loss, or accuracy:max; as an object also

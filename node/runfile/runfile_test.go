@@ -41,7 +41,7 @@ func TestParse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := r.Spec
+	s := defaulted(r, 1)
 	if !r.Init || r.File != "" || s.Name != "letters" || s.Rounds != 5 || s.MinSites != 2 || s.SampleCap != 1000 || s.Attempts != 5 || !s.KeepUpdates {
 		t.Errorf("got %+v", r)
 	}
@@ -55,6 +55,12 @@ func TestParse(t *testing.T) {
 	if want := map[string]string{"steps": "100", "lr": "0.0010", "text": "yes", "big": "1_000", "modules": `["q_proj",2,{"deep":[true,1e-3,"1e-3",0.1,null]}]`}; !maps.Equal(s.Train, want) {
 		t.Errorf("train: got %v, want %v", s.Train, want)
 	}
+}
+
+// defaulted returns the description as a mesh that goes by a protocol completes it.
+func defaulted(r Run, protocol uint64) ledger.RunSpec {
+	r.Spec.Default(protocol)
+	return r.Spec
 }
 
 // Local training has one length everywhere unless the file says otherwise, and a site weighs what its samples say or as much as any.
@@ -80,7 +86,8 @@ func TestDType(t *testing.T) {
 	}
 }
 
-// A rule that combines changes drops late updates; what says nothing beyond the mean leaves nothing in the description.
+// Late updates are averaged by every rule; under protocols that do not know that, a rule that combines changes drops them. What
+// says nothing beyond the mean leaves nothing in the description.
 func TestParseStrategy(t *testing.T) {
 	const ok = "name: a\nrounds: 1\nmodel: {init: builtin}\n"
 	for text, want := range map[string]ledger.RunSpec{
@@ -96,9 +103,28 @@ func TestParseStrategy(t *testing.T) {
 			t.Errorf("%q: %v", text, err)
 			continue
 		}
-		s := r.Spec
+		if s := defaulted(r, ledger.AverageProtocol); s.Late != ledger.Average && !strings.Contains(text, "drop") || s.LateRounds() != 2 && s.Late != ledger.Drop {
+			t.Errorf("%q: %+v", text, s)
+		}
+		s := defaulted(r, ledger.AverageProtocol-1)
 		if s.Rule != want.Rule || s.Late != want.Late || !bytes.Equal(s.Strategy.Passed, want.Strategy.Passed) {
 			t.Errorf("%q: %+v", text, s)
+		}
+	}
+}
+
+// How far one site may move a model is in the description where the file says it, and else leaves no field.
+func TestParseBounds(t *testing.T) {
+	const ok = "name: a\nrounds: 1\nmodel: {init: trainer}\n"
+	for text, want := range map[string]ledger.Bounded{
+		"": {}, "share: open\n": {Share: ledger.OpenShare}, "max_change: 1e3\n": {MaxChange: 1000}, "share: open\nmax_change: 0.5\n": {Share: ledger.OpenShare, MaxChange: 0.5},
+	} {
+		r, err := Parse("run.yaml", []byte(ok+text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := r.Spec.Bounds.Read(); err != nil || got != want || r.Spec.Bounds.IsZero() != (want == ledger.Bounded{}) {
+			t.Errorf("%q: %+v, %v", text, got, err)
 		}
 	}
 }
@@ -122,7 +148,7 @@ func TestParseDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := r.Spec
+	s := defaulted(r, 1)
 	if r.Init || r.File != "dir/m.safetensors" || s.MinSites != 0 || s.Late != ledger.Carry || s.LateNum != 1 || s.LateDen != 2 || s.LateMax != 2 {
 		t.Errorf("got %+v", r)
 	}
@@ -149,6 +175,9 @@ func TestParseSaysWhere(t *testing.T) {
 		{ok + "attempts: many\n", "run.yaml:4: attempts: want a whole number"},
 		{ok + "train:\n  steps: [.inf]\n", "run.yaml:5: train.steps: "},
 		{ok + "dtype: bf16\n", "run.yaml:4: dtype: \"bf16\", want f32, or keep"},
+		{ok + "share: all\n", "run.yaml:4: share: \"all\", want open"},
+		{ok + "max_change: 0\n", "run.yaml:4: max_change: \"0\", want a number above 0"},
+		{ok + "max_change: .nan\n", "run.yaml:4: max_change: "},
 		{ok + "weights: none\n", "run.yaml:4: weights: \"none\", want samples or equal"},
 		{ok + "weights: equal\nsample_cap: 9\n", "run.yaml:5: sample_cap: with weights: equal"},
 		{ok + "weights: equal\nlate: {policy: carry}\n", "run.yaml:5: late: with weights: equal"},
@@ -223,7 +252,7 @@ func FuzzParse(f *testing.F) {
 		if from := r.From != (From{}); r.Init && (from || r.File != "") || !r.Init && from == (r.File != "") || from && (r.From.Run == "" || r.From.Round == "") || r.Spec.Name == "" || r.Spec.Rounds == 0 {
 			t.Fatalf("%q gives %+v", data, r)
 		}
-		if s := r.Spec; s.Late == ledger.Carry && (s.LateNum == 0 || s.LateNum > s.LateDen || s.LateDen > 1000) {
+		if s := defaulted(r, ledger.Newest); s.Late != ledger.Drop && (s.LateNum == 0 || s.LateNum > s.LateDen || s.LateDen > 1000) {
 			t.Fatalf("%q gives %+v", data, r)
 		}
 	})

@@ -22,6 +22,8 @@ type Terms struct {
 	MinSites    yamlfile.Count             `yaml:"min_sites" json:"min_sites,omitempty"`
 	Weights     Weights                    `yaml:"weights" json:"weights,omitempty"`
 	SampleCap   yamlfile.Count             `yaml:"sample_cap" json:"sample_cap,omitempty"`
+	Share       ledger.Share               `yaml:"share" json:"share,omitempty"`
+	MaxChange   yamlfile.Scalar            `yaml:"max_change" json:"max_change,omitempty"`
 	Attempts    yamlfile.Count             `yaml:"attempts" json:"attempts,omitempty"`
 	Late        Late                       `yaml:"late" json:"late,omitzero"`
 	KeepUpdates bool                       `yaml:"keep_updates" json:"keep_updates,omitempty"`
@@ -47,7 +49,7 @@ func (w Weights) into(s *ledger.RunSpec) (string, error) {
 		if s.SampleCap > 1 {
 			return "sample_cap", errors.New("with weights: equal every site counts the same, and no cap means anything")
 		}
-		if s.Late == ledger.Carry {
+		if s.Late != ledger.Drop && (s.Late != "" || s.LateDen > 0 || s.LateMax > 0) {
 			return "late", errors.New("with weights: equal a late update would count as a part of one sample, which is none: policy drop")
 		}
 		s.SampleCap, s.Late = 1, ledger.Drop
@@ -64,8 +66,8 @@ type Late struct {
 	Max    yamlfile.Count  `yaml:"max" json:"max,omitempty"`
 }
 
-// Spec returns the run's description without By, Base, Layout and Nonce; on error it returns the field
-// that is at fault.
+// Spec returns the run's description without By, Base, Layout and Nonce, and with what the file leaves open still open, as the
+// defaults depend on the mesh; on error it returns the field that is at fault.
 func (t *Terms) Spec(name string) (s ledger.RunSpec, field string, err error) {
 	s = ledger.RunSpec{
 		Name: name, Rounds: uint64(t.Rounds), Rule: t.Rule, MinSites: uint64(t.MinSites), SampleCap: uint64(t.SampleCap), Attempts: max(1, uint64(t.Attempts)),
@@ -91,7 +93,9 @@ func (t *Terms) Spec(name string) (s ledger.RunSpec, field string, err error) {
 	if s.Selection, field, err = t.selection(); err != nil {
 		return s, field, err
 	}
-	s.Default()
+	if s.Bounds, field, err = t.bounds(); err != nil {
+		return s, field, err
+	}
 	if _, err := reduction.Strategy(&s); err != nil {
 		field, why := reduction.Wrong(err)
 		return s, field, errors.New(why)
@@ -101,25 +105,16 @@ func (t *Terms) Spec(name string) (s ledger.RunSpec, field string, err error) {
 
 // into sets the spec's policy; on error it returns the field that is at fault.
 func (l Late) into(s *ledger.RunSpec) (string, error) {
-	switch l.Policy {
-	case "":
-		if l == (Late{}) {
-			return "", nil // as the rule has it
-		}
-	case string(ledger.Carry):
-	case string(ledger.Drop):
-		s.Late = ledger.Drop
+	switch s.Late = ledger.LatePolicy(l.Policy); s.Late {
+	case "", ledger.Average, ledger.Carry:
+	case ledger.Drop:
 		if l.Weight != "" || l.Max != 0 {
-			return "late", errors.New("weight and max belong to policy: carry")
+			return "late", errors.New("weight and max belong to policy: average")
 		}
-		return "", nil
 	default:
-		return "late.policy", fmt.Errorf("%q, want carry or drop", l.Policy)
+		return "late.policy", fmt.Errorf("%q, want average or drop", l.Policy)
 	}
-	s.Late, s.LateNum, s.LateDen, s.LateMax = ledger.Carry, 1, 2, 2
-	if l.Max != 0 {
-		s.LateMax = uint64(l.Max)
-	}
+	s.LateMax = uint64(l.Max)
 	if l.Weight == "" {
 		return "", nil
 	}

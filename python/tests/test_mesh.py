@@ -23,7 +23,7 @@ STATUS = {
             "history": [
                 {
                     "round": 1, "height": 4, "model": "m1", "sites": ["a", "b"], "held": False, "took": 1500000000,
-                    "site_samples": {"a": 10, "b": 20}, "weights": {"a": 10, "b": 20}, "attempts": {"a": 1, "b": 2},
+                    "site_samples": {"a": 10, "b": 20}, "weights": {"a": 10, "b": 20}, "shares": {"a": 0.25, "b": 0.75}, "norms": {"b": 1.5}, "norm_ratios": {"b": 1.0}, "attempts": {"a": 1, "b": 2},
                     "metrics": {"a": {"loss": 0.5}, "b": {"loss": 0.25, "accuracy": 0.75}},
                 },
                 {"round": 2, "height": 7, "model": "m2", "sites": ["b"], "held": True, "took": 0, "site_samples": {"b": 20}, "metrics": None},
@@ -80,8 +80,8 @@ class TestMesh(unittest.TestCase):
         self.assertEqual(
             run.history(),
             [
-                {"round": 1, "site": "a", "samples": 10, "weight": 10, "attempts": 1, "loss": 0.5, "took_s": 1.5, "height": 4, "model": "m1"},
-                {"round": 1, "site": "b", "samples": 20, "weight": 20, "attempts": 2, "loss": 0.25, "accuracy": 0.75, "took_s": 1.5, "height": 4, "model": "m1"},
+                {"round": 1, "site": "a", "samples": 10, "weight": 10, "attempts": 1, "share": 0.25, "loss": 0.5, "took_s": 1.5, "height": 4, "model": "m1"},
+                {"round": 1, "site": "b", "samples": 20, "weight": 20, "attempts": 2, "share": 0.75, "norm": 1.5, "norm_ratio": 1.0, "loss": 0.25, "accuracy": 0.75, "took_s": 1.5, "height": 4, "model": "m1"},
                 {"round": 2, "site": "b", "samples": 20, "weight": 0, "attempts": 0, "took_s": None, "height": 7, "model": "m2"},
             ],
         )

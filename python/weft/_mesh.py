@@ -133,8 +133,9 @@ class Run:
 
     def history(self) -> list[dict[str, Any]]:
         """A row for each committed round and site whose update counted or who measured the round's
-        model, as `weft run history --csv` has it: round, site, samples, weight, attempts, the
-        site's metrics, what it measured of the model as eval_..., took_s, height, model. Round 0 is
+        model, as `weft run history --csv` has it: round, site, samples, weight, attempts,
+        share of the round's weight, norm of the change and norm_ratio to the median's (where they
+        are stated), the site's metrics, what it measured of the model as eval_..., took_s, height, model. Round 0 is
         what the run began with, and there if it was measured."""
         figures = {f["round"]: f for f in self.status.get("figures") or []}
         rounds = list(self.status.get("history") or [])
@@ -151,6 +152,7 @@ class Run:
                         "samples": (r.get("site_samples") or {}).get(site, 0),
                         "weight": (r.get("weights") or {}).get(site, 0),
                         "attempts": (r.get("attempts") or {}).get(site, 0),
+                        **{k: r[f"{k}s"][site] for k in ("share", "norm", "norm_ratio") if site in (r.get(f"{k}s") or {})},
                         **_metrics((r.get("metrics") or {}).get(site) or {}, measured.get(site, {}).get("metrics", {})),
                         "took_s": r["took"] / _NANOSECONDS if r.get("took") else None,
                         "height": r["height"],

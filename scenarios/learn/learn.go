@@ -45,7 +45,9 @@ type Learner struct {
 	trained  map[string]sim.Trained
 	reduced  map[block.CID]sim.Reduced    // by what they depend on
 	measured map[string][]builtin.Quality // on each kind of text, by the model's file
-	selects  bool                         // the run's sites measure models
+	changes  map[changed]aggregate.Change
+	bounds   ledger.Bounded
+	selects  bool // the run's sites measure models
 	figures  map[block.CID]ledger.Measured
 	failed   error // the error that ended it
 }
@@ -54,6 +56,7 @@ var (
 	_ sim.Workload   = (*Learner)(nil)
 	_ sim.Poisonable = (*Learner)(nil)
 	_ sim.Measurer   = (*Learner)(nil)
+	_ sim.Changer    = (*Learner)(nil)
 
 	_ reduction.Source = (*Learner)(nil)
 )
@@ -66,7 +69,7 @@ const heldoutBytes = 2 << 10
 func New(ctx context.Context, s *scenarios.Scenario, dir string, note func(string, ...any)) (*Learner, error) {
 	l := &Learner{
 		ctx: ctx, s: s, dir: dir, note: note, store: blockstore.NewMemory(blockstore.Options{}), hyper: map[string]string{},
-		known: map[block.CID]sim.Artifact{}, trained: map[string]sim.Trained{}, reduced: map[block.CID]sim.Reduced{}, measured: map[string][]builtin.Quality{}, figures: map[block.CID]ledger.Measured{},
+		known: map[block.CID]sim.Artifact{}, trained: map[string]sim.Trained{}, reduced: map[block.CID]sim.Reduced{}, measured: map[string][]builtin.Quality{}, figures: map[block.CID]ledger.Measured{}, changes: map[changed]aggregate.Change{},
 	}
 	for k, v := range s.Run.Train {
 		l.hyper[k] = string(v)
@@ -76,6 +79,9 @@ func New(ctx context.Context, s *scenarios.Scenario, dir string, note func(strin
 		return nil, err
 	}
 	l.selects = !spec.Selection.IsZero()
+	if l.bounds, err = spec.Bounds.Read(); err != nil {
+		return nil, err
+	}
 	if l.strategy, err = reduction.Strategy(&spec); err != nil {
 		return nil, err
 	}
@@ -204,11 +210,11 @@ func (l *Learner) train(site int, j runs.Train, seed uint64) (done sim.Trained, 
 	if err != nil {
 		return done, err
 	}
-	manifest, err := update.Training{Spec: j.Spec, Base: j.Base, Result: res}.Take(l.ctx, l.store)
+	taken, err := update.Training{Spec: j.Spec, Base: j.Base, Result: res}.Take(l.ctx, l.store)
 	if err != nil {
 		return done, err
 	}
-	a, err := l.add(manifest)
+	a, err := l.add(taken.Manifest)
 	return sim.Trained{Update: a, Samples: res.Samples, Metrics: res.Metrics}, errors.Join(err, os.RemoveAll(filepath.Dir(res.Update)))
 }
 
@@ -275,6 +281,42 @@ func (l *Learner) Reduce(j runs.Reduce) (sim.Reduced, error) {
 	}
 	l.reduced[key] = done
 	return done, nil
+}
+
+// changed is an update beside a model.
+type changed struct{ update, base block.CID }
+
+// Change measures what an update changes, once for all sites.
+func (l *Learner) Change(update, base block.CID) (norm float64, invalid string) {
+	c, known := l.changes[changed{update, base}]
+	if !known {
+		var err error
+		if c, err = l.compare(update, base); err != nil {
+			if l.failed == nil {
+				l.failed = err
+			}
+			return 0, err.Error()
+		}
+		l.changes[changed{update, base}] = c
+	}
+	if err := c.Check(l.bounds.MaxChange); err != nil {
+		return c.Norm, err.Error()
+	}
+	return c.Norm, ""
+}
+
+func (l *Learner) compare(update, base block.CID) (c aggregate.Change, err error) {
+	u, err := l.store.Open(update)
+	if err != nil {
+		return c, err
+	}
+	defer func() { err = errors.Join(err, u.Close()) }()
+	from, err := l.store.Open(base)
+	if err != nil {
+		return c, err
+	}
+	defer func() { err = errors.Join(err, from.Close()) }()
+	return aggregate.Compare(l.ctx, aggregate.ShapeOf(from.Cut()), from, u)
 }
 
 // reduceRate is how many bytes of updates a site averages in a second.

@@ -12,13 +12,24 @@ import (
 )
 
 // Poison spoils an update: its difference to the base is turned around or made a hundred times as large,
-// or its elements are no numbers.
+// one element is as large as can be, or its elements are no numbers.
 func (l *Learner) Poison(how sim.Poison, j runs.Train, t sim.Trained) (sim.Trained, error) {
-	scale, ok := map[sim.Poison]float64{sim.SignFlip: -1, sim.Times100: 100, sim.NaN: math.NaN()}[how]
+	scaled := func(scale float64) func(_ int, u, v float64) float64 {
+		return func(_ int, u, v float64) float64 { return u + scale*(v-u) }
+	}
+	spoil, ok := map[sim.Poison]func(e int, u, v float64) float64{
+		sim.SignFlip: scaled(-1), sim.Times100: scaled(100), sim.NaN: scaled(math.NaN()),
+		sim.MaxFloat: func(e int, _, v float64) float64 {
+			if e == 0 {
+				return math.MaxFloat32
+			}
+			return v
+		},
+	}[how]
 	if !ok {
 		return t, fmt.Errorf("no poison %q", how)
 	}
-	manifest, err := l.away(j.Base, t.Update.Manifest, scale)
+	manifest, err := l.away(j.Base, t.Update.Manifest, spoil)
 	if err != nil {
 		if l.failed == nil {
 			l.failed = err
@@ -35,8 +46,8 @@ func (l *Learner) Poison(how sim.Poison, j runs.Train, t sim.Trained) (sim.Train
 	return t, nil
 }
 
-// away stores base + scale*(update - base).
-func (l *Learner) away(base, update block.CID, scale float64) (block.CID, error) {
+// away stores what spoil makes of the elements of each shard, given their places in it, the base's and the update's.
+func (l *Learner) away(base, update block.CID, spoil func(e int, u, v float64) float64) (block.CID, error) {
 	from, err := l.store.Open(base)
 	if err != nil {
 		return block.CID{}, err
@@ -67,7 +78,7 @@ func (l *Learner) away(base, update block.CID, scale float64) (block.CID, error)
 		}
 		for at := 0; at+4 <= len(x); at += 4 {
 			u, v := element(x[at:]), element(y[at:])
-			binary.LittleEndian.PutUint32(y[at:], math.Float32bits(float32(u+scale*(v-u))))
+			binary.LittleEndian.PutUint32(y[at:], math.Float32bits(float32(spoil(i+at/4, u, v))))
 		}
 		if _, err := b.WriteShard(i, y); err != nil {
 			return block.CID{}, err

@@ -48,7 +48,7 @@ func (a *Equivocator) trainAgain(l *Liar, t runs.Trained) {
 	base, _ := l.Ledger().Run(t.Run).BaseOf(t.Round)
 	second := l.Sign(ledger.KindUpdate, &ledger.Update{
 		Run: t.Run, Round: t.Round, Opened: t.Opened, Attempt: 2, Base: base,
-		Manifest: again.Update.Manifest, Samples: t.Samples, Metrics: map[string]float64{},
+		Manifest: again.Update.Manifest, Samples: t.Samples, Metrics: map[string]float64{}, Norm: l.norm(t.Run, again.Update.Manifest, base),
 	})
 	a.note(second, second.Update())
 	l.Repeat(second)

@@ -39,6 +39,8 @@ var AdversaryKinds = []AdversaryKind{
 	{"asker", "asks for runs without end and takes them back, and would open them without consents", func() Adversary { return &Asker{} }},
 	{"baseless", "asks for runs that start from models which nobody has", func() Adversary { return &Asker{Baseless: true} }},
 	{"metric-liar", "trains honestly, and states figures of models that nobody can have measured", func() Adversary { return &MetricLiar{} }},
+	{"max-float", "puts the largest finite number into its updates", func() Adversary { return &Poisoned{How: MaxFloat} }},
+	{"boaster", "trains honestly, and states 2^40 samples", func() Adversary { return Boaster{} }},
 }
 
 // AdversaryNames returns the names of all kinds.

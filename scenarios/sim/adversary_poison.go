@@ -16,6 +16,7 @@ type Poison string
 const (
 	SignFlip Poison = "sign-flip" // its change to the base turned around
 	Times100 Poison = "times-100" // its change to the base a hundred times as large
+	MaxFloat Poison = "max-float" // its first element the largest float32: finite, and so is a mean of it
 	NaN      Poison = "nan"       // not finite
 )
 
@@ -29,7 +30,10 @@ type Poisonable interface {
 func (y *Synthetic) Poison(how Poison, _ runs.Train, t Trained) (Trained, error) {
 	a := t.Update
 	a.Manifest = block.Sum(block.DagCBOR, append([]byte(how), a.Manifest.Bytes()...))
-	if how == NaN {
+	switch how {
+	case MaxFloat:
+		a.Invalid = "too long a change"
+	case NaN:
 		if a.Manifest.Digest()[0]%2 == 0 {
 			a.Invalid = "not finite"
 		} else {
@@ -59,6 +63,20 @@ func (a *Poisoned) Poison(l *Liar, j runs.Train, t Trained) (Trained, error) {
 		l.Did("spoilt an update: " + string(a.How))
 	}
 	return t, err
+}
+
+// Boaster trains honestly and states as many samples as a site may. It attacks the claim that no site has more than half of a
+// round's weight.
+type Boaster struct{}
+
+// Name returns the name of its kind.
+func (Boaster) Name() string { return "boaster" }
+
+// Poison makes up the samples of an update.
+func (Boaster) Poison(l *Liar, _ runs.Train, t Trained) (Trained, error) {
+	t.Samples = ledger.MaxSamples
+	l.Did("made up samples")
+	return t, nil
 }
 
 // Stale announces as its update what others have already: an old update of its own or of another site,
@@ -135,7 +153,7 @@ func (a *Stale) announce(l *Liar, t runs.Trained) {
 	}
 	a.said[at] = l.Sign(ledger.KindUpdate, &ledger.Update{
 		Run: t.Run, Round: t.Round, Opened: t.Opened, Attempt: t.Attempt, Base: base,
-		Manifest: manifest, Samples: t.Samples, Metrics: map[string]float64{},
+		Manifest: manifest, Samples: t.Samples, Metrics: map[string]float64{}, Norm: l.norm(t.Run, manifest, base),
 	})
 	l.Repeat(a.said[at])
 }

@@ -103,11 +103,25 @@ func (l *Liar) nowhere() block.CID {
 
 // changed returns an entry for the place of e with another body, if it may stand there.
 func (l *Liar) changed(e *ledger.Entry, body ledger.Decision) *ledger.Entry {
+	if seal, ok := body.(*ledger.Seal); ok && seal.Number == 0 { // what each update weighs depends on the others
+		for i, w := range l.Ledger().Weights(l.Ledger().Run(seal.Run), seal) {
+			seal.Updates[i].Weight = w
+		}
+	}
 	c := &ledger.Entry{Mesh: e.Mesh, Height: e.Height, Parent: e.Parent, Body: body}
 	if l.Ledger().Check(c) != nil || c.CID() == e.CID() {
 		return nil
 	}
 	return c
+}
+
+// norm returns what an update's author has to state of its change.
+func (l *Liar) norm(run, manifest, base block.CID) ledger.Norm {
+	if !l.Ledger().Run(run).Bounded {
+		return ledger.Norm{}
+	}
+	norm, _ := change(l.Workload(), manifest, base)
+	return ledger.NewNorm(norm)
 }
 
 // without returns a first seal that leaves a site out, if it may.

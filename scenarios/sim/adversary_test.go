@@ -254,6 +254,8 @@ var expectations = map[string]expectation{
 	"forgetful": {deeds: []string{"forgot a vote or a lock"}}, // see TestForgetful
 	"sign-flip": {deeds: []string{"spoilt an update: sign-flip"}, expect: (*lied).included},
 	"times-100": {deeds: []string{"spoilt an update: times-100"}, expect: (*lied).included},
+	"max-float": {deeds: []string{"spoilt an update: max-float"}, expect: (*lied).excluded},
+	"boaster":   {deeds: []string{"made up samples"}}, // see TestBoaster: here no cap is in force
 	"nan":       {deeds: []string{"spoilt an update: nan"}, expect: (*lied).excluded},
 	"futurist": {
 		deeds: []string{
@@ -483,7 +485,7 @@ func TestAdversaryKinds(t *testing.T) {
 		if a == nil || a.Name() != k.Name || seen[k.Name] || k.Does == "" {
 			t.Errorf("%q: makes %v, described as %q", k.Name, a, k.Does)
 		}
-		if reflect.TypeOf(a).Elem().Size() > 0 && a == b {
+		if of := reflect.TypeOf(a); of.Kind() == reflect.Pointer && of.Elem().Size() > 0 && a == b {
 			t.Errorf("%s: two sites share one", k.Name)
 		}
 		seen[k.Name] = true
@@ -512,6 +514,30 @@ func TestSameSeedSameLies(t *testing.T) {
 		}
 		if !bytes.Equal(traceOf(t, c()), traceOf(t, c())) {
 			t.Errorf("%s: the same seed gives another trace", k.Name)
+		}
+	}
+}
+
+// TestBoaster: whatever samples a liar states, its update has at most half of a round's weight, which the world holds after every
+// seal; with share: open it has nearly all.
+func TestBoaster(t *testing.T) {
+	for _, share := range []ledger.Share{ledger.Capped, ledger.OpenShare} {
+		p := lie(t, 4, 1, "boaster", 1, func(c *Config) {
+			work := &Synthetic{Bytes: 1e6, Time: 10 * time.Second}
+			spec := work.Spec("boasted", 4)
+			spec.Bounds = ledger.NewBounds(ledger.Bounded{Share: share})
+			c.Workload, c.Protocol, c.Acts = work, ledger.Newest, []Act{{At: 3 * time.Second, Do: runs.OpenRun{Spec: spec}}}
+			c.Check = share == ledger.Capped
+		})
+		p.agreed()
+		for _, commit := range p.Machine(0).Ledger().Runs()[0].Commits {
+			var most, all uint64
+			for _, u := range commit.Sealed.Updates {
+				most, all = max(most, u.Weight), all+u.Weight
+			}
+			if capped := 2*most <= all; capped != (share == ledger.Capped) {
+				t.Errorf("share %q, round %d: the heaviest weighs %d of %d", share, commit.Round, most, all)
+			}
 		}
 	}
 }

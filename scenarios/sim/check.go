@@ -32,6 +32,7 @@ const (
 	PromiseBest      = "the best model is the one that the certified figures give, and no majority's gain is invented"
 	PromiseCross     = "what is said of an update has been found of it, and its site permits that"
 	PromiseConsented = "a run opens once a quorum has consented, and nobody fetches a model before"
+	PromiseShare     = "no f sites have more than half of a round's weight"
 	PromiseIncluded  = "no valid update that all hold in time is left out twice"
 )
 
@@ -46,6 +47,7 @@ type checker struct {
 	version uint64           // changes so far
 	seals   map[block.CID]*ledger.Entry
 	bases   map[block.CID][]block.CID // run -> its models: base, then each commit's
+	carries map[block.CID]bool        // runs whose late updates count from their own bases
 	states  map[block.CID]block.CID   // run -> the outer step's state after its newest commit
 	newest  []block.CID               // committed model, and the state with it
 	counted map[counted]uint64        // round of the newest update that went into a model
@@ -76,7 +78,7 @@ type place struct {
 
 func newChecker(w *World) *checker {
 	c := &checker{
-		w: w, mesh: w.genesis.Block().CID, seals: map[block.CID]*ledger.Entry{}, bases: map[block.CID][]block.CID{}, states: map[block.CID]block.CID{},
+		w: w, mesh: w.genesis.Block().CID, seals: map[block.CID]*ledger.Entry{}, bases: map[block.CID][]block.CID{}, carries: map[block.CID]bool{}, states: map[block.CID]block.CID{},
 		spoken: map[place]uint64{}, counted: map[counted]uint64{}, ever: map[peer.ID]bool{},
 	}
 	for _, site := range w.genesis.Sites {
@@ -196,9 +198,11 @@ func (c *checker) extend(s *site, e *ledger.Entry) {
 		c.consented(s, e.Run(), b)
 		c.bases[e.Run()] = []block.CID{body.(*ledger.RunSpec).Base}
 		c.states[e.Run()] = body.(*ledger.RunSpec).Strategy.State()
+		c.carries[e.Run()] = body.(*ledger.RunSpec).Late == ledger.Carry
 		c.best.opened(e.Run(), body.(*ledger.RunSpec))
 	case *ledger.Seal:
 		c.seals[e.CID()] = e
+		c.shares(s, b)
 		c.left.sealed(b)
 		c.dropped.sealed(b)
 		c.best.sealed(b)
@@ -235,7 +239,7 @@ func (c *checker) committed(s *site, m *ledger.Commit) {
 		body := u.Update.Update()
 		c.count(m, u.Update.From, body.Round)
 		in := ledger.Input{Site: u.Update.From, Manifest: body.Manifest, Weight: u.Weight}
-		if body.Round != m.Round {
+		if body.Round != m.Round && c.carries[m.Run] {
 			in.Base = body.Base
 		}
 		j.Inputs = append(j.Inputs, in)

@@ -48,6 +48,14 @@ func (s *site) finds(model block.CID) ledger.Measured {
 	return ledger.Measured{}
 }
 
+// change returns by what norm an update changes a model, and why it is refused for that, if it is; 0 in workloads that pretend.
+func change(w Workload, update, base block.CID) (norm float64, invalid string) {
+	if c, ok := w.(Changer); ok {
+		return c.Change(update, base)
+	}
+	return 0, ""
+}
+
 // measure measures the last model of a run, and of the updates that it is asked for those that are here.
 func (s *site) measure(j runs.Measure) {
 	m := s.finds(j.Model)
@@ -103,9 +111,10 @@ func (s *site) train(j runs.Train) {
 		}
 		s.hold(done.Update.Manifest)
 		s.announced[j.Opened] = done.Update.Manifest
+		norm, _ := change(s.w.cfg.Workload, done.Update.Manifest, j.Base)
 		s.happen(runs.Trained{
 			Run: j.Run, Round: j.Round, Opened: j.Opened, Attempt: j.Attempt,
-			Manifest: done.Update.Manifest, Samples: done.Samples, Metrics: done.Metrics, Figures: done.Figures, Lent: !s.Unlent,
+			Manifest: done.Update.Manifest, Samples: done.Samples, Metrics: done.Metrics, Figures: done.Figures, Norm: norm, Lent: !s.Unlent,
 		})
 	})
 }
@@ -315,5 +324,9 @@ func (f *fetch) fetched() {
 		f.s.hold(f.job.Manifest)
 		f.s.models[f.job.Manifest] = f.s.models[f.job.Manifest] || f.job.Owner == ""
 	}
-	f.s.happen(runs.Fetched{Manifest: f.job.Manifest, Layout: f.job.Layout, State: f.job.State, Invalid: why})
+	done := runs.Fetched{Manifest: f.job.Manifest, Layout: f.job.Layout, State: f.job.State, Base: f.job.Base, Invalid: why}
+	if why == "" && f.job.Base.Defined() {
+		done.Norm, done.Invalid = change(f.s.w.cfg.Workload, f.job.Manifest, f.job.Base)
+	}
+	f.s.happen(done)
 }

@@ -99,7 +99,7 @@ func (t *Trial) selects() *Trial {
 	}
 	for i := range t.Liars {
 		if rng.IntN(2) == 0 {
-			t.Liars[i].Adversary = (&MetricLiar{}).Name()
+			t.Liars[i].Adversary = []string{(&MetricLiar{}).Name(), Boaster{}.Name(), string(MaxFloat)}[t.Seed%3]
 		}
 	}
 	return t
@@ -152,7 +152,7 @@ func (t *Trial) draw(rng *rand.Rand, name string) {
 // adversary draws a kind; those that attack the agreement itself more often than the many others.
 func (t *Trial) adversary(rng *rand.Rand) string {
 	names := slices.DeleteFunc(AdversaryNames(), func(name string) bool {
-		return name == "metric-liar" || name == "asker" || name == "baseless" || name == "futurist" // see selects and asksFirst; one kind more would change all that is drawn
+		return slices.Contains([]string{"metric-liar", "futurist", "boaster", "max-float", "asker", "baseless"}, name) // see selects and asksFirst; one kind more would change all that is drawn
 	})
 	if rng.IntN(2) == 0 {
 		names = []string{"equivocator", "splitter", "double-voter", "colluder"}
@@ -221,16 +221,16 @@ func (t *Trial) fault(rng *rand.Rand, kind FaultKind, site int) Fault {
 // Config returns the trial as a world's configuration, with adversaries that have done nothing yet.
 func (t *Trial) Config() Config {
 	work := t.Work
-	spec := work.Spec("trial", t.Rounds)
+	spec, protocol := work.Spec("trial", t.Rounds), uint64(0)
+	if t.Selection != nil { // these go by the newest rules, the others by the first
+		spec.Selection, protocol, work.Figures = ledger.NewSelection(*t.Selection), ledger.Newest, true
+		spec.Late = ledger.Average
+	}
 	if !t.Late {
 		spec.Late, spec.LateNum, spec.LateDen, spec.LateMax = ledger.Drop, 0, 0, 0
 	}
-	protocol := uint64(0)
-	if t.Selection != nil {
-		spec.Selection, protocol, work.Figures = ledger.NewSelection(*t.Selection), ledger.SelectionProtocol, true
-	}
 	if t.Asks {
-		protocol = ledger.AskProtocol
+		protocol = ledger.Newest
 	}
 	rng := rand.New(rand.NewPCG(t.Seed, 4))
 	c := Config{Protocol: protocol, Seed: t.Seed, Faults: t.Faults, Workload: &work, Plan: t.Plan, Check: true}

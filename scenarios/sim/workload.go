@@ -27,6 +27,12 @@ type Measurer interface {
 	Measure(site int, model block.CID) (ledger.Measured, bool)
 }
 
+// Changer is a workload whose updates change a model by a norm.
+type Changer interface {
+	// Change returns the norm, and why the update is refused for it; empty: it is not.
+	Change(update, base block.CID) (norm float64, invalid string)
+}
+
 // Artifact is a model or an update as it lies in a store and crosses a network.
 type Artifact struct {
 	Manifest block.CID
@@ -77,7 +83,7 @@ func (y *Synthetic) Spec(name string, rounds uint64) *ledger.RunSpec {
 	base := y.add(Artifact{Manifest: block.Sum(block.DagCBOR, []byte("base "+name)), Layout: layout, Bytes: y.Bytes})
 	nonce := block.Sum(block.Raw, []byte(name)).Digest()
 	s := &ledger.RunSpec{Name: name, Base: base.Manifest, Layout: layout, Rounds: rounds, Nonce: nonce[:16]}
-	s.Default()
+	s.Default(1)
 	return s
 }
 

@@ -197,11 +197,12 @@ func (d *Run) Round(ctx context.Context, report func(train.Progress)) (r Round, 
 	if r.Skipped = res.Skip; err == nil && r.Skipped != "" {
 		return r, nil
 	}
-	var made block.CID
+	var taken update.Taken
 	if err == nil {
-		made, err = update.Training{Spec: &ledger.RunSpec{Layout: d.layout}, Base: d.base, Result: res}.Take(ctx, d.store)
+		taken, err = update.Training{Spec: &ledger.RunSpec{Layout: d.layout}, Base: d.base, Bounded: true, Result: res}.Take(ctx, d.store)
 		res.Settle(err)
 	}
+	made := taken.Manifest
 	switch {
 	case ctx.Err() != nil:
 		return r, ctx.Err()

@@ -30,7 +30,8 @@ func TestTake(t *testing.T) {
 		t.Fatal(err)
 	}
 	take := func(from block.CID, samples uint64, file string) (block.CID, error) {
-		return Training{Spec: &ledger.RunSpec{Layout: base.Manifest.Layout}, Base: from, Result: train.Result{Update: file, Samples: samples}}.Take(context.Background(), store)
+		taken, err := Training{Spec: &ledger.RunSpec{Layout: base.Manifest.Layout}, Base: from, Result: train.Result{Update: file, Samples: samples}}.Take(context.Background(), store)
+		return taken.Manifest, err
 	}
 	if got, err := take(base.CID, 1, made.File(t, []int{5, 4, 3, 2, 1, 0})); err != nil || got != made.CID {
 		t.Errorf("an update is %s, %v; want %s, cut as its base", got, err, made.CID)

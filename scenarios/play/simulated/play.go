@@ -11,6 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/reduction"
 	"github.com/weft-mesh/weft/runs"
 	"github.com/weft-mesh/weft/scenarios"
@@ -127,8 +128,9 @@ func (p *play) config() (sim.Config, error) {
 	if err != nil {
 		return sim.Config{}, err
 	}
+	spec.Default(ledger.Newest)
 	c := sim.Config{
-		Seed: uint64(p.s.Seed), Faults: p.s.Faults, Check: len(p.sites) <= checked, Observe: p.observe,
+		Seed: uint64(p.s.Seed), Faults: p.s.Faults, Protocol: ledger.Newest, Check: len(p.sites) <= checked, Observe: p.observe,
 		Path: func(from, to int) sim.Path { return p.s.Path(p.sites[from].Group, p.sites[to].Group) },
 		Plan: p.s.Plan(),
 	}
@@ -145,9 +147,6 @@ func (p *play) config() (sim.Config, error) {
 		c.Sites = append(c.Sites, w)
 	}
 	selects := !spec.Selection.IsZero()
-	if selects {
-		_, c.Protocol, _ = reduction.KnownNames(&spec) // it was checked
-	}
 	if y := p.s.Trainer.Synthetic; y != nil {
 		strategy, err := reduction.Strategy(&spec)
 		if err != nil {
