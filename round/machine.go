@@ -45,6 +45,7 @@ type Machine struct {
 	outbox     *peerlog.Outbox
 	neighbours *peerlog.Neighbours
 	early      early
+	recall     recall
 	out        *effects
 
 	born     *Born
@@ -184,6 +185,10 @@ func (m *Machine) begin() {
 		m.begun = true
 		m.consensus.Begin()
 		m.runs.Begin()
+		if m.born != nil && !m.observes() {
+			m.recall.begin(m.out.now)
+			listen(m)
+		}
 	}
 	if m.born == nil {
 		m.bear(&Born{Mesh: m.ledger.Mesh(), Site: m.self})
@@ -218,6 +223,11 @@ func (m *Machine) settle() {
 	if m.voice.Recover(m.roster(), m.others()) {
 		m.unmuted()
 	}
+	if m.voice.Muted() && !m.born.Lost {
+		m.bear(&Born{Mesh: m.ledger.Mesh(), Site: m.self, Lost: true})
+		m.out.Trace(trace.FallsSilent{Subject: trace.At(m.voice.Height())})
+	}
+	listen(m)
 	for m.halted == nil {
 		m.refresh()
 		if !m.agree() {
@@ -251,12 +261,18 @@ func (m *Machine) nextAlarm() time.Duration {
 		}
 	}
 	m.consensus.Alarm(soonest)
+	for _, id := range m.neighbours.Connected() {
+		if at, asks := m.recall.due(id); asks {
+			soonest(at)
+		}
+	}
+	soonest(m.recall.until)
 	soonest(m.outbox.Next())
 	soonest(m.runs.Due())
 	return next
 }
 
-// unmuted ends the silence of a site that lost its log, for good.
+// unmuted ends the silence of a site that lost its log, or a part of it, for good.
 func (m *Machine) unmuted() {
 	m.version++
 	m.bear(&Born{Mesh: m.ledger.Mesh(), Site: m.self, Until: m.voice.Until()})
@@ -305,6 +321,7 @@ func (m *Machine) decide(e *ledger.Entry, cert *ledger.Certificate) {
 func (m *Machine) advance(e *ledger.Entry) {
 	m.consensus.Advance(e.Height+1, e.CID(), m.roster())
 	m.members.Advance()
+	m.proofs.Advance(e.Height)
 	if c := ledger.As[ledger.Changed](e); c != nil {
 		m.changed(e, c)
 	} else {

@@ -17,7 +17,37 @@ var _ = handle(ledger.KindConsent, kind{
 		}
 		return nil
 	},
+	own: func(r *Runs, s *ledger.Signed, body ledger.Body) error {
+		return r.recallConsent(s, body.(*ledger.Consent))
+	},
 })
+
+// recallConsent takes an answer that this site has given and does not know of. If its operator has given another since, by the
+// same serial, that one is given again by the next: the others keep the first of a serial.
+func (r *Runs) recallConsent(s *ledger.Signed, b *ledger.Consent) error {
+	p := r.of(b.Run)
+	own := p.offers.of(p.Self)
+	accept, again := own.accepts, own.said() && b.Accept != own.accepts
+	if own.serial() > b.Serial || own.serial() == b.Serial && own.said() && !again {
+		return nil
+	}
+	if err := r.recall(s); err != nil {
+		return err
+	}
+	again = again && own.serial() == b.Serial
+	if again {
+		own.leave()
+	}
+	p.noteConsent(s, b)
+	p.asked()
+	p.publishConsent(s, b)
+	if again {
+		p.consider(accept)
+	} else if !b.Accept {
+		p.stopTraining()
+	}
+	return nil
+}
 
 func (p *state) noteConsent(s *ledger.Signed, b *ledger.Consent) {
 	if c := p.offers.of(s.From); c.answer(s, b) {

@@ -3,8 +3,11 @@ package runs
 import (
 	"fmt"
 
+	"github.com/libp2p/go-libp2p/core/peer"
+
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // kind is what a site's runs do with a kind of statement. Each kind stands in a file of its own.
@@ -13,6 +16,8 @@ type kind struct {
 	receive func(r *Runs, s *ledger.Signed, body ledger.Body) error
 	// restore takes an own statement of the log.
 	restore func(r *Runs, s *ledger.Signed, body ledger.Body) error
+	// own takes a statement of this site about a run that the ledger has, which another site shows it; nil: it is ignored.
+	own func(r *Runs, s *ledger.Signed, body ledger.Body) error
 }
 
 var kinds = map[ledger.Kind]kind{}
@@ -48,6 +53,54 @@ func (r *Runs) Receive(s *ledger.Signed) (early bool, err error) {
 		return true, nil
 	}
 	return false, k.receive(r, s, body)
+}
+
+// ReceiveOwn takes an own statement that another site shows. If the log does not know it, it was put back to an earlier state:
+// the site stands by what it has said.
+func (r *Runs) ReceiveOwn(s *ledger.Signed) error {
+	body, err := s.Open()
+	if err != nil {
+		return err
+	}
+	k := kinds[s.Kind]
+	if k.own == nil || !r.active(body.(ofRun).OfRun()) {
+		return nil
+	}
+	return k.own(r, s, body)
+}
+
+// recall has an own statement that the log did not know survive the next crash.
+func (r *Runs) recall(s *ledger.Signed) error {
+	if err := r.env.Out.Verify(s); err != nil {
+		return err
+	}
+	r.env.Out.Save(s)
+	r.env.Out.Trace(trace.Recalled{Subject: trace.Of(s.From), Statement: string(s.Kind)})
+	r.env.touch()
+	return nil
+}
+
+// SaidBy returns what a site has said of the active runs, as far as it still matters.
+func (r *Runs) SaidBy(id peer.ID) []*ledger.Signed {
+	var list []*ledger.Signed
+	for _, run := range r.env.Ledger.Runs() {
+		p := r.states[run.ID]
+		if p == nil || !run.Active() {
+			continue
+		}
+		if s := r.stops[run.ID][id]; s != nil {
+			list = append(list, s)
+		}
+		if c := p.offers.sites[id]; c != nil {
+			if c.said() {
+				list = append(list, c.consent)
+			}
+			for _, u := range c.updates {
+				list = append(list, u.statement)
+			}
+		}
+	}
+	return list
 }
 
 // Restore takes an own statement of the log.

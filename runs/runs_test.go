@@ -1,7 +1,6 @@
 package runs
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"testing"
@@ -40,16 +39,10 @@ func (o *out) Trace(trace.Event)                                 {}
 func (o *out) Sign(kind ledger.Kind, body ledger.Body) *ledger.Signed {
 	return sign(o.mesh, o.self, kind, body)
 }
-func (o *out) Muted() bool          { return false }
-func (o *out) MayOffer(uint64) bool { return true }
-func (o *out) Accused(peer.ID) bool { return false }
-func (o *out) Version() uint64      { return 0 }
-func (o *out) Contradiction(old, s *ledger.Signed) error {
-	if bytes.Equal(old.Body, s.Body) {
-		return nil
-	}
-	return ledger.ErrEquivocate
-}
+func (o *out) Verify(*ledger.Signed) error { return nil }
+func (o *out) MayOffer() bool              { return true }
+func (o *out) Accused(peer.ID) bool        { return false }
+func (o *out) Version() uint64             { return 0 }
 
 // sign stands for Ed25519: nobody forges here.
 func sign(mesh block.CID, id peer.ID, kind ledger.Kind, body ledger.Body) *ledger.Signed {

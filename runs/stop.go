@@ -16,6 +16,17 @@ var _ = handle(ledger.KindStop, kind{
 		r.noteStop(s, body.(*ledger.Stop))
 		return nil
 	},
+	own: func(r *Runs, s *ledger.Signed, body ledger.Body) error {
+		b := body.(*ledger.Stop)
+		if r.stops[b.Run][s.From] != nil {
+			return nil
+		}
+		if err := r.recall(s); err != nil {
+			return err
+		}
+		r.noteStop(s, b)
+		return nil
+	},
 })
 
 // stops are the requests to end runs, by run and site.
