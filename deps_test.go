@@ -92,6 +92,7 @@ node/archive < node/api: answers like a client
 node/archive < node/reduction: opens the inputs of an average
 node/archive < node/site: what lies where
 node/archive < node/steps: reads the curves of trainings
+node/archive < peerlog: the proofs that a log keeps
 node/archive < node/wal: reads the log
 node/archive < round: records of the log
 node/archive < trace: when an entry was decided

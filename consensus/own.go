@@ -17,7 +17,7 @@ import (
 // SaidBy returns the votes and proposals of a site for the height being decided, the newest first. A site signs them in
 // the order of views, and in a view proposal, prevote, precommit: so an earlier state of its log lacks the first of these
 // if it lacks any.
-func (a *Agreement) SaidBy(id peer.ID) []*ledger.Signed {
+func SaidBy(a *Agreement, id peer.ID) []*ledger.Signed {
 	said := map[place]*ledger.Signed{}
 	for view, p := range a.height.proposals {
 		if p.statement.From == id {
@@ -51,16 +51,15 @@ func (a *Agreement) ReceiveOwn(s *ledger.Signed) error {
 	if err != nil {
 		return err
 	}
+	var number, view uint64
 	switch b := body.(type) {
 	case *Proposal:
-		return a.receiveOwn(s, b.Height, b.View)
+		number, view = b.Height, b.View
 	case *ledger.Vote:
-		return a.receiveOwn(s, b.Height, b.View)
+		number, view = b.Height, b.View
+	default:
+		return nil
 	}
-	return nil
-}
-
-func (a *Agreement) receiveOwn(s *ledger.Signed, number, view uint64) error {
 	h := a.height
 	if a.muted() || number != h.number || view+MaxViewsBehind < h.view {
 		return nil // of a place in which it will not speak

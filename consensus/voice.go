@@ -23,6 +23,7 @@ type Voice struct {
 	height uint64 // decided here
 
 	votes, offers bool // are held back
+	version       uint64
 }
 
 // Silence makes the site mute: it has said more than its log knows.
@@ -41,7 +42,15 @@ func (v *Voice) Height() uint64 { return v.height }
 func (v *Voice) Remember(muted bool) { v.muted, v.until, v.heads = muted, 0, nil }
 
 // Hold says what the site holds back after its start.
-func (v *Voice) Hold(votes, offers bool) { v.votes, v.offers = votes, offers }
+func (v *Voice) Hold(votes, offers bool) {
+	if v.votes != votes || v.offers != offers {
+		v.votes, v.offers = votes, offers
+		v.version++
+	}
+}
+
+// Version counts the changes of what is held back.
+func (v *Voice) Version() uint64 { return v.version }
 
 // Held reports whether the site holds its votes back.
 func (v *Voice) Held() bool { return v.votes }

@@ -22,8 +22,17 @@ func (s *reporter) problem(shot *snapshot) jobs.Problem {
 		return stuck("no other site can be reached"+s.unreachable(), look+" If so: is this site still in their roster (weft roster list, there)?")
 	case up < q:
 		return stuck(fmt.Sprintf("%d of %d sites are up, a quorum is %d%s", up, all, q, s.unreachable()), look)
+	}
+	mute := s.programs.mute(v.roster)
+	if shot.mute {
+		mute++
+	}
+	switch {
+	case all-mute < q:
+		return stuck(fmt.Sprintf("%d of %d sites do not vote, as their logs were lost or put back to an earlier state, and %d are needed: they wait for each other for ever", mute, all, q),
+			"if the newest directory of one of these sites is left somewhere, put it back; else found a new mesh whose run goes on from the last model (docs/operations.md)")
 	case shot.mute:
-		return stuck("this site's log was lost: it does not vote until it has seen the others decide two entries", "nothing to do")
+		return stuck("this site's log was lost, or put back to an earlier state: it does not vote until it has seen the others decide two entries", "nothing to do: its updates count")
 	}
 	return s.jobs.Problem()
 }

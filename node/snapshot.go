@@ -21,7 +21,7 @@ type snapshot struct {
 	runs    []*shownRun // of the status; what a run's jobs say of it is added when it is told
 	roster  api.Roster
 	changes []membership.PendingChange
-	mute    bool   // the log was lost, and the site does not vote yet
+	mute    bool   // the log was lost, or a part of it, and the site does not vote yet
 	trouble string // what the operator should know for good, until a restart
 }
 

@@ -110,7 +110,7 @@ func (s *reporter) Peers() []api.Peer {
 			p.Addrs = append(p.Addrs, a.String())
 		}
 		if said, ok := s.programs.of(i.ID); ok {
-			p.Weft, p.Protocol = said.Weft, said.Protocol
+			p.Weft, p.Protocol, p.Mute = said.Weft, said.Protocol, said.Mute
 		}
 		moved := stats.Peers[i.ID]
 		p.Sent, p.Received = moved.Sent.Bytes, moved.Received.Bytes

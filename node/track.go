@@ -15,7 +15,7 @@ import (
 // belongs to the loop.
 type tracker struct {
 	runs    map[block.CID]*track
-	mute    bool   // the log was lost, and the site does not vote yet
+	mute    bool   // the log was lost, or a part of it, and the site does not vote yet
 	trouble string // what the operator should know for good, until a restart
 }
 
@@ -79,6 +79,8 @@ func (t *tracker) see(l *ledger.Ledger, e trace.Event, now time.Time) {
 	switch e := e.(type) {
 	case trace.Decided:
 		t.decided(l, l.At(e.Height).Entry, now)
+	case trace.FallsSilent:
+		t.mute = true
 	case trace.VotesAgain:
 		t.mute = false
 	case trace.Forked:

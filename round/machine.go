@@ -282,7 +282,7 @@ func (m *Machine) unmuted() {
 // refresh starts what the runs need next, and looks which candidates this site wants and is ready for. It
 // does nothing unless something has changed: what there is to see follows from the rooms and the time.
 func (m *Machine) refresh() {
-	versions := m.version + m.consensus.Version() + m.runs.Version() + m.members.Version() + m.proofs.Version()
+	versions := m.version + m.voice.Version() + m.consensus.Version() + m.runs.Version() + m.members.Version() + m.proofs.Version()
 	if versions == m.lookedAt && m.out.now < m.runs.Due() && !m.cfg.Eager {
 		return
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/weft-mesh/weft/consensus"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/membership"
 	"github.com/weft-mesh/weft/runs"
@@ -48,7 +49,7 @@ func (s *Said) check() error {
 
 // saidBy gathers what a machine knows that another site has said. What does not fit is what matters least.
 func saidBy(m *Machine, id peer.ID) *Said {
-	list := append(m.consensus.SaidBy(id), m.runs.SaidBy(id)...)
+	list := append(consensus.SaidBy(m.consensus, id), m.runs.SaidBy(id)...)
 	for _, r := range m.early.list {
 		if s := r.Message.Statement; s.From == id {
 			list = append(list, s)
@@ -150,13 +151,10 @@ func listen(m *Machine) {
 		return
 	}
 	votes, offers := m.recall.holds(m.out.now, m.roster(), m.self, m.neighbours.Reaches, m.proofs.Accused)
-	held, mayOffer := m.voice.Held(), m.voice.MayOffer()
+	held := m.voice.Held()
 	m.voice.Hold(votes, offers)
 	if held && !votes {
 		m.consensus.Begin()
-	}
-	if held != votes || mayOffer == offers {
-		m.version++
 	}
 	if !votes && !offers {
 		m.recall.done()

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weft-mesh/weft/consensus"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/peerlog"
 	"github.com/weft-mesh/weft/runs"
@@ -18,12 +19,12 @@ func votedEnv(t *testing.T) (e *env, one *simSite, before []Record) {
 	before = slices.Clone(one.log)
 	e.open(e.spec(1))
 	for range 200 { // until site 2 has its vote
-		if len(e.wire) == 0 || slices.ContainsFunc(e.sites[1].consensus.SaidBy(one.self), func(s *ledger.Signed) bool { return s.Kind == ledger.KindPrevote }) {
+		if len(e.wire) == 0 || slices.ContainsFunc(consensus.SaidBy(e.sites[1].consensus, one.self), func(s *ledger.Signed) bool { return s.Kind == ledger.KindPrevote }) {
 			break
 		}
 		e.deliver(0)
 	}
-	if len(e.sites[1].consensus.SaidBy(one.self)) == 0 || one.ledger.Height() > 0 {
+	if len(consensus.SaidBy(e.sites[1].consensus, one.self)) == 0 || one.ledger.Height() > 0 {
 		t.Fatal("site 1 has not voted, or the height is over")
 	}
 	e.wire = nil
