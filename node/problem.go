@@ -16,6 +16,9 @@ func (s *reporter) problem(shot *snapshot) jobs.Problem {
 	switch {
 	case shot.trouble != "":
 		return stuck(shot.trouble, "the trace ("+site.TraceFile+") has the details")
+	case shot.twin:
+		return stuck("this site's key has signed votes that its log does not have: another machine uses the key, or the directory was put back to an earlier state and only a site that was away until now knew; it does not vote until it has seen the others decide two entries",
+			"if it is another machine, end one of the two; if the key was stolen, give the site another (weft roster replace)")
 	case v.observes:
 		return s.outside(shot, up)
 	case up == 1 && q > 1:
@@ -34,7 +37,20 @@ func (s *reporter) problem(shot *snapshot) jobs.Problem {
 	case shot.mute:
 		return stuck("this site's log was lost, or put back to an earlier state: it does not vote until it has seen the others decide two entries", "nothing to do: its updates count")
 	}
-	return s.jobs.Problem()
+	if p := s.jobs.Problem(); p.Text != "" {
+		return p
+	}
+	return s.twins()
+}
+
+// twins says which other sites' keys are used on two machines, by all appearances.
+func (s *reporter) twins() (p jobs.Problem) {
+	for _, i := range s.gossip.Peers() {
+		if i.Twin {
+			p = stuck(fmt.Sprintf("two machines use the key of %s: its addresses change back and forth", s.views.now().name(i.ID)), "tell its operator: one of the two nodes has to end")
+		}
+	}
+	return p
 }
 
 // outside says what a site that is not in the roster waits for.

@@ -105,7 +105,7 @@ func (s *reporter) Peers() []api.Peer {
 	stats := s.exchange.Stats()
 	list := []api.Peer{}
 	for _, i := range s.gossip.Peers() {
-		p := api.Peer{Site: s.views.now().name(i.ID), ID: i.ID, Connected: i.Connected, Addrs: []string{}, Failure: i.Failure, RTT: i.RTT, Rejected: int(i.Rejected)}
+		p := api.Peer{Site: s.views.now().name(i.ID), ID: i.ID, Connected: i.Connected, Addrs: []string{}, Failure: i.Failure, RTT: i.RTT, Rejected: int(i.Rejected), Twin: i.Twin}
 		for _, a := range i.Addrs {
 			p.Addrs = append(p.Addrs, a.String())
 		}

@@ -225,7 +225,7 @@ func (m *Machine) settle() {
 	}
 	if m.voice.Muted() && !m.born.Lost {
 		m.bear(&Born{Mesh: m.ledger.Mesh(), Site: m.self, Lost: true})
-		m.out.Trace(trace.FallsSilent{Subject: trace.At(m.voice.Height())})
+		m.out.Trace(trace.FallsSilent{Subject: trace.At(m.voice.Height()), Late: !m.recall.asks})
 	}
 	listen(m)
 	for m.halted == nil {

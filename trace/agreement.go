@@ -71,7 +71,10 @@ type Equivocated struct {
 }
 
 // FallsSilent tells that a site has been shown a vote of its own that its log does not have: it votes no more for a while.
-type FallsSilent struct{ Subject }
+type FallsSilent struct {
+	Subject
+	Late bool `json:"late,omitempty"` // when it had asked all: another machine votes with its key, or only a site that was away knew
+}
 
 // VotesAgain tells that the silence of a site that lost its log, or a part of it, is over.
 type VotesAgain struct{ Subject }
