@@ -1,7 +1,6 @@
 package gossip
 
 import (
-	"slices"
 	"sync"
 	"time"
 
@@ -35,7 +34,7 @@ type origin struct {
 
 type move struct {
 	ip string
-	at time.Time
+	at time.Time // when it was seen first, after another
 }
 
 func newMoves() *moves { return &moves{lists: map[origin][]move{}, twins: map[peer.ID]time.Time{}} }
@@ -49,15 +48,14 @@ func (m *moves) note(p peer.ID, remote multiaddr.Multiaddr, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	from := origin{p, ip.To4() != nil}
-	list := slices.DeleteFunc(m.lists[from], func(o move) bool { return now.Sub(o.at) > backAndForth })
-	if n := len(list); n == 0 || list[n-1].ip != ip.String() {
-		list = append(list, move{ip.String(), now})
-	} else {
-		list[n-1].at = now
+	list := m.lists[from]
+	if n := len(list); n > 0 && list[n-1].ip == ip.String() {
+		return
 	}
-	list = list[max(0, len(list)-3):] // of which two changes can be seen
+	list = append(list, move{ip.String(), now})
+	list = list[max(0, len(list)-3):] // in which two changes can be seen
 	m.lists[from] = list
-	if len(list) == 3 && list[0].ip == list[2].ip {
+	if len(list) == 3 && list[0].ip == list[2].ip && list[2].at.Sub(list[1].at) <= backAndForth {
 		m.twins[p] = now
 	}
 }
