@@ -151,6 +151,9 @@ func listen(m *Machine) {
 		return
 	}
 	votes, offers := m.recall.holds(m.out.now, m.roster(), m.self, m.neighbours.Reaches, m.proofs.Accused)
+	if m.observes() {
+		votes, offers = false, false // its key was removed meanwhile: it says nothing that could contradict anything
+	}
 	held := m.voice.Held()
 	m.voice.Hold(votes, offers)
 	if held && !votes {

@@ -298,3 +298,20 @@ func FuzzSaid(f *testing.F) {
 		}
 	})
 }
+
+// TestRemovedMeanwhile: a site that has restarted and learns that it was removed asks no more.
+func TestRemovedMeanwhile(t *testing.T) {
+	e, one, _ := votedEnv(t)
+	e.boot(one)
+	if !one.recall.asks {
+		t.Fatal("it does not ask")
+	}
+	four := e.sites[3]
+	change := &ledger.Change{Remove: &ledger.Site{ID: one.self, Name: "1"}}
+	entry := &ledger.Entry{Mesh: one.ledger.Mesh(), Height: 1, Parent: one.ledger.Mesh(), Body: &ledger.Changed{Change: *change}}
+	one.decideAlone(entry)
+	e.step(one, Connected{four.self})
+	if one.recall.asks || one.voice.Held() || !one.voice.MayOffer() {
+		t.Error("an observer asks for what it has said")
+	}
+}
