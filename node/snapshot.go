@@ -20,7 +20,8 @@ type snapshot struct {
 	runs    []*shownRun // of the status; what a run's jobs say of it is added when it is told
 	roster  api.Roster
 	changes []membership.PendingChange
-	mute    bool   // the log was lost, and the site does not vote yet
+	mute    bool   // the log was lost, or a part of it, and the site does not vote yet
+	twin    bool   // the site has heard votes of its own key that it did not sign, well after its start
 	trouble string // what the operator should know for good, until a restart
 }
 
@@ -72,7 +73,7 @@ func (s *snapshots) take(m *round.Machine, v *view, t *tracker) {
 	for _, run := range l.Runs() {
 		runs = append(runs, s.run(m, run, t.runs[run.ID]))
 	}
-	s.newest.Store(&snapshot{status: status, runs: runs, roster: roster, changes: changes, mute: t.mute, trouble: t.trouble})
+	s.newest.Store(&snapshot{status: status, runs: runs, roster: roster, changes: changes, mute: t.mute, twin: t.twin, trouble: t.trouble})
 }
 
 // roster describes the roster without what is asked for, once for each version of it.

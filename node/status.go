@@ -119,12 +119,12 @@ func (s *reporter) Peers() []api.Peer {
 	stats := s.exchange.Stats()
 	list := []api.Peer{}
 	for _, i := range s.gossip.Peers() {
-		p := api.Peer{Site: s.views.now().name(i.ID), ID: i.ID, Connected: i.Connected, Addrs: []string{}, Failure: i.Failure, RTT: i.RTT, Rejected: int(i.Rejected)}
+		p := api.Peer{Site: s.views.now().name(i.ID), ID: i.ID, Connected: i.Connected, Addrs: []string{}, Failure: i.Failure, RTT: i.RTT, Rejected: int(i.Rejected), Twin: i.Twin}
 		for _, a := range i.Addrs {
 			p.Addrs = append(p.Addrs, a.String())
 		}
 		if said, ok := s.programs.of(i.ID); ok {
-			p.Weft, p.Protocol = said.Weft, said.Protocol
+			p.Weft, p.Protocol, p.Mute = said.Weft, said.Protocol, said.Mute
 		}
 		moved := stats.Peers[i.ID]
 		p.Sent, p.Received = moved.Sent.Bytes, moved.Received.Bytes

@@ -20,6 +20,7 @@ type neighbour struct {
 	answered   uint64        // height from which it was sent certificates last
 	answeredAt time.Duration
 	forkAt     time.Duration // before then it is not shown our side of a fork again
+	toldAt     time.Duration // when it was told last what it has said itself
 }
 
 func (p *neighbour) connect(yes bool)        { p.connected = yes }
@@ -27,6 +28,8 @@ func (p *neighbour) shown(now time.Duration) { p.askedAt = now }
 func (p *neighbour) stands(height uint64)    { p.height = height }
 
 func (p *neighbour) answer(height uint64, now time.Duration) { p.answered, p.answeredAt = height, now }
+
+func (p *neighbour) told(now time.Duration) { p.toldAt = now }
 
 // spare keeps our side of a fork from the peer until a time.
 func (p *neighbour) spare(until time.Duration) { p.forkAt = until }
@@ -49,7 +52,7 @@ func NewNeighbours(every time.Duration) *Neighbours {
 func (n *Neighbours) of(id peer.ID) *neighbour {
 	p := n.known[id]
 	if p == nil {
-		p = &neighbour{askedAt: -time.Hour, answeredAt: -time.Hour}
+		p = &neighbour{askedAt: -time.Hour, answeredAt: -time.Hour, toldAt: -time.Hour}
 		n.known[id] = p
 	}
 	return p
@@ -121,6 +124,16 @@ func (n *Neighbours) Answer(id peer.ID, height uint64, now time.Duration) bool {
 		return false
 	}
 	p.answer(height, now)
+	return true
+}
+
+// MayTell reports whether a peer is to be told what it has said itself, and notes that it is: not again at once.
+func (n *Neighbours) MayTell(id peer.ID, now time.Duration) bool {
+	p := n.of(id)
+	if now-p.toldAt < askAgain {
+		return false
+	}
+	p.told(now)
 	return true
 }
 

@@ -183,6 +183,10 @@ func vectors(t *testing.T) []vector {
 	told := *head
 	told.Weft, told.Protocol = "1.4", 2
 	add("head of weft 1.4 message", "Message", Message{Attempt: 1, Head: &told})
+	restarted := *head
+	restarted.Restarted, restarted.Mute = true, true
+	add("head of a restarted site message", "Message", Message{Attempt: 1, Head: &restarted})
+	add("said message", "Message", Message{Attempt: 1, Said: &Said{Height: 2, List: []ledger.Signed{a, b}}})
 	raise := &ledger.Change{Version: 1, Protocol: 2, Weft: "1.4"}
 	titled("approve of a protocol", g.Sites[0].ID, ledger.KindApprove, raise)
 	add("roster entry of a protocol", "Entry", &ledger.Entry{Mesh: mesh, Height: 3, Parent: sealEntry.CID(), Body: &ledger.Changed{Change: *raise, Approvals: []ledger.CertVote{}}})

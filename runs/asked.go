@@ -82,29 +82,37 @@ func (r *Runs) opened(run block.CID, o *ledger.Open) {
 	}
 }
 
-// ReceiveOwn takes an own statement that another site shows. This site's log may have lost it: then it
-// is adopted, so that its next word has a higher serial.
-func (r *Runs) ReceiveOwn(s *ledger.Signed) error {
-	body, err := s.Open()
-	if err != nil {
+// receiveOwn takes an own statement about a run that is asked for. It is adopted, so that the next word has a higher serial; an
+// answer that the operator has given since is given again.
+func (a *asks) receiveOwn(k kind, s *ledger.Signed, body ledger.Body) error {
+	if err := a.env.Out.Verify(s); err != nil {
 		return err
 	}
-	k := kinds[s.Kind]
-	if k.asked == nil || r.env.observes() || !r.asks.inForce() || r.has(s, body) {
+	before := a.ownAnswer(body)
+	if !k.asked(a, s, body) {
 		return nil
 	}
-	if err := r.env.Out.Verify(s); err != nil {
-		return err
-	}
-	before := r.asks.ownAnswer(body)
-	if !k.asked(r.asks, s, body) {
-		return nil
-	}
-	r.env.Out.Save(s)
+	a.env.recalled(s)
 	if c, ok := body.(*ledger.Consent); ok && before != nil && before.Accept != c.Accept {
-		r.asks.answer(r.asks.find(c.Run), Considered{c.Run, before.Accept, before.Samples, before.Reason})
+		a.answer(a.find(c.Run), Considered{c.Run, before.Accept, before.Samples, before.Reason})
 	}
 	return nil
+}
+
+// saidBy returns what a site asks for, and what it has answered: its list first, without which a description counts for nothing.
+func (a *asks) saidBy(id peer.ID) (list []*ledger.Signed) {
+	if s := a.lists[id]; s != nil {
+		list = append(list, s)
+	}
+	for _, k := range a.list {
+		if k.spec.By == id {
+			list = append(list, k.statement)
+		}
+		if s := k.consents[id]; s != nil {
+			list = append(list, s)
+		}
+	}
+	return list
 }
 
 // ownAnswer returns what this site has answered on the run that one of its consents is about, nil if nothing.

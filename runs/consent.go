@@ -26,7 +26,39 @@ var _ = handle(ledger.KindConsent, kind{
 		k := a.find(b.Run)
 		return k != nil && a.noteConsent(k, s, b)
 	},
+	own: func(r *Runs, s *ledger.Signed, body ledger.Body) error {
+		return r.recallConsent(s, body.(*ledger.Consent))
+	},
 })
+
+// recallConsent takes an answer that this site has given and does not know of. If its operator has given another since, by the
+// same serial, that one is given again by the next: the others keep the first of a serial.
+func (r *Runs) recallConsent(s *ledger.Signed, b *ledger.Consent) error {
+	p := r.of(b.Run)
+	own := p.offers.of(p.Self)
+	again := own.said() && b.Accept != own.accepts
+	if own.serial() > b.Serial || own.serial() == b.Serial && own.said() && !again {
+		return nil
+	}
+	if err := r.env.recall(s); err != nil {
+		return err
+	}
+	again = again && own.serial() == b.Serial
+	var since *ledger.Consent
+	if again {
+		since, _ = ledger.BodyOf[ledger.Consent](own.consent, ledger.KindConsent) // it was read when it came
+		own.leave()
+	}
+	p.noteConsent(s, b)
+	p.asked()
+	p.publishConsent(s, b)
+	if again {
+		p.consider(Considered{b.Run, since.Accept, since.Samples, since.Reason})
+	} else if !b.Accept {
+		p.stopTraining()
+	}
+	return nil
+}
 
 // noteAnswer takes a consent that was given before the run was opened.
 func noteAnswer(p *state, s *ledger.Signed) {

@@ -25,14 +25,10 @@ type Out interface {
 type Proofs interface {
 	Accused(id peer.ID) bool
 	Version() uint64
-	Contradiction(old, s *ledger.Signed) error
 }
 
-// Voice says whether this site may speak, having lost its log perhaps.
-type Voice interface {
-	Muted() bool
-	MayOffer(opened uint64) bool
-}
+// Voice says whether this site may offer an update, having just started perhaps.
+type Voice interface{ MayOffer() bool }
 
 // Timing is how long a site waits. What depends on the training or the network is measured.
 type Timing struct {

@@ -22,6 +22,7 @@ type Runs struct {
 	proofs uint64        // version of the proofs that the states count by
 	asks   *asks
 	stops  stops
+	unsaid []Trained // while this site may not offer yet
 }
 
 // New returns a site's part in no runs.
@@ -63,20 +64,25 @@ func (r *Runs) Follow() {
 	r.countLiars()
 	r.asks.follow()
 	r.models.giveUp()
+	if r.env.Voice.MayOffer() && len(r.unsaid) > 0 {
+		unsaid := r.unsaid
+		r.unsaid = nil
+		for _, e := range unsaid {
+			r.Trained(e)
+		}
+	}
 	for _, run := range r.env.Ledger.Runs() {
 		r.of(run.ID).follow()
 	}
 }
 
-// countLiars counts anew what the sites offer that have been proven to lie.
+// countLiars counts anew what the sites offer when others are proven to lie than before.
 func (r *Runs) countLiars() {
 	if v := r.env.Proofs.Version(); v != r.proofs {
 		r.proofs = v
 		for _, p := range r.states {
 			for _, c := range p.offers.order {
-				if r.env.Proofs.Accused(c.id) && (c.best != nil || c.awaited) {
-					p.recount(c)
-				}
+				p.recount(c)
 			}
 		}
 	}
@@ -97,6 +103,10 @@ func (r *Runs) FindDue() {
 
 // Trained takes the end of a training.
 func (r *Runs) Trained(e Trained) {
+	if !r.env.Voice.MayOffer() {
+		r.unsaid = append(r.unsaid, e)
+		return
+	}
 	if p := r.states[e.Run]; p != nil {
 		p.trained(e)
 	} else {

@@ -52,6 +52,7 @@ func (p *state) asked() { p.considered = true }
 // begin lets the times of what was restored count from now on: a log has no clock.
 func (p *state) begin() {
 	p.pace.begin(p.now())
+	p.offers.begin(p.now())
 	p.sealedAt = p.now()
 }
 

@@ -18,6 +18,17 @@ var _ = handle(ledger.KindStop, kind{
 		r.asks.remove(func(k *ask) bool { return k.id == b.Run }) // it was taken back
 		return nil
 	},
+	own: func(r *Runs, s *ledger.Signed, body ledger.Body) error {
+		b := body.(*ledger.Stop)
+		if r.stops[b.Run][s.From] != nil {
+			return nil
+		}
+		if err := r.env.recall(s); err != nil {
+			return err
+		}
+		r.noteStop(s, b)
+		return nil
+	},
 })
 
 // stops are the requests to end runs, by run and site.

@@ -42,6 +42,7 @@ with ` + "`weft verify`" + ` and which IPFS tools read.`,
 	cmd.Flags().IntVar(&c.limit, "limit", 0, "show at most so many entries; 0: all")
 	cmd.Flags().StringVar(&c.car, "car", "", "write the ledger to this CAR file instead, - for standard output")
 	e.jsonFlag(cmd)
+	cmd.AddCommand(newLedgerFaults(e))
 	return cmd
 }
 

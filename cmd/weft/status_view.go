@@ -40,7 +40,10 @@ func statusText(out *term.Out, s *api.Status, id string) string {
 		}
 	}
 	for _, name := range s.Named {
-		fmt.Fprintf(&b, "%s%s signed two statements for one place: it lies, or its key is used twice\n", label("named"), out.Bad(name))
+		fmt.Fprintf(&b, "%s%s signed two statements for one place: it lies, or its key is used twice; its updates do not count\n", label("named"), out.Bad(name))
+	}
+	if len(s.Named) > 0 {
+		b.WriteString(label("") + hanging(out, fmt.Sprintf("hint: weft ledger faults shows the proof, and until when it counts; if the site is honest, give it a new key: weft roster replace %s=PEERID", s.Named[0]), nil))
 	}
 	b.WriteString(asksText(out, s))
 	b.WriteString(runsText(out, s, id))

@@ -198,6 +198,8 @@ type Peer struct {
 	Rejected  int           `json:"rejected"`           // messages of it that were refused
 	Weft      string        `json:"weft,omitempty"`     // version of its program, as it says; absent until it has said anything
 	Protocol  uint64        `json:"protocol,omitempty"` // newest number that it knows
+	Twin      bool          `json:"twin,omitempty"`     // its addresses change back and forth: two machines use its key
+	Mute      bool          `json:"mute,omitempty"`     // it says that it does not vote for now: its log was lost, or put back to an earlier state
 }
 
 // LedgerEntry is a decided entry for people and scripts.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -87,6 +88,26 @@ func Open(path string, store blockstore.Store, log *slog.Logger) (*Index, error)
 		}
 	}
 	return x, nil
+}
+
+// Models returns the artifacts that an index says are models, whose node may be running. Without an index there are none.
+func Models(path string) (map[block.CID]bool, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	uses := map[block.CID][]Use{}
+	if err := json.Unmarshal(data, &uses); err != nil {
+		return nil, fmt.Errorf("index of artifacts: %w", err)
+	}
+	models := map[block.CID]bool{}
+	for c, list := range uses {
+		models[c] = slices.ContainsFunc(list, func(u Use) bool { return u.As == AsModel })
+	}
+	return models, nil
 }
 
 // link notes the blocks of an artifact; the mutex is held, or nobody else has x yet.

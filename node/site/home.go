@@ -142,6 +142,19 @@ func Open(dir string) (*Home, error) {
 	return h, nil
 }
 
+// Identify returns whose directory it is: the site's peer ID, and the name that its configuration gives it.
+func Identify(dir string) (peer.ID, string, error) {
+	_, id, err := readSite(dir)
+	if err != nil {
+		return "", "", err
+	}
+	c, err := config.Read(filepath.Join(dir, ConfigFile))
+	if err != nil {
+		return "", "", err
+	}
+	return id, c.Name, nil
+}
+
 // readSite returns the key of a directory that Init made.
 func readSite(dir string) (crypto.PrivKey, peer.ID, error) {
 	for _, name := range []string{ConfigFile, KeyFile} {

@@ -31,6 +31,7 @@ var AdversaryKinds = []AdversaryKind{
 	{"forger", "forges other sites' statements, certificates and evidence", func() Adversary { return &Forger{} }},
 	{"rusher", "votes nil in views that have not come, to drag the others on", func() Adversary { return &Rusher{} }},
 	{"forgetful", "restarts without its newest votes, does not say so, and votes again", func() Adversary { return &Forgetful{} }},
+	{"silencer", "claims to hold votes of every site that restarts, and makes some up, then says nothing to it", func() Adversary { return &Silencer{} }},
 	{"sign-flip", "turns its updates around: they undo what training did", func() Adversary { return &Poisoned{How: SignFlip} }},
 	{"times-100", "makes its updates a hundred times as large", func() Adversary { return &Poisoned{How: Times100} }},
 	{"nan", "puts NaN into its updates", func() Adversary { return &Poisoned{How: NaN} }},

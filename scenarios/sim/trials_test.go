@@ -73,6 +73,9 @@ func asked(seed uint64) *Trial {
 	if seed%4 == 2 {
 		trial = trial.selects()
 	}
+	if seed%7 == 4 {
+		trial = trial.rolls()
+	}
 	if seed%5 == 2 {
 		trial.Work.Skips = 4
 	}
