@@ -108,7 +108,7 @@ func (t *training) reopen() {
 // is under way that the run's policy lets finish.
 func (p *state) train(r *ledger.Run, latest *ledger.SealAt, ready bool) {
 	if t := p.training.job; t != nil {
-		if p.mayFinish(t, r, latest) {
+		if mayFinish(p, t, r, latest) {
 			return
 		}
 		p.training.halt()
@@ -146,7 +146,7 @@ func (p *state) stopTraining() {
 }
 
 // mayFinish reports whether a training under way can still yield an update that counts.
-func (p *state) mayFinish(t *Train, r *ledger.Run, latest *ledger.SealAt) bool {
+func mayFinish(p *state, t *Train, r *ledger.Run, latest *ledger.SealAt) bool {
 	late := r.Spec.LateRounds() > 0 && !p.Ledger.JoinedAfter(p.Self, t.Opened)
 	if t.Opened == r.Opened && (latest == nil || late && !slices.Contains(latest.Contributors(), p.Self)) {
 		return true

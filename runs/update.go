@@ -74,7 +74,7 @@ func (p *state) noteUpdate(s *ledger.Signed) error {
 	}
 	known := p.offers.add(s, u, p.now())
 	if s.From == p.Self {
-		p.Out.Publish(s, 0, func(uint64) bool { return p.canCount(u) }) // and it is held, or sought after a restart
+		p.Out.Publish(s, 0, func(uint64) bool { return canCount(p, u) }) // and it is held, or sought after a restart
 		p.unsought = p.unsought || !p.begun
 	} else {
 		p.seekSoon(known)
@@ -83,7 +83,7 @@ func (p *state) noteUpdate(s *ledger.Signed) error {
 }
 
 // canCount reports whether an own update can still come into a seal.
-func (p *state) canCount(u *ledger.Update) bool {
+func canCount(p *state, u *ledger.Update) bool {
 	if !p.run.Active() || p.offers.of(p.Self).find(u.Opened, u.Manifest) == nil {
 		return false
 	}
