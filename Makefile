@@ -145,6 +145,11 @@ vnode: SEEDS = 20
 vnode: ## twenty whole nodes in virtual time, under SEEDS schedules of faults
 	WEFT_VNODE_SEEDS=$(SEEDS) go test ./scenarios/nodetest -count 1 -timeout 0 -v
 
+.PHONY: rollbacks
+rollbacks: ROLLBACKS = 50
+rollbacks: ## directories of nodes put back to earlier states ROLLBACKS times: nobody is named, rounds go on
+	WEFT_ROLLBACKS=$(ROLLBACKS) go test ./scenarios/nodetest -run TestRollbacks -count 1 -timeout 0 -v
+
 # A minute to shorten each input that is new, which is the default, leaves no time to find any.
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME

@@ -98,10 +98,18 @@ node/archive < node/api: answers like a client
 node/archive < node/reduction: opens the inputs of an average
 node/archive < node/site: what lies where
 node/archive < node/steps: reads the curves of trainings
+node/archive < peerlog: the proofs that a log keeps
 node/archive < node/wal: reads the log
 node/archive < round: records of the log
 node/archive < tensor: the shards of a model lie in its file as its layout says
 node/archive < trace: when an entry was decided
+node/backup < atomicfile: files appear whole
+node/backup < block: CIDs
+node/backup < hint: errors say what to do
+node/backup < node/index: which artifacts are models
+node/backup < node/site: what lies where
+node/backup < node/wal: a restored site's log begins anew
+node/backup < round: and says that an earlier one is gone
 node/index < atomicfile: the file is replaced whole
 node/index < block: CIDs
 node/index < blockstore: what the store has
@@ -125,6 +133,7 @@ node/jobs < tensor: layouts
 node/jobs < train: tasks
 node/jobs < train/update: takes over a result
 node/jobs < node/steps: the curves of trainings
+node/jobs < yamlfile: sizes as a configuration has them
 node/steps < atomicfile: a file that has grown is written anew
 node/steps < block: runs have CIDs
 node/steps < ledger: how many metrics there may be
@@ -227,6 +236,7 @@ scenarios/play/real     < yamlfile: what cannot be done is shown at its line of 
 cmd/weft                < node: weft up runs one
 cmd/weft                < node/api: what a node is asked
 cmd/weft                < node/archive: what a site's directory says without its node
+cmd/weft                < node/backup: weft backup and restore
 cmd/weft                < node/config node/site: weft init writes them
 cmd/weft                < node/wal: which of its errors say that the log is damaged
 cmd/weft                < train/dryrun: weft trainer test

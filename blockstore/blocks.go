@@ -50,6 +50,9 @@ func (b *blocks) put(x block.Block) error {
 		return nil
 	}
 	err := b.fan(x.CID)
+	if err == nil && len(x.Data) > smallWrite {
+		err = b.files.claim(len(x.Data))
+	}
 	if err == nil {
 		err = b.files.writeFile(b.files.blockPath(x.CID), b.files.tempPath(), x.Data)
 	}

@@ -66,6 +66,9 @@ func (b *Builder) WriteShard(i int, data []byte) (block.CID, error) {
 	if b.ended {
 		return block.CID{}, fmt.Errorf("shard %d: %w", i, ErrClosed)
 	}
+	if err := b.artifacts.files.claim(len(data)); err != nil {
+		return block.CID{}, fmt.Errorf("shard %d: %w", i, err)
+	}
 	if err := b.artifacts.catalog.claim(b.it, i, c); err != nil {
 		return block.CID{}, err
 	}

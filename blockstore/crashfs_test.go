@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -25,6 +26,8 @@ type CrashFS struct {
 	// Fail, if set, is asked before each step that changes something; its error is the
 	// step's. ErrPower cuts the power for all steps after it too.
 	Fail func(step int, op, name string) error
+	// Room, if set, says how many bytes are free, and how many there are.
+	Room func() (free, size uint64)
 
 	mu      sync.Mutex
 	steps   int
@@ -81,6 +84,15 @@ func OpenOn(f *CrashFS, dir string, opt Options) (*Disk, error) {
 		return nil, err
 	}
 	return &Disk{s}, nil
+}
+
+// Free returns what Room says; without limit if that is nil.
+func (c *CrashFS) Free(string) (free, size uint64, err error) {
+	if c.Room == nil {
+		return math.MaxUint64, math.MaxUint64, nil
+	}
+	free, size = c.Room()
+	return free, size, nil
 }
 
 // Steps returns how many steps were done.

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // fsys is all that a store asks of a file system. There are two: the operating system's for
@@ -31,6 +33,8 @@ type fsys interface {
 	// Movable reports whether the file can become one below dir by Rename: a regular file
 	// of this user on the same file system, with no other name left to write to it.
 	Movable(name, dir string) bool
+	// Free returns how many bytes this user may still write below dir, and how many the file system has in all.
+	Free(dir string) (free, size uint64, err error)
 	// Lock keeps others from locking the file until the returned Closer is closed. It
 	// writes text into the file, or returns ErrLocked with the text that is in it.
 	Lock(name, text string) (io.Closer, error)
@@ -135,6 +139,14 @@ func (osFS) Movable(name, dir string) bool {
 	return ok && also && a.Dev == b.Dev && a.Nlink == 1 && a.Uid == uint32(os.Geteuid())
 }
 
+func (osFS) Free(dir string) (free, size uint64, err error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); err != nil {
+		return 0, 0, err
+	}
+	return s.Bavail * uint64(s.Bsize), s.Blocks * uint64(s.Bsize), nil
+}
+
 func (osFS) Lock(name, text string) (io.Closer, error) {
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, fileMode)
 	if err != nil {
@@ -151,7 +163,7 @@ func (osFS) Lock(name, text string) (io.Closer, error) {
 	if err := f.Truncate(0); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	if _, err := f.WriteAt([]byte(text), 0); err != nil {
+	if _, err := f.WriteAt([]byte(text), 0); err != nil && !errors.Is(full(err), ErrFull) { // it can be held without the text
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil // closing it ends the lock, and so does the end of the process

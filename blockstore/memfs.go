@@ -3,6 +3,7 @@ package blockstore
 import (
 	"io"
 	"io/fs"
+	"math"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -27,6 +28,9 @@ func (m *memFS) MkdirAll(string) error       { return nil }
 func (m *memFS) SyncDir(string) error        { return nil }
 func (m *memFS) Protect(string, bool) error  { return nil }
 func (m *memFS) Movable(string, string) bool { return true }
+func (m *memFS) Free(string) (free, size uint64, err error) {
+	return math.MaxUint64, math.MaxUint64, nil
+}
 func notExist(op, name string) *fs.PathError {
 	return &fs.PathError{Op: op, Path: name, Err: fs.ErrNotExist}
 }

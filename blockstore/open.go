@@ -21,6 +21,8 @@ type Options struct {
 	// ScrubBytesPerSecond slows Scrub, so that training and rounds do not wait for the disk;
 	// no limit if 0.
 	ScrubBytesPerSecond uint64
+	// Reserve is how many bytes of the disk artifacts leave free. 1 GiB if 0, or a twentieth of the disk if that is less.
+	Reserve uint64
 }
 
 const defaultSyncBytes = 256 << 20
@@ -86,7 +88,7 @@ func open(fsys, outside fsys, dir string, opt Options) (*store, error) {
 	if err := fsys.MkdirAll(dir); err != nil {
 		return nil, full(err)
 	}
-	files := &folder{fs: fsys, dir: dir, log: log}
+	files := &folder{fs: fsys, dir: dir, log: log, reserve: opt.Reserve}
 	lock, err := fsys.Lock(files.path(lockName), "process "+strconv.Itoa(os.Getpid()))
 	if err != nil {
 		return nil, full(err)

@@ -74,6 +74,9 @@ func (w *Writer) WriteShard(b block.Block) error {
 			return err
 		}
 	}
+	if err := w.artifacts.files.claim(len(todo) * len(b.Data)); err != nil {
+		return fmt.Errorf("write shard of %s: %w", w.cid, err)
+	}
 	for _, i := range todo {
 		if _, err := w.file.WriteAt(b.Data, w.offset+int64(w.it.cut.Shard(i).Offset)); err != nil {
 			return fmt.Errorf("write shard %d of %s: %w", i, w.cid, full(err))

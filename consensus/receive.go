@@ -159,6 +159,10 @@ func (a *Agreement) receivePolka(b *Proposal, e Entry) (proof int, err error) {
 			return 0, err
 		}
 		voted[s.From] = true
+		if s.From == a.self {
+			_ = a.ReceiveOwn(s) // its signature was checked
+			continue
+		}
 		_ = a.addVote(s, v, true) // a double is named there
 	}
 	if b.ValidView >= 0 && len(voted) < a.roster.Quorum() {

@@ -12,7 +12,7 @@ import (
 
 // Step applies the first rule that can be applied, deciding excepted; it reports whether one could.
 func (a *Agreement) Step() bool {
-	if !a.height.opened {
+	if !a.height.opened || a.voice.Held() {
 		return false
 	}
 	return a.skipAhead() || a.propose() || a.prevote() || a.precommit() || a.timeouts()

@@ -6,40 +6,59 @@ import (
 	"github.com/weft-mesh/weft/ledger"
 )
 
-// Voice keeps a site whose log is gone from voting in a height in which it may have voted before:
-// until it has seen a height decided that began after its start.
+// Voice keeps a site from saying what may contradict what it has said before, and no longer knows.
 //
-// Whatever was decided before the start, at height d, had a quorum of voters that stood at d-1 at
-// least. So once this site has caught up with a quorum of other sites' heads, all said after its
-// start, d is at most one above its own head, its lost votes at most two above, and any height
-// after that is new to it.
+// A site whose log is gone, or was put back to an earlier state, is mute: it does not vote until it has seen a
+// height decided that began after its start. Whatever was decided before the start, at height d, had a quorum of
+// voters that stood at d-1 at least. So once this site has caught up with a quorum of other sites' heads, all said
+// after its start, d is at most one above its own head, its lost votes at most two above, and any height after that
+// is new to it.
+//
+// A site that has just started cannot tell whether its log is all that it has said. It holds its votes and its
+// offers back until others have had the time to tell it.
 type Voice struct {
 	muted  bool
 	until  uint64 // decided height that ends the silence; 0: not known yet
 	heads  map[peer.ID]uint64
 	height uint64 // decided here
+
+	votes, offers bool // are held back
+	version       uint64
 }
 
-// Mute silences a site that has lost its log.
-func (v *Voice) Mute() { v.muted = true }
+// Silence makes the site mute: it has said more than its log knows.
+func (v *Voice) Silence() { v.muted, v.until, v.heads = true, 0, nil }
 
 // Muted reports whether the site must not vote: it may have done so before.
 func (v *Voice) Muted() bool { return v.muted }
 
-// Until returns the height whose decision ended the silence, or ends it; 0 if there was none or it is not known yet.
+// Until returns the height whose decision ended the silence; 0 if none has, or none had to.
 func (v *Voice) Until() uint64 { return v.until }
 
 // Height returns the newest decided height that the voice knows of.
 func (v *Voice) Height() uint64 { return v.height }
 
-// Remember takes from the log when an earlier silence ended.
-func (v *Voice) Remember(muted bool, until uint64) { *v = Voice{muted: muted, until: until} }
+// Remember takes from the log whether the site was silent.
+func (v *Voice) Remember(muted bool) { v.muted, v.until, v.heads = muted, 0, nil }
 
-// MayOffer reports whether the site may offer an update for an opening. A site that lost its log may have
-// offered one that it does not know of: it leaves that opening out, so as not to contradict itself.
-func (v *Voice) MayOffer(opened uint64) bool { return !v.muted && opened >= v.until }
+// Hold says what the site holds back after its start.
+func (v *Voice) Hold(votes, offers bool) {
+	if v.votes != votes || v.offers != offers {
+		v.votes, v.offers = votes, offers
+		v.version++
+	}
+}
 
-// Heard takes the height of another site's head, the first since this site's start.
+// Version counts the changes of what is held back.
+func (v *Voice) Version() uint64 { return v.version }
+
+// Held reports whether the site holds its votes back.
+func (v *Voice) Held() bool { return v.votes }
+
+// MayOffer reports whether the site may offer an update. Two for one place are no lie, but the mesh would fetch both.
+func (v *Voice) MayOffer() bool { return !v.offers }
+
+// Heard takes the height of another site's head, the first since this site fell silent.
 func (v *Voice) Heard(from peer.ID, height uint64) {
 	if !v.muted {
 		return
@@ -87,7 +106,4 @@ func (v *Voice) Recover(roster *ledger.Roster, others int) bool {
 }
 
 // Admit lets a muted site speak at once: its key has just become a site's, so it has never voted.
-func (v *Voice) Admit() {
-	v.until = 0
-	v.muted = false
-}
+func (v *Voice) Admit() { v.muted, v.until = false, 0 }

@@ -114,7 +114,7 @@ func (m *Mesh) revive() {
 		switch {
 		case !slices.Contains(sites, p): // an observer need not take part
 		case l.dull >= dropAfter, l.writable && l.dull >= nudgeAfter:
-			m.drop(p, "no gossip over this connection: is it of the same mesh?")
+			m.drop(p, "no gossip over this connection: is it of the same mesh, and this site's key used nowhere else?")
 		case l.dull == nudgeAfter:
 			late = append(late, p)
 		}

@@ -46,7 +46,7 @@ func TestDialAnotherMesh(t *testing.T) {
 	b.start()
 	a.known = []peer.AddrInfo{b.info()}
 	a.start()
-	const want = "disconnected: no gossip over this connection: is it of the same mesh?"
+	const want = "disconnected: no gossip over this connection: is it of the same mesh, and this site's key used nowhere else?"
 	eventually(t, want, func() bool {
 		if len(a.host.Network().ConnsToPeer(b.id)) > 0 {
 			a.mesh.Turn()

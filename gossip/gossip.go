@@ -57,4 +57,5 @@ type PeerInfo struct {
 	Rejected  uint64                // messages and frames from it that no correct site sends
 	Dropped   uint64                // messages to it that were given up: queue full or connection broken
 	Banned    time.Time             // connections refused until then for misbehaviour; zero where not
+	Twin      bool                  // two machines use its key, by all appearances
 }

@@ -52,6 +52,7 @@ type Mesh struct {
 	conduct   conduct.Conduct
 	inflow    inflow
 	book      *book
+	moves     *moves
 	records   *records
 	seeker    *seeker
 	poke      chan struct{} // wakes the dial loop
@@ -83,6 +84,7 @@ func New(c Config) (*Mesh, error) {
 	}
 	self := m.host.ID()
 	m.book = newBook(m.host.Peerstore().PrivKey(self), self)
+	m.moves = newMoves()
 	m.seeker = newSeeker(self, c.Degree, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())))
 	m.links = newLinks(m.life, m.linkChanged)
 	m.direct = newDirect(m)
@@ -110,7 +112,10 @@ func (m *Mesh) attach() {
 	m.host.SetStreamHandler(m.direct.proto, m.direct.serve)
 	m.host.SetStreamHandler(recordsProtocol, m.records.serve)
 	m.notify = &network.NotifyBundle{
-		ConnectedF:    func(_ network.Network, c network.Conn) { m.connected(c.RemotePeer()) },
+		ConnectedF: func(_ network.Network, c network.Conn) {
+			m.moves.note(c.RemotePeer(), c.RemoteMultiaddr(), time.Now())
+			m.connected(c.RemotePeer())
+		},
 		DisconnectedF: func(_ network.Network, c network.Conn) { m.disconnected(c.RemotePeer()) },
 	}
 	m.host.Network().Notify(m.notify)
@@ -175,6 +180,7 @@ func (m *Mesh) handle(from peer.ID, data []byte) Verdict {
 func (m *Mesh) RosterChanged() {
 	m.seeker.setSites(m.sites())
 	m.book.retain(m.host.gate.roster)
+	m.moves.retain(m.host.gate.roster)
 	m.direct.forget(m.host.gate.roster)
 	for _, p := range m.host.Network().Peers() {
 		if !m.host.gate.expects(p) {
@@ -244,7 +250,7 @@ func (m *Mesh) Peers() []PeerInfo {
 		if p == m.host.ID() {
 			continue
 		}
-		i := PeerInfo{ID: p, RTT: m.host.Peerstore().LatencyEWMA(p)}
+		i := PeerInfo{ID: p, RTT: m.host.Peerstore().LatencyEWMA(p), Twin: m.moves.twin(p, now)}
 		if i.Since, i.Connected = ready[p]; !i.Connected {
 			i.Failure = m.failures.of(p)
 		}

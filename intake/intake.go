@@ -76,6 +76,10 @@ func (i *Intake) Judge(now time.Time, from peer.ID, m *round.Message, bytes int,
 		return i.head(now, from, m.Head, at)
 	case len(m.Certified) > 0:
 		return i.certified(now, from, m.Certified, bytes, at)
+	case m.Said != nil:
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		return i.spoken(now, from, recalled, "answers to a restart")
 	}
 	c := claimOf(from, m, at)
 	if i.spent(now, c) {

@@ -16,11 +16,12 @@ import (
 type sort string
 
 const (
-	proof   sort = "evidence"         // against an author
-	brought sort = "brought"          // what a neighbour brings that no author is charged for
-	head    sort = "head"             // of a neighbour
-	decided sort = "decided"          // entries of a neighbour that do not follow this site's ledger
-	flood        = sort(" in floods") // added to head and decided: more than any site ever sends
+	proof    sort = "evidence"         // against an author
+	brought  sort = "brought"          // what a neighbour brings that no author is charged for
+	head     sort = "head"             // of a neighbour
+	decided  sort = "decided"          // entries of a neighbour that do not follow this site's ledger
+	recalled sort = "said"             // what a neighbour says that this site has said
+	flood         = sort(" in floods") // added to head and decided: more than any site ever sends
 )
 
 // ration is how much of a sort is taken of one site: so many in a second in the long run, and so many at once.
@@ -43,6 +44,8 @@ var allowed = map[sort]ration{
 	brought:                      {64, 512},
 	head:                         {4, 32},
 	decided:                      {4, 32},
+	recalled:                     {1, 16}, // one for each start and each time that it was behind
+	recalled + flood:             {16, 256},
 	head + flood:                 {16, 256},
 	decided + flood:              {16, 256},
 }

@@ -58,6 +58,8 @@ type Run struct {
 	Commits  []CommitAt         // one a round
 	Counted  map[peer.ID]uint64 // newest round of which a committed seal lists an update of a site
 	Closing  *ClosingAt         // what the sites measured of the last model; nil: nothing yet
+	Declared map[peer.ID]uint64 // samples that the sites stated whose consents opened the run, 0: not known; nil before AskProtocol
+	Asked    bool               // it was opened under AskProtocol or later
 	selects  bool               // the protocol that it was opened under has closing entries and terms
 	measured bool               // a committed update has figures
 	best     *Chosen            // so far; nil: none
@@ -68,7 +70,7 @@ type Run struct {
 func newRun(e *Entry, spec *RunSpec, unknown []string, protocol uint64) *Run {
 	r := &Run{
 		ID: e.Run(), Spec: spec, Unknown: unknown, Height: e.Height, Round: 1, Opened: e.Height, Base: spec.Base,
-		Counted: map[peer.ID]uint64{}, spoilt: map[block.CID]bool{}, selects: protocol >= SelectionProtocol, Bounded: protocol >= BoundsProtocol,
+		Counted: map[peer.ID]uint64{}, spoilt: map[block.CID]bool{}, selects: protocol >= SelectionProtocol, Asked: protocol >= AskProtocol, Bounded: protocol >= BoundsProtocol,
 	}
 	r.State = spec.Strategy.State()
 	if r.selects {
@@ -81,6 +83,14 @@ func newRun(e *Entry, spec *RunSpec, unknown []string, protocol uint64) *Run {
 		r.Bounds, _ = spec.Bounds.Read() // the description was valid
 	}
 	return r
+}
+
+// declare notes how many samples a site has stated with its consent.
+func (r *Run) declare(site peer.ID, samples uint64) {
+	if r.Declared == nil {
+		r.Declared = map[peer.ID]uint64{}
+	}
+	r.Declared[site] = samples
 }
 
 // SealAt is a decided seal.

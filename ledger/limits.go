@@ -7,6 +7,7 @@ const (
 	MaxSites      = 1024    // sites of a roster
 	MaxRounds     = 1 << 20 // rounds of a run
 	MaxRuns       = 16      // runs open at one time
+	MaxAsked      = 4       // runs that one site asks for at one time
 	MaxMetrics    = 16      // metrics of an update
 	maxTrain      = 64      // hyperparameters of a run
 	maxTrainValue = 1024    // bytes of a hyperparameter's name or value

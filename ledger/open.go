@@ -4,9 +4,14 @@ import (
 	"github.com/weft-mesh/weft/block"
 )
 
+// AskProtocol is the protocol number from which on a run is asked for until a quorum consents: an entry that opens one brings
+// those consents. One member alone then opens nothing, and nobody fetches a model before it has said that it takes part.
+const AskProtocol = 4
+
 // Open opens a run.
 type Open struct {
-	Spec Signed `cbor:"spec" json:"spec"` // kind "open", body RunSpec, by RunSpec.By
+	Spec     Signed   `cbor:"spec" json:"spec"`                             // kind "open", body RunSpec, by RunSpec.By
+	Consents []Signed `cbor:"consents,omitempty" json:"consents,omitempty"` // kind "consent", that accept; ascending. None before AskProtocol
 }
 
 var _ = registerEntry[Open]()
@@ -40,12 +45,45 @@ func (o *Open) check(l *Ledger, e *Entry) error {
 	if l.active() >= MaxRuns {
 		return invalid(e, "%d runs are open, at most %d", l.active(), MaxRuns)
 	}
+	return o.checkConsents(l, e, spec)
+}
+
+// checkConsents says whether as many sites consent as it takes to seal a round.
+func (o *Open) checkConsents(l *Ledger, e *Entry, spec *RunSpec) error {
+	if l.Protocol(e.Height).Number < AskProtocol {
+		if len(o.Consents) > 0 {
+			return invalid(e, "it brings consents, which protocol %d does not have", l.Protocol(e.Height).Number)
+		}
+		return nil
+	}
+	if n := spec.Takers(l.roster); len(o.Consents) < n {
+		return invalid(e, "%d sites consent, want %d", len(o.Consents), n)
+	}
+	run := e.Run()
+	for i := range o.Consents {
+		s := &o.Consents[i]
+		c, err := BodyOf[Consent](s, KindConsent)
+		switch {
+		case err != nil:
+			return invalid(e, "%v", err)
+		case c.Run != run || !c.Accept || i > 0 && CompareIDs(o.Consents[i-1].From, s.From) >= 0:
+			return invalid(e, "consent of %s is for another run, declines, or is out of order", l.roster.Name(s.From))
+		}
+		if err := s.Verify(l.mesh, l.roster, l.verify); err != nil {
+			return invalid(e, "%v", err)
+		}
+	}
 	return nil
 }
 
 func (o *Open) apply(l *Ledger, e *Entry) {
 	spec, _ := BodyOf[RunSpec](&o.Spec, KindOpen)
-	l.add(newRun(e, spec, o.Spec.Unknown(), l.Protocol(e.Height).Number))
+	r := newRun(e, spec, o.Spec.Unknown(), l.Protocol(e.Height).Number)
+	for i := range o.Consents {
+		c, _ := BodyOf[Consent](&o.Consents[i], KindConsent)
+		r.declare(o.Consents[i].From, c.Samples)
+	}
+	l.add(r)
 }
 
 func (l *Ledger) add(r *Run) {

@@ -126,6 +126,10 @@ func (s *RunSpec) Needed(r *Roster) int {
 	return int(s.MinSites)
 }
 
+// Takers returns the fewest sites that must take part, with this roster in force: those that a seal must list, and a quorum, as
+// only a site that holds the updates is ready for a seal.
+func (s *RunSpec) Takers(r *Roster) int { return max(r.Quorum(), s.Needed(r)) }
+
 // Weight returns the integer weight of an update that is stale rounds late: its samples, capped,
 // times (LateNum/LateDen)^stale rounded down. 0 means that it cannot count.
 func (s *RunSpec) Weight(samples, stale uint64) uint64 {

@@ -17,7 +17,7 @@ type Body interface {
 	Check() error
 }
 
-// Exclusive is a body of which a correct site signs one for a place: a view, an attempt.
+// Exclusive is a body of which a correct site signs one for a place: a step of a view.
 type Exclusive interface {
 	Body
 	// Excludes reports whether no correct site signs this body and the other, which is of the same kind and has other bytes.

@@ -11,7 +11,8 @@ const KindUpdate Kind = "update"
 
 var _ = Register[Update](KindUpdate, maxUpdate)
 
-// Update is a site's offer in a round.
+// Update is a site's offer in a round. Two of one site for one attempt are no lie: a site that has forgotten the first trains
+// again, and a GPU does not find the same. The others keep the one that they hear of first, and take another if a seal lists it.
 type Update struct {
 	Run      block.CID          `cbor:"run" json:"run"`
 	Round    uint64             `cbor:"round" json:"round"`
@@ -39,12 +40,6 @@ func (u *Update) Check() error {
 		return fmt.Errorf("%d metrics, at most %d", len(u.Metrics), MaxMetrics)
 	}
 	return checkMetrics(u.Metrics)
-}
-
-// Excludes implements [Exclusive]: a site offers one update for an attempt.
-func (u *Update) Excludes(other Body) bool {
-	o := other.(*Update)
-	return u.Run == o.Run && u.Round == o.Round && u.Opened == o.Opened && u.Attempt == o.Attempt
 }
 
 // At implements [AtHeight].

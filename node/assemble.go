@@ -39,11 +39,9 @@ func (n *Node) open(closers *[]func() error) error {
 	}
 	after(lock.Close)
 	n.start = time.Now()
-	if n.events, err = openEvents(h.Path(site.TraceFile), n.views.now().ownName(h), n.log); err != nil {
-		return err
-	}
+	n.events = openEvents(h.Path(site.TraceFile), n.views.now().ownName(h), n.log)
 	after(n.events.close)
-	if n.store, err = openStore(h.Path(site.StoreDir), n.log); err != nil {
+	if n.store, err = openStore(h, n.log); err != nil {
 		return err
 	}
 	after(n.store.Close)
@@ -55,15 +53,14 @@ func (n *Node) open(closers *[]func() error) error {
 	if n.index, err = index.Open(h.Path(site.IndexFile), n.store, n.log); err != nil {
 		return err
 	}
+	n.clearStore(machine)
 	n.shelf = newShelf(n.store, n.log, func(err error) {
 		select {
 		case n.bad <- err:
 		default: // it is found again, at the latest by the scrub
 		}
 	})
-	if err := n.shelf.fill(h.Genesis, machine.Ledger()); err != nil {
-		return err
-	}
+	n.shelf.fill(h.Genesis, machine.Ledger())
 	for _, r := range machine.Ledger().Runs() {
 		for i := range r.Commits {
 			commitTo(n.index, r.Commits[i].Commit)
@@ -97,8 +94,8 @@ func (n *Node) open(closers *[]func() error) error {
 }
 
 // openStore opens the site's store.
-func openStore(path string, log *slog.Logger) (*blockstore.Disk, error) {
-	store, err := blockstore.OpenDisk(path, blockstore.Options{Logger: log, ScrubBytesPerSecond: scrubRate})
+func openStore(h *site.Home, log *slog.Logger) (*blockstore.Disk, error) {
+	store, err := blockstore.OpenDisk(h.Path(site.StoreDir), blockstore.Options{Logger: log, ScrubBytesPerSecond: scrubRate, Reserve: uint64(h.Config.DiskReserve)})
 	if errors.Is(err, blockstore.ErrFormat) {
 		err = hint.Add(err, "a newer weft may have written it: start that one. If it was this one, only the file format is damaged: write into it what it should hold; the store is as it was")
 	}

@@ -39,8 +39,9 @@ type events struct {
 	more   chan struct{} // closed and made anew when events come
 }
 
-// openEvents opens the trace for appending and reads its newest events back.
-func openEvents(path, site string, log *slog.Logger) (*events, error) {
+// openEvents opens the trace for appending and reads its newest events back. A site goes on without a trace: its disk may be full
+// of what it removes only once it has started.
+func openEvents(path, site string, log *slog.Logger) *events {
 	e := &events{site: site, path: path, log: log, limit: maxTraceFile, next: 1, more: make(chan struct{})}
 	for _, p := range []string{path + api.OldTrace, path} {
 		err := api.ReadTrace(p, func(ev api.Event) {
@@ -49,10 +50,13 @@ func openEvents(path, site string, log *slog.Logger) (*events, error) {
 			}
 		})
 		if err != nil {
-			return nil, err
+			log.Warn("an earlier trace cannot be read", "error", err)
 		}
 	}
-	return e, e.open()
+	if err := e.open(); err != nil {
+		e.giveUp(err)
+	}
+	return e
 }
 
 func (e *events) open() error {
@@ -136,11 +140,16 @@ func (e *events) write(lines []byte) {
 		e.size += int64(n)
 	}
 	if err != nil {
-		e.log.Warn("trace is not written any more", "error", err)
-		if e.file != nil {
-			_ = e.file.Close() // the write error has been told
-			e.file = nil
-		}
+		e.giveUp(err)
+	}
+}
+
+// giveUp ends the writing of the trace.
+func (e *events) giveUp(why error) {
+	e.log.Warn("trace is not written any more", "error", why)
+	if e.file != nil {
+		_ = e.file.Close() // why it ends has been told
+		e.file = nil
 	}
 }
 

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -48,6 +49,9 @@ type loop struct {
 	moved    func()                 // tells the network that somebody has come or gone
 	blame    func(peer.ID, error)   // tells the network that a peer has sent what no correct site sends
 }
+
+// shown are the kinds of statements that change what the other goroutines may know of the machine.
+var shown = []ledger.Kind{ledger.KindAsks, ledger.KindOpen, ledger.KindConsent, ledger.KindApprove, ledger.KindWithdraw}
 
 // employ adds what the loop gives work to, before it runs.
 func (l *loop) employ(j *jobs.Jobs, x *exchange.Exchange, explain func(trace.Diverged)) {
@@ -105,7 +109,7 @@ func (l *loop) declineUnknown() {
 func (l *loop) step(ev round.Event) {
 	l.machine.Step(time.Since(l.start), ev)
 	switch e := ev.(type) {
-	case runs.Considered, round.Approve, round.TakeBack:
+	case runs.Considered, runs.OpenRun, runs.StopRun, round.Approve, round.TakeBack:
 		l.changed = true
 	case runs.Trained:
 		l.trained = append(l.trained, e.Manifest)
@@ -114,7 +118,7 @@ func (l *loop) step(ev round.Event) {
 			l.programs.heard(e.From, e.Message.Head, l.machine.Ledger().Roster())
 		}
 		s := e.Message.Statement
-		l.changed = l.changed || s != nil && (s.Kind == ledger.KindConsent || s.Kind == ledger.KindApprove || s.Kind == ledger.KindWithdraw)
+		l.changed = l.changed || s != nil && slices.Contains(shown, s.Kind)
 	}
 }
 
@@ -211,6 +215,7 @@ func (l *loop) publishView() {
 		l.moved()
 	}
 	l.newlyAllowed(old, now)
+	l.dropAsked(old, now)
 	l.jobs.GoneOn(now)
 }
 

@@ -50,10 +50,15 @@ func (o *operator) active(run block.CID) error {
 
 // Consent is the operator's answer on a run; it may change an earlier one.
 func (o *operator) Consent(ctx context.Context, run block.CID, accept bool) error {
-	if err := o.active(run); err != nil {
+	asked := o.views.now().askedFor(run)
+	if asked != nil {
+		if err := o.checkAsked(asked, accept); err != nil {
+			return err
+		}
+	} else if err := o.active(run); err != nil {
 		return err
 	}
-	if accept {
+	if accept && asked == nil {
 		var why string
 		if err := o.box.ask(ctx, func(m *round.Machine) { why = o.knows.Unknown(m.Ledger().Run(run)) }); err != nil {
 			return err
@@ -62,16 +67,21 @@ func (o *operator) Consent(ctx context.Context, run block.CID, accept bool) erro
 			return api.Refuse(http.StatusConflict, "weft peers shows which weft the other sites run; start that one", "this weft cannot take part in the run: %s", why)
 		}
 	}
-	if !o.box.deliver(ctx, runs.Considered{Run: run, Accept: accept}) {
+	if !o.box.deliver(ctx, runs.Considered{Run: run, Accept: accept, Samples: uint64(o.home.Config.Samples)}) {
 		return api.ErrStopped
 	}
 	o.jobs.Answered(run)
 	return nil
 }
 
-// StopRun asks the mesh to end a run. One site's wish is enough if it opened the run.
+// StopRun asks the mesh to end a run. One site's wish is enough if it opened the run. One that this site asks for is no longer
+// asked for.
 func (o *operator) StopRun(ctx context.Context, run block.CID, reason string) error {
-	if err := o.active(run); err != nil {
+	if asked := o.views.now().askedFor(run); asked != nil {
+		if asked.Spec.By != o.home.ID {
+			return api.Refuse(http.StatusConflict, "weft run decline keeps this site out of it", "the run is not open; %s, which asks for it, can take that back", o.views.now().name(asked.Spec.By))
+		}
+	} else if err := o.active(run); err != nil {
 		return err
 	}
 	if o.views.now().observes {
@@ -87,7 +97,7 @@ func (o *operator) StopRun(ctx context.Context, run block.CID, reason string) er
 }
 
 // OpenRun asks the mesh for a run: it takes the model in, fills in the description, and returns the
-// run's ID. The run is open once the ledger says so, which takes a quorum that holds the model.
+// run's ID. The run is open once the ledger says so, which takes the consents of a quorum.
 func (o *operator) OpenRun(ctx context.Context, req api.RunRequest) (reply api.RunReply, err error) {
 	spec, err := o.describe(req)
 	if err != nil {
@@ -165,6 +175,9 @@ func (o *operator) describe(req api.RunRequest) (*ledger.RunSpec, error) {
 		return nil, bad(correct, "%v", err)
 	}
 	if err := o.checkKnown(&spec); err != nil {
+		return nil, err
+	}
+	if err := o.checkAsking(); err != nil {
 		return nil, err
 	}
 	active := 0

@@ -17,16 +17,41 @@ func (s *reporter) problem(shot *snapshot) jobs.Problem {
 	switch {
 	case shot.trouble != "":
 		return stuck(shot.trouble, "the trace ("+site.TraceFile+") has the details")
+	case shot.twin:
+		return stuck("this site's key has signed votes that its log does not have: another machine uses the key, or the directory was put back to an earlier state and only a site that was away until now knew; it does not vote until it has seen the others decide two entries",
+			"if it is another machine, end one of the two; if the key was stolen, give the site another (weft roster replace)")
 	case v.observes:
 		return s.outside(shot, up)
 	case up == 1 && q > 1:
 		return stuck("no other site can be reached"+s.unreachable(), look+" If so: is this site still in their roster (weft roster list, there)?")
 	case up < q:
 		return stuck(fmt.Sprintf("%d of %d sites are up, a quorum is %d%s", up, all, q, s.unreachable()), look)
-	case shot.mute:
-		return stuck("this site's log was lost: it does not vote until it has seen the others decide two entries", "nothing to do")
 	}
-	return s.jobs.Problem()
+	mute := s.programs.mute(v.roster)
+	if shot.mute {
+		mute++
+	}
+	switch {
+	case all-mute < q:
+		return stuck(fmt.Sprintf("%d of %d sites do not vote, as their logs were lost or put back to an earlier state, and %d are needed: they wait for each other for ever", mute, all, q),
+			"if the newest directory of one of these sites is left somewhere, put it back; else found a new mesh whose run goes on from the last model (docs/operations.md)")
+	case shot.mute:
+		return stuck("this site's log was lost, or put back to an earlier state: it does not vote until it has seen the others decide two entries", "nothing to do: its updates count")
+	}
+	if p := s.jobs.Problem(); p.Text != "" {
+		return p
+	}
+	return s.twins()
+}
+
+// twins says which other sites' keys are used on two machines, by all appearances.
+func (s *reporter) twins() (p jobs.Problem) {
+	for _, i := range s.gossip.Peers() {
+		if i.Twin {
+			p = stuck(fmt.Sprintf("two machines use the key of %s: its addresses change back and forth", s.views.now().name(i.ID)), "tell its operator: one of the two nodes has to end")
+		}
+	}
+	return p
 }
 
 // outside says what a site that is not in the roster waits for.

@@ -14,6 +14,7 @@ import (
 type program struct {
 	Weft     string // its version; "?" if it does not say
 	Protocol uint64 // newest number that it knows
+	Mute     bool   // it does not vote for now
 }
 
 // programs are what the roster's sites said last.
@@ -37,8 +38,20 @@ func (p *programs) heard(from peer.ID, head *round.Head, roster *ledger.Roster) 
 		}
 	}
 	if roster.Has(from) {
-		p.said[from] = program{cmp.Or(head.Weft, "?"), max(1, head.Protocol)}
+		p.said[from] = program{cmp.Or(head.Weft, "?"), max(1, head.Protocol), head.Mute}
 	}
+}
+
+// mute returns how many sites of a roster have said last that they do not vote.
+func (p *programs) mute(roster *ledger.Roster) (n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for id, said := range p.said {
+		if said.Mute && roster.Has(id) {
+			n++
+		}
+	}
+	return n
 }
 
 // of returns what a site said last, if it has said anything.

@@ -235,10 +235,12 @@ func TestConsentAndStop(t *testing.T) {
 	upAll(sites)
 	ctx, c := t.Context(), sites[2]
 	asked := sites[0].start(ledger.RunSpec{Name: "asked", Rounds: 1, MinSites: 3})
-	sites[0].await("whom the round waits for", func(st *api.Status) bool {
-		return runOf(st, asked).Waits == "sites that take part: 2 of the 3 needed; no answer yet from c"
+	sites[0].await("whom the run waits for", func(st *api.Status) bool {
+		return len(st.NotOpen) == 1 && st.NotOpen[0].Waits == "consents: 2 of the 3 needed; no answer yet from c"
 	})
-	st := c.await("the question", func(st *api.Status) bool { return len(st.Pending) == 1 && runOf(st, asked).Phase == api.PhaseWaiting })
+	st := c.await("the question", func(st *api.Status) bool {
+		return len(st.Pending) == 1 && len(st.NotOpen) == 1 && st.NotOpen[0].Bytes == 2500e3 && len(st.Runs) == 0
+	})
 	if st.Pending[0].Run != asked || st.Pending[0].Spec.Name != "asked" {
 		t.Errorf("pending %+v", st.Pending)
 	}

@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 
@@ -36,8 +35,8 @@ func newShelf(store blockstore.Store, log *slog.Logger, bad func(error)) *shelf 
 	return &shelf{store: store, log: log, bad: bad, waiting: map[block.CID][]byte{}, more: make(chan struct{}, 1)}
 }
 
-// fill puts what the store lacks of a ledger.
-func (s *shelf) fill(g *ledger.Genesis, l *ledger.Ledger) error {
+// fill puts what the store lacks of a ledger. What it does not take, as its disk is full, is read from here until there is room.
+func (s *shelf) fill(g *ledger.Genesis, l *ledger.Ledger) {
 	want := []block.Block{g.Block()}
 	for h := uint64(1); h <= l.Height(); h++ {
 		d := l.At(h)
@@ -48,23 +47,28 @@ func (s *shelf) fill(g *ledger.Genesis, l *ledger.Ledger) error {
 			continue
 		}
 		if err := s.store.Put(b); err != nil {
-			return fmt.Errorf("put the ledger into the store: %w", err)
+			s.log.Warn("a block of the ledger is not in the store, only in the log", "error", err)
+			s.wait(b)
 		}
 	}
-	return nil
 }
 
 // put queues a decided entry and its certificate.
 func (s *shelf) put(c *ledger.Certified) {
-	s.mu.Lock()
-	for _, b := range []block.Block{block.New(block.DagCBOR, c.Entry), block.Of(&c.Certificate)} {
-		s.waiting[b.CID] = b.Data
-		s.order = append(s.order, b.CID)
-	}
-	s.mu.Unlock()
+	s.wait(block.New(block.DagCBOR, c.Entry), block.Of(&c.Certificate))
 	select {
 	case s.more <- struct{}{}:
 	default: // it will look anyway
+	}
+}
+
+// wait has blocks at hand until they are in the store.
+func (s *shelf) wait(list ...block.Block) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, b := range list {
+		s.waiting[b.CID] = b.Data
+		s.order = append(s.order, b.CID)
 	}
 }
 
@@ -89,7 +93,7 @@ func (s *shelf) kept(c block.CID) []byte {
 	return nil
 }
 
-// run puts what is queued until ctx ends. What a full disk refuses is put at the next start.
+// run puts what is queued until ctx ends. What a full disk refuses is put with the next entry.
 func (s *shelf) run(ctx context.Context) error {
 	for {
 		select {

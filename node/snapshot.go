@@ -2,7 +2,6 @@ package node
 
 import (
 	"maps"
-	"slices"
 	"sync/atomic"
 
 	"github.com/weft-mesh/weft/block"
@@ -21,7 +20,8 @@ type snapshot struct {
 	runs    []*shownRun // of the status; what a run's jobs say of it is added when it is told
 	roster  api.Roster
 	changes []membership.PendingChange
-	mute    bool   // the log was lost, and the site does not vote yet
+	mute    bool   // the log was lost, or a part of it, and the site does not vote yet
+	twin    bool   // the site has heard votes of its own key that it did not sign, well after its start
 	trouble string // what the operator should know for good, until a restart
 }
 
@@ -73,7 +73,7 @@ func (s *snapshots) take(m *round.Machine, v *view, t *tracker) {
 	for _, run := range l.Runs() {
 		runs = append(runs, s.run(m, run, t.runs[run.ID]))
 	}
-	s.newest.Store(&snapshot{status: status, runs: runs, roster: roster, changes: changes, mute: t.mute, trouble: t.trouble})
+	s.newest.Store(&snapshot{status: status, runs: runs, roster: roster, changes: changes, mute: t.mute, twin: t.twin, trouble: t.trouble})
 }
 
 // roster describes the roster without what is asked for, once for each version of it.
@@ -153,13 +153,12 @@ func (t *toldRun) keep(r *shownRun, measurable bool) *shownRun {
 
 // describeTakes says what the sites have answered, and whose updates are here.
 func describeTakes(m *round.Machine, r *ledger.Run, k *track, st *api.RunStatus) {
-	takes := m.Participants(r.ID)
 	for _, site := range m.Ledger().Roster().ByName() {
 		if k.held[site.ID] {
 			st.Updates = append(st.Updates, site.Name)
 		}
 		switch {
-		case slices.Contains(takes, site.ID):
+		case m.Participates(r.ID, site.ID):
 			st.Takes = append(st.Takes, site.Name)
 		case m.Said(r.ID, site.ID).Declines:
 			st.Declined = append(st.Declined, site.Name)

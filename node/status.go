@@ -16,6 +16,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/exchange"
 	"github.com/weft-mesh/weft/gossip"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/node/jobs"
 	"github.com/weft-mesh/weft/node/site"
@@ -49,8 +50,14 @@ func (s *reporter) Status(context.Context) (api.Status, error) {
 	st.Runs = []api.RunStatus{}
 	for _, r := range shot.runs {
 		st.Runs = append(st.Runs, s.runStatus(r))
-		if r.active && s.jobs.Waits(r.status.ID) {
-			st.Pending = append(st.Pending, api.PendingRun{Run: r.status.ID, Spec: r.status.Spec})
+		if r.active && s.jobs.Appraisal(r.status.ID).Waits {
+			st.Pending = append(st.Pending, s.pending(r.status.ID, r.status.Spec))
+		}
+	}
+	st.NotOpen = s.notOpen(s.views.now())
+	for _, a := range st.NotOpen {
+		if s.jobs.Appraisal(a.Run).Waits {
+			st.Pending = append(st.Pending, s.pending(a.Run, a.Spec))
 		}
 	}
 	api.Link(st.Runs)
@@ -66,6 +73,11 @@ func (s *reporter) Status(context.Context) (api.Status, error) {
 	st.Addrs, st.Up, st.Memory = fullAddrs(s.host, s.home.ID), s.views.now().up(s.reach.list(), s.home.ID), peakMemory()
 	st.Since, st.Uptime = s.start, time.Since(s.start)
 	return st, nil
+}
+
+// pending describes a run that waits for the operator.
+func (s *reporter) pending(run block.CID, spec *ledger.RunSpec) api.PendingRun {
+	return api.PendingRun{Run: run, Spec: spec, Held: s.jobs.Appraisal(run).Held}
 }
 
 // runStatus adds to a run of a snapshot what its jobs say.
@@ -115,12 +127,12 @@ func (s *reporter) Peers() []api.Peer {
 	stats := s.exchange.Stats()
 	list := []api.Peer{}
 	for _, i := range s.gossip.Peers() {
-		p := api.Peer{Site: s.views.now().name(i.ID), ID: i.ID, Connected: i.Connected, Addrs: []string{}, Failure: i.Failure, RTT: i.RTT, Rejected: int(i.Rejected)}
+		p := api.Peer{Site: s.views.now().name(i.ID), ID: i.ID, Connected: i.Connected, Addrs: []string{}, Failure: i.Failure, RTT: i.RTT, Rejected: int(i.Rejected), Twin: i.Twin}
 		for _, a := range i.Addrs {
 			p.Addrs = append(p.Addrs, a.String())
 		}
 		if said, ok := s.programs.of(i.ID); ok {
-			p.Weft, p.Protocol = said.Weft, said.Protocol
+			p.Weft, p.Protocol, p.Mute = said.Weft, said.Protocol, said.Mute
 		}
 		moved := stats.Peers[i.ID]
 		p.Sent, p.Received = moved.Sent.Bytes, moved.Received.Bytes

@@ -8,13 +8,16 @@ import (
 	"testing"
 
 	"github.com/weft-mesh/weft/hint"
+	"github.com/weft-mesh/weft/node/config"
+	"github.com/weft-mesh/weft/node/site"
 )
 
 // A bit that is flipped in the store's format ends the start with what to do, and the store as it was.
 func TestDamagedFormat(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "store")
+	h := &site.Home{Dir: t.TempDir(), Config: config.Default("a")}
+	dir := h.Path(site.StoreDir)
 	open := func() error {
-		s, err := openStore(dir, slog.New(slog.DiscardHandler))
+		s, err := openStore(h, slog.New(slog.DiscardHandler))
 		if err != nil {
 			return err
 		}

@@ -15,7 +15,8 @@ import (
 // belongs to the loop.
 type tracker struct {
 	runs    map[block.CID]*track
-	mute    bool   // the log was lost, and the site does not vote yet
+	mute    bool   // the log was lost, or a part of it, and the site does not vote yet
+	twin    bool   // it has heard votes of its own key that it did not sign, well after its start
 	trouble string // what the operator should know for good, until a restart
 }
 
@@ -79,8 +80,10 @@ func (t *tracker) see(l *ledger.Ledger, e trace.Event, now time.Time) {
 	switch e := e.(type) {
 	case trace.Decided:
 		t.decided(l, l.At(e.Height).Entry, now)
+	case trace.FallsSilent:
+		t.mute, t.twin = true, e.Late
 	case trace.VotesAgain:
-		t.mute = false
+		t.mute, t.twin = false, false
 	case trace.Forked:
 		t.trouble = "the ledger has forked: " + e.Why
 	default:

@@ -9,6 +9,7 @@ import (
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/runs"
 )
 
 // view is what goroutines beside the loop may know of the machine. It is never changed, only
@@ -22,7 +23,10 @@ type view struct {
 	over     []block.CID                    // those that have none, and whose last model is not to be measured any more
 	seals    map[block.CID]block.CID        // the latest seal of each run's current round
 	rounds   map[block.CID]uint64           // each run's current round
+	asked    []runs.AskedRun                // that are asked for and not open
+	opened   map[block.CID]bool             // runs that were asked for before they were opened
 	counts   map[block.CID]uint64           // the newest round of each run of which an update of this site counted
+	self     peer.ID
 	members
 }
 
@@ -31,11 +35,12 @@ func newView(m *round.Machine, self peer.ID) *view {
 	l := m.Ledger()
 	v := &view{
 		height: l.Height(), protocol: l.Protocol(l.Height() + 1), takes: map[block.CID]map[peer.ID]bool{}, runs: map[block.CID]*ledger.RunSpec{},
-		active: map[block.CID]bool{}, rounds: map[block.CID]uint64{}, counts: map[block.CID]uint64{}, seals: map[block.CID]block.CID{},
-		members: newMembers(l, self, m.Observers()),
+		active: map[block.CID]bool{}, opened: map[block.CID]bool{}, rounds: map[block.CID]uint64{}, counts: map[block.CID]uint64{}, seals: map[block.CID]block.CID{},
+		self: self, members: newMembers(l, self, m.Observers()),
 	}
 	for _, r := range l.Runs() {
 		v.runs[r.ID], v.active[r.ID], v.rounds[r.ID], v.counts[r.ID] = r.Spec, r.Active(), r.Round, r.Counted[self]
+		v.opened[r.ID] = r.Asked
 		if !r.Active() && !r.Measurable() {
 			v.over = append(v.over, r.ID)
 		}
@@ -43,11 +48,14 @@ func newView(m *round.Machine, self peer.ID) *view {
 			v.seals[r.ID] = latest.CID
 		}
 		takes := map[peer.ID]bool{}
-		for _, id := range m.Participants(r.ID) {
-			takes[id] = true
+		for _, site := range l.Roster().Sites() {
+			if m.Participates(r.ID, site.ID) {
+				takes[site.ID] = true
+			}
 		}
 		v.takes[r.ID] = takes
 	}
+	v.asked = m.Asked()
 	return v
 }
 
@@ -62,6 +70,35 @@ func (v *view) Seal(run block.CID) block.CID { return v.seals[run] }
 
 // Spec is nil for a run that the ledger does not know.
 func (v *view) Spec(run block.CID) *ledger.RunSpec { return v.runs[run] }
+
+// askedFor returns a run that is asked for and not open, nil if it is none.
+func (v *view) askedFor(run block.CID) *runs.AskedRun {
+	for i := range v.asked {
+		if v.asked[i].Run == run {
+			return &v.asked[i]
+		}
+	}
+	return nil
+}
+
+// Live reports whether a run is asked for, or goes on.
+func (v *view) Live(run block.CID) bool { return v.active[run] || v.askedFor(run) != nil }
+
+// Asks reports whether a run is asked for before it is opened, or was.
+func (v *view) Asks(run block.CID) bool { return v.opened[run] || v.askedFor(run) != nil }
+
+// Sites returns how many sites the mesh has.
+func (v *view) Sites() int { return v.roster.Len() }
+
+// Ahead returns the runs of an opener that come before one: those in which this site takes part, and what is asked for earlier.
+func (v *view) Ahead(run block.CID, opener peer.ID) (list []block.CID) {
+	for id, spec := range v.runs {
+		if spec.By == opener && v.active[id] && v.takes[id][v.self] && id != run {
+			list = append(list, id)
+		}
+	}
+	return runs.Ahead(v.asked, run, opener, v.self, func(id block.CID) bool { return v.runs[id] != nil }, list)
+}
 
 // Over returns the runs in which the trainer has nothing to do any more.
 func (v *view) Over() []block.CID { return v.over }

@@ -35,9 +35,23 @@ type Out interface {
 	Name(id peer.ID) string
 }
 
-// Proofs are the sites that are proven to lie, the first evidence against each.
+// MaxAge is for how many heights after the one that it names evidence has an effect. It follows from the evidence and the
+// ledger alone, so that it ends everywhere at once, and evidence of long ago that is told again has none. The log keeps it.
+const MaxAge = 1000
+
+// Height returns the height that the evidence is about.
+func (e *Evidence) Height() uint64 {
+	body, err := e.A.Open()
+	if at, ok := body.(ledger.AtHeight); ok && err == nil {
+		return at.At()
+	}
+	return 0
+}
+
+// Proofs are the sites that are proven to lie, the evidence against each that has an effect.
 type Proofs struct {
 	out     Out
+	height  uint64 // newest decided
 	against map[peer.ID]*Evidence
 	version uint64
 }
@@ -45,32 +59,49 @@ type Proofs struct {
 // NewProofs returns proofs against nobody.
 func NewProofs(out Out) *Proofs { return &Proofs{out: out, against: map[peer.ID]*Evidence{}} }
 
-// Against returns the evidence against a site, or nil.
-func (p *Proofs) Against(id peer.ID) *Evidence { return p.against[id] }
+// Advance turns to a decided height: what is too old has no effect any more.
+func (p *Proofs) Advance(height uint64) {
+	p.height = height
+	for id, e := range p.against {
+		if !p.effective(e) {
+			delete(p.against, id)
+			p.version++
+		}
+	}
+}
+
+func (p *Proofs) effective(e *Evidence) bool { return p.height <= e.Height()+MaxAge }
 
 // Accused reports whether a site is proven to lie.
 func (p *Proofs) Accused(id peer.ID) bool { return p.against[id] != nil }
 
-// Version counts the sites that are proven to lie.
+// Version counts the changes of who is proven to lie.
 func (p *Proofs) Version() uint64 { return p.version }
 
 // Len returns how many sites are proven to lie.
 func (p *Proofs) Len() int { return len(p.against) }
 
-// Restore takes evidence of the log.
+// Restore takes evidence of the log. An older program has kept some that proves nothing: of two updates.
 func (p *Proofs) Restore(e *Evidence) {
-	p.against[e.A.From] = e
-	p.version++
+	if e.Proves() {
+		p.note(e)
+	}
 }
 
 // Add takes evidence that proves, unless the site is proven to lie already.
 func (p *Proofs) Add(e *Evidence) {
-	if p.against[e.A.From] != nil {
-		return
+	if p.note(e) {
+		p.out.Accuse(e)
+	}
+}
+
+func (p *Proofs) note(e *Evidence) bool {
+	if p.against[e.A.From] != nil || !p.effective(e) {
+		return false
 	}
 	p.against[e.A.From] = e
 	p.version++
-	p.out.Accuse(e)
+	return true
 }
 
 // Contradiction handles a second statement for a place: the same bytes again are a repetition, other

@@ -23,6 +23,7 @@ type neighbour struct {
 	answers    answers
 	heardAt    time.Duration // when it last said something of its own that is new
 	partedAt   time.Duration // when its connection ended
+	toldAt     time.Duration // when it was told last what it has said itself
 }
 
 func (p *neighbour) connect(yes bool)        { p.connected = yes }
@@ -32,6 +33,8 @@ func (p *neighbour) shown(now time.Duration) { p.askedAt = now }
 func (p *neighbour) stands(height uint64)    { p.height = height }
 
 func (p *neighbour) answer(height uint64, now time.Duration) { p.answered, p.answeredAt = height, now }
+
+func (p *neighbour) told(now time.Duration) { p.toldAt = now }
 
 // spare keeps our side of a fork from the peer until a time.
 func (p *neighbour) spare(until time.Duration) { p.forkAt = until }
@@ -55,7 +58,7 @@ func NewNeighbours(every time.Duration) *Neighbours {
 func (n *Neighbours) of(id peer.ID) *neighbour {
 	p := n.known[id]
 	if p == nil {
-		p = &neighbour{askedAt: -time.Hour, answeredAt: -time.Hour, answers: answers{left: answerBurst}, heardAt: n.began}
+		p = &neighbour{askedAt: -time.Hour, answeredAt: -time.Hour, toldAt: -time.Hour, answers: answers{left: answerBurst}, heardAt: n.began}
 		n.known[id] = p
 	}
 	return p
@@ -148,6 +151,16 @@ func (n *Neighbours) Answer(id peer.ID, height uint64, now time.Duration) bool {
 		return false
 	}
 	p.answer(height, now)
+	return true
+}
+
+// MayTell reports whether a peer is to be told what it has said itself, and notes that it is: not again at once.
+func (n *Neighbours) MayTell(id peer.ID, now time.Duration) bool {
+	p := n.of(id)
+	if now-p.toldAt < askAgain {
+		return false
+	}
+	p.told(now)
 	return true
 }
 

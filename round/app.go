@@ -107,11 +107,11 @@ func (a *app) Outdoes(x, y consensus.Entry) bool {
 
 // Learned implements [consensus.App].
 func (a *app) Learned(x consensus.Entry) {
-	switch b := x.(*ledger.Entry).Body.(type) {
-	case *ledger.Changed:
-		a.members.Learned(b)
-	case *ledger.Seal:
-		a.runs.Learned(b)
+	e := x.(*ledger.Entry)
+	if c := ledger.As[ledger.Changed](e); c != nil {
+		a.members.Learned(c)
+	} else {
+		a.runs.Learned(e)
 	}
 }
 

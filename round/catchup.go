@@ -28,6 +28,7 @@ func (m *Machine) connect(id peer.ID) {
 
 func (m *Machine) sendHead(to peer.ID) {
 	m.neighbours.Shown(to, m.out.now)
+	m.recall.shown(to, m.out.now)
 	m.out.send(to, &Message{Head: m.head()})
 }
 
@@ -36,8 +37,10 @@ func (m *Machine) head() *Head {
 	head := &Head{Height: m.ledger.Height(), Entry: m.ledger.Head(), Named: m.proofs.Bitmap(m.roster())}
 	head.Now, head.Past = m.consensus.Seen()
 	head.Runs = m.runs.Heads()
+	head.Asks, head.Asked = m.runs.AskedHeads()
 	head.Changes = m.members.Heads()
 	head.Weft, head.Protocol = m.cfg.Weft, m.ledger.Understands()
+	head.Restarted, head.Mute = m.recall.asks, m.voice.Muted()
 	return head
 }
 
@@ -97,6 +100,12 @@ func (m *Machine) receiveHead(from peer.ID, head *Head) {
 	m.neighbours.Stands(from, head.Height)
 	m.giveEvidence(from, head)
 	m.voice.Heard(from, head.Height)
+	if head.Restarted && m.roster().Has(from) && m.neighbours.MayTell(from, m.out.now) {
+		m.out.send(from, &Message{Said: saidBy(m, from)})
+	}
+	if head.Protocol < recallProtocol {
+		m.recall.answered(from, head.Height)
+	}
 	switch mine := m.ledger.Height(); {
 	case head.contradicts(m.ledger):
 		m.answer(from, head.Height)
@@ -122,24 +131,21 @@ func (m *Machine) giveEvidence(to peer.ID, head *Head) {
 }
 
 // fillIn sends a site of our height the statements that its head lacks and ours has, and those of which
-// it has another version: their author has signed twice for one place.
+// it has another version: their author has signed twice for one place. What it has said itself is among them: its log may be
+// lost, or a part of it.
 func (m *Machine) fillIn(to peer.ID, head *Head) {
 	all := func(s *ledger.Signed) {
 		if m.neighbours.MayAnswer(to, s.Size(), m.out.now) {
 			m.out.send(to, &Message{Statement: s})
 		}
 	}
-	others := func(s *ledger.Signed) {
-		if s.From != to {
-			all(s)
-		}
-	}
-	m.members.Gap(head.Changes, all) // also what it has said itself: its log may be lost
+	m.members.Gap(head.Changes, all)
 	if m.observes() || !m.roster().Has(to) {
 		return // an observer is shown the ledger and who asks to join, and shows no more
 	}
-	m.consensus.Gap(&head.Now, head.Past, others)
-	m.runs.Gap(head.Runs, others)
+	m.runs.AskedGap(head.Asks, head.Asked, all)
+	m.consensus.Gap(&head.Now, head.Past, all)
+	m.runs.Gap(head.Runs, all)
 }
 
 // receiveCertified applies decided entries that follow our head, whoever sends them: their

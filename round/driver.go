@@ -41,9 +41,9 @@ type Record struct {
 type Born struct {
 	Mesh block.CID `cbor:"mesh"`
 	Site peer.ID   `cbor:"site"`
-	Lost bool      `cbor:"lost"` // an earlier log of this key is gone
-	// Until is the height whose decision ended the silence that a lost log asked for; the site offers
-	// no update for an opening before it.
+	Lost bool      `cbor:"lost"` // an earlier log of this key is gone, or a later state of this one
+	// Until is the height whose decision ended the silence that a lost log asked for. Programs before protocol 4, which take two
+	// updates for a lie, offer none for an opening before it.
 	Until uint64 `cbor:"until,omitempty"`
 }
 

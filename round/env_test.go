@@ -29,6 +29,7 @@ type env struct {
 	known   []ledger.Site  // of them all; those after the genesis' are to join
 	asked   *ledger.Change // the last
 	gates   bool           // drivers connect with anyone
+	ask     bool           // operators answer on what is asked for; else every site consents
 	now     time.Duration
 	wire    []letter
 	holds   map[block.CID]map[int]bool // artifact -> sites that hold it
@@ -332,6 +333,10 @@ func (e *env) job(s *simSite, j runs.Job) {
 	switch j := j.(type) {
 	case runs.Consider:
 		s.queue = append(s.queue, runs.Considered{Run: j.Run, Accept: true})
+	case runs.Weigh:
+		if !e.ask {
+			s.queue = append(s.queue, runs.Considered{Run: j.Run, Accept: true, Samples: s.samples()})
+		}
 	case runs.Train:
 		s.training[j.Run] = j
 	case runs.StopTrain:

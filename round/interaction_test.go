@@ -35,13 +35,19 @@ func TestInteraction(t *testing.T) {
 	})
 }
 
-// sites 4 [faults=crash] [joiners=1]: a new mesh of sites 1 to 4, and a site 5 that is not of the mesh.
+// sites 4 [faults=crash] [joiners=1] [protocol=4]: a new mesh of sites 1 to 4, and a site 5 that is not of the mesh. From protocol 4
+// on the sites' operators answer on what is asked for.
 func newInteraction(t *testing.T, d *datadriven.TestData) *env {
 	faults := "byzantine"
 	d.MaybeScanArgs(t, "faults", &faults)
 	joiners := 0
 	d.MaybeScanArgs(t, "joiners", &joiners)
-	e := newJoinEnv(t, number(t, d.CmdArgs[0].Key), joiners, ledger.Faults(faults))
+	protocol := 1
+	d.MaybeScanArgs(t, "protocol", &protocol)
+	g := testGenesis(number(t, d.CmdArgs[0].Key), ledger.Faults(faults))
+	g.Under(uint64(protocol), "test")
+	e := newEnvOf(t, g, joiners)
+	e.ask = protocol >= ledger.AskProtocol
 	e.stabilize()
 	return e
 }
@@ -219,6 +225,9 @@ func (e *env) command(d *datadriven.TestData) error {
 			}
 			fmt.Fprintln(e.out)
 		}
+	case "accept", "refuse", "takeback", "asked":
+		return e.askedCommand(d)
+
 	default:
 		return e.rosterCommand(d)
 	}

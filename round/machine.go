@@ -45,6 +45,7 @@ type Machine struct {
 	outbox     *peerlog.Outbox
 	neighbours *peerlog.Neighbours
 	early      early
+	recall     recall
 	out        *effects
 
 	born     *Born
@@ -107,16 +108,8 @@ func (m *Machine) Participates(run block.CID, id peer.ID) bool { return m.runs.P
 // Said returns what a site has said of a run, as far as this site knows.
 func (m *Machine) Said(run block.CID, id peer.ID) runs.Said { return m.runs.Said(run, id) }
 
-// Participants returns the sites that have said, as far as this site knows, that they take part in a run.
-func (m *Machine) Participants(run block.CID) []peer.ID {
-	var ids []peer.ID
-	for _, s := range m.roster().Sites() {
-		if m.runs.Participates(run, s.ID) {
-			ids = append(ids, s.ID)
-		}
-	}
-	return ids
-}
+// Asked returns the runs that are asked for and not open.
+func (m *Machine) Asked() []runs.AskedRun { return m.runs.Asked() }
 
 // Named returns the sites that have been proven to lie.
 func (m *Machine) Named() []peer.ID { return m.proofs.Named(m.roster()) }
@@ -185,6 +178,10 @@ func (m *Machine) begin() {
 		m.neighbours.Begin(m.out.now)
 		m.consensus.Begin()
 		m.runs.Begin()
+		if m.born != nil && !m.observes() {
+			m.recall.begin(m.out.now)
+			listen(m)
+		}
 	}
 	if m.born == nil {
 		m.bear(&Born{Mesh: m.ledger.Mesh(), Site: m.self})
@@ -219,6 +216,11 @@ func (m *Machine) settle() {
 	if m.voice.Recover(m.roster(), m.others()) {
 		m.unmuted()
 	}
+	if m.voice.Muted() && !m.born.Lost {
+		m.bear(&Born{Mesh: m.ledger.Mesh(), Site: m.self, Lost: true})
+		m.out.Trace(trace.FallsSilent{Subject: trace.At(m.voice.Height()), Late: !m.recall.asks})
+	}
+	listen(m)
 	for m.halted == nil {
 		m.refresh()
 		if !m.agree() {
@@ -252,12 +254,18 @@ func (m *Machine) nextAlarm() time.Duration {
 		}
 	}
 	m.consensus.Alarm(soonest)
+	for _, id := range m.neighbours.Connected() {
+		if at, asks := m.recall.due(id); asks {
+			soonest(at)
+		}
+	}
+	soonest(m.recall.until)
 	soonest(m.outbox.Next())
 	soonest(m.runs.Due())
 	return next
 }
 
-// unmuted ends the silence of a site that lost its log, for good.
+// unmuted ends the silence of a site that lost its log, or a part of it, for good.
 func (m *Machine) unmuted() {
 	m.version++
 	m.bear(&Born{Mesh: m.ledger.Mesh(), Site: m.self, Until: m.voice.Until()})
@@ -267,7 +275,7 @@ func (m *Machine) unmuted() {
 // refresh starts what the runs need next, and looks which candidates this site wants and is ready for. It
 // does nothing unless something has changed: what there is to see follows from the rooms and the time.
 func (m *Machine) refresh() {
-	versions := m.version + m.consensus.Version() + m.runs.Version() + m.members.Version() + m.proofs.Version()
+	versions := m.version + m.voice.Version() + m.consensus.Version() + m.runs.Version() + m.members.Version() + m.proofs.Version()
 	if versions == m.lookedAt && m.out.now < m.runs.Due() && !m.cfg.Eager {
 		return
 	}
@@ -306,6 +314,8 @@ func (m *Machine) decide(e *ledger.Entry, cert *ledger.Certificate) {
 func (m *Machine) advance(e *ledger.Entry) {
 	m.consensus.Advance(e.Height+1, e.CID(), m.roster())
 	m.members.Advance()
+	m.runs.Advance()
+	m.proofs.Advance(e.Height)
 	if c := ledger.As[ledger.Changed](e); c != nil {
 		m.changed(e, c)
 	} else {

@@ -25,18 +25,23 @@ type Message struct {
 	Certified []ledger.Certified `cbor:"certified,omitempty"` // to one site: decided entries, ascending
 	Head      *Head              `cbor:"head,omitempty"`      // to one site: where the sender stands
 	Evidence  *peerlog.Evidence  `cbor:"evidence,omitempty"`  // to all: proof of a double
+	Said      *Said              `cbor:"said,omitempty"`      // to one site, which has restarted: what it has said itself
 }
 
 // Head says where a site stands, so that its neighbour can send what it lacks. It carries no
 // signature: the connection says whose it is, and nothing is believed because of it.
 type Head struct {
-	Height  uint64                  `cbor:"height"` // newest decided
-	Entry   block.CID               `cbor:"entry"`
-	Now     consensus.Votes         `cbor:"now"`   // of the height after it, in the sender's view
-	Past    []consensus.Votes       `cbor:"past"`  // of the newest decided heights, newest first, each in the view of its certificate
-	Named   []byte                  `cbor:"named"` // whom it can prove to lie: a bit for each roster position
-	Runs    []runs.RunHead          `cbor:"runs"`
-	Changes []membership.ChangeHead `cbor:"changes"`
+	Height    uint64                  `cbor:"height"` // newest decided
+	Entry     block.CID               `cbor:"entry"`
+	Now       consensus.Votes         `cbor:"now"`   // of the height after it, in the sender's view
+	Past      []consensus.Votes       `cbor:"past"`  // of the newest decided heights, newest first, each in the view of its certificate
+	Named     []byte                  `cbor:"named"` // whom it can prove to lie: a bit for each roster position
+	Runs      []runs.RunHead          `cbor:"runs"`
+	Changes   []membership.ChangeHead `cbor:"changes"`
+	Restarted bool                    `cbor:"restarted,omitempty"` // the sender asks for what it has said itself, see [Said]
+	Mute      bool                    `cbor:"mute,omitempty"`      // the sender does not vote for now; for people
+	Asks      []uint64                `cbor:"asks,omitempty"`      // serials of the sites' lists of what they ask for, by roster position, 0 for none
+	Asked     []runs.AskedHead        `cbor:"asked,omitempty"`     // runs that are asked for
 	// What the sender runs, for people and for an opener that would not ask too much; nothing else depends on it.
 	Weft     string `cbor:"weft,omitempty"`     // version
 	Protocol uint64 `cbor:"protocol,omitempty"` // newest number that it knows
@@ -90,6 +95,12 @@ func (m *Message) check() (contents int, err error) {
 			return contents, fmt.Errorf("head: %w: %w", ledger.ErrMalformed, err)
 		}
 	}
+	if m.Said != nil {
+		contents++
+		if err := m.Said.check(); err != nil {
+			return contents, err
+		}
+	}
 	if len(m.Certified) > 0 {
 		contents++
 		if len(m.Certified) > maxCertified {
@@ -105,12 +116,19 @@ func (h *Head) check() error {
 		return fmt.Errorf("%d runs, %d past heights", len(h.Runs), len(h.Past))
 	case len(h.Changes) > membership.MaxShown:
 		return fmt.Errorf("%d changes of the roster", len(h.Changes))
+	case len(h.Asks) > ledger.MaxSites || len(h.Asked) > runs.MaxAskedShown:
+		return fmt.Errorf("%d lists, %d runs that are asked for", len(h.Asks), len(h.Asked))
 	case h.Weft != "" && !ledger.ValidName(h.Weft):
 		return fmt.Errorf("weft %.80q", h.Weft)
 	}
 	for _, c := range h.Changes {
 		if len(c.Serials) > ledger.MaxSites {
 			return fmt.Errorf("%d withdrawals of a change", len(c.Serials))
+		}
+	}
+	for _, a := range h.Asked {
+		if len(a.Consents) > ledger.MaxSites {
+			return fmt.Errorf("%d consents to a run", len(a.Consents))
 		}
 	}
 	return nil

@@ -30,6 +30,8 @@ func (m *Machine) receive(r Received) {
 		m.receiveHead(r.From, msg.Head)
 	case len(msg.Certified) > 0:
 		err = m.receiveCertified(r.From, msg.Certified)
+	case msg.Said != nil:
+		err = receiveSaid(m, r.From, msg.Said)
 	}
 	if err != nil {
 		m.out.Trace(trace.Rejected{Subject: trace.Of(r.From), Why: err.Error()})
@@ -43,7 +45,7 @@ func (m *Machine) receiveStatement(r Received) error {
 		return err
 	}
 	if s.From == m.self {
-		return m.members.ReceiveOwn(s)
+		return receiveOwn(m, s)
 	}
 	if j, ok := body.(*ledger.Join); ok {
 		return m.receiveJoin(r.From, s, j)
@@ -131,6 +133,9 @@ func (m *Machine) receiveEvidence(e *peerlog.Evidence) error {
 		} else if err != nil {
 			return err
 		}
+	}
+	if e.A.Kind == ledger.KindUpdate && e.B.Kind == ledger.KindUpdate {
+		return nil // programs before protocol 4 take two updates for a lie
 	}
 	if !e.Proves() {
 		return fmt.Errorf("evidence: %w: the two statements can both be honest", ledger.ErrMalformed)

@@ -18,7 +18,7 @@ func (m *Machine) Restore(r Record) error {
 			return fmt.Errorf("log: %w: it is of site %s in mesh %s", ledger.ErrMalformed, r.Born.Site, r.Born.Mesh)
 		}
 		m.born = r.Born
-		m.voice.Remember(r.Born.Lost && m.others() > 0, r.Born.Until) // alone, there is nobody to contradict
+		m.voice.Remember(r.Born.Lost && m.others() > 0) // alone, there is nobody to contradict
 	case r.Decided != nil:
 		e, err := ledger.DecodeEntry(r.Decided.Entry)
 		if err != nil {

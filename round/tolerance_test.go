@@ -69,19 +69,17 @@ func TestLaterFields(t *testing.T) {
 	t.Errorf("%s was not counted as it was signed: %d updates; site 3 knew of it by site 1 alone, height %d", u.Kind, len(r.Commits[0].Sealed.Updates), one.ledger.Height())
 }
 
-// TestLaterDouble: two updates that differ in nothing but what this program does not know are two.
+// TestLaterDouble: two votes that differ in nothing but what this program does not know say the same; for two entries they are a lie.
 func TestLaterDouble(t *testing.T) {
-	e, r := openedEnv(t, 1)
+	e, _ := openedEnv(t, 1)
 	one, four := e.sites[0], e.sites[3]
-	u := &ledger.Update{
-		Run: r.ID, Round: 1, Opened: r.Opened, Attempt: 1, Base: r.Base, Manifest: block.Sum(block.DagCBOR, nil), Samples: 100, Metrics: map[string]float64{},
-	}
-	a := four.signLater(t, ledger.KindUpdate, u, 1)
-	e.tell(one, a, four.signLater(t, ledger.KindUpdate, u, 1))
+	u := &ledger.Vote{Height: 2}
+	a := four.signLater(t, ledger.KindPrevote, u, 1)
+	e.tell(one, a, four.signLater(t, ledger.KindPrevote, u, 2))
 	if len(one.Named()) > 0 {
 		t.Error("named for saying the same again")
 	}
-	e.tell(one, four.signLater(t, ledger.KindUpdate, u, 2))
+	e.tell(one, four.signLater(t, ledger.KindPrevote, &ledger.Vote{Height: 2, Entry: one.ledger.Mesh()}, 1))
 	if !slices.Contains(one.Named(), four.self) {
 		t.Error("not named")
 	}

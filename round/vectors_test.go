@@ -85,6 +85,9 @@ func vectors(t *testing.T) []vector {
 	run := spec.ID()
 	stop := statement(0, ledger.KindStop, &ledger.Stop{Run: run, Reason: "enough"})
 	statement(1, ledger.KindConsent, &ledger.Consent{Run: run, Accept: true, Serial: 1})
+	statement(0, ledger.KindAsks, &ledger.Asks{Serial: 2, Runs: []block.CID{run}})
+	declines := &ledger.Consent{Run: run, Serial: 2, Reason: "its model is larger than max_model"}
+	add("consent that declines body", "body", declines)
 	statement(3, ledger.KindSkip, &ledger.Skip{Run: run, Round: 1, Opened: 1, Reason: "no new cases"})
 	upd := func(i int) *ledger.Update {
 		return &ledger.Update{Run: run, Round: 1, Opened: 1, Attempt: 1, Base: model, Manifest: block.Sum(block.DagCBOR, fmtSeed(i)), Samples: uint64(100 + i), Metrics: map[string]float64{"loss": 1.5}}
@@ -93,6 +96,11 @@ func vectors(t *testing.T) []vector {
 
 	openEntry := &ledger.Entry{Mesh: mesh, Height: 1, Parent: mesh, Body: &ledger.Open{Spec: open}}
 	add("open entry", "Entry", openEntry)
+	consented := &ledger.Open{Spec: open}
+	for i := range 3 {
+		consented.Consents = append(consented.Consents, sign(i, ledger.KindConsent, &ledger.Consent{Run: run, Accept: true, Serial: 1, Samples: uint64(100 * i)}))
+	}
+	add("open entry with consents", "Entry", &ledger.Entry{Mesh: mesh, Height: 1, Parent: mesh, Body: consented})
 	seal := &ledger.Seal{Run: run, Round: 1, Opened: 1}
 	for i := range 4 {
 		s := sign(i, ledger.KindUpdate, upd(i))
@@ -167,10 +175,18 @@ func vectors(t *testing.T) []vector {
 	head := &Head{Height: 2, Entry: sealEntry.CID(), Now: consensus.Votes{View: 1, Proposal: 7, Prevotes: []byte{1, 0, 9, 0}, Precommits: []byte{0, 0, 0, 0}}, Past: []consensus.Votes{{View: 0, Proposal: 8, Prevotes: []byte{8, 8, 8, 1}, Precommits: []byte{8, 8, 8, 0}}}, Named: []byte{4}, Runs: []runs.RunHead{{Run: run, Updates: []byte{15}, Consents: []byte{2}}}, Changes: []membership.ChangeHead{{Change: change.ID(), Approvals: []byte{7}, Join: 2, Serials: []uint64{1, 0, 2}}}}
 	add("head message", "Message", Message{Attempt: 1, Head: head})
 
+	asking := *head
+	asking.Asks, asking.Asked = []uint64{2, 0, 1}, []runs.AskedHead{{Run: run, Consents: []uint64{1, 0, 3}}}
+	add("head with runs that are asked for message", "Message", Message{Attempt: 1, Head: &asking})
+
 	// Of later versions, and what says so.
 	told := *head
 	told.Weft, told.Protocol = "1.4", 2
 	add("head of weft 1.4 message", "Message", Message{Attempt: 1, Head: &told})
+	restarted := *head
+	restarted.Restarted, restarted.Mute = true, true
+	add("head of a restarted site message", "Message", Message{Attempt: 1, Head: &restarted})
+	add("said message", "Message", Message{Attempt: 1, Said: &Said{Height: 2, List: []ledger.Signed{a, b}}})
 	raise := &ledger.Change{Version: 1, Protocol: 2, Weft: "1.4"}
 	titled("approve of a protocol", g.Sites[0].ID, ledger.KindApprove, raise)
 	add("roster entry of a protocol", "Entry", &ledger.Entry{Mesh: mesh, Height: 3, Parent: sealEntry.CID(), Body: &ledger.Changed{Change: *raise, Approvals: []ledger.CertVote{}}})

@@ -9,10 +9,12 @@ import (
 
 // Answers to jobs, and wishes of the site's operator about runs. Each is an event of the site.
 
-// Considered answers Consider; it may change an earlier answer.
+// Considered answers Consider or Weigh; it may change an earlier answer.
 type Considered struct {
-	Run    block.CID
-	Accept bool
+	Run     block.CID
+	Accept  bool
+	Samples uint64 // that this site has to train on; 0: it does not know, or does not say
+	Reason  string // for the other sites, of who declines; may be empty
 }
 
 // Trained answers Train: the update is durable under its manifest.
@@ -83,10 +85,10 @@ type Measured struct {
 	Cross   []ledger.CrossRow // of the updates, as far as they were measured
 }
 
-// OpenRun asks the mesh for a run. Its base must be held.
+// OpenRun asks the mesh for a run, which needs the consents of others. Its base must be held.
 type OpenRun struct{ Spec *ledger.RunSpec }
 
-// StopRun asks the mesh to end a run.
+// StopRun asks the mesh to end a run, or takes back that this site asks for one.
 type StopRun struct {
 	Run    block.CID
 	Reason string

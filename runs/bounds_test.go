@@ -74,7 +74,7 @@ func TestSealIsCapped(t *testing.T) {
 			spec := *m.spec
 			spec.Name, spec.Bounds = "open", ledger.NewBounds(ledger.Bounded{Share: c.share})
 			m.spec = &spec
-			m.decide(&ledger.Open{Spec: *m.out.Sign(ledger.KindOpen, m.spec)})
+			m.decide(m.open())
 			m.runs.Considered(Considered{Run: m.run().ID, Accept: true})
 			m.work()
 		}

@@ -16,8 +16,8 @@ type update struct {
 	*ledger.Update
 	sought  bool // being fetched
 	held    bool
-	invalid string // why it cannot be used, once fetched
-	at      time.Duration
+	invalid string        // why it cannot be used, once fetched
+	at      time.Duration // when it arrived; until then, since when it is known
 }
 
 // seek notes that the update is being fetched; it reports whether that is news.
@@ -31,6 +31,9 @@ func (u *update) seek() bool {
 
 // arrive notes that the update is held.
 func (u *update) arrive(now time.Duration) { u.held, u.sought, u.at = true, true, now }
+
+// begin lets the time since when the update is known count from now on.
+func (u *update) begin(now time.Duration) { u.at = now }
 
 // spoil notes that the update can never be used.
 func (u *update) spoil(why string) { u.invalid = why }
@@ -111,8 +114,8 @@ func (c *contributor) skips(opened uint64) bool {
 }
 
 // add takes an update of the site.
-func (c *contributor) add(s *ledger.Signed, u *ledger.Update) *update {
-	known := &update{statement: s, Update: u}
+func (c *contributor) add(s *ledger.Signed, u *ledger.Update, now time.Duration) *update {
+	known := &update{statement: s, Update: u, at: now}
 	c.updates = append(c.updates, known)
 	return known
 }
@@ -120,6 +123,16 @@ func (c *contributor) add(s *ledger.Signed, u *ledger.Update) *update {
 // keep forgets the updates for which f is false.
 func (c *contributor) keep(f func(*update) bool) {
 	c.updates = slices.DeleteFunc(c.updates, func(u *update) bool { return !f(u) })
+}
+
+// at returns the first update of the site in a place, or nil.
+func (c *contributor) at(opened, attempt uint64) *update {
+	for _, u := range c.updates {
+		if u.Opened == opened && u.Attempt == attempt {
+			return u
+		}
+	}
+	return nil
 }
 
 // offer returns the site's newest update for an opening, or nil.

@@ -13,6 +13,7 @@ import (
 type Out interface {
 	Now() time.Duration
 	Sign(kind ledger.Kind, body ledger.Body) *ledger.Signed
+	Verify(s *ledger.Signed) error // signed by a site of the roster
 	Save(s *ledger.Signed)
 	// Publish sends a statement to all now, and again as long as it matters, at most most times; 0: without limit.
 	Publish(s *ledger.Signed, most uint64, matters func(sends uint64) bool)
@@ -24,14 +25,10 @@ type Out interface {
 type Proofs interface {
 	Accused(id peer.ID) bool
 	Version() uint64
-	Contradiction(old, s *ledger.Signed) error
 }
 
-// Voice says whether this site may speak, having lost its log perhaps.
-type Voice interface {
-	Muted() bool
-	MayOffer(opened uint64) bool
-}
+// Voice says whether this site may offer an update, having just started perhaps.
+type Voice interface{ MayOffer() bool }
 
 // Timing is how long a site waits. What depends on the training or the network is measured.
 type Timing struct {

@@ -17,6 +17,14 @@ type Consider struct {
 	Spec *ledger.RunSpec
 }
 
+// Weigh asks the site whether it takes part in a run that another site asks for; answer Considered, by the description and by the
+// manifests and layouts that it names alone. It ends without an answer when the run is no longer asked for.
+type Weigh struct {
+	Run     block.CID
+	Spec    *ledger.RunSpec
+	Unknown []string // fields of the description that this program does not know
+}
+
 // Train asks for training from a base; answer Trained, Skipped or TrainFailed. It replaces a training of
 // the same run that is under way.
 type Train struct {
@@ -74,6 +82,7 @@ type Measure struct {
 }
 
 func (Consider) job()  {}
+func (Weigh) job()     {}
 func (Train) job()     {}
 func (StopTrain) job() {}
 func (Fetch) job()     {}

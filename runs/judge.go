@@ -18,6 +18,9 @@ func (r *Runs) TakesPart(e *ledger.Entry) bool {
 func (r *Runs) Holds(e *ledger.Entry) bool {
 	switch b := e.Body.(type) {
 	case *ledger.Open:
+		if r.asks.inForce() {
+			return true // what it brings is all that a vote needs: a base is fetched by who takes part, once the run is open
+		}
 		spec, _ := ledger.BodyOf[ledger.RunSpec](&b.Spec, ledger.KindOpen)
 		return r.models.holdBase(e.Run(), spec)
 	case *ledger.Close:
@@ -45,6 +48,8 @@ func (r *Runs) Holds(e *ledger.Entry) bool {
 func (r *Runs) Agrees(e *ledger.Entry) bool {
 	p := r.states[e.Run()]
 	switch b := e.Body.(type) {
+	case *ledger.Open:
+		return r.asks.standsBehind(b)
 	case *ledger.Seal:
 		if b.Number == 0 {
 			// One that leaves a site out has to wait for this site's own deadline.

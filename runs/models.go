@@ -2,6 +2,8 @@ package runs
 
 import (
 	"maps"
+	"slices"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -18,13 +20,13 @@ type model struct {
 
 // models are those that a site holds in full, and those that it has fetched. States and constants are held and fetched like them.
 type models struct {
-	start  func(Job)
+	env    *env
 	held   map[model]bool
-	sought map[model]peer.ID // being fetched, or found useless, and the site that asked for a run from one; empty: the mesh
+	sought map[model]*seeking // being fetched, found useless, or given up for a while
 }
 
-func newModels(start func(Job)) *models {
-	return &models{start: start, held: map[model]bool{}, sought: map[model]peer.ID{}}
+func newModels(v *env) *models {
+	return &models{env: v, held: map[model]bool{}, sought: map[model]*seeking{}}
 }
 
 // hold reports whether a model is held in full, and has it fetched if not.
@@ -76,8 +78,8 @@ func (m *models) holdFor(run block.CID, what model, opener peer.ID) bool {
 		return true
 	}
 	waits := 0
-	for _, by := range m.sought {
-		if by == opener {
+	for _, k := range m.sought {
+		if k.by == opener {
 			waits++
 		}
 	}
@@ -88,9 +90,40 @@ func (m *models) holdFor(run block.CID, what model, opener peer.ID) bool {
 }
 
 func (m *models) fetch(run block.CID, what model, by peer.ID) {
-	if _, known := m.sought[what]; !known {
-		m.sought[what] = by
-		m.start(Fetch{Run: run, Manifest: what.manifest, Layout: what.layout, State: what.state})
+	if k, known := m.sought[what]; !known || k.rests && by == "" {
+		m.sought[what] = &seeking{run: run, by: by, since: m.env.now(), look: m.env.now() + soughtAlone}
+		m.env.Out.Start(Fetch{Run: run, Manifest: what.manifest, Layout: what.layout, State: what.state})
+	}
+}
+
+// giveUp ends the fetches of bases of runs that are still not open after a long time: nobody may have them.
+func (m *models) giveUp() {
+	now := m.env.now()
+	var tired []Forget
+	for what, k := range m.sought {
+		switch {
+		case k.by == "" || now < k.look || m.env.Ledger.Run(k.run) != nil:
+		case k.rests:
+			delete(m.sought, what) // it may be sought again
+		case k.tired(now, m.env.Sites.Reaches):
+			k.rest(now)
+			tired = append(tired, Forget{Run: k.run, Manifest: what.manifest})
+		default:
+			k.wait(now)
+		}
+	}
+	slices.SortFunc(tired, func(a, b Forget) int { return a.Manifest.Compare(b.Manifest) })
+	for _, job := range tired {
+		m.env.Out.Start(job)
+	}
+}
+
+// deadlines tells f when a fetch is to be looked at again.
+func (m *models) deadlines(f func(time.Duration)) {
+	for _, k := range m.sought {
+		if k.by != "" && k.look > m.env.now() && m.env.Ledger.Run(k.run) == nil {
+			f(k.look)
+		}
 	}
 }
 
@@ -122,5 +155,5 @@ func (m *models) fetched(e Fetched) (useless bool) {
 // lost notes that an artifact is not held any more, nor being fetched.
 func (m *models) lost(manifest block.CID) {
 	maps.DeleteFunc(m.held, func(what model, _ bool) bool { return what.manifest == manifest })
-	maps.DeleteFunc(m.sought, func(what model, _ peer.ID) bool { return what.manifest == manifest })
+	maps.DeleteFunc(m.sought, func(what model, k *seeking) bool { return what.manifest == manifest && !k.rests })
 }

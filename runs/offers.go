@@ -2,6 +2,7 @@ package runs
 
 import (
 	"slices"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -35,12 +36,21 @@ func (o *offers) of(id peer.ID) *contributor {
 	return c
 }
 
+// begin lets the time since when each update is known count from now on.
+func (o *offers) begin(now time.Duration) {
+	for _, c := range o.order {
+		for _, u := range c.updates {
+			u.begin(now)
+		}
+	}
+}
+
 // accepts reports whether a site has said that it takes part.
 func (o *offers) accepts(id peer.ID) bool { return o.sites[id] != nil && o.sites[id].accepts }
 
 // add takes an update.
-func (o *offers) add(s *ledger.Signed, u *ledger.Update) *update {
-	known := o.of(s.From).add(s, u)
+func (o *offers) add(s *ledger.Signed, u *ledger.Update, now time.Duration) *update {
+	known := o.of(s.From).add(s, u, now)
 	o.updates[u.Manifest] = append(o.updates[u.Manifest], known)
 	return known
 }

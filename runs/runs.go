@@ -20,15 +20,15 @@ type Runs struct {
 	states map[block.CID]*state
 	due    time.Duration // when the next deadline of any comes
 	proofs uint64        // version of the proofs that the states count by
-	asked  asked
+	asks   *asks
 	stops  stops
+	unsaid []Trained // while this site may not offer yet
 }
 
 // New returns a site's part in no runs.
 func New(cfg Config) *Runs {
-	return &Runs{
-		env: &env{Config: cfg}, models: newModels(cfg.Out.Start), states: map[block.CID]*state{}, due: never, stops: stops{},
-	}
+	v := &env{Config: cfg}
+	return &Runs{env: v, models: newModels(v), states: map[block.CID]*state{}, due: never, asks: newAsks(v), stops: stops{}}
 }
 
 // Begin lets the times of what was restored count from now on: a log has no clock.
@@ -62,20 +62,27 @@ func (r *Runs) of(id block.CID) *state {
 // Follow starts whatever each run needs next.
 func (r *Runs) Follow() {
 	r.countLiars()
+	r.asks.follow()
+	r.models.giveUp()
+	if r.env.Voice.MayOffer() && len(r.unsaid) > 0 {
+		unsaid := r.unsaid
+		r.unsaid = nil
+		for _, e := range unsaid {
+			r.Trained(e)
+		}
+	}
 	for _, run := range r.env.Ledger.Runs() {
 		r.of(run.ID).follow()
 	}
 }
 
-// countLiars counts anew what the sites offer that have been proven to lie.
+// countLiars counts anew what the sites offer when others are proven to lie than before.
 func (r *Runs) countLiars() {
 	if v := r.env.Proofs.Version(); v != r.proofs {
 		r.proofs = v
 		for _, p := range r.states {
 			for _, c := range p.offers.order {
-				if r.env.Proofs.Accused(c.id) && (c.best != nil || c.awaited) {
-					p.recount(c)
-				}
+				p.recount(c)
 			}
 		}
 	}
@@ -84,6 +91,7 @@ func (r *Runs) countLiars() {
 // FindDue notes when the next deadline of any run comes.
 func (r *Runs) FindDue() {
 	r.due = never
+	r.models.deadlines(func(t time.Duration) { r.due = min(r.due, t) })
 	for _, p := range r.states {
 		p.deadlines(func(t time.Duration) {
 			if t > p.now() {
@@ -95,6 +103,10 @@ func (r *Runs) FindDue() {
 
 // Trained takes the end of a training.
 func (r *Runs) Trained(e Trained) {
+	if !r.env.Voice.MayOffer() {
+		r.unsaid = append(r.unsaid, e)
+		return
+	}
 	if p := r.states[e.Run]; p != nil {
 		p.trained(e)
 	} else {
@@ -151,13 +163,23 @@ func (r *Runs) Compare(from peer.ID, theirs *ledger.Commit) {
 	r.env.Out.Trace(diverged(own, theirs, from, "computed another model from the same seal: one of the two machines is broken or lies"))
 }
 
-// Learned takes the updates that a seal lists which may be decided.
-func (r *Runs) Learned(seal *ledger.Seal) { r.of(seal.Run).noteSealed(seal) }
+// Learned takes what an entry says that may be decided: the updates that a seal lists, and that a run would be opened.
+func (r *Runs) Learned(e *ledger.Entry) {
+	switch b := e.Body.(type) {
+	case *ledger.Seal:
+		r.of(b.Run).noteSealed(b)
+	case *ledger.Open:
+		r.asks.learned(b)
+	}
+}
+
+// Advance turns to the next height, which has no candidates yet.
+func (r *Runs) Advance() { r.asks.advance() }
 
 // Decided turns to what an entry about a run has decided.
 func (r *Runs) Decided(e *ledger.Entry) {
-	if _, opens := e.Body.(*ledger.Open); opens {
-		r.asked.decided(e.Run())
+	if o := ledger.As[ledger.Open](e); o != nil {
+		r.opened(e.Run(), o)
 	}
 	r.of(e.Run()).decided(e.Body)
 }
@@ -178,6 +200,7 @@ func (r *Runs) Joined(id peer.ID) {
 // Removed takes from a key that was removed its say in what is not decided. What is sealed stays.
 func (r *Runs) Removed(id peer.ID) {
 	r.stops.forget(id)
+	r.asks.forget(id)
 	for _, run := range r.env.Ledger.Runs() {
 		p := r.states[run.ID]
 		if p == nil {
@@ -190,9 +213,6 @@ func (r *Runs) Removed(id peer.ID) {
 		if id == r.env.Self {
 			p.leave()
 		}
-	}
-	if id == r.env.Self {
-		r.asked = nil
 	}
 }
 
@@ -225,12 +245,17 @@ func (r *Runs) Said(run block.CID, id peer.ID) (said Said) {
 // Footprint is how much a site keeps of what others offer in its runs.
 type Footprint struct {
 	Updates int // of active runs, all sites'
-	Sought  int // models that are being fetched, or found useless
+	Sought  int // models that are being fetched, found useless, or given up
+	Asked   int // runs that are asked for, and lists of them
+	Answers int // on runs that are asked for
 }
 
 // Footprint counts what is kept.
 func (r *Runs) Footprint() Footprint {
-	k := Footprint{Sought: len(r.models.sought)}
+	k := Footprint{Sought: len(r.models.sought), Asked: len(r.asks.list) + len(r.asks.lists)}
+	for _, asked := range r.asks.list {
+		k.Answers += len(asked.consents)
+	}
 	for _, p := range r.states {
 		for _, c := range p.offers.order {
 			if p.run.Active() {

@@ -1,7 +1,6 @@
 package runs
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"testing"
@@ -41,16 +40,10 @@ func (o *out) Trace(trace.Event)                                 {}
 func (o *out) Sign(kind ledger.Kind, body ledger.Body) *ledger.Signed {
 	return sign(o.mesh, o.self, kind, body)
 }
-func (o *out) Muted() bool          { return false }
-func (o *out) MayOffer(uint64) bool { return true }
-func (o *out) Accused(peer.ID) bool { return false }
-func (o *out) Version() uint64      { return 0 }
-func (o *out) Contradiction(old, s *ledger.Signed) error {
-	if bytes.Equal(old.Body, s.Body) {
-		return nil
-	}
-	return ledger.ErrEquivocate
-}
+func (o *out) Verify(*ledger.Signed) error { return nil }
+func (o *out) MayOffer() bool              { return true }
+func (o *out) Accused(peer.ID) bool        { return false }
+func (o *out) Version() uint64             { return 0 }
 
 // sign stands for Ed25519: nobody forges here.
 func sign(mesh block.CID, id peer.ID, kind ledger.Kind, body ledger.Body) *ledger.Signed {
@@ -89,10 +82,22 @@ func newMeshUnder(t *testing.T, protocol uint64) *mesh {
 	m.runs.Begin()
 	m.spec = &ledger.RunSpec{Name: "r", By: m.sites[0], Base: name("base"), Layout: name("layout"), Rounds: 3, Nonce: make([]byte, 16)}
 	m.spec.Default(protocol)
-	m.decide(&ledger.Open{Spec: *m.out.Sign(ledger.KindOpen, m.spec)})
+	m.decide(m.open())
 	m.runs.Considered(Considered{Run: m.run().ID, Accept: true})
 	m.work()
 	return m
+}
+
+// open returns the entry that opens the run, with the others' consents if the protocol wants them.
+func (m *mesh) open() *ledger.Open {
+	o := &ledger.Open{Spec: *m.out.Sign(ledger.KindOpen, m.spec)}
+	if m.ledger.Protocol(m.ledger.Height()+1).Number < ledger.AskProtocol {
+		return o
+	}
+	for _, id := range m.sites[1:] {
+		o.Consents = append(o.Consents, *sign(m.ledger.Mesh(), id, ledger.KindConsent, &ledger.Consent{Run: m.spec.ID(), Accept: true, Serial: 1}))
+	}
+	return o
 }
 
 func (m *mesh) run() *ledger.Run { return m.ledger.Run(m.spec.ID()) }

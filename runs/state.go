@@ -52,6 +52,7 @@ func (p *state) asked() { p.considered = true }
 // begin lets the times of what was restored count from now on: a log has no clock.
 func (p *state) begin() {
 	p.pace.begin(p.now())
+	p.offers.begin(p.now())
 	p.sealedAt = p.now()
 }
 
@@ -87,6 +88,9 @@ func (p *state) follow() {
 	if !p.considered {
 		p.asked()
 		p.Out.Start(Consider{r.ID, r.Spec})
+	}
+	if !p.accepted() && r.Asked && r.Round == 1 {
+		return // only who takes part fetches what one site alone has made
 	}
 	hasBase, hasConstants := p.models.holdRound(r, p.constants)
 	if !p.accepted() {

@@ -13,7 +13,20 @@ var _ = handle(ledger.KindStop, kind{
 		return nil
 	},
 	restore: func(r *Runs, s *ledger.Signed, body ledger.Body) error {
-		r.noteStop(s, body.(*ledger.Stop))
+		b := body.(*ledger.Stop)
+		r.noteStop(s, b)
+		r.asks.remove(func(k *ask) bool { return k.id == b.Run }) // it was taken back
+		return nil
+	},
+	own: func(r *Runs, s *ledger.Signed, body ledger.Body) error {
+		b := body.(*ledger.Stop)
+		if r.stops[b.Run][s.From] != nil {
+			return nil
+		}
+		if err := r.env.recall(s); err != nil {
+			return err
+		}
+		r.noteStop(s, b)
 		return nil
 	},
 })
@@ -40,9 +53,13 @@ func (t stops) forget(id peer.ID) {
 	}
 }
 
-// Stop is the wish of this site's operator to end a run.
+// Stop is the wish of this site's operator to end a run, or no longer to ask for it.
 func (r *Runs) Stop(e StopRun) {
-	if !r.active(e.Run) || r.env.observes() {
+	if r.env.observes() {
+		return
+	}
+	if !r.active(e.Run) {
+		r.takeBack(e)
 		return
 	}
 	body := &ledger.Stop{Run: e.Run, Reason: e.Reason}
@@ -58,8 +75,12 @@ func (r *Runs) noteStop(s *ledger.Signed, b *ledger.Stop) {
 	}
 	r.env.touch()
 	if s.From == r.env.Self {
-		r.env.Out.Publish(s, 0, func(uint64) bool { return r.active(b.Run) })
+		r.tellStop(s, b.Run)
 	}
+}
+
+func (r *Runs) tellStop(s *ledger.Signed, run block.CID) {
+	r.env.Out.Publish(s, 0, func(uint64) bool { return r.active(run) })
 }
 
 func (r *Runs) active(run block.CID) bool {

@@ -108,13 +108,13 @@ func (t *training) reopen() {
 // is under way that the run's policy lets finish.
 func (p *state) train(r *ledger.Run, latest *ledger.SealAt, ready bool) {
 	if t := p.training.job; t != nil {
-		if p.mayFinish(t, r, latest) {
+		if mayFinish(p, t, r, latest) {
 			return
 		}
 		p.training.halt()
 		p.Out.Start(StopTrain{r.ID})
 	}
-	if !ready || latest != nil || p.now() < p.training.retry || !p.Voice.MayOffer(r.Opened) {
+	if !ready || latest != nil || p.now() < p.training.retry {
 		return
 	}
 	self := p.offers.of(p.Self)
@@ -128,7 +128,10 @@ func (p *state) train(r *ledger.Run, latest *ledger.SealAt, ready bool) {
 	}
 	next := Train{Run: r.ID, Spec: r.Spec, Round: r.Round, Opened: r.Opened, Attempt: 1, Base: r.Base, Bounded: r.Bounded, Unmeasured: !r.Terms.Measures(r.Round-1, false)}
 	if own != nil {
-		next.Attempt, next.From = own.Attempt+1, own.Manifest
+		next.Attempt = own.Attempt + 1
+		if own.held {
+			next.From = own.Manifest
+		}
 	}
 	p.training.begin(next)
 	p.Out.Start(next)
@@ -143,7 +146,7 @@ func (p *state) stopTraining() {
 }
 
 // mayFinish reports whether a training under way can still yield an update that counts.
-func (p *state) mayFinish(t *Train, r *ledger.Run, latest *ledger.SealAt) bool {
+func mayFinish(p *state, t *Train, r *ledger.Run, latest *ledger.SealAt) bool {
 	late := r.Spec.LateRounds() > 0 && !p.Ledger.JoinedAfter(p.Self, t.Opened)
 	if t.Opened == r.Opened && (latest == nil || late && !slices.Contains(latest.Contributors(), p.Self)) {
 		return true
@@ -153,10 +156,16 @@ func (p *state) mayFinish(t *Train, r *ledger.Run, latest *ledger.SealAt) bool {
 }
 
 // trainOn returns when a site whose update is out trains on from it, if too few updates are in for a seal
-// or on their way then: after as long as the update took, up to the run's attempts.
+// or on their way then: after as long as the update took, up to the run's attempts. An update that its own
+// site has lost, and in a while has found nowhere, is trained anew, in a place of its own.
 func (p *state) trainOn(own *update) (time.Duration, bool) {
 	r := p.run
-	if !own.held || own.Attempt >= r.Spec.Attempts || r.Latest() != nil || p.phase.at == Enough {
+	switch {
+	case r.Latest() != nil || p.phase.at == Enough:
+		return 0, false
+	case !own.held:
+		return own.at + p.Timing.Unavailable, own.Attempt < ledger.MaxAttempts
+	case own.Attempt >= r.Spec.Attempts:
 		return 0, false
 	}
 	return own.at + max(own.at-p.pace.openedAt[r.Opened], p.Timing.Deadline), true

@@ -21,7 +21,36 @@ var _ = handle(ledger.KindUpdate, kind{
 		}
 		return nil
 	},
+	own: func(r *Runs, s *ledger.Signed, body ledger.Body) error {
+		return r.recallUpdate(s, body.(*ledger.Update))
+	},
 })
+
+// recallUpdate takes an update that this site has announced and does not know of: it stands, and nothing is trained anew in its
+// place. Others may hold it.
+func (r *Runs) recallUpdate(s *ledger.Signed, u *ledger.Update) error {
+	p := r.of(u.Run)
+	self := p.offers.of(p.Self)
+	if self.at(u.Opened, u.Attempt) != nil {
+		return nil
+	}
+	if _, err := p.Ledger.Staleness(p.run, s); err != nil {
+		return nil
+	}
+	if err := r.env.recall(s); err != nil {
+		return err
+	}
+	if err := p.noteUpdate(s); err != nil {
+		return err
+	}
+	if known := self.at(u.Opened, u.Attempt); known != nil {
+		p.seekSoon(known)
+	}
+	if t := p.training.job; t != nil && t.Opened == u.Opened && t.Attempt <= u.Attempt {
+		p.stopTraining()
+	}
+	return nil
+}
 
 // noteUpdate takes an announced update; the signature has been checked.
 func (p *state) noteUpdate(s *ledger.Signed) error {
@@ -30,10 +59,8 @@ func (p *state) noteUpdate(s *ledger.Signed) error {
 		return err
 	}
 	c := p.offers.of(s.From)
-	for _, old := range c.updates {
-		if old.Opened == u.Opened && old.Attempt == u.Attempt {
-			return p.Proofs.Contradiction(old.statement, s)
-		}
+	if c.at(u.Opened, u.Attempt) != nil {
+		return nil // the first counts, unless a seal lists another
 	}
 	if len(c.updates) >= ledger.MaxAttempts*(1+int(p.run.Spec.LateRounds())) {
 		return nil
@@ -45,12 +72,12 @@ func (p *state) noteUpdate(s *ledger.Signed) error {
 		p.Out.Trace(trace.UpdateStale{Subject: trace.In(u.Run, u.Round).Of(s.From), Why: err.Error()})
 		return nil // late, not wrong
 	}
-	known := p.offers.add(s, u)
+	known := p.offers.add(s, u, p.now())
 	if u.Opened == p.run.Opened {
 		p.Sites.Heard(s.From, p.now())
 	}
 	if s.From == p.Self {
-		p.Out.Publish(s, 0, func(uint64) bool { return p.canCount(u) }) // and it is held, or sought after a restart
+		p.Out.Publish(s, 0, func(uint64) bool { return canCount(p, u) }) // and it is held, or sought after a restart
 		p.unsought = p.unsought || !p.begun
 	} else {
 		p.seekSoon(known)
@@ -59,7 +86,7 @@ func (p *state) noteUpdate(s *ledger.Signed) error {
 }
 
 // canCount reports whether an own update can still come into a seal.
-func (p *state) canCount(u *ledger.Update) bool {
+func canCount(p *state, u *ledger.Update) bool {
 	if !p.run.Active() || p.offers.of(p.Self).find(u.Opened, u.Manifest) == nil {
 		return false
 	}
@@ -72,11 +99,11 @@ func (p *state) canCount(u *ledger.Update) bool {
 func (p *state) noteSealed(seal *ledger.Seal) {
 	for i := range seal.Updates {
 		s := &seal.Updates[i].Update
-		_ = p.noteUpdate(s) // a double is named there; the seal stands or falls without it
+		_ = p.noteUpdate(s) // the seal stands or falls without it
 		c, u := p.offers.of(s.From), s.Update()
 		known := c.find(u.Opened, u.Manifest)
 		if known == nil {
-			known = p.offers.add(s, u)
+			known = p.offers.add(s, u, p.now())
 		}
 		p.seekSoon(known) // one's own too, after the loss of a disk
 	}

@@ -11,8 +11,8 @@ func (r *Runs) Wanted(enter func(ledger.Decision) *ledger.Entry) []*ledger.Entry
 			list = append(list, e)
 		}
 	}
-	for _, s := range r.asked {
-		add(&ledger.Open{Spec: *s})
+	for _, o := range r.asks.wanted() {
+		add(o)
 	}
 	for _, run := range r.env.Ledger.Runs() {
 		p := r.states[run.ID]

@@ -39,6 +39,7 @@ var (
 var faultRules = map[sim.FaultKind]faultRule{
 	sim.Crash:     {},
 	sim.LoseDisk:  {},
+	sim.Rollback:  {amount: ofTime},
 	sim.Partition: {sites: oneSide},
 	sim.Cut:       {sites: oneSide},
 	sim.Loss:      {ofMessages, noSites},

@@ -70,8 +70,20 @@ type Equivocated struct {
 	Statement string `json:"statement"` // their kind
 }
 
-// VotesAgain tells that the silence of a site that lost its log is over.
+// FallsSilent tells that a site has been shown a vote of its own that its log does not have: it votes no more for a while.
+type FallsSilent struct {
+	Subject
+	Late bool `json:"late,omitempty"` // when it had asked all: another machine votes with its key, or only a site that was away knew
+}
+
+// VotesAgain tells that the silence of a site that lost its log, or a part of it, is over.
 type VotesAgain struct{ Subject }
+
+// Recalled tells that a site has been shown a statement of its own that its log does not have, and stands by it.
+type Recalled struct {
+	Subject
+	Statement string `json:"statement"` // its kind
+}
 
 // Rejected tells that a message was refused; its site is the one that sent it.
 type Rejected struct {
@@ -88,6 +100,8 @@ func (Precommitted) Kind() Kind { return "precommit" }
 func (Decided) Kind() Kind      { return "decide" }
 func (Forked) Kind() Kind       { return "fork" }
 func (Equivocated) Kind() Kind  { return "equivocation" }
+func (FallsSilent) Kind() Kind  { return "falls silent" }
+func (Recalled) Kind() Kind     { return "recalled" }
 func (VotesAgain) Kind() Kind   { return "votes again" }
 func (Rejected) Kind() Kind     { return "rejected" }
 
@@ -96,6 +110,7 @@ func (e Proposed) Text() string    { return e.Decision.Words }
 func (e Decided) Text() string     { return e.Decision.Words }
 func (e Forked) Text() string      { return e.Why }
 func (e Equivocated) Text() string { return "two signed statements for one place" }
+func (e Recalled) Text() string    { return "a statement of its own that its log does not have" }
 func (e Rejected) Text() string    { return e.Why }
 
 var (
@@ -108,6 +123,8 @@ var (
 	_ = register[Decided]()
 	_ = register[Forked]()
 	_ = register[Equivocated]()
+	_ = register[FallsSilent]()
+	_ = register[Recalled]()
 	_ = register[VotesAgain]()
 	_ = register[Rejected]()
 )

@@ -43,6 +43,9 @@ type StaysDown struct {
 // DiskLost tells that all that a site had stored is gone.
 type DiskLost struct{ Subject }
 
+// RolledBack tells that all that a site has stored is as it was at an earlier time.
+type RolledBack struct{ Subject }
+
 // Lies tells what a liar has done.
 type Lies struct {
 	Subject
@@ -61,15 +64,16 @@ type Noted struct {
 	Words string `json:"words"`
 }
 
-func (Fault) Kind() Kind     { return "fault" }
-func (Mended) Kind() Kind    { return "mended" }
-func (Up) Kind() Kind        { return "up" }
-func (Down) Kind() Kind      { return "down" }
-func (StaysDown) Kind() Kind { return "stays down" }
-func (DiskLost) Kind() Kind  { return "disk lost" }
-func (Lies) Kind() Kind      { return "lies" }
-func (Dropped) Kind() Kind   { return "dropped" }
-func (Noted) Kind() Kind     { return "note" }
+func (Fault) Kind() Kind      { return "fault" }
+func (Mended) Kind() Kind     { return "mended" }
+func (Up) Kind() Kind         { return "up" }
+func (Down) Kind() Kind       { return "down" }
+func (StaysDown) Kind() Kind  { return "stays down" }
+func (DiskLost) Kind() Kind   { return "disk lost" }
+func (RolledBack) Kind() Kind { return "rolled back" }
+func (Lies) Kind() Kind       { return "lies" }
+func (Dropped) Kind() Kind    { return "dropped" }
+func (Noted) Kind() Kind      { return "note" }
 
 func (e Fault) Text() string     { return e.Trouble.Words }
 func (e Mended) Text() string    { return e.Trouble.Words }
@@ -85,6 +89,7 @@ var (
 	_ = register[Down]()
 	_ = register[StaysDown]()
 	_ = register[DiskLost]()
+	_ = register[RolledBack]()
 	_ = register[Lies]()
 	_ = register[Dropped]()
 	_ = register[Noted]()

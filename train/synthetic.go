@@ -16,9 +16,10 @@ import (
 
 // Synthetic is a trainer that trains nothing: it waits, and then offers its base with a little
 // noise. It stands in for a real one where a mesh is tried out or measured, with a model of any
-// size: it needs the same memory for each. A task done again yields the same update.
+// size: it needs the same memory for each. A task done again yields the same update, unless it varies.
 type Synthetic struct {
-	Time time.Duration // of one training
+	Time   time.Duration // of one training
+	Varies bool          // a task done again yields another update, as on a GPU
 }
 
 var _ Trainer = (*Synthetic)(nil)
@@ -52,7 +53,11 @@ func (s *Synthetic) Run(ctx context.Context, task Task, report func(Progress)) (
 		return res, nil
 	}
 	res.Update = filepath.Join(task.Dir, "update.safetensors")
-	if err := addNoise(ctx, task.Base, res.Update, task.Seed); err != nil {
+	noise := task.Seed
+	if s.Varies {
+		noise = rand.Uint64()
+	}
+	if err := addNoise(ctx, task.Base, res.Update, noise); err != nil {
 		return Result{}, fmt.Errorf("synthetic trainer: %w", err)
 	}
 	return res, nil

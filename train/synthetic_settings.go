@@ -15,6 +15,8 @@ type SyntheticSettings struct {
 		Bytes yamlfile.Size     `yaml:"bytes"` // of the model that a run begun with init starts from; 0: 50 MB
 		Time  yamlfile.Duration `yaml:"time"`  // of one training
 		Seed  yamlfile.Count    `yaml:"seed"`  // of the initial model
+
+		Varies bool `yaml:"varies"` // a task done again yields another update, as on a GPU
 	} `yaml:"synthetic"`
 }
 
@@ -35,7 +37,7 @@ func (s *SyntheticSettings) Check() error {
 
 // New returns the trainer.
 func (s *SyntheticSettings) New(Env) (Trainer, error) {
-	return &Synthetic{Time: time.Duration(s.Synthetic.Time)}, nil
+	return &Synthetic{Time: time.Duration(s.Synthetic.Time), Varies: s.Synthetic.Varies}, nil
 }
 
 // Words name the kind.

@@ -89,6 +89,22 @@ func TestSyntheticUpdate(t *testing.T) {
 }
 
 // Elements at the edge of their type's range stay finite.
+// TestSyntheticVaries: what may vary differs each time.
+func TestSyntheticVaries(t *testing.T) {
+	updates := map[float32]bool{}
+	for range 4 {
+		res, err := (&Synthetic{Varies: true}).Run(t.Context(), syntheticTask(t, 1000, 41), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, x := tensorsOf(t, res.Update)
+		updates[x[0]] = true
+	}
+	if len(updates) < 2 {
+		t.Error("the same task yields the same update")
+	}
+}
+
 func TestSyntheticStaysFinite(t *testing.T) {
 	for d, largest := range map[tensor.DType]float32{tensor.F32: math.MaxFloat32, tensor.F16: 65504, tensor.BF16: 0x1.fep127} {
 		x := []float32{largest, -largest, 1, largest}

@@ -146,6 +146,16 @@ func Whole(n ast.Node, least uint64) (uint64, error) {
 // Size is a number of bytes, written such as 50MB or 64MiB.
 type Size uint64
 
+// String writes a size with its unit.
+func (b Size) String() string {
+	units := []string{"B", "kB", "MB", "GB", "TB"}
+	n := float64(b)
+	for n >= 999.95 && len(units) > 1 {
+		n, units = n/1000, units[1:]
+	}
+	return strings.TrimSuffix(strconv.FormatFloat(n, 'f', 1, 64), ".0") + " " + units[0]
+}
+
 // UnmarshalYAML reads a number with an optional unit.
 func (b *Size) UnmarshalYAML(n ast.Node) error {
 	s, _ := text(n)

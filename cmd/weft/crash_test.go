@@ -90,7 +90,7 @@ type crash struct {
 }
 
 func newCrash(t *testing.T, faults ledger.Faults, sites int, seed uint64) *crash {
-	x := newCrashMesh(t, faults, sites, seed, "{synthetic: {bytes: 300kB, time: 200ms}}")
+	x := newCrashMesh(t, faults, sites, seed, "{synthetic: {bytes: 300kB, time: 200ms, varies: true}}")
 	x.open(ledger.RunSpec{Name: "crash", Rounds: 100_000})
 	x.await("the first round", func() bool { return x.least(x.mesh.Nodes) >= 1 })
 	return x

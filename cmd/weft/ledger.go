@@ -44,6 +44,7 @@ names genesis and head, and lists every block of the file.`,
 	cmd.Flags().IntVar(&c.limit, "limit", 0, "show at most so many entries; 0: all")
 	cmd.Flags().StringVar(&c.car, "car", "", "write the ledger to this CAR file instead, - for standard output")
 	e.jsonFlag(cmd)
+	cmd.AddCommand(newLedgerFaults(e))
 	return cmd
 }
 

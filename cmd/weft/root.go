@@ -51,7 +51,7 @@ signed by a quorum of sites.`,
 	root.PersistentFlags().StringVar(&e.dir, "dir", defaultDir(), "the site's directory, also $"+dirEnv)
 	root.SetHelpCommand(&cobra.Command{Hidden: true, Use: "no-help"}) // --help says the same
 	root.AddCommand(
-		newInit(e), newID(e), newMesh(e), newRoster(e), newUp(e), newRun(e), newStatus(e), newPeers(e),
+		newInit(e), newBackup(e), newRestore(e), newID(e), newMesh(e), newRoster(e), newUp(e), newRun(e), newStatus(e), newPeers(e),
 		newLedger(e), newModel(e), newGenerate(e), newTrainer(e), newStrategy(e), newVerify(e), newDoctor(e), newCat(e), newVersion(e),
 	)
 	root.AddCommand(newLab(e)...)

@@ -24,6 +24,7 @@ const (
 	runAny        runKind = iota
 	runActive             // not over
 	runAnswerable         // this site may say whether it takes part
+	runStoppable          // not over, or asked for by this site
 )
 
 // statusOf returns the status of the run that args name.

@@ -19,7 +19,7 @@ func newRunList(e *env) *cobra.Command {
 	c := &runList{}
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List the mesh's runs and those that wait for an answer",
+		Short: "List the mesh's runs, what is asked for and what waits for an answer",
 		Example: `  weft run list
   weft run list --json`,
 		Args: cobra.NoArgs,
@@ -39,7 +39,7 @@ func (c *runList) run(ctx context.Context, e *env, _ []string) error {
 		return err
 	}
 	if e.json {
-		return e.printJSON(map[string]any{"runs": s.Runs, "pending": s.Pending})
+		return e.printJSON(map[string]any{"runs": s.Runs, "pending": s.Pending, "not_open": s.NotOpen})
 	}
 	e.out.Printf("%s", runListText(e.out, s))
 	return nil
@@ -60,13 +60,16 @@ func runListText(out *term.Out, s *api.Status) string {
 			why += fmt.Sprintf("%s: this weft takes no part: %s\n", r.Name, r.Unknown)
 		}
 	}
+	for _, a := range s.NotOpen {
+		t.Row(a.Run.Short(), a.Spec.Name, "0/"+strconv.FormatUint(a.Spec.Rounds, 10), out.Busy("asked"), strings.Join(a.Consents, " "))
+	}
 	for _, p := range s.Pending {
-		if findRun(s, p.Run.String()) == nil {
+		if findRun(s, p.Run.String()) == nil && findAsked(s, p.Run) == nil {
 			t.Row(p.Run.Short(), p.Spec.Name, "0/"+strconv.FormatUint(p.Spec.Rounds, 10), out.Bad("asks"), "")
 		}
 	}
 	if t.Len() == 0 {
 		return "no runs; open one with `weft run start FILE`\n"
 	}
-	return t.Text(out.Columns(), out.Dim) + why + asksRunsText(out, s)
+	return t.Text(out.Columns(), out.Dim) + why + askedText(out, s) + asksRunsText(out, s)
 }

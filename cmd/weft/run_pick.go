@@ -33,6 +33,7 @@ func pickRun(ctx context.Context, c reader, args []string, kind runKind) (runRef
 	if len(args) > 0 {
 		if kind == runAnswerable {
 			found = append(found, candidates(s, runActive)...) // a name may change an earlier answer
+			found = append(found, asked(s, false)...)
 		}
 		if found = named(found, args[0]); len(found) == 0 && len(named(candidates(s, runAny), args[0])) > 0 {
 			return runRef{}, fail(nil, hint, "run %s is over", args[0])
@@ -106,11 +107,24 @@ func candidates(s *api.Status, kind runKind) (found []runRef) {
 			}
 		}
 	}
-	if kind != runActive {
+	if kind == runStoppable {
+		found = append(found, asked(s, true)...)
+	}
+	if kind == runAny || kind == runAnswerable {
 		for _, p := range s.Pending {
 			if !slices.ContainsFunc(found, func(r runRef) bool { return r.id == p.Run }) {
 				found = append(found, runRef{p.Run, p.Spec.Name})
 			}
+		}
+	}
+	return found
+}
+
+// asked lists the runs that are asked for and not open; own alone are those that this site asks for.
+func asked(s *api.Status, own bool) (found []runRef) {
+	for _, a := range s.NotOpen {
+		if a.Own || !own {
+			found = append(found, runRef{a.Run, a.Spec.Name})
 		}
 	}
 	return found

@@ -67,7 +67,7 @@ func (c *runRewind) run(ctx context.Context, e *env, args []string) error {
 		}
 		e.out.Printf("asked the mesh to end run %s (%s)\n", r.Name, r.ID.Short())
 	}
-	return awaitOpen(ctx, e, reply.Run, r.Name)
+	return awaitOpen(ctx, e, reply.Run, r.Name, false)
 }
 
 // why is the reason that the ledger has.

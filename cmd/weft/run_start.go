@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -17,12 +18,12 @@ import (
 	"github.com/weft-mesh/weft/node/runfile"
 )
 
-// openWait is how long `weft run start` waits for the mesh to open the run. A quorum that can
-// be reached needs a second or two.
+// openWait is how long `weft run start` waits for something to change before the mesh opens the run, without --watch: operators
+// answer when they like. Sites that take part by themselves need a second or two.
 const (
-	openWait  = 30 * time.Second
+	openWait  = 5 * time.Second
 	openPoll  = 10 * time.Millisecond // between two looks at first; doubles
-	quietWait = 2 * time.Second       // then it says what it waits for
+	quietWait = 2 * time.Second       // then it says what it waits for, and again when that changes
 )
 
 // runStart is `weft run start`.
@@ -32,10 +33,12 @@ func newRunStart(e *env) *cobra.Command {
 	c := &runStart{}
 	cmd := &cobra.Command{
 		Use:   "start FILE",
-		Short: "Open a run as a YAML file describes it",
-		Long: `Open a run as a YAML file describes it: name, rounds, the model to start from and
-hyperparameters (docs/cli.md has every field). A quorum of sites opens it; each site
-then takes part if its own configuration or operator says so.`,
+		Short: "Ask for a run as a YAML file describes it",
+		Long: `Ask for a run as a YAML file describes it: name, rounds, the model to start from and
+hyperparameters (docs/cli.md has every field). Each site takes part if its own
+configuration or operator says so; the run opens once a quorum of sites does, and as
+many as it needs (min_sites). Until then it costs the others nothing, and
+` + "`weft run stop`" + ` takes it back.`,
 		Example: `  weft run start run.yaml
   weft run start run.yaml --watch`,
 		Args: cobra.ExactArgs(1),
@@ -64,7 +67,7 @@ func (c *runStart) run(ctx context.Context, e *env, args []string) error {
 	if reply.Note != "" {
 		e.err.Printf("weft: %s\n", reply.Note)
 	}
-	if err := awaitOpen(ctx, e, reply.Run, req.Spec.Name); err != nil || !c.watch {
+	if err := awaitOpen(ctx, e, reply.Run, req.Spec.Name, c.watch); err != nil || !c.watch {
 		return err
 	}
 	return watchStatus(ctx, e, reply.Run.String())
@@ -75,6 +78,11 @@ func checkName(ctx context.Context, c *api.Client, name string) error {
 	s, err := c.Status(ctx)
 	if err != nil {
 		return err
+	}
+	for _, r := range asked(s, false) {
+		if r.name == name {
+			return fail(nil, "`weft run stop` takes it back; --again asks for another, which commands tell apart by the CID's end", "a run %s (%s) is asked for already", name, r.id.Short())
+		}
 	}
 	for _, kind := range []runKind{runActive, runAnswerable} {
 		for _, r := range candidates(s, kind) {
@@ -136,28 +144,51 @@ func locateField(r runfile.Run, err error) error {
 	return err
 }
 
-// awaitOpen waits until the ledger has the run.
-func awaitOpen(ctx context.Context, e *env, id block.CID, name string) error {
-	begun, said := time.Now(), false
+// awaitOpen waits until the ledger has the run, and says meanwhile who has consented and what is waited for.
+func awaitOpen(ctx context.Context, e *env, id block.CID, name string, watch bool) error {
+	begun, changed, said, waits := time.Now(), time.Now(), "", ""
 	for wait := openPoll; ; wait = min(2*wait, watchEvery/2) {
 		s, err := e.client().Status(ctx)
 		if err != nil {
-			return err
+			return interrupted(ctx, e, id, name, err)
 		}
 		if r := findRun(s, id.String()); r != nil {
 			e.out.Printf("run %s (%s) is open: %s, mesh of %s\n", name, id.Short(), term.Plural(r.Rounds, "round"), term.Plural(s.Sites, "site"))
 			return nil
 		}
-		if !said && s.Up < s.Quorum && time.Since(begun) > quietWait {
-			said = true
-			e.err.Printf("waiting for a quorum: %d of %d sites up, %d needed\n", s.Up, s.Sites, s.Quorum)
+		if now := waitsToOpen(s, id); now != waits {
+			waits, changed = now, time.Now()
 		}
-		if time.Since(begun) > openWait {
-			e.out.Printf("run %s (%s) is asked for and opens when a quorum agrees: %d of %d sites up, a quorum is %d\n", name, id.Short(), s.Up, s.Sites, s.Quorum)
+		if waits != said && time.Since(begun) > quietWait {
+			said = waits
+			e.err.Printf("waiting for %s\n", waits)
+		}
+		if !watch && time.Since(changed) > openWait {
+			e.out.Printf("run %s (%s) is asked for, and opens without this command; it waits for %s\n`weft run stop %s` takes it back\n", name, id.Short(), waits, id.Short())
 			return nil
 		}
 		if err := sleep(ctx, wait); err != nil {
-			return err
+			return interrupted(ctx, e, id, name, err)
 		}
 	}
+}
+
+// waitsToOpen says what a run waits for that is asked for.
+func waitsToOpen(s *api.Status, id block.CID) string {
+	waits := "the node to take it up"
+	if a := findAsked(s, id); a != nil {
+		waits = a.Waits
+	}
+	if s.Up < s.Quorum {
+		return fmt.Sprintf("a quorum: %d of %d sites up, %d needed", s.Up, s.Sites, s.Quorum)
+	}
+	return waits
+}
+
+// interrupted says that the run is asked for all the same when the user does not wait any longer.
+func interrupted(ctx context.Context, e *env, id block.CID, name string, err error) error {
+	if ctx.Err() != nil {
+		e.err.Printf("run %s (%s) stays asked for; `weft run stop %s` takes it back\n", name, id.Short(), id.Short())
+	}
+	return err
 }

@@ -41,9 +41,9 @@ func runsText(out *term.Out, s *api.Status, id string) string {
 		}
 	}
 	switch {
-	case len(s.Runs)+len(s.Pending) == 0 && s.Observes:
+	case len(s.Runs)+len(s.Pending)+len(s.NotOpen) == 0 && s.Observes:
 		return "\nno runs\n"
-	case id != "" || len(s.Runs)+len(s.Pending) == 0:
+	case id != "" || len(s.Runs)+len(s.Pending)+len(s.NotOpen) == 0:
 		return "\nno runs; open one with `weft run start FILE`\n"
 	case len(live) == 0 && len(past) > 0:
 		live, past = past[len(past)-1:], past[:len(past)-1]

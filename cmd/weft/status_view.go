@@ -41,7 +41,10 @@ func statusText(out *term.Out, s *api.Status, id string) string {
 		}
 	}
 	for _, name := range s.Named {
-		fmt.Fprintf(&b, "%s%s signed two statements for one place: it lies, or its key is used twice\n", label("named"), out.Bad(name))
+		fmt.Fprintf(&b, "%s%s signed two statements for one place: it lies, or its key is used twice; its updates do not count\n", label("named"), out.Bad(name))
+	}
+	if len(s.Named) > 0 {
+		b.WriteString(label("") + hanging(out, fmt.Sprintf("hint: weft ledger faults shows the proof, and until when it counts; if the site is honest, give it a new key: weft roster replace %s=PEERID", s.Named[0]), nil))
 	}
 	b.WriteString(asksText(out, s))
 	b.WriteString(runsText(out, s, id))
@@ -52,7 +55,7 @@ func statusText(out *term.Out, s *api.Status, id string) string {
 func asksText(out *term.Out, s *api.Status) string {
 	var b strings.Builder
 	label := out.Dim(fmt.Sprintf("%-*s", indent, "asks"))
-	b.WriteString(asksRunsText(out, s))
+	b.WriteString(askedText(out, s) + asksRunsText(out, s))
 	for i := range s.Changes {
 		if c := &s.Changes[i]; !c.Own && !s.Observes {
 			b.WriteString(label + hanging(out, fmt.Sprintf("for the roster, to %s: look with `weft roster list`, agree with `weft roster approve %s`", c.Text, c.ID.Short()), nil))
@@ -72,6 +75,9 @@ func asksRunsText(out *term.Out, s *api.Status) string {
 	text := ""
 	for _, p := range s.Pending {
 		text += out.Dim(fmt.Sprintf("%-*s", indent, "asks")) + fmt.Sprintf("%s, %s%s: take part with `weft run accept %s`\n", out.Bold(p.Spec.Name), term.Plural(p.Spec.Rounds, "round"), prefixed(", ", strings.Join(termsTexts(p.Spec), ", ")), p.Run.Short())
+		if p.Held != "" {
+			text += strings.Repeat(" ", indent) + hanging(out, p.Held, nil)
+		}
 	}
 	return text
 }

@@ -75,14 +75,15 @@ type Status struct {
 	Received int64          `json:"received"`
 	Memory   uint64         `json:"memory"` // peak resident set, bytes
 	Since    time.Time      `json:"since"`
-	Pending  []PendingRun   `json:"pending,omitempty"` // runs that wait for the operator's consent
-	Changes  []RosterChange `json:"changes,omitempty"` // of the roster, that sites ask for; at most 8
-	Asked    int            `json:"asked,omitempty"`   // such changes in all
-	Weft     string         `json:"weft"`              // version of this site's program
-	Protocol uint64         `json:"protocol"`          // number in force
-	Newest   uint64         `json:"newest_protocol"`   // that this site's program knows
-	Problem  string         `json:"problem,omitempty"` // what keeps the site from going on, if anything
-	Hint     string         `json:"hint,omitempty"`    // what to do about it
+	Pending  []PendingRun   `json:"pending,omitempty"`  // runs that wait for the operator's consent
+	NotOpen  []AskedRun     `json:"not_open,omitempty"` // runs that are asked for and not open
+	Changes  []RosterChange `json:"changes,omitempty"`  // of the roster, that sites ask for; at most 8
+	Asked    int            `json:"asked,omitempty"`    // such changes in all
+	Weft     string         `json:"weft"`               // version of this site's program
+	Protocol uint64         `json:"protocol"`           // number in force
+	Newest   uint64         `json:"newest_protocol"`    // that this site's program knows
+	Problem  string         `json:"problem,omitempty"`  // what keeps the site from going on, if anything
+	Hint     string         `json:"hint,omitempty"`     // what to do about it
 	Uptime   time.Duration  `json:"uptime"`
 }
 
@@ -208,6 +209,8 @@ type Peer struct {
 	Rejected  int           `json:"rejected"`           // messages of it that were refused
 	Weft      string        `json:"weft,omitempty"`     // version of its program, as it says; absent until it has said anything
 	Protocol  uint64        `json:"protocol,omitempty"` // newest number that it knows
+	Twin      bool          `json:"twin,omitempty"`     // its addresses change back and forth: two machines use its key
+	Mute      bool          `json:"mute,omitempty"`     // it says that it does not vote for now: its log was lost, or put back to an earlier state
 }
 
 // LedgerEntry is a decided entry for people and scripts.
@@ -298,6 +301,21 @@ type RunReply struct {
 type PendingRun struct {
 	Run  block.CID       `json:"run"`
 	Spec *ledger.RunSpec `json:"spec"`
+	Held string          `json:"held,omitempty"` // why the site's own policy, which answers on other runs, does not on this one
+}
+
+// AskedRun is a run that a site asks for and that is not open: it costs nothing but this notice, until enough sites consent.
+type AskedRun struct {
+	Run      block.CID         `json:"run"`
+	Spec     *ledger.RunSpec   `json:"spec"`
+	Opener   string            `json:"opener"`
+	Own      bool              `json:"own,omitempty"`      // this site asks for it, and can take that back
+	Consents []string          `json:"consents"`           // sites that take part if it opens
+	Declined map[string]string `json:"declined,omitempty"` // sites that do not, and why
+	Silent   []string          `json:"silent,omitempty"`   // sites that have not answered yet
+	Needed   int               `json:"needed,omitempty"`   // consents that it takes; 0: the protocol in force asks for none
+	Bytes    uint64            `json:"bytes,omitempty"`    // of its model; 0: not known here yet
+	Waits    string            `json:"waits"`              // what it waits for
 }
 
 // Consent is the operator's answer on a run.

@@ -19,6 +19,7 @@ import (
 	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/node/steps"
 	"github.com/weft-mesh/weft/node/wal"
+	"github.com/weft-mesh/weft/peerlog"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -28,7 +29,8 @@ type Archive struct {
 	dir     string
 	genesis *ledger.Genesis
 	ledger  *ledger.Ledger
-	torn    int64 // bytes at the log's end that are no whole record
+	proofs  []*peerlog.Evidence // against sites, as they came
+	torn    int64               // bytes at the log's end that are no whole record
 }
 
 // Open reads a site's directory, whose node may be running, and verifies its ledger as [Verify] does, with the same
@@ -46,17 +48,20 @@ func Open(dir string) (*Archive, error) {
 		return nil, fmt.Errorf("read ledger: %w", err)
 	}
 	defer f.Close()
-	l := ledger.NewLedger(g, ledger.VerifySignature)
-	_, torn, err := wal.Read(f, func(r round.Record) error {
-		if r.Decided == nil {
-			return nil
+	a := &Archive{dir: dir, genesis: g, ledger: ledger.NewLedger(g, ledger.VerifySignature)}
+	_, a.torn, err = wal.Read(f, func(r round.Record) error {
+		switch {
+		case r.Decided != nil:
+			return appendCertified(a.ledger, r.Decided)
+		case r.Evidence != nil && r.Evidence.Proves():
+			a.proofs = append(a.proofs, r.Evidence)
 		}
-		return appendCertified(l, r.Decided)
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &Archive{dir, g, l, torn}, nil
+	return a, nil
 }
 
 // Report says what the ledger proves.

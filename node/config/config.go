@@ -27,6 +27,9 @@ type Config struct {
 	Accept      Accept                    `yaml:"accept"`
 	Evaluate    bool                      `yaml:"evaluate"`
 	Cross       Cross                     `yaml:"cross_evaluate"`
+	Samples     yamlfile.Count            `yaml:"samples"`      // that it says it has to train on; 0: it does not say
+	MaxModel    yamlfile.Size             `yaml:"max_model"`    // bytes that a run may take; 0: any
+	DiskReserve yamlfile.Size             `yaml:"disk_reserve"` // bytes of the disk that stay free; 0: as much as the store leaves by itself
 	KeepModels  yamlfile.Count            `yaml:"keep_models"`
 	KeepUpdates bool                      `yaml:"keep_updates"`
 	Log         Log                       `yaml:"log"`

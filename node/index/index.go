@@ -74,8 +74,8 @@ func Open(path string, store blockstore.Store, log *slog.Logger) (*Index, error)
 	for _, info := range store.Artifacts() {
 		m, err := blockstore.ReadManifest(store, info.Manifest)
 		if err != nil || len(x.uses[info.Manifest]) == 0 {
-			if err := store.DeleteArtifact(info.Manifest); err != nil {
-				return nil, fmt.Errorf("remove an artifact that nothing needs: %w", err)
+			if err := store.DeleteArtifact(info.Manifest); err != nil { // a full disk is no reason not to start
+				log.Warn("an artifact that nothing needs is not removed; it is at the next start", "artifact", info.Manifest, "error", err)
 			}
 			continue
 		}
@@ -88,6 +88,26 @@ func Open(path string, store blockstore.Store, log *slog.Logger) (*Index, error)
 		}
 	}
 	return x, nil
+}
+
+// Models returns the artifacts that an index says are models, whose node may be running. Without an index there are none.
+func Models(path string) (map[block.CID]bool, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	uses := map[block.CID][]Use{}
+	if err := json.Unmarshal(data, &uses); err != nil {
+		return nil, fmt.Errorf("index of artifacts: %w", err)
+	}
+	models := map[block.CID]bool{}
+	for c, list := range uses {
+		models[c] = slices.ContainsFunc(list, func(u Use) bool { return u.As == AsModel })
+	}
+	return models, nil
 }
 
 // link notes the blocks of an artifact; the mutex is held, or nobody else has x yet.

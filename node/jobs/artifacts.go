@@ -11,6 +11,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/exchange"
+	"github.com/weft-mesh/weft/node/config"
 	"github.com/weft-mesh/weft/node/index"
 	"github.com/weft-mesh/weft/node/reduction"
 	"github.com/weft-mesh/weft/runs"
@@ -23,6 +24,7 @@ type artifacts struct {
 	index  *index.Index
 	blocks Blocks
 	host   Host
+	site   *config.Config
 
 	keep sync.Mutex // held while an artifact gets a use, or is removed for having none
 
@@ -66,6 +68,9 @@ func (a *artifacts) readBy(manifest block.CID) <-chan struct{} {
 // errUnusable marks what can never be used, whoever offers it: the fetch ends with its reason.
 var errUnusable = errors.New("the artifact cannot be used")
 
+// errTooLarge marks a model that would take more room than this site gives a run: it takes no part, and holds none of its models.
+var errTooLarge = errors.New("the model is too large for this site")
+
 // tryFetch gets what is missing of an artifact, or of each slot of a state.
 func (a *artifacts) tryFetch(ctx context.Context, job runs.Fetch) error {
 	if job.State {
@@ -81,13 +86,26 @@ func (a *artifacts) fetchArtifact(ctx context.Context, job runs.Fetch, u index.U
 	} else if held {
 		return a.checkInput(ctx, job, m)
 	}
-	manifest, m, err := a.fetchManifest(ctx, job)
+	manifest, layout, m, err := a.outline(ctx, job, layoutOf)
 	if err != nil {
 		return err
 	}
-	layout, err := layoutOf(m.Layout)
-	if err != nil {
+	if err := a.checkInput(ctx, job, m); err != nil {
 		return err
+	}
+	if why := tooLarge(a.site, m.Bytes, a.host.Seen().Sites()); why != "" && job.Owner == "" {
+		return fmt.Errorf("%w: %s", errTooLarge, why)
+	}
+	return a.fetchShards(ctx, job, u, manifest, layout, m)
+}
+
+// outline returns what says of an artifact how large it is and what is in it: its manifest and its layout, which fit each other.
+func (a *artifacts) outline(ctx context.Context, job runs.Fetch, layoutOf func(block.CID) (block.Block, error)) (manifest, layout block.Block, m blockstore.Manifest, err error) {
+	if manifest, m, err = a.fetchManifest(ctx, job); err != nil {
+		return manifest, layout, m, err
+	}
+	if layout, err = layoutOf(m.Layout); err != nil {
+		return manifest, layout, m, err
 	}
 	l, err := tensor.DecodeLayout(layout.Data)
 	if err == nil {
@@ -97,12 +115,9 @@ func (a *artifacts) fetchArtifact(ctx context.Context, job runs.Fetch, u index.U
 		err = l.CheckWeights()
 	}
 	if err != nil {
-		return fmt.Errorf("%w: %w", errUnusable, err)
+		err = fmt.Errorf("%w: %w", errUnusable, err)
 	}
-	if err := a.checkInput(ctx, job, m); err != nil {
-		return err
-	}
-	return a.fetchShards(ctx, job, u, manifest, layout, m)
+	return manifest, layout, m, err
 }
 
 // claimHeld reports whether the artifact is held in full already, and notes what it is used for.

@@ -48,8 +48,8 @@ func (j *Jobs) Standing(run block.CID) (t *Training, open bool) {
 	return t, open
 }
 
-// Waits reports whether an active run waits for the operator's answer.
-func (j *Jobs) Waits(run block.CID) bool { return j.answers.waits(run) }
+// Appraisal returns what this site makes of a run that is asked for, or was opened by others.
+func (j *Jobs) Appraisal(run block.CID) Appraisal { return j.appraisals.of(run) }
 
 // Answered notes that the operator has answered on a run.
 func (j *Jobs) Answered(run block.CID) { j.answers.given(run) }

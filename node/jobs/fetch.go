@@ -86,8 +86,12 @@ func (j *Jobs) Obtain(ctx context.Context, job runs.Fetch) (invalid string, err 
 			return "", ctx.Err()
 		case errors.Is(err, errUnusable):
 			return err.Error(), nil
+		case errors.Is(err, errTooLarge):
+			j.log.Info("a model is not fetched", "run", job.Run.Short(), "reason", err)
+			<-ctx.Done()
+			return "", ctx.Err()
 		case errors.Is(err, blockstore.ErrFull):
-			j.problems.set(about, "no room to fetch "+j.describe(job)+": "+err.Error(), "free some disk space, or keep fewer models (keep_models)")
+			j.problems.set(about, "no room to fetch "+j.describe(job)+": "+err.Error(), "free some disk space, or keep fewer models (keep_models); weft run decline gives up the run")
 		}
 		j.log.Debug("fetch goes on later", "artifact", job.Manifest, "error", err)
 		select {
@@ -101,13 +105,22 @@ func (j *Jobs) Obtain(ctx context.Context, job runs.Fetch) (invalid string, err 
 func (j *Jobs) describe(job runs.Fetch) string {
 	switch {
 	case job.State:
-		return "an outer step's state"
+		return "an outer step's state" + ofRun(j.host.Seen(), job.Run)
 	case !trained(job):
-		return "the constants of a run"
+		return "the constants" + ofRun(j.host.Seen(), job.Run)
 	case job.Owner == "":
-		return "a model"
+		return "a model" + ofRun(j.host.Seen(), job.Run)
 	}
-	return "the update of " + j.host.Seen().SiteName(job.Owner)
+	return "the update of " + j.host.Seen().SiteName(job.Owner) + ofRun(j.host.Seen(), job.Run)
+}
+
+// ofRun says of which run something is, and who has opened it.
+func ofRun(seen Seen, run block.CID) string {
+	spec := seen.Spec(run)
+	if spec == nil {
+		return ""
+	}
+	return fmt.Sprintf(" of run %s, which %s has opened", spec.Name, seen.SiteName(spec.By))
 }
 
 // WentBad has the machine know that an artifact is no longer whole, and fetches a model or state again that this site keeps, also

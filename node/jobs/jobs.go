@@ -39,11 +39,15 @@ type Host interface {
 
 // Seen is where the machine stood after a step.
 type Seen interface {
-	Round(run block.CID) uint64         // a run's current one
-	Counted(run block.CID) uint64       // the newest round in which an update of this site counted, 0 before that
-	Seal(run block.CID) block.CID       // the latest of a run's current round
-	Spec(run block.CID) *ledger.RunSpec // nil: the ledger does not know the run
-	Over() []block.CID                  // runs in which the trainer has nothing to do any more
+	Round(run block.CID) uint64                      // a run's current one
+	Counted(run block.CID) uint64                    // the newest round in which an update of this site counted, 0 before that
+	Seal(run block.CID) block.CID                    // the latest of a run's current round
+	Spec(run block.CID) *ledger.RunSpec              // nil: the ledger does not know the run
+	Live(run block.CID) bool                         // it is asked for, or goes on
+	Asks(run block.CID) bool                         // it is asked for before it is opened, or was
+	Ahead(run block.CID, opener peer.ID) []block.CID // runs of its opener that come before it: those in which this site takes part, and those asked for earlier
+	Sites() int
+	Over() []block.CID // runs in which the trainer has nothing to do any more
 	SiteName(id peer.ID) string
 }
 
@@ -73,16 +77,17 @@ type Config struct {
 // Jobs runs what the machine asks for. Start never waits; every job ends as an event in the machine's queue. A job that
 // is asked for again while it runs is left to run.
 type Jobs struct {
-	host      Host
-	self      peer.ID
-	site      *config.Config
-	log       *slog.Logger
-	spoil     func(shard int, data []byte)
-	knows     reduction.Knows
-	artifacts *artifacts
-	desk      *desk
-	answers   *answers
-	problems  *problems
+	host       Host
+	self       peer.ID
+	site       *config.Config
+	log        *slog.Logger
+	spoil      func(shard int, data []byte)
+	knows      reduction.Knows
+	artifacts  *artifacts
+	desk       *desk
+	answers    *answers
+	problems   *problems
+	appraisals *appraisals
 
 	ctx    context.Context // ends with Run
 	cancel context.CancelCauseFunc
@@ -104,13 +109,14 @@ func New(c Config) (*Jobs, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &artifacts{store: c.Store, index: c.Index, blocks: c.Blocks, host: c.Host, reading: map[chan struct{}]block.CID{}, intakes: map[chan struct{}]bool{}}
+	a := &artifacts{store: c.Store, index: c.Index, blocks: c.Blocks, host: c.Host, site: c.Site, reading: map[chan struct{}]block.CID{}, intakes: map[chan struct{}]bool{}}
 	j := &Jobs{
 		host: c.Host, self: c.Self, site: c.Site, log: c.Log, spoil: c.Spoil, knows: c.Knows,
 		artifacts: a, desk: newDesk(c, a, states), answers: newAnswers(), problems: newProblems(),
 		training: map[block.CID]*training{}, failures: map[block.CID]Problem{}, unmeasured: map[block.CID]Problem{}, handed: map[block.CID][]train.Result{},
 		fetching: map[wanted]*fetching{}, reducing: map[block.CID]*reducing{},
 	}
+	j.appraisals = newAppraisals(c, a, j.answers)
 	j.ctx, j.cancel = context.WithCancelCause(context.Background())
 	return j, nil
 }
@@ -140,7 +146,9 @@ func (j *Jobs) Start(l *ledger.Ledger, job runs.Job) {
 	defer j.mu.Unlock()
 	switch job := job.(type) {
 	case runs.Consider:
-		j.consider(l.Run(job.Run), job)
+		j.consider(job.Run, job.Spec, l.Run(job.Run).Unknown)
+	case runs.Weigh:
+		j.consider(job.Run, job.Spec, job.Unknown)
 	case runs.Train:
 		j.train(job)
 	case runs.StopTrain:
@@ -160,19 +168,8 @@ func (j *Jobs) Start(l *ledger.Ledger, job runs.Job) {
 func (j *Jobs) report(ev round.Event) { j.host.Deliver(j.ctx, ev) }
 
 // consider answers by the site's policy, or leaves the run to the operator.
-func (j *Jobs) consider(r *ledger.Run, job runs.Consider) {
-	if why := j.knows.Unknown(r); why != "" {
-		j.log.Warn("a run is declined, as this weft does not know what it asks for", "run", job.Run.Short(), "name", job.Spec.Name, "reason", why)
-		j.spawn(func() { j.report(runs.Considered{Run: job.Run}) })
-		return
+func (j *Jobs) consider(run block.CID, spec *ledger.RunSpec, unknown []string) {
+	if j.appraisals.begin(run) {
+		j.spawn(func() { j.appraisals.decide(j.ctx, run, spec, unknown) })
 	}
-	opener := j.host.Seen().SiteName(job.Spec.By)
-	accept, known := j.site.Accept.Decide(job.Spec, opener, job.Spec.By == j.self)
-	if !known {
-		j.answers.ask(job.Run)
-		j.log.Info("a run waits for your consent", "run", job.Run.Short(), "name", job.Spec.Name, "from", opener)
-		return
-	}
-	j.answers.byPolicy(job.Run, accept)
-	j.spawn(func() { j.report(runs.Considered{Run: job.Run, Accept: accept}) })
 }

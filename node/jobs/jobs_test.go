@@ -40,14 +40,18 @@ func (h *testHost) Deliver(_ context.Context, ev round.Event) bool {
 	}
 	return true
 }
-func (h *testHost) Seen() Seen                     { return h }
-func (h *testHost) WentBad(context.Context, error) {}
-func (h *testHost) Counted(block.CID) uint64       { return 0 }
-func (h *testHost) Seal(block.CID) block.CID       { return h.seal }
-func (h *testHost) Spec(block.CID) *ledger.RunSpec { return h.spec }
-func (h *testHost) Over() []block.CID              { return nil }
-func (h *testHost) SiteName(peer.ID) string        { return "another" }
-func (h *testHost) Added(...block.CID)             {}
+func (h *testHost) Seen() Seen                           { return h }
+func (h *testHost) WentBad(context.Context, error)       {}
+func (h *testHost) Counted(block.CID) uint64             { return 0 }
+func (h *testHost) Seal(block.CID) block.CID             { return h.seal }
+func (h *testHost) Spec(block.CID) *ledger.RunSpec       { return h.spec }
+func (h *testHost) Live(block.CID) bool                  { return true }
+func (h *testHost) Asks(block.CID) bool                  { return false }
+func (h *testHost) Sites() int                           { return 3 }
+func (h *testHost) Over() []block.CID                    { return nil }
+func (h *testHost) SiteName(peer.ID) string              { return "another" }
+func (h *testHost) Ahead(block.CID, peer.ID) []block.CID { return nil }
+func (h *testHost) Added(...block.CID)                   {}
 
 func (h *testHost) Round(block.CID) uint64 {
 	if h.round != nil {

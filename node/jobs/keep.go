@@ -27,7 +27,7 @@ func (j *Jobs) forget(l *ledger.Ledger, job runs.Forget) {
 		case job.Update:
 			return u.As == index.AsUpdate && !k.KeepsUpdate(m, u)
 		}
-		return u.As == index.AsDraft || !k.Keeps(m, u)
+		return u.As == index.AsDraft || !k.Keeps(m, u) || l.Run(u.Run) == nil // the last: the base of a run that is given up
 	})
 }
 

@@ -143,6 +143,19 @@ func Open(dir string) (*Home, error) {
 	return h, nil
 }
 
+// Identify returns whose directory it is: the site's peer ID, and the name that its configuration gives it.
+func Identify(dir string) (peer.ID, string, error) {
+	_, id, err := readSite(dir)
+	if err != nil {
+		return "", "", err
+	}
+	c, err := config.Read(filepath.Join(dir, ConfigFile))
+	if err != nil {
+		return "", "", err
+	}
+	return id, c.Name, nil
+}
+
 // readSite returns the key of a directory that Init made.
 func readSite(dir string) (crypto.PrivKey, peer.ID, error) {
 	for _, name := range []string{ConfigFile, KeyFile} {
@@ -202,7 +215,8 @@ func (h *Home) Lock() (io.Closer, error) {
 		pid, _ := io.ReadAll(io.LimitReader(f, 32)) // only to tell the user
 		return nil, hint.Add(fmt.Errorf("%s: %w (process %s)", h.Dir, ErrInUse, strings.TrimSpace(string(pid))), "weft status asks it how it is; each site needs a directory of its own (--dir)")
 	}
-	if err := errors.Join(f.Truncate(0), writeAt(f, fmt.Sprintln(os.Getpid()))); err != nil {
+	err = errors.Join(f.Truncate(0), writeAt(f, fmt.Sprintln(os.Getpid())))
+	if err != nil && !errors.Is(err, syscall.ENOSPC) { // on a full disk it is locked without saying by whom
 		return nil, errors.Join(fmt.Errorf("lock: %w", err), f.Close())
 	}
 	return f, nil

@@ -70,15 +70,19 @@ func seeds(t *testing.T, s string) (from, to int) {
 	return from, to
 }
 
-func (w weather) seed(t *testing.T, seed uint64) {
+// settle makes a test with many nodes go the same way, and quickly. One processor: fewer ways for one seed to go, and less to pay
+// for handing work between them. With the race detector a bubble needs it (go.dev/issue/78156).
+func settle(t *testing.T, seed uint64) {
 	cryptotest.SetGlobalRandom(t, seed)
-	// One processor: fewer ways for one seed to go, and less to pay for handing work between them. With
-	// the race detector a bubble needs it (go.dev/issue/78156).
 	processors, garbage := runtime.GOMAXPROCS(1), debug.SetGCPercent(400)
 	t.Cleanup(func() {
 		runtime.GOMAXPROCS(processors)
 		debug.SetGCPercent(garbage)
 	})
+}
+
+func (w weather) seed(t *testing.T, seed uint64) {
+	settle(t, seed)
 	begin := time.Now()
 	var c *churn
 	synctest.Test(t, func(t *testing.T) { c = w.run(t, seed) })

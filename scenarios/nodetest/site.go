@@ -87,6 +87,7 @@ func (s *Site) configure(c *config.Config) {
 	c.Accept = config.Accept{Policy: config.AcceptAuto}
 	var trainer train.SyntheticSettings
 	trainer.Synthetic.Bytes, trainer.Synthetic.Seed = yamlfile.Size(m.cfg.Model), yamlfile.Count(m.cfg.Seed)
+	trainer.Synthetic.Varies = true // what a restart trains again is not what it was
 	if m.cfg.Train != nil {
 		trainer.Synthetic.Time = yamlfile.Duration(m.cfg.Train(s.index))
 	}
@@ -120,6 +121,25 @@ func (s *Site) Kill() {
 	err = errors.Join(err, s.end())
 	if err = errors.Join(err, os.RemoveAll(s.Dir), os.Rename(left, s.Dir)); err != nil {
 		s.mesh.t.Fatalf("site %s killed: %v", s, err)
+	}
+}
+
+// Snapshot copies the site's directory as it is at this moment, and returns where the copy is.
+func (s *Site) Snapshot() string {
+	s.mesh.t.Helper()
+	synctest.Wait()
+	at := s.Dir + ".snapshot"
+	if err := copyDir(at, s.Dir); err != nil {
+		s.mesh.t.Fatalf("snapshot of site %s: %v", s, err)
+	}
+	return at
+}
+
+// PutBack replaces the directory of a site that is down by a snapshot.
+func (s *Site) PutBack(snapshot string) {
+	s.mesh.t.Helper()
+	if err := errors.Join(os.RemoveAll(s.Dir), os.Rename(snapshot, s.Dir)); err != nil {
+		s.mesh.t.Fatalf("site %s put back: %v", s, err)
 	}
 }
 

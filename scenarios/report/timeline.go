@@ -214,7 +214,7 @@ func (t *timeline) mark(f scenarios.Fault, x, end float64, tip string) {
 		t.rect(x, t.top, max(end-x, 1), t.base-t.top, "shade", tip)
 		return
 	}
-	if f.Kind == "crash" || f.Kind == "lose disk" {
+	if f.Kind == "crash" || f.Kind == "lose disk" || f.Kind == "rollback" {
 		return
 	}
 	for _, i := range f.Sites {

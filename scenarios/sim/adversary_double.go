@@ -98,9 +98,9 @@ func (a *DoubleVoter) rival(l *Liar, c block.CID) block.CID {
 	return l.nowhere()
 }
 
-// DoubleDealer offers two updates in one place: each half of the mesh is told of another. It attacks the
-// claim that a site counts once: seals that list the one or the other must not divide the mesh, and a
-// double that one site sees is named by all.
+// DoubleDealer offers two updates in one place: each half of the mesh is told of another. That is no lie, as a site that has
+// forgotten the first would do the same. It attacks the claim that a site counts once, and that seals which list the one or
+// the other do not divide the mesh: all it costs is that sites fetch both.
 type DoubleDealer struct {
 	second map[string]*secondThing // by the first's body
 }

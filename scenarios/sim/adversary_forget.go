@@ -77,8 +77,16 @@ func placed(s *ledger.Signed) uint64 {
 // Boot ends the deafness after a while, if the height has passed meanwhile.
 func (a *Forgetful) Boot(l *Liar) { l.After(10*time.Second, func() { a.deaf = false }) }
 
-// Hear keeps proposals from the machine after the restart.
+// Hear keeps proposals from the machine after the restart, and what the others tell it of what it has said.
 func (a *Forgetful) Hear(l *Liar, ev round.Event) round.Event {
+	if r, ok := ev.(round.Received); ok {
+		switch s := r.Message.Statement; {
+		case s != nil && s.From == l.Self():
+			return nil
+		case r.Message.Said != nil:
+			return round.Received{From: r.From, Message: &round.Message{Said: &round.Said{Height: r.Message.Said.Height, List: []ledger.Signed{}}}}
+		}
+	}
 	if _, body := l.heard(ev); a.deaf {
 		if _, ok := body.(*consensus.Proposal); ok {
 			l.Did("did not listen to a proposal")

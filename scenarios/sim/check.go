@@ -31,6 +31,7 @@ const (
 	PromiseCause     = "nobody is dropped without cause"
 	PromiseBest      = "the best model is the one that the certified figures give, and no majority's gain is invented"
 	PromiseCross     = "what is said of an update has been found of it, and its site permits that"
+	PromiseConsented = "a run opens once a quorum has consented, and nobody fetches a model before"
 	PromiseShare     = "no f sites have more than half of a round's weight"
 	PromiseIncluded  = "no valid update that all hold in time is left out twice"
 )
@@ -194,6 +195,7 @@ func (c *checker) extend(s *site, e *ledger.Entry) {
 			c.w.fail(s.i, PromiseOneEntry, err.Error())
 			return
 		}
+		c.consented(s, e.Run(), b)
 		c.bases[e.Run()] = []block.CID{body.(*ledger.RunSpec).Base}
 		c.states[e.Run()] = body.(*ledger.RunSpec).Strategy.State()
 		c.carries[e.Run()] = body.(*ledger.RunSpec).Late == ledger.Carry
@@ -307,6 +309,9 @@ func (c *checker) sends(s *site, m *round.Message) {
 	}
 	if !c.maySpeak(s, at) {
 		c.w.fail(s.i, PromiseMember, fmt.Sprintf("it says %s for height %d", at.kind, at.height))
+	}
+	if at.kind == ledger.KindUpdate && s.rolled {
+		return // it may have trained again for the same place: that is no lie
 	}
 	sum := xxhash.Sum64(m.Statement.Body)
 	if old, spoke := c.spoken[at]; spoke && old != sum {

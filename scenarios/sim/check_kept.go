@@ -5,6 +5,7 @@ import (
 	"reflect"
 
 	"github.com/weft-mesh/weft/consensus"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/membership"
 	"github.com/weft-mesh/weft/round"
 	"github.com/weft-mesh/weft/runs"
@@ -33,7 +34,11 @@ func (c *checker) kept(s *site) {
 			active++
 		}
 	}
-	formed := active*(all*attempts+4) + n*told // entries that it would have decided itself
+	asked := 0
+	if c.asks() {
+		asked = all * ledger.MaxAsked
+	}
+	formed := active*(all*attempts+4) + n*told + all*asked // entries that it would have decided itself
 	most := round.Footprint{
 		Votes: consensus.Footprint{
 			Candidates: n*(told+2*n) + 2*n*told + formed,
@@ -43,11 +48,11 @@ func (c *checker) kept(s *site) {
 			Past:       pastKept * (2*all + 1),
 		},
 		Members:  membership.Footprint{Changes: n * told, Approvals: n * told, Withdrawn: n * told},
-		Runs:     runs.Footprint{Updates: active * all * attempts * (1 + late), Sought: all*soughtKept + active*(late+2)},
+		Runs:     runs.Footprint{Updates: active * all * attempts * (1 + late), Sought: all*soughtKept + active*(late+2), Asked: ledger.MaxAsked + all + asked, Answers: all * asked},
 		Early:    told * all,
 		Evidence: all,
 		Peers:    all,
-		Standing: ownStanding + formed + 2*n*told + active*attempts*(1+late),
+		Standing: 2*asked + ownStanding + formed + 2*n*told + active*attempts*(1+late),
 	}
 	c.bounded(s, "", reflect.ValueOf(s.machine.Footprint()), reflect.ValueOf(most))
 }

@@ -43,7 +43,7 @@ func (t *witness) hears(by *site, m *round.Message) {
 		return
 	}
 	at, ok := placeOf(author, s)
-	if !ok || !t.inTime(by, at) {
+	if !ok || at.kind == ledger.KindUpdate || !t.inTime(by, at) {
 		return
 	}
 	if !verify(s.From, t.c.signed(s.Kind, s.Body), s.Sig) {
@@ -74,13 +74,9 @@ func (t *witness) saved(by *site) {
 }
 
 // inTime reports whether the site looks at such a statement now: of the height that it decides, in a
-// view near its own, or of the view that decided the one before, or an update of an opening that it knows.
+// view near its own, or of the view that decided the one before.
 func (t *witness) inTime(by *site, at place) bool {
 	l := by.machine.Ledger()
-	if at.kind == ledger.KindUpdate {
-		r := l.Run(at.run)
-		return r != nil && r.Active() && at.height == r.Opened && r.Latest() == nil
-	}
 	if at.height == l.Height() && at.height > 0 {
 		return at.view == l.At(at.height).Certificate.View
 	}

@@ -18,6 +18,7 @@ func newEffects() map[FaultKind]effect {
 	return map[FaultKind]effect{
 		Crash:     {each(func(s *site, _ *Fault) { s.crash() }), each(func(s *site, _ *Fault) { s.boot() })},
 		LoseDisk:  {each(func(s *site, _ *Fault) { s.loseDisk() }), each(func(s *site, _ *Fault) { s.boot() })},
+		Rollback:  {each(func(s *site, f *Fault) { s.rollBack(f.seconds()) }), each(func(s *site, _ *Fault) { s.boot() })},
 		Partition: {(*World).cutLinks, (*World).healLinks},
 		Cut:       {(*World).cutLinks, (*World).healLinks},
 		Loss: {

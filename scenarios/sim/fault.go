@@ -31,6 +31,7 @@ type FaultKind string
 const (
 	Crash     FaultKind = "crash"     // kill -9; mended by a restart
 	LoseDisk  FaultKind = "lose disk" // kill -9, and the disk is gone; mended by a restart
+	Rollback  FaultKind = "rollback"  // kill -9, and the disk is as it was Value seconds ago, as a snapshot has it; mended by a restart
 	Partition FaultKind = "partition" // Sites on one side, the others on the other
 	Cut       FaultKind = "cut"       // the links between each two of Sites
 	Loss      FaultKind = "loss"      // of Value of all messages
@@ -49,7 +50,7 @@ const (
 )
 
 // FaultKinds are all there are.
-var FaultKinds = []FaultKind{Crash, LoseDisk, Partition, Cut, Loss, Duplicate, Delay, Slow, SlowDisk, StallDisk, Jump, Sick}
+var FaultKinds = []FaultKind{Crash, LoseDisk, Rollback, Partition, Cut, Loss, Duplicate, Delay, Slow, SlowDisk, StallDisk, Jump, Sick}
 
 // RosterKinds are the changes of the roster.
 var RosterKinds = []FaultKind{Add, Remove, Replace}

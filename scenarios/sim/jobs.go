@@ -21,6 +21,8 @@ func (s *site) start(j runs.Job) {
 	switch j := j.(type) {
 	case runs.Consider:
 		s.later(0, func() { s.happen(runs.Considered{Run: j.Run, Accept: !s.Decline}) })
+	case runs.Weigh:
+		s.later(0, func() { s.weigh(j) })
 	case runs.Train:
 		s.train(j)
 	case runs.StopTrain:
@@ -189,6 +191,9 @@ type fetch struct {
 
 // fetch has an artifact fetched, as often as it takes.
 func (s *site) fetch(j runs.Fetch) {
+	if s.w.check != nil {
+		s.w.check.seeks(s, j)
+	}
 	f := &fetch{s: s, job: j}
 	if s.has(j.Manifest) {
 		s.later(0, f.fetched)

@@ -54,6 +54,9 @@ var mutants = []mutant{
 	{"an approval that was taken back counts", "round", "(*app).Stance", "if a.members.StandsBehind(c) {", "if true {", 4, "gatecrasher"},
 	{"the votes of who was removed count", "ledger", "(*Signed).VerifyIn", "case !r.Has(s.From):", "case false:", 0, "gatecrasher"},
 	{"who passes on what the machine refuses is blamed", "round", "(*Machine).receive", "		m.out.Trace(trace.Rejected{", "		m.out.blame(r.From, err)\n		m.out.Trace(trace.Rejected{", 4, "framer"},
+	{"a run opens without a quorum of consents", "ledger", "(*Open).checkConsents", "len(o.Consents) < n", "len(o.Consents) < 1", 4, "asker"},
+	{"a base is fetched before its run is open", "runs", "(*Runs).Holds", "if r.asks.inForce() {", "if false {", 4, "baseless"},
+	{"what is asked for is kept without end", "runs", "(*asks).noteOpen", "!slices.Contains(listed.Runs, s.ID()) ||", "", 4, "baseless"},
 	{"a view does not end", "consensus", "(*Agreement).timeouts", "case h.precommitBy > 0 && a.out.Now() >= h.precommitBy, h.votes", "case h.votes", 0, ""},
 }
 
@@ -139,7 +142,7 @@ func TestMutants(t *testing.T) {
 	for _, m := range mutants {
 		t.Run(strings.ReplaceAll(m.name, " ", "-"), func(t *testing.T) {
 			bin := m.build(t)
-			out, err := exec.Command(bin, "-test.run", "^TestTrials$", "-seeds", "2000", "-noshrink", fmt.Sprintf("-roster=%v", m.liar == "gatecrasher"), "-sites", fmt.Sprint(m.sites), "-liar", m.liar).CombinedOutput()
+			out, err := exec.Command(bin, "-test.run", "^TestTrials$", "-seeds", "2000", "-noshrink", fmt.Sprintf("-roster=%v", m.liar == "gatecrasher"), fmt.Sprintf("-asks=%v", m.liar == "asker" || m.liar == "baseless"), "-sites", fmt.Sprint(m.sites), "-liar", m.liar).CombinedOutput()
 			if err == nil {
 				t.Fatal("2000 trials have not found it")
 			}

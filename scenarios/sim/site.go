@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -23,27 +24,30 @@ type site struct {
 
 	// On disk.
 	log    []round.Record
+	saved  []time.Duration             // when each of these records was made durable
 	holds  map[block.CID]time.Duration // artifacts in full, since when
 	models map[block.CID]bool          // those of them that are models
 	lost   bool                        // this disk was lost at some time
+	rolled bool                        // it was put back to an earlier state at some time
 
 	announced map[uint64]block.CID // its updates by opening, the newest attempt
 
 	// The process.
-	up       bool
-	life     uint32 // counts starts and crashes
-	machine  *round.Machine
-	clock    clock
-	alarm    time.Duration // when it rings next, in world time; 0: not
-	wakeAt   time.Duration // when the machine wants to be woken; never before alarm
-	syncing  bool          // records are on their way to the disk
-	unsynced round.Work    // what waits for that
-	inbox    []round.Event // what came meanwhile
-	training map[block.CID]*runs.Train
-	fetching []*fetch
-	steps    uint64             // since it looked at what the machine keeps
-	acts     []round.Event      // of the operator, for when it is up
-	wants    map[block.CID]bool // changes of the roster that the operator has approved of
+	up        bool
+	life      uint32 // counts starts and crashes
+	machine   *round.Machine
+	clock     clock
+	alarm     time.Duration // when it rings next, in world time; 0: not
+	wakeAt    time.Duration // when the machine wants to be woken; never before alarm
+	syncing   bool          // records are on their way to the disk
+	unsynced  round.Work    // what waits for that
+	inbox     []round.Event // what came meanwhile
+	training  map[block.CID]*runs.Train
+	fetching  []*fetch
+	steps     uint64 // since it looked at what the machine keeps
+	allowance runs.Allowance
+	acts      []round.Event      // of the operator, for when it is up
+	wants     map[block.CID]bool // changes of the roster that the operator has approved of
 
 	intake   *intake.Intake        // judges what comes
 	conduct  *conduct.Conduct      // of the others
@@ -119,7 +123,7 @@ func (s *site) boot() {
 	s.life++
 	s.up, s.machine, s.clock = true, m, clock{Clock: s.Clock, boot: s.w.now}
 	s.alarm, s.syncing, s.unsynced, s.inbox = 0, false, round.Work{}, nil
-	s.training, s.fetching = map[block.CID]*runs.Train{}, nil
+	s.training, s.fetching, s.allowance = map[block.CID]*runs.Train{}, nil, runs.Allowance{}
 	s.intake, s.conduct, s.banned = intake.New(s.w.genesis.Block().CID, verify), &conduct.Conduct{}, map[int]time.Duration{}
 	s.w.observe(s.i, trace.Up{})
 	s.happen(round.Alarm{})
@@ -142,7 +146,7 @@ func (s *site) crash() {
 	}
 	if s.syncing {
 		kept := s.w.rng.IntN(len(s.unsynced.Save) + 1)
-		s.log = append(s.log, s.unsynced.Save[:kept]...)
+		s.keep(s.unsynced.Save[:kept])
 	}
 	s.up, s.syncing, s.unsynced = false, false, round.Work{}
 	s.life++
@@ -161,15 +165,49 @@ func (s *site) crash() {
 // with it and a log that says that an earlier one is gone.
 func (s *site) loseDisk() {
 	s.crash()
-	s.log = []round.Record{{Born: &round.Born{Mesh: s.w.genesis.Block().CID, Site: s.id, Lost: true}}}
-	for m := range s.holds {
-		s.w.holders[m] = without(s.w.holders[m], s)
-	}
-	clear(s.holds)
-	clear(s.models)
+	s.log, s.saved = nil, nil
+	s.keep([]round.Record{{Born: &round.Born{Mesh: s.w.genesis.Block().CID, Site: s.id, Lost: true}}})
+	s.discard(0)
 	clear(s.announced)
 	s.lost = true
 	s.w.observe(s.i, trace.DiskLost{})
+	if s.w.check != nil {
+		s.w.check.gone(s)
+	}
+}
+
+// keep has records on the site's disk.
+func (s *site) keep(records []round.Record) {
+	for range records {
+		s.saved = append(s.saved, s.w.now)
+	}
+	s.log = append(s.log, records...)
+}
+
+// discard takes from the site what it has held since a time.
+func (s *site) discard(since time.Duration) {
+	for m, at := range s.holds {
+		if at >= since {
+			s.w.holders[m] = without(s.w.holders[m], s)
+			delete(s.holds, m)
+			delete(s.models, m)
+		}
+	}
+}
+
+// rollBack puts the site's disk back to what it was a while ago: log and artifacts. A snapshot is of a log that has begun; a
+// liar's log is its own affair.
+func (s *site) rollBack(ago time.Duration) {
+	s.crash()
+	if s.liar != nil || len(s.log) == 0 {
+		return
+	}
+	since := max(s.w.now-ago, s.saved[0]+1)
+	kept, _ := slices.BinarySearch(s.saved, since)
+	s.log, s.saved = s.log[:kept:kept], s.saved[:kept:kept]
+	s.discard(since)
+	s.rolled = true
+	s.w.observe(s.i, trace.RolledBack{})
 	if s.w.check != nil {
 		s.w.check.gone(s)
 	}
@@ -258,7 +296,7 @@ func (s *site) stepInbox() {
 
 // synced does what had to wait for the disk: durable before sent, sent before begun.
 func (s *site) synced(w round.Work) {
-	s.log = append(s.log, w.Save...)
+	s.keep(w.Save)
 	if s.w.check != nil {
 		s.w.check.witness.saved(s)
 	}

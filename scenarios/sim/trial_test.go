@@ -32,6 +32,8 @@ type Trial struct {
 	Sync    time.Duration `json:"sync"` // of the slowest disk
 	Work    Synthetic     `json:"work"`
 
+	Asks bool `json:"asks,omitempty"` // runs are asked for before they are opened
+
 	Selection *ledger.Terms `json:"selection,omitempty"` // the sites measure models by these terms; nil: the first protocol is in force
 }
 
@@ -103,6 +105,48 @@ func (t *Trial) selects() *Trial {
 	return t
 }
 
+// asksFirst has runs asked for before they are opened; a liar in two then asks for many.
+func (t *Trial) asksFirst() *Trial {
+	t.Asks = true
+	rng := rand.New(rand.NewPCG(t.Seed, 7))
+	for i := range t.Liars {
+		if rng.IntN(2) == 0 {
+			t.Liars[i].Adversary = (&Asker{Baseless: rng.IntN(3) == 0}).Name()
+		}
+	}
+	return t
+}
+
+// rolls has the disks of some of the sites that the mesh must withstand put back to earlier states instead, again and again, with
+// trainings that yield something else each time; of the liars that remain some wait for sites that restart.
+func (t *Trial) rolls() *Trial {
+	rng := rand.New(rand.NewPCG(t.Seed, 7))
+	t.Work.Varies = true
+	opener := t.opener() // it stays who it is
+	var liars []LiarAt
+	for _, l := range t.Liars {
+		switch {
+		case rng.IntN(2) == 0 && l.Site != opener:
+			for range 1 + rng.IntN(4) {
+				t.Plan = append(t.Plan, t.rollback(rng, l.Site))
+			}
+			continue
+		case rng.IntN(2) == 0:
+			l.Adversary = (&Silencer{}).Name()
+		}
+		liars = append(liars, l)
+	}
+	t.Liars = liars
+	return t
+}
+
+// rollback draws how a site is put back to an earlier state. That takes longer than a message is on its way.
+func (t *Trial) rollback(rng *rand.Rand, site int) Fault {
+	f := t.fault(rng, Rollback, site)
+	f.For, f.Value = 5*time.Second+f.For, 60*rng.Float64()*rng.Float64()
+	return f
+}
+
 // draw draws who lies and what goes wrong. Who loses its disk counts as one that the mesh must
 // withstand, as it has forgotten what it held.
 func (t *Trial) draw(rng *rand.Rand, name string) {
@@ -115,7 +159,7 @@ func (t *Trial) draw(rng *rand.Rand, name string) {
 	if rng.IntN(3) == 0 {
 		bad, good = order[:rng.IntN(f+1)], order[f:]
 	}
-	kinds := slices.DeleteFunc(slices.Clone(FaultKinds), func(k FaultKind) bool { return k == LoseDisk })
+	kinds := slices.DeleteFunc(slices.Clone(FaultKinds), func(k FaultKind) bool { return k == LoseDisk || k == Rollback })
 	for _, site := range bad {
 		if rng.IntN(4) == 0 {
 			t.Plan = append(t.Plan, t.fault(rng, LoseDisk, site))
@@ -138,7 +182,7 @@ func (t *Trial) draw(rng *rand.Rand, name string) {
 // adversary draws a kind; those that attack the agreement itself more often than the many others.
 func (t *Trial) adversary(rng *rand.Rand) string {
 	names := slices.DeleteFunc(AdversaryNames(), func(name string) bool {
-		return slices.Contains([]string{"metric-liar", "futurist", "boaster", "max-float"}, name) // see selects; one kind more would change all that is drawn
+		return slices.Contains([]string{"metric-liar", "futurist", "boaster", "max-float", "asker", "baseless", "silencer"}, name) // see selects, asksFirst and rolls; one kind more would change all that is drawn
 	})
 	if rng.IntN(2) == 0 {
 		names = []string{"equivocator", "splitter", "double-voter", "colluder"}
@@ -215,6 +259,9 @@ func (t *Trial) Config() Config {
 	if !t.Late {
 		spec.Late, spec.LateNum, spec.LateDen, spec.LateMax = ledger.Drop, 0, 0, 0
 	}
+	if t.Asks {
+		protocol = ledger.Newest
+	}
 	rng := rand.New(rand.NewPCG(t.Seed, 4))
 	c := Config{Protocol: protocol, Seed: t.Seed, Faults: t.Faults, Workload: &work, Plan: t.Plan, Check: true}
 	for i := range t.Sites + t.Joiners {
@@ -244,7 +291,7 @@ func (t *Trial) Config() Config {
 // opener returns who asks for the run: one that is honest, and keeps its disk, since its wish and the base are
 // there alone.
 func (t *Trial) opener() (site int) {
-	for t.bad(site) {
+	for t.bad(site) && site+1 < t.Sites {
 		site++
 	}
 	return site
@@ -253,7 +300,9 @@ func (t *Trial) opener() (site int) {
 // bad reports whether a site is one of those that the mesh must withstand.
 func (t *Trial) bad(site int) bool {
 	return slices.ContainsFunc(t.Liars, func(l LiarAt) bool { return l.Site == site }) ||
-		slices.ContainsFunc(t.Plan, func(f Fault) bool { return f.Kind == LoseDisk && slices.Contains(f.Sites, site) })
+		slices.ContainsFunc(t.Plan, func(f Fault) bool {
+			return (f.Kind == LoseDisk || f.Kind == Rollback) && slices.Contains(f.Sites, site)
+		})
 }
 
 // limits returns when no more faults begin by time, and when it must have finished.

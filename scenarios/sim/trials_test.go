@@ -20,6 +20,7 @@ var (
 	sitesFlag  = flag.Int("sites", 0, "sites of each trial; 0: drawn")
 	liarFlag   = flag.String("liar", "", "adversary of every liar; empty: drawn")
 	rosterFlag = flag.Bool("roster", false, "every trial changes its roster")
+	asksFlag   = flag.Bool("asks", false, "in every trial runs are asked for before they are opened")
 	noShrink   = flag.Bool("noshrink", false, "do not look for a smaller trial")
 	planFlag   = flag.String("trial", "", "play this trial, JSON as a failure prints it")
 )
@@ -64,21 +65,28 @@ func TestTrials(t *testing.T) {
 }
 
 // asked draws the trial of a seed as the flags say. In every third its runs have an outer step with a state, in every fourth the
-// sites measure models and choose the best, in every fifth they skip a round now and then.
+// sites measure models and choose the best, in every fifth they skip a round now and then, in every sixth of the small ones runs are asked for before they
+// are opened.
 func asked(seed uint64) *Trial {
 	trial := NewTrial(seed, *sitesFlag, *liarFlag, *rosterFlag)
 	trial.Work.State = seed%3 == 1
 	if seed%4 == 2 {
 		trial = trial.selects()
 	}
+	if seed%7 == 4 {
+		trial = trial.rolls()
+	}
 	if seed%5 == 2 {
 		trial.Work.Skips = 4
+	}
+	if *asksFlag || seed%6 == 4 && trial.Sites <= 10 { // the large ones take long
+		trial = trial.asksFirst()
 	}
 	return trial
 }
 
 func report(t *testing.T, trial *Trial, err error) {
-	text := fmt.Sprintf("seed %d: %v\nplay it again: go test ./scenarios/sim -run TestTrials -v -seed %d -sites %d -liar '%s' -roster=%v", trial.Seed, err, trial.Seed, trial.Sites, *liarFlag, *rosterFlag)
+	text := fmt.Sprintf("seed %d: %v\nplay it again: go test ./scenarios/sim -run TestTrials -v -seed %d -sites %d -liar '%s' -roster=%v -asks=%v", trial.Seed, err, trial.Seed, trial.Sites, *liarFlag, *rosterFlag, *asksFlag)
 	var v *Violation
 	if errors.As(err, &v) && !*noShrink {
 		small := trial.Shrink(v.Promise, 300)

@@ -70,6 +70,9 @@ type Synthetic struct {
 
 	Skips uint64 `json:"skips,omitempty"` // one training in so many is skipped when it is asked for first; 0: none
 
+	Varies bool `json:"varies,omitempty"` // no training yields what another has, as on a GPU
+
+	trained uint64
 	known   map[block.CID]Artifact
 	nan     map[block.CID]bool
 	skipped map[block.CID]bool // by the manifest of the update that comes of it at last
@@ -105,6 +108,9 @@ func (y *Synthetic) Describe(manifest block.CID) (Artifact, bool) {
 func (y *Synthetic) Train(site int, j runs.Train) (Trained, error) {
 	name := y.name("update", uint64(site), j.Round, j.Opened, j.Attempt)
 	name = append(append(name, j.Base.Bytes()...), j.Run.Bytes()...)
+	if y.trained++; y.Varies {
+		name = binary.BigEndian.AppendUint64(name, y.trained)
+	}
 	manifest := block.Sum(block.DagCBOR, name)
 	d := manifest.Digest()
 	part := float64(binary.BigEndian.Uint32(d[:4])) / (1 << 32)

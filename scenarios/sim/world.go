@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -207,14 +208,30 @@ func (w *World) Finished() bool {
 			continue
 		}
 		l := s.machine.Ledger()
-		if l.Height() < newest.Height() || len(l.Runs()) == 0 {
+		if l.Height() < newest.Height() || len(l.Runs()) == 0 || w.unopened(l) {
 			return false
 		}
 		for _, r := range l.Runs() {
-			if r.Active() {
+			if r.Active() && !w.ofLiar(r) {
 				return false
 			}
 		}
 	}
 	return true
+}
+
+// ofLiar reports whether a run is a liar's that consented to it in the names of its friends: it may wait for their updates for ever.
+func (w *World) ofLiar(r *ledger.Run) bool {
+	i, known := w.index[r.Spec.By]
+	return r.Asked && known && w.sites[i].liar != nil
+}
+
+// unopened reports whether a run that an operator has asked for is not open.
+func (w *World) unopened(l *ledger.Ledger) bool {
+	return slices.ContainsFunc(w.cfg.Acts, func(a Act) bool {
+		open, is := a.Do.(runs.OpenRun)
+		return is && !slices.ContainsFunc(l.Runs(), func(r *ledger.Run) bool {
+			return r.Spec.Name == open.Spec.Name && r.Spec.By == w.sites[a.Site].id
+		})
+	})
 }
