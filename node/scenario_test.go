@@ -239,7 +239,7 @@ func TestConsentAndStop(t *testing.T) {
 		return len(st.NotOpen) == 1 && st.NotOpen[0].Waits == "consents: 2 of the 3 needed; no answer yet from c"
 	})
 	st := c.await("the question", func(st *api.Status) bool {
-		return len(st.Pending) == 1 && len(st.NotOpen) == 1 && st.NotOpen[0].Bytes == 2500e3 && len(st.Runs) == 0
+		return len(st.Pending) == 1 && len(st.NotOpen) == 1 && st.NotOpen[0].Bytes == modelBytes && len(st.Runs) == 0
 	})
 	if st.Pending[0].Run != asked || st.Pending[0].Spec.Name != "asked" {
 		t.Errorf("pending %+v", st.Pending)
