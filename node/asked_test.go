@@ -29,7 +29,7 @@ func TestAskedRun(t *testing.T) {
 		case "b":
 			config = strings.Replace(config, "accept: auto", "accept: ask\nsamples: 1200", 1)
 		case "c":
-			config += "max_model: 12MB\n" // 2.5 MB of model, three updates and the next one have 12.5 MB
+			config += "max_model: 5MB\n" // the model, three updates and the next one have 5.5 MB
 		}
 		return config
 	})
@@ -39,7 +39,7 @@ func TestAskedRun(t *testing.T) {
 	second := a.start(ledger.RunSpec{Name: "asked", Rounds: 1, MinSites: 3})
 	a.await("why one declines", func(st *api.Status) bool {
 		k := askedOf(st, second)
-		return strings.Contains(k.Declined["c"], "it takes 12.5 MB; this site gives a run 12 MB (max_model)") && strings.HasPrefix(k.Waits, "nothing that will come: 3 sites must take part, and 1 of 3 decline") && k.Own
+		return strings.Contains(k.Declined["c"], "it takes 5.5 MB; this site gives a run 5 MB (max_model)") && strings.HasPrefix(k.Waits, "nothing that will come: 3 sites must take part, and 1 of 3 decline") && k.Own
 	})
 	b.await("both questions", func(st *api.Status) bool { return len(st.Pending) == 2 && askedOf(st, first).Bytes > 0 })
 	if err := c.client.Consent(t.Context(), first, api.Consent{Accept: true}); err == nil || !strings.Contains(err.Error(), "max_model") {
