@@ -138,7 +138,7 @@ func TestCrossEvaluateOff(t *testing.T) {
 	o := &operator{views: sites[0].node.views}
 	for n, want := range map[int]string{16: "", 17: "at most 16"} {
 		v := *o.views.now()
-		v.roster = wideRoster(n)
+		v.roster, v.protocol.Number = wideRoster(n), ledger.CrossProtocol
 		o.views = newViews(&v)
 		spec := &ledger.RunSpec{Selection: ledger.NewSelection(ledger.Terms{Cross: ledger.CrossLast})}
 		if err := o.checkProtocol(spec); (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {

@@ -24,6 +24,18 @@ type grant struct {
 	run    block.CID
 	opener peer.ID
 	at     time.Duration
+	over   bool // the run was open, and is not any more
+}
+
+func (g *grant) end() { g.over = true }
+
+// Over notes runs that are over: they count for the hour alone.
+func (a *Allowance) Over(list []block.CID) {
+	for i := range a.granted {
+		if slices.Contains(list, a.granted[i].run) {
+			a.granted[i].end()
+		}
+	}
 }
 
 // Ahead adds to an opener's open runs, in which a site takes part, those that it asks for and that come before one: to which the
@@ -56,7 +68,7 @@ func Ahead(asked []AskedRun, run block.CID, opener, self peer.ID, open func(bloc
 // opener's runs that come before it: those in which the site takes part, and what the opener has asked for earlier, or two sites would
 // take two different ones, and neither would open. live tells of one whether that may still be open or be opened.
 func (a *Allowance) Take(now time.Duration, run block.CID, opener peer.ID, taken []block.CID, live func(block.CID) bool) (why string) {
-	fresh := func(g grant) bool { return now < g.at+time.Minute || live(g.run) } // what was granted may not be seen yet
+	fresh := func(g grant) bool { return !g.over && (now < g.at+time.Minute || live(g.run)) } // what was granted may not be seen yet
 	a.granted = slices.DeleteFunc(a.granted, func(g grant) bool { return now >= g.at+time.Hour && !live(g.run) })
 	active, hourly := slices.Clone(taken), 0
 	for _, g := range a.granted {
@@ -76,6 +88,6 @@ func (a *Allowance) Take(now time.Duration, run block.CID, opener peer.ID, taken
 	case hourly >= AllowedHourly:
 		return fmt.Sprintf("this site has consented to %d runs of that site in an hour, as many as it does by itself", hourly)
 	}
-	a.granted = append(a.granted, grant{run, opener, now})
+	a.granted = append(a.granted, grant{run: run, opener: opener, at: now})
 	return ""
 }

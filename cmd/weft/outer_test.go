@@ -52,7 +52,7 @@ func TestNesterovCrash(t *testing.T) {
 	}
 	t.Parallel()
 	const rounds = 5
-	x := newCrashMesh(t, ledger.Byzantine, 3, 7, "{synthetic: {bytes: 300kB, time: 500ms, varies: true}}")
+	x := newCrashMesh(t, ledger.Byzantine, 3, 7, "{synthetic: {bytes: 300kB, time: 500ms}}")
 	x.open(ledger.RunSpec{
 		Name: "diloco", Rounds: rounds, MinSites: 3, Attempts: 1, Strategy: ledger.NewStrategy(ledger.Method{Outer: "nesterov"}),
 	})

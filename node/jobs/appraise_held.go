@@ -50,5 +50,6 @@ func (a *appraisals) heldBack(run block.CID, spec *ledger.RunSpec) string {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.allowance.Over(seen.Over())
 	return a.allowance.Take(time.Since(a.start), run, spec.By, seen.Ahead(run, spec.By), seen.Live)
 }
