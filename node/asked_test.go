@@ -42,7 +42,9 @@ func TestAskedRun(t *testing.T) {
 		return strings.Contains(k.Declined["c"], "it takes 5.5 MB; this site gives a run 5 MB (max_model)") && strings.HasPrefix(k.Waits, "nothing that will come: 3 sites must take part, and 1 of 3 decline") && k.Own
 	})
 	b.await("both questions", func(st *api.Status) bool { return len(st.Pending) == 2 && askedOf(st, first).Bytes > 0 })
-	c.await("both runs", func(st *api.Status) bool { return askedOf(st, first).Declined["c"] != "" && askedOf(st, second).Declined["c"] != "" })
+	c.await("both runs", func(st *api.Status) bool {
+		return askedOf(st, first).Declined["c"] != "" && askedOf(st, second).Declined["c"] != ""
+	})
 	if err := c.client.Consent(t.Context(), first, api.Consent{Accept: true}); err == nil || !strings.Contains(err.Error(), "max_model") {
 		t.Errorf("a run that is too large is accepted: %v", err)
 	}
