@@ -44,7 +44,7 @@ var allowed = map[sort]ration{
 	brought:                      {64, 512},
 	head:                         {4, 32},
 	decided:                      {4, 32},
-	recalled:                     {1, 16}, // one for each start and each time that it was behind
+	recalled:                     {4, 32}, // one for each start and each time that it was behind
 	recalled + flood:             {16, 256},
 	head + flood:                 {16, 256},
 	decided + flood:              {16, 256},

@@ -119,13 +119,16 @@ func (r *recall) due(id peer.ID) (at time.Duration, ok bool) {
 func (r *recall) done() { *r = recall{height: r.height} }
 
 // holds says what the site holds back: its votes until a quorum with it has answered, and all who are connected or it has
-// waited for long enough; its offers until all others have answered, or it has waited.
+// waited for long enough; who is connected to fewer, as behind a hub, has heard enough from all of them by then. Its offers until all others have answered, or it has waited.
 func (r *recall) holds(now time.Duration, roster *ledger.Roster, self peer.ID, reaches, accused func(peer.ID) bool) (votes, offers bool) {
 	if !r.asks {
 		return false, false
 	}
-	answered, missing, away := 0, false, false
+	answered, connected, missing, away := 0, 0, false, false
 	for _, site := range roster.Sites() {
+		if site.ID != self && reaches(site.ID) {
+			connected++
+		}
 		switch {
 		case site.ID == self:
 		case r.told[site.ID]:
@@ -138,7 +141,11 @@ func (r *recall) holds(now time.Duration, roster *ledger.Roster, self peer.ID, r
 		}
 	}
 	waited := now >= r.until
-	votes = answered+1 < roster.Quorum() || missing && !waited
+	need := roster.Quorum() - 1
+	if waited && need > 0 {
+		need = max(1, min(need, connected))
+	}
+	votes = answered < need || missing && !waited
 	offers = (missing || away) && !waited
 	return votes, offers
 }

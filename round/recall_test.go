@@ -82,7 +82,8 @@ func TestRecalledVote(t *testing.T) {
 }
 
 // TestHoldsVotes: a site that has restarted votes once a quorum with it has answered and all who are connected have, or it has
-// waited for these; never before a quorum has. Until then it hears all that is said.
+// waited for these; where fewer than a quorum are connected, once it has waited and all of them have answered, and never before
+// anybody has. Until then it hears all that is said.
 func TestHoldsVotes(t *testing.T) {
 	e, one, _ := votedEnv(t)
 	e.boot(one)
@@ -93,14 +94,15 @@ func TestHoldsVotes(t *testing.T) {
 	e.now += time.Hour
 	e.step(one, Alarm{})
 	if voted(one.log) > logged {
-		t.Fatal("it votes before a quorum has answered")
+		t.Fatal("it votes before anybody has answered")
 	}
+	e.step(one, Connected{e.sites[2].self})
 	nothing := func(from *simSite) {
 		e.step(one, Received{from.self, &Message{Said: &Said{Height: 0, List: []ledger.Signed{}}}, 0})
 	}
 	nothing(e.sites[1])
 	if !one.voice.Held() {
-		t.Error("one answer of a mesh of four is enough")
+		t.Error("one answer of two who are connected is enough")
 	}
 	nothing(e.sites[2])
 	if one.voice.Held() {
@@ -108,6 +110,22 @@ func TestHoldsVotes(t *testing.T) {
 	}
 	if one.voice.Muted() || !one.voice.MayOffer() {
 		t.Error("it is silent without reason")
+	}
+}
+
+// TestHoldsBehindAHub: a site that is connected to one other votes once that has answered, and it has waited for the rest.
+func TestHoldsBehindAHub(t *testing.T) {
+	e, one, _ := votedEnv(t)
+	e.boot(one)
+	e.step(one, Connected{e.sites[1].self})
+	e.step(one, Received{e.sites[1].self, &Message{Said: &Said{Height: 0, List: []ledger.Signed{}}}, 0})
+	if !one.voice.Held() {
+		t.Error("it does not wait for those who may yet be connected")
+	}
+	e.now += recallFor
+	e.step(one, Alarm{})
+	if one.voice.Held() {
+		t.Error("it waits for ever for sites that it is not connected to")
 	}
 }
 

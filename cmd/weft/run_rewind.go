@@ -23,9 +23,9 @@ func newRunRewind(e *env) *cobra.Command {
 		Long: `End a run, as weft run stop does, and ask for one that goes on from the model of an
 earlier round: with the same name and terms, for the rounds that remain. Each site
 takes part as it does in any run. History and numbers of rounds go on where the
-earlier run had that model; an outer step begins without a state. A round can be
-gone back to as long as its model is held here: the last three, and the newest three
-whose number is a multiple of ten.`,
+earlier run had that model; an outer step goes on with its state of that round. A
+round can be gone back to as long as its model is held here: the last three, and the
+newest three whose number is a multiple of ten.`,
 		Example: `  weft run rewind letters 7
   weft run rewind letters 20 --reason "round 21 made the loss NaN"`,
 		Args:              cobra.ExactArgs(2),
@@ -99,6 +99,10 @@ func (c *runRewind) request(s *api.Status, r *api.RunStatus, number uint64) (req
 	spec.By, spec.Nonce, spec.Rounds = "", nil, r.Rounds-number
 	spec.Constants = ledger.NewConstants(ledger.Beside{Local: beside.Local})
 	spec.Continues = ledger.NewContinues(ledger.Earlier{Run: from.ID, Round: own})
+	if m, err := spec.Strategy.Read(); err == nil {
+		m.State = block.CID{}
+		spec.Strategy = ledger.NewStrategy(m)
+	}
 	spec.Base, spec.Layout = block.CID{}, block.CID{} // the node fills them in, as it does with the opener and the nonce
 	return api.RunRequest{Spec: spec, From: &api.ModelOf{Run: from.ID, Model: model}}, nil
 }
