@@ -17,11 +17,13 @@ const lookAgain = 10 * time.Second
 // allowed waits until the site may consent to a run by itself, and reports whether it may: no longer once the operator has answered.
 func (a *appraisals) allowed(ctx context.Context, run block.CID, spec *ledger.RunSpec) bool {
 	for held := false; ; held = true {
+		if held && !a.answers.waits(run) {
+			a.note(run, func(k *Appraisal) { k.Held = "" })
+			return false // the operator has answered, and the policy grants nothing
+		}
 		why := a.heldBack(run, spec)
 		a.note(run, func(k *Appraisal) { k.Held = why })
 		switch {
-		case held && !a.answers.waits(run):
-			return false // the operator has answered
 		case why == "":
 			a.answers.given(run)
 			a.answers.byPolicy(run, true)
