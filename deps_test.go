@@ -34,11 +34,11 @@ trace                   < block
 ledger                  < block
 consensus               < block ledger
 consensus/modelcheck    <
-peerlog                 < block ledger
-membership              < block ledger trace
-runs                    < block ledger trace
-round                   < block consensus ledger membership peerlog runs trace
-intake                  < block consensus ledger round
+round/peerlog           < block ledger
+round/membership        < block ledger trace
+round/runs              < block ledger trace
+round                   < block consensus ledger round/membership round/peerlog round/runs trace
+round/intake            < block consensus ledger round
 train/proctree <
 train < hint: a trainer's error says what to do
 train < ledger: limits of an update
@@ -98,7 +98,7 @@ node/archive < node/api: answers like a client
 node/archive < node/reduction: opens the inputs of an average
 node/archive < node/site: what lies where
 node/archive < node/steps: reads the curves of trainings
-node/archive < peerlog: the proofs that a log keeps
+node/archive < round/peerlog: the proofs that a log keeps
 node/archive < node/wal: reads the log
 node/archive < round: records of the log
 node/archive < tensor: the shards of a model lie in its file as its layout says
@@ -118,7 +118,7 @@ node/reduction < aggregate: inputs of the average
 node/reduction < block tensor: a state is a block, and its slots have the model's layout in F32
 node/reduction < blockstore: the model and the slots are written side by side
 node/reduction < ledger: what a seal lists
-node/reduction < runs: says which input of a seal is to blame
+node/reduction < round/runs: says which input of a seal is to blame
 node/jobs < aggregate: reduces
 node/jobs < block: CIDs
 node/jobs < blockstore: artifacts
@@ -128,7 +128,7 @@ node/jobs < node/config: the site's policy
 node/jobs < node/index: what each artifact is for
 node/jobs < node/reduction: opens the inputs of an average
 node/jobs < round: events
-node/jobs < runs: jobs and their ends
+node/jobs < round/runs: jobs and their ends
 node/jobs < tensor: layouts
 node/jobs < train: tasks
 node/jobs < train/update: takes over a result
@@ -149,9 +149,9 @@ node < checkpoint: takes in what a run begins with, and gives models out with it
 node < exchange: starts it
 node < gossip: starts it
 node < hint: errors say what to do
-node < intake: judges messages
-node < membership: changes of the roster that are asked for
-node < runs: what the operator asks for, and models that went bad
+node < round/intake: judges messages
+node < round/membership: changes of the roster that are asked for
+node < round/runs: what the operator asks for, and models that went bad
 node < trace: what the protocol did
 node < ledger: what others may know of it
 node < node/api: what is said in its types
@@ -168,10 +168,10 @@ node < train: the trainer
 scenarios/sim           < block: artifacts and entries are known by their CIDs
 scenarios/sim           < ledger: adversaries forge its statements and entries, checks read it
 scenarios/sim           < round: its machines are what is simulated
-scenarios/sim           < consensus peerlog: adversaries forge their statements
-scenarios/sim           < membership: the check of what a machine keeps knows how much of it there may be
-scenarios/sim           < runs: it does the jobs of runs
-scenarios/sim           < intake: judges messages as nodes do
+scenarios/sim           < consensus round/peerlog: adversaries forge their statements
+scenarios/sim           < round/membership: the check of what a machine keeps knows how much of it there may be
+scenarios/sim           < round/runs: it does the jobs of runs
+scenarios/sim           < round/intake: judges messages as nodes do
 scenarios/sim           < gossip/conduct: bans as nodes do
 scenarios/sim           < trace: checks and faults go by the lines that machines trace
 scenarios               < block: a recording names models
@@ -187,7 +187,7 @@ scenarios/learn         < aggregate: it averages as nodes do
 scenarios/learn         < node/reduction: a run names its strategy to it as to nodes
 scenarios/learn         < block blockstore: models and updates are real artifacts, in one store for all sites
 scenarios/learn         < ledger: it completes the run's description
-scenarios/learn         < runs: training and reducing are its jobs
+scenarios/learn         < round/runs: training and reducing are its jobs
 scenarios/learn         < scenarios: the scenario says what is learnt, and its recording takes the curves
 scenarios/play/simulated < ledger: the protocol number under which runs choose a best model
 scenarios/learn         < scenarios/dirichlet: sites' mixes of text are drawn
@@ -197,7 +197,7 @@ scenarios/learn         < train train/builtin train/builtin/corpus: the embedded
 scenarios/learn         < train/update: takes over what the trainer made
 scenarios/play/simulated < block: the run's nonce is a hash of the scenario's name and seed
 scenarios/play/simulated < node/reduction: whether a run's outer step has a state
-scenarios/play/simulated < runs: it asks for the run
+scenarios/play/simulated < round/runs: it asks for the run
 scenarios/play/simulated < trace: it observes what machines trace
 scenarios/play/simulated < scenarios: a scenario comes in, a recording goes out
 scenarios/play/simulated < scenarios/learn: the workload of scenarios that really learn
@@ -216,7 +216,7 @@ scenarios/nodetest < node/config: configures them
 scenarios/nodetest < node/site: makes their directories
 scenarios/nodetest < train: the synthetic trainer
 scenarios/nodetest < yamlfile: sizes and times as a configuration has them
-scenarios/siege < block consensus ledger peerlog round: messages that no correct site sends
+scenarios/siege < block consensus ledger round/peerlog round: messages that no correct site sends
 scenarios/siege < gossip: a host with a site's key
 scenarios/siege < node/api node/site scenarios/local: honest sites, and the key of another
 scenarios/netem         < scenarios/local: a test bed says where each node listens and how it is started
@@ -286,15 +286,15 @@ var pure = map[string]map[string]string{
 		"net": "messages are data", "os": "no files", "sync": "one goroutine owns a machine", "context": "nothing blocks",
 		"log": "it traces", "log/slog": "it traces", "math/rand": "chance follows from the input", "math/rand/v2": "chance follows from the input",
 	},
-	"peerlog": {
+	"round/peerlog": {
 		"net": "messages are data", "os": "no files", "sync": "one goroutine owns a machine", "context": "nothing blocks",
 		"log": "it traces", "log/slog": "it traces", "math/rand": "chance follows from the input", "math/rand/v2": "chance follows from the input",
 	},
-	"membership": {
+	"round/membership": {
 		"net": "messages are data", "os": "no files", "sync": "one goroutine owns a machine", "context": "nothing blocks",
 		"log": "it traces", "log/slog": "it traces", "math/rand": "chance follows from the input", "math/rand/v2": "chance follows from the input",
 	},
-	"runs": {
+	"round/runs": {
 		"net": "messages are data", "os": "no files", "sync": "one goroutine owns a machine", "context": "nothing blocks",
 		"log": "it traces", "log/slog": "it traces", "math/rand": "chance follows from the input", "math/rand/v2": "chance follows from the input",
 	},

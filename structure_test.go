@@ -27,7 +27,7 @@ const maxMethods = 50
 
 // rooms are the packages whose types keep to themselves: nothing in them points back to what holds it, and
 // nobody but a type assigns its fields.
-var rooms = []string{"ledger", "consensus", "peerlog", "membership", "runs", "round", "node", "node/api", "node/api/server", "node/archive", "node/config", "node/index", "node/jobs", "node/reduction", "node/site", "node/wal"}
+var rooms = []string{"ledger", "consensus", "round/peerlog", "round/membership", "round/runs", "round", "node", "node/api", "node/api/server", "node/archive", "node/config", "node/index", "node/jobs", "node/reduction", "node/site", "node/wal"}
 
 // pkg is a package of this module, type-checked from its source, without tests.
 type pkg struct {

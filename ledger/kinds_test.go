@@ -9,9 +9,9 @@ import (
 
 	"github.com/weft-mesh/weft/consensus"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/membership"
 	"github.com/weft-mesh/weft/round"
-	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/round/membership"
+	"github.com/weft-mesh/weft/round/runs"
 )
 
 // TestKinds: each kind of statement is handled by one of the machine's rooms, and stands in a message of

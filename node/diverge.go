@@ -10,7 +10,7 @@ import (
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/node/jobs"
 	"github.com/weft-mesh/weft/round"
-	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/round/runs"
 	"github.com/weft-mesh/weft/trace"
 )
 

@@ -11,9 +11,9 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/membership"
 	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/round/membership"
 )
 
 // describeChange describes a change that is asked for, to the site self.

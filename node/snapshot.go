@@ -6,11 +6,11 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/membership"
 	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/node/reduction"
 	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/round/membership"
 )
 
 // snapshot is what is told of the machine as it stood after a step, so that nobody who asks where the site stands waits for the

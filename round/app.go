@@ -5,8 +5,8 @@ import (
 
 	"github.com/weft-mesh/weft/consensus"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/membership"
-	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/round/membership"
+	"github.com/weft-mesh/weft/round/runs"
 )
 
 // app gives the entries of the ledger their meaning in the agreement.

@@ -6,7 +6,7 @@ import (
 
 	"github.com/cockroachdb/datadriven"
 
-	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/round/runs"
 )
 
 // askedCommand is what transcripts say about runs that are asked for.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/round/runs"
 )
 
 // crowd is a mesh of machines and nothing else that costs: a message is one value for all its receivers, all

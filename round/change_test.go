@@ -14,7 +14,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/consensus"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/membership"
+	"github.com/weft-mesh/weft/round/membership"
 	"github.com/weft-mesh/weft/trace"
 )
 

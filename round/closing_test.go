@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/round/runs"
 )
 
 // measuringEnv returns a mesh of four whose sites measure models, after the last round of a run of one.

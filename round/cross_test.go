@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/round/runs"
 )
 
 // crossingEnv is measuringEnv of a run that asks for cross-site evaluation, whose site 4 lends its update to nobody.

@@ -2,8 +2,8 @@ package round
 
 import (
 	"github.com/weft-mesh/weft/consensus"
-	"github.com/weft-mesh/weft/membership"
-	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/round/membership"
+	"github.com/weft-mesh/weft/round/runs"
 )
 
 // Footprint is how much a machine keeps of what others have sent it. It is bounded by the limits of its rooms and the

@@ -4,7 +4,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/peerlog"
+	"github.com/weft-mesh/weft/round/peerlog"
 	"github.com/weft-mesh/weft/trace"
 )
 

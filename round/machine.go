@@ -11,9 +11,9 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/consensus"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/membership"
-	"github.com/weft-mesh/weft/peerlog"
-	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/round/membership"
+	"github.com/weft-mesh/weft/round/peerlog"
+	"github.com/weft-mesh/weft/round/runs"
 	"github.com/weft-mesh/weft/trace"
 )
 

@@ -8,8 +8,8 @@ import (
 
 	"github.com/weft-mesh/weft/consensus"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/membership"
-	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/round/membership"
+	"github.com/weft-mesh/weft/round/runs"
 )
 
 // How a site that has started with a log learns whether it has said more than the log knows: a virtual machine, a disk or a

@@ -7,8 +7,8 @@ import (
 
 	"github.com/weft-mesh/weft/consensus"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/peerlog"
-	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/round/peerlog"
+	"github.com/weft-mesh/weft/round/runs"
 )
 
 // votedEnv is a mesh in which site 1 has prevoted at height 1, which is still open: sites 3 and 4 are down. It returns what

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/round/runs"
 )
 
 // skip ends a site's training under way without an update; it reports whether there was one.

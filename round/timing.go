@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/consensus"
-	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/round/runs"
 )
 
 // Timing is how long a machine waits. Nothing here is for users to tune: what depends on the

@@ -13,7 +13,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/consensus"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/peerlog"
+	"github.com/weft-mesh/weft/round/peerlog"
 )
 
 // later encodes a value as a later version would, which has a field more.

@@ -19,9 +19,9 @@ import (
 	"github.com/weft-mesh/weft/block/blocktest"
 	"github.com/weft-mesh/weft/consensus"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/membership"
-	"github.com/weft-mesh/weft/peerlog"
-	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/round/membership"
+	"github.com/weft-mesh/weft/round/peerlog"
+	"github.com/weft-mesh/weft/round/runs"
 )
 
 var updateVectors = flag.Bool("update", false, "write testdata/vectors anew")

@@ -19,8 +19,8 @@ import (
 	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/node/steps"
 	"github.com/weft-mesh/weft/node/wal"
-	"github.com/weft-mesh/weft/peerlog"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/round/peerlog"
 )
 
 // Archive is what a site's directory holds, read without its node: the ledger, verified, and what lies in the store. It

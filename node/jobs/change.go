@@ -7,7 +7,7 @@ import (
 
 	"github.com/weft-mesh/weft/aggregate"
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/round/runs"
 )
 
 // measure tries until the change of a fetched update is measured, whose base it fetches if that is not held, and says whether the

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/round/runs"
 	"github.com/weft-mesh/weft/train"
 	"github.com/weft-mesh/weft/train/update"
 )

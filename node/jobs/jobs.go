@@ -17,7 +17,7 @@ import (
 	"github.com/weft-mesh/weft/node/reduction"
 	"github.com/weft-mesh/weft/node/steps"
 	"github.com/weft-mesh/weft/round"
-	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/round/runs"
 	"github.com/weft-mesh/weft/train"
 )
 

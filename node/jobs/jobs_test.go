@@ -20,7 +20,7 @@ import (
 	"github.com/weft-mesh/weft/node/index"
 	"github.com/weft-mesh/weft/node/steps"
 	"github.com/weft-mesh/weft/round"
-	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/round/runs"
 	"github.com/weft-mesh/weft/tensor"
 	"github.com/weft-mesh/weft/train"
 )

@@ -9,7 +9,7 @@ import (
 	"github.com/weft-mesh/weft/node/index"
 	"github.com/weft-mesh/weft/node/reduction"
 	"github.com/weft-mesh/weft/round"
-	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/round/runs"
 )
 
 // seekState has jobs fetch a state whose blocks are all here, but no shard, and waits until its slot is begun.

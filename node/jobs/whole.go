@@ -7,7 +7,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
-	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/round/runs"
 )
 
 // openWhole is open for what is read by others, who do not verify, such as a trainer: it is read through first, and

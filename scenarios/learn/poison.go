@@ -6,7 +6,7 @@ import (
 	"math"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/round/runs"
 	"github.com/weft-mesh/weft/scenarios/sim"
 	"github.com/weft-mesh/weft/tensor"
 )

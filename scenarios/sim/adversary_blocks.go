@@ -7,7 +7,7 @@ import (
 	"github.com/weft-mesh/weft/consensus"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
-	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/round/runs"
 )
 
 // Withholder announces its updates and serves nothing, or only so many other sites. It attacks the claim

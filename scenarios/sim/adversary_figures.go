@@ -3,7 +3,7 @@ package sim
 import (
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
-	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/round/runs"
 )
 
 // MetricLiar trains honestly and states figures that nobody can have measured: a loss of -1e300 with all the samples that a

@@ -8,8 +8,8 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/consensus"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/peerlog"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/round/peerlog"
 )
 
 const futureEvery = 700 * time.Millisecond

@@ -9,7 +9,7 @@ import (
 	"github.com/weft-mesh/weft/consensus"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
-	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/round/runs"
 )
 
 // Silencer wants a site that has restarted to believe that it has said more than it knows: in its heads it claims to hold

@@ -6,9 +6,9 @@ import (
 
 	"github.com/weft-mesh/weft/consensus"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/membership"
 	"github.com/weft-mesh/weft/round"
-	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/round/membership"
+	"github.com/weft-mesh/weft/round/runs"
 )
 
 // The limits of docs/protocol.md, which bound what a site keeps of what others send it.

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/round/runs"
 )
 
 // TestCrossEvaluation: in a mesh that loses messages, with a liar and a site that crashes, each honest site measures every update

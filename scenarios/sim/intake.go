@@ -8,9 +8,9 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/gossip/conduct"
-	"github.com/weft-mesh/weft/intake"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/round/intake"
 	"github.com/weft-mesh/weft/trace"
 )
 

@@ -38,9 +38,9 @@ var mutants = []mutant{
 	{"votes of all views count together", "consensus", "(*Agreement).addVote", "a.height.votes(s.Kind, v.View)", "a.height.votes(s.Kind, a.height.view)", 0, ""},
 	{"a statement's signature is not checked", "ledger", "(*Signed).VerifyIn", "case !verify(s.From, *buf, s.Sig):", "case false:", 4, ""},
 	{"a certificate's signatures are not checked", "ledger", "checkVotes", "case !verify(v.From, data, v.Sig):", "case false:", 4, ""},
-	{"a commit is voted for without computing it", "runs", "(*Runs).Holds", "return made && own == committedResult(b)\n", "return true || made && own == committedResult(b)\n", 4, ""},
-	{"a state is voted for without computing it", "runs", "(*Runs).Holds", "own == committedResult(b)\n", "own.model == b.Model\n", 4, "broken"},
-	{"a ground is not judged", "runs", "(*Runs).Agrees", "return p.sameGround(b.Ground)\n", "return true\n", 4, "accuser"},
+	{"a commit is voted for without computing it", "round/runs", "(*Runs).Holds", "return made && own == committedResult(b)\n", "return true || made && own == committedResult(b)\n", 4, ""},
+	{"a state is voted for without computing it", "round/runs", "(*Runs).Holds", "own == committedResult(b)\n", "own.model == b.Model\n", 4, "broken"},
+	{"a ground is not judged", "round/runs", "(*Runs).Agrees", "return p.sameGround(b.Ground)\n", "return true\n", 4, "accuser"},
 	{"weights are left out", "ledger", "(*Run).Inputs", "Weight: s.Updates[i].Weight", "Weight: 1", 0, ""},
 	{"a late update is taken against the wrong base", "ledger", "(*Run).Inputs", "list[i].Base = u.Base\n", "", 0, ""},
 	{"samples are believed", "ledger", "(*Ledger).Weights", "weights[i] = min(weights[i], most)", "weights[i] = max(weights[i], most-most)", 0, "boaster"},
@@ -55,8 +55,8 @@ var mutants = []mutant{
 	{"the votes of who was removed count", "ledger", "(*Signed).VerifyIn", "case !r.Has(s.From):", "case false:", 0, "gatecrasher"},
 	{"who passes on what the machine refuses is blamed", "round", "(*Machine).receive", "		m.out.Trace(trace.Rejected{", "		m.out.blame(r.From, err)\n		m.out.Trace(trace.Rejected{", 4, "framer"},
 	{"a run opens without a quorum of consents", "ledger", "(*Open).checkConsents", "len(o.Consents) < n", "len(o.Consents) < 1", 4, "asker"},
-	{"a base is fetched before its run is open", "runs", "(*Runs).Holds", "if r.asks.inForce() {", "if false {", 4, "baseless"},
-	{"what is asked for is kept without end", "runs", "(*asks).noteOpen", "!slices.Contains(listed.Runs, s.ID()) ||", "", 4, "baseless"},
+	{"a base is fetched before its run is open", "round/runs", "(*Runs).Holds", "if r.asks.inForce() {", "if false {", 4, "baseless"},
+	{"what is asked for is kept without end", "round/runs", "(*asks).noteOpen", "!slices.Contains(listed.Runs, s.ID()) ||", "", 4, "baseless"},
 	{"a view does not end", "consensus", "(*Agreement).timeouts", "case h.precommitBy > 0 && a.out.Now() >= h.precommitBy, h.votes", "case h.votes", 0, ""},
 }
 

@@ -4,8 +4,8 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/weft-mesh/weft/intake"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/round/intake"
 )
 
 const (

@@ -9,9 +9,9 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/gossip/conduct"
-	"github.com/weft-mesh/weft/intake"
 	"github.com/weft-mesh/weft/round"
-	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/round/intake"
+	"github.com/weft-mesh/weft/round/runs"
 	"github.com/weft-mesh/weft/trace"
 )
 

@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"github.com/weft-mesh/weft/block"
-	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/round/runs"
 )
 
 // weigh answers on a run that another site asks for as a site does that takes part in every run: once the manifest of its base can

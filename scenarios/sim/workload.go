@@ -6,7 +6,7 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/runs"
+	"github.com/weft-mesh/weft/round/runs"
 )
 
 // Workload is what training, artifacts and reducing are. Artifacts are known by their CIDs, so it

@@ -10,10 +10,10 @@ import (
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/consensus"
-	"github.com/weft-mesh/weft/intake"
 	"github.com/weft-mesh/weft/ledger"
-	"github.com/weft-mesh/weft/peerlog"
 	"github.com/weft-mesh/weft/round"
+	"github.com/weft-mesh/weft/round/intake"
+	"github.com/weft-mesh/weft/round/peerlog"
 )
 
 // standing is that of a site of a mesh of four whose ledger has ten entries, and one run in round 20.

@@ -13,7 +13,7 @@ import (
 
 var rewrite = flag.Bool("rewrite", false, "write the tables into docs/architecture.md anew")
 
-const architecture = "../docs/architecture.md"
+const architecture = "../../docs/architecture.md"
 
 // TestTablesInDocs: docs/architecture.md shows the tables as they are.
 func TestTablesInDocs(t *testing.T) {
@@ -30,7 +30,7 @@ func showTable[S, E interface {
 	if err != nil {
 		t.Fatal(err)
 	}
-	begin, end := fmt.Sprintf("<!-- table %s: go test ./runs -run TablesInDocs -rewrite -->\n", name), "<!-- end -->"
+	begin, end := fmt.Sprintf("<!-- table %s: go test ./round/runs -run TablesInDocs -rewrite -->\n", name), "<!-- end -->"
 	before, rest, ok := strings.Cut(string(data), begin)
 	shown, after, ended := strings.Cut(rest, end)
 	if !ok || !ended {
@@ -44,7 +44,7 @@ func showTable[S, E interface {
 			t.Fatal(err)
 		}
 	default:
-		t.Errorf("%s shows another table of %s than there is: go test ./runs -run TablesInDocs -rewrite", architecture, name)
+		t.Errorf("%s shows another table of %s than there is: go test ./round/runs -run TablesInDocs -rewrite", architecture, name)
 	}
 }
 
