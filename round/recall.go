@@ -10,6 +10,7 @@ import (
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/round/membership"
 	"github.com/weft-mesh/weft/round/runs"
+	"github.com/weft-mesh/weft/trace"
 )
 
 // How a site that has started with a log learns whether it has said more than the log knows: a virtual machine, a disk or a
@@ -196,7 +197,10 @@ func receiveSaid(m *Machine, from peer.ID, said *Said) error {
 			return nil
 		}
 		if err := receiveOwn(m, s); err != nil {
-			return err
+			if forged := m.out.Verify(s); forged != nil {
+				return forged
+			}
+			m.out.Trace(trace.Rejected{Subject: trace.Of(from), Why: err.Error()}) // its own, and counts no more: the rest may
 		}
 	}
 	m.recall.answered(from, said.Height)

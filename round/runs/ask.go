@@ -15,6 +15,7 @@ type ask struct {
 	consents  map[peer.ID]*ledger.Signed // the newest of each site
 	weighed   bool                       // this site was asked, or has answered
 	told      bool                       // this site tells the others the description
+	wished    bool                       // this site's operator has asked for it since the start
 }
 
 func newAsk(s *ledger.Signed, spec *ledger.RunSpec) *ask {
@@ -35,8 +36,14 @@ func (k *ask) tell() bool {
 	return isNew
 }
 
-// consent returns a site's newest answer, nil if it has given none.
+// wish notes that this site's operator has just asked for the run: no list of before takes it back.
+func (k *ask) wish() { k.wished = true }
+
+// consent returns a site's newest answer, nil if it has given none or nobody asks for the run.
 func (k *ask) consent(id peer.ID) *ledger.Consent {
+	if k == nil {
+		return nil
+	}
 	if s := k.consents[id]; s != nil {
 		b, _ := ledger.BodyOf[ledger.Consent](s, ledger.KindConsent) // it was read when it came
 		return b

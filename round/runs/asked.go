@@ -32,7 +32,7 @@ func (r *Runs) Ask(spec *ledger.RunSpec) {
 		return // the driver has checked and told the operator
 	}
 	s := r.env.Out.Sign(ledger.KindOpen, spec)
-	r.asks.add(s, spec)
+	r.asks.add(s, spec).wish()
 	r.env.Out.Save(s)
 }
 
@@ -76,27 +76,53 @@ func (r *Runs) opened(run block.CID, o *ledger.Open) {
 		p.asked()
 		b, _ := ledger.BodyOf[ledger.Consent](own.consent, ledger.KindConsent)
 		p.publishConsent(own.consent, b)
+		if since := k.consent(p.Self); contradicts(since, b) {
+			p.consider(Considered{run, since.Accept, since.Samples, since.Reason})
+		}
 	}
 	if s := r.stops[run][r.env.Self]; s != nil {
 		r.tellStop(s, run)
 	}
 }
 
-// receiveOwn takes an own statement about a run that is asked for. It is adopted, so that the next word has a higher serial; an
-// answer that the operator has given since is given again.
+// receiveOwn takes an own statement about a run that is asked for. It is adopted, so that the next word has a higher serial. What
+// the operator has said since by the same serial the others have passed over: it is said again.
 func (a *asks) receiveOwn(k kind, s *ledger.Signed, body ledger.Body) error {
 	if err := a.env.Out.Verify(s); err != nil {
 		return err
 	}
-	before := a.ownAnswer(body)
+	since := a.yield(body)
 	if !k.asked(a, s, body) {
 		return nil
 	}
 	a.env.recalled(s)
-	if c, ok := body.(*ledger.Consent); ok && before != nil && before.Accept != c.Accept {
-		a.answer(a.find(c.Run), Considered{c.Run, before.Accept, before.Samples, before.Reason})
+	if since != nil {
+		a.answer(a.find(since.Run), Considered{since.Run, since.Accept, since.Samples, since.Reason})
 	}
 	return nil
+}
+
+// yield takes back what this site has said by the serial of an older statement of its own, so that the older one counts. It
+// returns the answer that it took back, nil if it was none; a list is declared anew by [asks.follow].
+func (a *asks) yield(older ledger.Body) *ledger.Consent {
+	switch b := older.(type) {
+	case *ledger.Asks:
+		if own := a.asksFor(a.env.Self); own != nil && own.Serial == b.Serial && !slices.Equal(own.Runs, b.Runs) {
+			delete(a.lists, a.env.Self)
+		}
+	case *ledger.Consent:
+		k := a.find(b.Run)
+		if own := k.consent(a.env.Self); contradicts(own, b) {
+			k.leave(a.env.Self)
+			return own
+		}
+	}
+	return nil
+}
+
+// contradicts reports whether a site has given two answers by one serial: it has forgotten the one that the others know.
+func contradicts(own, other *ledger.Consent) bool {
+	return own != nil && own.Serial == other.Serial && own.Accept != other.Accept
 }
 
 // saidBy returns what a site asks for, and what it has answered: its list first, without which a description counts for nothing.
@@ -113,14 +139,6 @@ func (a *asks) saidBy(id peer.ID) (list []*ledger.Signed) {
 		}
 	}
 	return list
-}
-
-// ownAnswer returns what this site has answered on the run that one of its consents is about, nil if nothing.
-func (a *asks) ownAnswer(body ledger.Body) *ledger.Consent {
-	if c, ok := body.(*ledger.Consent); ok && a.find(c.Run) != nil {
-		return a.find(c.Run).consent(a.env.Self)
-	}
-	return nil
 }
 
 // AskedRun is a run that is asked for and not open.

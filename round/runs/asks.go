@@ -69,9 +69,9 @@ func (a *asks) serial(id peer.ID) uint64 {
 }
 
 // add takes the description of a run that a site asks for. What this site has said of it before a restart counts.
-func (a *asks) add(s *ledger.Signed, spec *ledger.RunSpec) {
-	if a.find(s.ID()) != nil {
-		return
+func (a *asks) add(s *ledger.Signed, spec *ledger.RunSpec) *ask {
+	if k := a.find(s.ID()); k != nil {
+		return k
 	}
 	k := newAsk(s, spec)
 	a.list = append(a.list, k)
@@ -80,6 +80,7 @@ func (a *asks) add(s *ledger.Signed, spec *ledger.RunSpec) {
 		a.noteConsent(k, said, b)
 	}
 	a.env.touch()
+	return k
 }
 
 // remove drops the runs for which f is true: they are no longer asked for.
@@ -151,14 +152,15 @@ func (a *asks) say(own []block.CID) {
 	a.noteList(s)
 }
 
-// noteList takes what a site asks for now, and drops what it asked for before; it reports whether that is news.
+// noteList takes what a site asks for now, and drops what it asked for before; it reports whether that is news. What this site's
+// operator has asked for since the start stays, whatever an older list of its own says that it has forgotten.
 func (a *asks) noteList(s *ledger.Signed) bool {
 	b, err := ledger.BodyOf[ledger.Asks](s, ledger.KindAsks)
 	if err != nil || b.Serial <= a.serial(s.From) {
 		return false
 	}
 	a.lists[s.From] = s
-	a.remove(func(k *ask) bool { return k.spec.By == s.From && !slices.Contains(b.Runs, k.id) })
+	a.remove(func(k *ask) bool { return k.spec.By == s.From && !k.wished && !slices.Contains(b.Runs, k.id) })
 	if s.From == a.env.Self {
 		a.env.Out.Publish(s, 0, func(uint64) bool { return a.lists[a.env.Self] == s && a.inForce() })
 	}
