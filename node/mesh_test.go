@@ -176,7 +176,7 @@ func (s *testSite) await(what string, ok func(*api.Status) bool) *api.Status {
 	s.t.Helper()
 	var last *api.Status
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		st, err := s.client.Status(s.t.Context())
+		st, err := s.client.Full(s.t.Context())
 		if err != nil {
 			s.t.Fatalf("site %s: %v", s.name, err)
 		}

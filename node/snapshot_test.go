@@ -25,7 +25,7 @@ func TestSnapshot(t *testing.T) {
 	defer close(free)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	st, err := s.client.Status(ctx)
+	st, err := s.client.Full(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}

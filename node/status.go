@@ -47,9 +47,8 @@ type reporter struct {
 func (s *reporter) Status(context.Context) (api.Status, error) {
 	shot := s.snapshots.now()
 	st := shot.status
-	st.Runs = []api.RunStatus{}
+	st.Runs = s.runs(shot)
 	for _, r := range shot.runs {
-		st.Runs = append(st.Runs, s.runStatus(r))
 		if r.active && s.jobs.Appraisal(r.status.ID).Waits {
 			st.Pending = append(st.Pending, s.pending(r.status.ID, r.status.Spec))
 		}
@@ -60,7 +59,13 @@ func (s *reporter) Status(context.Context) (api.Status, error) {
 			st.Pending = append(st.Pending, s.pending(a.Run, a.Spec))
 		}
 	}
-	api.Link(st.Runs)
+	for i := range st.Runs {
+		r := &st.Runs[i]
+		r.Shorten()
+		if r.Newest != nil {
+			r.Newest.Held = s.jobs.Holds(r.Newest.Model)
+		}
+	}
 	p := s.problem(shot)
 	if p.Text == "" {
 		p = s.missing(st.Runs)
@@ -75,6 +80,35 @@ func (s *reporter) Status(context.Context) (api.Status, error) {
 	return st, nil
 }
 
+// runs describes the runs with all their rounds.
+func (s *reporter) runs(shot *snapshot) []api.RunStatus {
+	list := make([]api.RunStatus, len(shot.runs))
+	for i, r := range shot.runs {
+		list[i] = s.runStatus(r)
+	}
+	api.Link(list)
+	return list
+}
+
+// Rounds returns a page of the committed rounds of a run.
+func (s *reporter) Rounds(_ context.Context, run block.CID, from uint64, limit int) (api.Rounds, error) {
+	list := s.runs(s.snapshots.now())
+	at := slices.IndexFunc(list, func(r api.RunStatus) bool { return r.ID == run })
+	if at < 0 {
+		return api.Rounds{}, noRun(run)
+	}
+	page := list[at].Page(from, limit)
+	for i := range page.Rounds {
+		page.Rounds[i].Held = s.jobs.Holds(page.Rounds[i].Model)
+	}
+	return page, nil
+}
+
+// noRun says that the ledger has no such run.
+func noRun(run block.CID) error {
+	return api.Refuse(http.StatusNotFound, "weft run list shows the runs", "no run %s in this mesh", run)
+}
+
 // pending describes a run that waits for the operator.
 func (s *reporter) pending(run block.CID, spec *ledger.RunSpec) api.PendingRun {
 	return api.PendingRun{Run: run, Spec: spec, Held: s.jobs.Appraisal(run).Held}
@@ -83,10 +117,6 @@ func (s *reporter) pending(run block.CID, spec *ledger.RunSpec) api.PendingRun {
 // runStatus adds to a run of a snapshot what its jobs say.
 func (s *reporter) runStatus(shown *shownRun) api.RunStatus {
 	st := shown.status
-	st.History = slices.Clone(st.History)
-	for i := range st.History {
-		st.History[i].Held = s.jobs.Holds(st.History[i].Model)
-	}
 	t, open := s.jobs.Standing(st.ID)
 	if t != nil {
 		st.Trains, st.Queued, st.Measures, st.Heard, st.Process = t.Round, t.Queued, t.Measures, t.Heard, t.Process
@@ -151,7 +181,7 @@ func (s *reporter) Entries(ctx context.Context, from uint64, limit int) (list []
 // Steps returns the curves of this site's trainings in a run.
 func (s *reporter) Steps(_ context.Context, run block.CID) ([]api.TrainingSteps, error) {
 	if s.views.now().runs[run] == nil {
-		return nil, api.Refuse(http.StatusNotFound, "weft run list shows the runs", "no run %s in this mesh", run)
+		return nil, noRun(run)
 	}
 	return s.steps.Of(run)
 }

@@ -25,7 +25,7 @@ func isCIDEnd(text string) bool {
 
 // findCID returns the only CID with that end among those that the node's status and ledger show.
 func findCID(ctx context.Context, c reader, end string) (found block.CID, err error) {
-	s, err := c.Status(ctx)
+	s, err := c.Full(ctx)
 	if err != nil {
 		return found, err
 	}

@@ -173,7 +173,7 @@ func (x *crash) await(what string, is func() bool) {
 	for end := time.Now().Add(crashLimit); !is(); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(end) {
 			for _, n := range x.mesh.Nodes {
-				s, err := n.Client.Status(x.ctx)
+				s, err := n.Client.Full(x.ctx)
 				x.t.Logf("%s: %+v, %v", n.Name, s, err)
 			}
 			x.t.Fatalf("waited %v for %s", crashLimit, what)
@@ -187,7 +187,7 @@ func (x *crash) status(n *local.Node) (*api.Status, *api.RunStatus) {
 	if err := n.Check(); err != nil {
 		x.t.Fatal(err)
 	}
-	s, err := n.Client.Status(x.ctx)
+	s, err := n.Client.Full(x.ctx)
 	if err != nil {
 		x.t.Fatalf("%s: %v", n.Name, err)
 	}

@@ -87,7 +87,7 @@ func modelRun(ctx context.Context, c reader, name string, first bool) (*api.RunS
 	if name != "" {
 		return statusOf(ctx, c, []string{name})
 	}
-	s, err := c.Status(ctx)
+	s, err := c.Full(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -70,7 +70,7 @@ func findModelOfRun(ctx context.Context, c reader, which, run string) (model blo
 	if model, of, err = findModel(ctx, c, which, run); err != nil || of != nil {
 		return model, of, err
 	}
-	s, err := c.Status(ctx)
+	s, err := c.Full(ctx)
 	if err != nil {
 		return model, nil, err
 	}

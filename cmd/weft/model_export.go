@@ -155,7 +155,7 @@ func runOf(ctx context.Context, from reader, model block.CID, of *api.RunStatus)
 	if of != nil {
 		return of, nil
 	}
-	s, err := from.Status(ctx)
+	s, err := from.Full(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -133,9 +133,16 @@ func (t *narrator) losses(ctx context.Context, run block.CID, round uint64) []an
 			return nil
 		}
 		for i := range s.Runs {
-			if r := &s.Runs[i]; r.ID == run && uint64(len(r.History)) >= round {
-				return lossAttrs(r.History, s.Site, round)
+			r := &s.Runs[i]
+			number := round + r.Before()
+			if r.ID != run || r.Newest == nil || r.Newest.Round < number {
+				continue
 			}
+			page, err := t.client.Rounds(ctx, run, number, 1)
+			if err != nil || len(page.Rounds) == 0 {
+				return nil
+			}
+			return lossAttrs(&page.Rounds[0], s.Site)
 		}
 		if sleep(ctx, 50*time.Millisecond) != nil {
 			return nil
@@ -144,8 +151,8 @@ func (t *narrator) losses(ctx context.Context, run block.CID, round uint64) []an
 	return nil
 }
 
-func lossAttrs(history []api.RoundStatus, site string, round uint64) (attrs []any) {
-	key, r := lossKey(history), &history[round-1]
+func lossAttrs(r *api.RoundStatus, site string) (attrs []any) {
+	key := lossKey([]api.RoundStatus{*r})
 	if own, ok := r.Metrics[site][key]; ok {
 		attrs = append(attrs, key, metricText(own))
 	}

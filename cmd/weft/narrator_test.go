@@ -26,13 +26,13 @@ func TestNarratorKinds(t *testing.T) {
 
 // TestLosses: a committed round's line has this site's loss, if it has one, and the mean of all.
 func TestLosses(t *testing.T) {
-	history := []api.RoundStatus{
+	rounds := []api.RoundStatus{
 		{Metrics: map[string]map[string]float64{"a": {"loss": 0.5, "x": 9}, "b": {"loss": 0.25}, "c": {}}},
 		{Metrics: map[string]map[string]float64{"b": {"loss": 0.125}}},
 		{},
 	}
 	for round, want := range []string{"[loss 0.5 mean 0.375]", "[mean 0.125]", "[]"} {
-		if got := fmt.Sprint(lossAttrs(history, "a", uint64(round)+1)); got != want {
+		if got := fmt.Sprint(lossAttrs(&rounds[round], "a")); got != want {
 			t.Errorf("round %d: %s, want %s", round+1, got, want)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 // reader is what a site has decided and keeps: its node's answers, or what lies in its directory while that does not run.
 type reader interface {
 	Status(ctx context.Context) (*api.Status, error)
+	Full(ctx context.Context) (*api.Status, error)
 	Steps(ctx context.Context, run block.CID) ([]api.TrainingSteps, error)
 	Roster(ctx context.Context) (api.Roster, error)
 	Ledger(ctx context.Context, from uint64, limit int) ([]api.LedgerEntry, error)

@@ -61,7 +61,7 @@ func TestRosterPage(t *testing.T) {
 func awaitStatus(t *testing.T, dir string, ok func(*api.Status) bool) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
-		s, err := api.Dial(dir).Status(t.Context())
+		s, err := api.Dial(dir).Full(t.Context())
 		if err == nil && ok(s) {
 			return
 		}

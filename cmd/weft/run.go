@@ -33,7 +33,7 @@ func statusOf(ctx context.Context, c reader, args []string) (*api.RunStatus, err
 	if err != nil {
 		return nil, err
 	}
-	s, err := c.Status(ctx)
+	s, err := c.Full(ctx)
 	if err != nil {
 		return nil, err
 	}

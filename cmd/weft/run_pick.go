@@ -90,7 +90,7 @@ func pickShown(ctx context.Context, c reader, args []string) (runRef, error) {
 	}
 	last := &s.Runs[len(s.Runs)-1]
 	for i := range slices.Backward(s.Runs) { // one that was stopped at once has nothing to show
-		if r := &s.Runs[i]; len(r.History) > 0 {
+		if r := &s.Runs[i]; r.Newest != nil {
 			last = r
 			break
 		}

@@ -45,7 +45,7 @@ func (c *runRewind) run(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	s, err := e.client().Status(ctx)
+	s, err := e.client().Full(ctx)
 	if err != nil {
 		return err
 	}

@@ -119,8 +119,8 @@ func runText(out *term.Out, r *api.RunStatus) string {
 	if text := bestText(r); text != "" {
 		b.WriteString(strings.Repeat(" ", indent) + hanging(out, text, nil))
 	}
-	if n := len(r.History); n > 0 {
-		for _, text := range r.History[n-1].Warnings() {
+	if r.Newest != nil {
+		for _, text := range r.Newest.Warnings() {
 			b.WriteString(strings.Repeat(" ", indent) + hanging(out, out.Bad("warning: ")+text, nil))
 		}
 	}
@@ -137,10 +137,10 @@ func runText(out *term.Out, r *api.RunStatus) string {
 	}
 	if len(r.History) > 0 {
 		rows := withFigures(r)
-		more := max(0, len(rows)-historyShown)
-		b.WriteString(historyText(out, r, rows[more:], lossKey(r.History)))
-		if more > 0 {
-			fmt.Fprintf(&b, "%s before these: weft run history\n", term.Plural(more, "round"))
+		rows = rows[max(0, len(rows)-historyShown):]
+		b.WriteString(historyText(out, r, rows, lossKey(r.History)))
+		if more := rows[0].Round; more > 1 {
+			fmt.Fprintf(&b, "%s before these: weft run history\n", term.Plural(int(more)-1, "round"))
 		}
 	}
 	return b.String()

@@ -40,7 +40,11 @@ func (c *status) run(ctx context.Context, e *env, _ []string) error {
 	case c.watch:
 		return watchStatus(ctx, e, "")
 	}
-	s, err := e.client().Status(ctx)
+	look := func(ctx context.Context) (*api.Status, error) { return e.client().Recent(ctx, historyShown) }
+	if e.json {
+		look = e.client().Status
+	}
+	s, err := look(ctx)
 	if err != nil {
 		return err
 	}
@@ -63,7 +67,7 @@ func watchStatus(ctx context.Context, e *env, id string) error {
 	return e.out.Live(ctx, frame, func(ctx context.Context) error {
 		c := e.client()
 		for {
-			s, err := c.Status(ctx)
+			s, err := c.Recent(ctx, historyShown)
 			if err != nil {
 				return err
 			}
@@ -116,8 +120,8 @@ func statusLine(s *api.Status, id string) string {
 		if r.Waits != "" {
 			line += ", waits for " + r.Waits
 		}
-		if n := len(r.History); n > 0 {
-			line += fmt.Sprintf(", newest model %s", r.History[n-1].Model.Short())
+		if r.Newest != nil {
+			line += fmt.Sprintf(", newest model %s", r.Newest.Model.Short())
 		}
 	}
 	return line

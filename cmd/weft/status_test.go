@@ -21,7 +21,7 @@ func testStatus() *api.Status {
 	losses := func(v float64) map[string]map[string]float64 {
 		return map[string]map[string]float64{"hospital-a": {"loss": v}, "hospital-b": {"loss": v + 0.5}, "hospital-c": {}}
 	}
-	return &api.Status{
+	s := &api.Status{
 		Site: "hospital-a", ID: "id", Mesh: cid("mesh"), MeshName: "letters", Faults: ledger.Byzantine, Sites: 3, Quorum: 3, Up: 3,
 		Height: 5, Head: cid("head"), Sent: 1234, Received: 5_000_000, Memory: 60_000_000, Uptime: 75*time.Second + 3,
 		Runs: []api.RunStatus{{
@@ -34,6 +34,8 @@ func testStatus() *api.Status {
 			},
 		}},
 	}
+	s.Runs[0].Newest = &s.Runs[0].History[1]
+	return s
 }
 
 func TestStatusText(t *testing.T) {

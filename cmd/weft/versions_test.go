@@ -172,7 +172,7 @@ func awaitEnd(t *testing.T, n *local.Node, run string) *api.RunStatus {
 		if err := n.Check(); err != nil {
 			t.Fatal(err)
 		}
-		s, err := n.Client.Status(t.Context())
+		s, err := n.Client.Full(t.Context())
 		if err != nil {
 			t.Fatalf("%s: %v", n.Name, err)
 		}

@@ -16,12 +16,13 @@ import (
 // The local API: HTTP and JSON on the Unix socket "api.sock" (0600) in the site's directory. The
 // CLI, the dashboard and scripts use nothing else.
 //
-//	GET  /v1/status                        Status
+//	GET  /v1/status                        Status, live: with the newest round of each run alone
 //	GET  /v1/peers                         []Peer
 //	GET  /v1/ledger?from=H&limit=N         []LedgerEntry, ascending
 //	GET  /v1/events?from=SEQ&follow=1      JSON lines of Event
 //	GET  /v1/blocks/{cid}                  the block's bytes
 //	GET  /v1/models/{manifest}?run=RUN     the model as a safetensors file, with the constants of its run if one is named
+//	GET  /v1/runs/{run}/rounds?from=R&limit=N  Rounds: a page of the committed rounds, ascending
 //	GET  /v1/runs/{run}/steps              []TrainingSteps: of this site's trainings, the oldest first
 //	POST /v1/runs                          RunRequest -> RunReply
 //	POST /v1/runs/{run}/consent            Consent
@@ -134,10 +135,11 @@ type RunStatus struct {
 	Stop         string             `json:"stop,omitempty"`          // who ended it early, and why
 	Base         block.CID          `json:"base"`
 	Spec         *ledger.RunSpec    `json:"spec"`
-	History      []RoundStatus      `json:"history"`              // committed rounds
-	Figures      []ModelFigures     `json:"figures,omitempty"`    // what the sites measured of the models that any of them measured, ascending
+	Newest       *RoundStatus       `json:"newest,omitempty"`     // committed round
+	History      []RoundStatus      `json:"history,omitempty"`    // all committed rounds; not in a live status, see [Client.Full]
+	Figures      []ModelFigures     `json:"figures,omitempty"`    // what the sites measured of the models that any of them measured, ascending; likewise
 	Best         *BestModel         `json:"best,omitempty"`       // of those, by the run's terms; absent where it has none
-	Cross        CrossFigures       `json:"cross,omitempty"`      // what the sites measured of the last round's updates, if the run asked for it
+	Cross        CrossFigures       `json:"cross,omitempty"`      // what the sites measured of the last round's updates, if the run asked for it; likewise
 	Unmeasured   bool               `json:"unmeasured,omitempty"` // it is over, and its last model still to be measured
 	Continues    *Rewound           `json:"continues,omitempty"`  // an earlier run that it goes on from; absent where it began by itself
 	Early        bool               `json:"early,omitempty"`      // it ended before its last round, as no better model was expected

@@ -57,7 +57,7 @@ func Dial(dir string) *Client {
 // Close closes the connections that no request uses.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Status says where the site stands.
+// Status says where the site stands, with the newest round of each run alone.
 func (c *Client) Status(ctx context.Context) (*Status, error) {
 	return get[*Status](ctx, c, "/v1/status")
 }

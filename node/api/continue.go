@@ -69,6 +69,14 @@ func (r *RunStatus) follow(earlier *RunStatus) {
 	}
 }
 
+// Before returns how many rounds are told of the run before its own first.
+func (r *RunStatus) Before() uint64 {
+	if r.Continues == nil {
+		return 0
+	}
+	return r.Continues.Before
+}
+
 // Began returns what the first round that is told of the run began with.
 func (r *RunStatus) Began() block.CID {
 	if r.Continues != nil && r.Continues.Base.Defined() {

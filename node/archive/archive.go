@@ -99,8 +99,16 @@ func (a *Archive) Status(context.Context) (*api.Status, error) {
 		s.Runs = append(s.Runs, d)
 	}
 	api.Link(s.Runs)
+	for i := range s.Runs {
+		if r := &s.Runs[i]; len(r.History) > 0 {
+			r.Newest = &r.History[len(r.History)-1]
+		}
+	}
 	return s, nil
 }
+
+// Full is Status, which has all rounds.
+func (a *Archive) Full(ctx context.Context) (*api.Status, error) { return a.Status(ctx) }
 
 // Roster returns the sites in force, and those that were; whether they are up nobody knows.
 func (a *Archive) Roster(context.Context) (api.Roster, error) {

@@ -7,8 +7,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"testing"
 	"time"
 
+	"github.com/weft-mesh/weft/node"
 	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/node/archive"
 	"github.com/weft-mesh/weft/trace"
@@ -26,9 +28,23 @@ func (c *churn) await(what string, most time.Duration, ok func() bool) {
 }
 
 func (c *churn) status(s *Site) api.Status {
-	st, err := s.Node.Site().Status(c.t.Context())
+	return fullStatus(c.t, s.Node)
+}
+
+// fullStatus returns a node's status with all rounds of all runs.
+func fullStatus(t testing.TB, n *node.Node) api.Status {
+	t.Helper()
+	st, err := n.Site().Status(t.Context())
 	if err != nil {
-		c.t.Fatalf("site %s: %v", s, err)
+		t.Fatalf("site %s: %v", n.ID(), err)
+	}
+	for i := range st.Runs {
+		r := &st.Runs[i]
+		all, err := n.Site().Rounds(t.Context(), r.ID, 1, api.MaxRounds)
+		if err != nil {
+			t.Fatalf("site %s: %v", n.ID(), err)
+		}
+		r.History, r.Figures, r.Cross = all.Rounds, all.Figures, all.Cross
 	}
 	return st
 }

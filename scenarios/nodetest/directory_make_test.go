@@ -233,11 +233,7 @@ func (p *play) says(req api.ChangeRequest, sites ...*Site) (c api.RosterChange) 
 }
 
 func (p *play) status(s *Site) api.Status {
-	st, err := s.Node.Site().Status(p.t.Context())
-	if err != nil {
-		p.t.Fatalf("site %s: %v", s, err)
-	}
-	return st
+	return fullStatus(p.t, s.Node)
 }
 
 func (p *play) awaitRounds(n int) {

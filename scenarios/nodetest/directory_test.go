@@ -106,10 +106,7 @@ func start(t *testing.T, dir string) *found {
 		t.Fatalf("the node does not start: %v", err)
 	}
 	time.Sleep(time.Minute)
-	st, err := n.Site().Status(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	st := fullStatus(t, n)
 	r, err := n.Site().Roster(t.Context())
 	if err != nil {
 		t.Fatal(err)

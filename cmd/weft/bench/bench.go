@@ -111,7 +111,7 @@ func follow(ctx context.Context, m *local.Mesh, id block.CID, rounds int, progre
 			if err := n.Check(); err != nil {
 				return nil, err
 			}
-			s, err := n.Client.Status(ctx)
+			s, err := n.Client.Full(ctx)
 			if err != nil {
 				return nil, fmt.Errorf("ask %s: %w", n.Name, err)
 			}

@@ -64,7 +64,7 @@ func (t *Try) look(ctx context.Context, i int) (*api.Status, error) {
 	if err := n.Check(); err != nil {
 		return nil, err
 	}
-	st, err := n.Client.Status(ctx)
+	st, err := n.Client.Full(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("ask %s: %w", n.Name, err)
 	}

@@ -25,6 +25,7 @@ type Reader interface {
 	Status(ctx context.Context) (api.Status, error)
 	Peers() []api.Peer
 	Entries(ctx context.Context, from uint64, limit int) ([]api.LedgerEntry, error)
+	Rounds(ctx context.Context, run block.CID, from uint64, limit int) (api.Rounds, error)
 	Steps(ctx context.Context, run block.CID) ([]api.TrainingSteps, error)
 	Roster(ctx context.Context) (api.Roster, error)
 	Events(ctx context.Context, from uint64, follow bool) (newest uint64, list iter.Seq[api.Event])
@@ -139,6 +140,7 @@ func (s *server) routes() http.Handler {
 	route("POST /v1/runs/{run}/stop", s.stop)
 	route("POST /v1/runs/{run}/evaluate", s.evaluate)
 	route("POST /v1/runs/{run}/generate", s.generate)
+	route("GET /v1/runs/{run}/rounds", s.rounds)
 	route("GET /v1/runs/{run}/steps", s.steps)
 	route("GET /v1/roster", s.roster)
 	route("POST /v1/roster", s.changeRoster)
@@ -216,6 +218,22 @@ func (s *server) ledger(_ http.ResponseWriter, r *http.Request) (any, error) {
 		return nil, err
 	}
 	return s.site.Entries(r.Context(), from, int(limit))
+}
+
+func (s *server) rounds(_ http.ResponseWriter, r *http.Request) (any, error) {
+	run, err := pathCID(r, "run")
+	if err != nil {
+		return nil, err
+	}
+	from, err := number(r, "from", 1, 1<<62)
+	if err != nil {
+		return nil, err
+	}
+	limit, err := number(r, "limit", 100, api.MaxRounds)
+	if err != nil {
+		return nil, err
+	}
+	return s.site.Rounds(r.Context(), run, from, int(limit))
 }
 
 func (s *server) steps(_ http.ResponseWriter, r *http.Request) (any, error) {

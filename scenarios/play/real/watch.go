@@ -60,7 +60,7 @@ func (run *runner) ask(ctx context.Context) error {
 		g.Go(func() error {
 			ctx, cancel := context.WithTimeout(ctx, askWait)
 			defer cancel()
-			if s, err := n.Client.Status(ctx); err == nil {
+			if s, err := n.Client.Full(ctx); err == nil {
 				run.heard(i, s)
 				fresh[i] = true
 			}
