@@ -17,20 +17,21 @@ from weft import safetensors
 STATUS = {
     "site": "a",
     "runs": [
-        {"id": "bafyold", "name": "letters", "rounds": 1, "done": 1, "phase": "stopped", "history": []},
+        {"id": "bafyold", "name": "letters", "rounds": 1, "done": 1, "phase": "stopped"},
         {
             "id": "bafynew", "name": "letters", "rounds": 9, "done": 2, "phase": "training",
-            "history": [
-                {
-                    "round": 1, "height": 4, "model": "m1", "sites": ["a", "b"], "held": False, "took": 1500000000,
-                    "site_samples": {"a": 10, "b": 20}, "weights": {"a": 10, "b": 20}, "shares": {"a": 0.25, "b": 0.75}, "norms": {"b": 1.5}, "norm_ratios": {"b": 1.0}, "attempts": {"a": 1, "b": 2},
-                    "metrics": {"a": {"loss": 0.5}, "b": {"loss": 0.25, "accuracy": 0.75}},
-                },
-                {"round": 2, "height": 7, "model": "m2", "sites": ["b"], "held": True, "took": 0, "site_samples": {"b": 20}, "metrics": None},
-            ],
+            "newest": {"round": 2, "model": "m2"},
         },
     ],
 }  # fmt: skip
+ROUNDS = [
+    {
+        "round": 1, "height": 4, "model": "m1", "sites": ["a", "b"], "held": False, "took": 1500000000,
+        "site_samples": {"a": 10, "b": 20}, "weights": {"a": 10, "b": 20}, "shares": {"a": 0.25, "b": 0.75}, "norms": {"b": 1.5}, "norm_ratios": {"b": 1.0}, "attempts": {"a": 1, "b": 2},
+        "metrics": {"a": {"loss": 0.5}, "b": {"loss": 0.25, "accuracy": 0.75}},
+    },
+    {"round": 2, "height": 7, "model": "m2", "sites": ["b"], "held": True, "took": 0, "site_samples": {"b": 20}, "metrics": None},
+]  # fmt: skip
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -62,6 +63,8 @@ class TestMesh(unittest.TestCase):
         self.server = _Server(str(self.dir / "api.sock"), Handler)
         self.server.replies = {
             "/v1/status": (200, json.dumps(STATUS).encode()),
+            "/v1/runs/bafynew/rounds?from=1&limit=2": (200, json.dumps({"done": 3, "rounds": ROUNDS[:1]}).encode()),
+            "/v1/runs/bafynew/rounds?from=2&limit=1": (200, json.dumps({"done": 3, "rounds": ROUNDS[1:]}).encode()),
             "/v1/peers": (200, b'[{"site":"b"}]'),
             "/v1/models/m2?run=bafynew": (200, (self.dir / "m2").read_bytes()),
         }

@@ -14,7 +14,8 @@ from ._types import Error
 
 _SOCKET = "api.sock"
 _GENESIS = "genesis.cbor"  # in the directory of every site that is in a mesh
-_MAX_STATUS = 256 << 20  # bytes: thousands of rounds at a thousand sites
+_MAX_REPLY = 256 << 20  # bytes: a page of rounds at a thousand sites
+_PAGE = 1000  # rounds
 _NANOSECONDS = 1e9
 
 
@@ -35,7 +36,7 @@ class Mesh:
         # A socket's path is limited to some 100 bytes: a short one may lead to the same folder.
         here = os.path.relpath(dir / _SOCKET)
         path = min(str(dir / _SOCKET), here, key=len)
-        self._socket = Socket(path, f"does the site's node run? weft --dir {dir} up", _MAX_STATUS)
+        self._socket = Socket(path, f"does the site's node run? weft --dir {dir} up", _MAX_REPLY)
 
     def status(self) -> dict[str, Any]:
         """Where the site stands, as `weft status --json` has it."""
@@ -74,6 +75,18 @@ class Mesh:
                 self._needs_directory(down)
                 _program.call("--dir", self._dir, "model", "export", cid, "-o", path)  # which finds the run of a CID itself
             return safetensors.load_file(path, framework)  # mapped: it outlives its name
+
+    def _rounds(self, run: str, newest: int) -> dict[str, Any]:
+        """What a run has come to up to a round: its rounds as "history", and what was measured of their models as "figures"."""
+        history: list[Any] = []
+        figures: list[Any] = []
+        while len(history) < newest:
+            page = self._get(f"/v1/runs/{run}/rounds?from={len(history) + 1}&limit={min(_PAGE, newest - len(history))}")
+            history += page["rounds"]
+            figures += page.get("figures") or []
+            if not page["rounds"]:
+                break
+        return {"history": history, "figures": figures}
 
     def _fetch(self, cid: str, path: Path, run: str) -> None:
         with open(path, "wb") as f:
@@ -115,7 +128,7 @@ class Run:
     phase: str
     """What the site does for it, "done" at the end."""
     status: Mapping[str, Any]
-    """All that `weft status --json` has of it."""
+    """All that `weft status --json` has of it; with "history" and "figures" once they were asked for."""
     result: Mapping[str, Any] | None = None
     """Of `weft.local`: all that `weft try --json` says."""
 
@@ -137,6 +150,7 @@ class Run:
         share of the round's weight, norm of the change and norm_ratio to the median's (where they
         are stated), the site's metrics, what it measured of the model as eval_..., took_s, height, model. Round 0 is
         what the run began with, and there if it was measured."""
+        self._complete()
         figures = {f["round"]: f for f in self.status.get("figures") or []}
         rounds = list(self.status.get("history") or [])
         if 0 in figures:
@@ -170,6 +184,7 @@ class Run:
             if not best:
                 raise Error(f"{self.name!r} has no best model", "in the run file, best: METRIC:max or METRIC:min says which is")
             return self._mesh.model(best["model"], framework, self.id)
+        self._complete()
         held = {r["round"]: r["model"] for r in self.status.get("history") or [] if r["held"]}
         if which == "latest":
             which = max(held, default=0)
@@ -177,6 +192,12 @@ class Run:
             kept = ", ".join(map(str, held)) or "none"
             raise Error(f"the model of round {which} of {self.name!r} is not at this site", f"it holds those of rounds: {kept}")
         return self._mesh.model(held[which], framework, self.id)
+
+    def _complete(self) -> None:
+        """Has the rounds that were committed when the run was asked for in its status."""
+        newest = self.status.get("newest")
+        if newest and "history" not in self.status:
+            self.status = {**self.status, **self._mesh._rounds(self.id, newest["round"])}
 
 
 def _metrics(said: Mapping[str, Any], measured: Mapping[str, Any]) -> dict[str, Any]:
