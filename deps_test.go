@@ -134,6 +134,11 @@ node/jobs < train: tasks
 node/jobs < train/update: takes over a result
 node/jobs < node/steps: the curves of trainings
 node/jobs < yamlfile: sizes as a configuration has them
+node/metrics < block: runs are asked for by CID
+node/metrics < exchange: its counts
+node/metrics < node/api: the status
+node/metrics < trace: kinds of events
+node < node/metrics: registers what it counts
 node/steps < atomicfile: a file that has grown is written anew
 node/steps < block: runs have CIDs
 node/steps < ledger: how many metrics there may be

@@ -33,6 +33,7 @@ type HostConfig struct {
 	Peers    int                   // how many peers to have room for; 0: 256
 	Agent    string                // name and version of this program, told to peers
 	Network  libp2p.Option         // what carries its connections; nil: TCP and QUIC on this machine's own network
+	Metrics  prometheus.Registerer // gets what libp2p counts; nil: nobody
 	Log      *slog.Logger          // nil: none
 }
 
@@ -75,6 +76,7 @@ func NewHost(c HostConfig) (*Host, error) {
 		libp2p.ConnectionManager(manager),
 		c.Network,
 		quiet(),
+		counted(c.Metrics),
 	}
 	if len(c.Listen) == 0 {
 		opts = append(opts, libp2p.NoListenAddrs)
@@ -119,7 +121,7 @@ func transports() libp2p.Option {
 }
 
 // quiet turns off what a mesh of known sites has no use for: relays, reachability probes, learning
-// one's address from others, giving up on UDP or IPv6 after failures, and metrics in a global registry.
+// one's address from others, and giving up on UDP or IPv6 after failures.
 func quiet() libp2p.Option {
 	return libp2p.ChainOptions(
 		libp2p.DisableRelay(),
@@ -127,10 +129,16 @@ func quiet() libp2p.Option {
 		libp2p.DisableIdentifyAddressDiscovery(),
 		libp2p.UDPBlackHoleSuccessCounter(nil),
 		libp2p.IPv6BlackHoleSuccessCounter(nil),
-		// The event bus counts even with metrics disabled, so it gets a registry that nobody reads.
-		libp2p.PrometheusRegisterer(prometheus.NewRegistry()),
-		libp2p.DisableMetrics(),
 	)
+}
+
+// counted has libp2p count into a registry, never into the process's global one.
+func counted(r prometheus.Registerer) libp2p.Option {
+	if r != nil {
+		return libp2p.PrometheusRegisterer(r)
+	}
+	// The event bus counts even with metrics disabled, so it gets a registry that nobody reads.
+	return libp2p.ChainOptions(libp2p.PrometheusRegisterer(prometheus.NewRegistry()), libp2p.DisableMetrics())
 }
 
 // rankTCPFirst gives TCP a head start of one round trip over QUIC; within each, libp2p's own

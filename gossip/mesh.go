@@ -15,6 +15,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/gossip/conduct"
@@ -29,7 +30,8 @@ type Config struct {
 	AddressFile string           // where to keep the sites' addresses over a restart; empty: nowhere
 	Degree      int              // connections to seek; 0: DefaultDegree
 	Handler     Handler
-	Log         *slog.Logger // nil: none
+	Metrics     prometheus.Registerer // gets what gossipsub counts; nil: nobody
+	Log         *slog.Logger          // nil: none
 }
 
 // Mesh is a site's place in its mesh.
@@ -50,6 +52,7 @@ type Mesh struct {
 	direct    *direct
 	links     *links
 	conduct   conduct.Conduct
+	counters  counters
 	inflow    inflow
 	book      *book
 	moves     *moves
@@ -81,6 +84,12 @@ func New(c Config) (*Mesh, error) {
 	m := &Mesh{
 		host: c.Host, mesh: c.Mesh, sites: c.Sites, handler: c.Handler, file: c.AddressFile, log: c.Log,
 		life: newLife(), started: make(chan struct{}), bootstrap: map[peer.ID][]multiaddr.Multiaddr{}, poke: make(chan struct{}, 1),
+		counters: newCounters(),
+	}
+	if c.Metrics != nil {
+		if err := m.counters.show(c.Metrics); err != nil {
+			return nil, fmt.Errorf("join mesh: metrics: %w", err)
+		}
 	}
 	self := m.host.ID()
 	m.book = newBook(m.host.Peerstore().PrivKey(self), self)

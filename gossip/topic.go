@@ -168,7 +168,7 @@ func (h loud) Enabled(ctx context.Context, level slog.Level) bool {
 func (h loud) WithAttrs(a []slog.Attr) slog.Handler { return loud{h.Handler.WithAttrs(a)} }
 func (h loud) WithGroup(name string) slog.Handler   { return loud{h.Handler.WithGroup(name)} }
 
-// tracer learns from gossipsub which streams are open, which messages were rejected and what was dropped.
+// tracer learns from gossipsub which streams are open, which messages were rejected and what was dropped, and counts.
 type tracer struct{ m *Mesh }
 
 var _ pubsub.RawTracer = tracer{}
@@ -182,6 +182,7 @@ func (t tracer) OnClosedOutboundStream(p peer.ID) {
 }
 
 func (t tracer) RejectMessage(msg *pubsub.Message, reason string) {
+	t.m.counters.message("rejected")
 	switch reason {
 	case pubsub.RejectValidationFailed,
 		pubsub.RejectUnexpectedSignature,
@@ -192,9 +193,16 @@ func (t tracer) RejectMessage(msg *pubsub.Message, reason string) {
 
 func (t tracer) DropRPC(rpc *pubsub.RPC, p peer.ID) {
 	if n := len(rpc.GetPublish()); n > 0 {
+		t.m.counters.message("dropped")
 		t.m.conduct.Drop(p, n)
 	}
 }
+
+func (t tracer) DeliverMessage(*pubsub.Message)       { t.m.counters.message("delivered") }
+func (t tracer) DuplicateMessage(*pubsub.Message)     { t.m.counters.message("duplicate") }
+func (t tracer) UndeliverableMessage(*pubsub.Message) { t.m.counters.message("undeliverable") }
+func (t tracer) RecvRPC(rpc *pubsub.RPC)              { t.m.counters.rpc("received", rpc) }
+func (t tracer) SendRPC(rpc *pubsub.RPC, _ peer.ID)   { t.m.counters.rpc("sent", rpc) }
 
 // The rest is not of interest.
 
@@ -203,10 +211,5 @@ func (t tracer) Leave(string)                                         {}
 func (t tracer) Graft(peer.ID, string)                                {}
 func (t tracer) Prune(peer.ID, string)                                {}
 func (t tracer) ValidateMessage(*pubsub.Message)                      {}
-func (t tracer) DeliverMessage(*pubsub.Message)                       {}
-func (t tracer) DuplicateMessage(*pubsub.Message)                     {}
 func (t tracer) ThrottlePeer(peer.ID)                                 {}
-func (t tracer) RecvRPC(*pubsub.RPC)                                  {}
-func (t tracer) SendRPC(*pubsub.RPC, peer.ID)                         {}
 func (t tracer) SendRPCCompleted(*pubsub.RPC, peer.ID, time.Duration) {}
-func (t tracer) UndeliverableMessage(*pubsub.Message)                 {}

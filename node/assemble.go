@@ -22,6 +22,7 @@ import (
 	"github.com/weft-mesh/weft/node/config"
 	"github.com/weft-mesh/weft/node/index"
 	"github.com/weft-mesh/weft/node/jobs"
+	"github.com/weft-mesh/weft/node/metrics"
 	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/node/steps"
 	"github.com/weft-mesh/weft/node/wal"
@@ -190,7 +191,7 @@ func (n *Node) connect(closers *[]func() error) error {
 	n.gate = newGate(n.home.ID, n.views, n.reach, named, n.index)
 	n.host, err = gossip.NewHost(gossip.HostConfig{
 		Key: n.home.Key, Listen: listen, Announce: announce, Roster: n.gate.admits, Visitor: n.gate.visitor,
-		Peers: max(256, 2*n.views.now().roster.Len()), Agent: n.opt.Agent, Network: n.opt.Network, Log: n.log,
+		Peers: max(256, 2*n.views.now().roster.Len()), Agent: n.opt.Agent, Network: n.opt.Network, Metrics: n.registry, Log: n.log,
 	})
 	if err != nil {
 		return hint.Add(err, "if another program listens there, change listen in "+n.home.Path(site.ConfigFile))
@@ -199,7 +200,7 @@ func (n *Node) connect(closers *[]func() error) error {
 	receive := newReceiver(n.mesh, n.views, n.verifier, n.programs, n.events, n.box)
 	n.gossip, err = gossip.New(gossip.Config{
 		Host: n.host, Mesh: n.mesh, Sites: n.gate.sought, Bootstrap: bootstrap,
-		AddressFile: n.home.Path(site.AddressFile), Handler: receive.handle, Log: n.log,
+		AddressFile: n.home.Path(site.AddressFile), Handler: receive.handle, Metrics: n.registry, Log: n.log,
 	})
 	if err != nil {
 		return err
@@ -241,7 +242,9 @@ func (n *Node) employ() (err error) {
 	}
 	x := &explainer{h.ID, n.store, n.shelf, n.jobs, n.views, n.box, n.loop.tracker, n.log}
 	n.loop.employ(n.jobs, n.exchange, x.explain)
-	return nil
+	return metrics.Register(n.registry, metrics.Source{
+		Site: n.site, Exchange: n.exchange.Stats, Room: n.store.Room, Queue: n.box.queue.waiting, Events: n.events.counted,
+	})
 }
 
 func multiaddrs(list []string) ([]multiaddr.Multiaddr, error) {

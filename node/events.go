@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"maps"
 	"os"
 	"sync"
 	"time"
@@ -33,7 +34,8 @@ type events struct {
 	file   *os.File // nil after a write error: the trace is not worth stopping for
 	size   int64
 	limit  int64
-	next   uint64      // sequence number of the next event, from 1
+	next   uint64 // sequence number of the next event, from 1
+	counts map[trace.Kind]float64
 	ring   []api.Event // the newest, ascending
 	closed bool
 	more   chan struct{} // closed and made anew when events come
@@ -42,7 +44,7 @@ type events struct {
 // openEvents opens the trace for appending and reads its newest events back. A site goes on without a trace: its disk may be full
 // of what it removes only once it has started.
 func openEvents(path, site string, log *slog.Logger) *events {
-	e := &events{site: site, path: path, log: log, limit: maxTraceFile, next: 1, more: make(chan struct{})}
+	e := &events{site: site, path: path, log: log, limit: maxTraceFile, next: 1, counts: map[trace.Kind]float64{}, more: make(chan struct{})}
 	for _, p := range []string{path + api.OldTrace, path} {
 		err := api.ReadTrace(p, func(ev api.Event) {
 			if ev.Seq >= e.next {
@@ -120,6 +122,7 @@ func (e *events) add(now time.Time, traced ...trace.Event) {
 			panic(err) // plain structs of ours
 		}
 		e.keep(ev)
+		e.counts[t.Kind()]++
 		lines.Write(append(line, '\n'))
 	}
 	e.write(lines.Bytes())
@@ -187,6 +190,13 @@ func (e *events) last() uint64 {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.next - 1
+}
+
+// counted returns how many events of each kind there were since the node started.
+func (e *events) counted() map[trace.Kind]float64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return maps.Clone(e.counts)
 }
 
 // since returns the events in memory from a sequence number on, and a channel that is closed when

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -10,17 +11,20 @@ import (
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/exchange"
 	"github.com/weft-mesh/weft/gossip"
+	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/node/api/server"
 	"github.com/weft-mesh/weft/node/index"
 	"github.com/weft-mesh/weft/node/jobs"
+	"github.com/weft-mesh/weft/node/metrics"
 	"github.com/weft-mesh/weft/node/reduction"
 	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/round"
@@ -56,6 +60,7 @@ type Node struct {
 	reach    *reach
 	programs *programs
 	bad      chan error // what went bad in the store
+	registry *prometheus.Registry
 
 	// What Run assembles.
 	loop     *loop
@@ -95,6 +100,7 @@ func New(h *site.Home, opt Options) (*Node, error) {
 	n := &Node{
 		home: h, opt: opt, log: opt.Log, mesh: h.Genesis.Block().CID, ready: make(chan struct{}),
 		box: newMailbox(), views: newViews(first), verifier: newVerifier(), reach: newReach(), programs: &programs{}, bad: make(chan error, badWaiting),
+		registry: metrics.NewRegistry(),
 	}
 	return n, nil
 }
@@ -130,6 +136,13 @@ func (n *Node) Run(ctx context.Context) (err error) {
 		}
 		closers = append(closers, func() error { return ignoreClosed(socket.Close()) })
 	}
+	watchers, err := n.listenWatchers()
+	if err != nil {
+		return err
+	}
+	if watchers != nil {
+		closers = append(closers, func() error { return ignoreClosed(watchers.Close()) })
+	}
 	if err := n.connect(&closers); err != nil {
 		return err
 	}
@@ -145,11 +158,28 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	g.Go(func() error { return n.scrub(ctx) })
 	g.Go(func() error { return n.mend(ctx) })
 	if socket != nil {
-		g.Go(func() error { return server.Serve(ctx, socket, n.site, n.log) })
+		g.Go(func() error { return server.Serve(ctx, socket, n.site, metrics.Handler(n.registry), n.log) })
+	}
+	if watchers != nil {
+		g.Go(func() error { return server.ServeWatchers(ctx, watchers, n.site, metrics.Handler(n.registry)) })
+		n.log.Info("metrics are served", "url", "http://"+watchers.Addr().String()+"/metrics")
 	}
 	close(n.ready)
 	n.log.Info("site is up", "site", n.home.ID, "mesh", n.home.Genesis.Name, "addrs", n.Addrs())
 	return g.Wait()
+}
+
+// listenWatchers listens where the configuration has metrics served, nil for nowhere.
+func (n *Node) listenWatchers() (net.Listener, error) {
+	at := n.home.Config.Metrics
+	if at == "" {
+		return nil, nil
+	}
+	l, err := net.Listen("tcp", at)
+	if err != nil {
+		return nil, hint.Add(fmt.Errorf("metrics: %w", err), "if another program listens there, change metrics in "+n.home.Path(site.ConfigFile))
+	}
+	return l, nil
 }
 
 // watch tells the machine and the fetches who comes and goes.

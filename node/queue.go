@@ -6,6 +6,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/weft-mesh/weft/node/metrics"
 	"github.com/weft-mesh/weft/round"
 )
 
@@ -22,6 +23,7 @@ type queue struct {
 	turn  []*line // those that are not empty, in the order of their turns
 	count int     // messages
 	bytes int
+	lost  uint64 // messages, for want of room
 }
 
 // line is what a neighbour has brought, the oldest first.
@@ -81,6 +83,7 @@ func (q *queue) bring(r round.Received, bytes int) bool {
 	for q.count >= q.most || q.bytes+bytes > q.mostBytes {
 		big := q.biggest()
 		if big == nil || big == l || big.bytes <= l.bytes {
+			q.lost++
 			return false
 		}
 		q.dropNewest(big)
@@ -106,7 +109,15 @@ func (q *queue) biggest() (big *line) {
 	return big
 }
 
+// waiting returns how much waits, and how many messages were lost.
+func (q *queue) waiting() metrics.Queue {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return metrics.Queue{Messages: q.count, Bytes: q.bytes, Dropped: q.lost}
+}
+
 func (q *queue) dropNewest(l *line) {
+	q.lost++
 	q.took(l.dropNewest())
 	if len(l.messages) == 0 {
 		q.turn = slices.DeleteFunc(q.turn, func(o *line) bool { return o == l })

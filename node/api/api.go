@@ -29,6 +29,9 @@ import (
 //	POST /v1/runs/{run}/stop               Stop
 //	POST /v1/runs/{run}/evaluate           EvaluateRequest -> Evaluation, once the trainer is done
 //	POST /v1/runs/{run}/generate           GenerateRequest -> Generated, once the trainer is done
+//	GET  /healthz                          Health: the node is alive; 503 if a restart may help
+//	GET  /readyz                           Health: nothing keeps the site from going on; 503 if something does
+//	GET  /metrics                          Prometheus metrics (docs/metrics.md)
 //	GET  /v1/roster                        Roster
 //	POST /v1/roster                        ChangeRequest -> RosterChange
 //
@@ -86,6 +89,13 @@ type Status struct {
 	Problem  string         `json:"problem,omitempty"`  // what keeps the site from going on, if anything
 	Hint     string         `json:"hint,omitempty"`     // what to do about it
 	Uptime   time.Duration  `json:"uptime"`
+}
+
+// Health is whether a node is well.
+type Health struct {
+	OK      bool   `json:"ok"`
+	Problem string `json:"problem,omitempty"`
+	Hint    string `json:"hint,omitempty"`
 }
 
 // Phase is what a site does for a run at the moment.

@@ -3,7 +3,9 @@ package config
 import (
 	"fmt"
 	"maps"
+	"net"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -93,6 +95,8 @@ func (c *Config) checkRest() *fieldError {
 		return &fieldError{"cross_evaluate.measure", "the trainer of this site measures nothing: evaluate is false", "evaluate: true; or leave measure out"}
 	case c.KeepModels < 1:
 		return &fieldError{"keep_models", fmt.Sprintf("%d: at least the newest model is kept", c.KeepModels), ""}
+	case !validAddress(c.Metrics):
+		return &fieldError{"metrics", fmt.Sprintf("%q is no TCP address", c.Metrics), "HOST:PORT, such as 127.0.0.1:9464; whoever reaches it can read the metrics"}
 	case !slices.Contains([]string{"text", "json"}, c.Log.Format):
 		return &fieldError{"log.format", fmt.Sprintf("%q, want text or json", c.Log.Format), ""}
 	}
@@ -106,4 +110,14 @@ func (c *Config) checkRest() *fieldError {
 		}
 	}
 	return nil
+}
+
+// validAddress reports whether a program can listen at host:port; nothing is an address nowhere.
+func validAddress(s string) bool {
+	if s == "" {
+		return true
+	}
+	_, port, err := net.SplitHostPort(s)
+	n, noNumber := strconv.ParseUint(port, 10, 16)
+	return err == nil && noNumber == nil && strconv.FormatUint(n, 10) == port
 }

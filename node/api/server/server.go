@@ -58,8 +58,9 @@ type Site interface {
 
 // server answers the local API (package api). Whoever can open the socket is the site's operator.
 type server struct {
-	site Site
-	log  *slog.Logger
+	site    Site
+	metrics http.Handler
+	log     *slog.Logger
 }
 
 const (
@@ -90,17 +91,21 @@ func Listen(path string) (net.Listener, error) {
 }
 
 // Serve answers until ctx ends; then it gives requests under way a moment and removes the socket.
-func Serve(ctx context.Context, l net.Listener, site Site, log *slog.Logger) error {
-	s := &server{site, log}
+func Serve(ctx context.Context, l net.Listener, site Site, metrics http.Handler, log *slog.Logger) error {
+	s := &server{site, metrics, log}
+	return serve(ctx, l, s.routes())
+}
+
+func serve(ctx context.Context, l net.Listener, routes http.Handler) error {
 	h := &http.Server{
-		Handler: s.routes(), ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeaderBytes,
+		Handler: routes, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeaderBytes,
 		BaseContext: func(net.Listener) context.Context { return ctx }, // who follows events is told to stop
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- h.Serve(l) }()
 	select {
 	case err := <-ended:
-		return fmt.Errorf("local API: %w", err)
+		return fmt.Errorf("serve %s: %w", l.Addr(), err)
 	case <-ctx.Done():
 	}
 	closing, cancel := context.WithTimeout(context.Background(), closeTime)
@@ -129,6 +134,7 @@ func (s *server) routes() http.Handler {
 			}
 		})
 	}
+	watchers(mux, s.site, s.metrics)
 	route("GET /v1/status", func(_ http.ResponseWriter, r *http.Request) (any, error) { return s.site.Status(r.Context()) })
 	route("GET /v1/peers", func(http.ResponseWriter, *http.Request) (any, error) { return s.site.Peers(), nil })
 	route("GET /v1/ledger", s.ledger)
