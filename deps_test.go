@@ -45,6 +45,7 @@ train < ledger: limits of an update
 train < tensor: the synthetic trainer writes a model
 train < train/proctree: ends a trainer with all that it has started
 train < yamlfile: settings are read from config.yaml
+checkpoint < atomicfile: the cache of digests is replaced whole
 checkpoint < block: artifacts go by CID
 checkpoint < blockstore: a checkpoint is taken into a store
 checkpoint < ledger: what a run has beside its weights

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/ledger"
 )
@@ -16,7 +17,9 @@ const loraConfig = `{"peft_type": "LORA", "r": 2, "lora_alpha": 16}`
 
 // An adapter's configuration goes with its weights: from a folder of PEFT, or a file that has it, to the run and into a folder again.
 func TestAdapter(t *testing.T) {
-	dir := write(t, map[string][]byte{adapterConfig: []byte(loraConfig), adapterFile: file{"q.lora_A.weight": floats(1)}.bytes(nil, false)})
+	frozen := ledger.Frozen{"config.json": block.Sum(block.Raw, []byte("{}"))}
+	said := map[string]string{ledger.FrozenKey: frozen.String()}
+	dir := write(t, map[string][]byte{adapterConfig: []byte(loraConfig), adapterFile: file{"q.lora_A.weight": floats(1)}.bytes(said, false)})
 	c, err := Open(dir)
 	if err != nil || c.adapter != loraConfig {
 		t.Fatalf("%q, %v", c.adapter, err)
@@ -30,7 +33,7 @@ func TestAdapter(t *testing.T) {
 	}
 	defer store.Close()
 	i, err := Import(t.Context(), store, dir, t.TempDir(), nil, blockstore.ImportOptions{Keep: true})
-	if err != nil || i.Beside.Adapter != loraConfig {
+	if err != nil || i.Beside.Adapter != loraConfig || i.Beside.Frozen.Differs(frozen) != "" {
 		t.Fatalf("%+v, %v", i.Beside, err)
 	}
 	beside, err := ledger.NewConstants(i.Beside).Read()
@@ -60,8 +63,8 @@ func TestAdapter(t *testing.T) {
 	if err := os.WriteFile(alone, out.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if c, err = Open(alone); err != nil || c.adapter != loraConfig {
-		t.Fatalf("of the file alone: %q, %v", c.adapter, err)
+	if c, err = Open(alone); err != nil || c.adapter != loraConfig || c.frozen.Differs(frozen) != "" {
+		t.Fatalf("of the file alone: %q, %v, %v", c.adapter, c.frozen, err)
 	}
 	_ = c.Close()
 }
@@ -74,6 +77,11 @@ func TestAdapterRefused(t *testing.T) {
 		if c, err := Open(dir); !errors.Is(err, ErrUnusable) || !strings.Contains(err.Error(), filepath.Join(dir, adapterConfig)) {
 			t.Errorf("%.20q: %v, %v", text, c, err)
 		}
+	}
+	said := map[string]string{ledger.FrozenKey: `{"config.json": 5}`}
+	bad := filepath.Join(write(t, map[string][]byte{adapterFile: file{"q.lora_A.weight": floats(1)}.bytes(said, false)}), adapterFile)
+	if _, err := Open(bad); !errors.Is(err, ErrUnusable) || !strings.Contains(err.Error(), "frozen: no object") {
+		t.Errorf("a frozen model that is no list of files: %v", err)
 	}
 	f := Folder{Dir: filepath.Join(t.TempDir(), "out"), Peft: true}
 	if err := f.Write(bytes.NewReader(weights)); !errors.Is(err, ErrNoAdapter) {

@@ -50,7 +50,7 @@ func Import(ctx context.Context, store *blockstore.Disk, path, dir string, local
 	if err := c.SetLocal(local); err != nil {
 		return i, err
 	}
-	i.Local, i.Beside.Adapter = c.localNames(), c.adapter
+	i.Local, i.Beside.Adapter, i.Beside.Frozen = c.localNames(), c.adapter, c.frozen
 	if opt.Wide {
 		i.Widened = c.narrow()
 	}
@@ -70,7 +70,7 @@ func Import(ctx context.Context, store *blockstore.Disk, path, dir string, local
 	if err != nil {
 		return i, err
 	}
-	i.Beside, i.Rounded = ledger.Beside{Aliases: p.Aliases, Local: local, Adapter: c.adapter}, p.Rounded
+	i.Beside, i.Rounded = ledger.Beside{Aliases: p.Aliases, Local: local, Adapter: c.adapter, Frozen: c.frozen}, p.Rounded
 	opt.Keep = false
 	if i.Weights, err = store.Import(ctx, p.Weights, opt); err != nil || p.Constants == "" {
 		return i, err

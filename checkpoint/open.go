@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/tensor"
 )
 
@@ -22,6 +23,7 @@ type Checkpoint struct {
 	tensors []placed // by name
 	aliases map[string]string
 	adapter string // its configuration, in JSON
+	frozen  ledger.Frozen
 	local   tensor.Patterns
 }
 
@@ -90,6 +92,11 @@ func (c *Checkpoint) add(path string) error {
 		c.tensors = append(c.tensors, placed{t, s})
 	}
 	maps.Copy(c.aliases, s.header.Aliases())
+	if files := s.header.Metadata[ledger.FrozenKey]; files != "" {
+		if c.frozen, err = ledger.ParseFrozen(files); err != nil {
+			return fmt.Errorf("%s: %w: %w", path, ErrUnusable, err)
+		}
+	}
 	if config := s.header.Metadata[adapterConfig]; config != "" {
 		return c.setAdapter(path, config)
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // Constants is what a run's model has beside its common weights: [Beside]. It is DAG-CBOR as its opener wrote it, {tensors: link,
-// aliases: {text: text}, local: [text], adapter: text}, each absent if empty. Those who take part hold it, and take no part in a run whose
+// aliases: {text: text}, local: [text], adapter: text, frozen: {text: link}}, each absent if empty. Those who take part hold it, and take no part in a run whose
 // constants they cannot read.
 type Constants struct{ Passed }
 
@@ -20,6 +20,7 @@ type Beside struct {
 	Aliases map[string]string `cbor:"aliases,omitempty" json:"aliases,omitempty"` // each with the name of its weight
 	Local   []string          `cbor:"local,omitempty" json:"local,omitempty"`     // patterns of names: these of the tensors are only the first values, and each site's own from then on
 	Adapter string            `cbor:"adapter,omitempty" json:"adapter,omitempty"` // adapter_config.json, as PEFT has it; empty: the weights are no adapter, or one that nothing is known of
+	Frozen  Frozen            `cbor:"frozen,omitempty" json:"frozen,omitempty"`   // the model that an adapter is made for, of which each site has its own copy; empty: nothing is known of it
 }
 
 // Limits of names, which are part of the ledger.
@@ -32,7 +33,7 @@ const (
 
 // NewConstants returns the field.
 func NewConstants(b Beside) Constants {
-	if !b.Tensors.Defined() && len(b.Aliases) == 0 && len(b.Local) == 0 && b.Adapter == "" {
+	if !b.Tensors.Defined() && len(b.Aliases) == 0 && len(b.Local) == 0 && b.Adapter == "" && len(b.Frozen) == 0 {
 		return Constants{}
 	}
 	return Constants{block.Encode(b)}
@@ -64,6 +65,9 @@ func (b *Beside) check() error {
 	if err := CheckAdapter(b.Adapter); b.Adapter != "" && err != nil {
 		return err
 	}
+	if err := b.Frozen.Check(); err != nil {
+		return err
+	}
 	for _, pattern := range b.Local {
 		if pattern == "" || len(pattern) > MaxTensorName {
 			return fmt.Errorf("local: pattern %.40q, want 1 to %d bytes", pattern, MaxTensorName)
@@ -76,14 +80,16 @@ func (b *Beside) check() error {
 // file of it.
 const AdapterKey = "adapter_config.json"
 
-// Metadata is what a model's safetensors file says beside its tensors: further names of tied weights, and what an adapter is one of.
+// Metadata is what a model's safetensors file says beside its tensors: further names of tied weights, what an adapter is one of, and
+// the model that it is made for.
 func (b *Beside) Metadata() map[string]string {
-	all := maps.Clone(b.Aliases)
+	all := map[string]string{}
+	maps.Copy(all, b.Aliases)
 	if b.Adapter != "" {
-		if all == nil {
-			all = map[string]string{}
-		}
 		all[AdapterKey] = b.Adapter
+	}
+	if len(b.Frozen) > 0 {
+		all[FrozenKey] = b.Frozen.String()
 	}
 	return all
 }

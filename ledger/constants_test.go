@@ -23,25 +23,33 @@ func TestConstantsAreNoMatterOfValidity(t *testing.T) {
 		many[fmt.Sprint("n", i)] = "w"
 	}
 	link := func(c block.Codec) cbor.RawMessage { return block.Encode(block.Sum(c, []byte("x"))) }
+	manyFiles := map[string]any{}
+	for i := range ledger.MaxFrozen + 1 {
+		manyFiles[fmt.Sprint("n", i)] = link(block.Raw)
+	}
 	for name, c := range map[string]struct {
 		value    any
 		readable bool
 	}{
-		"tensors":       {map[string]any{"tensors": link(block.DagCBOR)}, true},
-		"aliases":       {map[string]any{"aliases": map[string]any{"lm_head.weight": "wte.weight"}}, true},
-		"both":          {map[string]any{"tensors": link(block.DagCBOR), "aliases": map[string]any{"a": "b"}}, true},
-		"number":        {5, false},
-		"null":          {cbor.RawMessage{0xf6}, false},
-		"no manifest":   {map[string]any{"tensors": link(block.Raw)}, false},
-		"text":          {map[string]any{"tensors": "x"}, false},
-		"empty name":    {map[string]any{"aliases": map[string]any{"": "w"}}, false},
-		"long name":     {map[string]any{"aliases": map[string]any{"a": strings.Repeat("n", ledger.MaxTensorName+1)}}, false},
-		"many names":    {map[string]any{"aliases": many}, false},
-		"local":         {map[string]any{"local": []string{"*.bn*"}}, true},
-		"empty pattern": {map[string]any{"local": []string{""}}, false},
-		"long pattern":  {map[string]any{"local": []string{strings.Repeat("*", ledger.MaxTensorName+1)}}, false},
-		"many patterns": {map[string]any{"local": slices.Repeat([]string{"*"}, ledger.MaxLocal+1)}, false},
-		"a later field": {map[string]any{"later": 1}, false},
+		"tensors":        {map[string]any{"tensors": link(block.DagCBOR)}, true},
+		"aliases":        {map[string]any{"aliases": map[string]any{"lm_head.weight": "wte.weight"}}, true},
+		"both":           {map[string]any{"tensors": link(block.DagCBOR), "aliases": map[string]any{"a": "b"}}, true},
+		"number":         {5, false},
+		"null":           {cbor.RawMessage{0xf6}, false},
+		"no manifest":    {map[string]any{"tensors": link(block.Raw)}, false},
+		"text":           {map[string]any{"tensors": "x"}, false},
+		"empty name":     {map[string]any{"aliases": map[string]any{"": "w"}}, false},
+		"long name":      {map[string]any{"aliases": map[string]any{"a": strings.Repeat("n", ledger.MaxTensorName+1)}}, false},
+		"many names":     {map[string]any{"aliases": many}, false},
+		"local":          {map[string]any{"local": []string{"*.bn*"}}, true},
+		"empty pattern":  {map[string]any{"local": []string{""}}, false},
+		"long pattern":   {map[string]any{"local": []string{strings.Repeat("*", ledger.MaxTensorName+1)}}, false},
+		"many patterns":  {map[string]any{"local": slices.Repeat([]string{"*"}, ledger.MaxLocal+1)}, false},
+		"frozen":         {map[string]any{"frozen": map[string]any{"sub/config.json": link(block.Raw)}}, true},
+		"no bytes":       {map[string]any{"frozen": map[string]any{"config.json": link(block.DagCBOR)}}, false},
+		"long file name": {map[string]any{"frozen": map[string]any{strings.Repeat("n", ledger.MaxFrozenName+1): link(block.Raw)}}, false},
+		"many files":     {map[string]any{"frozen": manyFiles}, false},
+		"a later field":  {map[string]any{"later": 1}, false},
 	} {
 		fields := firstSpec(nil)
 		fields["constants"] = c.value

@@ -59,6 +59,26 @@ func (b base) noted(note string) base {
 	return b
 }
 
+// frozen returns the base with the frozen model that the run's description names, which must be the one that the base says it was
+// made for, if it says so.
+func (b base) frozen(spec *ledger.RunSpec) (base, error) {
+	asked, err := spec.Constants.Read()
+	if err != nil || len(asked.Frozen) == 0 {
+		return b, err
+	}
+	has, err := b.constants.Read()
+	if err != nil {
+		return b, err
+	}
+	if name := asked.Frozen.Differs(has.Frozen); name != "" && len(has.Frozen) > 0 {
+		return b, api.RefuseField("frozen", "name the folder that it was made for; weft model digest --json lists a folder's files",
+			fmt.Errorf("the model that the run begins with was made for a folder with another %s", name))
+	}
+	has.Frozen = asked.Frozen
+	b.constants = ledger.NewConstants(has)
+	return b, nil
+}
+
 // dropBase ends the use of a base for a run that is not asked for.
 func (o *operator) dropBase(b base, run block.CID) {
 	for _, p := range b.parts(run) {
@@ -85,6 +105,9 @@ func (o *operator) takeBase(ctx context.Context, req api.RunRequest, spec *ledge
 		b, err = o.takeFile(ctx, req, spec, intake)
 	}
 	if err != nil {
+		return b, err
+	}
+	if b, err = b.frozen(spec); err != nil {
 		return b, err
 	}
 	m, err := blockstore.ReadManifest(o.store, b.weights)

@@ -151,7 +151,7 @@ func (o *operator) describe(req api.RunRequest) (*ledger.RunSpec, error) {
 	case unreadable != nil:
 		return nil, api.RefuseField("local", "correct the run's description", unreadable)
 	case spec.By != "" || spec.Base.Defined() || spec.Strategy.State().Defined() || spec.Layout.Defined() || asked.Tensors.Defined() || len(asked.Aliases) > 0 || asked.Adapter != "" || len(spec.Nonce) > 0:
-		return nil, bad("", "by, base, layout, constants but for local, and nonce are for the node to fill in")
+		return nil, bad("", "by, base, layout, constants but for local and frozen, and nonce are for the node to fill in")
 	case req.Model != "" && !filepath.IsAbs(req.Model):
 		return nil, bad("give the full path: the node has a working directory of its own", "model: %q is a relative path", req.Model)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/tensor"
 )
 
@@ -48,6 +49,7 @@ type Task struct {
 	Aliases   map[string]string `json:"aliases,omitempty"`   // further names of tied weights, each with its name in Base
 	Local     []string          `json:"local,omitempty"`     // names of tensors that each site has its own of: Constants has their first values, LocalFile in StateDir the site's own
 	Adapter   string            `json:"adapter,omitempty"`   // adapter_config.json of the adapter that the model is, as PEFT has it; absent if it is none
+	Frozen    ledger.Frozen     `json:"frozen,omitempty"`    // files of the model that the adapter is made for; absent if nothing is known of it
 	Dir       string            `json:"dir"`                 // empty folder of this task; the update is written here
 	StateDir  string            `json:"state_dir,omitempty"` // the run's folder at this site: what is in it is there for the run's next task, also after a restart
 	Sealed    *bool             `json:"sealed,omitempty"`    // whether the site's update of the round before counted; absent in the first round

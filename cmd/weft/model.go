@@ -19,7 +19,7 @@ const (
 )
 
 func newModel(e *env) *cobra.Command {
-	return newGroup(&cobra.Command{Use: "model", Short: "Work with the models that rounds yield"}, newModelExport(e), newModelEvaluate(e))
+	return newGroup(&cobra.Command{Use: "model", Short: "Work with the models that rounds yield"}, newModelExport(e), newModelEvaluate(e), newModelDigest(e))
 }
 
 // findModel returns the CID that a round, "latest", "best", a CID or the end of one names, and its run, which is nil for a CID

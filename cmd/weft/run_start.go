@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,8 +13,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/checkpoint"
 	"github.com/weft-mesh/weft/cmd/weft/term"
 	"github.com/weft-mesh/weft/hint"
+	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/node/runfile"
 )
@@ -54,6 +57,9 @@ func (c *runStart) run(ctx context.Context, e *env, args []string) error {
 	if err == nil && file.From != (runfile.From{}) {
 		req.From, err = findEarlier(ctx, e.client(), file)
 	}
+	if err == nil && file.Base != "" {
+		err = freeze(ctx, e, file, &req)
+	}
 	if err != nil {
 		return err
 	}
@@ -91,6 +97,23 @@ func checkName(ctx context.Context, c *api.Client, name string) error {
 			}
 		}
 	}
+	return nil
+}
+
+// freeze has the run's description name the frozen model by its files.
+func freeze(ctx context.Context, e *env, file runfile.Run, req *api.RunRequest) error {
+	cache := checkpoint.OpenDigests()
+	files, _, err := hashFolder(ctx, e, file.Base, cache)
+	if err != nil {
+		text, advice := hint.Split(err)
+		return advised(&failure{kind: errUsage, text: file.Wrong("frozen", "%s", text).Error()}, cmp.Or(advice, "the path is relative to the run file"))
+	}
+	beside, err := req.Spec.Constants.Read()
+	if err != nil {
+		return err
+	}
+	beside.Frozen = files
+	req.Spec.Constants = ledger.NewConstants(beside)
 	return nil
 }
 

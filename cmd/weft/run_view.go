@@ -157,6 +157,9 @@ func termsTexts(s *ledger.RunSpec) (texts []string) {
 	if beside, err := s.Constants.Read(); err == nil && len(beside.Local) > 0 {
 		texts = append(texts, "stays at each site: "+strings.Join(quoted(beside.Local), ", "))
 	}
+	if beside, err := s.Constants.Read(); err == nil && len(beside.Frozen) > 0 {
+		texts = append(texts, fmt.Sprintf("for the frozen model %s, %s", beside.Frozen.Digest().Short(), term.Plural(len(beside.Frozen), "file")))
+	}
 	if terms, err := s.Selection.Read(); err == nil && terms.Cross != "" {
 		texts = append(texts, "the sites measure each other's last updates, where config.yaml permits it")
 	}

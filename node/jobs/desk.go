@@ -132,7 +132,7 @@ func (d *desk) newTask(ctx context.Context, run block.CID, spec *ledger.RunSpec,
 // constants completes a task by what its model has beside the weights: the file, which is whole, and what it says of names.
 func (d *desk) constants(ctx context.Context, run block.CID, spec *ledger.RunSpec, task *train.Task) error {
 	beside, err := spec.Constants.Read()
-	task.Aliases, task.Adapter = beside.Aliases, beside.Adapter
+	task.Aliases, task.Adapter, task.Frozen = beside.Aliases, beside.Adapter, beside.Frozen
 	if err != nil || !beside.Tensors.Defined() {
 		return err
 	}

@@ -32,6 +32,7 @@ type Run struct {
 	File string         // else the safetensors file, or the folder, that holds it
 	From From           // else the earlier run whose model it is
 	Wide bool           // the common models are F32 even if it is not
+	Base string         // folder of the model that the run's adapters are made for; empty: the file does not say
 
 	where *yamlfile.File
 }
@@ -62,6 +63,7 @@ type file struct {
 	Model model    `yaml:"model"`
 	DType string   `yaml:"dtype"`
 	Local []string `yaml:"local"`
+	Base  string   `yaml:"frozen"`
 	Terms `yaml:",inline"`
 }
 
@@ -126,9 +128,11 @@ func (f *file) run(name string) (r Run, field string, err error) {
 	if _, err := r.Spec.Constants.Read(); err != nil {
 		return r, "local", fmt.Errorf("want at most %d patterns of tensors' names, such as [\"classifier.*\", \"*.bn*\"], of 1 to %d bytes", ledger.MaxLocal, ledger.MaxTensorName)
 	}
-	r.Init, r.File = f.Model.Init != "", f.Model.File
-	if r.File != "" && !filepath.IsAbs(r.File) {
-		r.File = filepath.Join(filepath.Dir(name), r.File)
+	r.Init, r.File, r.Base = f.Model.Init != "", f.Model.File, f.Base
+	for _, path := range []*string{&r.File, &r.Base} {
+		if *path != "" && !filepath.IsAbs(*path) {
+			*path = filepath.Join(filepath.Dir(name), *path)
+		}
 	}
 	return r, "", nil
 }

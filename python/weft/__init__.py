@@ -39,6 +39,7 @@ from typing import Any
 from . import _session, safetensors
 from ._binary import binary
 from ._client import Client
+from ._frozen import frozen
 from ._local import local
 from ._mesh import Mesh, Run, mesh
 from ._model import Params, load, save, state_dict
@@ -59,6 +60,7 @@ __all__ = [
     "Task",
     "Update",
     "binary",
+    "frozen",
     "init",
     "is_running",
     "load",

@@ -1,4 +1,4 @@
-"""The weft program that a wheel brings along."""
+"""The weft program: the one that has started this script, or that a wheel brings along."""
 
 from __future__ import annotations
 
@@ -10,13 +10,18 @@ from pathlib import Path
 from ._types import Error
 
 NAME = "weft"
+_PROGRAM = "WEFT_PROGRAM"  # path of the node that has started this script
 
 
 def binary() -> Path:
-    """The path of the weft program, which wheels for Linux and macOS bring along.
+    """The path of the weft program: that of the node which has started this script, or else the one that wheels for
+    Linux and macOS bring along.
 
     Raises Error if this installation has none, as one from the sources.
     """
+    node = os.environ.get(_PROGRAM)
+    if node and os.access(node, os.X_OK):
+        return Path(node)
     for folder in _folders():
         path = folder / NAME
         # A script of Python of that name would be another project's, or this very module started over.

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from . import _arrays, _model, _moments, _names, _own, safetensors
+from . import _arrays, _frozen, _model, _moments, _names, _own, safetensors
 from ._change import UNCHANGED, Change
 from ._desk import Desk, Message, NodeDesk
 from ._metrics import MAX_METRICS, Metrics
@@ -92,6 +92,7 @@ class Client:
                 "model: {file: FILE}, or --base FILE",
             )
         try:
+            _frozen.check(message)
             if self._desk.speaks:
                 _own.settle(message)
             params, constants = ({}, set()) if message["kind"] == "init" else _params(message, self._framework)

@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from . import _adapter, _arrays, _names, safetensors
+from . import _adapter, _arrays, _frozen, _names, safetensors
 from ._types import LayoutError
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def said(model: Any, params: Params) -> dict[str, str]:
     """What the metadata of a file of what is sent says of it."""
     whole = unwrap(model)
     config = _adapter.config(whole, adapter_of(whole)) if choose(whole, params) else ""
-    return {_adapter.KEY: config} if config else {}
+    return _frozen.said() | ({_adapter.KEY: config} if config else {})
 
 
 def checkpoint(model: Any, params: Params = "auto") -> dict[str, Any]:
@@ -103,6 +103,15 @@ def adapter_of(model: Any) -> str:
     """The name of a PEFT model's adapter."""
     active = getattr(unwrap(model), "active_adapter", "default")
     return active if isinstance(active, str) else "default"
+
+
+def frozen_of(model: Any, params: Params) -> str:
+    """Where the model was read from that a PEFT model's adapter is made for; "" if nothing is known, or the whole model is sent."""
+    whole = unwrap(model)
+    made = getattr(whole, "peft_config", None)
+    if not choose(whole, params) or not isinstance(made, dict):
+        return ""
+    return str(getattr(made.get(adapter_of(whole)), "base_model_name_or_path", None) or "")
 
 
 def entries(model: Any) -> dict[str, Any]:

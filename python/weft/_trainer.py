@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from . import _session
+from . import _frozen, _model, _session
 from ._model import Params
 from ._task import Task
 from ._types import Cancelled, Error
@@ -62,6 +62,7 @@ class Bridge:
             raise Error("train was called before", "one call does all rounds of the run")
         t = self._trainer
         t.add_callback(_callback(self))  # after all others
+        _frozen.found(_model.frozen_of(t.model, self._params))
         self._tasks = _session.tasks(
             t.model,
             t.create_optimizer(),

@@ -42,18 +42,16 @@ type Config struct {
 // Run is a dry run of a trainer, without a mesh: it gets tasks as from its node, and what it makes of them is taken, or
 // refused, as by its node.
 type Run struct {
-	conf      Config
-	site      *config.Config
-	dir       string // the dry run's own, removed by Close
-	store     *blockstore.Disk
-	trainer   train.Trainer
-	base      block.CID // manifest of the next round's
-	layout    block.CID
-	constants block.CID // manifest; undefined: none
-	aliases   map[string]string
-	adapter   string   // its configuration
-	local     []string // names of tensors that stay at the site
-	round     uint64
+	conf    Config
+	site    *config.Config
+	dir     string // the dry run's own, removed by Close
+	store   *blockstore.Disk
+	trainer train.Trainer
+	base    block.CID // manifest of the next round's
+	layout  block.CID
+	beside  ledger.Beside // what the model has beside its weights
+	local   []string      // names of tensors that stay at the site
+	round   uint64
 }
 
 // Round is what a trainer made of a round.
@@ -151,7 +149,7 @@ func (d *Run) importBase(ctx context.Context) (err error) {
 	if note := i.Rounded.String(); note != "" {
 		d.conf.Log.Warn("the model was converted", "how", note)
 	}
-	d.base, d.constants, d.aliases, d.adapter, d.local = i.Weights, i.Beside.Tensors, i.Beside.Aliases, i.Beside.Adapter, i.Local
+	d.base, d.beside, d.local = i.Weights, i.Beside, i.Local
 	m, err := blockstore.ReadManifest(d.store, d.base)
 	d.layout = m.Layout
 	return err
@@ -240,8 +238,8 @@ func (d *Run) newTask(kind train.Kind, number uint64) (train.Task, error) {
 		return train.Task{}, err
 	}
 	constants := ""
-	if d.constants.Defined() {
-		if constants, err = d.store.Path(d.constants); err != nil {
+	if d.beside.Tensors.Defined() {
+		if constants, err = d.store.Path(d.beside.Tensors); err != nil {
 			return train.Task{}, err
 		}
 	}
@@ -256,7 +254,7 @@ func (d *Run) newTask(kind train.Kind, number uint64) (train.Task, error) {
 	run := []byte("weft trainer test") // there is no run that it could be the CID of
 	return train.Task{
 		Kind: kind, Run: block.Sum(block.Raw, run).String(), Name: "test", Site: d.site.Name, Round: number, Rounds: d.conf.Rounds, Attempt: 1,
-		Base: base, Constants: constants, Aliases: d.aliases, Adapter: d.adapter, Local: d.local, Dir: dir, StateDir: state, Seed: update.Seed(run, number), Config: d.site.Overlay(d.conf.Train),
+		Base: base, Constants: constants, Aliases: d.beside.Aliases, Adapter: d.beside.Adapter, Frozen: d.beside.Frozen, Local: d.local, Dir: dir, StateDir: state, Seed: update.Seed(run, number), Config: d.site.Overlay(d.conf.Train),
 	}, nil
 }
 
