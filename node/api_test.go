@@ -103,6 +103,8 @@ func TestAPI(t *testing.T) {
 		t.Errorf("events %v", seen)
 	}
 	testRefusals(t, s, reply.Run)
+	testOpenAPI(t, s, reply.Run)
+	testStream(t, s)
 }
 
 // rawCall is a call that no client makes; it returns the refusal.

@@ -124,7 +124,9 @@ func (n *Node) restore() (machine *round.Machine, log *wal.Log, mute bool, err e
 		}
 	}
 	var torn int64
+	tell := slowly{time.Now(), n.log}
 	log, torn, err = wal.Open(path, func(r round.Record) error {
+		tell.at(machine.Ledger().Height())
 		if r.Born != nil {
 			if err := n.checkBorn(r.Born); err != nil {
 				return err
@@ -141,6 +143,20 @@ func (n *Node) restore() (machine *round.Machine, log *wal.Log, mute bool, err e
 		err = needsNewer(machine.Ledger().Known())
 	}
 	return machine, log, mute, err
+}
+
+// slowly tells how far a start has come that takes its time.
+type slowly struct {
+	told time.Time
+	log  *slog.Logger
+}
+
+// at notes a height of the ledger that the log has been read up to.
+func (s *slowly) at(height uint64) {
+	if now := time.Now(); now.Sub(s.told) >= startTells {
+		s.told = now
+		s.log.Info("reading the site's log", "height", height)
+	}
 }
 
 // version returns the version that a program's name and version say, as far as it may be told to others.

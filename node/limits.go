@@ -13,6 +13,8 @@ const (
 	visitTime  = 3 * time.Second  // in which a site that was removed is told
 	visitEvery = 10 * time.Minute // between two times that it is let in
 
+	startTells = time.Second // between two lines of the log while a start takes its time
+
 	scrubEvery = 24 * time.Hour
 	scrubRate  = 20 << 20 // bytes a second: no training or round waits for the disk because of it
 )

@@ -1,12 +1,10 @@
 package node
 
 import (
-	"context"
 	"io"
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -107,10 +105,8 @@ func TestMetrics(t *testing.T) {
 		client *http.Client
 		url    string
 	}{
-		"socket": {&http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(a.dir, api.SocketName))
-		}}}, "http://weft"},
-		"TCP": {http.DefaultClient, url},
+		"socket": {overSocket(a.dir), "http://weft"},
+		"TCP":    {http.DefaultClient, url},
 	} {
 		m := scrape(t, from.client, from.url)
 		for name, want := range map[string]float64{

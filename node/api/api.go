@@ -19,7 +19,7 @@ import (
 //	GET  /v1/status                        Status, live: with the newest round of each run alone
 //	GET  /v1/peers                         []Peer
 //	GET  /v1/ledger?from=H&limit=N         []LedgerEntry, ascending
-//	GET  /v1/events?from=SEQ&follow=1      JSON lines of Event
+//	GET  /v1/events?from=SEQ&follow=1      JSON lines of Event; with Accept: text/event-stream as server-sent events
 //	GET  /v1/blocks/{cid}                  the block's bytes
 //	GET  /v1/models/{manifest}?run=RUN     the model as a safetensors file, with the constants of its run if one is named
 //	GET  /v1/runs/{run}/rounds?from=R&limit=N  Rounds: a page of the committed rounds, ascending
@@ -29,6 +29,7 @@ import (
 //	POST /v1/runs/{run}/stop               Stop
 //	POST /v1/runs/{run}/evaluate           EvaluateRequest -> Evaluation, once the trainer is done
 //	POST /v1/runs/{run}/generate           GenerateRequest -> Generated, once the trainer is done
+//	GET  /v1/openapi.json                  this API in OpenAPI 3.0
 //	GET  /healthz                          Health: the node is alive; 503 if a restart may help
 //	GET  /readyz                           Health: nothing keeps the site from going on; 503 if something does
 //	GET  /metrics                          Prometheus metrics (docs/metrics.md)

@@ -148,6 +148,7 @@ func (s *server) routes() http.Handler {
 	route("POST /v1/runs/{run}/generate", s.generate)
 	route("GET /v1/runs/{run}/rounds", s.rounds)
 	route("GET /v1/runs/{run}/steps", s.steps)
+	route("GET /v1/openapi.json", s.openAPI)
 	route("GET /v1/roster", s.roster)
 	route("POST /v1/roster", s.changeRoster)
 	route("/", func(_ http.ResponseWriter, r *http.Request) (any, error) {
@@ -248,29 +249,6 @@ func (s *server) steps(_ http.ResponseWriter, r *http.Request) (any, error) {
 		return nil, err
 	}
 	return s.site.Steps(r.Context(), run)
-}
-
-// events writes the trace as JSON lines; with follow=1 until the caller goes away.
-func (s *server) events(w http.ResponseWriter, r *http.Request) (any, error) {
-	from, err := number(r, "from", 1, 1<<62)
-	if err != nil {
-		return nil, err
-	}
-	w.Header().Set("Content-Type", "application/x-ndjson")
-	enc, flush := json.NewEncoder(w), http.NewResponseController(w)
-	if err := flush.Flush(); err != nil { // the caller learns at once that it is connected
-		return nil, nil
-	}
-	last, list := s.site.Events(r.Context(), from, r.URL.Query().Get("follow") == "1")
-	for ev := range list {
-		if enc.Encode(ev) != nil {
-			return nil, nil // the caller is gone
-		}
-		if ev.Seq >= last && flush.Flush() != nil {
-			return nil, nil
-		}
-	}
-	return nil, nil
 }
 
 func (s *server) block(w http.ResponseWriter, r *http.Request) (any, error) {
