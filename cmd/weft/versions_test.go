@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -69,41 +70,28 @@ func TestVersions(t *testing.T) {
 		t.Run(opener+" opener", func(t *testing.T) {
 			t.Parallel()
 			m := mixedMesh(t, previous, opener)
-			reply, err := m.Nodes[0].Client.Start(t.Context(), api.RunRequest{Spec: ledger.RunSpec{Name: "mixed", Rounds: 3}, Init: true})
-			if err != nil {
-				t.Fatal(err)
-			}
-			var models []string
-			for _, n := range m.Nodes {
-				r := awaitEnd(t, n, reply.Run.String())
-				var own []string
-				for _, h := range r.History {
-					own = append(own, h.Model.String())
-				}
-				if models == nil {
-					models = own
-				}
-				if len(own) != 3 || !slices.Equal(own, models) {
-					t.Errorf("%s has the models %v, %s %v", n.Name, own, m.Nodes[0].Name, models)
-				}
-			}
-			for _, n := range m.Nodes {
-				peers, err := n.Client.Peers(t.Context())
-				if err != nil {
-					t.Fatal(err)
-				}
-				for _, p := range peers {
-					if p.Rejected > 0 || !p.Connected {
-						t.Errorf("%s has refused %d messages of %s, connected: %v", n.Name, p.Rejected, p.Site, p.Connected)
-					}
-				}
-			}
+			trainTogether(t, m.Nodes, "mixed", 3)
+			nobodyRefused(t, m.Nodes)
 			if opener == "new" { // whose node has heard what the others know
 				_, err := m.Nodes[0].Client.Start(t.Context(), api.RunRequest{Spec: ledger.RunSpec{Name: "clipped", Rounds: 1, Rule: "clip"}, Init: true})
 				if err == nil || !strings.Contains(err.Error(), "which does not know what this run asks for") {
 					t.Errorf("a run that two sites cannot follow: %v", err)
 				}
 			}
+			removeLast(t, m.Nodes)
+			stay := m.Nodes[:3]
+			for _, n := range stay[1:] { // one of each version
+				if err := n.Kill(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, n := range stay[1:] {
+				if err := errors.Join(n.Start(), n.Ready(t.Context())); err != nil {
+					t.Fatal(err)
+				}
+			}
+			trainTogether(t, stay, "after the kills", 2)
+			nobodyRefused(t, stay)
 			for _, n := range m.Nodes {
 				if err := n.Stop(); err != nil {
 					t.Error(err)
@@ -117,6 +105,81 @@ func TestVersions(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// trainTogether has the first of some nodes open a run, which must end at all of them with the same models.
+func trainTogether(t *testing.T, nodes []*local.Node, name string, rounds uint64) {
+	t.Helper()
+	reply, err := nodes[0].Client.Start(t.Context(), api.RunRequest{Spec: ledger.RunSpec{Name: name, Rounds: rounds}, Init: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var models []string
+	for _, n := range nodes {
+		r := awaitEnd(t, n, reply.Run.String())
+		var own []string
+		for _, h := range r.History {
+			own = append(own, h.Model.String())
+		}
+		if models == nil {
+			models = own
+		}
+		if len(own) != int(rounds) || !slices.Equal(own, models) {
+			t.Errorf("%s has the models %v, %s %v", n.Name, own, nodes[0].Name, models)
+		}
+	}
+}
+
+// nobodyRefused checks that no node has refused a message of another, and all are connected.
+func nobodyRefused(t *testing.T, nodes []*local.Node) {
+	t.Helper()
+	for _, n := range nodes {
+		for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+			peers, err := n.Client.Peers(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			away := ""
+			for _, p := range peers {
+				if !slices.ContainsFunc(nodes, func(o *local.Node) bool { return o.Name == p.Site }) {
+					continue
+				}
+				if p.Rejected > 0 {
+					t.Errorf("%s has refused %d messages of %s", n.Name, p.Rejected, p.Site)
+				}
+				if !p.Connected {
+					away = p.Site
+				}
+			}
+			if away == "" {
+				break
+			}
+			if time.Now().After(end) {
+				t.Fatalf("%s is not connected with %s", n.Name, away)
+			}
+		}
+	}
+}
+
+// removeLast has the other sites remove the last one from the roster. The first takes its approval back meanwhile, and gives it again.
+func removeLast(t *testing.T, nodes []*local.Node) {
+	t.Helper()
+	last, stay := nodes[len(nodes)-1], nodes[:len(nodes)-1]
+	ask := func(n *local.Node, req api.ChangeRequest) api.RosterChange {
+		change, err := n.Client.ChangeRoster(t.Context(), req)
+		if err != nil {
+			t.Fatalf("%s: %v", n.Name, err)
+		}
+		return change
+	}
+	change := ask(stay[0], api.ChangeRequest{Remove: last.Name})
+	ask(stay[0], api.ChangeRequest{Withdraw: change.ID.String()})
+	for _, n := range stay {
+		ask(n, api.ChangeRequest{Remove: last.Name})
+	}
+	for _, n := range nodes {
+		awaitStatus(t, n.Dir, func(s *api.Status) bool { return s.Sites == len(stay) })
 	}
 }
 

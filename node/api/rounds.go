@@ -68,7 +68,9 @@ func (c *Client) filled(ctx context.Context, from func(newest uint64) uint64) (*
 	}
 	for i := range st.Runs {
 		r := &st.Runs[i]
-		r.History = []RoundStatus{}
+		if r.History == nil { // a node of weft 0.1.0-dev before pages has told all
+			r.History = []RoundStatus{}
+		}
 		if r.Newest != nil {
 			if err := c.fill(ctx, r, from(r.Newest.Round)); err != nil {
 				return nil, err
