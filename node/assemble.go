@@ -86,8 +86,9 @@ func (n *Node) open(closers *[]func() error) error {
 		n.log.Warn("the mesh knows this site by another name than its configuration", "mesh", name, "config", h.Config.Name)
 	}
 	n.sender = newSender(n.log)
+	earlier, _ := n.events.since(0)
 	n.loop = &loop{
-		self: h.ID, start: n.start, machine: machine, log: log, tracker: newTracker(machine.Ledger(), mute), shots: newSnapshots(h, n.opt.Knows, version(n.opt.Agent)),
+		self: h.ID, start: n.start, machine: machine, log: log, tracker: newTracker(machine.Ledger(), earlier, mute), shots: newSnapshots(h, n.opt.Knows, version(n.opt.Agent)),
 		knows: n.opt.Knows, programs: n.programs, box: n.box, views: n.views, events: n.events, shelf: n.shelf, sender: n.sender, index: n.index, moved: n.moved, blame: n.blame,
 	}
 	n.loop.show()
@@ -256,6 +257,7 @@ func (n *Node) employ() (err error) {
 		&operator{h, n.mesh, n.opt.Shard, n.box, n.views, n.store, n.jobs, n.exchange, n.opt.Knows, n.programs},
 		&vault{n.store, n.shelf, n.jobs, n.views},
 	}
+	n.complainer = &complainer{home: h, box: n.box, views: n.views, reach: n.reach, snapshots: n.loop.shots, jobs: n.jobs, start: n.start}
 	x := &explainer{h.ID, n.store, n.shelf, n.jobs, n.views, n.box, n.loop.tracker, n.log}
 	n.loop.employ(n.jobs, n.exchange, x.explain)
 	return metrics.Register(n.registry, metrics.Source{

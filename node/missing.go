@@ -59,6 +59,8 @@ func (s *reporter) addWhy(st *api.RunStatus) {
 			}
 		case skips(st, missing.Site):
 			missing.Why = "it skips the round: " + st.Skipped[missing.Site]
+		case len(st.Troubles[missing.Site].Classes) > 0:
+			missing.Why = "as it says, " + st.Troubles[missing.Site].String()
 		case slices.Contains(st.Silent, missing.Site):
 			missing.Why = "it is connected, and has not said whether it takes part"
 		default:

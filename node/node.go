@@ -63,19 +63,20 @@ type Node struct {
 	registry *prometheus.Registry
 
 	// What Run assembles.
-	loop     *loop
-	events   *events
-	store    *blockstore.Disk
-	index    *index.Index
-	shelf    *shelf
-	trainer  train.Trainer
-	gate     *gate
-	host     *gossip.Host
-	gossip   *gossip.Mesh
-	exchange *exchange.Exchange
-	sender   *sender
-	jobs     *jobs.Jobs
-	site     server.Site
+	loop       *loop
+	events     *events
+	store      *blockstore.Disk
+	index      *index.Index
+	shelf      *shelf
+	trainer    train.Trainer
+	gate       *gate
+	host       *gossip.Host
+	gossip     *gossip.Mesh
+	exchange   *exchange.Exchange
+	sender     *sender
+	jobs       *jobs.Jobs
+	complainer *complainer
+	site       server.Site
 }
 
 // New returns the node of a site. It starts nothing.
@@ -157,6 +158,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	g.Go(func() error { return n.watch(ctx) })
 	g.Go(func() error { return n.scrub(ctx) })
 	g.Go(func() error { return n.mend(ctx) })
+	g.Go(func() error { return n.complainer.run(ctx) })
 	if socket != nil {
 		g.Go(func() error { return server.Serve(ctx, socket, n.site, metrics.Handler(n.registry), n.log) })
 	}

@@ -71,7 +71,7 @@ func (s *snapshots) take(m *round.Machine, v *view, t *tracker) {
 	}
 	var runs []*shownRun
 	for _, run := range l.Runs() {
-		runs = append(runs, s.run(m, run, t.runs[run.ID]))
+		runs = append(runs, s.run(m, run, t.runs[run.ID], t.troubles))
 	}
 	s.newest.Store(&snapshot{status: status, runs: runs, roster: roster, changes: changes, mute: t.mute, twin: t.twin, trouble: t.trouble})
 }
@@ -97,7 +97,7 @@ type toldRun struct {
 }
 
 // run describes a run. What is described once for all is its committed rounds, and all of a run that is over.
-func (s *snapshots) run(m *round.Machine, r *ledger.Run, k *track) *shownRun {
+func (s *snapshots) run(m *round.Machine, r *ledger.Run, k *track, troubles *api.TroubleLog) *shownRun {
 	told := s.told[r.ID]
 	if told == nil {
 		told = &toldRun{unknown: s.knows.Unknown(r), history: []api.RoundStatus{}, skipped: map[uint64]map[string]string{}}
@@ -106,13 +106,14 @@ func (s *snapshots) run(m *round.Machine, r *ledger.Run, k *track) *shownRun {
 	if told.over != nil {
 		return told.over
 	}
-	told.grow(m.Ledger(), r, k)
+	told.grow(m.Ledger(), r, k, troubles)
 	st := api.DescribeRun(m.Ledger(), r, told.history, api.AddClosing(told.figures, m.Ledger(), r))
 	st.Unknown = told.unknown
 	if r.Active() { // nobody repeats the consents any more when it is over
 		st.Phase = k.phase
 		describeTakes(m, r, k, &st)
 		st.Skipped = told.hear(m, r)
+		st.Troubles = describeTroubles(m, r)
 		describeMissing(m, r, &st)
 	} else {
 		st.Takes = api.Counted(told.history)
@@ -121,12 +122,13 @@ func (s *snapshots) run(m *round.Machine, r *ledger.Run, k *track) *shownRun {
 }
 
 // grow adds the rounds that have been committed since.
-func (t *toldRun) grow(l *ledger.Ledger, r *ledger.Run, k *track) {
+func (t *toldRun) grow(l *ledger.Ledger, r *ledger.Run, k *track, troubles *api.TroubleLog) {
 	for i := len(t.history); i < len(r.Commits); i++ {
 		h := api.DescribeRound(l, &r.Commits[i])
 		past := k.past[h.Round]
 		h.Took, h.Phases, h.Skipped = past.took, maps.Clone(past.phases), t.skipped[h.Round]
 		delete(t.skipped, h.Round)
+		troubles.Missed(r.ID, &h, l.Name)
 		t.history, t.figures = append(t.history, h), api.AddFigures(t.figures, l, r, i)
 	}
 }

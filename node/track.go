@@ -14,10 +14,11 @@ import (
 // tracker follows the trace to say in which phase each run is, and how long each phase took. It
 // belongs to the loop.
 type tracker struct {
-	runs    map[block.CID]*track
-	mute    bool   // the log was lost, or a part of it, and the site does not vote yet
-	twin    bool   // it has heard votes of its own key that it did not sign, well after its start
-	trouble string // what the operator should know for good, until a restart
+	runs     map[block.CID]*track
+	troubles *api.TroubleLog
+	mute     bool   // the log was lost, or a part of it, and the site does not vote yet
+	twin     bool   // it has heard votes of its own key that it did not sign, well after its start
+	trouble  string // what the operator should know for good, until a restart
 }
 
 // track is a run's current round and what was measured of those before.
@@ -37,8 +38,12 @@ type measured struct {
 	phases map[api.Phase]time.Duration
 }
 
-func newTracker(l *ledger.Ledger, mute bool) *tracker {
-	t := &tracker{runs: map[block.CID]*track{}, mute: mute}
+// newTracker begins with the ledger of the log, and with the events of the site's lives before.
+func newTracker(l *ledger.Ledger, earlier []api.Event, mute bool) *tracker {
+	t := &tracker{runs: map[block.CID]*track{}, troubles: api.NewTroubleLog(), mute: mute}
+	for _, e := range earlier {
+		t.troubles.See(e.Event)
+	}
 	for _, r := range l.Runs() {
 		if k := t.open(r.ID, r.Round); r.Latest() != nil {
 			k.enter(api.PhaseReducing, time.Time{})
@@ -77,6 +82,7 @@ func (k *track) enter(p api.Phase, now time.Time) {
 
 // see takes an event of the machine.
 func (t *tracker) see(l *ledger.Ledger, e trace.Event, now time.Time) {
+	t.troubles.See(e)
 	switch e := e.(type) {
 	case trace.Decided:
 		t.decided(l, l.At(e.Height).Entry, now)

@@ -30,6 +30,8 @@ func (s *reporter) waits(st *api.RunStatus) string {
 		case !slices.Contains(st.Takes, name) || slices.Contains(st.Updates, name) || skips(st, name):
 		case site.ID != s.home.ID && !s.reach.has(site.ID):
 			missing = append(missing, name+" (away)")
+		case len(st.Troubles[name].Classes) > 0:
+			missing = append(missing, name+" ("+st.Troubles[name].String()+")")
 		default:
 			missing = append(missing, name)
 		}
@@ -55,6 +57,8 @@ func (s *reporter) awaits(st *api.RunStatus, sealed bool) string {
 		case slices.Contains(st.Declined, name) || slices.Contains(st.Updates, name) || skips(st, name):
 		case site.ID == s.home.ID:
 			coming = append(coming, "this site")
+		case s.reach.has(site.ID) && len(st.Troubles[name].Classes) > 0:
+			coming = append(coming, name+" ("+st.Troubles[name].String()+")")
 		case s.reach.has(site.ID):
 			coming = append(coming, name)
 		default:

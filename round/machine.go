@@ -151,6 +151,8 @@ func (m *Machine) Step(now time.Duration, ev Event) {
 		m.runs.TrainFailed(e)
 	case runs.Skipped:
 		m.runs.Skipped(e)
+	case runs.Troubled:
+		runs.Complain(m.runs, e)
 	case runs.Fetched:
 		m.runs.Fetched(e)
 	case runs.Lost:

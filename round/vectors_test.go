@@ -89,6 +89,9 @@ func vectors(t *testing.T) []vector {
 	declines := &ledger.Consent{Run: run, Serial: 2, Reason: "its model is larger than max_model"}
 	add("consent that declines body", "body", declines)
 	statement(3, ledger.KindSkip, &ledger.Skip{Run: run, Round: 1, Opened: 1, Reason: "no new cases"})
+	statement(3, ledger.KindTrouble, &ledger.Trouble{Run: run, Serial: 3, Classes: []ledger.TroubleClass{ledger.DiskFull, ledger.TrainingFails}})
+	add("trouble with a text body", "body", &ledger.Trouble{Run: run, Serial: 1, Classes: []ledger.TroubleClass{ledger.LinkDown}, Text: "the switch is being replaced"})
+	add("trouble that is over body", "body", &ledger.Trouble{Run: run, Serial: 4, Classes: []ledger.TroubleClass{}})
 	upd := func(i int) *ledger.Update {
 		return &ledger.Update{Run: run, Round: 1, Opened: 1, Attempt: 1, Base: model, Manifest: block.Sum(block.DagCBOR, fmtSeed(i)), Samples: uint64(100 + i), Metrics: map[string]float64{"loss": 1.5}}
 	}

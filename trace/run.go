@@ -2,6 +2,7 @@ package trace
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/weft-mesh/weft/block"
 )
@@ -23,6 +24,13 @@ type TrainingFailed struct {
 type Skipped struct {
 	Subject
 	Why string `json:"why"`
+}
+
+// Troubled tells what goes wrong at a site, as it says: nothing any more, if there are no classes.
+type Troubled struct {
+	Subject
+	Classes []string `json:"classes,omitempty"`
+	Why     string   `json:"why,omitempty"` // as far as its operator shares that
 }
 
 // MetricsDropped tells that an update's metrics are left out: they would not fit a seal of all sites.
@@ -93,6 +101,7 @@ type Diverged struct {
 func (TrainingStarted) Kind() Kind  { return "train" }
 func (TrainingFailed) Kind() Kind   { return "train failed" }
 func (Skipped) Kind() Kind          { return "skips" }
+func (Troubled) Kind() Kind         { return "trouble" }
 func (MetricsDropped) Kind() Kind   { return "metrics dropped" }
 func (Announced) Kind() Kind        { return "announce" }
 func (Held) Kind() Kind             { return "holds" }
@@ -112,17 +121,28 @@ func (e TrainingStarted) Text() string {
 }
 func (e TrainingFailed) Text() string { return e.Why }
 func (e Skipped) Text() string        { return e.Why }
-func (MetricsDropped) Text() string   { return "too many for a mesh of so many sites" }
-func (e UpdateSpoilt) Text() string   { return e.Why }
-func (e ModelSpoilt) Text() string    { return e.Why }
-func (e UpdateStale) Text() string    { return e.Why }
-func (e InputSpoilt) Text() string    { return e.Why }
-func (e Diverged) Text() string       { return e.Why }
+func (e Troubled) Text() string {
+	if len(e.Classes) == 0 {
+		return "nothing any more"
+	}
+	text := strings.Join(e.Classes, ", ")
+	if e.Why != "" {
+		text += ": " + e.Why
+	}
+	return text
+}
+func (MetricsDropped) Text() string { return "too many for a mesh of so many sites" }
+func (e UpdateSpoilt) Text() string { return e.Why }
+func (e ModelSpoilt) Text() string  { return e.Why }
+func (e UpdateStale) Text() string  { return e.Why }
+func (e InputSpoilt) Text() string  { return e.Why }
+func (e Diverged) Text() string     { return e.Why }
 
 var (
 	_ = register[TrainingStarted]()
 	_ = register[TrainingFailed]()
 	_ = register[Skipped]()
+	_ = register[Troubled]()
 	_ = register[MetricsDropped]()
 	_ = register[Announced]()
 	_ = register[Held]()

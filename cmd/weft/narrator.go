@@ -69,6 +69,7 @@ var told = map[trace.Kind]string{
 	"announce":    "update announced",
 	"holds":       "update received",
 	"skips":       "a site skips the round",
+	"trouble":     "a site says what goes wrong there",
 	"votes again": "votes again",
 
 	"change asked":        "a change of the roster is asked for: weft roster list",

@@ -89,10 +89,12 @@ func evalKey(r *api.RunStatus, rows []api.RoundStatus) string {
 	return ""
 }
 
-// sitesWith returns the sites that have any part in a round: whose updates count, who measured its model, or who skipped it.
+// sitesWith returns the sites that have any part in a round: whose updates count, who measured its model, who
+// skipped it, or has said why it has no update in it.
 func sitesWith(r *api.RoundStatus) []string {
 	sites := append(slices.Clone(r.Sites), slices.Collect(maps.Keys(r.Metrics))...)
 	sites = slices.AppendSeq(sites, maps.Keys(r.Skipped))
+	sites = slices.AppendSeq(sites, maps.Keys(r.Troubles))
 	slices.Sort(sites)
 	return slices.Compact(sites)
 }

@@ -82,6 +82,9 @@ func roundText(r *api.RunStatus) string {
 func runText(out *term.Out, r *api.RunStatus) string {
 	var b strings.Builder
 	b.WriteString(runHead(out, r))
+	for _, site := range slices.Sorted(maps.Keys(r.Troubles)) {
+		b.WriteString(strings.Repeat(" ", indent) + hanging(out, site+" says: "+r.Troubles[site].String(), out.Bad))
+	}
 	switch r.Phase {
 	case api.PhaseTraining:
 		what := ""
@@ -331,6 +334,13 @@ func marksText(run *api.RunStatus, r *api.RoundStatus) string {
 		parts = append(parts, fmt.Sprintf("skipped: %d sites", n))
 	} else if n > 0 {
 		parts = append(parts, "skipped: "+skippedText(r.Skipped))
+	}
+	for n, site := range slices.Sorted(maps.Keys(r.Troubles)) {
+		if n == sitesMarked && len(r.Troubles) > sitesMarked {
+			parts = append(parts, fmt.Sprintf("and trouble at %d more sites", len(r.Troubles)-n))
+			break
+		}
+		parts = append(parts, "none of "+site+": "+r.Troubles[site].String())
 	}
 	return strings.Join(parts, ", ")
 }

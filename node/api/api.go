@@ -137,6 +137,7 @@ type RunStatus struct {
 	Declined     []string           `json:"declined,omitempty"`      // sites that have said that they do not
 	Silent       []string           `json:"silent,omitempty"`        // sites that have not answered yet, while the run lasts
 	Skipped      map[string]string  `json:"skipped,omitempty"`       // sites that have said that they offer nothing in this round, and why
+	Troubles     map[string]Trouble `json:"troubles,omitempty"`      // what goes wrong at sites, this one too, as they say
 	MinSites     uint64             `json:"min_sites"`               // fewest updates in a round
 	Failure      *Failure           `json:"failure,omitempty"`       // why the last training failed, or the last evaluation, until another goes well
 	Waits        string             `json:"waits,omitempty"`         // what the round waits for, where it does not go on
@@ -202,6 +203,7 @@ type RoundStatus struct {
 	NormRatios  map[string]float64            `json:"norm_ratios,omitempty"` // to the median of the round's
 	Late        map[string]uint64             `json:"late,omitempty"`        // rounds by which updates were late, if they were
 	Skipped     map[string]string             `json:"skipped,omitempty"`     // sites that offered nothing, and why, as heard here; none for rounds before a restart
+	Troubles    map[string]Trouble            `json:"troubles,omitempty"`    // what went wrong in the round at sites without an update in it, as heard here
 	Attempts    map[string]uint64             `json:"attempts"`              // how many trainings stand behind each update: more than one if the site waited for others
 	Metrics     map[string]map[string]float64 `json:"metrics"`               // by site
 	Took        time.Duration                 `json:"took"`                  // as measured here; 0 for rounds before a restart

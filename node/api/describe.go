@@ -204,10 +204,14 @@ func Signers(l *ledger.Ledger, height uint64) []string {
 
 // Marks says what is unusual of a site's update in the round: repeated, if more than one training stands behind it; late; capped,
 // if it counts for less than its samples though it is in time; heavy, if it has more than half of the weight; long, if its change
-// has more than ten times the median norm; skipped, if there is none as the site has said so.
+// has more than ten times the median norm; skipped, if there is none as the site has said so; trouble with
+// its classes, if there is none and the site has said that something went wrong there.
 func (r *RoundStatus) Marks(site string) (marks []string) {
 	if _, skipped := r.Skipped[site]; skipped && !slices.Contains(r.Sites, site) {
 		return []string{"skipped"}
+	}
+	if trouble, told := r.Troubles[site]; told {
+		return []string{"trouble:" + trouble.Names()}
 	}
 	if r.Attempts[site] > 1 {
 		marks = append(marks, "repeated")

@@ -84,6 +84,10 @@ func (a *Archive) Status(context.Context) (*api.Status, error) {
 		Sites: r.Len(), Quorum: r.Quorum(), Height: a.ledger.Height(), Head: a.ledger.Head(), Runs: []api.RunStatus{},
 		Protocol: a.ledger.Protocol(a.ledger.Height() + 1).Number, Newest: ledger.Newest,
 	}
+	troubles, err := troublesOf(a.dir)
+	if err != nil {
+		return nil, err
+	}
 	for _, run := range a.ledger.Runs() {
 		d := api.DescribeRun(a.ledger, run, api.DescribeHistory(a.ledger, run), api.DescribeFigures(a.ledger, run))
 		d.Takes = api.Counted(d.History)
@@ -92,6 +96,7 @@ func (a *Archive) Status(context.Context) (*api.Status, error) {
 			d.Phase = api.PhaseOffline
 		}
 		for i := range d.History {
+			troubles.Missed(run.ID, &d.History[i], a.ledger.Name)
 			if m, err := a.open(d.History[i].Model); err == nil {
 				d.History[i].Held = m.Close() == nil
 			}

@@ -33,6 +33,7 @@ type Config struct {
 	KeepModels  yamlfile.Count            `yaml:"keep_models"`
 	KeepUpdates bool                      `yaml:"keep_updates"`
 	Metrics     string                    `yaml:"metrics"` // TCP address at which Prometheus metrics are served; empty: only at the local API's socket
+	ShareErrors bool                      `yaml:"share_errors"` // the other sites see the words of what goes wrong here, not its class alone
 	Log         Log                       `yaml:"log"`
 	Train       map[string]yamlfile.Value `yaml:"train"`
 }

@@ -219,7 +219,8 @@ func (a *artifacts) fetchBlock(ctx context.Context, c block.CID, owner peer.ID) 
 func (a *artifacts) exchange(ctx context.Context, want []block.CID, owner peer.ID, urgent bool, put func(block.Block) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	more := a.host.Providers(ctx, owner)
-	_, err := a.blocks.Fetch(ctx, exchange.Request{Want: want, More: more, Put: put, Urgent: urgent})
+	progress := func(int, int, int64) { paceOf(ctx).move() }
+	_, err := a.blocks.Fetch(ctx, exchange.Request{Want: want, More: more, Put: put, Urgent: urgent, Progress: progress})
 	cancel()
 	for range more { // until its goroutine has ended
 	}

@@ -17,6 +17,7 @@ type fetching struct {
 	job    runs.Fetch
 	cancel context.CancelFunc
 	done   chan struct{}
+	pace   *pace
 }
 
 // wanted is what is fetched once at a time: of two runs that mean one artifact with two layouts one is wrong.
@@ -44,7 +45,8 @@ func (j *Jobs) fetch(job runs.Fetch) {
 		return
 	}
 	ctx, cancel := context.WithCancel(j.ctx)
-	f := &fetching{job, cancel, make(chan struct{})}
+	f := &fetching{job, cancel, make(chan struct{}), &pace{}}
+	ctx = context.WithValue(ctx, paced{}, f.pace)
 	j.fetching[what] = f
 	j.spawn(func() {
 		defer cancel()
@@ -77,8 +79,10 @@ func (j *Jobs) Obtain(ctx context.Context, job runs.Fetch) (invalid string, err 
 	}
 	about := "fetch " + job.Manifest.String()
 	defer j.problems.solved(about)
+	paceOf(ctx).move()
 	for wait := retryMin; ; wait = min(2*wait, retryMax) {
 		err := j.artifacts.tryFetch(ctx, job)
+		paceOf(ctx).missed(err)
 		switch {
 		case err == nil:
 			return "", nil

@@ -110,6 +110,9 @@ func (r *Runs) SaidBy(id peer.ID) []*ledger.Signed {
 		if s := r.stops[run.ID][id]; s != nil {
 			list = append(list, s)
 		}
+		if s := r.troubles.said[run.ID][id]; s != nil {
+			list = append(list, s)
+		}
 		if c := p.offers.sites[id]; c != nil {
 			if c.said() {
 				list = append(list, c.consent)

@@ -15,20 +15,21 @@ const never = time.Duration(1<<63 - 1)
 
 // Runs is a site's part in the runs of its mesh. Its methods must not be called concurrently.
 type Runs struct {
-	env    *env
-	models *models
-	states map[block.CID]*state
-	due    time.Duration // when the next deadline of any comes
-	proofs uint64        // version of the proofs that the states count by
-	asks   *asks
-	stops  stops
-	unsaid []Trained // while this site may not offer yet
+	env      *env
+	models   *models
+	states   map[block.CID]*state
+	due      time.Duration // when the next deadline of any comes
+	proofs   uint64        // version of the proofs that the states count by
+	asks     *asks
+	stops    stops
+	troubles *troubles
+	unsaid   []Trained // while this site may not offer yet
 }
 
 // New returns a site's part in no runs.
 func New(cfg Config) *Runs {
 	v := &env{Config: cfg}
-	return &Runs{env: v, models: newModels(v), states: map[block.CID]*state{}, due: never, asks: newAsks(v), stops: stops{}}
+	return &Runs{env: v, models: newModels(v), states: map[block.CID]*state{}, due: never, asks: newAsks(v), stops: stops{}, troubles: newTroubles(v)}
 }
 
 // Begin lets the times of what was restored count from now on: a log has no clock.
@@ -182,6 +183,9 @@ func (r *Runs) Decided(e *ledger.Entry) {
 		r.opened(e.Run(), o)
 	}
 	r.of(e.Run()).decided(e.Body)
+	if !r.active(e.Run()) {
+		r.troubles.over(e.Run())
+	}
 }
 
 // Joined makes room for what a new site offers in the runs that are active, and drops what the change
@@ -200,6 +204,7 @@ func (r *Runs) Joined(id peer.ID) {
 // Removed takes from a key that was removed its say in what is not decided. What is sealed stays.
 func (r *Runs) Removed(id peer.ID) {
 	r.stops.forget(id)
+	r.troubles.forget(id)
 	r.asks.forget(id)
 	for _, run := range r.env.Ledger.Runs() {
 		p := r.states[run.ID]
@@ -224,8 +229,9 @@ func (r *Runs) Participates(run block.CID, id peer.ID) bool {
 
 // Said is what a site has said of a run, as far as this site knows.
 type Said struct {
-	Declines bool         // it takes no part
-	Skips    *ledger.Skip // it offers nothing in the current round; nil: it has not said so, or has offered something all the same
+	Declines bool            // it takes no part
+	Skips    *ledger.Skip    // it offers nothing in the current round; nil: it has not said so, or has offered something all the same
+	Trouble  *ledger.Trouble // what it has said last of what goes wrong there; nil: nothing
 }
 
 // Said returns what a site has said of a run.
@@ -235,6 +241,7 @@ func (r *Runs) Said(run block.CID, id peer.ID) (said Said) {
 		return said
 	}
 	c := p.offers.sites[id]
+	said.Trouble = r.troubles.newest(run, id)
 	said.Declines = c.said() && !c.accepts
 	if c.skips(p.run.Opened) && (c.best == nil || c.best.Round != p.run.Round) {
 		said.Skips = c.skipped

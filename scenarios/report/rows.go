@@ -93,7 +93,7 @@ func remarkable(l *scenarios.Line, names map[peer.ID]string) string {
 		return fmt.Sprintf("decides height %d (%s) in view %d", e.Height, e.Text(), e.View)
 	case trace.Equivocated:
 		return fmt.Sprintf("%s%s (%s): %s", e.Kind(), ofSite(e.Site, names), e.Statement, e.Text())
-	case trace.Up, trace.Down, trace.DiskLost, trace.RolledBack, trace.FallsSilent, trace.VotesAgain, trace.Diverged, trace.Forked, trace.TrainingFailed, trace.InputSpoilt,
+	case trace.Up, trace.Down, trace.DiskLost, trace.RolledBack, trace.FallsSilent, trace.VotesAgain, trace.Diverged, trace.Forked, trace.TrainingFailed, trace.Troubled, trace.InputSpoilt,
 		trace.ModelSpoilt, trace.UpdateSpoilt, trace.UpdateStale, trace.Dropped:
 		text := string(e.Kind()) + ofSite(e.About().Site, names)
 		if e.Text() != "" {

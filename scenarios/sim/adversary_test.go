@@ -290,9 +290,13 @@ var expectations = map[string]expectation{
 		expect: (*lied).tolerated,
 	},
 	"metric-liar": {}, // see TestMetricLiar: here nobody measures
-	"asker":       {}, // see TestAskers: here nothing is asked for
-	"baseless":    {},
-	"stale":       {deeds: []string{"announced an old update of its own", "announced another's old update", "announced another's update", "announced the base as its update"}},
+	"complainer": {
+		deeds:  []string{"claimed every trouble", "took its troubles back", "claimed two troubles in one place"},
+		expect: (*lied).unmoved,
+	},
+	"asker":    {}, // see TestAskers: here nothing is asked for
+	"baseless": {},
+	"stale":    {deeds: []string{"announced an old update of its own", "announced another's old update", "announced another's update", "announced the base as its update"}},
 }
 
 // excluded holds that no update of a liar went into a model.
@@ -308,6 +312,21 @@ func (p *lied) included() {
 	p.Helper()
 	if _, n := p.counted(); n == 0 {
 		p.Error("no update of a liar was aggregated: what keeps them out?")
+	}
+}
+
+// unmoved holds that what a liar says of its troubles moves nobody: its updates are in all seals, and nobody is named or banned.
+func (p *lied) unmoved() {
+	p.Helper()
+	for _, c := range p.Machine(0).Ledger().Runs()[0].Commits {
+		if len(c.Sealed.Updates) != len(p.sites) {
+			p.Errorf("round %d is of %d updates", c.Round, len(c.Sealed.Updates))
+		}
+	}
+	for i := range p.sites {
+		if n := p.Banned(i); n > 0 {
+			p.Errorf("site %d is banned by %d", i, n)
+		}
 	}
 }
 
