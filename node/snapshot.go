@@ -155,9 +155,13 @@ func (t *toldRun) keep(r *shownRun, measurable bool) *shownRun {
 
 // describeTakes says what the sites have answered, and whose updates are here.
 func describeTakes(m *round.Machine, r *ledger.Run, k *track, st *api.RunStatus) {
+	st.Useless = map[string]string{}
 	for _, site := range m.Ledger().Roster().ByName() {
 		if k.held[site.ID] {
 			st.Updates = append(st.Updates, site.Name)
+		}
+		if why := m.Said(r.ID, site.ID).Useless; why != "" {
+			st.Useless[site.Name] = why
 		}
 		switch {
 		case m.Participates(r.ID, site.ID):

@@ -133,6 +133,7 @@ type RunStatus struct {
 	Process      int                `json:"process,omitempty"`       // ID of the trainer's process while it has the task, if it is one
 	TrainerWaits string             `json:"trainer_waits,omitempty"` // what keeps the trainer from the task under way, such as a process that is to come
 	Updates      []string           `json:"updates"`                 // sites whose updates of this round are held here
+	Useless      map[string]string  `json:"useless,omitempty"`       // sites whose updates of this round are here and do not count, and why
 	Takes        []string           `json:"takes"`                   // sites that take part; of a run that is over, or read without a node, those whose updates counted
 	Declined     []string           `json:"declined,omitempty"`      // sites that have said that they do not
 	Silent       []string           `json:"silent,omitempty"`        // sites that have not answered yet, while the run lasts

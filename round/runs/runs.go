@@ -231,6 +231,7 @@ func (r *Runs) Participates(run block.CID, id peer.ID) bool {
 type Said struct {
 	Declines bool            // it takes no part
 	Skips    *ledger.Skip    // it offers nothing in the current round; nil: it has not said so, or has offered something all the same
+	Useless  string          // why its update of the current round, which is here, does not count; empty: it counts, or is not here
 	Trouble  *ledger.Trouble // what it has said last of what goes wrong there; nil: nothing
 }
 
@@ -243,6 +244,7 @@ func (r *Runs) Said(run block.CID, id peer.ID) (said Said) {
 	c := p.offers.sites[id]
 	said.Trouble = r.troubles.newest(run, id)
 	said.Declines = c.said() && !c.accepts
+	said.Useless = useless(p, c)
 	if c.skips(p.run.Opened) && (c.best == nil || c.best.Round != p.run.Round) {
 		said.Skips = c.skipped
 	}

@@ -141,6 +141,29 @@ func (p *state) countable(c *contributor) (best *update) {
 	return best
 }
 
+// useless says why a site's update for the current opening, which has come, is in no seal formed now; nothing if it is in one, or
+// has not come.
+func useless(p *state, c *contributor) string {
+	u := c.offer(p.run.Opened)
+	if u == nil || c.best != nil && c.best.Opened == p.run.Opened {
+		return ""
+	}
+	_, stale := p.Ledger.Staleness(p.run, u.statement)
+	switch {
+	case u.invalid != "":
+		return u.invalid
+	case !u.held:
+		return ""
+	case p.Proofs.Accused(c.id):
+		return "it has signed two statements for one place"
+	case !p.roster().Has(c.id):
+		return "it is no site any more"
+	case stale != nil:
+		return stale.Error()
+	}
+	return "it weighs nothing, by the samples that it states"
+}
+
 func (p *state) recountAll() {
 	for _, c := range p.offers.order {
 		p.recount(c)
