@@ -24,7 +24,7 @@ type folder struct {
 	log  *slog.Logger
 	temp atomic.Uint64 // names of temporary files
 
-	reserve uint64 // bytes that stay free; 0: see claim
+	reserve atomic.Uint64 // bytes that stay free; 0: see claim
 }
 
 // The directory of a store. A name that ends in a slash is a directory.

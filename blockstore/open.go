@@ -88,7 +88,8 @@ func open(fsys, outside fsys, dir string, opt Options) (*store, error) {
 	if err := fsys.MkdirAll(dir); err != nil {
 		return nil, full(err)
 	}
-	files := &folder{fs: fsys, dir: dir, log: log, reserve: opt.Reserve}
+	files := &folder{fs: fsys, dir: dir, log: log}
+	files.reserve.Store(opt.Reserve)
 	lock, err := fsys.Lock(files.path(lockName), "process "+strconv.Itoa(os.Getpid()))
 	if err != nil {
 		return nil, full(err)

@@ -16,12 +16,15 @@ func (s *store) Room() (uint64, error) {
 	return room, err
 }
 
+// SetReserve changes how many bytes of the disk stay free; 0: as much as the store leaves by itself.
+func (s *store) SetReserve(bytes uint64) { s.files.reserve.Store(bytes) }
+
 func (d *folder) room() (room, reserve uint64, err error) {
 	free, size, err := d.fs.Free(d.dir)
 	if err != nil {
 		return 0, 0, fmt.Errorf("free space of %s: %w", d.dir, err)
 	}
-	reserve = d.reserve
+	reserve = d.reserve.Load()
 	if reserve == 0 {
 		reserve = min(maxReserve, size/20)
 	}

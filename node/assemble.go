@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -242,7 +243,7 @@ func (n *Node) employ() (err error) {
 		return err
 	}
 	n.jobs, err = jobs.New(jobs.Config{
-		Self: h.ID, Site: h.Config, TaskDir: h.Path(site.TaskDir), StateDir: h.Path(site.StateDir), Store: n.store, Index: n.index, Blocks: n.exchange, Trainer: n.trainer, Knows: n.opt.Knows, Steps: curves,
+		Self: h.ID, Site: n.config, TaskDir: h.Path(site.TaskDir), StateDir: h.Path(site.StateDir), Store: n.store, Index: n.index, Blocks: n.exchange, Trainer: n.trainer, Knows: n.opt.Knows, Steps: curves,
 		Host: &jobHost{h.ID, n.box, n.views, n.reach, n.bad}, Log: n.log, Spoil: n.spoil,
 	})
 	if err != nil {
@@ -254,10 +255,10 @@ func (n *Node) employ() (err error) {
 		*vault
 	}{
 		&reporter{h, n.start, n.box, n.views, n.reach, n.loop.shots, n.jobs, n.host, n.gossip, n.exchange, n.gate.named, n.events, n.programs, curves},
-		&operator{h, n.mesh, n.opt.Shard, n.box, n.views, n.store, n.jobs, n.exchange, n.opt.Knows, n.programs},
+		&operator{h, n.config, n.mesh, n.opt.Shard, n.box, n.views, n.store, n.jobs, n.exchange, n.opt.Knows, n.programs},
 		&vault{n.store, n.shelf, n.jobs, n.views},
 	}
-	n.complainer = &complainer{home: h, box: n.box, views: n.views, reach: n.reach, snapshots: n.loop.shots, jobs: n.jobs, start: n.start}
+	n.complainer = &complainer{home: h, config: n.config, box: n.box, views: n.views, reach: n.reach, snapshots: n.loop.shots, jobs: n.jobs, start: n.start}
 	x := &explainer{h.ID, n.store, n.shelf, n.jobs, n.views, n.box, n.loop.tracker, n.log}
 	n.loop.employ(n.jobs, n.exchange, x.explain)
 	return metrics.Register(n.registry, metrics.Source{
@@ -280,7 +281,7 @@ func multiaddrs(list []string) ([]multiaddr.Multiaddr, error) {
 // bootstrap returns the addresses of the configuration, and whose they are.
 func (n *Node) bootstrap() (list []peer.AddrInfo, named map[peer.ID]bool, err error) {
 	named = map[peer.ID]bool{}
-	for _, s := range n.home.Config.Bootstrap {
+	for _, s := range slices.Concat(n.home.Config.Bootstrap, n.opt.Bootstrap) {
 		info, err := config.CheckBootstrap(s)
 		if err != nil {
 			return nil, nil, fmt.Errorf("%w: bootstrap: %w", config.ErrInvalid, err)

@@ -22,6 +22,7 @@ import (
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/node/api/server"
+	"github.com/weft-mesh/weft/node/config"
 	"github.com/weft-mesh/weft/node/index"
 	"github.com/weft-mesh/weft/node/jobs"
 	"github.com/weft-mesh/weft/node/metrics"
@@ -34,25 +35,28 @@ import (
 
 // Options are what a node may be given beside its home; the zero value is fit for use.
 type Options struct {
-	Log     *slog.Logger    // nil: as the home's configuration says, on standard error
-	Timing  round.Timing    // zero: round.DefaultTiming
-	Trainer train.Trainer   // nil: as the configuration says
-	Agent   string          // name and version of this program, told to other sites
-	Network libp2p.Option   // what carries its connections; nil: TCP and QUIC on this machine's own network
-	NoAPI   bool            // do not serve the local API: the program that runs the node asks it itself
-	Knows   reduction.Knows // nil: reduction.KnownNames
-	Shard   uint64          // elements of the shards into which models are cut that runs start from; 0: as the store does
+	Level     *slog.LevelVar  // of Log, which [Node.Reload] sets; nil: it stays
+	Bootstrap []string        // full addresses of other sites, beside those of the configuration
+	Log       *slog.Logger    // nil: as the home's configuration says, on standard error
+	Timing    round.Timing    // zero: round.DefaultTiming
+	Trainer   train.Trainer   // nil: as the configuration says
+	Agent     string          // name and version of this program, told to other sites
+	Network   libp2p.Option   // what carries its connections; nil: TCP and QUIC on this machine's own network
+	NoAPI     bool            // do not serve the local API: the program that runs the node asks it itself
+	Knows     reduction.Knows // nil: reduction.KnownNames
+	Shard     uint64          // elements of the shards into which models are cut that runs start from; 0: as the store does
 }
 
 // Node is a site's daemon: it assembles the parts and runs them.
 type Node struct {
-	home  *site.Home
-	opt   Options
-	log   *slog.Logger
-	mesh  block.CID // the genesis document's
-	start time.Time
-	ready chan struct{}
-	spoil func(shard int, data []byte) // for tests: what a broken machine does to a model that it computes
+	home   *site.Home
+	config *config.Live
+	opt    Options
+	log    *slog.Logger
+	mesh   block.CID // the genesis document's
+	start  time.Time
+	ready  chan struct{}
+	spoil  func(shard int, data []byte) // for tests: what a broken machine does to a model that it computes
 
 	box      *mailbox
 	views    *views
@@ -99,7 +103,7 @@ func New(h *site.Home, opt Options) (*Node, error) {
 	// What the genesis says, until the log has been read.
 	first := &view{members: newMembers(ledger.NewLedger(h.Genesis, ledger.VerifySignature), h.ID, nil)}
 	n := &Node{
-		home: h, opt: opt, log: opt.Log, mesh: h.Genesis.Block().CID, ready: make(chan struct{}),
+		home: h, config: config.NewLive(h.Config), opt: opt, log: opt.Log, mesh: h.Genesis.Block().CID, ready: make(chan struct{}),
 		box: newMailbox(), views: newViews(first), verifier: newVerifier(), reach: newReach(), programs: &programs{}, bad: make(chan error, badWaiting),
 		registry: metrics.NewRegistry(),
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/weft-mesh/weft/hint"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/api"
+	"github.com/weft-mesh/weft/node/config"
 	"github.com/weft-mesh/weft/node/jobs"
 	"github.com/weft-mesh/weft/node/reduction"
 	"github.com/weft-mesh/weft/node/site"
@@ -25,6 +26,7 @@ import (
 // operator does what the site's operator asks for.
 type operator struct {
 	home     *site.Home
+	config   *config.Live
 	mesh     block.CID
 	shard    uint64 // elements of the shards into which models are cut; 0: as the store does
 	box      *mailbox
@@ -67,7 +69,7 @@ func (o *operator) Consent(ctx context.Context, run block.CID, accept bool) erro
 			return api.Refuse(http.StatusConflict, "weft peers shows which weft the other sites run; start that one", "this weft cannot take part in the run: %s", why)
 		}
 	}
-	if !o.box.deliver(ctx, runs.Considered{Run: run, Accept: accept, Samples: uint64(o.home.Config.Samples)}) {
+	if !o.box.deliver(ctx, runs.Considered{Run: run, Accept: accept, Samples: uint64(o.config.Now().Samples)}) {
 		return api.ErrStopped
 	}
 	o.jobs.Answered(run)

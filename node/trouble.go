@@ -9,6 +9,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/node/api"
+	"github.com/weft-mesh/weft/node/config"
 	"github.com/weft-mesh/weft/node/jobs"
 	"github.com/weft-mesh/weft/node/site"
 	"github.com/weft-mesh/weft/round"
@@ -24,6 +25,7 @@ const (
 // complainer tells the other sites, by class, what goes wrong at this one.
 type complainer struct {
 	home      *site.Home
+	config    *config.Live
 	box       *mailbox
 	views     *views
 	reach     *reach
@@ -83,7 +85,7 @@ func (c *complainer) classes(run block.CID, named bool, now time.Time) (list []l
 		list = append(list, ledger.LinkDown)
 	}
 	slices.Sort(list)
-	if !c.home.Config.ShareErrors {
+	if !c.config.Now().ShareErrors {
 		text = ""
 	}
 	return list, shareable(text)

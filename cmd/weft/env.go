@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -24,9 +26,17 @@ type env struct {
 	node *api.Client
 }
 
-// runs makes cobra's RunE of a command's run.
+// runs makes cobra's RunE of a command's run, which ends with its terminal.
 func (e *env) runs(run func(ctx context.Context, e *env, args []string) error) func(*cobra.Command, []string) error {
-	return func(cmd *cobra.Command, args []string) error { return run(cmd.Context(), e, args) }
+	return func(cmd *cobra.Command, args []string) error {
+		ctx := cmd.Context()
+		if !signal.Ignored(syscall.SIGHUP) { // by nohup
+			var stop context.CancelFunc
+			ctx, stop = signal.NotifyContext(ctx, syscall.SIGHUP)
+			defer stop()
+		}
+		return run(ctx, e, args)
+	}
 }
 
 // jsonFlag gives a reading command --json.

@@ -20,6 +20,9 @@ func (l *Level) UnmarshalYAML(node ast.Node) error {
 	return nil
 }
 
+// Slog returns the level as package slog has it.
+func (l Level) Slog() slog.Level { return slog.Level(l) }
+
 // Logger returns what writes the log as the site wants it.
 func (c Log) Logger(w io.Writer) *slog.Logger {
 	opt := &slog.HandlerOptions{Level: slog.Level(c.Level)}

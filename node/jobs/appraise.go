@@ -29,7 +29,7 @@ type Appraisal struct {
 // appraisals answer on runs by the site's policy: by the description, and by the manifests and layouts that it names alone.
 type appraisals struct {
 	self      peer.ID
-	site      *config.Config
+	site      *config.Live
 	knows     reduction.Knows
 	artifacts *artifacts
 	answers   *answers
@@ -93,7 +93,7 @@ func (a *appraisals) note(run block.CID, change func(*Appraisal)) {
 func (a *appraisals) decide(ctx context.Context, run block.CID, spec *ledger.RunSpec, unknown []string) {
 	own := spec.By == a.self
 	opener := a.host.Seen().SiteName(spec.By)
-	accept, known := a.site.Accept.Decide(spec, opener, own)
+	accept, known := a.site.Now().Accept.Decide(spec, opener, own)
 	if why := a.knows.Unknown(&ledger.Run{Spec: spec, Unknown: unknown}); why != "" {
 		a.decline(ctx, run, spec, "this weft does not know what it asks for: "+why)
 		return
@@ -119,7 +119,7 @@ func (a *appraisals) decide(ctx context.Context, run block.CID, spec *ledger.Run
 		return
 	}
 	a.note(run, func(k *Appraisal) { k.Bytes = bytes })
-	if why := tooLarge(a.site, bytes, a.host.Seen().Sites()); why != "" {
+	if why := tooLarge(a.site.Now(), bytes, a.host.Seen().Sites()); why != "" {
 		a.decline(ctx, run, spec, why)
 		return
 	}
@@ -130,11 +130,11 @@ func (a *appraisals) decide(ctx context.Context, run block.CID, spec *ledger.Run
 
 // mustLook reports whether the site looks at what a run begins with before it consents: it is asked for, or may be too large.
 func (a *appraisals) mustLook(run block.CID) bool {
-	return a.host.Seen().Asks(run) || a.site.MaxModel > 0
+	return a.host.Seen().Asks(run) || a.site.Now().MaxModel > 0
 }
 
 func (a *appraisals) answer(ctx context.Context, run block.CID, accept bool) {
-	a.host.Deliver(ctx, runs.Considered{Run: run, Accept: accept, Samples: uint64(a.site.Samples)})
+	a.host.Deliver(ctx, runs.Considered{Run: run, Accept: accept, Samples: uint64(a.site.Now().Samples)})
 }
 
 // decline keeps the site out of a run that it cannot take part in, and tells the others why.

@@ -47,7 +47,7 @@ func (a *appraisals) heldBack(run block.CID, spec *ledger.RunSpec) string {
 			return fmt.Sprintf("it takes %s, the disk has room for %s", yamlfile.Size(need), yamlfile.Size(room))
 		}
 	}
-	if a.site.Accept.Policy != config.AcceptAuto || !seen.Asks(run) {
+	if a.site.Now().Accept.Policy != config.AcceptAuto || !seen.Asks(run) {
 		return ""
 	}
 	a.mu.Lock()

@@ -24,7 +24,7 @@ type artifacts struct {
 	index  *index.Index
 	blocks Blocks
 	host   Host
-	site   *config.Config
+	site   *config.Live
 
 	keep sync.Mutex // held while an artifact gets a use, or is removed for having none
 
@@ -93,7 +93,7 @@ func (a *artifacts) fetchArtifact(ctx context.Context, job runs.Fetch, u index.U
 	if err := a.checkInput(ctx, job, m); err != nil {
 		return err
 	}
-	if why := tooLarge(a.site, m.Bytes, a.host.Seen().Sites()); why != "" && job.Owner == "" {
+	if why := tooLarge(a.site.Now(), m.Bytes, a.host.Seen().Sites()); why != "" && job.Owner == "" {
 		return fmt.Errorf("%w: %s", errTooLarge, why)
 	}
 	return a.fetchShards(ctx, job, u, manifest, layout, m)

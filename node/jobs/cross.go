@@ -16,7 +16,7 @@ const crossFetch = 2 * time.Minute
 // measureUpdates has the trainer measure updates of a run that is over, if the site wants that. One that cannot be had, or that
 // the trainer fails at, is left out.
 func (d *desk) measureUpdates(ctx context.Context, job runs.Measure) (rows []ledger.CrossRow) {
-	if !d.site.Cross.Measure {
+	if !d.site.Now().Cross.Measure {
 		return nil
 	}
 	for _, u := range job.Updates {

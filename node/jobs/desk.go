@@ -27,7 +27,7 @@ import (
 // desk is where the site's trainer works. Only the run whose turn it is gives it a task.
 type desk struct {
 	self      peer.ID
-	site      *config.Config
+	site      *config.Live
 	dir       string // for folders of tasks
 	trainer   train.Trainer
 	artifacts *artifacts
@@ -125,7 +125,7 @@ func (d *desk) newTask(ctx context.Context, run block.CID, spec *ledger.RunSpec,
 	if err != nil {
 		return task, fmt.Errorf("folder of the task: %w", err)
 	}
-	task.Run, task.Name, task.Site, task.Rounds, task.Config = run.String(), spec.Name, d.site.Name, spec.Rounds, d.site.Overlay(spec.Train)
+	task.Run, task.Name, task.Site, task.Rounds, task.Config = run.String(), spec.Name, d.site.Now().Name, spec.Rounds, d.site.Now().Overlay(spec.Train)
 	return task, nil
 }
 
@@ -216,6 +216,6 @@ func (d *desk) take(ctx context.Context, job runs.Train, res train.Result) (done
 	}
 	return runs.Trained{
 		Run: job.Run, Round: job.Round, Opened: job.Opened, Attempt: job.Attempt,
-		Manifest: c, Samples: min(res.Samples, ledger.MaxSamples), Metrics: update.Metrics(d.log, res.Metrics, ledger.MaxMetrics), Norm: taken.Norm, Lent: d.site.Cross.Measured,
+		Manifest: c, Samples: min(res.Samples, ledger.MaxSamples), Metrics: update.Metrics(d.log, res.Metrics, ledger.MaxMetrics), Norm: taken.Norm, Lent: d.site.Now().Cross.Measured,
 	}, nil
 }

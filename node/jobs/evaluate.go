@@ -86,7 +86,7 @@ func (d *desk) askFree(ctx context.Context, run block.CID, spec *ledger.RunSpec,
 // That it fails keeps nobody from training. The run has its turn.
 func (d *desk) measureBase(ctx context.Context, t *training) (of *ledger.Measured, failed error) {
 	job := t.job
-	if !d.site.Evaluate || job.Unmeasured {
+	if !d.site.Now().Evaluate || job.Unmeasured {
 		return nil, nil
 	}
 	if known := d.bases.newest(job.Run); known.model == job.Base { // for an earlier attempt
@@ -121,7 +121,7 @@ func (d *desk) measureBase(ctx context.Context, t *training) (of *ledger.Measure
 func (j *Jobs) measure(job runs.Measure) {
 	j.spawn(func() {
 		found := runs.Measured{Run: job.Run, Model: job.Model}
-		if j.site.Evaluate {
+		if j.site.Now().Evaluate {
 			found.Figures = j.measureLast(job)
 			found.Cross = j.desk.measureUpdates(j.ctx, job)
 		}

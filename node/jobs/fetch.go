@@ -91,9 +91,9 @@ func (j *Jobs) Obtain(ctx context.Context, job runs.Fetch) (invalid string, err 
 		case errors.Is(err, errUnusable):
 			return err.Error(), nil
 		case errors.Is(err, errTooLarge):
-			j.log.Info("a model is not fetched", "run", job.Run.Short(), "reason", err)
-			<-ctx.Done()
-			return "", ctx.Err()
+			if wait == retryMin {
+				j.log.Info("a model is not fetched", "run", job.Run.Short(), "reason", err)
+			}
 		case errors.Is(err, blockstore.ErrFull):
 			j.problems.set(about, "no room to fetch "+j.describe(job)+": "+err.Error(), "free some disk space, or keep fewer models (keep_models); weft run decline gives up the run")
 		}

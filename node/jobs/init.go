@@ -18,7 +18,7 @@ func (j *Jobs) MakeModel(ctx context.Context, dir string, spec *ledger.RunSpec) 
 	}
 	defer leave()
 	res, err := j.desk.trainer.Run(ctx, train.Task{
-		Kind: train.Init, Name: spec.Name, Site: j.site.Name, Rounds: spec.Rounds, Attempt: 1, Dir: dir, Seed: binary.BigEndian.Uint64(spec.Nonce), Config: j.site.Overlay(spec.Train),
+		Kind: train.Init, Name: spec.Name, Site: j.site.Now().Name, Rounds: spec.Rounds, Attempt: 1, Dir: dir, Seed: binary.BigEndian.Uint64(spec.Nonce), Config: j.site.Now().Overlay(spec.Train),
 	}, nil)
 	if err != nil && ctx.Err() == nil {
 		err = &TrainerError{err}

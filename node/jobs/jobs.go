@@ -60,7 +60,7 @@ type Blocks interface {
 // Config is what jobs work with.
 type Config struct {
 	Self     peer.ID
-	Site     *config.Config
+	Site     *config.Live
 	TaskDir  string // for folders of tasks
 	StateDir string // for folders of runs
 	Store    *blockstore.Disk
@@ -79,7 +79,7 @@ type Config struct {
 type Jobs struct {
 	host       Host
 	self       peer.ID
-	site       *config.Config
+	site       *config.Live
 	log        *slog.Logger
 	spoil      func(shard int, data []byte)
 	knows      reduction.Knows

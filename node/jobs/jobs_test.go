@@ -87,7 +87,7 @@ func newTestJobs(t *testing.T, h *testHost, trainer train.Trainer) *Jobs {
 	if err != nil {
 		t.Fatal(err)
 	}
-	j, err := New(Config{Self: "self", Site: config.Default("self"), TaskDir: dir, StateDir: filepath.Join(dir, "state"), Steps: curves, Store: store, Index: x, Blocks: h, Trainer: trainer, Host: h, Log: log})
+	j, err := New(Config{Self: "self", Site: config.NewLive(config.Default("self")), TaskDir: dir, StateDir: filepath.Join(dir, "state"), Steps: curves, Store: store, Index: x, Blocks: h, Trainer: trainer, Host: h, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}

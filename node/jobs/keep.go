@@ -33,7 +33,7 @@ func (j *Jobs) forget(l *ledger.Ledger, job runs.Forget) {
 
 // keeper decides what this site keeps.
 func (j *Jobs) keeper(l *ledger.Ledger) *index.Keeper {
-	c := j.site
+	c := j.site.Now()
 	return index.NewKeeper(l, int(min(c.KeepModels, math.MaxInt32)), c.KeepUpdates)
 }
 

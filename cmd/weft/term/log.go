@@ -13,7 +13,7 @@ import (
 // Log is a slog handler that writes lines for people: time of day, message, values.
 type Log struct {
 	out   *Out
-	level slog.Level
+	level slog.Leveler
 	mu    *sync.Mutex // shared by all handlers that write to out
 	attrs string
 	group string
@@ -22,10 +22,12 @@ type Log struct {
 var _ slog.Handler = (*Log)(nil)
 
 // NewLog returns a handler of records from level on.
-func NewLog(out *Out, level slog.Level) *Log { return &Log{out: out, level: level, mu: &sync.Mutex{}} }
+func NewLog(out *Out, level slog.Leveler) *Log {
+	return &Log{out: out, level: level, mu: &sync.Mutex{}}
+}
 
 // Enabled reports whether records of that level are written.
-func (l *Log) Enabled(_ context.Context, level slog.Level) bool { return level >= l.level }
+func (l *Log) Enabled(_ context.Context, level slog.Level) bool { return level >= l.level.Level() }
 
 // Handle writes a record.
 func (l *Log) Handle(_ context.Context, r slog.Record) error {
