@@ -12,8 +12,8 @@ import (
 	"github.com/weft-mesh/weft/node/api"
 )
 
-// TestTwoMachinesWithOneKey: a site's directory is copied, and both are started. The other sites say so, and the machine that has no
-// place in the mesh asks whether it is so.
+// TestTwoMachinesWithOneKey: a site's directory is copied, and both are started. The other sites say so, and each of the two machines
+// asks whether it is so, when it has no place in the mesh.
 func TestTwoMachinesWithOneKey(t *testing.T) {
 	settle(t, 1)
 	synctest.Test(t, func(t *testing.T) {
@@ -40,11 +40,13 @@ func TestTwoMachinesWithOneKey(t *testing.T) {
 			t.Fatal(err)
 		}
 		says := func(s *Site, text string) bool { return strings.Contains(c.status(s).Problem, text) }
-		others, asks := false, false
+		others, asks := false, map[*Site]bool{}
 		c.await("it is said", 3*time.Minute, func() bool {
 			others = others || says(m.Sites[0], "two machines use the key of "+one.Name)
-			asks = asks || says(one, "this site's key") || says(two, "this site's key")
-			return others && asks
+			for _, s := range []*Site{one, two} {
+				asks[s] = asks[s] || says(s, "this site's key")
+			}
+			return others && len(asks) == 2 && asks[one] && asks[two]
 		})
 	})
 }
