@@ -15,6 +15,7 @@ const askAgain = 300 * time.Millisecond
 // neighbour is what a site remembers of another.
 type neighbour struct {
 	connected  bool
+	visitor    bool          // it was no site when its connection ended
 	height     uint64        // newest that it said it has decided
 	askedAt    time.Duration // when it last got our head
 	answered   uint64        // height from which it was sent certificates last
@@ -27,6 +28,7 @@ type neighbour struct {
 }
 
 func (p *neighbour) connect(yes bool)        { p.connected = yes }
+func (p *neighbour) visits(yes bool)         { p.visitor = yes }
 func (p *neighbour) part(now time.Duration)  { p.connected, p.partedAt = false, now }
 func (p *neighbour) heard(now time.Duration) { p.heardAt = now }
 func (p *neighbour) shown(now time.Duration) { p.askedAt = now }
@@ -88,11 +90,24 @@ func (n *Neighbours) Gone(id peer.ID, opened, earlier time.Duration) (left, befo
 	return false, p.heardAt < max(earlier, p.partedAt)
 }
 
-// Disconnect notes that a peer cannot be reached; what is known of it stays if it is a site.
+// maxVisitors is how many peers that are no sites are remembered while they are away, so that connecting anew begins nothing anew.
+const maxVisitors = 16
+
+// Disconnect notes that a peer cannot be reached; what is known of it stays if it is a site, or among the last of others.
 func (n *Neighbours) Disconnect(id peer.ID, isSite bool, now time.Duration) {
 	n.of(id).part(now)
-	if !isSite {
-		delete(n.known, id)
+	n.of(id).visits(!isSite)
+	var first peer.ID
+	away := 0
+	for other, p := range n.known {
+		if p.visitor && !p.connected {
+			if away++; first == "" || p.partedAt < n.known[first].partedAt || p.partedAt == n.known[first].partedAt && other < first {
+				first = other
+			}
+		}
+	}
+	if away > maxVisitors {
+		delete(n.known, first)
 	}
 }
 
