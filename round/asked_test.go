@@ -280,3 +280,29 @@ func TestSoughtEnds(t *testing.T) {
 		t.Error("the run is not opened once its base can be had")
 	}
 }
+
+// TestDeclinedLate: who declines a run that is open and whose base it still fetches fetches no further, and may accept it again.
+func TestDeclinedLate(t *testing.T) {
+	e := newAskedEnv(t, 4)
+	spec := e.spec(1)
+	e.open(spec)
+	e.stabilize()
+	e.consents(spec.ID(), 1, 2, 4)
+	delete(e.holds, spec.Base) // whoever has it serves nobody
+	e.pass(5*time.Second, func() bool { return e.sites[3].ledger.Run(spec.ID()) != nil })
+	four := e.sites[3]
+	e.stabilize()
+	if _, fetches := four.seeking[spec.Base]; !fetches {
+		t.Fatal("who takes part does not fetch the base")
+	}
+	e.step(four, runs.Considered{Run: spec.ID(), Reason: "no"})
+	e.stabilize()
+	if _, fetches := four.seeking[spec.Base]; fetches {
+		t.Error("who has declined fetches the base all the same")
+	}
+	e.step(four, runs.Considered{Run: spec.ID(), Accept: true})
+	e.stabilize()
+	if _, fetches := four.seeking[spec.Base]; !fetches {
+		t.Error("who takes part again does not fetch the base")
+	}
+}

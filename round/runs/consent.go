@@ -102,6 +102,9 @@ func (p *state) consider(e Considered) {
 	p.unsought = true
 	if !accept {
 		p.stopTraining()
+		if p.run.Asked && p.run.Round == 1 {
+			p.models.abandon(p.run, p.constants)
+		}
 	}
 }
 

@@ -96,6 +96,17 @@ func (m *models) fetch(run block.CID, what model, by peer.ID) {
 	}
 }
 
+// abandon ends the fetches of what a run begins with: this site takes no part in it any more. Whoever else counts on one of them asks
+// again.
+func (m *models) abandon(r *ledger.Run, tensors block.CID) {
+	for _, what := range []model{{r.Base, r.Spec.Layout, false}, {r.State, r.Spec.Layout, true}, {manifest: tensors}} {
+		if k := m.sought[what]; k != nil && k.run == r.ID {
+			delete(m.sought, what)
+			m.env.Out.Start(Forget{Run: r.ID, Manifest: what.manifest})
+		}
+	}
+}
+
 // giveUp ends the fetches of bases of runs that are still not open after a long time: nobody may have them.
 func (m *models) giveUp() {
 	now := m.env.now()
