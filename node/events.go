@@ -18,9 +18,10 @@ import (
 )
 
 const (
-	maxTraceFile = 16 << 20 // bytes of trace.jsonl before it is rotated
-	ringEvents   = 4096     // newest events kept in memory
-	maxEvent     = 8 << 10  // bytes of a line; longer events are shortened
+	maxTraceFile = 16 << 20    // bytes of trace.jsonl before it is rotated
+	ringEvents   = 4096        // newest events kept in memory
+	writeAgain   = time.Minute // after a write error, until the next try
+	maxEvent     = 8 << 10     // bytes of a line; longer events are shortened
 )
 
 // events is the site's trace: every event goes to a file of JSON lines, which is rotated by size, and
@@ -31,7 +32,9 @@ type events struct {
 	log  *slog.Logger
 
 	mu     sync.Mutex
-	file   *os.File // nil after a write error: the trace is not worth stopping for
+	file   *os.File  // nil after a write error: the trace is not worth stopping for
+	again  time.Time // after a write error, when it is tried again
+	lost   int       // lines that are not in the file since
 	size   int64
 	limit  int64
 	next   uint64 // sequence number of the next event, from 1
@@ -56,7 +59,7 @@ func openEvents(path, site string, log *slog.Logger) *events {
 		}
 	}
 	if err := e.open(); err != nil {
-		e.giveUp(err)
+		e.giveUp(time.Now(), 0, err)
 	}
 	return e
 }
@@ -125,15 +128,15 @@ func (e *events) add(now time.Time, traced ...trace.Event) {
 		e.counts[t.Kind()]++
 		lines.Write(append(line, '\n'))
 	}
-	e.write(lines.Bytes())
+	e.write(now, lines.Bytes(), len(traced))
 	close(e.more)
 	e.more = make(chan struct{})
 }
 
-// write appends lines to the file. A trace that cannot be written is given up with one warning:
-// nothing depends on it.
-func (e *events) write(lines []byte) {
-	if e.file == nil {
+// write appends lines to the file. A trace that cannot be written is left for a while, with a warning: nothing depends on it.
+func (e *events) write(now time.Time, lines []byte, count int) {
+	if e.file == nil && !e.resume(now) {
+		e.lost += count
 		return
 	}
 	err := e.rotate()
@@ -143,13 +146,34 @@ func (e *events) write(lines []byte) {
 		e.size += int64(n)
 	}
 	if err != nil {
-		e.giveUp(err)
+		e.giveUp(now, count, err)
 	}
 }
 
-// giveUp ends the writing of the trace.
-func (e *events) giveUp(why error) {
-	e.log.Warn("trace is not written any more", "error", why)
+// resume tries to write the trace again after an error; it reports whether it can be.
+func (e *events) resume(now time.Time) bool {
+	if now.Before(e.again) {
+		return false
+	}
+	if e.open() != nil {
+		e.again = now.Add(writeAgain)
+		e.drop()
+		return false
+	}
+	e.log.Info("the trace is written again", "lines lost", e.lost)
+	e.lost = 0
+	return true
+}
+
+// giveUp ends the writing of the trace for a while.
+func (e *events) giveUp(now time.Time, count int, why error) {
+	e.log.Warn("the trace cannot be written; it is tried again in a minute", "error", why)
+	e.again, e.lost = now.Add(writeAgain), e.lost+count
+	e.drop()
+}
+
+// drop closes the file that cannot be written.
+func (e *events) drop() {
 	if e.file != nil {
 		_ = e.file.Close() // why it ends has been told
 		e.file = nil

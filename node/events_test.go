@@ -130,6 +130,30 @@ func TestLongEvent(t *testing.T) {
 	}
 }
 
+// A trace that cannot be written is tried again, and the log says how many lines are lost.
+func TestEventsWrittenAgain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), site.TraceFile)
+	var log bytes.Buffer
+	e := openEvents(path, "a", slog.New(slog.NewTextHandler(&log, nil)))
+	defer e.close()
+	now := time.Unix(1, 0)
+	e.add(now, trace.VotesAgain{})
+	e.file.Close() // as if its disk had failed
+	e.add(now, trace.VotesAgain{}, trace.VotesAgain{})
+	e.add(now.Add(writeAgain/2), trace.VotesAgain{})
+	e.add(now.Add(writeAgain), trace.VotesAgain{})
+	lines := 0
+	if err := api.ReadTrace(path, func(api.Event) { lines++ }); err != nil || lines != 2 {
+		t.Errorf("%d lines are in the file (%v), want 2", lines, err)
+	}
+	if text := log.String(); !strings.Contains(text, "it is tried again in a minute") || !strings.Contains(text, `"lines lost"=3`) {
+		t.Errorf("the log says %s", text)
+	}
+	if e.last() != 5 {
+		t.Errorf("%d events", e.last())
+	}
+}
+
 func TestEventsRing(t *testing.T) {
 	e := newTestEvents(t, filepath.Join(t.TempDir(), site.TraceFile))
 	for range 3 * ringEvents {
