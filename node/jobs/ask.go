@@ -42,7 +42,10 @@ func (j *Jobs) Standing(run block.CID) (t *Training, open bool) {
 	if now := j.training[run]; now != nil {
 		t = &Training{Round: now.job.Round, Measures: now.measures.Load(), Queued: now.queued.Load()}
 		if last := now.heard.Load(); last != nil {
-			t.Heard, t.Last, t.Process, t.Waits = last.at, last.Progress, j.desk.process(run), j.desk.waiting()
+			t.Heard, t.Last, t.Process = last.at, last.Progress, j.desk.process(run)
+		}
+		if t.Queued || !t.Heard.IsZero() { // whose turn it is says nothing while no process is there
+			t.Waits = j.desk.waiting()
 		}
 	}
 	return t, open
