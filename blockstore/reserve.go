@@ -16,6 +16,14 @@ func (s *store) Room() (uint64, error) {
 	return room, err
 }
 
+// Room returns what a store in dir has room for, be it open or not, with so many bytes in reserve; 0: as much as it leaves by itself.
+func Room(dir string, reserve uint64) (uint64, error) {
+	d := &folder{fs: osFS{}, dir: dir}
+	d.reserve.Store(reserve)
+	room, _, err := d.room()
+	return room, err
+}
+
 // SetReserve changes how many bytes of the disk stay free; 0: as much as the store leaves by itself.
 func (s *store) SetReserve(bytes uint64) { s.files.reserve.Store(bytes) }
 

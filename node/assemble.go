@@ -254,7 +254,7 @@ func (n *Node) employ() (err error) {
 		*operator
 		*vault
 	}{
-		&reporter{h, n.start, n.box, n.views, n.reach, n.loop.shots, n.jobs, n.host, n.gossip, n.exchange, n.gate.named, n.events, n.programs, curves},
+		&reporter{h, n.start, n.box, n.views, n.reach, n.loop.shots, n.jobs, n.host, n.gossip, n.exchange, n.gate.named, n.events, n.programs, curves, n.store},
 		&operator{h, n.config, n.mesh, n.opt.Shard, n.box, n.views, n.store, n.jobs, n.exchange, n.opt.Knows, n.programs},
 		&vault{n.store, n.shelf, n.jobs, n.views},
 	}

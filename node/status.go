@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
+	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/exchange"
 	"github.com/weft-mesh/weft/gossip"
 	"github.com/weft-mesh/weft/ledger"
@@ -41,6 +42,7 @@ type reporter struct {
 	events    *events
 	programs  *programs
 	steps     *steps.Log
+	store     *blockstore.Disk
 }
 
 // Status says where the site stands.
@@ -76,6 +78,9 @@ func (s *reporter) Status(context.Context) (api.Status, error) {
 	total := s.exchange.Stats().Total
 	st.Sent, st.Received = total.Sent.Bytes, total.Received.Bytes
 	st.Addrs, st.Up, st.Memory = fullAddrs(s.host, s.home.ID), s.views.now().up(s.reach.list(), s.home.ID), peakMemory()
+	if room, err := s.store.Room(); err == nil {
+		st.Room = room
+	}
 	st.Since, st.Uptime = s.start, time.Since(s.start)
 	return st, nil
 }

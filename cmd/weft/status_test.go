@@ -23,7 +23,7 @@ func testStatus() *api.Status {
 	}
 	s := &api.Status{
 		Site: "hospital-a", ID: "id", Mesh: cid("mesh"), MeshName: "letters", Faults: ledger.Byzantine, Sites: 3, Quorum: 3, Up: 3,
-		Height: 5, Head: cid("head"), Sent: 1234, Received: 5_000_000, Memory: 60_000_000, Uptime: 75*time.Second + 3,
+		Height: 5, Head: cid("head"), Sent: 1234, Received: 5_000_000, Memory: 60_000_000, Room: 42_000_000_000, Uptime: 75*time.Second + 3,
 		Runs: []api.RunStatus{{
 			ID: cid("run"), Name: "letters", Round: 3, Rounds: 5, Done: 2, Phase: api.PhaseTraining, Step: 9, Steps: 20,
 			Metrics: map[string]float64{"loss": 1.891, "tokens_per_second": 7731.2}, Spec: &ledger.RunSpec{},
@@ -48,6 +48,7 @@ mesh    letters  ` + s.Mesh.Short() + `  faults: byzantine  3 of 3 sites up
         goes on with 0 sites absent, and 0 lying
 ledger  height 5  head ` + s.Head.Short() + `
 node    sent 1.2 kB, received 5.0 MB  memory 60.0 MB  up 1m15s
+disk    42.0 GB free for models
 
 run     letters  ` + s.Runs[0].ID.Short() + `  round 3 of 5  training
         ██████████▓░░░░░░░░░░░░░  9/20  loss 1.891  tokens_per_second 7.7k
@@ -204,5 +205,25 @@ func TestPickRun(t *testing.T) {
 	}
 	if got := named(candidates(s, runAny), id.String()[55:]); len(got) != 0 {
 		t.Errorf("four characters name %v", got)
+	}
+}
+
+// What goes wrong at other sites stands below the run, and, of rounds, in the marks of the history and in a row of the CSV; what a
+// site has written is quoted.
+func TestTroubleText(t *testing.T) {
+	out := term.New(&bytes.Buffer{})
+	s := testStatus()
+	r := &s.Runs[0]
+	told := map[string]api.Trouble{"hospital-c": {Classes: []ledger.TroubleClass{ledger.DiskFull, ledger.TrainingFails}, Text: "no \x1b[31mroom"}}
+	r.Troubles, r.History[1].Troubles = told, told
+	got := strings.Join(strings.Fields(statusText(out, s, "")), " ")
+	for _, text := range []string{"hospital-c says: its disk is full; its training fails (\"no \\x1b[31mroom\")", "none of hospital-c: its disk is full"} {
+		if !strings.Contains(got, text) {
+			t.Errorf("%q is not in %s", text, got)
+		}
+	}
+	var b bytes.Buffer
+	if err := writeHistory(&b, r.History, nil); err != nil || !strings.Contains(b.String(), "\n2,hospital-c,0,0,0,trouble:disk+training,") {
+		t.Errorf("%v\n%s", err, b.String())
 	}
 }

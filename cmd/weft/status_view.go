@@ -28,6 +28,7 @@ func statusText(out *term.Out, s *api.Status, id string) string {
 	fmt.Fprintf(&b, "%sheight %d  head %s\n", label("ledger"), s.Height, s.Head.Short())
 	fmt.Fprintf(&b, "%ssent %s, received %s  memory %s  up %s\n", label("node"), term.Bytes(s.Sent), term.Bytes(s.Received),
 		term.Bytes(s.Memory), term.Duration(s.Uptime.Truncate(time.Second)))
+	fmt.Fprintf(&b, "%s%s free for models\n", label("disk"), term.Bytes(s.Room))
 	for _, addr := range s.Addrs {
 		if len(addr) > out.Columns()-indent { // whose peer ID stands above; weft id --address has it whole
 			addr, _, _ = strings.Cut(addr, "/p2p/")

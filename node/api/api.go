@@ -78,6 +78,7 @@ type Status struct {
 	Named    []string       `json:"named,omitempty"` // sites proven to have signed two statements for one place
 	Sent     int64          `json:"sent"`            // bytes of blocks sent to other sites since the node started
 	Received int64          `json:"received"`
+	Room     uint64         `json:"room"`   // bytes that the disk has for models, beside what stays free for the log
 	Memory   uint64         `json:"memory"` // peak resident set, bytes
 	Since    time.Time      `json:"since"`
 	Pending  []PendingRun   `json:"pending,omitempty"`  // runs that wait for the operator's consent

@@ -2,12 +2,10 @@ package doctor
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/cmd/weft/term"
 )
 
@@ -15,20 +13,19 @@ import (
 const low = 5 << 30 // bytes
 
 // disk looks at the room for models, and tries whether files can be made.
-func (c *Config) disk(tell func(Finding)) {
-	var s unix.Statfs_t
-	if err := unix.Statfs(c.Dir, &s); err != nil {
-		tell(failed("disk", fmt.Errorf("%s: %w", c.Dir, err)))
+func (c *Config) disk(reserve uint64, tell func(Finding)) {
+	room, err := blockstore.Room(c.Dir, reserve)
+	if err != nil {
+		tell(failed("disk", err))
 		return
 	}
 	if err := writable(c.Dir); err != nil {
 		tell(failed("disk", err))
 		return
 	}
-	free := int64(s.Bavail) * int64(s.Bsize) //nolint:unconvert // a block's size is an uint32 on macOS
-	f := Finding{Check: "disk", Level: Good, Text: term.Bytes(free) + " free"}
-	if free < low {
-		f.Level, f.Hint = Warning, "a round of n sites needs room for n+2 models; keep_models in config.yaml says how many more are kept"
+	f := Finding{Check: "disk", Level: Good, Text: term.Bytes(room) + " free for models"}
+	if room < low {
+		f.Level, f.Hint = Warning, "a round of n sites needs room for n+2 models; keep_models in config.yaml says how many more are kept, disk_reserve what is left for the log"
 	}
 	tell(f)
 }

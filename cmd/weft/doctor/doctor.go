@@ -64,7 +64,7 @@ func Examine(ctx context.Context, c Config, tell func(Finding)) error {
 		tell(Finding{Check: "site", Level: Good, Text: settings.Name + " of mesh " + home.Genesis.Name})
 		c.mesh(ctx, home, tell)
 	}
-	c.disk(tell)
+	c.disk(uint64(settings.DiskReserve), tell)
 	tell(clock())
 	c.trainer(ctx, settings, tell)
 	return ctx.Err()
