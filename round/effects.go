@@ -105,10 +105,26 @@ func decision(e *ledger.Entry) trace.Decision {
 	switch b := e.Body.(type) {
 	case *ledger.Seal:
 		d.Round, d.Number, d.Updates = b.Round, b.Number, len(b.Updates)
+		d.Heaviest, d.Share = heaviest(b)
 	case *ledger.Void:
 		d.Round = b.Round
 	case *ledger.Commit:
 		d.Round = b.Round
 	}
 	return d
+}
+
+// heaviest returns whose update has the largest part of a seal's weight, the first of equals, and that part.
+func heaviest(s *ledger.Seal) (id peer.ID, share float64) {
+	var sum, most float64
+	for i := range s.Updates {
+		w := float64(s.Updates[i].Weight)
+		if sum += w; w > most {
+			id, most = s.Updates[i].Update.From, w
+		}
+	}
+	if sum == 0 {
+		return "", 0
+	}
+	return id, most / sum
 }

@@ -1,17 +1,21 @@
 package trace
 
 import (
+	"github.com/libp2p/go-libp2p/core/peer"
+
 	"github.com/weft-mesh/weft/block"
 )
 
 // Decision is an entry as events tell it.
 type Decision struct {
-	Entry   block.CID `json:"entry,omitzero"`
-	Kind    string    `json:"kind,omitempty"`    // of the entry: open, seal, commit, ...
-	Round   uint64    `json:"round,omitempty"`   // that it is about
-	Number  uint64    `json:"number,omitempty"`  // of a seal: seals of the opening before it
-	Updates int       `json:"updates,omitempty"` // of a seal
-	Words   string    `json:"words,omitempty"`   // the entry in words
+	Entry    block.CID `json:"entry,omitzero"`
+	Kind     string    `json:"kind,omitempty"`     // of the entry: open, seal, commit, ...
+	Round    uint64    `json:"round,omitempty"`    // that it is about
+	Number   uint64    `json:"number,omitempty"`   // of a seal: seals of the opening before it
+	Updates  int       `json:"updates,omitempty"`  // of a seal
+	Heaviest peer.ID   `json:"heaviest,omitempty"` // of a seal: whose update has the largest part of the weight
+	Share    float64   `json:"share,omitempty"`    // that part
+	Words    string    `json:"words,omitempty"`    // the entry in words
 }
 
 // HeightOpened tells that there is something to decide at a height.

@@ -44,6 +44,8 @@ func fill(t *testing.T, v reflect.Value) {
 		v.SetBool(true)
 	case reflect.Int, reflect.Int64:
 		v.SetInt(3)
+	case reflect.Float64:
+		v.SetFloat(0.5)
 	case reflect.Uint64:
 		v.SetUint(3)
 	default:

@@ -97,7 +97,7 @@ type figure struct {
 }
 
 type turnRow struct {
-	Round, Opened, Took, Updates, Last, Sealed, Sealing, Deciding, Views string
+	Round, Opened, Took, Updates, Share, Last, Sealed, Sealing, Deciding, Views string
 }
 
 type siteRow struct {

@@ -192,6 +192,9 @@ func TestStory(t *testing.T) {
 		if d.number != uint64(i+1) || d.opened >= d.sealed || d.sealed >= d.committed || d.updates < 6 || d.updates > 7 || d.last < 0 || d.views == 0 {
 			t.Errorf("round %d: %+v", i+1, d)
 		}
+		if d.share < 1/float64(d.updates) || d.share > 1 || d.heaviest < 0 || d.heaviest >= len(r.Sites)-1 {
+			t.Errorf("round %d: site %d has a share of %g", d.number, d.heaviest, d.share)
+		}
 		if i > 0 && d.opened != done[i-1].committed {
 			t.Errorf("round %d opened at %v, the one before was committed at %v", d.number, d.opened, done[i-1].committed)
 		}

@@ -13,7 +13,7 @@ import (
 
 func newTurnRow(r *scenarios.Recording, t turn) turnRow {
 	row := turnRow{
-		Round: strconv.FormatUint(t.number, 10), Opened: span(t.opened), Took: "not committed", Updates: "–", Last: "–", Sealed: "–",
+		Round: strconv.FormatUint(t.number, 10), Opened: span(t.opened), Took: "not committed", Updates: "–", Share: "–", Last: "–", Sealed: "–",
 		Sealing: known(t.sealing), Deciding: known(t.deciding), Views: strconv.FormatUint(t.views, 10),
 	}
 	if t.committed > 0 {
@@ -25,6 +25,9 @@ func newTurnRow(r *scenarios.Recording, t turn) turnRow {
 		if t.seals > 1 {
 			row.Updates += fmt.Sprintf(" (seal %d)", t.seals)
 		}
+	}
+	if t.share > 0 {
+		row.Share = fmt.Sprintf("%.0f %% %s", 100*t.share, r.Sites[t.heaviest].Name)
 	}
 	if t.last >= 0 {
 		row.Last = r.Sites[t.last].Name

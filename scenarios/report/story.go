@@ -45,6 +45,8 @@ type turn struct {
 	sealed    time.Duration // 0: never
 	committed time.Duration // 0: never
 	updates   int           // in the last seal
+	heaviest  int           // site whose update has the largest part of its weight; -1: not known
+	share     float64       // that part
 	seals     int
 	last      int           // site whose update came in last before the seal; -1: not known
 	sealing   time.Duration // from the proposal to the decision; 0: not known
@@ -214,18 +216,21 @@ func (t *traceReader) first(at time.Duration, d trace.Decided) {
 	}
 	switch d.Decision.Kind {
 	case "open":
-		t.turns = append(t.turns, turn{number: 1, opened: at, last: -1})
+		t.turns = append(t.turns, turn{number: 1, opened: at, last: -1, heaviest: -1})
 	case "seal":
 		if r := t.newest(); r != nil {
 			r.sealed, r.sealing, r.last, r.updates = at, took, t.offered, d.Decision.Updates
 			r.seals++
+			if i, known := t.index[d.Decision.Heaviest.String()]; known && d.Decision.Share > 0 {
+				r.heaviest, r.share = i, d.Decision.Share
+			}
 			r.views = max(r.views, d.View+1)
 		}
 	case "commit":
 		if r := t.newest(); r != nil {
 			r.committed, r.deciding = at, took
 			r.views = max(r.views, d.View+1)
-			t.turns = append(t.turns, turn{number: r.number + 1, opened: at, last: -1})
+			t.turns = append(t.turns, turn{number: r.number + 1, opened: at, last: -1, heaviest: -1})
 		}
 	case "close":
 		t.turns = append(t.turns, turn{})
