@@ -260,6 +260,7 @@ cmd/weft                < cmd/weft/term cmd/weft/outfile: how a command writes
 cmd/weft                < cmd/weft/tensorboard: weft run history writes curves
 cmd/weft                < cmd/weft/try cmd/weft/demo cmd/weft/bench scenarios scenarios/deal scenarios/library scenarios/local scenarios/play/real scenarios/play/simulated scenarios/report: what tries weft on one machine; not with -tags node
 cmd/weft                < cmd/weft/doctor: weft doctor
+cmd/weft/doctor         < blockstore: the room of the disk, as the store counts it
 cmd/weft/doctor         < cmd/weft/term: sizes and times in words
 cmd/weft/doctor         < gossip: dials the other sites while the node does not run
 cmd/weft/doctor         < hint: a finding says what to do

@@ -32,7 +32,7 @@ type Config struct {
 	DiskReserve yamlfile.Size             `yaml:"disk_reserve"` // bytes of the disk that stay free; 0: as much as the store leaves by itself
 	KeepModels  yamlfile.Count            `yaml:"keep_models"`
 	KeepUpdates bool                      `yaml:"keep_updates"`
-	Metrics     string                    `yaml:"metrics"` // TCP address at which Prometheus metrics are served; empty: only at the local API's socket
+	Metrics     string                    `yaml:"metrics"`      // TCP address at which Prometheus metrics are served; empty: only at the local API's socket
 	ShareErrors bool                      `yaml:"share_errors"` // the other sites see the words of what goes wrong here, not its class alone
 	Log         Log                       `yaml:"log"`
 	Train       map[string]yamlfile.Value `yaml:"train"`
