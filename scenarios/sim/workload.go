@@ -143,6 +143,9 @@ func (y *Synthetic) Reduce(j runs.Reduce) (Reduced, error) {
 		if in.Base.Defined() {
 			name = append(name, in.Base.Bytes()...)
 		}
+		if in.Steps > 0 {
+			name = binary.BigEndian.AppendUint64(name, in.Steps)
+		}
 	}
 	done, layout := Reduced{Took: took}, y.known[j.Base].Layout
 	if y.State { // a state may be wrong though the model is right
