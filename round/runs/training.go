@@ -133,6 +133,9 @@ func (p *state) train(r *ledger.Run, latest *ledger.SealAt, ready bool) {
 			next.From = own.Manifest
 		}
 	}
+	if _, boxed := p.bell(); boxed {
+		next.Left = p.timeLeft()
+	}
 	p.training.begin(next)
 	p.Out.Start(next)
 	p.Out.Trace(trace.TrainingStarted{Subject: trace.In(r.ID, r.Round), Attempt: next.Attempt, Attempts: r.Spec.Attempts})
