@@ -133,8 +133,8 @@ func (p *state) train(r *ledger.Run, latest *ledger.SealAt, ready bool) {
 			next.From = own.Manifest
 		}
 	}
-	if _, boxed := p.bell(); boxed {
-		next.Left = p.timeLeft()
+	if bell, boxed := p.pace.bell(r); boxed {
+		next.Left = bell.left(p.now())
 	}
 	p.training.begin(next)
 	p.Out.Start(next)

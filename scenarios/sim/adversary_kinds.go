@@ -42,6 +42,7 @@ var AdversaryKinds = []AdversaryKind{
 	{"baseless", "asks for runs that start from models which nobody has", func() Adversary { return &Asker{Baseless: true} }},
 	{"metric-liar", "trains honestly, and states figures of models that nobody can have measured", func() Adversary { return &MetricLiar{} }},
 	{"max-float", "puts the largest finite number into its updates", func() Adversary { return &Poisoned{How: MaxFloat} }},
+	{"one-step", "trains honestly, and states a single step", func() Adversary { return OneStep{} }},
 	{"boaster", "trains honestly, and states 2^40 samples", func() Adversary { return Boaster{} }},
 }
 
