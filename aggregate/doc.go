@@ -77,6 +77,16 @@
 //	for each input in seal order:
 //	        D = D + coef_i*x_i
 //
+// Where inputs state steps, the coefficient of input i is multiplied by n_i, of which nothing
+// is left to an order: with t the lower median of the stated steps a_i, not of the ones that
+// state none,
+//
+//	n_i = min(float64(t)/float64(a_i), 10), 1 without steps
+//	m = the median of all n_i*|x_i|, of an even number the middle between two
+//	n_i = max(1, 2*m/|x_i|) where n_i > 1 and n_i*|x_i| > 2*m
+//
+// and changes are combined so under the mean without an outer step too.
+//
 // The length of a change, which a Judge may ask for, is the Sqrt of a sum over shards:
 //
 //	total = +0

@@ -57,32 +57,48 @@ func reduce(ctx context.Context, job Job, to Sink, workers int) (res Result, err
 	if err != nil {
 		return res, fmt.Errorf("aggregate: %w", err)
 	}
-	if job.Strategy.direct() {
+	if job.direct() {
 		return res, inOrder(ctx, job.Shape.Shards, workers, job.told(0, 1), func() shardWorker {
 			return &meanWorker{shape: job.Shape, base: job.Base, inputs: job.Inputs, total: float64(total), write: to.Model}
 		})
 	}
 	meta := make([]Meta, len(job.Inputs))
 	for j, in := range job.Inputs {
-		meta[j] = Meta{Weight: in.Weight}
+		meta[j] = Meta{Weight: in.Weight, Steps: in.Steps}
 	}
 	judge, judges := job.Strategy.rule.(Judge)
-	if !judges {
+	if !judges && !job.boxed() {
 		return res, combine(ctx, job, shares(meta), to, workers, job.told(0, 1))
 	}
 	g, err := measure(ctx, job, workers, job.told(0, 2))
 	if err != nil {
 		return res, err
 	}
-	coef, verdicts, err := judge.Judge(g, meta)
+	coef, verdicts := shares(meta), []string(nil)
+	if judges {
+		coef, verdicts, err = judge.Judge(g, meta)
+	}
 	if err == nil && (len(coef) != len(meta) || slices.ContainsFunc(coef, notFinite) || verdicts != nil && len(verdicts) != len(meta)) {
 		err = fmt.Errorf("%w: the rule judged them by coefficients %v", ErrInputs, coef)
 	}
 	if err != nil {
 		return res, fmt.Errorf("aggregate: %w", err)
 	}
+	if job.boxed() {
+		counts, why := worked(meta, g)
+		for i := range coef {
+			coef[i] = float64(coef[i] * counts[i])
+			if verdicts != nil && verdicts[i] != "" {
+				why[i] = verdicts[i]
+			}
+		}
+		verdicts = why
+	}
 	return Result{Verdicts: verdicts}, combine(ctx, job, coef, to, workers, job.told(1, 2))
 }
+
+// direct reports whether the model is the weighted mean of the parameters themselves.
+func (job Job) direct() bool { return job.Strategy.direct() && !job.boxed() }
 
 // told returns what is told of progress in a pass over the shards, of so many passes.
 func (job Job) told(pass, passes int) (after func(i int)) {
@@ -101,7 +117,7 @@ func (job Job) check(to Sink) (total uint64, err error) {
 	if total, err = job.checkInputs(); err != nil {
 		return 0, err
 	}
-	if !job.Strategy.direct() && job.Base == nil {
+	if !job.direct() && job.Base == nil {
 		return 0, fmt.Errorf("%w: changes are combined, so the round's base is needed", ErrInputs)
 	}
 	slots := job.Strategy.Slots()
@@ -130,7 +146,7 @@ func (job Job) checkInputs() (total uint64, err error) {
 		switch {
 		case in.Update == nil:
 			return 0, fmt.Errorf("%w: input %d has no update", ErrInputs, j)
-		case in.Base != nil && !job.Strategy.CarriesLate():
+		case in.Base != nil && !job.direct():
 			return 0, fmt.Errorf("%w: input %d is late: an update is carried over from its own base under rule fedavg with outer none only; drop it (late: drop)", ErrInputs, j)
 		case in.Base != nil && job.Base == nil:
 			return 0, fmt.Errorf("%w: input %d is late, so the round's base is needed", ErrInputs, j)
@@ -159,6 +175,8 @@ type ShardReader interface {
 type Input struct {
 	// Weight of the update; 0 < sum of all weights < 2^53.
 	Weight uint64
+	// Steps that the update was trained, by which its change counts beside the others'; 0: as it is.
+	Steps uint64
 	// Update is the trained parameters.
 	Update ShardReader
 	// Base is nil for an update that counts as it is; for a late update that is carried over

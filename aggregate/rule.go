@@ -21,7 +21,7 @@ type Judge interface {
 }
 
 // Meta is what a seal says of an update.
-type Meta struct{ Weight uint64 }
+type Meta struct{ Weight, Steps uint64 }
 
 // Gram is what the changes are as whole vectors. So far it knows their lengths: products of different changes come with the
 // first rule that compares changes with one another.

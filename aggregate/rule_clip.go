@@ -49,10 +49,15 @@ func medianNorm(g *Gram) float64 {
 	for i := range norms {
 		norms[i] = g.Norm(i)
 	}
-	slices.Sort(norms)
-	n := len(norms)
+	return median(norms)
+}
+
+// median returns the middle one of numbers, of an even number the middle between two.
+func median(of []float64) float64 {
+	sorted := slices.Sorted(slices.Values(of))
+	n := len(sorted)
 	if n%2 == 1 {
-		return norms[n/2]
+		return sorted[n/2]
 	}
-	return (norms[n/2-1] + norms[n/2]) / 2
+	return (sorted[n/2-1] + sorted[n/2]) / 2
 }

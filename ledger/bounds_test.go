@@ -42,7 +42,15 @@ func TestBoundsByProtocol(t *testing.T) {
 		"a later field":  {func(s *ledger.RunSpec) { s.Bounds = raw(map[string]any{"later": 1}) }, true, false},
 		"a number":       {func(s *ledger.RunSpec) { s.Bounds = raw(5) }, true, false},
 		"less than none": {func(s *ledger.RunSpec) { s.Bounds = raw(map[string]any{"max_change": -1.0}) }, true, false},
-		"continues":      {func(s *ledger.RunSpec) { s.Continues = ledger.Continues{Passed: block.Encode("junk")} }, true, true},
+		"round time":     {func(s *ledger.RunSpec) { s.Pace = ledger.NewPace(ledger.Paced{RoundTime: 5000}) }, true, true},
+		"no round time":  {func(s *ledger.RunSpec) { s.Pace = ledger.Pace{Passed: block.Encode(map[string]any{"round_time": 0})} }, true, false},
+		"a later pace":   {func(s *ledger.RunSpec) { s.Pace = ledger.Pace{Passed: block.Encode(map[string]any{"later": 1})} }, true, false},
+		"endless":        {func(s *ledger.RunSpec) { s.Pace = ledger.NewPace(ledger.Paced{RoundTime: ledger.MaxRoundTime + 1}) }, true, false},
+		"carried by steps": {func(s *ledger.RunSpec) {
+			s.Pace = ledger.NewPace(ledger.Paced{RoundTime: 5000})
+			s.Late, s.LateNum, s.LateDen, s.LateMax = ledger.Carry, 1, 2, 2
+		}, true, false},
+		"continues": {func(s *ledger.RunSpec) { s.Continues = ledger.Continues{Passed: block.Encode("junk")} }, true, true},
 	} {
 		s := spec(c.edit)
 		for protocol, want := range map[uint64]bool{3: c.before, 4: c.within} {

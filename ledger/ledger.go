@@ -50,6 +50,7 @@ type Run struct {
 	Terms    Terms    // of evaluation and the best model, as far as they are in force
 	Bounded  bool     // the protocol that it was opened under has bounds
 	Bounds   Bounded  // as far as they are in force
+	Paced    Paced    // as far as it is in force
 	Round    uint64   // current, from 1; Spec.Rounds+1 when all are done
 	Opened   uint64   // height of the entry that opened the current round
 	Base     block.CID
@@ -81,6 +82,9 @@ func newRun(e *Entry, spec *RunSpec, unknown []string, protocol uint64) *Run {
 	}
 	if r.Bounded {
 		r.Bounds, _ = spec.Bounds.Read() // the description was valid
+	}
+	if protocol >= PaceProtocol {
+		r.Paced, _ = spec.Pace.Read() // the description was valid
 	}
 	return r
 }

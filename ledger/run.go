@@ -20,6 +20,7 @@ type RunSpec struct {
 	Strategy    Strategy          `cbor:"strategy,omitzero" json:"strategy,omitzero"`   // outer step and parameters; absent where there are none
 	Selection   Selection         `cbor:"selection,omitzero" json:"selection,omitzero"` // evaluation and the best model; absent where it says nothing of them
 	Bounds      Bounds            `cbor:"bounds,omitzero" json:"bounds,omitzero"`       // how far one site may move a model; absent where it says nothing of it
+	Pace        Pace              `cbor:"pace,omitzero" json:"pace,omitzero"`           // when its rounds end; absent where it says nothing of it
 	Continues   Continues         `cbor:"continues,omitzero" json:"continues,omitzero"` // an earlier run from whose model it goes on; absent where it continues none
 	MinSites    uint64            `cbor:"min_sites" json:"min_sites"`                   // fewest updates in a seal; 0: a quorum
 	SampleCap   uint64            `cbor:"sample_cap" json:"sample_cap"`
@@ -77,7 +78,7 @@ func (e *SpecError) Unwrap() error { return ErrMalformed }
 
 // Validate says what is wrong with the description for a mesh with this roster that goes by this protocol, if anything: with its form and sizes. Whether
 // this program knows the names in it is no part of that, or sites of two versions would disagree about what is decided; nor are
-// Strategy, Selection, Constants and Continues, nor Bounds before protocol 4, which earlier versions pass over.
+// Strategy, Selection, Constants and Continues, nor Bounds and Pace before protocol 4, which earlier versions pass over.
 func (s *RunSpec) Validate(r *Roster, protocol uint64) error {
 	bad := func(field, format string, args ...any) error {
 		return &SpecError{s.Name, field, fmt.Sprintf(format, args...)}
@@ -109,6 +110,11 @@ func (s *RunSpec) Validate(r *Roster, protocol uint64) error {
 	}
 	if _, err := s.Bounds.Read(); err != nil && protocol >= BoundsProtocol {
 		return bad("bounds", "%v", err)
+	}
+	if paced, err := s.Pace.Read(); protocol >= PaceProtocol && err != nil {
+		return bad("pace", "%v", err)
+	} else if protocol >= PaceProtocol && paced.RoundTime > 0 && s.Late == Carry {
+		return bad("late.policy", "carry adds a change to another base as it is, and with round_time changes count by steps: average or drop")
 	}
 	for k, v := range s.Train {
 		if len(k) == 0 || len(k) > maxTrainValue || len(v) > maxTrainValue {

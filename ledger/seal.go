@@ -68,6 +68,9 @@ func (r *Run) Inputs(s *Seal) []Input {
 		if u.Round != s.Round && r.Spec.Late == Carry {
 			list[i].Base = u.Base
 		}
+		if u.Round == s.Round && r.Paced.RoundTime > 0 {
+			list[i].Steps, _ = u.Steps.Read() // decided, so it states them
+		}
 	}
 	return list
 }
@@ -184,5 +187,6 @@ type Input struct {
 	Site     peer.ID
 	Manifest block.CID
 	Weight   uint64
+	Steps    uint64    // by which its change counts; 0: it counts as it is, as in runs without a round time, and a late one always
 	Base     block.CID // undefined: it counts as it is; else a late update that is carried over from its own base
 }

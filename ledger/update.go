@@ -24,6 +24,7 @@ type Update struct {
 	Metrics  map[string]float64 `cbor:"metrics" json:"metrics"`
 	Figures  Figures            `cbor:"figures,omitzero" json:"figures,omitzero"` // of the base; absent if its author has not measured it
 	Norm     Norm               `cbor:"norm,omitzero" json:"norm,omitzero"`       // of the change to the base; absent in runs without bounds
+	Steps    Steps              `cbor:"steps,omitzero" json:"steps,omitzero"`     // that were trained; absent in runs without a round time
 	Lent     bool               `cbor:"lent,omitempty" json:"lent,omitempty"`     // the other sites may measure it, if the run asks for that
 }
 
@@ -44,6 +45,12 @@ func (u *Update) Check() error {
 
 // At implements [AtHeight].
 func (u *Update) At() uint64 { return u.Opened }
+
+// states reports whether the update says how many steps it was trained.
+func (u *Update) states() bool {
+	_, ok := u.Steps.Read()
+	return ok
+}
 
 // OfRun returns the run that the update is for.
 func (u *Update) OfRun() block.CID { return u.Run }
@@ -82,6 +89,8 @@ func (l *Ledger) Staleness(r *Run, s *Signed) (uint64, error) {
 		return 0, fmt.Errorf("of a round that was open before the site joined, in which its earlier key may have counted")
 	case s.Size() > l.roster.UpdateBytes():
 		return 0, fmt.Errorf("%d bytes, at most %d", s.Size(), l.roster.UpdateBytes())
+	case r.Paced.RoundTime > 0 && !u.states():
+		return 0, fmt.Errorf("it states no steps, and the run has a round time")
 	case r.spoilt[u.Manifest]:
 		return 0, fmt.Errorf("a seal has dropped it as invalid")
 	}

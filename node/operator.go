@@ -228,6 +228,7 @@ func (o *operator) checkProtocol(spec *ledger.RunSpec) error {
 		{ledger.AverageProtocol, spec.Late == ledger.Average, "late", "late: average needs"},
 		{ledger.ContinuesProtocol, !spec.Continues.IsZero(), "continues", "a rewind needs"},
 		{ledger.BoundsProtocol, !spec.Bounds.IsZero(), "share", "share and max_change need"},
+		{ledger.PaceProtocol, !spec.Pace.IsZero(), "round_time", "round_time needs"},
 	} {
 		if in := v.protocol.Number; needs.asked && in < needs.protocol {
 			return api.RefuseField(needs.field, fmt.Sprintf("raise it once every site runs weft >= %s: weft roster protocol %d %s", ledger.NewestWeft, needs.protocol, ledger.NewestWeft),

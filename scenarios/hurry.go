@@ -1,6 +1,10 @@
 package scenarios
 
-import "time"
+import (
+	"time"
+
+	"github.com/weft-mesh/weft/yamlfile"
+)
 
 // Hurry makes trainings and all that has a time on the timeline take so many times less. Links stay as they
 // are, and with them what the protocol costs; so does the time that the whole may take.
@@ -17,6 +21,9 @@ func (s *Scenario) Hurry(by float64) {
 	}
 	if s.Trainer.Builtin != nil {
 		shorten(&s.Trainer.Builtin.Time)
+	}
+	if bell, err := time.ParseDuration(string(s.Run.RoundTime)); err == nil {
+		s.Run.RoundTime = yamlfile.Scalar(max(time.Duration(float64(bell)/by).Truncate(time.Millisecond), time.Second).String())
 	}
 	for i := range s.Sites {
 		shorten(&s.Sites[i].Starts)

@@ -10,7 +10,11 @@ func TestHurry(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.Run.RoundTime = "30m"
 	s.Hurry(10)
+	if s.Run.RoundTime != "3m0s" {
+		t.Errorf("the bell rings after %s, want 3m", s.Run.RoundTime)
+	}
 	for name, x := range map[string]struct{ got, want Duration }{
 		"training":    {s.Trainer.Builtin.Time, Duration(6 * time.Second)},
 		"start":       {s.Sites[1].Starts, Duration(6 * time.Second)},

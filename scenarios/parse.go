@@ -138,6 +138,9 @@ func (s *Scenario) checkSites() (string, error) {
 
 func (s *Scenario) checkTrainer() (string, error) {
 	y, b, d := s.Trainer.Synthetic, s.Trainer.Builtin, s.Data
+	if b != nil && s.Run.RoundTime != "" { // virtual time cannot tell how many of its steps a bell leaves
+		return "run.round_time", errors.New("want a synthetic trainer, or a script")
+	}
 	switch x := s.Trainer.Exec; {
 	case y != nil && b == nil && x == nil:
 		return y.check(d)

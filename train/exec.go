@@ -190,7 +190,7 @@ func (e *Exec) run(ctx context.Context, task Task, report func(Progress)) (res R
 			s.sit(p)
 		}
 		s.work(task.Run)
-		res, err := e.do(ctx, s.proc, newJob(id, task, e.due(ctx), report))
+		res, err := e.do(ctx, s.proc, newJob(id, task, e.due(ctx, task.Bell), report))
 		var exit *ExitError
 		if !fresh && errors.As(err, &exit) && !exit.Asked {
 			continue // it ended between two tasks: this one starts it again
@@ -202,13 +202,17 @@ func (e *Exec) run(ctx context.Context, task Task, report func(Progress)) (res R
 	}
 }
 
-// due returns when a training should end for its update to come in time: writing it takes some time too.
-func (e *Exec) due(ctx context.Context) time.Time {
+// due returns when a training should end for its update to come in time: writing it takes some time too, which is left after the
+// bell of a run with a round time.
+func (e *Exec) due(ctx context.Context, bell time.Time) time.Time {
 	end, limited := ctx.Deadline()
 	if !limited {
-		return end
+		return bell
 	}
-	return end.Add(-e.cfg.Timeout / 20)
+	if end = end.Add(-e.cfg.Timeout / 20); !bell.IsZero() && bell.Before(end) {
+		return bell
+	}
+	return end
 }
 
 // Processes returns for how many runs at a time there may be a process.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/weft-mesh/weft/ledger"
 	"github.com/weft-mesh/weft/tensor"
@@ -56,6 +57,7 @@ type Task struct {
 	Seed      uint64            `json:"seed"`                // differs by site, round and attempt
 	Config    map[string]string `json:"config"`              // the run's hyperparameters, overlaid by the site's own
 	Generate  *Generation       `json:"generate,omitempty"`  // of Generate: what to go on from, and how
+	Bell      time.Time         `json:"-"`                   // when a training ends with what it has; zero: whenever it has done all
 	Over      bool              `json:"-"`                   // the run is over: there will be no next round to keep a process for
 }
 

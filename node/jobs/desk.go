@@ -167,7 +167,7 @@ func (d *desk) train(ctx context.Context, t *training) (done runs.Trained, res t
 	if err = d.artifacts.makeWhole(ctx, from); err != nil {
 		return done, res, err
 	}
-	task := train.Task{Kind: train.Train, Round: job.Round, Attempt: job.Attempt, Seed: d.seed(job)}
+	task := train.Task{Kind: train.Train, Round: job.Round, Attempt: job.Attempt, Seed: d.seed(job), Bell: t.bell}
 	if job.Round > 1 {
 		sealed := d.artifacts.host.Seen().Counted(job.Run) == job.Round-1
 		task.Sealed = &sealed
@@ -183,13 +183,15 @@ func (d *desk) train(ctx context.Context, t *training) (done runs.Trained, res t
 	}()
 	report, stop := d.listen(t)
 	note, end := d.steps.Begin(job.Run, job.Round, job.Attempt)
-	res, err = d.trainer.Run(ctx, task, func(p train.Progress) { report(p); note(p) })
+	var steps uint64 // that the trainer has said last: those that the update states
+	res, err = d.trainer.Run(ctx, task, func(p train.Progress) { steps = p.Step; report(p); note(p) })
 	end()
 	stop()
 	if err != nil || res.Skip != "" {
 		return done, res, err
 	}
 	done, err = d.take(ctx, job, res)
+	done.Steps = min(steps, ledger.MaxSteps)
 	return done, res, err
 }
 

@@ -16,6 +16,7 @@ import (
 // training is a training under way.
 type training struct {
 	job    runs.Train
+	bell   time.Time // of the run's round time; zero: it has none
 	cancel context.CancelFunc
 	done   chan struct{}
 	heard  atomic.Pointer[heard] // the last of its trainer; nil until that has the task
@@ -26,7 +27,11 @@ type training struct {
 }
 
 func newTraining(job runs.Train, cancel context.CancelFunc) *training {
-	return &training{job: job, cancel: cancel, done: make(chan struct{})}
+	t := &training{job: job, cancel: cancel, done: make(chan struct{})}
+	if job.Left > 0 {
+		t.bell = time.Now().Add(job.Left)
+	}
+	return t
 }
 
 // heard is what a trainer has said, and when.

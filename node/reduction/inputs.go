@@ -32,9 +32,9 @@ func Unfit(spec *ledger.RunSpec, m blockstore.Manifest, read func(manifest block
 	return why, err
 }
 
-// needsBase reports whether the base is read: where changes are combined, and where late updates are carried over.
+// needsBase reports whether the base is read: where changes are combined or count by steps, and where late updates are carried over.
 func (r *Round) needsBase() bool {
-	return !r.Strategy.CarriesLate() || slices.ContainsFunc(r.Sealed, func(i ledger.Input) bool { return i.Base.Defined() })
+	return !r.Strategy.CarriesLate() || slices.ContainsFunc(r.Sealed, func(i ledger.Input) bool { return i.Base.Defined() || i.Steps > 0 })
 }
 
 // Inputs is what a round's model is made from, open.
@@ -72,7 +72,7 @@ func (in *Inputs) open(r *Round, from Source) error {
 			return err
 		}
 		in.updates = append(in.updates, update)
-		input := aggregate.Input{Weight: s.Weight, Update: update}
+		input := aggregate.Input{Weight: s.Weight, Steps: s.Steps, Update: update}
 		if s.Base.Defined() {
 			if input.Base, err = in.read(from, Part{As: UpdateBase, Manifest: s.Base, Site: s.Site}); err != nil {
 				return err

@@ -13,6 +13,7 @@
 //	sample_cap: 100000             # a site counts as at most so many samples; default: no cap
 //	share: open                    # a site may have more than half of a round's weight; default: none has
 //	max_change: 1000               # norm of an update's change from which it is refused; default: by its base
+//	round_time: 30m                # a site that is not done by then offers what it has; default: every site does all
 //	attempts: 1                    # 1: a site waits for too few others without training on; default 1, at most 4
 //	late:                          # what becomes of an update that misses its round
 //	  policy: average              #   average: it counts in a later round, with less weight; drop; default average

@@ -113,6 +113,19 @@ func TestParseStrategy(t *testing.T) {
 	}
 }
 
+// A round time is in the description where the file says it, and else leaves no field.
+func TestParseRoundTime(t *testing.T) {
+	for text, want := range map[string]uint64{"": 0, "round_time: 30m\n": 1_800_000, "round_time: 2h12m\n": 7_920_000} {
+		r, err := Parse("run.yaml", []byte("name: a\nrounds: 1\nmodel: {init: trainer}\n"+text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if paced, err := r.Spec.Pace.Read(); err != nil || paced.RoundTime != want || r.Spec.Pace.IsZero() != (want == 0) {
+			t.Errorf("%q: %+v, %v", text, paced, err)
+		}
+	}
+}
+
 // How far one site may move a model is in the description where the file says it, and else leaves no field.
 func TestParseBounds(t *testing.T) {
 	const ok = "name: a\nrounds: 1\nmodel: {init: trainer}\n"
@@ -177,6 +190,10 @@ func TestParseSaysWhere(t *testing.T) {
 		{ok + "dtype: bf16\n", "run.yaml:4: dtype: \"bf16\", want f32, or keep"},
 		{ok + "share: all\n", "run.yaml:4: share: \"all\", want open"},
 		{ok + "max_change: 0\n", "run.yaml:4: max_change: \"0\", want a number above 0"},
+		{ok + "round_time: 30\n", "run.yaml:4: round_time: \"30\", want 1s to 720h"},
+		{ok + "round_time: 1ms\n", "run.yaml:4: round_time: "},
+		{ok + "round_time: 721h\n", "run.yaml:4: round_time: "},
+		{ok + "round_time: 30m\nlate: {policy: carry}\n", "run.yaml:4: round_time: not with late.policy carry"},
 		{ok + "max_change: .nan\n", "run.yaml:4: max_change: "},
 		{ok + "weights: none\n", "run.yaml:4: weights: \"none\", want samples or equal"},
 		{ok + "weights: equal\nsample_cap: 9\n", "run.yaml:5: sample_cap: with weights: equal"},

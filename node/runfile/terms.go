@@ -24,6 +24,7 @@ type Terms struct {
 	SampleCap   yamlfile.Count             `yaml:"sample_cap" json:"sample_cap,omitempty"`
 	Share       ledger.Share               `yaml:"share" json:"share,omitempty"`
 	MaxChange   yamlfile.Scalar            `yaml:"max_change" json:"max_change,omitempty"`
+	RoundTime   yamlfile.Scalar            `yaml:"round_time" json:"round_time,omitempty"`
 	Attempts    yamlfile.Count             `yaml:"attempts" json:"attempts,omitempty"`
 	Late        Late                       `yaml:"late" json:"late,omitzero"`
 	KeepUpdates bool                       `yaml:"keep_updates" json:"keep_updates,omitempty"`
@@ -95,6 +96,9 @@ func (t *Terms) Spec(name string) (s ledger.RunSpec, field string, err error) {
 	}
 	if s.Bounds, field, err = t.bounds(); err != nil {
 		return s, field, err
+	}
+	if s.Pace, err = t.pace(); err != nil {
+		return s, "round_time", err
 	}
 	if _, err := reduction.Strategy(&s); err != nil {
 		field, why := reduction.Wrong(err)

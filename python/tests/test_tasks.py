@@ -332,6 +332,7 @@ for task in weft.tasks(weights, counter, samples=1):
         self.run_at(node, script)
         steps = safetensors.load_file(node.base, "plain")["w"][0]
         self.assertTrue(1 <= steps <= 7, steps)
+        self.assertEqual(node.progress[-1]["step"], steps, "the node hears of the last step: the update counts by it")
 
     def test_loaders(self):
         """A pass without n; with n the place goes on from task to task, as in plain training."""

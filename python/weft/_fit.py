@@ -109,6 +109,8 @@ class Bridge:
         try:
             task._at(done, length, last=done == length)
             self._ended = task._client.time_is_up(task, done)
+            if self._ended:  # in a run with a round time the update counts by these steps
+                task._at(done, length, last=True)
         except Cancelled as e:
             if e.stopping:
                 raise

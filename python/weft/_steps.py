@@ -86,7 +86,10 @@ class _Steps:
         """Says where the task stands; whether it has to end here."""
         try:
             self._task._at(done, self._total, last=last)
-            return self._client.time_is_up(self._task, done)
+            time_is_up = self._client.time_is_up(self._task, done)
+            if time_is_up:  # in a run with a round time the update counts by these steps
+                self._task._at(done, self._total, last=True)
+            return time_is_up
         except Cancelled as e:
             if e.stopping:
                 self._save(done)

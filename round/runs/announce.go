@@ -19,6 +19,13 @@ func (p *state) trained(e Trained) {
 	if p.run.Bounded {
 		u.Norm = ledger.NewNorm(e.Norm)
 	}
+	if p.run.Paced.RoundTime > 0 {
+		if u.Steps = ledger.NewSteps(e.Steps); e.Steps == 0 {
+			p.trainFailed(TrainFailed{Run: e.Run, Round: e.Round, Opened: e.Opened, Err: "the trainer has not said how many steps it trained, and the run has a round time"})
+			p.forget(e.Manifest)
+			return
+		}
+	}
 	p.training.succeeded()
 	p.touch()
 	fill(p.env, u, e.Figures, &p.run.Terms)

@@ -25,6 +25,7 @@ type Trained struct {
 	Attempt  uint64
 	Manifest block.CID
 	Samples  uint64
+	Steps    uint64 // that were trained; 0: the trainer has not said
 	Metrics  map[string]float64
 	Figures  *ledger.Measured // of the base; nil: it was not measured
 	Lent     bool             // the site lets others measure the update

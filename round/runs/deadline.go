@@ -37,6 +37,9 @@ func (p *state) sealDeadline() (time.Duration, bool) {
 	if p.phase.at != Enough {
 		return 0, false
 	}
+	if bell, boxed := p.pace.bell(p.run); boxed {
+		return max(p.pace.enoughAt, bell.at+max(bell.grace, p.Timing.Deadline)), true
+	}
 	return p.pace.deadline(p.run.Opened, p.run.Round == 1, p.Timing.Deadline), true
 }
 

@@ -1,6 +1,8 @@
 package runs
 
 import (
+	"time"
+
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/weft-mesh/weft/block"
@@ -36,8 +38,9 @@ type Train struct {
 	Base    block.CID // of the round; held
 	From    block.CID // own update to train on from, held; undefined in the first attempt
 
-	Bounded    bool // the change to the base has a norm that the site states, and must not exceed the run's bound
-	Unmeasured bool // the run's terms do not ask for what the site finds of the base
+	Left       time.Duration // until the bell of the run's round time, at which the trainer ends with what it has; 0: there is none
+	Bounded    bool          // the change to the base has a norm that the site states, and must not exceed the run's bound
+	Unmeasured bool          // the run's terms do not ask for what the site finds of the base
 }
 
 // StopTrain ends a run's training, which needs no answer.

@@ -133,6 +133,9 @@ func (p *state) train(r *ledger.Run, latest *ledger.SealAt, ready bool) {
 			next.From = own.Manifest
 		}
 	}
+	if bell, boxed := p.pace.bell(r); boxed {
+		next.Left = bell.left(p.now())
+	}
 	p.training.begin(next)
 	p.Out.Start(next)
 	p.Out.Trace(trace.TrainingStarted{Subject: trace.In(r.ID, r.Round), Attempt: next.Attempt, Attempts: r.Spec.Attempts})

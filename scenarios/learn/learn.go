@@ -266,6 +266,9 @@ func (l *Learner) Reduce(j runs.Reduce) (sim.Reduced, error) {
 		if in.Base.Defined() {
 			name = append(name, in.Base.Bytes()...)
 		}
+		if in.Steps > 0 {
+			name = binary.BigEndian.AppendUint64(name, in.Steps)
+		}
 	}
 	if j.State.Defined() {
 		name = append(name, j.State.Bytes()...)

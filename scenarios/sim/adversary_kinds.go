@@ -43,6 +43,7 @@ var AdversaryKinds = []AdversaryKind{
 	{"metric-liar", "trains honestly, and states figures of models that nobody can have measured", func() Adversary { return &MetricLiar{} }},
 	{"max-float", "puts the largest finite number into its updates", func() Adversary { return &Poisoned{How: MaxFloat} }},
 	{"complainer", "trains honestly, and says that all goes wrong at it, then that nothing does", func() Adversary { return &Complainer{} }},
+	{"one-step", "trains honestly, and states a single step", func() Adversary { return OneStep{} }},
 	{"boaster", "trains honestly, and states 2^40 samples", func() Adversary { return Boaster{} }},
 }
 

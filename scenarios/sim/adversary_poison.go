@@ -79,6 +79,20 @@ func (Boaster) Poison(l *Liar, _ runs.Train, t Trained) (Trained, error) {
 	return t, nil
 }
 
+// OneStep trains honestly and states a single step. It attacks the claim that no change counts more than ten times its weight,
+// whatever steps it states.
+type OneStep struct{}
+
+// Name returns the name of its kind.
+func (OneStep) Name() string { return "one-step" }
+
+// Poison makes up the steps of an update.
+func (OneStep) Poison(l *Liar, _ runs.Train, t Trained) (Trained, error) {
+	t.Steps = 1
+	l.Did("made up steps")
+	return t, nil
+}
+
 // Stale announces as its update what others have already: an old update of its own or of another site,
 // another site's update of this very round, or the base. It attacks the claim that every site's
 // update counts once and for itself: equal manifests must not displace an honest one, nor take an

@@ -278,6 +278,7 @@ var expectations = map[string]expectation{
 	"sign-flip": {deeds: []string{"spoilt an update: sign-flip"}, expect: (*lied).included},
 	"times-100": {deeds: []string{"spoilt an update: times-100"}, expect: (*lied).included},
 	"max-float": {deeds: []string{"spoilt an update: max-float"}, expect: (*lied).excluded},
+	"one-step":  {deeds: []string{"made up steps"}},   // see TestOneStep: here no run has a round time
 	"boaster":   {deeds: []string{"made up samples"}}, // see TestBoaster: here no cap is in force
 	"nan":       {deeds: []string{"spoilt an update: nan"}, expect: (*lied).excluded},
 	"futurist": {
@@ -584,6 +585,33 @@ func TestBoaster(t *testing.T) {
 			if capped := 2*most <= all; capped != (share == ledger.Capped) {
 				t.Errorf("share %q, round %d: the heaviest weighs %d of %d", share, commit.Round, most, all)
 			}
+		}
+	}
+}
+
+// TestOneStep: in a run with a round time the steps that a liar states are in its seals as it has stated them, and rounds go on; a
+// site that is slower than the bell is in every seal all the same, with the steps that it had time for.
+func TestOneStep(t *testing.T) {
+	p := lie(t, 4, 1, "one-step", 1, func(c *Config) {
+		work := &Synthetic{Bytes: 1e6, Time: 10 * time.Second}
+		spec := work.Spec("boxed", 4)
+		spec.Pace = ledger.NewPace(ledger.Paced{RoundTime: 12_000})
+		spec.Late = ledger.Average
+		c.Sites[0].Slow = 9
+		c.Workload, c.Protocol, c.Acts = work, ledger.Newest, []Act{{At: 3 * time.Second, Do: runs.OpenRun{Spec: spec}}}
+	})
+	p.agreed()
+	run := p.Machine(0).Ledger().Runs()[0]
+	if len(run.Commits) != 4 {
+		t.Fatalf("%d rounds", len(run.Commits))
+	}
+	for _, commit := range run.Commits {
+		stated := map[uint64]int{}
+		for _, in := range run.Inputs(commit.Sealed) {
+			stated[in.Steps]++
+		}
+		if stated[1] != 1 || stated[1000] != 2 || len(commit.Sealed.Updates) != 4 {
+			t.Errorf("round %d: updates by the steps that they state: %v", commit.Round, stated)
 		}
 	}
 }

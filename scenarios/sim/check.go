@@ -47,6 +47,7 @@ type checker struct {
 	version uint64           // changes so far
 	seals   map[block.CID]*ledger.Entry
 	bases   map[block.CID][]block.CID // run -> its models: base, then each commit's
+	boxed   map[block.CID]bool        // runs with a round time
 	carries map[block.CID]bool        // runs whose late updates count from their own bases
 	states  map[block.CID]block.CID   // run -> the outer step's state after its newest commit
 	newest  []block.CID               // committed model, and the state with it
@@ -78,7 +79,7 @@ type place struct {
 
 func newChecker(w *World) *checker {
 	c := &checker{
-		w: w, mesh: w.genesis.Block().CID, seals: map[block.CID]*ledger.Entry{}, bases: map[block.CID][]block.CID{}, carries: map[block.CID]bool{}, states: map[block.CID]block.CID{},
+		w: w, mesh: w.genesis.Block().CID, seals: map[block.CID]*ledger.Entry{}, bases: map[block.CID][]block.CID{}, boxed: map[block.CID]bool{}, carries: map[block.CID]bool{}, states: map[block.CID]block.CID{},
 		spoken: map[place]uint64{}, counted: map[counted]uint64{}, ever: map[peer.ID]bool{},
 	}
 	for _, site := range w.genesis.Sites {
@@ -198,6 +199,8 @@ func (c *checker) extend(s *site, e *ledger.Entry) {
 		c.consented(s, e.Run(), b)
 		c.bases[e.Run()] = []block.CID{body.(*ledger.RunSpec).Base}
 		c.states[e.Run()] = body.(*ledger.RunSpec).Strategy.State()
+		paced, err := body.(*ledger.RunSpec).Pace.Read()
+		c.boxed[e.Run()] = err == nil && paced.RoundTime > 0
 		c.carries[e.Run()] = body.(*ledger.RunSpec).Late == ledger.Carry
 		c.best.opened(e.Run(), body.(*ledger.RunSpec))
 	case *ledger.Seal:
@@ -241,6 +244,9 @@ func (c *checker) committed(s *site, m *ledger.Commit) {
 		in := ledger.Input{Site: u.Update.From, Manifest: body.Manifest, Weight: u.Weight}
 		if body.Round != m.Round && c.carries[m.Run] {
 			in.Base = body.Base
+		}
+		if body.Round == m.Round && c.boxed[m.Run] {
+			in.Steps, _ = body.Steps.Read()
 		}
 		j.Inputs = append(j.Inputs, in)
 	}

@@ -93,7 +93,12 @@ func (s *site) train(j runs.Train) {
 	if s.liar != nil && err == nil && done.Skip == "" {
 		done, err = s.liar.trained(j, done)
 	}
-	s.later(s.pace(done.Took), func() {
+	took := s.pace(done.Took)
+	if j.Left > 0 && took > j.Left { // the bell
+		done.Steps = max(1, uint64(float64(done.Steps)*float64(j.Left)/float64(took)))
+		took = j.Left
+	}
+	s.later(took, func() {
 		if s.training[j.Run] != &j {
 			return
 		}
@@ -114,7 +119,7 @@ func (s *site) train(j runs.Train) {
 		norm, _ := change(s.w.cfg.Workload, done.Update.Manifest, j.Base)
 		s.happen(runs.Trained{
 			Run: j.Run, Round: j.Round, Opened: j.Opened, Attempt: j.Attempt,
-			Manifest: done.Update.Manifest, Samples: done.Samples, Metrics: done.Metrics, Figures: done.Figures, Norm: norm, Lent: !s.Unlent,
+			Manifest: done.Update.Manifest, Samples: done.Samples, Steps: done.Steps, Metrics: done.Metrics, Figures: done.Figures, Norm: norm, Lent: !s.Unlent,
 		})
 	})
 }

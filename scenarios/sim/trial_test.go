@@ -182,7 +182,7 @@ func (t *Trial) draw(rng *rand.Rand, name string) {
 // adversary draws a kind; those that attack the agreement itself more often than the many others.
 func (t *Trial) adversary(rng *rand.Rand) string {
 	names := slices.DeleteFunc(AdversaryNames(), func(name string) bool {
-		return slices.Contains([]string{"metric-liar", "futurist", "boaster", "max-float", "asker", "baseless", "silencer", "complainer"}, name) // see selects, asksFirst and rolls; one kind more would change all that is drawn
+		return slices.Contains([]string{"metric-liar", "futurist", "boaster", "one-step", "max-float", "asker", "baseless", "silencer", "complainer"}, name) // see selects, asksFirst and rolls; one kind more would change all that is drawn
 	})
 	if rng.IntN(2) == 0 {
 		names = []string{"equivocator", "splitter", "double-voter", "colluder"}

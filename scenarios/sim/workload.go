@@ -45,6 +45,7 @@ type Artifact struct {
 type Trained struct {
 	Update  Artifact
 	Samples uint64
+	Steps   uint64 // of the whole training; one that a bell cuts short has done a part of them
 	Metrics map[string]float64
 	Figures *ledger.Measured // of the base; nil: it was not measured. The world sets it
 	Took    time.Duration
@@ -104,6 +105,9 @@ func (y *Synthetic) Describe(manifest block.CID) (Artifact, bool) {
 	return a, ok
 }
 
+// syntheticSteps are those of a whole training.
+const syntheticSteps = 1000
+
 // Train names an update after all that it depends on.
 func (y *Synthetic) Train(site int, j runs.Train) (Trained, error) {
 	name := y.name("update", uint64(site), j.Round, j.Opened, j.Attempt)
@@ -122,6 +126,7 @@ func (y *Synthetic) Train(site int, j runs.Train) (Trained, error) {
 	return Trained{
 		Update:  y.add(Artifact{Manifest: manifest, Layout: j.Spec.Layout, Bytes: y.Bytes}),
 		Samples: 100 + uint64(site),
+		Steps:   syntheticSteps,
 		Metrics: map[string]float64{"loss": 1 / float64(j.Round+1)},
 		Took:    took,
 	}, nil
@@ -142,6 +147,9 @@ func (y *Synthetic) Reduce(j runs.Reduce) (Reduced, error) {
 		name = binary.BigEndian.AppendUint64(append(name, in.Manifest.Bytes()...), in.Weight)
 		if in.Base.Defined() {
 			name = append(name, in.Base.Bytes()...)
+		}
+		if in.Steps > 0 {
+			name = binary.BigEndian.AppendUint64(name, in.Steps)
 		}
 	}
 	done, layout := Reduced{Took: took}, y.known[j.Base].Layout

@@ -113,7 +113,7 @@ func (t *Trainer) fit(ctx context.Context, task train.Task, h hyper, report func
 	if err != nil {
 		return train.Result{}, err
 	}
-	loss, err := t.steps(ctx, task, h, p, report)
+	loss, done, err := t.steps(ctx, task, h, p, report)
 	if err != nil {
 		return train.Result{}, err
 	}
@@ -129,16 +129,16 @@ func (t *Trainer) fit(ctx context.Context, task train.Task, h hyper, report func
 	if err := weights.Write(path, p.tensors(), layout); err != nil {
 		return train.Result{}, err
 	}
-	samples := h.steps * h.batch
+	samples := h.steps * h.batch // by which it counts; how much of that a bell has left is in the steps
 	return train.Result{
 		Update:  path,
 		Samples: uint64(samples),
-		Metrics: map[string]float64{"loss": loss, "val_loss": val, "tokens": float64(samples * p.model.Context)},
+		Metrics: map[string]float64{"loss": loss, "val_loss": val, "tokens": float64(done * h.batch * p.model.Context)},
 	}, nil
 }
 
-// steps makes the round's optimizer steps and returns their mean loss.
-func (t *Trainer) steps(ctx context.Context, task train.Task, h hyper, p parameters, report func(train.Progress)) (float64, error) {
+// steps makes the round's optimizer steps, as many as there is time for but one at least, and returns their mean loss and number.
+func (t *Trainer) steps(ctx context.Context, task train.Task, h hyper, p parameters, report func(train.Progress)) (loss float64, done int, err error) {
 	opt := llama.DefaultOptimizer()
 	if p.adapter != nil {
 		opt.Decay = 0 // B·A is small already, and decay would pull sites' adapters apart from the average
@@ -147,16 +147,17 @@ func (t *Trainer) steps(ctx context.Context, task train.Task, h hyper, p paramet
 	sampler := text.NewSampler(t.train, p.model.Context+1, task.Seed)
 	var sum float64
 	start, last := time.Now(), time.Time{}
-	for step := 1; step <= h.steps; step++ {
+	for step, rung := 1, false; step <= h.steps && !rung; step++ {
 		if err := ctx.Err(); err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		loss := l.Step(sampler.Batch(h.batch), h.learningRate(task.Round, task.Rounds, step))
 		if math.IsNaN(loss) || math.IsInf(loss, 0) {
-			return 0, fmt.Errorf("%w (at step %d)", ErrDiverged, step)
+			return 0, 0, fmt.Errorf("%w (at step %d)", ErrDiverged, step)
 		}
-		sum += loss
-		if now := time.Now(); report != nil && (now.Sub(last) >= reportEvery || step == h.steps) {
+		sum, done = sum+loss, step
+		rung = !task.Bell.IsZero() && !time.Now().Before(task.Bell)
+		if now := time.Now(); report != nil && (now.Sub(last) >= reportEvery || step == h.steps || rung) {
 			last = now
 			report(train.Progress{Step: uint64(step), Steps: uint64(h.steps), Metrics: map[string]float64{
 				"loss":              loss,
@@ -164,5 +165,5 @@ func (t *Trainer) steps(ctx context.Context, task train.Task, h hyper, p paramet
 			}})
 		}
 	}
-	return sum / float64(h.steps), nil
+	return sum / float64(done), done, nil
 }
