@@ -24,7 +24,7 @@ import report
 
 HERE = pathlib.Path(__file__).resolve().parent
 FIELDS = ["alpha", "seed", "cell", "settings", "curve", "last", "best", "sites", "wall_s", "cpu_s"]
-SETTINGS = "--freeze-a --rate 1e-3 --head-rate 2e-4 --smoothing 0.1"
+SETTINGS = "--freeze-a --rate 2e-3 --head-rate 2e-4 --calibrate 1"
 KINDS = ("federated", "alone", "pooled")
 
 
@@ -46,7 +46,8 @@ class Lab:
 
     def __init__(self, args):
         self.args = args
-        self.env = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", **os.environ}
+        quiet = {"TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+        self.env = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", **quiet, **os.environ}
 
     def run(self, cell):
         """The row of a cell."""
@@ -144,8 +145,9 @@ def main():
             table.writerow(row)
         print(f"alpha {cell.alpha}, seed {cell.seed}, {cell.kind}: {row['curve']}  in {row['wall_s']} s", flush=True)
     rows = [r for r in _rows(path) if r["settings"] == lab.settings]
-    print(report.table(rows))
-    (args.out / "curves.svg").write_text(report.picture(rows, args.steps))
+    published = {} if args.quick else report.PUBLISHED
+    print(report.table(rows, published))
+    (args.out / "curves.svg").write_text(report.picture(rows, args.steps, published))
     whole = sum(int(r["wall_s"]) for r in rows)
     print(f"{len(rows)} cells, {whole} s in all, {time.time() - begun:.0f} s now; {args.out / 'curves.svg'}")
 

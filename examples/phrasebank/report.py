@@ -13,14 +13,14 @@ COLOURS = {"federated": "#0b6e4f", "alone": "#c44900", "pooled": "#555555"}
 WIDTH, HEIGHT, LOW, HIGH = 320, 260, 0.6, 1.0  # of a panel, and the accuracies that it shows
 
 
-def table(rows):
-    """A row for each alpha: last and best, means over the seeds and their spread."""
+def table(rows, beside):
+    """A row for each alpha: last and best, means over the seeds and their spread, beside published curves."""
     lines = ["| alpha | | seeds | last | best | published best |", "|---|---|---|---|---|---|"]
     for alpha in _alphas(rows):
         for kind in COLOURS:
             found = _cells(rows, alpha, kind)
             if found:
-                published = PUBLISHED.get(alpha, {}).get(kind)
+                published = beside.get(alpha, {}).get(kind)
                 said = f"{max(published):.3f}" if published else "-"
                 lines.append(f"| {alpha} | {kind} | {len(found)} | {_spread(found, 'last')} | {_spread(found, 'best')} | {said} |")
         federated, alone = (_cells(rows, alpha, kind) for kind in ("federated", "alone"))
@@ -30,7 +30,7 @@ def table(rows):
     return "\n".join(lines)
 
 
-def picture(rows, steps):
+def picture(rows, steps, beside):
     """A panel for each alpha: a thin line for each seed, the published ones dotted."""
     alphas = _alphas(rows)
     size = f'width="{WIDTH * len(alphas)}" height="{HEIGHT}"'
@@ -46,8 +46,8 @@ def picture(rows, steps):
         out += [f'<text x="{_x(n, longest) - 10:.0f}" y="{HEIGHT - 24}">{n * steps}</text>' for n in range(1, longest + 1)]
         for kind, colour in COLOURS.items():
             out += [_line(c, longest, colour, "") for c in curves[kind]]
-            if kind in PUBLISHED.get(alpha, {}):
-                out.append(_line(PUBLISHED[alpha][kind][:longest], longest, colour, ' stroke-dasharray="2 3"'))
+            if kind in beside.get(alpha, {}):
+                out.append(_line(beside[alpha][kind][:longest], longest, colour, ' stroke-dasharray="2 3"'))
         for n, (kind, colour) in enumerate(COLOURS.items()):
             out.append(f'<text x="{45 + 80 * n}" y="{HEIGHT - 8}" fill="{colour}">{kind}</text>')
         out.append("</g>")
