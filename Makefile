@@ -49,6 +49,10 @@ $(PYTOOLS)/done:
 	$(PYTOOLS)/bin/pip install -q --disable-pip-version-check --no-deps -r python/constraints.txt
 	touch $@
 
+.PHONY: arm64
+arm64: ## the vector code of arm64, on another processor by qemu-aarch64 (Debian: qemu-user)
+	GOARCH=arm64 go test -exec qemu-aarch64 ./tensor/... ./aggregate/... ./train/builtin/kernel
+
 .PHONY: python
 python: ## the Python package's tests; those of wheels after make wheel
 	WEFT_PYTOOLS=$$(test ! -e $(PYTOOLS)/done || echo $(CURDIR)/$(PYTOOLS)) $(or $(WEFT_PYTHON),python3) -m unittest discover -s python/tests -t python

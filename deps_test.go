@@ -22,10 +22,13 @@ hint                    <
 yamlfile                <
 atomicfile              <
 tensor                  < block
+tensor/kernel           <
+tensor < tensor/kernel: looks for what is not finite
 blockstore              < block tensor
 blockstore/blockstoretest < block blockstore tensor
 exchange                < block: what it exchanges
 aggregate               < tensor
+aggregate < tensor/kernel: means in vector code
 aggregate/aggregatetest < aggregate block tensor
 gossip/conduct          <
 gossip                  < block: a mesh is known by the CID of its genesis

@@ -120,10 +120,10 @@
 // # Memory
 //
 // Shards are computed one at a time by each of at most four workers, and inputs are read
-// in groups of four. With S the bytes and E the elements of the largest shard, a worker
-// holds 4 S of inputs (a late one's bases among them), 1 S of output, 8 E of accumulators
+// in groups of eight. With S the bytes and E the elements of the largest shard, a worker
+// holds 8 S of inputs (a late one's bases among them), 1 S of output, 8 E of accumulators
 // if there is more than one group, and 12 KiB to decode into. For shards of 1 MiB of F32
-// that is 7 MiB, so 28 MiB in all: for models of any size, and any number of updates. A
+// that is 11 MiB, so 44 MiB in all: for models of any size, and any number of updates. A
 // table of 256 KiB comes with the first F16 model.
 //
 // Weighted sums of changes ([Sum]) hold 1 S of the base and 8 E of each slot besides, for

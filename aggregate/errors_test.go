@@ -183,7 +183,7 @@ func TestMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	runtime.ReadMemStats(&after)
-	used, bound := after.TotalAlloc-before.TotalAlloc, uint64(workers*(5*size+8*elements+64<<10))
+	used, bound := after.TotalAlloc-before.TotalAlloc, uint64(workers*(9*size+8*elements+64<<10))
 	if used > bound {
 		t.Errorf("allocated %d bytes in all, at most %d are documented", used, bound)
 	}

@@ -11,9 +11,9 @@ const (
 const (
 	// maxWorkers bounds the memory; four outrun what disks and hashing deliver.
 	maxWorkers = 4
-	// group is how many inputs a worker reads before it adds them: the accumulators, twice
-	// an F32 shard's size, then pass through the cache once for each group, not each input.
-	group = 4
+	// group is how many inputs a worker reads before it adds them: as many at once need no
+	// accumulators in memory, and of more these pass through the cache once for each group.
+	group = 8
 	// tile is how many elements are worked on at a time; 8 KiB of accumulators and 4 KiB
 	// of each input stay in the first-level cache.
 	tile = 1024

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/weft-mesh/weft/tensor"
+	"github.com/weft-mesh/weft/tensor/kernel"
 )
 
 // meanWorker computes the weighted mean of parameters.
@@ -14,6 +15,10 @@ type meanWorker struct {
 	inputs []Input
 	total  float64
 	write  func(i int, data []byte) error
+
+	kernel   kernel.Kernel
+	elements [group][]byte // what it is given
+	weights  [group]float64
 
 	in  [group]buffer // the shards that are worked on: a group of updates, or a late update, its base, the round's
 	out []byte
@@ -81,31 +86,61 @@ func (w *meanWorker) read(ctx context.Context, i, at, n, size int) error {
 	return nil
 }
 
-// pass adds the n inputs from at on, whose shards are in w.in, to the accumulators, tile by
-// tile; with the first group it clears them, with the last it finishes them into w.out. It
-// returns false if an element has no finite value.
+// pass adds the n inputs from at on, whose shards are in w.in, to the accumulators; with the first group it clears them, with the
+// last it finishes them into w.out. It returns false if an element has no finite value.
 func (w *meanWorker) pass(segments []tensor.Segment, at, n int) bool {
-	first, last := at == 0, at+n == len(w.inputs)
 	element, offset := 0, 0
 	for _, s := range segments {
-		for left := int(s.Elements); left > 0; {
-			acc := w.acc
-			if !first || !last {
-				acc = acc[element:]
-			}
-			acc = acc[:min(left, tile)]
-			end := offset + len(acc)*s.DType.Size()
-			if first {
-				clear(acc)
-			}
-			if !w.add(acc, at, n, offset, end, s.DType) {
-				return false
-			}
-			if last && !finish(w.out[offset:end], acc, w.total, s.DType) {
-				return false
-			}
-			element, offset, left = element+len(acc), end, left-len(acc)
+		size := s.DType.Size()
+		done, finite := w.vector(at, n, element, offset, int(s.Elements), s.DType)
+		if !finite || !w.tiles(at, n, element+done, offset+done*size, int(s.Elements)-done, s.DType) {
+			return false
 		}
+		element, offset = element+int(s.Elements), offset+int(s.Elements)*size
+	}
+	return true
+}
+
+// vector is pass for the first done of so many elements, from element and byte offset on, which there is vector code for.
+func (w *meanWorker) vector(at, n, element, offset, elements int, d tensor.DType) (done int, finite bool) {
+	if w.inputs[at].Base != nil {
+		return 0, true // none for late inputs
+	}
+	end := offset + elements*d.Size()
+	for k := range n {
+		w.elements[k], w.weights[k] = w.in[k].data[offset:end], float64(w.inputs[at+k].Weight)
+	}
+	var out []byte
+	if at+n == len(w.inputs) {
+		out = w.out[offset:end]
+	}
+	var acc []float64
+	if n < len(w.inputs) {
+		acc = w.acc[element : element+elements]
+	}
+	return w.kernel.Mean(d.Kernel(), out, acc, w.elements[:n], w.weights[:n], w.total, at == 0)
+}
+
+// tiles is pass for so many elements from element and byte offset on, tile by tile.
+func (w *meanWorker) tiles(at, n, element, offset, elements int, d tensor.DType) bool {
+	first, last := at == 0, at+n == len(w.inputs)
+	for left := elements; left > 0; {
+		acc := w.acc
+		if !first || !last {
+			acc = acc[element:]
+		}
+		acc = acc[:min(left, tile)]
+		end := offset + len(acc)*d.Size()
+		if first {
+			clear(acc)
+		}
+		if !w.add(acc, at, n, offset, end, d) {
+			return false
+		}
+		if last && !finish(w.out[offset:end], acc, w.total, d) {
+			return false
+		}
+		element, offset, left = element+len(acc), end, left-len(acc)
 	}
 	return true
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/weft-mesh/weft/tensor"
+	"github.com/weft-mesh/weft/tensor/kernel"
 )
 
 // Job is what a round's next model is computed from.
@@ -59,7 +60,7 @@ func reduce(ctx context.Context, job Job, to Sink, workers int) (res Result, err
 	}
 	if job.direct() {
 		return res, inOrder(ctx, job.Shape.Shards, workers, job.told(0, 1), func() shardWorker {
-			return &meanWorker{shape: job.Shape, base: job.Base, inputs: job.Inputs, total: float64(total), write: to.Model}
+			return &meanWorker{kernel: kernel.Best, shape: job.Shape, base: job.Base, inputs: job.Inputs, total: float64(total), write: to.Model}
 		})
 	}
 	meta := make([]Meta, len(job.Inputs))

@@ -128,7 +128,7 @@ func TestMemoryOfStrategies(t *testing.T) {
 	const elements, size, workers = 1 << 16, 1 << 18, 2
 	shape := flat(12, tensor.Segment{DType: tensor.F32, Elements: elements})
 	for text, bound := range map[string]int{
-		"clip+nesterov":    workers*(8*size+8*elements) + workers*(2*size), // the second for the norms
+		"clip+nesterov":    workers*(12*size+8*elements) + workers*(2*size), // the second for the norms
 		"test-median+none": workers * (30*size + 2*size + 30*8*1024),
 	} {
 		var inputs []aggregate.Input

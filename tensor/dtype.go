@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+
+	"github.com/weft-mesh/weft/tensor/kernel"
 )
 
 // DType names the type of a tensor's elements, as safetensors spells it.
@@ -158,7 +160,7 @@ func NonFinite(src []byte, d DType) int {
 	case BF16:
 		mask, one, sign = expBF16*0x1_0001_0001_0001, 0x0080*0x1_0001_0001_0001, 1<<15*0x1_0001_0001_0001
 	}
-	at := 0
+	at := kernel.Best.Finite(d.Kernel(), src)
 	for ; at+8 <= len(src); at += 8 {
 		if (binary.LittleEndian.Uint64(src[at:])&mask+one)&sign != 0 {
 			break
@@ -170,6 +172,17 @@ func NonFinite(src []byte, d DType) int {
 		}
 	}
 	return -1
+}
+
+// Kernel returns a type of weights as package kernel has it.
+func (d DType) Kernel() kernel.Type {
+	switch d {
+	case F16:
+		return kernel.F16
+	case BF16:
+		return kernel.BF16
+	}
+	return kernel.F32
 }
 
 // elements returns how many elements of type d are in size bytes.

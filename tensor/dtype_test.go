@@ -153,3 +153,35 @@ func ramp(n int) []float64 {
 	}
 	return x
 }
+
+// FuzzNonFinite: what vector code finds is what looking at each element finds, at all lengths and addresses.
+func FuzzNonFinite(f *testing.F) {
+	for seed := range uint64(100) {
+		f.Add(seed, uint16(seed*11), seed%3 > 0)
+	}
+	f.Fuzz(func(t *testing.T, seed uint64, elements uint16, spoil bool) {
+		r := rand.New(rand.NewPCG(seed, 2))
+		d, from, n := all[seed%uint64(len(all))], r.IntN(64), int(elements)%1200
+		src := make([]byte, from+n*d.Size())[from:]
+		for i := range n {
+			for k := range d.Size() {
+				src[i*d.Size()+k] = byte(r.Uint32())
+			}
+			src[(i+1)*d.Size()-1] &^= 4 << (r.Uint32N(3)) // of every exponent, one bit is 0
+		}
+		if spoil && n > 0 {
+			at := r.IntN(n) * d.Size()
+			src[at+d.Size()-2] |= 0x80
+			src[at+d.Size()-1] |= 0x7f
+		}
+		want := -1
+		for i := 0; i < n && want < 0; i++ {
+			if x := DecodeOne(src[i*d.Size():], d); math.IsNaN(x) || math.IsInf(x, 0) {
+				want = i
+			}
+		}
+		if got := NonFinite(src, d); got != want {
+			t.Fatalf("%s, %d elements: %d, want %d", d, n, got, want)
+		}
+	})
+}
