@@ -10,7 +10,7 @@ func All() (all []Kernel) {
 	if x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL && x.HasAVX2 {
 		all = append(all, Kernel{"avx512", 32})
 	}
-	if x.HasAVX2 && x.HasF16C {
+	if x.HasAVX2 && f16c() {
 		all = append(all, Kernel{"avx2", 16})
 	}
 	return all

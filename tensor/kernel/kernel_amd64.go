@@ -34,6 +34,9 @@ func meanBF16AVX2(out *byte, acc *float64, x *[]byte, w *float64, inputs int, n 
 //go:noescape
 func meanBF16AVX512(out *byte, acc *float64, x *[]byte, w *float64, inputs int, n int, total float64, first bool) (finite bool)
 
+// f16c says whether the processor converts 16-bit floats.
+func f16c() bool
+
 // finite16AVX2 says whether in n bytes, whole blocks of 128, no element has all bits of the exponent; exponents has them for 4 bytes.
 //
 //go:noescape

@@ -123,6 +123,22 @@ func (g avx512) good(r reg.Register) {
 	g.SETEQ(r)
 }
 
+// f16c emits the question whether VCVTPH2PS is there, which golang.org/x/sys/cpu answers in its newer versions only.
+func (g *gen) f16c() {
+	const leaf, bit = 1, 29
+	g.Function("f16c")
+	g.Attributes(attr.NOSPLIT)
+	g.SignatureExpr("func() bool")
+	g.Doc("f16c says whether the processor converts 16-bit floats.")
+	g.MOVL(operand.U32(leaf), reg.EAX)
+	g.XORL(reg.ECX, reg.ECX)
+	g.CPUID()
+	g.SHRL(operand.U8(bit), reg.ECX)
+	g.ANDL(operand.U8(1), reg.ECX)
+	g.Store(reg.CL, g.ReturnIndex(0))
+	g.RET()
+}
+
 // finite emits Kernel.Finite for elements of so many bytes. AVX2 reads as fast as memory gives.
 func (g *gen) finite(size int) {
 	const unroll = 4

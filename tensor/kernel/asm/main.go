@@ -52,6 +52,7 @@ func main() {
 		g.mean(e, avx2{g})
 		g.mean(e, avx512{g})
 	}
+	g.f16c()
 	g.finite(2)
 	g.finite(4)
 	if err := errors.Join(os.Chdir(os.Args[1]), g.write(), writeNEON()); err != nil {
