@@ -274,6 +274,8 @@ cmd/weft/term           <
 cmd/weft/tensorboard    <
 cmd/weft/outfile        < atomicfile: a file appears whole
 cmd/weft/bench          < cmd/weft/term: its result for people
+cmd/weft/bench          < aggregate block blockstore exchange gossip tensor: what is measured, and what the measured works on
+cmd/weft/bench          < scenarios/netem/shape: an emulated link
 cmd/weft/bench          < node/api scenarios/local ledger block: a mesh of real nodes, and the run in it
 cmd/weft/try            < cmd/weft/term: its screen, and its result for people
 cmd/weft/try            < node/api scenarios/local ledger block: a mesh of real nodes, and the run in it

@@ -27,7 +27,9 @@ func newBenchRound(e *env) *cobra.Command {
 		Short: "Measure a round's time by phase, and each node's peak memory",
 		Long: `Run a mesh on this machine, each node a process, with a trainer that trains nothing
 but yields updates of a given size; print the time of each round split into phases,
-and each node's peak memory and traffic. All nodes share this machine's cores and disk.`,
+and each node's peak memory and traffic. All nodes share this machine's cores and disk.
+At the end a round is compared with the time that its updates would take at the rate of
+weft bench exchange, which is measured after the rounds.`,
 		Example: `  weft bench round
   weft bench round --sites 8 --size 50MB --rounds 5 --json`,
 		Args: cobra.NoArgs,

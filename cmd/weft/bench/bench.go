@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/weft-mesh/weft/block"
@@ -47,7 +48,11 @@ type Result struct {
 	Sites  int     `json:"sites"`
 	Bytes  uint64  `json:"bytes"` // of an update
 	Rounds []Round `json:"rounds"`
-	Nodes  []Node  `json:"nodes"`
+	// Exchange is what `weft bench exchange` gives here, bytes a second from store to store, and Limit how long all updates
+	// take at that rate to be at all sites: on one machine they share it.
+	Exchange Quartiles     `json:"exchange_bytes_per_s"`
+	Limit    time.Duration `json:"limit_ns"`
+	Nodes    []Node        `json:"nodes"`
 }
 
 // Round is a round's time. Phases are those of the slowest site, so they may sum to more than Took.
@@ -99,7 +104,27 @@ func Run(ctx context.Context, c Config, progress func(done int)) (_ *Result, err
 	if err != nil {
 		return nil, err
 	}
-	return summarise(c, last, reply.Run), nil
+	r := summarise(c, last, reply.Run)
+	if err := m.Close(); err != nil {
+		return nil, err
+	}
+	return r, r.limit(ctx, c)
+}
+
+// limit measures the exchange, and what it would take of a round.
+func (r *Result) limit(ctx context.Context, c Config) error {
+	const most, turns = 256 << 20, 3
+	dir, err := os.MkdirTemp(c.Dir, "exchange-")
+	if err != nil {
+		return err
+	}
+	x, err := Exchange{Dir: dir, Bytes: min(max(c.Bytes, least), most), Turns: turns}.Run(ctx, func(int) {})
+	if err != nil {
+		return fmt.Errorf("measure the exchange: %w", err)
+	}
+	r.Exchange = x.Ways[len(x.Ways)-1].Rate
+	r.Limit = time.Duration(float64(c.Sites) * float64(c.Sites-1) * float64(c.Bytes) / r.Exchange.Median * float64(time.Second))
+	return nil
 }
 
 // follow waits until every node has committed every round and returns their last status.

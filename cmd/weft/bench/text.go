@@ -38,6 +38,11 @@ func (r *Result) Text(out *term.Out) string {
 		t.Row(append(cells, seconds(median(r.Rounds, func(x Round) time.Duration { return x.Took })))...)
 	}
 	b.WriteString(t.Text(out.Columns(), out.Dim) + "\n")
+	if r.Limit > 0 {
+		took := median(r.Rounds, func(x Round) time.Duration { return x.Took })
+		fmt.Fprintf(&b, "bytes / rate: %s s, as weft bench exchange gives %s MB/s here; the median round takes %.2f of that\n\n",
+			seconds(r.Limit), r.Exchange.text("%.0f", 1e-6), took.Seconds()/r.Limit.Seconds())
+	}
 	t = term.NewTable(term.Column{Name: "site"}, term.Column{Name: "peak memory", Right: true}, term.Column{Name: "sent", Right: true}, term.Column{Name: "received", Right: true})
 	for _, n := range r.Nodes {
 		t.Row(n.Site, term.Bytes(n.Memory), term.Bytes(n.Sent), term.Bytes(n.Received))
