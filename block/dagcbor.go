@@ -30,6 +30,21 @@ type Block struct {
 // New returns data as a block.
 func New(codec Codec, data []byte) Block { return Block{Sum(codec, data), data} }
 
+// Verified is a block that was found to be what its CID says, by who made the value: nobody else can make one. It stays so as
+// long as its data is not written to.
+type Verified struct{ block Block }
+
+// Verify returns ErrMismatch for bytes that are not the CID's.
+func (b Block) Verify() (Verified, error) {
+	if err := b.CID.Verify(b.Data); err != nil {
+		return Verified{}, err
+	}
+	return Verified{b}, nil
+}
+
+// Block returns the block.
+func (v Verified) Block() Block { return v.block }
+
 // fxamacker/cbor rather than go-ipld-prime: plain structs with tags instead of schemas and
 // node builders, limits on every length, and a fuzzed decoder; both are pure Go.
 var (

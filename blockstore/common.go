@@ -43,10 +43,13 @@ func (s *store) Put(b block.Block) error { return s.blocks.put(b) }
 func (s *store) Has(c block.CID) bool { return s.has(c) }
 
 // Get implements Blocks.
-func (s *store) Get(c block.CID) ([]byte, error) {
+func (s *store) Get(c block.CID) ([]byte, error) { return s.Read(c, nil) }
+
+// Read implements Blocks.
+func (s *store) Read(c block.CID, buf []byte) ([]byte, error) {
 	var lost error
 	for range maxCopies {
-		data, at, err := s.read(c, nil)
+		data, at, err := s.read(c, buf)
 		if err == nil {
 			err = c.Verify(data)
 		}

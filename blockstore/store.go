@@ -18,6 +18,8 @@ type Blocks interface {
 	// returns ErrNotFound, or a CorruptError if the bytes went bad: then the store holds the
 	// block no longer, and it can be fetched and stored again.
 	Get(c block.CID) ([]byte, error)
+	// Read is Get into buf, if its capacity is enough, else into memory of its own.
+	Read(c block.CID, buf []byte) ([]byte, error)
 	// Has reports whether Get would find the block.
 	Has(c block.CID) bool
 	// Delete removes blocks that were put, durable on return; shards of artifacts stay. It

@@ -22,6 +22,7 @@ type delivery struct {
 
 	verify sync.Once
 	good   bool
+	block  block.Verified // if good
 }
 
 // asked reports whether p owes an answer to c.

@@ -43,12 +43,15 @@ func (r *requester) next() (a answers) {
 // answer sends answers until all are sent and the requester has closed its side.
 func (r *requester) answer(ctx context.Context, s network.Stream) error {
 	w := bufio.NewWriterSize(pulseWriter{s, &r.pulse}, writeBuffer)
+	kept := scratch{pool: &r.server.x.buffers}
+	defer kept.free()
 	for {
 		a := r.next()
 		if a.leave {
 			return nil
 		}
 		if a.empty() {
+			kept.free()
 			select {
 			case <-r.wake:
 			case <-ctx.Done():
@@ -62,7 +65,7 @@ func (r *requester) answer(ctx context.Context, s network.Stream) error {
 		if !a.block.Defined() {
 			continue
 		}
-		data, err := r.get(ctx, a.block)
+		data, err := r.get(ctx, a.block, &kept)
 		if err != nil {
 			return err
 		}
@@ -89,7 +92,7 @@ func lists(a answers) []byte {
 }
 
 // get reads c from the source when it is r's turn; nil if it cannot be had after all.
-func (r *requester) get(ctx context.Context, c block.CID) ([]byte, error) {
+func (r *requester) get(ctx context.Context, c block.CID, kept *scratch) ([]byte, error) {
 	v := r.server
 	if err := v.readers.Acquire(ctx, 1); err != nil {
 		return nil, err
@@ -99,7 +102,7 @@ func (r *requester) get(ctx context.Context, c block.CID) ([]byte, error) {
 		v.remember(r, c)
 		return nil, nil
 	}
-	data, err := v.x.cfg.Source.Get(c)
+	data, err := v.x.cfg.Source.Read(c, kept.memory())
 	if err != nil || len(data) > block.MaxSize {
 		v.x.cfg.Log.Warn("block cannot be served", "cid", c, "bytes", len(data), "err", err)
 		v.remember(r, c)
@@ -108,6 +111,7 @@ func (r *requester) get(ctx context.Context, c block.CID) ([]byte, error) {
 	if data == nil {
 		data = []byte{} // the empty block
 	}
+	kept.fit(len(data))
 	return data, nil
 }
 

@@ -43,7 +43,7 @@ func BenchmarkFetch(b *testing.B) {
 			fetch := func() {
 				st, err := dst.Fetch(context.Background(), Request{
 					Want: want, Providers: []peer.ID{src.id()},
-					Put: func(block.Block) error { return nil },
+					Put: func(block.Verified) error { return nil },
 				})
 				if err != nil || st.Bytes != total {
 					b.Fatal(st.Bytes, err)

@@ -40,3 +40,38 @@ func (p *buffers) get(n int) *buffer {
 }
 
 func (p *buffers) put(b *buffer) { p.classes[b.class-minClass].Put(b) }
+
+// scratch is memory that one block after another is read into, as large as the largest of them so far.
+type scratch struct {
+	pool *buffers
+	size int
+	held *buffer // nil: none
+}
+
+// memory returns it, nil if nothing was read yet.
+func (s *scratch) memory() []byte {
+	if s.held == nil && s.size > 0 {
+		s.held = s.pool.get(s.size)
+	}
+	if s.held == nil {
+		return nil
+	}
+	return s.held.data
+}
+
+// fit makes room for further blocks of n bytes after one of that size was read, which stays where it is: in this memory, if its
+// capacity was enough.
+func (s *scratch) fit(n int) {
+	if n > s.size && (s.held == nil || n > cap(s.held.data)) {
+		s.free()
+		s.size = n
+	}
+}
+
+// free gives the memory back, until the next block.
+func (s *scratch) free() {
+	if s.held != nil {
+		s.pool.put(s.held)
+		s.held = nil
+	}
+}

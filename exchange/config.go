@@ -15,9 +15,10 @@ import (
 
 // Source is what an exchange serves from. Its methods are called concurrently.
 type Source interface {
-	// Get returns a block's bytes, which the exchange only reads.
-	Get(block.CID) ([]byte, error)
-	// Has reports whether Get would find the block. It must be quick.
+	// Read returns a block's bytes, which the exchange only reads: in buf, if its capacity is enough, or in memory of the
+	// source's own.
+	Read(c block.CID, buf []byte) ([]byte, error)
+	// Has reports whether Read would find the block. It must be quick.
 	Has(block.CID) bool
 }
 

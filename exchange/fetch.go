@@ -24,9 +24,9 @@ type Request struct {
 	// the sender closes it when there are no more. It may be nil.
 	More <-chan peer.ID
 	// Put takes a verified block. It is called from at most Config.Workers goroutines at once,
-	// never after Fetch returned, and must not keep or change Data: the memory is used again. Its
+	// never after Fetch returned, and must not keep or change its data: the memory is used again. Its
 	// error ends the fetch. A Put that takes long slows the fetch down, and no other.
-	Put func(block.Block) error
+	Put func(block.Verified) error
 	// Progress is called after each Put, one call at a time: blocks and bytes done so far, blocks in
 	// all. It must be quick. It may be nil.
 	Progress func(done, total int, bytes int64)
@@ -201,7 +201,7 @@ func (x *Exchange) work(f *fetch, r *Request) {
 			return
 		}
 		if x.verify(d) {
-			if err := r.Put(block.Block{CID: d.cid, Data: d.buf.data}); err != nil {
+			if err := r.Put(d.block); err != nil {
 				b.mu.Lock()
 				b.end(f, fmt.Errorf("put %s: %w", d.cid, err))
 				b.mu.Unlock()
@@ -236,7 +236,9 @@ func (b *board) take(f *fetch) *delivery {
 func (x *Exchange) verify(d *delivery) bool {
 	d.verify.Do(func() {
 		b := x.board
-		d.good = d.cid.Verify(d.buf.data) == nil
+		var err error
+		d.block, err = block.Block{CID: d.cid, Data: d.buf.data}.Verify()
+		d.good = err == nil
 		if !d.good { // first, so that it is not asked again
 			x.drop(&Misbehaviour{d.by.id, d.cid, ErrWrongBytes})
 		}

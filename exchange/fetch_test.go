@@ -32,7 +32,7 @@ func TestFetchFromOne(t *testing.T) {
 			want := append(cidsOf(blocks), blocks[0].CID) // one twice
 			var last atomic.Int64
 			st, err := b.Fetch(testContext(t), Request{
-				Want: want, Providers: []peer.ID{a.id()}, Put: b.store.Put,
+				Want: want, Providers: []peer.ID{a.id()}, Put: b.store.take,
 				Progress: func(done, total int, _ int64) {
 					if int64(done) != last.Add(1) || total != len(blocks) {
 						t.Errorf("progress %d of %d after %d", done, total, last.Load()-1)
@@ -169,7 +169,7 @@ func TestContextEnds(t *testing.T) {
 	b := start(t, h[1], newMemory())
 	ctx, cancel := context.WithCancel(testContext(t))
 	var puts atomic.Int32
-	st, err := b.Fetch(ctx, Request{Want: cidsOf(blocks), Providers: []peer.ID{a.id()}, Put: func(block.Block) error {
+	st, err := b.Fetch(ctx, Request{Want: cidsOf(blocks), Providers: []peer.ID{a.id()}, Put: func(block.Verified) error {
 		if puts.Add(1) == 5 {
 			at.wait()
 			cancel()
@@ -214,7 +214,7 @@ func TestPutFails(t *testing.T) {
 	a, b := start(t, h[0], newMemory(blocks...)), start(t, h[1], newMemory())
 	full := errors.New("disk full")
 	_, err := b.Fetch(testContext(t), Request{Want: cidsOf(blocks), Providers: []peer.ID{a.id()},
-		Put: func(block.Block) error { return full }})
+		Put: func(block.Verified) error { return full }})
 	if !errors.Is(err, full) {
 		t.Error(err)
 	}
@@ -280,11 +280,11 @@ func TestProviderComesLater(t *testing.T) {
 		close(more)
 	}()
 	var puts atomic.Int32
-	st, err := c.Fetch(testContext(t), Request{Want: cidsOf(blocks), More: more, Put: func(b block.Block) error {
+	st, err := c.Fetch(testContext(t), Request{Want: cidsOf(blocks), More: more, Put: func(b block.Verified) error {
 		if puts.Add(1) == 10 {
 			close(half)
 		}
-		return c.store.Put(b)
+		return c.store.take(b)
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -305,7 +305,7 @@ func TestNoProviders(t *testing.T) {
 	}
 	more := make(chan peer.ID)
 	close(more)
-	if _, err = c.Fetch(testContext(t), Request{Want: want, More: more, Put: c.store.Put}); !errors.As(err, &u) {
+	if _, err = c.Fetch(testContext(t), Request{Want: want, More: more, Put: c.store.take}); !errors.As(err, &u) {
 		t.Error(err)
 	}
 	if _, err = c.get(t, nil); err != nil {

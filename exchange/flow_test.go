@@ -33,11 +33,11 @@ func TestStalledPut(t *testing.T) {
 	defer held.open()
 	var puts atomic.Int32
 	wg.Go(func() {
-		_, err := b.Fetch(testContext(t), Request{Want: cidsOf(blocks), Providers: []peer.ID{a.id()}, Put: func(bl block.Block) error {
+		_, err := b.Fetch(testContext(t), Request{Want: cidsOf(blocks), Providers: []peer.ID{a.id()}, Put: func(bl block.Verified) error {
 			puts.Add(1)
 			held.wait()
 			watch()
-			return b.store.Put(bl)
+			return b.store.take(bl)
 		}})
 		if err != nil {
 			t.Error(err)
@@ -50,9 +50,9 @@ func TestStalledPut(t *testing.T) {
 		return p != nil && len(p.asks) == 0 && b.board.starved && b.board.inUse > 1<<20
 	})
 	store := newMemory()
-	st, err := b.Fetch(testContext(t), Request{Want: cidsOf(others), Providers: []peer.ID{a.id()}, Put: func(bl block.Block) error {
+	st, err := b.Fetch(testContext(t), Request{Want: cidsOf(others), Providers: []peer.ID{a.id()}, Put: func(bl block.Verified) error {
 		watch()
-		return store.Put(bl)
+		return store.take(bl)
 	}})
 	if err != nil || st.Blocks != len(others) {
 		t.Fatalf("%d blocks, %v", st.Blocks, err)
@@ -90,9 +90,9 @@ func TestSharedStall(t *testing.T) {
 	defer held.open()
 	defer started.open()
 	fetch := func(store *memory, before func()) {
-		_, err := b.Fetch(testContext(t), Request{Want: cidsOf(blocks), Providers: []peer.ID{a.id()}, Put: func(bl block.Block) error {
+		_, err := b.Fetch(testContext(t), Request{Want: cidsOf(blocks), Providers: []peer.ID{a.id()}, Put: func(bl block.Verified) error {
 			before()
-			return store.Put(bl)
+			return store.take(bl)
 		}})
 		if err != nil {
 			t.Error(err)
@@ -134,12 +134,12 @@ func TestSurprise(t *testing.T) {
 	a := start(t, h[0], newMemory(append(small, large...)...))
 	b := start(t, h[1], newMemory(), func(c *Config) { c.Memory = 2 * block.MaxSize; c.Workers = 1 })
 	var most atomic.Int64
-	_, err := b.Fetch(testContext(t), Request{Want: cidsOf(append(small, large...)), Providers: []peer.ID{a.id()}, Put: func(bl block.Block) error {
+	_, err := b.Fetch(testContext(t), Request{Want: cidsOf(append(small, large...)), Providers: []peer.ID{a.id()}, Put: func(bl block.Verified) error {
 		for n := int64(0); ; n += block.MaxSize { // what is held, seen from what is free
 			if !b.held.TryAcquire(block.MaxSize) {
 				most.Store(max(most.Load(), b.cfg.Memory-n))
 				b.held.Release(n)
-				return b.store.Put(bl)
+				return b.store.take(bl)
 			}
 		}
 	}})
@@ -160,7 +160,7 @@ func TestUnavailableDoesNotBlock(t *testing.T) {
 	want := append(someCIDs(30), cidsOf(blocks)...)
 	more := make(chan peer.ID)
 	var puts atomic.Int32
-	st, err := b.Fetch(testContext(t), Request{Want: want, Providers: []peer.ID{a.id()}, More: more, Put: func(block.Block) error {
+	st, err := b.Fetch(testContext(t), Request{Want: want, Providers: []peer.ID{a.id()}, More: more, Put: func(block.Verified) error {
 		if puts.Add(1) == 50 {
 			close(more)
 		}
@@ -195,7 +195,7 @@ func TestUrgent(t *testing.T) {
 	})
 	at.wait()
 	wg.Go(func() {
-		_, err := b.Fetch(testContext(t), Request{Want: cidsOf(entry), Providers: []peer.ID{a.id()}, Put: b.store.Put, Urgent: true})
+		_, err := b.Fetch(testContext(t), Request{Want: cidsOf(entry), Providers: []peer.ID{a.id()}, Put: b.store.take, Urgent: true})
 		if err != nil {
 			t.Error(err)
 		}

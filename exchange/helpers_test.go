@@ -83,7 +83,7 @@ func (m *memory) Has(c block.CID) bool {
 	return ok
 }
 
-func (m *memory) Get(c block.CID) ([]byte, error) {
+func (m *memory) Read(c block.CID, buf []byte) ([]byte, error) {
 	if m.onGet != nil {
 		m.onGet(c)
 	}
@@ -97,7 +97,7 @@ func (m *memory) Get(c block.CID) ([]byte, error) {
 	if m.lies {
 		data = append(bytes.Clone(data), 'x')
 	}
-	return data, nil
+	return append(buf[:0], data...), nil
 }
 
 func (m *memory) Put(b block.Block) error {
@@ -106,6 +106,9 @@ func (m *memory) Put(b block.Block) error {
 	m.blocks[b.CID] = bytes.Clone(b.Data)
 	return nil
 }
+
+// take is the Put of a fetch.
+func (m *memory) take(b block.Verified) error { return m.Put(b.Block()) }
 
 // same fails unless m has exactly these blocks.
 func (m *memory) same(t testing.TB, want []block.Block) {
@@ -264,7 +267,7 @@ func start(t testing.TB, h host.Host, store *memory, change ...func(*Config)) *n
 // get fetches want into n's store.
 func (n *node) get(t testing.TB, want []block.CID, from ...peer.ID) (FetchStats, error) {
 	t.Helper()
-	return n.Fetch(testContext(t), Request{Want: want, Providers: from, Put: n.store.Put})
+	return n.Fetch(testContext(t), Request{Want: want, Providers: from, Put: n.store.take})
 }
 
 // testContext ends when a test hangs.

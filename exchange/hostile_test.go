@@ -53,7 +53,7 @@ func TestHostileProvider(t *testing.T) {
 				more <- good.id()
 				close(more)
 			}
-			_, err := b.Fetch(testContext(t), Request{Want: cidsOf(blocks), Providers: []peer.ID{h[0].ID()}, More: more, Put: b.store.Put})
+			_, err := b.Fetch(testContext(t), Request{Want: cidsOf(blocks), Providers: []peer.ID{h[0].ID()}, More: more, Put: b.store.take})
 			if err != nil {
 				t.Fatal(err)
 			}

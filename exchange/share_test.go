@@ -29,7 +29,7 @@ func TestHave(t *testing.T) {
 		}
 	}()
 	more := make(chan peer.ID) // stays open: the fetch waits
-	st, err := b.Fetch(testContext(t), Request{Want: cidsOf(blocks), Providers: []peer.ID{a.id()}, More: more, Put: b.store.Put})
+	st, err := b.Fetch(testContext(t), Request{Want: cidsOf(blocks), Providers: []peer.ID{a.id()}, More: more, Put: b.store.take})
 	if err != nil || st.Blocks != 2 {
 		t.Fatalf("%d blocks, %v", st.Blocks, err)
 	}
@@ -58,11 +58,11 @@ func TestRelay(t *testing.T) {
 	var puts atomic.Int32
 	more := make(chan peer.ID)
 	_, err := last.Fetch(testContext(t), Request{Want: cidsOf(blocks), Providers: []peer.ID{middle.id()}, More: more,
-		Put: func(b block.Block) error {
+		Put: func(b block.Verified) error {
 			if puts.Add(1) == 39 { // all but the one that first holds back
 				held.open()
 			}
-			return last.store.Put(b)
+			return last.store.take(b)
 		}})
 	wg.Wait()
 	if err != nil {
@@ -84,7 +84,7 @@ func TestSharedWants(t *testing.T) {
 	stores := []*memory{newMemory(), newMemory()}
 	for _, s := range stores {
 		wg.Go(func() {
-			_, err := b.Fetch(testContext(t), Request{Want: cidsOf(blocks), Providers: []peer.ID{a.id()}, Put: s.Put})
+			_, err := b.Fetch(testContext(t), Request{Want: cidsOf(blocks), Providers: []peer.ID{a.id()}, Put: s.take})
 			if err != nil {
 				t.Error(err)
 			}

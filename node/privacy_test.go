@@ -24,7 +24,7 @@ func fetchFrom(t *testing.T, from, as *testSite, want ...block.CID) map[block.CI
 	t.Helper()
 	got := make(chan block.CID, len(want))
 	_, err := as.node.exchange.Fetch(t.Context(), exchange.Request{
-		Want: want, Providers: []peer.ID{from.id}, Put: func(b block.Block) error { got <- b.CID; return nil },
+		Want: want, Providers: []peer.ID{from.id}, Put: func(b block.Verified) error { got <- b.Block().CID; return nil },
 	})
 	var missing *exchange.Unavailable
 	if err != nil && !errors.As(err, &missing) {

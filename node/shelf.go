@@ -136,15 +136,19 @@ func (s *shelf) Has(c block.CID) bool {
 	return ok || s.store.Has(c)
 }
 
-// Get returns a block, verified: a receiver would verify it too, and take what went bad on this disk for malice.
-func (s *shelf) Get(c block.CID) ([]byte, error) {
+// Get returns a block, verified.
+func (s *shelf) Get(c block.CID) ([]byte, error) { return s.Read(c, nil) }
+
+// Read is Get into buf, if its capacity is enough. A receiver would verify the block too, and take what went bad on this disk for
+// malice.
+func (s *shelf) Read(c block.CID, buf []byte) ([]byte, error) {
 	s.mu.RLock()
 	data, ok := s.waiting[c]
 	s.mu.RUnlock()
 	if ok {
 		return data, nil
 	}
-	data, err := s.store.Get(c)
+	data, err := s.store.Read(c, buf)
 	switch {
 	case errors.As(err, new(*blockstore.CorruptError)):
 		s.bad(err)

@@ -19,6 +19,7 @@ func Test(t *testing.T, newStore func(testing.TB) blockstore.Store) {
 		"Delete":          testDelete,
 		"Write":           testWrite,
 		"WriteRefuses":    testWriteRefuses,
+		"WriteVerified":   testWriteVerified,
 		"WriteRepeated":   testWriteRepeated,
 		"WriteConcurrent": testWriteConcurrent,
 		"WriteFinite":     testWriteFinite,
@@ -70,6 +71,14 @@ func testPut(t *testing.T, s blockstore.Store) {
 	for c, size := range s.All() {
 		if data, err := s.Get(c); err != nil || int64(len(data)) != size {
 			t.Errorf("All yields %s with %d bytes; Get: %d, %v", c, size, len(data), err)
+		}
+		for _, room := range []int64{0, size - 1, size, size + 9} {
+			buf := make([]byte, max(0, room))
+			data, err := s.Read(c, buf)
+			inPlace := size > 0 && cap(buf) > 0 && &data[0] == &buf[:1][0]
+			if err != nil || c.Verify(data) != nil || inPlace != (size > 0 && int64(cap(buf)) >= size) {
+				t.Errorf("Read of %d bytes into %d: %d bytes, %v, or in the wrong place", size, room, len(data), err)
+			}
 		}
 		n++
 	}

@@ -64,6 +64,37 @@ func testWrite(t *testing.T, s blockstore.Store) {
 	wantArtifact(t, s, a)
 }
 
+// What was verified is not hashed again: data that is written to afterwards, which is forbidden, is found out by who reads it.
+func testWriteVerified(t *testing.T, s blockstore.Store) {
+	a := NewArtifact(Mixed, 8, 1)
+	w := create(t, s, a, blockstore.WriteOptions{Finite: true})
+	for i, b := range a.Shards {
+		v, err := b.Verify()
+		must(t, err)
+		must(t, w.WriteVerified(v))
+		if i == 0 {
+			wantBlock(t, s, b)
+		}
+	}
+	must(t, w.Commit())
+	wantArtifact(t, s, a)
+
+	other := NewArtifact(Mixed, 8, 2)
+	w = create(t, s, other, blockstore.WriteOptions{})
+	changed := block.Block{CID: other.Shards[0].CID, Data: bytes.Clone(other.Shards[0].Data)}
+	v, err := changed.Verify()
+	must(t, err)
+	changed.Data[0] ^= 1
+	must(t, w.WriteVerified(v))
+	if _, err := s.Get(changed.CID); err == nil {
+		t.Error("a block of other bytes is read")
+	}
+	must(t, w.Abort())
+	foreign, err := a.Shards[0].Verify()
+	must(t, err)
+	wantErr(t, create(t, s, NewArtifact(Mixed, 8, 3), blockstore.WriteOptions{}).WriteVerified(foreign), blockstore.ErrForeign)
+}
+
 func testWriteRefuses(t *testing.T, s blockstore.Store) {
 	a := NewArtifact(Mixed, 8, 1)
 	w := create(t, s, a, blockstore.WriteOptions{})

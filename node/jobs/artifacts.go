@@ -208,15 +208,15 @@ func (a *artifacts) fetchBlock(ctx context.Context, c block.CID, owner peer.ID) 
 		return block.Block{CID: c, Data: data}, nil
 	}
 	got := block.Block{CID: c}
-	err := a.exchange(ctx, []block.CID{c}, owner, true, func(b block.Block) error {
-		got.Data = append([]byte(nil), b.Data...) // the memory is used again
+	err := a.exchange(ctx, []block.CID{c}, owner, true, func(b block.Verified) error {
+		got.Data = append([]byte(nil), b.Block().Data...) // the memory is used again
 		return nil
 	})
 	return got, err
 }
 
 // exchange fetches blocks from the owner and every site that is connected or will be.
-func (a *artifacts) exchange(ctx context.Context, want []block.CID, owner peer.ID, urgent bool, put func(block.Block) error) error {
+func (a *artifacts) exchange(ctx context.Context, want []block.CID, owner peer.ID, urgent bool, put func(block.Verified) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	more := a.host.Providers(ctx, owner)
 	progress := func(int, int, int64) { paceOf(ctx).move() }
@@ -241,7 +241,7 @@ func (a *artifacts) fetchShards(ctx context.Context, job runs.Fetch, u index.Use
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
 	if missing := w.Missing(); len(missing) > 0 {
-		if err := a.exchange(ctx, missing, job.Owner, false, w.WriteShard); err != nil {
+		if err := a.exchange(ctx, missing, job.Owner, false, w.WriteVerified); err != nil {
 			return usable(err)
 		}
 	}

@@ -37,8 +37,8 @@ type site struct {
 // inMemory serves blocks from memory.
 type inMemory map[block.CID][]byte
 
-// Get implements exchange.Source.
-func (m inMemory) Get(c block.CID) ([]byte, error) {
+// Read implements exchange.Source.
+func (m inMemory) Read(c block.CID, _ []byte) ([]byte, error) {
 	data, ok := m[c]
 	if !ok {
 		return nil, blockstore.ErrNotFound
@@ -105,7 +105,7 @@ func (x Exchange) Run(ctx context.Context, progress func(done int)) (_ *Comparis
 	ways = append(ways,
 		Way{Name: "stream", Does: "one libp2p stream with TLS, from memory, thrown away", Run: fromMemory.plain.run},
 		Way{Name: "memory", Does: "weft, from memory, checked and thrown away", Run: func(ctx context.Context) (Cost, error) {
-			return Cost{}, fromMemory.fetch(ctx, m, func(block.Block) error { return nil })
+			return Cost{}, fromMemory.fetch(ctx, m, func(block.Verified) error { return nil })
 		}},
 		Way{Name: "weft", Does: "weft, from a store to a store, checked and durable", Run: func(ctx context.Context) (Cost, error) {
 			return fromStore.store(ctx, m, stores[1])
@@ -213,7 +213,7 @@ func newSite(source exchange.Source) (*site, error) {
 }
 
 // fetch moves the model's blocks.
-func (p *pair) fetch(ctx context.Context, m *model, put func(block.Block) error) error {
+func (p *pair) fetch(ctx context.Context, m *model, put func(block.Verified) error) error {
 	want := make([]block.CID, len(m.shards))
 	for k := range want {
 		want[k] = m.shards[k].CID
@@ -229,7 +229,7 @@ func (p *pair) store(ctx context.Context, m *model, to blockstore.Store) (Cost, 
 	if err != nil {
 		return Cost{}, err
 	}
-	if err := p.fetch(ctx, m, w.WriteShard); err != nil {
+	if err := p.fetch(ctx, m, w.WriteVerified); err != nil {
 		return Cost{}, errors.Join(err, w.Abort())
 	}
 	if err := w.Commit(); err != nil {
