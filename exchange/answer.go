@@ -48,6 +48,7 @@ func (b *board) arrive(p *provider, c block.CID, buf *buffer, recycle func(), no
 	a := b.answered(p, c)
 	n := int64(len(buf.data))
 	p.window.arrived(n, now)
+	p.pace.arrived(n, now)
 	w := a.want
 	if w == nil { // cancelled, but somebody may want it by now
 		w = b.wants[c]

@@ -16,9 +16,12 @@ type arrival struct {
 
 // left guesses how long the rest of it takes, by how fast it has come so far.
 func (a *arrival) left(now time.Time) time.Duration {
-	got := min(max(1, a.pulse.read.Load()-a.from), a.size)
+	got := max(1, a.got())
 	return time.Duration(float64(now.Sub(a.begun)) * float64(a.size-got) / float64(got))
 }
+
+// got returns how much of it has come.
+func (a *arrival) got() int64 { return min(max(0, a.pulse.read.Load()-a.from), a.size) }
 
 // comes notes that the block which p was asked for begins to arrive. It returns false if p was not asked.
 func (b *board) comes(p *provider, c block.CID, a *arrival) bool {

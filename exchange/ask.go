@@ -1,8 +1,6 @@
 package exchange
 
 import (
-	"cmp"
-	"slices"
 	"time"
 
 	"github.com/weft-mesh/weft/block"
@@ -107,6 +105,9 @@ func (l *lane) askable(e *entry) bool {
 func (b *board) ask(p *provider, e *entry, now time.Time, o *outgoing) {
 	f, w := e.fetch, e.want
 	b.seq++
+	if len(p.asks) == 0 {
+		p.pace.begin(now)
+	}
 	a := &ask{seq: b.seq, at: now, cid: w.cid, want: w, by: p, fetch: f, size: f.size}
 	p.asks[w.cid] = a
 	p.inUse += a.size
@@ -118,34 +119,28 @@ func (b *board) ask(p *provider, e *entry, now time.Time, o *outgoing) {
 	o.want[f.order] = append(o.want[f.order], w.cid)
 }
 
-// steal gives p, which has nothing to do, half of the asks of the busiest other provider of one
-// of its fetches, from the end: the two meet in the middle. So the last blocks of a fetch do
-// not wait for its slowest provider. Who has delivered nothing to the fetch likely has nothing of it,
-// or has it from where it is on its way here too, and is given only what takes long.
+// steal gives p, which has nothing to do, asks of the busiest other provider of one of its fetches, from the end: the two meet in
+// the middle. So the last blocks of a fetch do not wait for its slowest provider.
 func (b *board) steal(p *provider, now time.Time, o *outgoing) {
 	for _, l := range p.lanes {
 		f := l.fetch
 		if f.ended {
 			continue
 		}
-		before := now
-		if f.from[p.id].Blocks == 0 {
-			before = now.Add(-patience)
-		}
 		var best []*entry
 		for _, m := range f.lanes {
 			if m.by == p || len(m.by.asks) == 0 {
 				continue
 			}
-			es, young := l.stealable(m.by, now, before)
-			if len(es) > len(best) {
-				best = es
+			late, again := l.late(m.by, now)
+			if len(late) > len(best) {
+				best = late
 			}
-			if at := young.Add(patience); !young.IsZero() && (o.again.IsZero() || at.Before(o.again)) {
-				o.again = at
+			if !again.IsZero() && (o.again.IsZero() || again.Before(o.again)) {
+				o.again = again
 			}
 		}
-		for _, e := range best[:(len(best)+1)/2] {
+		for _, e := range best {
 			if len(p.asks) > 0 && p.inUse+f.size > p.window.size || !b.fits(f) {
 				break
 			}
@@ -155,41 +150,4 @@ func (b *board) steal(p *provider, now time.Time, o *outgoing) {
 			return
 		}
 	}
-}
-
-// stealable returns the entries of the lane's fetch that v was asked for, not after a time, and the lane's
-// provider can be asked for too, the last asked first. Those asked of fewest providers come before the others.
-// Of the asks after that time young is the first's, zero if there is none. A block that will soon be here is not
-// asked for again.
-func (l *lane) stealable(v *provider, now, before time.Time) (out []*entry, young time.Time) {
-	type candidate struct {
-		e   *entry
-		seq uint64
-	}
-	var found []candidate
-	for _, a := range v.asks {
-		if a.want == nil || len(a.want.asks) >= maxAskers {
-			continue
-		}
-		for _, e := range a.want.entries {
-			switch {
-			case e.fetch != l.fetch || !l.askable(e):
-			case a.coming != nil && a.coming.left(now) < soon:
-				if young.IsZero() {
-					young = now
-				}
-			case !a.at.After(before):
-				found = append(found, candidate{e, a.seq})
-			case young.IsZero() || a.at.Before(young):
-				young = a.at
-			}
-		}
-	}
-	slices.SortFunc(found, func(x, y candidate) int {
-		return cmp.Or(cmp.Compare(len(x.e.want.asks), len(y.e.want.asks)), cmp.Compare(y.seq, x.seq))
-	})
-	for i := range found {
-		out = append(out, found[i].e)
-	}
-	return out, young
 }

@@ -78,6 +78,7 @@ type provider struct {
 	cancels []block.CID // to be sent
 	inUse   int64       // bytes of asks, by guess
 	window  window
+	pace    pace
 
 	failures  int       // in a row
 	down      bool      // too many failures: nobody waits for it

@@ -386,8 +386,59 @@ func TestEndGameHasPatience(t *testing.T) {
 		b.arrive(idle, c, &buffer{data: make([]byte, 1)}, func() {}, begin)
 	}
 	f.from[idle.id] = Count{Blocks: 2} // through Put
-	if o = b.pick(idle, begin); len(o.want[bulk]) != 1 {
+	if o = b.pick(idle, begin); !o.empty() || !o.again.Equal(begin.Add(worth)) {
+		t.Fatalf("asked twice to gain nothing: %+v", o)
+	}
+	if o = b.pick(idle, o.again); len(o.want[bulk]) != 1 {
 		t.Fatalf("a provider that delivers waits: %+v", o)
+	}
+}
+
+// Of what a provider was asked for, another that has nothing to do takes over just what it brings earlier, by how fast both have
+// been; and all that it can when nothing comes any more.
+func TestEndGameByPace(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		busy, idle time.Duration // for a block
+		silent     time.Duration
+		want       int
+	}{
+		{"alike", time.Second, time.Second, 0, 2},
+		{"quick ones", 10 * time.Millisecond, 10 * time.Millisecond, 0, 0},
+		{"a slower one helps", time.Second, 3500 * time.Millisecond, 0, 1},
+		{"a much slower one does not", time.Second, 5 * time.Second, 0, 0},
+		{"a faster one", time.Second, 100 * time.Millisecond, 0, 4},
+		{"a quick one that fell silent", 10 * time.Millisecond, 10 * time.Millisecond, 5 * time.Second, 4},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			now, cids := time.Unix(1, 0), someCIDs(12)
+			b := newBoard(limits{memory: 1 << 30, window: 4 * firstGuess, maxWindow: 4 * firstGuess, attempts: 3})
+			f := newFetch(b, bulk)
+			b.join(f, cids)
+			busy, _ := b.provider("busy")
+			idle, _ := b.provider("idle")
+			deliver := func(p *provider, n int, each time.Duration) {
+				b.enlist(f, p)
+				for _, c := range b.pick(p, now).want[bulk][:n] {
+					now = now.Add(each)
+					b.arrive(p, c, &buffer{data: make([]byte, firstGuess)}, func() {}, now)
+				}
+				f.from[p.id] = Count{Blocks: n}
+			}
+			deliver(busy, 4, c.busy)
+			deliver(idle, 4, c.idle)
+			now = now.Add(time.Minute) // what nobody is asked for is nobody's slowness
+			if n := len(b.pick(busy, now).want[bulk]); n != 4 {
+				t.Fatalf("the busy one is asked for %d blocks", n)
+			}
+			o := b.pick(idle, now.Add(c.silent))
+			if len(o.want[bulk]) != c.want {
+				t.Errorf("took over %d blocks, want %d", len(o.want[bulk]), c.want)
+			}
+			if c.want < 4 && o.again.IsZero() {
+				t.Error("never looks again")
+			}
+		})
 	}
 }
 

@@ -28,9 +28,11 @@ const (
 	maxAskers = 3
 	// patience is how old an ask has to be before a provider that has delivered nothing yet is asked too.
 	patience = 500 * time.Millisecond
-	// soon is how long the rest of a block that is coming may take until another provider is asked too: it cannot
-	// be called back any more, so that asking twice costs its bytes.
+	// soon is how long a block is taken to need from a provider that has delivered nothing to the fetch yet.
 	soon = 2 * time.Second
+	// worth is how much earlier a block has to be here from another provider for that one to be asked too: what the first
+	// one has sent cannot be called back any more, so that asking twice costs the block's bytes.
+	worth = 100 * time.Millisecond
 	// maxRetractions is how often one provider may say dont-have and then have for a block.
 	maxRetractions = 4
 	// firstGuess is the size that a block is taken to have until the first one arrived.
