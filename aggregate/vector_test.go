@@ -22,12 +22,7 @@ func draw(r *rand.Rand, d tensor.DType, elements, manner int) []byte {
 		case 1: // all exponents up to the smallest eight
 			bits &^= 0x78007800
 		case 2: // no exponent of an infinity or a NaN
-			bits &^= 1 << (7 + r.Uint32N(7)) * 0x10001
-			if d == tensor.F16 {
-				bits &^= 1 << (10 + r.Uint32N(5)) * 0x10001
-			} else if d == tensor.F32 {
-				bits &^= 1 << 30
-			}
+			bits &^= map[tensor.DType]uint32{tensor.F32: 1 << 30, tensor.BF16: 1 << (7 + r.Uint32N(8)), tensor.F16: 1 << (10 + r.Uint32N(5))}[d]
 		}
 		if r.IntN(8) == 0 {
 			bits &= 0x80008000

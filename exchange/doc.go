@@ -18,8 +18,8 @@
 //
 // A fetch pulls: every provider is asked for as much as its window has room for, so a fast one
 // gets more of the work by itself. A provider with nothing left to do takes over
-// the last asks of the one with the most (end game), if it has delivered to the fetch before or they
-// take long, and if they are not about to be here; the first answer wins, the other is cancelled. A want that several fetches share is asked once and handed to each that has memory
+// the last asks of the one with the most (end game), as far as it brings them earlier by how fast both have been
+// lately; the first answer wins, the other is cancelled. A want that several fetches share is asked once and handed to each that has memory
 // left for it; the others get it by a transfer of their own.
 //
 // Memory is bounded. What arrived and is not yet through Put never exceeds Config.Memory: a

@@ -35,18 +35,17 @@ type model struct {
 const least = 1 << 20
 
 // newModel returns a model of about so many bytes.
-func newModel(ctx context.Context, bytes uint64) (*model, error) {
+func newModel(ctx context.Context, bytes uint64) (_ *model, err error) {
 	if bytes < least || bytes > 1<<36 {
 		return nil, fmt.Errorf("a size of %d bytes, want 1 MiB to 64 GiB: it is held in memory", bytes)
 	}
 	m := &model{data: finiteBytes(int(bytes/4*4), 1)}
 	l := tensor.Layout{Tensors: []tensor.Tensor{{Name: "w", DType: tensor.F32, Shape: []uint64{uint64(len(m.data) / 4)}}}}
-	var err error
 	if m.cut, err = l.Cut(0); err != nil {
 		return nil, err
 	}
 	memory := blockstore.NewMemory(blockstore.Options{})
-	defer memory.Close()
+	defer func() { err = errors.Join(err, memory.Close()) }()
 	b, err := memory.NewArtifact(m.cut)
 	if err != nil {
 		return nil, err
