@@ -33,7 +33,7 @@ const modelBytes = 1_100_000
 func quick() round.Timing {
 	return round.Timing{
 		Propose: 200 * time.Millisecond, ProposeCap: 2 * time.Second, Resend: 100 * time.Millisecond, ResendCap: time.Second,
-		Head: 200 * time.Millisecond, Deadline: 300 * time.Millisecond, Unavailable: time.Minute, Closing: 10 * time.Second, Retry: 50 * time.Millisecond,
+		Head: 200 * time.Millisecond, Deadline: 300 * time.Millisecond, Unavailable: time.Minute, Closing: 10 * time.Second, Retry: 50 * time.Millisecond, Recall: 500 * time.Millisecond,
 	}
 }
 

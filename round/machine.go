@@ -181,7 +181,7 @@ func (m *Machine) begin() {
 		m.consensus.Begin()
 		m.runs.Begin()
 		if m.born != nil && !m.observes() {
-			m.recall.begin(m.out.now)
+			m.recall.begin(m.out.now, m.cfg.Timing.Recall)
 			listen(m)
 		}
 	}

@@ -19,8 +19,7 @@ import (
 // verified with its own key. Who answers nothing, or claims what it cannot show, costs patience at most.
 
 const (
-	// recallFor is how long after its start a site waits for others to connect and answer; for fewer than a quorum, itself
-	// included, it waits on before it votes: they would decide nothing anyway.
+	// recallFor is how long after its start a site waits for others to connect and answer, unless its timing says otherwise.
 	recallFor = 10 * time.Second
 	// recallAgain is how often a site is asked that does not answer.
 	recallAgain = time.Second
@@ -76,9 +75,10 @@ type recall struct {
 	height uint64
 }
 
-// begin has the site ask.
-func (r *recall) begin(now time.Duration) {
-	*r = recall{asks: true, height: r.height, until: now + recallFor, told: map[peer.ID]bool{}, asked: map[peer.ID]time.Duration{}}
+// begin has the site ask. It waits so long for others to connect and answer; for fewer than a quorum, itself included, it waits on
+// before it votes: they would decide nothing anyway.
+func (r *recall) begin(now, wait time.Duration) {
+	*r = recall{asks: true, height: r.height, until: now + wait, told: map[peer.ID]bool{}, asked: map[peer.ID]time.Duration{}}
 }
 
 // answered notes that a site has told all that it knew, being no further than this one: what is said of heights that this site

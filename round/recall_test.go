@@ -122,7 +122,7 @@ func TestHoldsBehindAHub(t *testing.T) {
 	if !one.voice.Held() {
 		t.Error("it does not wait for those who may yet be connected")
 	}
-	e.now += recallFor
+	e.now += DefaultTiming().Recall
 	e.step(one, Alarm{})
 	if one.voice.Held() {
 		t.Error("it waits for ever for sites that it is not connected to")
@@ -142,7 +142,7 @@ func TestHoldsForTheConnected(t *testing.T) {
 	if !one.voice.Held() {
 		t.Error("it does not wait for site 4, which is connected")
 	}
-	e.now += recallFor
+	e.now += DefaultTiming().Recall
 	e.step(one, Alarm{})
 	if one.voice.Held() || !one.voice.MayOffer() || one.recall.asks {
 		t.Error("it waits for site 4 for ever")

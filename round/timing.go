@@ -19,6 +19,7 @@ type Timing struct {
 	Unavailable time.Duration // how long a sealed update is sought before another seal drops it
 	Retry       time.Duration // wait before a failed training is tried again; doubles
 	Closing     time.Duration // least wait for what the sites measure of a run's last model
+	Recall      time.Duration // how long after its start a site waits for others to say what it has said itself
 }
 
 // DefaultTiming suits LAN and WAN: all of it adapts upwards.
@@ -31,6 +32,7 @@ func DefaultTiming() Timing {
 		Unavailable: 2 * time.Minute,
 		Retry:       5 * time.Second,
 		Closing:     time.Minute,
+		Recall:      recallFor,
 	}
 }
 

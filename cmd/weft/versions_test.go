@@ -61,8 +61,8 @@ func previousBinary(t *testing.T) string {
 
 // TestVersions runs meshes of two versions, which must train together as those of one do: nobody refuses what another says.
 func TestVersions(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds an older program")
+	if os.Getenv("WEFT_TEST_ALL") != "1" && os.Getenv("WEFT_PREVIOUS") == "" {
+		t.Skip("builds an older program: WEFT_TEST_ALL=1")
 	}
 	t.Parallel()
 	previous := previousBinary(t)

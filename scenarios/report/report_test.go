@@ -155,9 +155,9 @@ sites:
   - {name: north, count: 34, region: europe, link: wan}
   - {name: south, count: 20, region: brazil, link: dsl}
 trainer: {synthetic: {bytes: 100 kB, time: 30s, spread: 30%}}
-run: {rounds: 2}
+run: {rounds: 1}
 timeline:
-  - {fault: crash, at: 50s, for: 40s, sites: [north-3, south-9]}
+  - {fault: crash, at: 20s, for: 20s, sites: [north-3, south-9]}
 `
 	if page := write(t, played(t, file)); len(page) > 4<<20 {
 		t.Errorf("%d bytes", len(page))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -35,7 +36,7 @@ func TestTrials(t *testing.T) {
 	seeds := *seedsFlag
 	if seeds == 0 {
 		seeds = 24 // make sim plays the many
-		if testing.Short() {
+		if testing.Short() || os.Getenv("WEFT_TEST_ALL") != "1" {
 			seeds = 14
 		}
 	}
