@@ -98,6 +98,26 @@ func pickShown(ctx context.Context, c reader, args []string) (runRef, error) {
 	return runRef{last.ID, last.Name}, nil
 }
 
+// pickWatched is pickShown that also finds a run which is asked for and not open: it opens while it is watched.
+func pickWatched(ctx context.Context, c reader, args []string) (runRef, error) {
+	r, none := pickShown(ctx, c, args)
+	if !errors.Is(none, errNoRun) {
+		return r, none
+	}
+	s, err := c.Status(ctx)
+	if err != nil {
+		return runRef{}, err
+	}
+	waiting := asked(s, false)
+	if len(args) > 0 {
+		waiting = named(waiting, args[0])
+	}
+	if len(waiting) != 1 {
+		return runRef{}, none
+	}
+	return waiting[0], nil
+}
+
 // candidates lists runs by kind; without a name only those that ask can be answered.
 func candidates(s *api.Status, kind runKind) (found []runRef) {
 	if kind != runAnswerable {

@@ -24,7 +24,7 @@ func newRunWatch(e *env) *cobra.Command {
 }
 
 func (c *runWatch) run(ctx context.Context, e *env, args []string) error {
-	r, err := pickShown(ctx, e.client(), args)
+	r, err := pickWatched(ctx, e.client(), args)
 	if err != nil {
 		return err
 	}
