@@ -37,7 +37,8 @@ func (m *Mesh) joinTopic() error {
 		pubsub.WithSeenMessagesTTL(seenFor),
 		pubsub.WithMaxMessageSize(MaxMessage+pubsubFraming),
 		pubsub.WithPeerOutboundQueueSize(pubsubOutgoing),
-		pubsub.WithPeerFilter(func(p peer.ID, _ string) bool { return m.host.gate.admits(p) }),
+		// A visitor is told what it has to know directly, and nothing that goes through the topic meanwhile.
+		pubsub.WithPeerFilter(func(p peer.ID, _ string) bool { return m.host.gate.admits(p) && m.host.gate.roster(p) }),
 		pubsub.WithAppSpecificRpcInspector(m.inspect),
 		pubsub.WithSubscriptionFilter(filter),
 		// Handlers run on a fixed number of workers before a bounded queue. What the queue drops is not
