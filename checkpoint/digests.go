@@ -114,5 +114,5 @@ func identity(info fs.FileInfo) (id digestOf, ok bool) {
 	if !ok {
 		return id, false
 	}
-	return digestOf{Size: info.Size(), Changed: info.ModTime().UnixNano(), Inode: uint64(s.Ino)}, true
+	return digestOf{Size: info.Size(), Changed: info.ModTime().UnixNano(), Inode: s.Ino}, true
 }

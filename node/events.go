@@ -160,7 +160,7 @@ func (e *events) resume(now time.Time) bool {
 		e.drop()
 		return false
 	}
-	e.log.Info("the trace is written again", "lines lost", e.lost)
+	e.log.Info("the trace is written again", "lost", e.lost)
 	e.lost = 0
 	return true
 }

@@ -146,7 +146,7 @@ func TestEventsWrittenAgain(t *testing.T) {
 	if err := api.ReadTrace(path, func(api.Event) { lines++ }); err != nil || lines != 2 {
 		t.Errorf("%d lines are in the file (%v), want 2", lines, err)
 	}
-	if text := log.String(); !strings.Contains(text, "it is tried again in a minute") || !strings.Contains(text, `"lines lost"=3`) {
+	if text := log.String(); !strings.Contains(text, "it is tried again in a minute") || !strings.Contains(text, `lost=3`) {
 		t.Errorf("the log says %s", text)
 	}
 	if e.last() != 5 {

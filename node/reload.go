@@ -31,7 +31,7 @@ func (n *Node) Reload() {
 		n.log.Info("config.yaml was read anew; nothing in it has changed")
 	}
 	if len(changed) > 0 {
-		n.log.Info("config.yaml was read anew", "changed", strings.Join(changed, ", "), "accept", now.Accept.String(), "keep_models", uint64(now.KeepModels), "level", now.Log.Level.Slog())
+		n.log.Info("config.yaml was read anew", "changed", strings.Join(changed, ", "), "accept", now.Accept.String(), "keepModels", uint64(now.KeepModels), "level", now.Log.Level.Slog())
 	}
 	if len(restart) > 0 {
 		n.log.Warn("a part of config.yaml is in force after a restart only: end the node and start it again", "fields", strings.Join(restart, ", "))

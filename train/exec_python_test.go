@@ -268,7 +268,7 @@ func average(t *testing.T, base string, updates []Result) {
 func TestPythonBounded(t *testing.T) {
 	t.Parallel()
 	e := script(t, nil, "testdata/bounded.py")
-	e.cfg.Timeout = 10 * time.Second
+	e.cfg.Timeout = 6 * time.Second
 	task := func(config map[string]string) Task {
 		task := newTask(t, Train)
 		task.Base, task.Config = filepath.Join(t.TempDir(), "base.safetensors"), config

@@ -12,7 +12,7 @@ import (
 func TestExplore(t *testing.T) {
 	const all = Safety | Progress
 	for _, c := range []struct {
-		size   string // short: always; usual: not with -short; full: only when asked for
+		size   string // short: always; usual: where all is tested (WEFT_TEST_ALL=1); full: only when asked for
 		cfg    Config
 		check  Property
 		states int
@@ -48,7 +48,7 @@ func TestExplore(t *testing.T) {
 		{"full", Config{Views: 3, Liar: 3, Crashes: true, VotesBehind: true}, all | Recovery, 32_931_848},
 	} {
 		t.Run(name(c.cfg), func(t *testing.T) {
-			if c.size == "full" && os.Getenv("WEFT_MODEL") != "full" || c.size == "usual" && testing.Short() {
+			if c.size == "full" && os.Getenv("WEFT_MODEL") != "full" || c.size == "usual" && os.Getenv("WEFT_TEST_ALL") != "1" && os.Getenv("WEFT_MODEL") != "full" {
 				t.Skip("make model runs it")
 			}
 			start := time.Now()
