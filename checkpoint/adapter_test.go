@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/weft-mesh/weft/block"
 	"github.com/weft-mesh/weft/blockstore"
 	"github.com/weft-mesh/weft/ledger"
+	"github.com/weft-mesh/weft/tensor"
 )
 
 const loraConfig = `{"peft_type": "LORA", "r": 2, "lora_alpha": 16}`
@@ -89,5 +91,46 @@ func TestAdapterRefused(t *testing.T) {
 	}
 	if _, err := os.Stat(f.Dir); !errors.Is(err, os.ErrNotExist) {
 		t.Error("a folder was left behind")
+	}
+}
+
+// PEFT's loader knows no further names of a tensor: in an adapter's file tied layers are written out, before or after their tensor,
+// and matrices above the layers are not.
+func TestWriteAdapterTied(t *testing.T) {
+	const head, embedding, shared, layer = "base_model.model.lm_head.weight", "base_model.model.embed.weight", "base_model.vera_A", "base_model.model.q.vera_A"
+	said := map[string]string{adapterConfig: loraConfig, embedding: head, "base_model.model.z.weight": head, layer: shared}
+	model := file{head: floats(1, 2), shared: floats(3), "base_model.model.q.vera_lambda_b": floats(4)}.canonical(said)
+	f := Folder{Dir: filepath.Join(t.TempDir(), "out"), Peft: true}
+	if err := f.Write(bytes.NewReader(model)); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(filepath.Join(f.Dir, adapterFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := tensor.ReadHeader(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range (file{head: floats(1, 2), embedding: floats(1, 2), "base_model.model.z.weight": floats(1, 2), shared: floats(3)}) {
+		at, there := h.Tensor(name)
+		if got, err := io.ReadAll(h.Data(bytes.NewReader(data), at)); !there || err != nil || !bytes.Equal(got, want.data) {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
+	if aliases := h.Aliases(); len(h.Tensors) != 5 || len(aliases) != 1 || aliases[layer] != shared {
+		t.Errorf("%d tensors, further names %v", len(h.Tensors), aliases)
+	}
+}
+
+// A prompt that PEFT computes of what is trained is no file that can be written here.
+func TestWriteAdapterComputed(t *testing.T) {
+	model := file{"prompt_encoder.embedding.weight": floats(1)}.canonical(map[string]string{adapterConfig: loraConfig})
+	f := Folder{Dir: filepath.Join(t.TempDir(), "out"), Peft: true}
+	if err := f.Write(bytes.NewReader(model)); !errors.Is(err, ErrComputed) {
+		t.Error(err)
+	}
+	if _, err := os.Stat(f.Dir); err == nil {
+		t.Error("a folder is there")
 	}
 }

@@ -61,6 +61,16 @@ func (f file) bytes(aliases map[string]string, backwards bool) []byte {
 	return append(append(binary.LittleEndian.AppendUint64(nil, uint64(len(text))), text...), data...)
 }
 
+// canonical is the file as models are exported.
+func (f file) canonical(said map[string]string) []byte {
+	l, data := tensor.Layout{}, []byte(nil)
+	for _, name := range slices.Sorted(maps.Keys(f)) {
+		l.Tensors = append(l.Tensors, tensor.Tensor{Name: name, DType: f[name].dtype, Shape: f[name].shape})
+		data = append(data, f[name].data...)
+	}
+	return append(l.HeaderWithAliases(said), data...)
+}
+
 // write puts files into a new folder.
 func write(t *testing.T, files map[string][]byte) string {
 	t.Helper()

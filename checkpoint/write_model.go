@@ -28,7 +28,7 @@ func (f *Folder) writeModel(dir string, r io.Reader) error {
 		return err
 	}
 	if adapter {
-		files, name = [][]tensor.Located{h.ByName()}, adapterFile
+		return writeAdapter(filepath.Join(dir, adapterFile), h, r)
 	}
 	where, aliases := map[string]string{}, h.Aliases()
 	for i, list := range files {
@@ -74,19 +74,26 @@ func writeFile(path string, list []tensor.Located, aliases map[string]string, r 
 	}
 	own := maps.Clone(aliases)
 	maps.DeleteFunc(own, func(_, name string) bool { return !names[name] })
+	return createFile(path, func(out *os.File) error {
+		w := bufio.NewWriterSize(out, 1<<20)
+		if _, err := w.Write(l.HeaderWithAliases(own)); err != nil {
+			return err
+		}
+		if _, err := io.CopyN(w, r, int64(l.Bytes())); err != nil {
+			return err
+		}
+		return w.Flush()
+	})
+}
+
+// createFile makes a file that is on the disk when it returns.
+func createFile(path string, write func(*os.File) error) (err error) {
 	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
-	w := bufio.NewWriterSize(out, 1<<20)
-	if _, err := w.Write(l.HeaderWithAliases(own)); err != nil {
-		return err
-	}
-	if _, err := io.CopyN(w, r, int64(l.Bytes())); err != nil {
-		return err
-	}
-	if err := w.Flush(); err != nil {
+	if err := write(out); err != nil {
 		return err
 	}
 	return out.Sync()

@@ -172,6 +172,8 @@ func (c *modelExport) writeFolder(e *env, dir string, body io.Reader, model bloc
 	switch {
 	case errors.Is(err, checkpoint.ErrNoAdapter):
 		return fail(nil, "--hf DIR --like PEFT-FOLDER copies adapter_config.json from a folder that has it", "--peft: model %s: %v", model, err)
+	case errors.Is(err, checkpoint.ErrComputed):
+		return fail(nil, "-o FILE, then in Python weft.load(model, weft.safetensors.load_file(FILE)) and model.save_pretrained(DIR)", "model %s: %v", model, err)
 	case err != nil:
 		return err
 	}
