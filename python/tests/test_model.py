@@ -324,6 +324,10 @@ class TestTorchModel(Folder):
                 self.norm = torch.nn.LayerNorm(4)
 
         model, names = PeftModel(), {"q.lora_A.weight", "q.lora_B.weight"}
+        with self.assertRaisesRegex(LayoutError, "(?s)'q.base_layer.weight' is trained and is not known to be of adapter mine.*modules_to_save"):
+            weft.state_dict(model)
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_("lora_" in name)
         self.assertEqual(set(weft.state_dict(model)), names)
         self.assertIn("norm.weight", weft.state_dict(model, "all"))
         with self.assertRaisesRegex(LayoutError, "has no adapter"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from . import _names
 from ._types import LayoutError
 
 KEY = "adapter_config.json"  # in the metadata of a model's file, as PEFT's own file is called
@@ -22,6 +23,8 @@ _MEANING = (
     "scaling",
     "topk",
     "random_loc_seed",
+    "random_seed",
+    "mask_type",
     "projection_prng_key",
 )
 
@@ -35,6 +38,25 @@ def config(model: Any, adapter: str) -> str:
     fields.pop("runtime_config", None)
     text = json.dumps(fields, default=_plain, sort_keys=True)
     return text if len(text) <= MAX else ""
+
+
+def known(model: Any, adapter: str) -> None:
+    """Refuses a model of which more is trained than is known to be its adapter's: that would stay here, unsaid."""
+    configs = getattr(model, "peft_config", None)
+    made = configs.get(adapter) if isinstance(configs, dict) else None
+    kind = str(getattr(getattr(made, "peft_type", None), "value", ""))
+    if kind == "SHIRA" and (getattr(made, "mask_type", "random") != "random" or getattr(made, "random_seed", None) is None):
+        hint = "ShiraConfig(..., random_seed=1), the same at all sites"
+        raise LayoutError("which weights the SHIRA adapter changes is not in its file, and each site draws others", hint)
+    trained = [_names.plain(name) for name, p in model.named_parameters() if p.requires_grad]
+    left = [name for name in trained if not _names.of_adapter(name, adapter)]
+    if left and (kind or len(left) < len(trained)):
+        whose = f"{adapter} ({kind})" if kind else adapter
+        raise LayoutError(
+            f"{left[0]!r} is trained and is not known to be of adapter {whose}, which is what would be sent",
+            'one adapter is trained at a time (model.set_adapter), its bias is "none", and further layers are its modules_to_save; '
+            'or send the whole model: params="all"',
+        )
 
 
 def check(model: Any, adapter: str, run: str) -> None:

@@ -129,6 +129,8 @@ def weights(model: Any, params: Params = "auto") -> dict[str, Any]:
     """The entries that are weights, or the adapter's under its files' names."""
     whole = unwrap(model)
     only, adapter = choose(whole, params), adapter_of(whole)
+    if only and is_module(whole):
+        _adapter.known(whole, adapter)
     tensors = {}
     for name, tensor in entries(whole).items():
         if only and not _names.of_adapter(name, adapter):
@@ -137,7 +139,7 @@ def weights(model: Any, params: Params = "auto") -> dict[str, Any]:
             tensors[_names.in_file(name, adapter) if only else name] = tensor
     if only and not tensors:
         raise LayoutError("the model has no adapter of a kind that is known", 'make a LoRA with peft.get_peft_model, or say params="all"')
-    return tensors
+    return _names.prompt(tensors) if only else tensors
 
 
 def is_module(model: Any) -> bool:

@@ -17,10 +17,14 @@ from ._types import LayoutError
 _ANYWHERE = re.compile(r"(?:^|(?<=\.))(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
 _IN_FRONT = re.compile(r"^(?:_?module\.)+")
 # PEFT's spelling inside a model, against that of its files: the adapter's own name, here {adapter}.
-_KINDS = r"(?:lora|vera|hada|lokr|oft|boft|hra|fourierft|c3a|miss|vblora|trainable_tokens)_\w+|ia3_l|ln_tuning_layers"
+_KINDS = r"(?:lora|randlora|shira|vera|hada|lokr|oft|boft|hra|fourierft|c3a|miss|vblora|trainable_tokens)_\w+|ia3_l|ln_tuning_layers"
 _MAGNITUDE = r"(?P<head>.*\.lora_magnitude_vector)\.{adapter}(?P<tail>)\.weight"  # DoRA's, a parameter in the files
 _ADAPTER = rf"(?P<head>.*\.(?:{_KINDS}))\.{{adapter}}(?P<tail>\..*)?"
 _SAVED = r"(?P<head>.*)\.modules_to_save\.{adapter}(?P<tail>\..*)"
+_ENCODER = r"(?P<head>prompt_encoder)\.{adapter}(?P<tail>\..*)"
+# A prompt, in PEFT's files and, where the prompt is computed of what is trained, among what it is computed of.
+_PROMPT = "prompt_embeddings"
+_SEED = "prompt_encoder.embedding.weight"
 
 
 def plain(name: str) -> str:
@@ -33,10 +37,18 @@ def plain(name: str) -> str:
 
 def in_file(name: str, adapter: str = "default") -> str:
     """A plain name as PEFT writes it into files; the same name if it is no adapter's."""
-    for pattern in (_MAGNITUDE, _ADAPTER, _SAVED):
+    for pattern in (_MAGNITUDE, _ADAPTER, _SAVED, _ENCODER):
         if found := re.fullmatch(pattern.replace("{adapter}", re.escape(adapter)), name):
             return found["head"] + (found["tail"] or "")
     return name
+
+
+def prompt(tensors: dict[str, Any]) -> dict[str, Any]:
+    """An adapter's tensors: a prompt that is trained itself is named as in PEFT's files. One that is
+    computed is in those files alone, and its name never stands for what it is computed of."""
+    if [name for name in tensors if name.startswith("prompt_encoder.")] != [_SEED]:
+        return tensors
+    return {_PROMPT if name == _SEED else name: tensor for name, tensor in tensors.items()}
 
 
 def of_adapter(name: str, adapter: str = "default") -> bool:
@@ -55,7 +67,7 @@ def match(given: Iterable[str], wanted: Iterable[str], adapter: str = "default")
     bare: dict[str, str] = {}
     for name in wanted:
         for key in (plain(name), in_file(plain(name), adapter)):
-            bare.setdefault(key, name)
+            bare.setdefault(_SEED if key == _PROMPT else key, name)
     left: list[str] = []
     adapted = False
     for name in given:
