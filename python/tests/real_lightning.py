@@ -87,9 +87,11 @@ class TestOneSite(Site):
     def both(self, rounds, whole, **more):
         plain, model = Net(), Net()
         torch.manual_seed(5)
-        self.trainer(**{**more, **whole}).fit(plain, loader(True), loader(False))
+        alone = self.trainer(**{**more, **whole})
+        alone.fit(plain, loader(True), loader(False))
         trainer, node = self.trainer(**more), self.node(rounds)
         self.fit(trainer, node, model)
+        self.assertEqual(set(trainer.callback_metrics), set(alone.callback_metrics))
         got = safetensors.load_file(node.base)
         for name, want in weft.state_dict(plain).items():
             self.assertTrue(torch.equal(got[name], want), name)

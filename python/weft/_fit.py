@@ -14,6 +14,7 @@ from ._types import Cancelled, Error
 from ._work import State
 
 _NOT_METRICS = ("epoch", "step")
+_RESULTS = ("_callback_metrics", "_logged_metrics", "_progress_bar_metrics")  # where Lightning's connector keeps what was logged
 
 
 class Bridge:
@@ -142,9 +143,12 @@ class Bridge:
         if not task.over:
             task.log(_metrics(t.callback_metrics, ""))
             task.send(samples=_samples(t.train_dataloader, "the train loader"))
+        found = t._logger_connector
+        trained = {name: getattr(found, name) for name in _RESULTS}
         t.should_stop = not self._next()
         self._begun = t.global_step
         if self._task is None:
+            vars(found).update(trained)  # the script may read them, and the last model has been measured since
             return
         left = self._task.total_rounds - self._task.round + 1
         if self._steps > 0:
