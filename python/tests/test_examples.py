@@ -70,6 +70,9 @@ class TestExamples(unittest.TestCase):
             for page, names in pages.items():
                 if name in names:
                     self.assertIn(f"| {name} | +{changes.count('+')} -{changes.count('-')} | {files} |", page.read_text(), page.name)
+        for name, folder in (("weft, Hugging Face", "huggingface"), ("weft, Lightning", "lightning")):
+            self.assertEqual(changed(lines / folder / "plain.py", lines / folder / "federated.py"), "++", "an import and a line")
+            self.assertIn(f"| {name} | +2 -0 | none |", (lines / "README.md").read_text())
         for f in lines.rglob("*.py"):
             compile(f.read_text(), str(f), "exec")
 
