@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weft-mesh/weft/node/api"
 	"github.com/weft-mesh/weft/scenarios/local"
 )
 
@@ -183,6 +185,33 @@ func typePage(t *testing.T, terminals map[string]*terminal, dir string, list []c
 			t.Fatalf("%s: %v", c.terminal, err)
 		}
 		s.until(t, from, done)
+		if strings.Contains(c.text, "--wait") {
+			sameHeight(t, dir)
+		}
+	}
+}
+
+// sameHeight waits until the nodes that run have decided as much, as they have by the time that a person types on: what is asked for
+// at a site that is behind is void a moment later.
+func sameHeight(t *testing.T, dir string) {
+	t.Helper()
+	sockets, err := filepath.Glob(filepath.Join(dir, "*", api.SocketName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		heights := map[uint64]bool{}
+		for _, socket := range sockets {
+			if s, err := api.Dial(filepath.Dir(socket)).Status(t.Context()); err == nil && !s.Observes {
+				heights[s.Height] = true
+			}
+		}
+		if len(heights) <= 1 {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the sites are at the heights %v", heights)
+		}
 	}
 }
 
