@@ -193,6 +193,7 @@ func TestParseSaysWhere(t *testing.T) {
 		{ok + "round_time: 30\n", "run.yaml:4: round_time: \"30\", want 1s to 720h"},
 		{ok + "round_time: 1ms\n", "run.yaml:4: round_time: "},
 		{ok + "round_time: 721h\n", "run.yaml:4: round_time: "},
+		{ok + "round_time: auto\n", "run.yaml:4: round_time: \"auto\", want 1s to 720h"},
 		{ok + "round_time: 30m\nlate: {policy: carry}\n", "run.yaml:4: round_time: not with late.policy carry"},
 		{ok + "max_change: .nan\n", "run.yaml:4: max_change: "},
 		{ok + "weights: none\n", "run.yaml:4: weights: \"none\", want samples or equal"},
